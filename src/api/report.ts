@@ -1,0 +1,42 @@
+import type { ObjectKind, Position } from './types.ts'
+
+/** How podfs treats a field of the input. `supported` fields are not reported. */
+export type Treatment = 'supported' | 'emulated' | 'ignored' | 'rejected'
+
+/** One finding about one field of one object (or of a file, where no object could be read). */
+export interface Finding {
+  readonly treatment: Exclude<Treatment, 'supported'>
+  readonly position: Position
+  readonly object?: {
+    /** Any kind, also one that podfs ignores. */
+    readonly kind: ObjectKind | (string & {})
+    readonly namespace?: string
+    readonly name: string
+  }
+  /** Such as `spec.containers[0].livenessProbe`; absent for a whole document. */
+  readonly fieldPath?: string
+  /** What is wrong, or what podfs does instead. */
+  readonly message: string
+  /** What to type to mend it. */
+  readonly fix?: string
+}
+
+/**
+ * `PATH:LINE:COL: KIND NAMESPACE/NAME: FIELD.PATH: what is wrong`
+ *
+ * The caller puts `error: ` or `warning: ` before it, and the fix on a second line.
+ */
+export function formatFinding(finding: Finding): string {
+  const { position, object, fieldPath, message } = finding
+  const parts = [`${position.path}:${position.line}:${position.column}`]
+  if (object !== undefined) {
+    const name =
+      object.namespace === undefined
+        ? object.name
+        : `${object.namespace}/${object.name}`
+    parts.push(`${object.kind} ${name}`)
+  }
+  if (fieldPath !== undefined) parts.push(fieldPath)
+  parts.push(message)
+  return parts.join(': ')
+}

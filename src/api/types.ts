@@ -1,0 +1,282 @@
+/**
+ * The Kubernetes nouns, as podfs holds them after decoding.
+ *
+ * Field names and defaults are Kubernetes's own (staging/src/k8s.io/api/core/v1/types.go).
+ * Maps whose keys a user chooses (labels, data) are `Map`s, never plain objects: `__proto__`
+ * is a legal ConfigMap key. Everything is readonly: an object in the store is never changed,
+ * it is replaced.
+ */
+
+/** A place in an input file; line and column count from 1. */
+export interface Position {
+  readonly path: string
+  readonly line: number
+  readonly column: number
+}
+
+/** Where an object was read from, for errors that name file, line and column. */
+export interface ObjectSource extends Position {
+  /**
+   * The position of a field, such as `spec.volumes[0].configMap.name`; where that field does
+   * not stand in the file, the position of its nearest parent that does.
+   */
+  readonly positionOf: (fieldPath: string) => Position
+}
+
+export interface ObjectMeta {
+  readonly name: string
+  readonly namespace: string
+  /** Given by the manifest, else made by podfs when the object first appears. */
+  readonly uid: string
+  readonly labels: ReadonlyMap<string, string>
+  readonly annotations: ReadonlyMap<string, string>
+  /** Set by the store. */
+  readonly resourceVersion?: string
+  /** RFC 3339. */
+  readonly creationTimestamp?: string
+}
+
+interface ObjectBase {
+  readonly metadata: ObjectMeta
+  readonly source: ObjectSource
+}
+
+export interface Secret extends ObjectBase {
+  readonly kind: 'Secret'
+  readonly type: string
+  /** Decoded bytes; `stringData` is already merged in and wins over `data`. */
+  readonly data: ReadonlyMap<string, Uint8Array>
+  readonly immutable: boolean
+}
+
+export interface ConfigMap extends ObjectBase {
+  readonly kind: 'ConfigMap'
+  readonly data: ReadonlyMap<string, string>
+  readonly binaryData: ReadonlyMap<string, Uint8Array>
+  readonly immutable: boolean
+}
+
+export interface Pod extends ObjectBase {
+  readonly kind: 'Pod'
+  readonly spec: PodSpec
+}
+
+export type KubeObject = Secret | ConfigMap | Pod
+export type ObjectKind = KubeObject['kind']
+
+export interface PodSpec {
+  readonly containers: readonly Container[]
+  readonly initContainers: readonly Container[]
+  readonly volumes: readonly Volume[]
+  readonly restartPolicy: RestartPolicy
+  readonly terminationGracePeriodSeconds: number
+  readonly activeDeadlineSeconds?: number
+  readonly hostNetwork: boolean
+  readonly hostAliases: readonly HostAlias[]
+  readonly hostname?: string
+  readonly subdomain?: string
+  readonly setHostnameAsFQDN: boolean
+  readonly serviceAccountName: string
+  readonly nodeName?: string
+  readonly securityContext: PodSecurityContext
+}
+
+export type RestartPolicy = 'Always' | 'OnFailure' | 'Never'
+
+export interface PodSecurityContext {
+  readonly runAsUser?: number
+  readonly runAsGroup?: number
+  readonly fsGroup?: number
+  readonly supplementalGroups?: readonly number[]
+}
+
+export interface HostAlias {
+  readonly ip: string
+  readonly hostnames: readonly string[]
+}
+
+export interface Container {
+  readonly name: string
+  readonly image: string
+  readonly command?: readonly string[]
+  readonly args?: readonly string[]
+  readonly workingDir?: string
+  readonly env: readonly EnvVar[]
+  readonly envFrom: readonly EnvFromSource[]
+  readonly volumeMounts: readonly VolumeMount[]
+  readonly resources: ResourceRequirements
+  readonly lifecycle?: Lifecycle
+  /** Only on init containers: `Always` makes it a sidecar. */
+  readonly restartPolicy?: RestartPolicy
+  readonly securityContext?: SecurityContext
+}
+
+export interface SecurityContext {
+  readonly runAsUser?: number
+  readonly runAsGroup?: number
+}
+
+export interface EnvVar {
+  readonly name: string
+  readonly value?: string
+  readonly valueFrom?: EnvVarSource
+}
+
+export interface EnvVarSource {
+  readonly fieldRef?: ObjectFieldSelector
+  readonly resourceFieldRef?: ResourceFieldSelector
+  readonly configMapKeyRef?: KeySelector
+  readonly secretKeyRef?: KeySelector
+}
+
+export interface KeySelector {
+  readonly name: string
+  readonly key: string
+  readonly optional: boolean
+}
+
+export interface EnvFromSource {
+  readonly prefix: string
+  readonly configMapRef?: EnvFromReference
+  readonly secretRef?: EnvFromReference
+}
+
+export interface EnvFromReference {
+  readonly name: string
+  readonly optional: boolean
+}
+
+export interface ObjectFieldSelector {
+  readonly fieldPath: string
+}
+
+export interface ResourceFieldSelector {
+  readonly containerName?: string
+  readonly resource: string
+  /** A quantity; `0` and absence mean 1. */
+  readonly divisor?: string
+}
+
+/** Resource name (`cpu`, `memory`, ...) to quantity, as written. */
+export type ResourceList = ReadonlyMap<string, string>
+
+export interface ResourceRequirements {
+  readonly limits: ResourceList
+  readonly requests: ResourceList
+}
+
+export interface Lifecycle {
+  readonly postStart?: LifecycleHandler
+  readonly preStop?: LifecycleHandler
+}
+
+export interface LifecycleHandler {
+  readonly exec?: { readonly command: readonly string[] }
+  readonly sleep?: { readonly seconds: number }
+}
+
+export interface VolumeMount {
+  readonly name: string
+  readonly mountPath: string
+  readonly readOnly: boolean
+  readonly subPath?: string
+  readonly subPathExpr?: string
+}
+
+/** Exactly one of the sources is set. */
+export interface Volume {
+  readonly name: string
+  readonly secret?: SecretVolumeSource
+  readonly configMap?: ConfigMapVolumeSource
+  readonly downwardAPI?: DownwardAPIVolumeSource
+  readonly projected?: ProjectedVolumeSource
+  readonly emptyDir?: EmptyDirVolumeSource
+  readonly hostPath?: HostPathVolumeSource
+}
+
+export interface KeyToPath {
+  readonly key: string
+  readonly path: string
+  readonly mode?: number
+}
+
+export interface SecretVolumeSource {
+  readonly secretName: string
+  readonly items?: readonly KeyToPath[]
+  readonly defaultMode: number
+  readonly optional: boolean
+}
+
+export interface ConfigMapVolumeSource {
+  readonly name: string
+  readonly items?: readonly KeyToPath[]
+  readonly defaultMode: number
+  readonly optional: boolean
+}
+
+export interface DownwardAPIVolumeSource {
+  readonly items: readonly DownwardAPIVolumeFile[]
+  readonly defaultMode: number
+}
+
+export interface DownwardAPIVolumeFile {
+  readonly path: string
+  readonly fieldRef?: ObjectFieldSelector
+  readonly resourceFieldRef?: ResourceFieldSelector
+  readonly mode?: number
+}
+
+export interface ProjectedVolumeSource {
+  readonly sources: readonly VolumeProjection[]
+  readonly defaultMode: number
+}
+
+/** At most one of the sources is set. */
+export interface VolumeProjection {
+  readonly secret?: ObjectProjection
+  readonly configMap?: ObjectProjection
+  readonly downwardAPI?: { readonly items: readonly DownwardAPIVolumeFile[] }
+  readonly serviceAccountToken?: ServiceAccountTokenProjection
+}
+
+/** SecretProjection and ConfigMapProjection have the same shape. */
+export interface ObjectProjection {
+  readonly name: string
+  readonly items?: readonly KeyToPath[]
+  readonly optional: boolean
+}
+
+export interface ServiceAccountTokenProjection {
+  /** Absent: the issuer's own audience. */
+  readonly audience?: string
+  readonly expirationSeconds: number
+  readonly path: string
+}
+
+export interface EmptyDirVolumeSource {
+  readonly medium: '' | 'Memory'
+  readonly sizeLimit?: string
+}
+
+export interface HostPathVolumeSource {
+  readonly path: string
+  readonly type:
+    | ''
+    | 'DirectoryOrCreate'
+    | 'Directory'
+    | 'FileOrCreate'
+    | 'File'
+    | 'Socket'
+    | 'CharDevice'
+    | 'BlockDevice'
+}
+
+/** What the downward API says of the node: this machine. */
+export interface NodeInfo {
+  readonly name: string
+  readonly uid: string
+  /** status.hostIP; the first address that is not a loopback one, else 127.0.0.1. */
+  readonly ip: string
+  /** Resource name to quantity, as `status.allocatable`. */
+  readonly allocatable: ResourceList
+}

@@ -1,0 +1,84 @@
+import type { Readable } from 'node:stream'
+
+/**
+ * What the Pod's state machine asks of the machine: start this program in a world of its own.
+ * src/runner/sandbox/ answers it with namespaces; nothing above knows how.
+ */
+export interface ContainerRuntime {
+  /**
+   * Resolves when the container's first process runs. Rejects with a `ContainerStartError`
+   * when it cannot: no such program, a mount that fails.
+   */
+  start(container: ContainerLaunch): Promise<RunningContainer>
+  /** Ends what is left of the Pod and removes what was made for it. Never rejects twice. */
+  close(): Promise<void>
+}
+
+export interface ContainerLaunch {
+  readonly name: string
+  /** Program and arguments, everything expanded; argv[0] is looked up in `env`'s PATH. */
+  readonly argv: readonly string[]
+  /** The whole environment, PATH and HOSTNAME included. Names may be any printable ASCII. */
+  readonly env: ReadonlyMap<string, string>
+  /** Made if absent, as container engines do; `/` when not given. */
+  readonly workingDir?: string
+  readonly user?: ContainerUser
+  readonly mounts: readonly ContainerMount[]
+  /** The Pod's hosts file on the host, bound read-write at /etc/hosts; absent: the host's own. */
+  readonly hostsFile?: string
+  /** The kernel's hostname inside, and the content of /etc/hostname. Absent: the host's. */
+  readonly hostname?: string
+  /** `/bin/sh` and PATH are busybox's: an image of the busybox family (see images.ts). */
+  readonly busybox: boolean
+}
+
+export interface ContainerUser {
+  readonly uid: number
+  readonly gid: number
+  readonly supplementalGroups: readonly number[]
+}
+
+export interface ContainerMount {
+  /** An existing file or directory on the host. */
+  readonly source: string
+  readonly mountPath: string
+  readonly readOnly: boolean
+  /** With its submounts (hostPath). */
+  readonly recursive: boolean
+}
+
+/** How a process ended, as Kubernetes says it: 128 + n when killed by signal n. */
+export interface ExitStatus {
+  readonly exitCode: number
+  readonly signal?: NodeJS.Signals
+}
+
+export interface RunningContainer {
+  /** The first process, as the host numbers it. */
+  readonly pid: number
+  readonly stdout: Readable
+  readonly stderr: Readable
+  /** Resolves once the first process has ended and its whole PID namespace is gone. */
+  readonly exited: Promise<ExitStatus>
+  /** To the first process only, as a container engine does. No error when it has gone. */
+  signal(signal: NodeJS.Signals): void
+  /**
+   * Runs a command inside, with the container's environment, user and working directory
+   * (lifecycle hooks; later exec probes). Killed when `abort` fires.
+   */
+  exec(argv: readonly string[], abort: AbortSignal): Promise<ExecResult>
+}
+
+export interface ExecResult extends ExitStatus {
+  /** stdout and stderr as they came, at most 10 KiB. */
+  readonly output: string
+}
+
+export class ContainerStartError extends Error {
+  override readonly name = 'ContainerStartError'
+  readonly container: string
+  constructor(container: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.container = container
+  }
+}

@@ -1,0 +1,48 @@
+import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino'
+import pretty from 'pino-pretty'
+
+/** Constant messages, changing facts as fields. Secret data never goes in. */
+export type Logger = PinoLogger
+
+export const logLevels = [
+  'trace',
+  'debug',
+  'info',
+  'warn',
+  'error',
+  'silent',
+] as const
+export type LogLevel = (typeof logLevels)[number]
+
+/**
+ * A logger on stderr: readable lines on a terminal, one JSON object a line otherwise.
+ * It writes synchronously, so that the last line before an exit is not lost.
+ */
+export function createLogger(options: {
+  readonly level: LogLevel
+  readonly terminal: boolean
+  readonly colour: boolean
+  readonly fd?: number
+}): Logger {
+  const fd = options.fd ?? 2
+  const destination: DestinationStream = options.terminal
+    ? pretty({
+        destination: fd,
+        sync: true,
+        colorize: options.colour,
+        ignore: 'pid,hostname',
+        translateTime: 'SYS:HH:MM:ss.l',
+      })
+    : pino.destination({ fd, sync: true })
+  return pino(
+    {
+      level: options.level,
+      // The second fence: nobody should log these, and if somebody does, they stay hidden.
+      redact: ['data', 'stringData', 'binaryData', 'token', '*.data', 'env'],
+    },
+    destination,
+  )
+}
+
+/** For tests and for callers that have nothing to say. */
+export const silentLogger: Logger = pino({ level: 'silent' })
