@@ -1,0 +1,67 @@
+import t from 'tap'
+import {
+  extractFieldPathAsString,
+  formatMap,
+  isQualifiedName,
+} from '../../src/api/field-ref.ts'
+import { makePod } from '../helpers/make-objects.ts'
+
+const pod = makePod({
+  name: 'p',
+  namespace: 'ns',
+  uid: 'u-1',
+  labels: { b: '2', a: 'one\n', 'x.io/y': 'z' },
+  annotations: { Builder: 'bar "x"', 'Example.COM/k': 'v' },
+})
+
+const cases: [fieldPath: string, value: string | undefined][] = [
+  ['metadata.name', 'p'],
+  ['metadata.namespace', 'ns'],
+  ['metadata.uid', 'u-1'],
+  ['metadata.labels', 'a="one\\n"\nb="2"\nx.io/y="z"'],
+  ['metadata.annotations', 'Builder="bar \\"x\\""\nExample.COM/k="v"'],
+  ["metadata.labels['a']", 'one\n'],
+  ["metadata.labels['x.io/y']", 'z'],
+  ["metadata.labels['missing']", ''],
+  ["metadata.annotations['Builder']", 'bar "x"'],
+  ["metadata.annotations['Example.COM/k']", 'v'],
+  ["metadata.labels['Example.COM/k']", undefined],
+  ["metadata.labels['-bad']", undefined],
+  ["metadata.labels['a'][0]", undefined],
+  ['metadata.labels[a]', undefined],
+  ["metadata.labels['']", undefined],
+  ["metadata.name['a']", undefined],
+  ["['a']", undefined],
+  ["a['", undefined],
+  ['metadata', undefined],
+  ['spec.nodeName', undefined],
+  ['status.podIP', undefined],
+  ['', undefined],
+]
+for (const [fieldPath, value] of cases)
+  t.equal(
+    extractFieldPathAsString(pod, fieldPath),
+    value,
+    `${fieldPath || '(empty)'} is ${JSON.stringify(value)}`,
+  )
+
+t.test('formatMap', async t => {
+  t.equal(formatMap(new Map()), '', 'an empty map is an empty file')
+  t.equal(
+    formatMap(
+      new Map([
+        ['\u{10000}', '1'],
+        ['\uffee', '2'],
+      ]),
+    ),
+    '\uffee="2"\n\u{10000}="1"',
+    'sorts by UTF-8 bytes, not by UTF-16 units',
+  )
+})
+
+t.test('isQualifiedName', async t => {
+  for (const name of ['a', 'A.b_c-d', 'a.b/c', '1', 'x'.repeat(63)])
+    t.equal(isQualifiedName(name), true, name)
+  for (const name of ['', '-a', 'a/', '/a', 'a/b/c', 'A/b', 'x'.repeat(64)])
+    t.equal(isQualifiedName(name), false, name || '(empty)')
+})
