@@ -1,0 +1,104 @@
+import { connect, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { admissionOf } from './admission.ts'
+
+/** While a server starts, its socket is not there yet. */
+const RETRY_MS = 20
+const ANSWER_MS = 2000
+
+/**
+ * The daemon's end of the control socket. It connects to whichever server runs, again when
+ * that one dies, and asks to be admitted each time.
+ */
+export class ControlClient {
+  readonly #path: string
+  #socket: Socket | undefined
+  #serverPid: number | undefined
+  #closed = false
+  #waiting: ((line: string | undefined) => void)[] = []
+  #connected: (() => void)[] = []
+
+  constructor(path: string) {
+    this.#path = path
+    void this.#keepConnected()
+  }
+
+  /** Of the server that is connected now. */
+  get serverPid(): number | undefined {
+    return this.#serverPid
+  }
+
+  /** Resolves once a server has admitted this process, or after `ms` without one: false. */
+  async connected(ms: number): Promise<boolean> {
+    if (this.#serverPid !== undefined) return true
+    const timeout = new AbortController()
+    await Promise.race([
+      new Promise<void>(resolve => this.#connected.push(resolve)),
+      delay(ms, undefined, { signal: timeout.signal }).catch(() => undefined),
+    ])
+    timeout.abort()
+    return this.#serverPid !== undefined
+  }
+
+  /** undefined: no server answered. */
+  async ask(command: 'stop-prepare' | 'stats'): Promise<unknown> {
+    if (this.#serverPid === undefined) return undefined
+    const line = await this.#send(command)
+    return line?.startsWith('ok ') ? JSON.parse(line.slice(3)) : undefined
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#socket?.destroy()
+  }
+
+  async #keepConnected(): Promise<void> {
+    while (!this.#closed) {
+      await this.#session()
+      if (!this.#closed) await delay(RETRY_MS)
+    }
+  }
+
+  /** One connection, from start to end. */
+  async #session(): Promise<void> {
+    const socket = connect(this.#path)
+    this.#socket = socket
+    let rest = ''
+    socket.setEncoding('utf8')
+    socket.on('data', (text: string) => {
+      const lines = (rest + text).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) this.#received(line)
+    })
+    socket.on('error', () => undefined) // `close` follows
+    await new Promise<void>(resolve => socket.on('close', () => resolve()))
+    this.#serverPid = undefined
+    for (const answer of this.#waiting.splice(0)) answer(undefined)
+  }
+
+  #received(line: string): void {
+    const greeting = /^podfs (\d+)$/.exec(line)
+    if (greeting) void this.#admit(Number(greeting[1]))
+    else this.#waiting.shift()?.(line)
+  }
+
+  async #admit(serverPid: number): Promise<void> {
+    const self = admissionOf(process.pid)
+    const line = await this.#send(`admit ${self?.pid} ${self?.startTime}`)
+    if (line === undefined) return
+    this.#serverPid = serverPid
+    for (const resolve of this.#connected.splice(0)) resolve()
+  }
+
+  #send(line: string): Promise<string | undefined> {
+    return new Promise(resolve => {
+      const timer = setTimeout(() => resolve(undefined), ANSWER_MS)
+      timer.unref()
+      this.#waiting.push(answer => {
+        clearTimeout(timer)
+        resolve(answer)
+      })
+      this.#socket?.write(line + '\n')
+    })
+  }
+}

@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs'
+
+/** A line of /proc/self/mountinfo, proc(5). */
+export interface Mount {
+  readonly id: number
+  readonly parentId: number
+  /** `MAJOR:MINOR`; of a FUSE mount, the minor is the number of its connection. */
+  readonly device: string
+  /** The directory of the file system that is mounted: `/` or what was bound. */
+  readonly root: string
+  readonly mountPoint: string
+  /** Options of this mount point, such as `ro`. */
+  readonly options: readonly string[]
+  readonly type: string
+  readonly source: string
+}
+
+export const PODFS_TYPE = 'fuse.podfs'
+
+/** The kernel writes space, tab, newline and backslash as three octal digits. */
+export function unescapeMountPath(field: string): string {
+  if (!field.includes('\\')) return field
+  // Bytes, so that an escape within a UTF-8 name does not break it.
+  const bytes = Buffer.from(field, 'utf8')
+    .toString('latin1')
+    .replace(/\\([0-7]{3})/g, (_, octal: string) =>
+      String.fromCharCode(Number.parseInt(octal, 8)),
+    )
+  return Buffer.from(bytes, 'latin1').toString('utf8')
+}
+
+export function escapeMountPath(path: string): string {
+  return path.replace(
+    /[ \t\n\\]/g,
+    char => '\\' + char.charCodeAt(0).toString(8).padStart(3, '0'),
+  )
+}
+
+export function parseMountinfo(text: string): Mount[] {
+  return text
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => {
+      const fields = line.split(' ')
+      // A varying number of optional fields, then a lone hyphen.
+      const separator = fields.indexOf('-', 6)
+      const field = (at: number): string => fields[at] ?? ''
+      return {
+        id: Number(field(0)),
+        parentId: Number(field(1)),
+        device: field(2),
+        root: unescapeMountPath(field(3)),
+        mountPoint: unescapeMountPath(field(4)),
+        options: field(5).split(','),
+        type: field(separator + 1),
+        source: unescapeMountPath(field(separator + 2)),
+      }
+    })
+}
+
+export function readMountinfo(): Mount[] {
+  return parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'))
+}
+
+/** Every mount of podfs in this mount namespace, private ones and binds. */
+export function podfsMounts(mounts: readonly Mount[] = readMountinfo()): Mount[] {
+  return mounts.filter(({ type }) => type === PODFS_TYPE)
+}
+
+/** What is seen at a path: the last of the mounts stacked there. */
+export function mountAt(path: string): Mount | undefined {
+  return readMountinfo()
+    .filter(({ mountPoint }) => mountPoint === path)
+    .at(-1)
+}

@@ -1,0 +1,118 @@
+/**
+ * The serving thread: read a request, answer it, for ever.
+ *
+ * At start, in this order: (1) the tree from the journal; (2) RESEND, with every start: what
+ * a dead server had read and not answered comes again, and nothing else frees its callers;
+ * (3) ask the kernel which of the nodes without a name it still knows: the FORGETs that a
+ * dead server had read are lost.
+ */
+import { readSync, writeSync } from 'node:fs'
+import { isThreadOf, readAdmission } from './admission.ts'
+import {
+  EXIT_CONNECTION_GONE,
+  FUSE_FD,
+  JOURNAL_FILES,
+} from './descriptors.ts'
+import { Dispatcher } from './dispatch.ts'
+import { Journal } from './journal.ts'
+import {
+  encodeInvalInode,
+  encodeNotification,
+  FUSE_NOTIFY_RESEND,
+  REQUEST_BUFFER_SIZE,
+  type Time,
+} from './protocol.ts'
+import { replayJournal } from './replay-journal.ts'
+import { serverLog } from './server-log.ts'
+import type { SharedState } from './shared-state.ts'
+
+export function serve(options: {
+  readonly shared: SharedState
+  readonly answerOpens: boolean
+}): void {
+  const { shared } = options
+  // A resent request comes before the daemon can have connected to this server.
+  shared.admittedPid = readAdmission(JOURNAL_FILES)?.pid ?? 0
+  const { journal, contents } = Journal.open(JOURNAL_FILES)
+  const dispatcher = new Dispatcher(
+    replayJournal(contents), // (1)
+    {
+      answerOpens: options.answerOpens,
+      isDaemonThread: tid => isThreadOf(shared.admittedPid, tid),
+      isStopping: () => shared.stopping,
+      now,
+      log: serverLog,
+      onRequest: opcode => shared.count(opcode),
+    },
+    {
+      append: (time, request, reply) => journal.append(time, request, reply),
+      appendDrop: nodeId => journal.appendDrop(nodeId),
+      reload: () => replayJournal(Journal.read(JOURNAL_FILES)),
+    },
+  )
+  notify(encodeNotification(FUSE_NOTIFY_RESEND)) // (2)
+  for (const node of [...dispatcher.tree.nodes.values()]) // (3)
+    if (node.nlink === 0 && notify(encodeInvalInode(node.id, false)) === 'ENOENT')
+      dispatcher.drop(node.id)
+
+  const buffer = Buffer.alloc(REQUEST_BUFFER_SIZE)
+  for (;;) {
+    const request = readRequest(buffer)
+    const reply = dispatcher.dispatch(request)
+    if (reply !== undefined) writeReply(reply)
+    if (journal.wantsCompaction) {
+      try {
+        journal.compact(dispatcher.state)
+      } catch (error) {
+        serverLog('journal: not compacted', { error: String(error) })
+      }
+    }
+  }
+}
+
+function now(): Time {
+  const ms = performance.timeOrigin + performance.now()
+  const sec = Math.floor(ms / 1000)
+  return { sec, nsec: Math.floor((ms - sec * 1000) * 1e6) }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code
+}
+
+function readRequest(buffer: Buffer): Buffer {
+  for (;;) {
+    try {
+      return buffer.subarray(0, readSync(FUSE_FD, buffer, 0, buffer.length, -1))
+    } catch (error) {
+      const code = codeOf(error)
+      // ENOENT: the request was taken back. EINTR: a signal.
+      if (code === 'ENOENT' || code === 'EINTR' || code === 'EAGAIN') continue
+      // ENODEV: unmounted, or aborted through fusectl. No thread waits in a read here, so
+      // exit does not hang; a keeper that restarted now would do it for ever.
+      // oxlint-disable-next-line unicorn/no-process-exit
+      if (code === 'ENODEV') process.exit(EXIT_CONNECTION_GONE)
+      throw error
+    }
+  }
+}
+
+function writeReply(reply: Buffer): void {
+  try {
+    writeSync(FUSE_FD, reply)
+  } catch (error) {
+    // ENOENT: its caller was killed, or the request was resent under another `unique`.
+    if (codeOf(error) !== 'ENOENT')
+      serverLog('the kernel refused a reply', { error: String(error) })
+  }
+}
+
+/** The error's code, or undefined. ENOENT and EINVAL (an old kernel) are ordinary answers. */
+function notify(notification: Buffer): string | undefined {
+  try {
+    writeSync(FUSE_FD, notification)
+    return undefined
+  } catch (error) {
+    return codeOf(error)
+  }
+}

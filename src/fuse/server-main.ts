@@ -1,0 +1,33 @@
+/**
+ * The fuse server: the process that answers the kernel. One file runs as two threads.
+ *
+ * - The main thread sits in read(/dev/fuse) and never yields; it owns the tree. It reads on
+ *   the main thread and not in a Worker because a Worker takes 60 ms more to start.
+ * - The Worker has the control socket, see control.ts. What it must tell the other thread
+ *   goes through shared memory: a message would never be received.
+ *
+ * Descriptors, all inherited from the keeper: 3 /dev/fuse, 4 and 5 the journals. Arguments:
+ * the runtime directory, the keeper's pid, `answer-opens` or `no-opens`.
+ */
+import { isMainThread, Worker, workerData } from 'node:worker_threads'
+import { runControl } from './control.ts'
+import { serve } from './serve.ts'
+import { SharedState } from './shared-state.ts'
+
+const [directory = '', keeperPid = '0', opens = ''] = process.argv.slice(2)
+
+if (isMainThread) {
+  const shared = SharedState.create()
+  // Not `__filename`: this file is written as a module, and bundled.
+  new Worker(process.argv[1] as string, {
+    argv: process.argv.slice(2),
+    workerData: shared.memory,
+  })
+  serve({ shared, answerOpens: opens === 'answer-opens' })
+} else {
+  runControl({
+    shared: new SharedState(workerData as SharedArrayBuffer),
+    directory,
+    keeperPid: Number(keeperPid),
+  })
+}

@@ -1,0 +1,44 @@
+/** What the two threads of the server share: words, each written by one of them. */
+const ADMITTED_PID = 0
+const STOPPING = 1
+const COUNTS_AT = 16
+const OPCODES = 64
+
+export class SharedState {
+  readonly memory: SharedArrayBuffer
+  readonly #words: Int32Array
+
+  constructor(memory: SharedArrayBuffer) {
+    this.memory = memory
+    this.#words = new Int32Array(memory)
+  }
+
+  static create(): SharedState {
+    return new SharedState(new SharedArrayBuffer(4 * (COUNTS_AT + OPCODES)))
+  }
+
+  /** 0: nobody. */
+  get admittedPid(): number {
+    return Atomics.load(this.#words, ADMITTED_PID)
+  }
+
+  set admittedPid(pid: number) {
+    Atomics.store(this.#words, ADMITTED_PID, pid)
+  }
+
+  get stopping(): boolean {
+    return Atomics.load(this.#words, STOPPING) !== 0
+  }
+
+  stop(): void {
+    Atomics.store(this.#words, STOPPING, 1)
+  }
+
+  count(opcode: number): void {
+    if (opcode < OPCODES) Atomics.add(this.#words, COUNTS_AT + opcode, 1)
+  }
+
+  countOf(opcode: number): number {
+    return Atomics.load(this.#words, COUNTS_AT + opcode) >>> 0
+  }
+}
