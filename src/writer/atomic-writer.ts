@@ -1,0 +1,351 @@
+import { randomInt } from 'node:crypto'
+import { systemClock, type Clock } from '../util/clock.ts'
+import { applyFsGroup, changeGroup } from './fs-group.ts'
+import {
+  cleanPayload,
+  parentsOf,
+  userVisibleName,
+  type CleanPayload,
+} from './payload-path.ts'
+import type { FileProjection, Payload } from './payload.ts'
+import {
+  forEachConcurrently,
+  hasCode,
+  listTree,
+  removeTree,
+  volumeFileSystem,
+  type VolumeFileSystem,
+} from './volume-tree.ts'
+
+const DATA = '..data'
+const DATA_TMP = '..data_tmp'
+const timestampedName = /^\.\.\d{4}(_\d\d){5}\.\d+$/
+
+export interface AtomicWriterOptions {
+  readonly clock?: Clock
+  readonly fileSystem?: VolumeFileSystem
+}
+
+export interface WriteOptions {
+  /** The Pod's securityContext.fsGroup: a group that owns the whole volume. */
+  readonly fsGroup?: number
+}
+
+/**
+ * Publishes a payload in a directory so that a reader sees all of it or nothing, and a
+ * watcher sees what a kubelet's volume shows: the kubelet's AtomicWriter, call by call
+ * (kubernetes pkg/volume/util/atomic_writer.go; specification section 2).
+ *
+ *     R/..2026_08_21_11_29_11.123456789/      0755; with fsGroup 2755
+ *     R/..2026_08_21_11_29_11.123456789/d/x
+ *     R/..data -> ..2026_08_21_11_29_11.123456789
+ *     R/a      -> ..data/a
+ *     R/d      -> ..data/d                    one link for each first component
+ *
+ *  1. Validate and clean every path of the payload.
+ *  2. Read the link `..data`: the directory of the present generation; none at first.
+ *  3. Find what is in that directory and not in the payload: pathsToRemove.
+ *  4. Compare the bytes (not modes, not owners). All equal and nothing to remove: go to 10
+ *     and stop there.
+ *  5. Make the new timestamped directory, 0755.
+ *  6. Make its directories and files.
+ *  7. Apply fsGroup to the whole volume.
+ *  8. Link `..data_tmp` to the new directory.
+ *  9. Rename `..data_tmp` to `..data`: the moment of change.
+ * 10. Make the visible links that are missing.
+ * 11. Remove the visible links of pathsToRemove.
+ * 12. Remove the old timestamped directory.
+ *
+ * The caller's duties: the directory exists (prepareVolumeRoot gives it its mode); calls do
+ * not overlap, the next begins when the last has settled; nobody else writes there; the
+ * process's umask leaves directories readable (022), as they get no chmod of their own.
+ * Names that begin with `..` are the writer's.
+ *
+ * Different from the kubelet: when a step fails, the kubelet's volume plugin tears the whole
+ * volume down. Here what was half-made is removed and the last good generation stays served.
+ */
+export class AtomicWriter {
+  readonly #root: string
+  readonly #clock: Clock
+  readonly #fs: VolumeFileSystem
+  /**
+   * What this writer published last. While `..data` still names it, a difference can be told
+   * without reading the volume; that nothing differs is always confirmed by reading.
+   */
+  #published: { tsDir: string; payload: CleanPayload } | undefined
+  /** A failure may have left something that the next write would trip over. */
+  #unclean = false
+
+  /** `directory` may be any path that leads to the directory, `/proc/self/fd/N/x` too. */
+  constructor(directory: string, options: AtomicWriterOptions = {}) {
+    this.#root = directory
+    this.#clock = options.clock ?? systemClock
+    this.#fs = options.fileSystem ?? volumeFileSystem
+  }
+
+  /**
+   * Makes the volume hold exactly the payload. Resolves to whether a new generation was
+   * published; false if the bytes were already there.
+   */
+  async write(payload: Payload, options: WriteOptions = {}): Promise<boolean> {
+    // (1)
+    const clean = cleanPayload(payload)
+    if (this.#unclean) await this.recover()
+
+    // (2)
+    const oldTsDir = await this.#readLink(DATA)
+
+    // (3)
+    const pathsToRemove =
+      oldTsDir === undefined ? [] : await this.#pathsToRemove(oldTsDir, clean)
+
+    // (4)
+    if (
+      oldTsDir !== undefined &&
+      pathsToRemove.length === 0 &&
+      !(await this.#shouldWrite(oldTsDir, clean))
+    ) {
+      await this.#createUserVisibleLinks(clean)
+      this.#published = { tsDir: oldTsDir, payload: clean }
+      return false
+    }
+
+    this.#unclean = true
+    await this.#publish(clean, options)
+    await this.#createUserVisibleLinks(clean)
+    await this.#removeUserVisibleLinks(pathsToRemove)
+
+    // (12)
+    if (oldTsDir !== undefined) await removeTree(this.#fs, this.#path(oldTsDir))
+    this.#unclean = false
+    return true
+  }
+
+  /**
+   * Puts in order what a writer that was killed, or that failed, has left: what it had not
+   * yet published (up to step 8) is undone, what it had published (from step 9 on) is
+   * finished. Afterwards the directory is as after a whole write. Does nothing, and makes no
+   * event, where nothing is wrong.
+   */
+  async recover(): Promise<void> {
+    this.#published = undefined
+    const entries = await this.#fs.list(this.#root)
+    // Before the rename the generation was nobody's: undo step 8.
+    if (entries.some(({ name }) => name === DATA_TMP))
+      await this.#fs.unlink(this.#path(DATA_TMP))
+
+    let tsDir = await this.#readLink(DATA)
+    let names: string[] = []
+    if (tsDir !== undefined) {
+      try {
+        names = (await this.#fs.list(this.#path(tsDir))).map(e => e.name)
+      } catch (error) {
+        if (!hasCode(error, 'ENOENT')) throw error
+        // No crash of a writer does this; all that is left is to begin anew.
+        await this.#fs.unlink(this.#path(DATA))
+        tsDir = undefined
+      }
+    }
+
+    // Finish step 10, then step 11.
+    for (const name of await this.#missingLinks(names))
+      await this.#fs.symlink(`${DATA}/${name}`, this.#path(name))
+    for (const entry of entries)
+      if (
+        entry.isSymbolicLink() &&
+        !entry.name.startsWith('..') &&
+        !names.includes(entry.name) &&
+        (await this.#readLink(entry.name)) === `${DATA}/${entry.name}`
+      )
+        await this.#fs.unlink(this.#path(entry.name))
+
+    // Undo steps 5 and 6, or finish step 12.
+    for (const { name } of entries)
+      if (timestampedName.test(name) && name !== tsDir)
+        await removeTree(this.#fs, this.#path(name))
+    this.#unclean = false
+  }
+
+  /** Steps 5 to 9; when one of them fails, what they made is gone again. */
+  async #publish(payload: CleanPayload, options: WriteOptions): Promise<void> {
+    const tsDir = await this.#makeTimestampedDirectory()
+    try {
+      await this.#fs.chmod(this.#path(tsDir), 0o755)
+      await this.#writePayload(tsDir, payload)
+      // (7)
+      if (options.fsGroup !== undefined)
+        await applyFsGroup(this.#fs, this.#root, options.fsGroup, tsDir)
+      // (8)
+      await this.#fs.symlink(tsDir, this.#path(DATA_TMP))
+      // (9)
+      await this.#fs.rename(this.#path(DATA_TMP), this.#path(DATA))
+    } catch (error) {
+      // The failure that counts is the first; if this one fails too, the next write begins
+      // with a recovery all the same.
+      await this.recover().catch(() => {
+        this.#unclean = true
+      })
+      throw error
+    }
+    this.#published = { tsDir, payload }
+  }
+
+  /** Step 3. Everything in the old directory, its directories too, that the payload lacks. */
+  async #pathsToRemove(
+    oldTsDir: string,
+    payload: CleanPayload,
+  ): Promise<string[]> {
+    const remembered = this.#remembered(oldTsDir)
+    const current =
+      remembered === undefined
+        ? await listTree(this.#fs, this.#path(oldTsDir))
+        : withParents(remembered)
+    const next = withParents(payload)
+    return [...current].filter(path => !next.has(path))
+  }
+
+  /** Step 4. */
+  async #shouldWrite(
+    oldTsDir: string,
+    payload: CleanPayload,
+  ): Promise<boolean> {
+    const remembered = this.#remembered(oldTsDir)
+    if (remembered !== undefined)
+      for (const [path, { data }] of payload) {
+        const old = remembered.get(path)?.data
+        if (old === undefined || Buffer.compare(old, data) !== 0) return true
+      }
+    let differs = false
+    await forEachConcurrently(payload, async ([path, { data }]) => {
+      if (differs) return
+      try {
+        const old = await this.#fs.readFile(this.#path(`${oldTsDir}/${path}`))
+        differs ||= Buffer.compare(old, data) !== 0
+      } catch (error) {
+        // The last two: a file where now is a directory, and the reverse. The kubelet gives
+        // up on these, tears the volume down and makes it anew.
+        if (!hasCode(error, 'ENOENT', 'ENOTDIR', 'EISDIR')) throw error
+        differs = true
+      }
+    })
+    return differs
+  }
+
+  /** Step 5 but for its chmod. */
+  async #makeTimestampedDirectory(): Promise<string> {
+    for (;;) {
+      const tsDir = timestampedDirectoryName(this.#clock.now())
+      try {
+        await this.#fs.mkdir(this.#path(tsDir), 0o700)
+        return tsDir
+      } catch (error) {
+        if (!hasCode(error, 'EEXIST')) throw error
+      }
+    }
+  }
+
+  /** Step 6. In no particular order: the kubelet goes through a map. */
+  async #writePayload(tsDir: string, payload: CleanPayload): Promise<void> {
+    const directories = new Set([...payload.keys()].flatMap(parentsOf))
+    for (const directory of directories)
+      await this.#fs.mkdir(this.#path(`${tsDir}/${directory}`), 0o777)
+    await forEachConcurrently(payload, ([path, file]) =>
+      this.#writeFile(this.#path(`${tsDir}/${path}`), file),
+    )
+  }
+
+  async #writeFile(path: string, file: FileProjection): Promise<void> {
+    const { data, mode, fsUser } = file
+    await this.#fs.writeFile(path, data, { mode })
+    // The umask has taken bits away.
+    await this.#fs.chmod(path, mode)
+    if (fsUser !== undefined) await this.#fs.lchown(path, fsUser, -1)
+  }
+
+  /**
+   * Step 10. Kubernetes 1.36 gives a link its file's owner; a kubelet 1.34 leaves it root's,
+   * and so does podfs (6.12). With fsGroup the setgid root gives it the group.
+   */
+  async #createUserVisibleLinks(payload: CleanPayload): Promise<void> {
+    const names = new Set([...payload.keys()].map(userVisibleName))
+    // Looked for side by side, made one by one: watchers see the order.
+    for (const name of await this.#missingLinks([...names]))
+      await this.#fs.symlink(`${DATA}/${name}`, this.#path(name))
+  }
+
+  async #missingLinks(names: readonly string[]): Promise<string[]> {
+    const missing = new Set<string>()
+    await forEachConcurrently(names, async name => {
+      try {
+        await this.#fs.readlink(this.#path(name))
+      } catch (error) {
+        // EINVAL: something else is there, such as the mount point of another volume.
+        if (hasCode(error, 'EINVAL')) return
+        if (!hasCode(error, 'ENOENT')) throw error
+        missing.add(name)
+      }
+    })
+    return names.filter(name => missing.has(name))
+  }
+
+  /** Step 11. One that fails does not keep the others; the last failure is thrown. */
+  async #removeUserVisibleLinks(paths: readonly string[]): Promise<void> {
+    let failure: unknown
+    for (const path of paths) {
+      // What is nested is gone with the old directory; its link stays.
+      if (path.includes('/')) continue
+      try {
+        await this.#fs.unlink(this.#path(path))
+      } catch (error) {
+        if (!hasCode(error, 'ENOENT')) failure = error
+      }
+    }
+    if (failure !== undefined) throw failure
+  }
+
+  #remembered(tsDir: string): CleanPayload | undefined {
+    return this.#published?.tsDir === tsDir
+      ? this.#published.payload
+      : undefined
+  }
+
+  async #readLink(name: string): Promise<string | undefined> {
+    try {
+      return await this.#fs.readlink(this.#path(name))
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined
+      throw error
+    }
+  }
+
+  #path(name: string): string {
+    return `${this.#root}/${name}`
+  }
+}
+
+/** The mode of a managed volume's root: 1777, with fsGroup 3777 and the group's (6.12). */
+export async function prepareVolumeRoot(
+  directory: string,
+  options: WriteOptions = {},
+): Promise<void> {
+  const { fsGroup } = options
+  if (fsGroup !== undefined)
+    await changeGroup(volumeFileSystem, directory, fsGroup)
+  // After the chown, which may take the setgid bit away.
+  await volumeFileSystem.chmod(
+    directory,
+    fsGroup === undefined ? 0o1777 : 0o3777,
+  )
+}
+
+function withParents(payload: CleanPayload): Set<string> {
+  return new Set(
+    [...payload.keys()].flatMap(path => [...parentsOf(path), path]),
+  )
+}
+
+/** `..2026_08_21_11_29_11.123456789`: UTC, and Go's MkdirTemp's random 32 bits. */
+function timestampedDirectoryName(now: number): string {
+  const time = new Date(now).toISOString().slice(0, 19).replace(/[-T:]/g, '_')
+  return `..${time}.${randomInt(2 ** 32)}`
+}

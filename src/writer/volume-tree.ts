@@ -1,0 +1,101 @@
+/**
+ * Small trees on a file system where each call is a round trip to a server: no call that is
+ * not needed, and independent calls side by side.
+ */
+import * as nodeFs from 'node:fs/promises'
+
+/** What the writer needs of a file system; a test hands it one that fails. */
+export type VolumeFileSystem = Pick<
+  typeof nodeFs,
+  | 'chmod'
+  | 'lchown'
+  | 'lstat'
+  | 'mkdir'
+  | 'readFile'
+  | 'readlink'
+  | 'rename'
+  | 'rmdir'
+  | 'symlink'
+  | 'unlink'
+  | 'writeFile'
+> & {
+  /** The names and kinds in a directory; a method of its own since fs.readdir is overloaded. */
+  readonly list: (directory: string) => Promise<TreeEntry[]>
+}
+
+export interface TreeEntry {
+  readonly name: string
+  readonly isDirectory: () => boolean
+  readonly isSymbolicLink: () => boolean
+}
+
+export const volumeFileSystem: VolumeFileSystem = {
+  ...nodeFs,
+  list: directory => nodeFs.readdir(directory, { withFileTypes: true }),
+}
+
+/** More at once gain nothing (libuv has 4 threads) and would hold as many open files. */
+const CONCURRENCY = 8
+
+/**
+ * Calls `act` for every item, some side by side. After a failure starts no more, and throws
+ * it only when those under way have ended: nothing still runs when the caller cleans up.
+ */
+export async function forEachConcurrently<Item>(
+  items: Iterable<Item>,
+  act: (item: Item) => Promise<void>,
+): Promise<void> {
+  const failures: unknown[] = []
+  const queue = items[Symbol.iterator]()
+  const work = async () => {
+    while (failures.length === 0) {
+      const next = queue.next()
+      if (next.done === true) return
+      try {
+        await act(next.value)
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: CONCURRENCY }, work))
+  if (failures.length > 0) throw failures[0]
+}
+
+/** The paths of everything below a directory, relative to it, files and directories. */
+export async function listTree(
+  fs: VolumeFileSystem,
+  directory: string,
+  prefix = '',
+): Promise<string[]> {
+  const paths: string[] = []
+  for (const entry of await fs.list(directory)) {
+    paths.push(prefix + entry.name)
+    if (entry.isDirectory())
+      paths.push(
+        ...(await listTree(
+          fs,
+          `${directory}/${entry.name}`,
+          `${prefix}${entry.name}/`,
+        )),
+      )
+  }
+  return paths
+}
+
+/** fs.rm without its lstat of each entry and its first, vain rmdir of each directory. */
+export async function removeTree(
+  fs: VolumeFileSystem,
+  directory: string,
+): Promise<void> {
+  await forEachConcurrently(await fs.list(directory), entry => {
+    const path = `${directory}/${entry.name}`
+    return entry.isDirectory() ? removeTree(fs, path) : fs.unlink(path)
+  })
+  await fs.rmdir(directory)
+}
+
+export function hasCode(error: unknown, ...codes: string[]): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code !== undefined && codes.includes(code)
+}
