@@ -15,7 +15,7 @@ export interface Settings {
 }
 
 export const defaultSettings: Settings = {
-  logLevel: 'info',
+  logLevel: 'warn',
   clusterDomain: 'cluster.local',
   serviceAccountIssuer: 'https://kubernetes.default.svc.cluster.local',
   fuse: { answerOpens: false },

@@ -1,0 +1,44 @@
+import type { PodSpec } from './types.ts'
+
+/**
+ * The paths of the fields in which two specs of a Pod differ, the deepest that both have:
+ * `spec.containers[0].env[1].value`.
+ */
+export function changedFields(before: PodSpec, after: PodSpec): string[] {
+  const paths: string[] = []
+  compare(before, after, 'spec', paths)
+  return paths
+}
+
+function compare(a: unknown, b: unknown, path: string, paths: string[]): void {
+  if (Object.is(a, b)) return
+  if (Array.isArray(a) && Array.isArray(b) && a.length === b.length) {
+    a.forEach((item, index) =>
+      compare(item, b[index], `${path}[${index}]`, paths),
+    )
+    return
+  }
+  if (a instanceof Map && b instanceof Map)
+    return compareKeys(Object.fromEntries(a), Object.fromEntries(b), path, paths)
+  if (isStruct(a) && isStruct(b)) return compareKeys(a, b, path, paths)
+  paths.push(path)
+}
+
+function compareKeys(
+  a: Readonly<Record<string, unknown>>,
+  b: Readonly<Record<string, unknown>>,
+  path: string,
+  paths: string[],
+): void {
+  for (const key of new Set([...Object.keys(a), ...Object.keys(b)]))
+    compare(a[key], b[key], `${path}.${key}`, paths)
+}
+
+function isStruct(value: unknown): value is Record<string, unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof Map)
+  )
+}

@@ -1,0 +1,21 @@
+import { openDetachedLog } from '../daemon/detach.ts'
+import { placesOf } from '../daemon/places.ts'
+import type { Context } from './context.ts'
+
+/**
+ * The world of the process that `mount --detach` leaves behind, or undefined in any other:
+ * what it says goes to its starter's terminal until it is ready, and to its log always.
+ */
+export function detachedContext(context: Context): Context | undefined {
+  const log = openDetachedLog(placesOf(context.env, context.uid).runtime)
+  if (log === undefined) return undefined
+  return {
+    ...context,
+    stderr: { write: text => log.say(String(text)) },
+    stdout: { write: () => {} },
+    logFd: log.fd,
+    stderrIsTerminal: false,
+    colour: false,
+    detachedReady: log.ready,
+  }
+}

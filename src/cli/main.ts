@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+import { systemClock } from '../util/clock.ts'
+import type { Context } from './context.ts'
+import { detachedContext } from './detached-context.ts'
+import { runProgram } from './program.ts'
+import packageJson from '../../package.json' with { type: 'json' }
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+const context: Context = {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  logFd: 2,
+  stderrIsTerminal: process.stderr.isTTY === true,
+  colour: process.stderr.isTTY === true && !process.env['NO_COLOR'],
+  env: process.env,
+  uid: process.getuid?.() ?? 0,
+  cwd: process.cwd(),
+  argv: process.argv.slice(2),
+  clock: systemClock,
+  onSignal: listener => {
+    for (const signal of signals) process.on(signal, listener)
+    return () => {
+      for (const signal of signals) process.off(signal, listener)
+    }
+  },
+}
+
+// A reader that went away (`podfs run ... | head`) ends the program as it ends any other.
+process.stdout.on('error', error => {
+  if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
+  process.kill(process.pid, 'SIGTERM')
+})
+
+void runProgram(detachedContext(context) ?? context, packageJson.version).then(
+  code =>
+    // Nothing that is still open (a watcher, a pipe of a process that outlives us) may keep a
+    // finished command alive; what must be waited for, the command has waited for.
+    // oxlint-disable-next-line unicorn/no-process-exit
+    process.exit(code),
+)

@@ -1,0 +1,155 @@
+import path from 'node:path'
+import { Failure } from '../util/failure.ts'
+import type { Command } from './command.ts'
+import type { Context } from './context.ts'
+import { exitCodes } from './exit-codes.ts'
+import { commonOptions, sourceOptions, type ParsedOptions } from './options.ts'
+import { requireRoot, sessionOptions } from './session-options.ts'
+import type { MountSession, MountTarget } from '../daemon/mount-session.ts'
+
+export const mountCommand: Command = {
+  name: 'mount',
+  summary: "serve a Pod's volumes, a ConfigMap, a Secret or a directory",
+  usage: [
+    'mount DIR MOUNTPOINT',
+    'mount -f PATH.. --configmap NAME MOUNTPOINT',
+    'mount -f PATH.. --secret NAME MOUNTPOINT',
+    'mount -f PATH.. [--pod NAME] [--volume NAME] MOUNTPOINT',
+  ],
+  description: `Serves volumes with a kubelet's layout, modes and atomic updates until Ctrl-C or
+'podfs unmount', and prints a line on stdout when the first byte can be read. Whatever changes
+in the files named with -f, or in DIR, is published at once.`,
+  examples: [
+    {
+      comment: 'a directory as a ConfigMap volume',
+      line: 'podfs mount ./conf /tmp/conf',
+    },
+    {
+      comment: 'all volumes of the only Pod in a manifest, at /tmp/vols/VOLUME',
+      line: 'podfs mount -f pod.yaml /tmp/vols',
+    },
+    {
+      comment: 'one Secret, in the background',
+      line: 'podfs mount -f k8s/ --secret db --detach /tmp/db',
+    },
+  ],
+  options: {
+    ...sourceOptions,
+    pod: { value: 'NAME', help: 'the Pod, when there are several' },
+    volume: { value: 'NAME', help: 'only this volume, right at MOUNTPOINT' },
+    configmap: { value: 'NAME', help: 'a ConfigMap as a volume, no Pod needed' },
+    secret: { value: 'NAME', help: 'a Secret as a volume, no Pod needed' },
+    detach: { short: 'd', help: 'return when ready, print the pid' },
+    'allow-other': { help: 'let other users in, as far as the modes do' },
+    ...commonOptions,
+  },
+  run,
+}
+
+async function run(context: Context, options: ParsedOptions): Promise<number> {
+  const { target, mountpoint, paths } = whatToMount(context, options)
+  requireRoot(context, 'mount')
+  if (options.flag('detach') && context.detachedReady === undefined)
+    return await detach(context)
+
+  const { mountVolumes } = await import('../daemon/mount-session.ts')
+  const stop = new AbortController()
+  const stopListening = context.onSignal(() =>
+    stop.abort(new Failure('failed', 'stopped before it was ready')),
+  )
+  const shared = await sessionOptions(context, options, paths)
+  let session: MountSession
+  try {
+    session = await mountVolumes({
+      ...shared,
+      target,
+      mountpoint,
+      allowOther: options.flag('allow-other'),
+      detached: context.detachedReady !== undefined,
+      abort: stop.signal,
+    })
+  } catch (error) {
+    // Ctrl-C while a volume waits for a ConfigMap that does not come is a clean stop, too.
+    if (error === stop.signal.reason) return exitCodes.done
+    throw error
+  }
+  const { volumes, lost } = session
+  context.stdout.write(
+    `podfs: ${mountpoint} ready (${volumes} ${volumes === 1 ? 'volume' : 'volumes'})\n`,
+  )
+  context.detachedReady?.()
+  const reason = await Promise.race([lost, aborted(stop.signal)])
+  await session.close()
+  stopListening()
+  if (reason === undefined) return exitCodes.done
+  throw new Failure('failed', `the mount at ${mountpoint} is lost: ${reason}`)
+}
+
+async function aborted(signal: AbortSignal): Promise<undefined> {
+  if (signal.aborted) return
+  await new Promise<void>(resolve =>
+    signal.addEventListener('abort', () => resolve(), { once: true }),
+  )
+}
+
+async function detach(context: Context): Promise<number> {
+  const { startDetached } = await import('../daemon/detach.ts')
+  const outcome = await startDetached(context.argv, text =>
+    context.stderr.write(text),
+  )
+  if (!outcome.ok) return outcome.exitCode
+  context.stdout.write(`${outcome.pid}\n`)
+  return exitCodes.done
+}
+
+interface Wanted {
+  readonly target: MountTarget
+  readonly mountpoint: string
+  readonly paths: readonly string[]
+}
+
+function whatToMount(context: Context, options: ParsedOptions): Wanted {
+  const given = [...options.positionals]
+  const last = given.pop()
+  if (last === undefined)
+    throw new Failure('usage', 'no MOUNTPOINT was given', {
+      fix: 'podfs mount --help',
+    })
+  const mountpoint = path.resolve(context.cwd, last)
+  const configMap = options.value('configmap')
+  const secret = options.value('secret')
+  const pod = options.value('pod')
+  const volume = options.value('volume')
+  const chosen = Object.entries({ configmap: configMap, secret, pod })
+    .filter(([, value]) => value !== undefined)
+    .map(([name]) => `--${name}`)
+  if (chosen.length > 1)
+    throw new Failure('usage', `${chosen.join(' and ')} exclude each other`)
+  if (volume !== undefined && (configMap ?? secret) !== undefined)
+    throw new Failure('usage', `--volume goes with a Pod, not with ${chosen[0]}`)
+
+  // `-f *.yaml` reaches us as one -f and further paths.
+  const files = [...options.values('filename')]
+  if (files.length === 0) {
+    const [directory, ...more] = given
+    if (directory === undefined || more.length > 0 || chosen.length > 0 || volume !== undefined)
+      throw new Failure('usage', 'what is to be mounted?', {
+        fix: 'podfs mount DIR MOUNTPOINT, or podfs mount -f PATH MOUNTPOINT',
+      })
+    return {
+      target: {
+        kind: 'directory',
+        directory: path.resolve(context.cwd, directory),
+      },
+      mountpoint,
+      paths: [],
+    }
+  }
+  const target: MountTarget =
+    configMap !== undefined
+      ? { kind: 'configMap', name: configMap }
+      : secret !== undefined
+        ? { kind: 'secret', name: secret }
+        : { kind: 'pod', name: pod, volume }
+  return { target, mountpoint, paths: [...files, ...given] }
+}

@@ -1,0 +1,113 @@
+import { parseArgs } from 'node:util'
+import { nearest } from '../util/edit-distance.ts'
+import { Failure } from '../util/failure.ts'
+
+/** One flag of one command; the help text is made from these. */
+export interface Option {
+  readonly short?: string
+  /** The word for the value in the help text; a flag without one takes no value. */
+  readonly value?: string
+  readonly repeatable?: boolean
+  readonly help: string
+}
+
+export type Options = Readonly<Record<string, Option>>
+
+/** Flags that mean the same in every command that has them. */
+export const commonOptions = {
+  config: { value: 'FILE', help: 'read this podfs.yaml' },
+  'log-level': {
+    value: 'LEVEL',
+    help: 'trace, debug, info, warn, error or silent',
+  },
+  help: { short: 'h', help: 'print this help' },
+} as const satisfies Options
+
+export const sourceOptions = {
+  filename: {
+    short: 'f',
+    value: 'PATH',
+    repeatable: true,
+    help: 'a manifest file, a directory of them, or - for standard input',
+  },
+  namespace: {
+    short: 'n',
+    value: 'NAMESPACE',
+    help: "the namespace of objects that name none, and of what is asked for (default 'default')",
+  },
+} as const satisfies Options
+
+export interface ParsedOptions {
+  readonly positionals: readonly string[]
+  flag(name: string): boolean
+  /** Throws when it was given more than once. */
+  value(name: string): string | undefined
+  values(name: string): readonly string[]
+}
+
+/**
+ * Reads a command's arguments. Several paths may follow one -f, as kubectl's users type
+ * `-f a.yaml -f b.yaml` and shells expand `-f *.yaml`; those land in the positionals, and
+ * the command decides.
+ *
+ * Throws a usage Failure that names the nearest flag.
+ */
+export function parseOptions(
+  argv: readonly string[],
+  options: Options,
+): ParsedOptions {
+  const { values, positionals } = parse(argv, options)
+  const all = (name: string): readonly string[] => {
+    const value = values[name]
+    return Array.isArray(value) ? value.map(String) : []
+  }
+  return {
+    positionals,
+    flag: name => values[name] === true,
+    values: all,
+    value: name => {
+      const given = all(name)
+      if (given.length > 1)
+        throw new Failure('usage', `--${name} was given ${given.length} times`)
+      return given[0]
+    },
+  }
+}
+
+function parse(
+  argv: readonly string[],
+  options: Options,
+): { values: Record<string, unknown>; positionals: string[] } {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: Object.fromEntries(
+        Object.entries(options).map(([name, { short, value }]) => [
+          name,
+          {
+            type: value === undefined ? 'boolean' : 'string',
+            // Each value is kept, so that a flag given twice can be refused, not lost.
+            multiple: value !== undefined,
+            ...(short === undefined ? {} : { short }),
+          } as const,
+        ]),
+      ),
+    })
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
+      const given = /'(--?[^'=]+)/.exec(message)?.[1] ?? ''
+      const meant = nearest(given.replace(/^-+/, ''), Object.keys(options))
+      throw new Failure('usage', `unknown flag ${given}`, {
+        cause: error,
+        ...(meant === undefined ? {} : { fix: `did you mean --${meant}?` }),
+      })
+    }
+    throw new Failure(
+      'usage',
+      message.replace(/\. To specify .*$/s, '').replace(/\.$/, ''),
+      { cause: error },
+    )
+  }
+}

@@ -1,0 +1,40 @@
+import path from 'node:path'
+import { placesOf } from '../daemon/places.ts'
+import { Failure } from '../util/failure.ts'
+import type { Command } from './command.ts'
+import { exitCodes } from './exit-codes.ts'
+import { commonOptions } from './options.ts'
+import { requireRoot } from './session-options.ts'
+
+export const unmountCommand: Command = {
+  name: 'unmount',
+  summary: 'end what podfs serves at a mount point',
+  usage: ['unmount [--lazy] MOUNTPOINT'],
+  examples: [
+    { comment: 'the end of podfs mount', line: 'podfs unmount /tmp/conf' },
+    {
+      comment: 'also when programs still have files open there',
+      line: 'podfs unmount --lazy /tmp/conf',
+    },
+  ],
+  options: {
+    lazy: { help: 'detach the mount even when processes hold it' },
+    help: commonOptions.help,
+  },
+  run: async (context, options) => {
+    const [mountpoint, ...more] = options.positionals
+    if (mountpoint === undefined || more.length > 0)
+      throw new Failure('usage', 'one MOUNTPOINT is needed', {
+        fix: 'podfs unmount --help',
+      })
+    requireRoot(context, 'unmount')
+    const { unmount } = await import('../daemon/unmount.ts')
+    await unmount({
+      mountpoint: path.resolve(context.cwd, mountpoint),
+      runtime: placesOf(context.env, context.uid).runtime,
+      lazy: options.flag('lazy'),
+      clock: context.clock,
+    })
+    return exitCodes.done
+  },
+}

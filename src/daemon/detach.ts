@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process'
+import { mkdirSync, openSync, writeSync } from 'node:fs'
+import path from 'node:path'
+
+/*
+ * `mount --detach` starts this program again with the same arguments in a session of its own.
+ * The two talk over Node's IPC channel until the new one is ready; its exit code says how a
+ * start that failed would have ended in the foreground.
+ */
+
+const variable = 'PODFS_DETACHED'
+
+type Message = { readonly said: string } | { readonly ready: true }
+
+export type DetachedOutcome =
+  | { readonly ok: true; readonly pid: number }
+  | { readonly ok: false; readonly exitCode: number }
+
+/** Resolves when the new process is ready, or has ended without. `say` gets what it said. */
+export async function startDetached(
+  argv: readonly string[],
+  say: (text: string) => void,
+): Promise<DetachedOutcome> {
+  const script = process.argv[1]
+  if (script === undefined) throw new Error('no script to start again')
+  const child = spawn(process.execPath, [script, ...argv], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    env: { ...process.env, [variable]: '1' },
+  })
+  return await new Promise((resolve, reject) => {
+    child.on('message', message => {
+      const received = message as Message
+      if ('said' in received) return say(received.said)
+      child.removeAllListeners('exit')
+      if (child.connected) child.disconnect()
+      child.unref()
+      resolve({ ok: true, pid: child.pid ?? 0 })
+    })
+    child.on('error', reject)
+    child.on('exit', code => resolve({ ok: false, exitCode: code ?? 1 }))
+  })
+}
+
+export interface DetachedLog {
+  readonly fd: number
+  readonly say: (text: string) => void
+  readonly ready: () => void
+}
+
+/** The name of the log of the detached process `pid`. */
+export function detachedLogPath(runtime: string, pid: number): string {
+  return path.join(runtime, `mount-${pid}.log`)
+}
+
+/** Undefined unless this process was started by `startDetached`. */
+export function openDetachedLog(runtime: string): DetachedLog | undefined {
+  const send = process.send?.bind(process)
+  if (process.env[variable] === undefined || send === undefined)
+    return undefined
+  delete process.env[variable]
+  mkdirSync(runtime, { recursive: true, mode: 0o700 })
+  const fd = openSync(detachedLogPath(runtime, process.pid), 'a', 0o600)
+  return {
+    fd,
+    say: text => {
+      writeSync(fd, text)
+      if (process.connected) send({ said: text } satisfies Message)
+    },
+    ready: () =>
+      send({ ready: true } satisfies Message, () => process.disconnect()),
+  }
+}

@@ -1,0 +1,36 @@
+import { readdir, readFile, readlink } from 'node:fs/promises'
+
+export interface MountHolder {
+  readonly pid: number
+  readonly name: string
+}
+
+/**
+ * The processes that have a file open below a mount point, run a program from it, have it
+ * mapped, or stand in it. Looks at names in /proc only: a dead mount must not be touched.
+ */
+export async function holdersOf(mountpoint: string): Promise<MountHolder[]> {
+  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
+  const holders = await Promise.all(
+    pids.map(async pid => {
+      if (!(await holds(pid, mountpoint))) return undefined
+      const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '?')
+      return { pid: Number(pid), name: name.trim() }
+    }),
+  )
+  return holders.filter(holder => holder !== undefined)
+}
+
+async function holds(pid: string, mountpoint: string): Promise<boolean> {
+  const below = (file: string): boolean =>
+    file === mountpoint || file.startsWith(`${mountpoint}/`)
+  const link = (name: string): Promise<string> =>
+    readlink(`/proc/${pid}/${name}`).catch(() => '')
+  const fds = await readdir(`/proc/${pid}/fd`).catch(() => [])
+  const links = await Promise.all(
+    ['cwd', 'root', 'exe', ...fds.map(fd => `fd/${fd}`)].map(link),
+  )
+  if (links.some(below)) return true
+  const maps = await readFile(`/proc/${pid}/maps`, 'utf8').catch(() => '')
+  return maps.includes(`${mountpoint}/`)
+}

@@ -1,0 +1,278 @@
+import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { keyOf } from '../api/object-key.ts'
+import type { Pod, Volume } from '../api/types.ts'
+import { mountFuse } from '../fuse/mount.ts'
+import { isManagedVolume } from '../projection/projection.ts'
+import { DirectoryConfigMap } from '../sources/directory-config-map.ts'
+import { Store } from '../store/store.ts'
+import { Failure } from '../util/failure.ts'
+import { podAroundVolume, PodVolumes } from '../volumes/pod-volumes.ts'
+import { Cleanup } from './cleanup.ts'
+import { thisNode } from './node-info.ts'
+import {
+  createSessionDirectory,
+  listSessions,
+} from './runtime-directory.ts'
+import {
+  choosePod,
+  lazyTokens,
+  noSuch,
+  readManifests,
+  type SessionOptions,
+} from './session.ts'
+
+/** What to serve. */
+export type MountTarget =
+  | { readonly kind: 'directory'; readonly directory: string }
+  | { readonly kind: 'configMap' | 'secret'; readonly name: string }
+  | {
+      readonly kind: 'pod'
+      readonly name: string | undefined
+      readonly volume: string | undefined
+    }
+
+export interface MountRequest extends SessionOptions {
+  readonly target: MountTarget
+  /** Absolute. */
+  readonly mountpoint: string
+  readonly allowOther: boolean
+  readonly detached: boolean
+  /** Gives up waiting for what a volume still lacks. */
+  readonly abort: AbortSignal
+}
+
+export interface MountSession {
+  readonly volumes: number
+  /** RUNTIME/ID, for the log of a detached session. */
+  readonly directory: string
+  /** Resolves with the reason when the mount ends without having been told to. */
+  readonly lost: Promise<string>
+  close(): Promise<void>
+}
+
+/**
+ * Mounts, publishes, and only then shows the result at the mount point, so that nobody ever
+ * sees it empty. Resolves when the first byte can be read; whatever fails before that is
+ * undone.
+ */
+export async function mountVolumes(
+  request: MountRequest,
+): Promise<MountSession> {
+  const { logger, places, mountpoint } = request
+  const cleanup = new Cleanup(logger)
+  try {
+    await refuseServed(places.runtime, mountpoint)
+    if (await prepareMountpoint(mountpoint))
+      cleanup.add('mount point', () => rmdir(mountpoint))
+    const session = await createSessionDirectory(places.runtime, 'mount')
+    cleanup.add('run-time directory', () => session.remove())
+    await session.update({ mountpoint })
+
+    const store = new Store()
+    const [mount, { pod, only }, node] = await Promise.all([
+      mountFuse({
+        directory: session.directory,
+        allowOther: request.allowOther,
+        answerOpens: request.settings.fuse.answerOpens,
+        lifetime: request.detached ? 'detach' : 'mount',
+        logger,
+      }).then(mount => {
+        cleanup.add('mount', () => mount.stop())
+        return mount
+      }),
+      chooseVolumes(request, store, cleanup),
+      thisNode(),
+    ])
+    const volumes = new PodVolumes({
+      ...request,
+      pod,
+      only,
+      directory: mount.directory,
+      store,
+      node,
+      tokens: lazyTokens(request),
+    })
+    cleanup.add('volumes', () => volumes.close())
+    volumes.start()
+    const unsubscribe = store.watch(events => {
+      for (const { type, object } of events)
+        if (
+          type === 'MODIFIED' &&
+          object.kind === 'Pod' &&
+          keyOf(object) === keyOf(pod)
+        )
+          volumes.updatePod(object)
+    })
+    cleanup.add('watch', unsubscribe)
+    await abortable(volumes.allPublished(), request.abort)
+
+    const wholeMount = request.target.kind === 'pod' && request.target.volume === undefined
+    await mount.bind(wholeMount ? '' : (volumes.names[0] ?? ''), mountpoint)
+    cleanup.add('public mount', () => mount.unbind(mountpoint, { lazy: true }))
+    return {
+      volumes: volumes.names.length,
+      directory: session.directory,
+      lost: mount.lost,
+      close: () => cleanup.run(),
+    }
+  } catch (error) {
+    await cleanup.run()
+    throw error
+  }
+}
+
+async function abortable<T>(work: Promise<T>, abort: AbortSignal): Promise<T> {
+  if (abort.aborted) throw abort.reason
+  return await Promise.race([
+    work,
+    new Promise<never>((_, reject) =>
+      abort.addEventListener('abort', () => reject(abort.reason as Error), {
+        once: true,
+      }),
+    ),
+  ])
+}
+
+async function refuseServed(
+  runtime: string,
+  mountpoint: string,
+): Promise<void> {
+  const sessions = await listSessions(runtime)
+  const serving = sessions.find(
+    session => session.running && session.mountpoint === mountpoint,
+  )
+  if (serving !== undefined)
+    throw new Failure(
+      'failed',
+      `${mountpoint} is already served by podfs with pid ${serving.pid}`,
+      { fix: `podfs unmount ${mountpoint}` },
+    )
+}
+
+/** Whether the directory had to be made. Throws a usage Failure when it cannot be used. */
+async function prepareMountpoint(mountpoint: string): Promise<boolean> {
+  try {
+    if (!(await stat(mountpoint)).isDirectory())
+      throw new Failure('usage', `${mountpoint} is not a directory`)
+    if ((await readdir(mountpoint)).length > 0)
+      throw new Failure('usage', `${mountpoint} is not empty`)
+    return false
+  } catch (error) {
+    if (error instanceof Failure) throw error
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code !== 'ENOENT')
+      throw new Failure('usage', `cannot use ${mountpoint}: ${message}`, {
+        cause: error,
+      })
+  }
+  try {
+    await mkdir(mountpoint)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new Failure('usage', `cannot make ${mountpoint}: ${code}`, {
+      cause: error,
+      ...(code === 'ENOENT'
+        ? { fix: `mkdir -p ${path.dirname(mountpoint)}` }
+        : {}),
+    })
+  }
+  return true
+}
+
+interface ChosenVolumes {
+  readonly pod: Pod
+  readonly only: readonly string[]
+}
+
+async function chooseVolumes(
+  request: MountRequest,
+  store: Store,
+  cleanup: Cleanup,
+): Promise<ChosenVolumes> {
+  const { target, namespace } = request
+  if (target.kind === 'directory') {
+    const source = new DirectoryConfigMap({
+      ...request,
+      directory: target.directory,
+      name: 'directory',
+      store,
+      watch: true,
+    })
+    await source.start()
+    cleanup.add('source', () => source.close())
+    return aroundVolume(target.directory, namespace, {
+      name: 'volume',
+      configMap: { name: 'directory', defaultMode: 0o644, optional: false },
+    })
+  }
+  const source = await readManifests(request, store)
+  cleanup.add('source', () => source.close())
+  if (target.kind === 'pod')
+    return volumesOfPod(choosePod(store, namespace, target.name), target.volume, request)
+
+  const { name } = target
+  const kind = target.kind === 'secret' ? 'Secret' : 'ConfigMap'
+  const existing = store.list(kind, namespace).map(({ metadata }) => metadata.name)
+  if (!existing.includes(name)) throw noSuch(kind, namespace, name, existing)
+  const from = { defaultMode: 0o644, optional: false }
+  return aroundVolume(request.paths[0] ?? '-', namespace, {
+    name: 'volume',
+    ...(kind === 'Secret'
+      ? { secret: { ...from, secretName: name } }
+      : { configMap: { ...from, name } }),
+  })
+}
+
+function aroundVolume(
+  origin: string,
+  namespace: string,
+  volume: Volume,
+): ChosenVolumes {
+  const position = { path: origin, line: 1, column: 1 }
+  return {
+    pod: podAroundVolume({
+      name: 'podfs-mount',
+      namespace,
+      volume,
+      source: { ...position, positionOf: () => position },
+    }),
+    only: [volume.name],
+  }
+}
+
+function volumesOfPod(
+  pod: Pod,
+  volume: string | undefined,
+  request: MountRequest,
+): ChosenVolumes {
+  const { metadata, spec } = pod
+  const managed = spec.volumes.filter(isManagedVolume).map(({ name }) => name)
+  const podName = `${metadata.namespace}/${metadata.name}`
+  if (volume !== undefined) {
+    if (managed.includes(volume)) return { pod, only: [volume] }
+    if (spec.volumes.some(({ name }) => name === volume))
+      throw new Failure(
+        'usage',
+        `volume "${volume}" of Pod ${podName} is an emptyDir or a hostPath: there is nothing to serve`,
+      )
+    throw noSuch(`volume of Pod ${podName}:`, metadata.namespace, volume, managed)
+  }
+  if (managed.length === 0)
+    throw new Failure(
+      'usage',
+      `Pod ${podName} has no Secret, ConfigMap, downwardAPI or projected volume`,
+    )
+  spec.volumes.forEach(({ name }, index) => {
+    const fieldPath = `spec.volumes[${index}]`
+    if (!managed.includes(name))
+      request.report({
+        treatment: 'ignored',
+        position: pod.source.positionOf(fieldPath),
+        object: { kind: 'Pod', namespace: metadata.namespace, name: metadata.name },
+        fieldPath,
+        message: `volume "${name}" is an emptyDir or a hostPath: left out`,
+      })
+  })
+  return { pod, only: managed }
+}

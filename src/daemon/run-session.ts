@@ -1,0 +1,276 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { keyOf, objectKey } from '../api/object-key.ts'
+import { changedFields } from '../api/changed-fields.ts'
+import type {
+  ConfigMap,
+  KubeObject,
+  Pod,
+  Secret,
+  Volume,
+} from '../api/types.ts'
+import { mountFuse } from '../fuse/mount.ts'
+import { isManagedVolume } from '../projection/projection.ts'
+import { createImageMap, parseImageFlag } from '../runner/images.ts'
+import { OutputLines } from '../runner/output-lines.ts'
+import { PodRunner, type ContainerVolume } from '../runner/pod-runner.ts'
+import type { PodStatus } from '../runner/pod-status.ts'
+import { createSandboxRuntime } from '../runner/sandbox/sandbox-runtime.ts'
+import { Store } from '../store/store.ts'
+import { checkHostPath, createEmptyDir } from '../volumes/local-volumes.ts'
+import { PodVolumes } from '../volumes/pod-volumes.ts'
+import { Cleanup } from './cleanup.ts'
+import { thisNode } from './node-info.ts'
+import { podIPFor } from './pod-ip.ts'
+import {
+  createSessionDirectory,
+  listSessions,
+  type SessionDirectory,
+} from './runtime-directory.ts'
+import {
+  choosePod,
+  lazyTokens,
+  readManifests,
+  type SessionOptions,
+} from './session.ts'
+
+export interface RunRequest extends SessionOptions {
+  /** Absent: the only Pod there is. */
+  readonly pod: string | undefined
+  /** `PATTERN=COMMAND` of each --image. */
+  readonly images: readonly string[]
+  readonly hostRoot: boolean
+  readonly onOutput: (stream: 'stdout' | 'stderr', lines: Uint8Array) => void
+  /** A line for the person at the terminal that is neither output nor a mistake. */
+  readonly notice: (text: string) => void
+}
+
+export interface RunSession {
+  readonly pod: Pod
+  /** Whether the Pod was deleted from its files; then its end is no failure. */
+  deleted(): boolean
+  readonly finished: Promise<PodStatus>
+  /** Ends the Pod as its deletion does; the second call kills what is left at once. */
+  terminate(): void
+  /** Undoes everything; the Pod has finished. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts one Pod. Resolves as soon as it is under way; its containers wait by themselves for
+ * volumes and objects that are not there yet.
+ */
+export async function startPod(request: RunRequest): Promise<RunSession> {
+  const cleanup = new Cleanup(request.logger)
+  try {
+    return await start(request, cleanup)
+  } catch (error) {
+    await cleanup.run()
+    throw error
+  }
+}
+
+async function start(
+  request: RunRequest,
+  cleanup: Cleanup,
+): Promise<RunSession> {
+  const { logger, clock, namespace, settings, places } = request
+  const images = createImageMap([
+    ...settings.images,
+    ...request.images.map(parseImageFlag),
+  ])
+  const store = new Store()
+  const session = await createSessionDirectory(places.runtime, 'run')
+  cleanup.add('run-time directory', () => session.remove())
+  // Both take tens of milliseconds and neither needs the other.
+  const [source, mount, node] = await Promise.all([
+    readManifests(request, store),
+    mountFuse({
+      directory: session.directory,
+      allowOther: true,
+      answerOpens: settings.fuse.answerOpens,
+      lifetime: 'run',
+      logger,
+    }).then(mount => {
+      cleanup.add('mount', () => mount.stop())
+      return mount
+    }),
+    thisNode(),
+  ])
+  cleanup.add('source', () => source.close())
+  const pod = choosePod(store, namespace, request.pod)
+  const podIP = pod.spec.hostNetwork
+    ? node.ip
+    : await claimPodIP(places.runtime, session, pod)
+
+  const published = new PodVolumes({
+    ...request,
+    pod,
+    directory: mount.directory,
+    store,
+    node,
+    tokens: lazyTokens(request),
+  })
+  cleanup.add('volumes', () => published.close())
+  published.start()
+
+  const runtime = createSandboxRuntime({
+    runtimeDirectory: places.runtime,
+    scratchDirectory: path.join(session.directory, 'sandbox'),
+    hostRoot: request.hostRoot,
+  })
+  cleanup.add('containers', () => runtime.close())
+  const lines = new OutputLines(
+    [...pod.spec.initContainers, ...pod.spec.containers].map(c => c.name),
+    request.onOutput,
+  )
+  const inNamespace = (kind: 'Secret' | 'ConfigMap', name: string) =>
+    store.get(objectKey(kind, pod.metadata.namespace, name))
+  const runner = new PodRunner({
+    pod,
+    node,
+    podIP,
+    runtime,
+    clock,
+    logger,
+    images,
+    clusterDomain: settings.clusterDomain,
+    secret: name => inNamespace('Secret', name) as Secret | undefined,
+    configMap: name => inNamespace('ConfigMap', name) as ConfigMap | undefined,
+    volume: volumeProvider({ pod, published, session, cleanup }),
+    hostsFile: path.join(session.directory, 'etc-hosts'),
+    hostHosts: () => readFileSync('/etc/hosts', 'utf8'),
+    onOutput: (container, stream, chunk) => lines.push(container, stream, chunk),
+    onOutputEnd: container => lines.end(container),
+    onStatus: () => {},
+    onEvent: event => logger.info(event, 'event'),
+  })
+  let deleted = false
+  cleanup.add(
+    'watch',
+    store.watch(events => {
+      for (const { type, object, old } of events) {
+        if (keyOf(object) !== keyOf(pod) || object.kind !== 'Pod') continue
+        if (type === 'DELETED') {
+          deleted = true
+          request.notice(`Pod ${podName(pod)} is gone from its files: ending it`)
+          void runner.terminate()
+        } else {
+          tellUnapplied(old, object, request.notice)
+          published.updatePod(object)
+          runner.updatePod(object)
+        }
+      }
+      runner.wake()
+    }),
+  )
+  runner.start()
+  let terminating = false
+  return {
+    pod,
+    deleted: () => deleted,
+    finished: runner.finished,
+    terminate: () => {
+      void runner.terminate(terminating ? 0 : undefined)
+      terminating = true
+    },
+    close: () => cleanup.run(),
+  }
+}
+
+function podName({ metadata }: Pod): string {
+  return `${metadata.namespace}/${metadata.name}`
+}
+
+/** Labels, annotations and volume data are live; the rest of a Pod is as it was started. */
+function tellUnapplied(
+  old: KubeObject | undefined,
+  pod: Pod,
+  notice: (text: string) => void,
+): void {
+  if (old?.kind !== 'Pod') return
+  const fields = changedFields(old.spec, pod.spec)
+  if (fields.length > 0)
+    notice(
+      `Pod ${podName(pod)}: ${fields.join(', ')} changed: end podfs and run it again to apply that`,
+    )
+}
+
+/**
+ * A loopback address that no other running Pod has. Two Pods that start at the same moment
+ * both write down what they want and look again: the one with the higher pid moves on.
+ */
+async function claimPodIP(
+  runtime: string,
+  session: SessionDirectory,
+  pod: Pod,
+): Promise<string> {
+  const { namespace, name } = pod.metadata
+  const taken = new Set<string>()
+  for (;;) {
+    for (const { pid, podIP, running } of await listSessions(runtime))
+      if (running && podIP !== undefined && pid !== process.pid)
+        taken.add(podIP)
+    const podIP = podIPFor(namespace, name, taken)
+    await session.update({ pod: podName(pod), podIP })
+    const rivals = (await listSessions(runtime)).filter(
+      other => other.running && other.podIP === podIP && other.pid < process.pid,
+    )
+    if (rivals.length === 0) return podIP
+  }
+}
+
+interface VolumeProviderOptions {
+  readonly pod: Pod
+  readonly published: PodVolumes
+  readonly session: SessionDirectory
+  readonly cleanup: Cleanup
+}
+
+/** Where each of the Pod's volumes lies on the host, made when the first container wants it. */
+function volumeProvider(
+  options: VolumeProviderOptions,
+): (name: string) => Promise<ContainerVolume> {
+  const made = new Map<string, Promise<ContainerVolume>>()
+  return async name => {
+    const volume = options.pod.spec.volumes.find(v => v.name === name)
+    if (volume === undefined) throw new Error(`no volume "${name}"`)
+    const promise = made.get(name) ?? provide(volume, options)
+    made.set(name, promise)
+    try {
+      return await promise
+    } catch (error) {
+      // The next container start looks again: a hostPath may have appeared meanwhile.
+      made.delete(name)
+      throw error
+    }
+  }
+}
+
+async function provide(
+  volume: Volume,
+  { pod, published, session, cleanup }: VolumeProviderOptions,
+): Promise<ContainerVolume> {
+  if (isManagedVolume(volume)) {
+    await published.published(volume.name)
+    return {
+      path: path.join(session.directory, 'rw', volume.name),
+      readOnly: true,
+      recursive: false,
+    }
+  }
+  if (volume.hostPath !== undefined)
+    return {
+      path: await checkHostPath(volume.hostPath),
+      readOnly: false,
+      recursive: true,
+    }
+  const { fsGroup } = pod.spec.securityContext
+  const emptyDir = await createEmptyDir(volume.emptyDir ?? { medium: '' }, {
+    directory: path.join(session.directory, 'empty-dir'),
+    name: volume.name,
+    ...(fsGroup === undefined ? {} : { fsGroup }),
+  })
+  cleanup.add(`emptyDir ${volume.name}`, () => emptyDir.remove())
+  return { path: emptyDir.path, readOnly: false, recursive: false }
+}

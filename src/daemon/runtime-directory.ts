@@ -1,0 +1,127 @@
+import {
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from 'node:fs/promises'
+import path from 'node:path'
+import { mountsBelow } from '../fuse/mountinfo.ts'
+import { Failure } from '../util/failure.ts'
+import {
+  identityOf,
+  isRunning,
+  type ProcessIdentity,
+} from './process-identity.ts'
+
+/**
+ * The directory of one podfs process, RUNTIME/ID: its sockets, its private mount, its Pod's
+ * hosts file. `session.json` in it says whose it is.
+ */
+export interface Session extends ProcessIdentity {
+  readonly command: 'mount' | 'run'
+  /** Of `mount`: the public path. */
+  readonly mountpoint?: string
+  /** Of `run`: namespace/name, and the loopback address that is the Pod's. */
+  readonly pod?: string
+  readonly podIP?: string
+}
+
+export interface SessionDirectory {
+  readonly directory: string
+  /** Tells others more about this session. */
+  update(facts: Partial<Session>): Promise<void>
+  /** Removes the directory, unless something is still mounted below it. */
+  remove(): Promise<void>
+}
+
+export async function createSessionDirectory(
+  runtime: string,
+  command: Session['command'],
+): Promise<SessionDirectory> {
+  await ensurePrivateDirectory(runtime)
+  await sweep(runtime)
+  const identity = await identityOf(process.pid)
+  if (identity === undefined) throw new Error('/proc is not mounted')
+  let session: Session = { ...identity, command }
+  const directory = path.join(runtime, `${command}-${process.pid}`)
+  await mkdir(directory, { mode: 0o700 })
+  const write = async (): Promise<void> => {
+    // By rename: whoever reads it sees all of it or the one before.
+    const file = path.join(directory, 'session.json')
+    await writeFile(`${file}.new`, JSON.stringify(session), { mode: 0o600 })
+    await rename(`${file}.new`, file)
+  }
+  await write()
+  return {
+    directory,
+    update: async facts => {
+      session = { ...session, ...facts }
+      await write()
+    },
+    remove: () => removeUnmounted(directory),
+  }
+}
+
+/** A directory that only this user can enter; what somebody else made there is refused. */
+export async function ensurePrivateDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new Failure(
+      'platform',
+      `cannot make ${directory}: ${(error as Error).message}`,
+      { cause: error },
+    )
+  }
+  const { uid, mode } = await lstat(directory)
+  if (uid !== process.getuid?.() || (mode & 0o077) !== 0)
+    throw new Failure(
+      'platform',
+      `${directory} must belong to the user who runs podfs, with mode 0700`,
+      { fix: `chmod 0700 ${directory}` },
+    )
+}
+
+export interface FoundSession extends Session {
+  readonly directory: string
+  readonly running: boolean
+}
+
+/** Every session of this user, also of processes that have ended without cleaning up. */
+export async function listSessions(runtime: string): Promise<FoundSession[]> {
+  const names = await readdir(runtime).catch(() => [])
+  const found = await Promise.all(
+    names.map(async name => {
+      const directory = path.join(runtime, name)
+      try {
+        const text = await readFile(path.join(directory, 'session.json'), 'utf8')
+        const session = JSON.parse(text) as Session
+        return { ...session, directory, running: await isRunning(session) }
+      } catch {
+        return undefined
+      }
+    }),
+  )
+  return found.filter(session => session !== undefined)
+}
+
+/**
+ * Removes what ended processes left behind. A directory with a mount below it stays: its
+ * keeper still serves, or still has to unmount.
+ */
+async function sweep(runtime: string): Promise<void> {
+  const sessions = await listSessions(runtime)
+  await Promise.all(
+    sessions
+      .filter(({ running }) => !running)
+      .map(({ directory }) => removeUnmounted(directory).catch(() => {})),
+  )
+}
+
+async function removeUnmounted(directory: string): Promise<void> {
+  if ((await mountsBelow(directory)).length > 0) return
+  await rm(directory, { recursive: true, force: true })
+}

@@ -1,0 +1,126 @@
+import path from 'node:path'
+import type { Finding } from '../api/report.ts'
+import type { Pod } from '../api/types.ts'
+import type { Settings } from '../config/settings.ts'
+import { ManifestFiles } from '../sources/manifest-files.ts'
+import type { Source } from '../sources/source.ts'
+import { Store } from '../store/store.ts'
+import { loadSigningKey } from '../tokens/signing-key.ts'
+import { TokenIssuer } from '../tokens/token-issuer.ts'
+import { TokenManager } from '../tokens/token-manager.ts'
+import type { Clock } from '../util/clock.ts'
+import { nearest } from '../util/edit-distance.ts'
+import { Failure } from '../util/failure.ts'
+import type { Logger } from '../util/logger.ts'
+import type { Places } from './places.ts'
+
+/** What every session needs, whichever command began it. */
+export interface SessionOptions {
+  readonly settings: Settings
+  readonly places: Places
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Tells the person of one mistake, or of one field that podfs does not act on. */
+  readonly report: (finding: Finding) => void
+  /** Manifest files and directories, `-` for standard input. */
+  readonly paths: readonly string[]
+  readonly namespace: string
+}
+
+/** A store and the files that fill it. Throws a Failure when the first read finds a mistake. */
+export async function readManifests(
+  options: SessionOptions,
+  store: Store,
+): Promise<Source> {
+  let mistakes = 0
+  let started = false
+  const source = new ManifestFiles({
+    ...options,
+    store,
+    watch: true,
+    report: finding => {
+      if (!started && finding.treatment === 'rejected') mistakes++
+      options.report(finding)
+    },
+  })
+  await source.start()
+  started = true
+  if (mistakes === 0) return source
+  await source.close()
+  throw new Failure(
+    'failed',
+    `${mistakes === 1 ? 'a mistake' : `${mistakes} mistakes`} in the input; nothing was started`,
+  )
+}
+
+/** The Pod that was asked for, or the only one there is. Throws a usage Failure. */
+export function choosePod(
+  store: Store,
+  namespace: string,
+  name: string | undefined,
+): Pod {
+  const pods = store.list('Pod').filter(object => object.kind === 'Pod')
+  const names = pods.map(
+    ({ metadata }) => `${metadata.namespace}/${metadata.name}`,
+  )
+  if (name !== undefined) {
+    const found = pods.find(
+      ({ metadata }) =>
+        metadata.name === name && metadata.namespace === namespace,
+    )
+    if (found !== undefined) return found
+    throw new Failure('usage', `no Pod ${namespace}/${name}`, {
+      fix:
+        names.length === 0
+          ? 'there is no Pod in the input'
+          : `there ${names.length === 1 ? 'is' : 'are'}: ${names.join(', ')}`,
+    })
+  }
+  const [only, ...others] = pods
+  if (only === undefined)
+    throw new Failure('usage', 'there is no Pod in the input')
+  if (others.length > 0)
+    throw new Failure('usage', `there are ${pods.length} Pods in the input`, {
+      fix: `name one of them: ${names.join(', ')}`,
+    })
+  return only
+}
+
+/** A Failure for something that was named and is not there. */
+export function noSuch(
+  kind: string,
+  namespace: string,
+  name: string,
+  existing: readonly string[],
+): Failure {
+  const meant = nearest(name, existing)
+  return new Failure('usage', `no ${kind} ${namespace}/${name}`, {
+    ...(existing.length === 0
+      ? {}
+      : {
+          fix:
+            meant === undefined
+              ? `there ${existing.length === 1 ? 'is' : 'are'}: ${existing.join(', ')}`
+              : `did you mean ${meant}?`,
+        }),
+  })
+}
+
+/** Makes the token manager when it is first asked for, and only once. */
+export function lazyTokens(
+  options: SessionOptions,
+): () => Promise<TokenManager> {
+  let manager: Promise<TokenManager> | undefined
+  return () => {
+    manager ??= (async () => {
+      const key = await loadSigningKey(
+        path.join(options.places.state, 'service-account-key.pem'),
+      )
+      return new TokenManager(
+        new TokenIssuer(key, options.settings.serviceAccountIssuer),
+        options.clock,
+      )
+    })()
+    return manager
+  }
+}

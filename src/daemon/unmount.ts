@@ -1,0 +1,58 @@
+import { rmdir } from 'node:fs/promises'
+import { podfsMounts, unmountPath } from '../fuse/mountinfo.ts'
+import type { Clock } from '../util/clock.ts'
+import { Failure } from '../util/failure.ts'
+import { holdersOf } from './mount-holders.ts'
+import { isRunning } from './process-identity.ts'
+import { listSessions } from './runtime-directory.ts'
+
+/** How long a podfs that was told to stop may take before its mount is taken from it. */
+const stopMs = 10_000
+
+/**
+ * Ends the podfs that serves a mount point, and resolves when the mount is gone. What a killed
+ * podfs left is cleared away.
+ *
+ * Throws a Failure when nothing of podfs is mounted there, or when processes hold it and
+ * `lazy` is not set.
+ */
+export async function unmount(options: {
+  readonly mountpoint: string
+  readonly runtime: string
+  readonly lazy: boolean
+  readonly clock: Clock
+}): Promise<void> {
+  const { mountpoint, lazy, clock } = options
+  const sessions = await listSessions(options.runtime)
+  const session = sessions.find(found => found.mountpoint === mountpoint)
+  const mounts = await podfsMounts()
+  const mounted = mounts.some(mount => mount.mountpoint === mountpoint)
+  if (!mounted && session?.running !== true)
+    throw new Failure('usage', `podfs does not serve ${mountpoint}`, {
+      ...(mounts.length === 0 ? {} : { fix: `it serves: ${[...new Set(mounts.map(m => m.mountpoint))].join(', ')}` }),
+    })
+  if (!lazy && mounted) {
+    const holders = await holdersOf(mountpoint)
+    if (holders.length > 0)
+      throw new Failure(
+        'failed',
+        `${mountpoint} is busy: ${holders.map(({ pid, name }) => `${name} (pid ${pid})`).join(', ')}`,
+        { fix: `end them, or: podfs unmount --lazy ${mountpoint}` },
+      )
+  }
+  if (session?.running === true) {
+    process.kill(session.pid, 'SIGTERM')
+    const deadline = clock.now() + stopMs
+    while (clock.now() < deadline) {
+      if (!(await isRunning(session))) return
+      await clock.sleep(20)
+    }
+    throw new Failure(
+      'failed',
+      `podfs with pid ${session.pid} was told to stop and has not within ${stopMs / 1000} s`,
+    )
+  }
+  // Its daemon was killed: the keeper notices that its mount point is gone, or has gone before.
+  await unmountPath(mountpoint, { lazy: true })
+  await rmdir(mountpoint).catch(() => {})
+}

@@ -1,0 +1,135 @@
+import type { Finding } from '../api/report.ts'
+import type { NodeInfo, Pod, Volume } from '../api/types.ts'
+import { isManagedVolume } from '../projection/projection.ts'
+import type { Store } from '../store/store.ts'
+import type { TokenManager } from '../tokens/token-manager.ts'
+import type { Clock } from '../util/clock.ts'
+import type { Logger } from '../util/logger.ts'
+import { PublishedVolume } from './published-volume.ts'
+
+/*
+ * Desired against actual, for one Pod: its Pod object and the objects that its volumes name
+ * are what is desired; the directories are what is actual. Each volume has one loop of its
+ * own (published-volume.ts), so a slow or broken one holds up no other; this file only says
+ * who has to look again.
+ */
+
+export interface PodVolumesOptions {
+  readonly pod: Pod
+  /** Which of the Pod's managed volumes to publish; absent: all. */
+  readonly only?: readonly string[]
+  /** Each volume becomes a directory below this one. */
+  readonly directory: string
+  readonly store: Store
+  readonly node: NodeInfo
+  /** Called when the first volume asks for a token: a signing key is slow to make. */
+  readonly tokens: () => Promise<TokenManager>
+  readonly clock: Clock
+  readonly logger: Logger
+  /** A reason why a volume cannot be brought up to date; told once until it changes. */
+  readonly report: (finding: Finding) => void
+}
+
+/**
+ * Keeps the managed volumes (Secret, ConfigMap, downward API, projected) of one Pod equal to
+ * what the Pod asks for, from `start` to `close`.
+ */
+export class PodVolumes {
+  readonly #volumes: ReadonlyMap<string, PublishedVolume>
+  readonly #store: Store
+  #pod: Pod
+  #unsubscribe: () => void = () => {}
+
+  constructor(options: PodVolumesOptions) {
+    this.#pod = options.pod
+    this.#store = options.store
+    const managed = options.pod.spec.volumes.filter(
+      volume =>
+        isManagedVolume(volume) &&
+        (options.only === undefined || options.only.includes(volume.name)),
+    )
+    this.#volumes = new Map(
+      managed.map(volume => [
+        volume.name,
+        new PublishedVolume({ ...options, volume, pod: () => this.#pod }),
+      ]),
+    )
+  }
+
+  start(): void {
+    this.#unsubscribe = this.#store.watch(events => {
+      const namespace = this.#pod.metadata.namespace
+      const changed = new Set(
+        events
+          .filter(({ object }) => object.metadata.namespace === namespace)
+          .map(({ object }) => `${object.kind}/${object.metadata.name}`),
+      )
+      for (const volume of this.#volumes.values())
+        if (volume.references.some(reference => changed.has(reference)))
+          volume.look()
+    })
+    for (const volume of this.#volumes.values()) volume.look()
+  }
+
+  get names(): readonly string[] {
+    return [...this.#volumes.keys()]
+  }
+
+  /**
+   * Resolves when the volume has been published for the first time. It may wait for ever,
+   * as a Pod does whose ConfigMap never comes.
+   */
+  async published(name: string): Promise<void> {
+    const volume = this.#volumes.get(name)
+    if (volume === undefined) throw new Error(`no managed volume "${name}"`)
+    await volume.published
+  }
+
+  async allPublished(): Promise<void> {
+    await Promise.all([...this.#volumes.values()].map(v => v.published))
+  }
+
+  /** Labels and annotations may have changed. */
+  updatePod(pod: Pod): void {
+    this.#pod = pod
+    for (const volume of this.#volumes.values()) volume.look()
+  }
+
+  /** After this no volume is written to any more. */
+  async close(): Promise<void> {
+    this.#unsubscribe()
+    await Promise.all([...this.#volumes.values()].map(v => v.close()))
+  }
+}
+
+/** What `podfs mount DIR` and `--configmap`, `--secret` serve: a volume without a Pod of its own. */
+export function podAroundVolume(options: {
+  readonly name: string
+  readonly namespace: string
+  readonly volume: Volume
+  readonly source: Pod['source']
+}): Pod {
+  return {
+    kind: 'Pod',
+    metadata: {
+      name: options.name,
+      namespace: options.namespace,
+      uid: '',
+      labels: new Map(),
+      annotations: new Map(),
+    },
+    source: options.source,
+    spec: {
+      containers: [],
+      initContainers: [],
+      volumes: [options.volume],
+      restartPolicy: 'Always',
+      terminationGracePeriodSeconds: 30,
+      hostNetwork: false,
+      hostAliases: [],
+      setHostnameAsFQDN: false,
+      serviceAccountName: 'default',
+      securityContext: {},
+    },
+  }
+}

@@ -1,0 +1,184 @@
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import { objectKey } from '../api/object-key.ts'
+import type { Finding } from '../api/report.ts'
+import type {
+  ConfigMap,
+  NodeInfo,
+  Pod,
+  Secret,
+  ServiceAccountTokenProjection,
+  Volume,
+} from '../api/types.ts'
+import {
+  collectPayload,
+  objectsReferenced,
+  tokensRequested,
+  type ProjectionError,
+} from '../projection/projection.ts'
+import type { Store } from '../store/store.ts'
+import type { TokenManager } from '../tokens/token-manager.ts'
+import type { Clock } from '../util/clock.ts'
+import type { Logger } from '../util/logger.ts'
+import { AtomicWriter, prepareVolumeRoot } from '../writer/atomic-writer.ts'
+
+export interface PublishedVolumeOptions {
+  readonly volume: Volume
+  readonly pod: () => Pod
+  readonly directory: string
+  readonly store: Store
+  readonly node: NodeInfo
+  readonly tokens: () => Promise<TokenManager>
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly report: (finding: Finding) => void
+}
+
+/** A failed write is tried again after this; the file system may be full only for a while. */
+const retryMs = 1000
+
+/**
+ * One volume and its loop: look, collect, write, and look again when something changed
+ * meanwhile. At most one write is under way, as the writer demands, and any number of changes
+ * that come during it are one more look: the last state wins.
+ */
+export class PublishedVolume {
+  /** `KIND/NAME` of the objects whose change concerns this volume. */
+  readonly references: readonly string[]
+  readonly published: Promise<void>
+  readonly #options: PublishedVolumeOptions
+  readonly #writer: AtomicWriter
+  readonly #root: string
+  #resolvePublished: () => void = () => {}
+  #stale = false
+  #working: Promise<void> | undefined
+  #closed = false
+  #prepared = false
+  #told = ''
+  #timer: { cancel(): void } | undefined
+
+  constructor(options: PublishedVolumeOptions) {
+    this.#options = options
+    const { secrets, configMaps } = objectsReferenced(options.volume)
+    this.references = [
+      ...secrets.map(name => `Secret/${name}`),
+      ...configMaps.map(name => `ConfigMap/${name}`),
+    ]
+    this.#root = path.join(options.directory, options.volume.name)
+    this.#writer = new AtomicWriter(this.#root)
+    this.published = new Promise(resolve => {
+      this.#resolvePublished = resolve
+    })
+  }
+
+  /** Something may have changed. Never throws; what goes wrong is reported. */
+  look(): void {
+    this.#stale = true
+    if (this.#working !== undefined || this.#closed) return
+    this.#working = this.#work().finally(() => {
+      this.#working = undefined
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#timer?.cancel()
+    await this.#working
+  }
+
+  async #work(): Promise<void> {
+    while (this.#stale && !this.#closed) {
+      this.#stale = false
+      try {
+        await this.#publish()
+      } catch (error) {
+        this.#tell([
+          { fieldPath: this.#fieldPath(), message: (error as Error).message },
+        ])
+        this.#lookAfter(retryMs)
+      }
+    }
+  }
+
+  async #publish(): Promise<void> {
+    const { volume, node, store, logger, clock } = this.#options
+    const pod = this.#options.pod()
+    const requested = tokensRequested(volume)
+    const tokens = await this.#tokens(pod, requested)
+    const lookUp = (kind: 'Secret' | 'ConfigMap', name: string) =>
+      store.get(objectKey(kind, pod.metadata.namespace, name))
+    const result = collectPayload({
+      volume,
+      pod,
+      node,
+      secret: name => lookUp('Secret', name) as Secret | undefined,
+      configMap: name => lookUp('ConfigMap', name) as ConfigMap | undefined,
+      token: source => tokens.of(source),
+    })
+    if (tokens.nextRefresh !== undefined)
+      this.#lookAfter(Math.max(tokens.nextRefresh - clock.now(), 0))
+    if (!result.ok) return this.#tell(result.errors)
+
+    const { fsGroup } = pod.spec.securityContext
+    const options = fsGroup === undefined ? {} : { fsGroup }
+    if (!this.#prepared) {
+      await mkdir(this.#root, { recursive: true })
+      await prepareVolumeRoot(this.#root, options)
+      this.#prepared = true
+    }
+    const startedAt = performance.now()
+    const changed = await this.#writer.write(result.payload, options)
+    this.#told = ''
+    if (changed)
+      logger.info(
+        {
+          volume: volume.name,
+          files: result.payload.size,
+          ms: Math.round((performance.now() - startedAt) * 10) / 10,
+        },
+        'published',
+      )
+    this.#resolvePublished()
+  }
+
+  #lookAfter(ms: number): void {
+    this.#timer?.cancel()
+    if (this.#closed) return
+    this.#timer = this.#options.clock.after(ms, () => this.look())
+  }
+
+  async #tokens(
+    pod: Pod,
+    requested: readonly ServiceAccountTokenProjection[],
+  ): Promise<Tokens> {
+    throw new Error('TODO')
+  }
+
+  #fieldPath(): string {
+    const { volume } = this.#options
+    const index = this.#options
+      .pod()
+      .spec.volumes.findIndex(({ name }) => name === volume.name)
+    return `spec.volumes[${index}]`
+  }
+
+  /** The kubelet repeats a FailedMount event for ever; a person wants to read it once. */
+  #tell(errors: readonly Pick<ProjectionError, 'fieldPath' | 'message'>[]): void {
+    const text = errors.map(({ message }) => message).join('\n')
+    if (text === this.#told) return
+    this.#told = text
+    const { metadata, source } = this.#options.pod()
+    for (const { fieldPath, message } of errors)
+      this.#options.report({
+        treatment: 'rejected',
+        position: source.positionOf(fieldPath),
+        object: {
+          kind: 'Pod',
+          namespace: metadata.namespace,
+          name: metadata.name,
+        },
+        fieldPath,
+        message: `MountVolume.SetUp failed for volume "${this.#options.volume.name}" : ${message}`,
+      })
+  }
+}
