@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs'
+
+/** A machine's users and groups, as the text of passwd(5) and group(5). */
+export interface Accounts {
+  readonly passwd: string
+  readonly group: string
+}
+
+/** A container sees this machine's /etc, so these are its accounts too. */
+export function readAccounts(): Accounts {
+  return { passwd: readText('/etc/passwd'), group: readText('/etc/group') }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    // A machine may do without: every id is then a number, and HOME is `/`.
+    return ''
+  }
+}
+
+export function homeOf(accounts: Accounts, uid: number): string | undefined {
+  const entry = lines(accounts.passwd).find(([, , id]) => id === String(uid))
+  return entry?.[5] || undefined
+}
+
+/** The user's number and its own group. */
+export function findUser(
+  accounts: Accounts,
+  name: string,
+): { readonly uid: number; readonly gid: number } | undefined {
+  const entry = lines(accounts.passwd).find(([user]) => user === name)
+  if (entry === undefined) return undefined
+  return { uid: Number(entry[2]), gid: Number(entry[3]) }
+}
+
+export function findGroup(
+  accounts: Accounts,
+  name: string,
+): number | undefined {
+  const entry = lines(accounts.group).find(([group]) => group === name)
+  return entry === undefined ? undefined : Number(entry[2])
+}
+
+function lines(text: string): readonly (readonly string[])[] {
+  return text.split('\n').map(line => line.split(':'))
+}

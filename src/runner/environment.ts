@@ -1,0 +1,202 @@
+import { extractFieldPathAsString } from '../api/field-ref.ts'
+import { extractResourceValue } from '../api/resource-field-ref.ts'
+import type {
+  ConfigMap,
+  Container,
+  EnvFromSource,
+  EnvVarSource,
+  KeySelector,
+  NodeInfo,
+  Pod,
+  ResourceFieldSelector,
+  Secret,
+} from '../api/types.ts'
+import { configError } from './errors.ts'
+import { expandWith } from './expansion.ts'
+
+/** What a container run-time sets when the image does not. */
+export const defaultPath =
+  '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+export interface EnvironmentSources {
+  readonly pod: Pod
+  readonly node: NodeInfo
+  readonly podIPs: readonly string[]
+  readonly secret: (name: string) => Secret | undefined
+  readonly configMap: (name: string) => ConfigMap | undefined
+}
+
+export interface RuntimeEnvironment {
+  readonly path: string
+  readonly hostname: string
+  readonly home: string
+  readonly image?: ReadonlyMap<string, string>
+}
+
+/**
+ * A container's whole environment: PATH and HOSTNAME of the run-time, the image's variables,
+ * what the manifest declares, later ones winning, and HOME where nobody said it
+ * (kubernetes.md 6.16).
+ */
+export function containerEnvironment(
+  declared: ReadonlyMap<string, string>,
+  runtime: RuntimeEnvironment,
+): ReadonlyMap<string, string> {
+  const environment = new Map([
+    ['PATH', runtime.path],
+    ['HOSTNAME', runtime.hostname],
+    ...(runtime.image ?? []),
+    ...declared,
+  ])
+  if (!environment.has('HOME')) environment.set('HOME', runtime.home)
+  for (const [name, value] of environment) {
+    // spawn's own error would print the value, which may be a Secret's.
+    if (value.includes('\0')) {
+      throw configError(
+        `environment variable ${JSON.stringify(name)} contains a NUL byte`,
+      )
+    }
+  }
+  return environment
+}
+
+/**
+ * What the manifest declares, settled once for each start: envFrom in order, then env in
+ * order, later ones winning (pkg/kubelet/kubelet_pods.go:734; kubernetes.md 3.6). It is all
+ * that `$(VAR)` can see: the run-time adds its own variables afterwards.
+ *
+ * Throws with the kubelet's words when a required object or key is missing.
+ */
+export function declaredEnvironment(
+  container: Container,
+  sources: EnvironmentSources,
+): ReadonlyMap<string, string> {
+  const environment = new Map<string, string>()
+  for (const source of container.envFrom) {
+    for (const [key, value] of readEnvFrom(source, sources)) {
+      environment.set(source.prefix + key, value)
+    }
+  }
+  for (const { name, value, valueFrom } of container.env) {
+    if (valueFrom === undefined || (value !== undefined && value !== '')) {
+      environment.set(name, expandWith(value ?? '', environment))
+      continue
+    }
+    const found = readValueFrom(valueFrom, container, sources)
+    // Optional and missing: a variable of the same name from envFrom stays.
+    if (found !== undefined) environment.set(name, found)
+  }
+  return environment
+}
+
+function readEnvFrom(
+  { configMapRef, secretRef }: EnvFromSource,
+  sources: EnvironmentSources,
+): ReadonlyMap<string, string> {
+  if (configMapRef !== undefined) {
+    const configMap = sources.configMap(configMapRef.name)
+    // binaryData never becomes a variable.
+    if (configMap !== undefined) return configMap.data
+    if (!configMapRef.optional) throw notFound('configmap', configMapRef.name)
+  }
+  if (secretRef !== undefined) {
+    const secret = sources.secret(secretRef.name)
+    if (secret !== undefined) {
+      return new Map(
+        [...secret.data].map(([key, bytes]) => [key, textOf(bytes)]),
+      )
+    }
+    if (!secretRef.optional) throw notFound('secret', secretRef.name)
+  }
+  return new Map()
+}
+
+function readValueFrom(
+  source: EnvVarSource,
+  container: Container,
+  sources: EnvironmentSources,
+): string | undefined {
+  const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef } = source
+  if (fieldRef !== undefined) return readField(fieldRef.fieldPath, sources)
+  if (resourceFieldRef !== undefined) {
+    return readResource(resourceFieldRef, container, sources)
+  }
+  if (configMapKeyRef !== undefined) {
+    const configMap = sources.configMap(configMapKeyRef.name)
+    return readKey(configMapKeyRef, 'ConfigMap', sources, configMap?.data)
+  }
+  if (secretKeyRef !== undefined) {
+    const secret = sources.secret(secretKeyRef.name)
+    const bytes = readKey(secretKeyRef, 'Secret', sources, secret?.data)
+    return bytes === undefined ? undefined : textOf(bytes)
+  }
+  return ''
+}
+
+/** `data` is undefined where the object does not exist. */
+function readKey<Value>(
+  selector: KeySelector,
+  kind: 'ConfigMap' | 'Secret',
+  { pod }: EnvironmentSources,
+  data: ReadonlyMap<string, Value> | undefined,
+): Value | undefined {
+  const value = data?.get(selector.key)
+  if (value !== undefined || selector.optional) return value
+  if (data === undefined) throw notFound(kind.toLowerCase(), selector.name)
+  throw configError(
+    `couldn't find key ${selector.key} in ${kind} ${pod.metadata.namespace}/${selector.name}`,
+  )
+}
+
+function readField(
+  fieldPath: string,
+  { pod, node, podIPs }: EnvironmentSources,
+): string {
+  switch (fieldPath) {
+    case 'spec.nodeName':
+      return node.name
+    case 'spec.serviceAccountName':
+      return pod.spec.serviceAccountName
+    case 'status.hostIP':
+    case 'status.hostIPs':
+      return node.ip
+    case 'status.podIP':
+      return podIPs[0] ?? ''
+    case 'status.podIPs':
+      return podIPs.join(',')
+  }
+  const value = extractFieldPathAsString(pod, fieldPath)
+  if (value !== undefined) return value
+  throw configError(`unsupported fieldPath: ${fieldPath}`)
+}
+
+function readResource(
+  selector: ResourceFieldSelector,
+  container: Container,
+  { pod, node }: EnvironmentSources,
+): string {
+  const { containerName } = selector
+  const target =
+    containerName === undefined || containerName === ''
+      ? container
+      : [...pod.spec.containers, ...pod.spec.initContainers].find(
+          candidate => candidate.name === containerName,
+        )
+  if (target === undefined) {
+    throw configError(`container ${containerName} not found`)
+  }
+  try {
+    return extractResourceValue(target, selector, node.allocatable)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw configError(error.message, { cause: error })
+  }
+}
+
+function notFound(resource: string, name: string): Error {
+  return configError(`${resource} "${name}" not found`)
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('utf8')
+}

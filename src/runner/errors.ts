@@ -1,0 +1,24 @@
+export type RunnerErrorCode =
+  | 'CONTAINER_CONFIG'
+  | 'IMAGE_UNKNOWN'
+  | 'IMAGE_FLAG_INVALID'
+  | 'SHELL_WORDS_UNCLOSED'
+  | 'HOSTNAME_TOO_LONG'
+
+/** What the runner cannot do, in words that may reach a Pod's status: never a Secret's data. */
+export class RunnerError extends Error {
+  override readonly name = 'RunnerError'
+  readonly code: RunnerErrorCode
+  constructor(code: RunnerErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** The container waits with `CreateContainerConfigError` and is tried again. */
+export function configError(
+  message: string,
+  options?: ErrorOptions,
+): RunnerError {
+  return new RunnerError('CONTAINER_CONFIG', message, options)
+}

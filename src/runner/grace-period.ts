@@ -1,0 +1,52 @@
+import type { Clock } from '../util/clock.ts'
+import { ChangeSignal } from './change-signal.ts'
+
+/**
+ * The time that a Pod's containers have left, from the moment it is made. It can only become
+ * shorter (kubernetes.md 4.9); shortened to nothing, it is over whatever minimum is asked.
+ */
+export class GracePeriod {
+  readonly #clock: Clock
+  readonly #changes: ChangeSignal
+  #deadline: number
+  #immediate: boolean
+
+  constructor(clock: Clock, ms: number) {
+    this.#clock = clock
+    this.#changes = new ChangeSignal(clock)
+    this.#deadline = clock.now() + ms
+    this.#immediate = ms <= 0
+  }
+
+  /** Kill, do not ask. */
+  get immediate(): boolean {
+    return this.#immediate
+  }
+
+  shorten(ms: number): void {
+    this.#deadline = Math.min(this.#deadline, this.#clock.now() + ms)
+    if (ms <= 0) this.#immediate = true
+    this.#changes.notify()
+  }
+
+  /**
+   * Resolves with true when `done` resolves, with false when the period is over first; it
+   * lasts at least until `notBefore`, unless it is immediate.
+   */
+  async waitFor(done: Promise<unknown>, notBefore = 0): Promise<boolean> {
+    const state = { isDone: false }
+    void done.then(() => {
+      state.isDone = true
+      this.#changes.notify()
+    })
+    for (;;) {
+      const seen = this.#changes.version
+      // Give what is done already its turn before the clock is asked.
+      await Promise.resolve()
+      if (state.isDone) return true
+      const end = Math.max(this.#deadline, notBefore)
+      if (this.#immediate || this.#clock.now() >= end) return false
+      await this.#changes.wait(seen, end)
+    }
+  }
+}

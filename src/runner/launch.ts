@@ -1,0 +1,132 @@
+import { posix } from 'node:path'
+
+import type { Container, Pod, VolumeMount } from '../api/types.ts'
+import { homeOf, type Accounts } from './accounts.ts'
+import { containerUser } from './container-user.ts'
+import {
+  containerEnvironment,
+  declaredEnvironment,
+  type EnvironmentSources,
+} from './environment.ts'
+import { configError } from './errors.ts'
+import type { PodHostname } from './hostname.ts'
+import { containerArgv, findImage, type ImageMap } from './images.ts'
+import type {
+  ContainerLaunch,
+  ContainerMount,
+} from './sandbox/container-runtime.ts'
+import { mountSubPath, resolveSubPath } from './sub-path.ts'
+
+const etcHosts = '/etc/hosts'
+
+/** A volume that is ready. */
+export interface MountedVolume {
+  /** A directory or a file of the host. */
+  readonly path: string
+  /** Managed by podfs: nobody writes into it. */
+  readonly readOnly: boolean
+  /** With its submounts. */
+  readonly recursive: boolean
+}
+
+export interface LaunchContext extends EnvironmentSources {
+  readonly images: ImageMap
+  readonly volumes: ReadonlyMap<string, MountedVolume>
+  readonly hostname: PodHostname
+  /** This machine's, for Pods with hostNetwork. */
+  readonly machineHostname: string
+  readonly accounts: Accounts
+  readonly path: string
+  readonly hostsFile: string
+}
+
+/**
+ * Everything that a container's start needs, resolved now: env and subPaths stay as they are
+ * until its next start. Rejects with what the status says while it cannot be.
+ */
+export async function containerLaunch(
+  container: Container,
+  context: LaunchContext,
+): Promise<ContainerLaunch> {
+  const { pod, hostname } = context
+  const image = findImage(context.images, container.image)
+  const declared = declaredEnvironment(container, context)
+  const argv = containerArgv(container, image, declared)
+  const user = containerUser(pod, container, image?.user, context.accounts)
+  const env = containerEnvironment(declared, {
+    path: image?.path ?? context.path,
+    hostname: hostname.kernelHostname ?? context.machineHostname,
+    home: homeOf(context.accounts, user?.uid ?? 0) ?? '/',
+    ...(image?.env === undefined ? {} : { image: image.env }),
+  })
+  const workingDir = container.workingDir || image?.workingDir
+  return {
+    name: container.name,
+    argv,
+    env,
+    ...(workingDir === undefined ? {} : { workingDir }),
+    ...(user === undefined ? {} : { user }),
+    mounts: await containerMounts(container, declared, context.volumes),
+    ...(hasManagedHosts(container) ? { hostsFile: context.hostsFile } : {}),
+    ...(hostname.kernelHostname === undefined
+      ? {}
+      : { hostname: hostname.kernelHostname }),
+    busybox: image?.busybox ?? false,
+  }
+}
+
+/** A container that mounts something at exactly /etc/hosts keeps that (C176). */
+function hasManagedHosts({ volumeMounts }: Container): boolean {
+  return !volumeMounts.some(
+    ({ mountPath }) => posix.normalize(mountPath) === etcHosts,
+  )
+}
+
+/** The names of the volumes that the Pod's containers mount: a start waits for these only. */
+export function mountedVolumeNames(pod: Pod): readonly string[] {
+  const { initContainers, containers } = pod.spec
+  const mounts = [...initContainers, ...containers].flatMap(
+    container => container.volumeMounts,
+  )
+  return [...new Set(mounts.map(({ name }) => name))]
+}
+
+/** Parents before children, as container run-times sort them. */
+async function containerMounts(
+  container: Container,
+  env: ReadonlyMap<string, string>,
+  volumes: ReadonlyMap<string, MountedVolume>,
+): Promise<readonly ContainerMount[]> {
+  const mounts: ContainerMount[] = []
+  for (const mount of container.volumeMounts) {
+    mounts.push(await containerMount(mount, env, volumes))
+  }
+  return mounts.sort(
+    (one, other) => depth(one.mountPath) - depth(other.mountPath),
+  )
+}
+
+async function containerMount(
+  mount: VolumeMount,
+  env: ReadonlyMap<string, string>,
+  volumes: ReadonlyMap<string, MountedVolume>,
+): Promise<ContainerMount> {
+  const volume = volumes.get(mount.name)
+  if (volume === undefined) {
+    throw configError(`volume "${mount.name}" not found`)
+  }
+  const subPath = mountSubPath(mount, env)
+  return {
+    source:
+      subPath === undefined
+        ? volume.path
+        : await resolveSubPath(volume, subPath),
+    mountPath: mount.mountPath,
+    readOnly: mount.readOnly || volume.readOnly,
+    recursive: volume.recursive,
+  }
+}
+
+function depth(path: string): number {
+  return posix.normalize(path).split('/').filter(Boolean).length
+}

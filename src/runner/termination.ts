@@ -1,0 +1,59 @@
+import type { LifecycleHandler } from '../api/types.ts'
+import type { Clock } from '../util/clock.ts'
+import type { GracePeriod } from './grace-period.ts'
+import { runHook } from './hooks/run-hook.ts'
+import type { RunningContainer } from './sandbox/container-runtime.ts'
+
+/** However little grace is left, this much is between SIGTERM and SIGKILL (kubernetes.md 4.9). */
+export const minimumGraceMs = 2000
+
+export interface Termination {
+  readonly container: RunningContainer
+  /** Resolves when the container has gone. */
+  readonly gone: Promise<unknown>
+  readonly preStop: LifecycleHandler | undefined
+  /** Resolves when the containers have gone that have to go before. */
+  readonly turn: Promise<unknown>
+  readonly grace: GracePeriod
+  readonly clock: Clock
+  readonly onPreStopFailed: (message: string) => void
+}
+
+/**
+ * Ends one container (killContainer, pkg/kubelet/kuberuntime/kuberuntime_container.go:867):
+ *
+ * 1. preStop, within the grace period; on overrun it is abandoned
+ * 2. wait for the turn, within the grace period
+ * 3. SIGTERM to the first process
+ * 4. wait for the rest of the grace period, at least 2 s
+ * 5. SIGKILL
+ *
+ * Resolves when it has gone, and skips what is left as soon as it has.
+ */
+export async function terminateContainer({
+  container,
+  gone,
+  preStop,
+  turn,
+  grace,
+  clock,
+  onPreStopFailed,
+}: Termination): Promise<void> {
+  if (preStop !== undefined && !grace.immediate) {
+    const abort = new AbortController() // 1
+    const hook = runHook(preStop, container, clock, abort.signal)
+    void hook.then(result => {
+      if (result.outcome === 'failed') onPreStopFailed(result.message)
+    })
+    await grace.waitFor(Promise.race([hook, gone]))
+    abort.abort()
+  }
+  await grace.waitFor(Promise.race([turn, gone])) // 2
+  if (!grace.immediate) {
+    container.signal('SIGTERM') // 3
+    const ended = await grace.waitFor(gone, clock.now() + minimumGraceMs) // 4
+    if (ended) return
+  }
+  container.signal('SIGKILL') // 5
+  await gone
+}
