@@ -1,33 +1,31 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync, rmdirSync, rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
+import { rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { mountPath } from './run-mount-command.ts'
 import { PODFS_TYPE, readMountinfo } from './mountinfo.ts'
+import { unmountPath } from './unmount-path.ts'
 
 /**
  * Does what a keeper that was killed could not: ends its server, unmounts, removes the
  * runtime directory. Nothing to do after a keeper's own end.
  */
-export function cleanUpMount(
+export async function cleanUpMount(
   directory: string,
   device: string | undefined,
   serverPid?: number,
-): void {
-  if (!existsSync(directory)) return
+): Promise<void> {
+  if (!existsSync(join(directory, 'rw'))) return
   // Known from an open connection, so the number is that server's.
   if (serverPid !== undefined) process.kill(serverPid, 'SIGKILL')
-  for (const mount of readMountinfo().reverse())
+  for (const mount of (await readMountinfo()).toReversed())
     if (mount.device === device && mount.type === PODFS_TYPE)
-      spawnSync('umount', ['-c', '-l', mount.mountPoint], {
-        env: { PATH: mountPath() },
-      })
-  // Never recursively: rmdir fails on what is still mounted.
+      await unmountPath(mount.mountpoint, { lazy: true })
+  // Never recursively: rmdir fails on what is still mounted, or is somebody else's.
   try {
-    rmdirSync(join(directory, 'rw'))
+    await rmdir(join(directory, 'rw'))
     for (const name of ['control.sock', 'adopt', 'keeper.pid'])
-      rmSync(join(directory, name), { force: true })
-    rmdirSync(directory)
+      await rm(join(directory, name), { force: true })
+    await rmdir(directory)
   } catch {
-    // Still busy, or not ours any more: left for `podfs unmount`.
+    // Left for `podfs unmount`.
   }
 }

@@ -17,11 +17,11 @@ import { join } from 'node:path'
 import { writeAdmission } from './admission.ts'
 import { FUSE_FD, JOURNAL_FILES } from './descriptors.ts'
 import { Journal } from './journal.ts'
+import { operations } from './operations.ts'
 import {
   encodeInvalInode,
   encodeNotification,
   FUSE_NOTIFY_INC_EPOCH,
-  operations,
 } from './protocol.ts'
 import { replayJournal } from './replay-journal.ts'
 import { serverLog } from './server-log.ts'
@@ -66,7 +66,7 @@ export function runControl(options: ControlOptions): void {
   }, KEEPER_CHECK_MS)
 
   const answer = (socket: Socket, line: string): string => {
-    const [command, ...words] = line.split(' ')
+    const [command = '', ...words] = line.split(' ')
     switch (command) {
       case 'admit':
         admit(socket, Number(words[0]), Number(words[1]))

@@ -47,7 +47,7 @@ unmount_all() {
 remove_directory() {
   rmdir "$dir/rw" &&
     rm -f "$dir/control.sock" "$dir/adopt" "$dir/keeper.pid" "$dir/keeper.pid.new" &&
-    rmdir "$dir"
+    rmdir "$dir" 2>/dev/null # not when the daemon keeps something there
 }
 
 # (1) no server may answer any more; (2) closing the last descriptor ends the connection in

@@ -24,9 +24,10 @@ import { MountError } from './mount-error.ts'
 import { escapeMountPath, mountAt } from './mountinfo.ts'
 import { cleanUpMount } from './clean-up-mount.ts'
 import { mountPath, runMountCommand } from './run-mount-command.ts'
+import { unmountPath } from './unmount-path.ts'
 
 export interface FuseMountOptions {
-  /** RUNTIME/ID: exists, empty, 0700. Removed when the mount ends. */
+  /** RUNTIME/ID: exists, 0700. Removed when the mount ends and nothing else is in it. */
   readonly directory: string
   /** Let other users than the mount's owner in; for root only, or where fuse.conf permits. */
   readonly allowOther: boolean
@@ -72,7 +73,7 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
   const events = keeperEvents(keeper, logger)
   const device = await events.mounted
   if (device === undefined) {
-    cleanUpMount(directory, undefined)
+    await cleanUpMount(directory, undefined)
     throw new MountError('MOUNT_FAILED', rw, await events.reason)
   }
   const control = new ControlClient(join(directory, 'control.sock'))
@@ -98,7 +99,7 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
     control.close()
     await root.close().catch(() => undefined)
     // Nothing is left to do unless the keeper was killed.
-    cleanUpMount(directory, device, serverPid)
+    await cleanUpMount(directory, device, serverPid)
   }
 
   return {
@@ -106,12 +107,11 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
     device,
     bind: (subdirectory, target) =>
       bindReadOnly(join(rw, subdirectory), target, device),
-    unbind: unmount,
-    lost: new Promise(resolve => {
-      void events.reason.then(reason => {
-        if (stopping === undefined) resolve(reason)
-      })
-    }),
+    unbind: unmountPath,
+    lost: (async () => {
+      const reason = await events.reason
+      return stopping === undefined ? reason : new Promise<never>(() => {})
+    })(),
     stats: async () =>
       ((await control.ask('stats')) ?? {}) as Record<string, number>,
     get serverPid() {
@@ -213,26 +213,21 @@ async function bindReadOnly(
   ])
   if (!bound.ok) throw new MountError('MOUNT_FAILED', target, bound.message)
   // busybox and old util-linux take the first step only.
-  if (mountAt(target)?.options.includes('ro') !== true)
-    await runMountCommand('mount', ['-n', '-o', `remount,bind,${flags}`, target])
-  const mount = mountAt(target)
+  if ((await mountAt(target))?.options.includes('ro') !== true)
+    await runMountCommand('mount', [
+      '-n',
+      '-o',
+      `remount,bind,${flags}`,
+      target,
+    ])
+  const mount = await mountAt(target)
   if (mount?.device !== device || !mount.options.includes('ro')) {
-    if (mount?.device === device) await runMountCommand('umount', ['-l', target])
+    if (mount?.device === device)
+      await runMountCommand('umount', ['-l', target])
     throw new MountError(
       'MOUNT_UNVERIFIED',
       target,
       'the bind is not a read-only view of the volume',
     )
   }
-}
-
-async function unmount(
-  target: string,
-  options: { readonly lazy?: boolean } = {},
-): Promise<void> {
-  const args = options.lazy === true ? ['-l', '--', target] : ['--', target]
-  const { ok, message } = await runMountCommand('umount', args)
-  if (ok) return
-  const busy = message.includes('busy')
-  throw new MountError(busy ? 'MOUNT_BUSY' : 'MOUNT_FAILED', target, message)
 }

@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+
+export { unmountPath } from './unmount-path.ts'
 
 /** A line of /proc/self/mountinfo, proc(5). */
 export interface Mount {
@@ -8,7 +10,7 @@ export interface Mount {
   readonly device: string
   /** The directory of the file system that is mounted: `/` or what was bound. */
   readonly root: string
-  readonly mountPoint: string
+  readonly mountpoint: string
   /** Options of this mount point, such as `ro`. */
   readonly options: readonly string[]
   readonly type: string
@@ -50,7 +52,7 @@ export function parseMountinfo(text: string): Mount[] {
         parentId: Number(field(1)),
         device: field(2),
         root: unescapeMountPath(field(3)),
-        mountPoint: unescapeMountPath(field(4)),
+        mountpoint: unescapeMountPath(field(4)),
         options: field(5).split(','),
         type: field(separator + 1),
         source: unescapeMountPath(field(separator + 2)),
@@ -58,18 +60,28 @@ export function parseMountinfo(text: string): Mount[] {
     })
 }
 
-export function readMountinfo(): Mount[] {
-  return parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'))
+/** Of this process's mount namespace. */
+export async function readMountinfo(): Promise<Mount[]> {
+  return parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8'))
 }
 
 /** Every mount of podfs in this mount namespace, private ones and binds. */
-export function podfsMounts(mounts: readonly Mount[] = readMountinfo()): Mount[] {
-  return mounts.filter(({ type }) => type === PODFS_TYPE)
+export async function podfsMounts(): Promise<Mount[]> {
+  return (await readMountinfo()).filter(({ type }) => type === PODFS_TYPE)
+}
+
+/** Mounts of any kind at a directory or below it. */
+export async function mountsBelow(directory: string): Promise<Mount[]> {
+  const prefix = directory.endsWith('/') ? directory : `${directory}/`
+  return (await readMountinfo()).filter(
+    ({ mountpoint }) =>
+      mountpoint === directory || mountpoint.startsWith(prefix),
+  )
 }
 
 /** What is seen at a path: the last of the mounts stacked there. */
-export function mountAt(path: string): Mount | undefined {
-  return readMountinfo()
-    .filter(({ mountPoint }) => mountPoint === path)
+export async function mountAt(path: string): Promise<Mount | undefined> {
+  return (await readMountinfo())
+    .filter(({ mountpoint }) => mountpoint === path)
     .at(-1)
 }

@@ -14,89 +14,6 @@ export const FUSE_KERNEL_MINOR_VERSION = 45
 export const FUSE_OLDEST_MINOR_VERSION = 31
 export const FUSE_ROOT_ID = 1
 
-/**
- * One table: name, number, and what the server does with the operation. `served` names a
- * method of the dispatcher; `silent` gets no reply at all (the kernel answers a reply to a
- * FORGET with ENOENT); `ENOSYS` makes the kernel do without, most for good (fuse.md 1.4).
- */
-export const operations = {
-  LOOKUP: { opcode: 1, kind: 'query' },
-  FORGET: { opcode: 2, kind: 'silent' },
-  GETATTR: { opcode: 3, kind: 'query' },
-  SETATTR: { opcode: 4, kind: 'mutation' },
-  READLINK: { opcode: 5, kind: 'query' },
-  SYMLINK: { opcode: 6, kind: 'mutation' },
-  MKNOD: { opcode: 8, kind: 'mutation' },
-  MKDIR: { opcode: 9, kind: 'mutation' },
-  UNLINK: { opcode: 10, kind: 'mutation' },
-  RMDIR: { opcode: 11, kind: 'mutation' },
-  RENAME: { opcode: 12, kind: 'mutation' },
-  LINK: { opcode: 13, kind: 'ENOSYS' },
-  OPEN: { opcode: 14, kind: 'query' },
-  READ: { opcode: 15, kind: 'query' },
-  WRITE: { opcode: 16, kind: 'mutation' },
-  STATFS: { opcode: 17, kind: 'query' },
-  RELEASE: { opcode: 18, kind: 'query' },
-  FSYNC: { opcode: 20, kind: 'ENOSYS' },
-  SETXATTR: { opcode: 21, kind: 'ENOSYS' },
-  GETXATTR: { opcode: 22, kind: 'ENOSYS' },
-  LISTXATTR: { opcode: 23, kind: 'ENOSYS' },
-  REMOVEXATTR: { opcode: 24, kind: 'ENOSYS' },
-  // At once: a caller that waits in close() for a FLUSH cannot be killed.
-  FLUSH: { opcode: 25, kind: 'ENOSYS' },
-  INIT: { opcode: 26, kind: 'query' },
-  OPENDIR: { opcode: 27, kind: 'ENOSYS' },
-  READDIR: { opcode: 28, kind: 'query' },
-  RELEASEDIR: { opcode: 29, kind: 'query' },
-  FSYNCDIR: { opcode: 30, kind: 'ENOSYS' },
-  GETLK: { opcode: 31, kind: 'ENOSYS' },
-  SETLK: { opcode: 32, kind: 'ENOSYS' },
-  SETLKW: { opcode: 33, kind: 'ENOSYS' },
-  ACCESS: { opcode: 34, kind: 'ENOSYS' },
-  // The kernel then sends MKNOD and OPEN: one way to make a file instead of two.
-  CREATE: { opcode: 35, kind: 'ENOSYS' },
-  // The kernel then sends no INTERRUPT any more; nothing here takes long enough for one.
-  INTERRUPT: { opcode: 36, kind: 'ENOSYS' },
-  BMAP: { opcode: 37, kind: 'ENOSYS' },
-  DESTROY: { opcode: 38, kind: 'query' },
-  IOCTL: { opcode: 39, kind: 'ENOSYS' },
-  POLL: { opcode: 40, kind: 'ENOSYS' },
-  NOTIFY_REPLY: { opcode: 41, kind: 'silent' },
-  BATCH_FORGET: { opcode: 42, kind: 'silent' },
-  FALLOCATE: { opcode: 43, kind: 'ENOSYS' },
-  READDIRPLUS: { opcode: 44, kind: 'ENOSYS' },
-  // The caller of renameat2 gets EINVAL: a file system that knows no flags.
-  RENAME2: { opcode: 45, kind: 'ENOSYS' },
-  LSEEK: { opcode: 46, kind: 'ENOSYS' },
-  COPY_FILE_RANGE: { opcode: 47, kind: 'ENOSYS' },
-  SETUPMAPPING: { opcode: 48, kind: 'ENOSYS' },
-  REMOVEMAPPING: { opcode: 49, kind: 'ENOSYS' },
-  SYNCFS: { opcode: 50, kind: 'ENOSYS' },
-  TMPFILE: { opcode: 51, kind: 'ENOSYS' },
-  STATX: { opcode: 52, kind: 'ENOSYS' },
-  COPY_FILE_RANGE_64: { opcode: 53, kind: 'ENOSYS' },
-} as const satisfies Record<
-  string,
-  { opcode: number; kind: 'query' | 'mutation' | 'silent' | 'ENOSYS' }
->
-
-export type OperationName = keyof typeof operations
-type NamesOf<Kind> = {
-  [Name in OperationName]: (typeof operations)[Name]['kind'] extends Kind
-    ? Name
-    : never
-}[OperationName]
-export type QueryName = NamesOf<'query'>
-export type MutationName = NamesOf<'mutation'>
-
-/** Opcode to name, derived. */
-export const operationNames: ReadonlyMap<number, OperationName> = new Map(
-  Object.entries(operations).map(([name, { opcode }]) => [
-    opcode,
-    name as OperationName,
-  ]),
-)
-
 // INIT flags, bits 0 to 31 of the first word.
 export const FUSE_ASYNC_READ = 1 << 0
 export const FUSE_BIG_WRITES = 1 << 5
@@ -229,9 +146,18 @@ export function decodeAttr(buffer: NodeBuffer, at: number): Attr {
   return {
     ino: readU64(buffer, at),
     size: readU64(buffer, at + 8),
-    atime: { sec: readI64(buffer, at + 24), nsec: buffer.readUInt32LE(at + 48) },
-    mtime: { sec: readI64(buffer, at + 32), nsec: buffer.readUInt32LE(at + 52) },
-    ctime: { sec: readI64(buffer, at + 40), nsec: buffer.readUInt32LE(at + 56) },
+    atime: {
+      sec: readI64(buffer, at + 24),
+      nsec: buffer.readUInt32LE(at + 48),
+    },
+    mtime: {
+      sec: readI64(buffer, at + 32),
+      nsec: buffer.readUInt32LE(at + 52),
+    },
+    ctime: {
+      sec: readI64(buffer, at + 40),
+      nsec: buffer.readUInt32LE(at + 56),
+    },
     mode: buffer.readUInt32LE(at + 60),
     nlink: buffer.readUInt32LE(at + 64),
     uid: buffer.readUInt32LE(at + 68),
@@ -282,7 +208,11 @@ export function direntSize(name: string): number {
   return (24 + name.length + 7) & ~7
 }
 
-export function encodeDirent(dirent: Dirent, out: NodeBuffer, at: number): void {
+export function encodeDirent(
+  dirent: Dirent,
+  out: NodeBuffer,
+  at: number,
+): void {
   writeU64(out, dirent.ino, at)
   writeU64(out, dirent.off, at + 8)
   out.writeUInt32LE(dirent.name.length, at + 16)

@@ -8,11 +8,7 @@
  */
 import { readSync, writeSync } from 'node:fs'
 import { isThreadOf, readAdmission } from './admission.ts'
-import {
-  EXIT_CONNECTION_GONE,
-  FUSE_FD,
-  JOURNAL_FILES,
-} from './descriptors.ts'
+import { EXIT_CONNECTION_GONE, FUSE_FD, JOURNAL_FILES } from './descriptors.ts'
 import { Dispatcher } from './dispatch.ts'
 import { Journal } from './journal.ts'
 import {
@@ -51,8 +47,12 @@ export function serve(options: {
     },
   )
   notify(encodeNotification(FUSE_NOTIFY_RESEND)) // (2)
-  for (const node of [...dispatcher.tree.nodes.values()]) // (3)
-    if (node.nlink === 0 && notify(encodeInvalInode(node.id, false)) === 'ENOENT')
+  for (const node of dispatcher.tree.nodes.values())
+    // (3)
+    if (
+      node.nlink === 0 &&
+      notify(encodeInvalInode(node.id, false)) === 'ENOENT'
+    )
       dispatcher.drop(node.id)
 
   const buffer = Buffer.alloc(REQUEST_BUFFER_SIZE)

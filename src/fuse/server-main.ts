@@ -18,16 +18,20 @@ const [directory = '', keeperPid = '0', opens = ''] = process.argv.slice(2)
 
 if (isMainThread) {
   const shared = SharedState.create()
-  // Not `__filename`: this file is written as a module, and bundled.
-  new Worker(process.argv[1] as string, {
-    argv: process.argv.slice(2),
-    workerData: shared.memory,
-  })
+  startControl(shared)
   serve({ shared, answerOpens: opens === 'answer-opens' })
 } else {
   runControl({
     shared: new SharedState(workerData as SharedArrayBuffer),
     directory,
     keeperPid: Number(keeperPid),
+  })
+}
+
+function startControl(shared: SharedState): Worker {
+  // Not `__filename`: this file is written as a module, and bundled.
+  return new Worker(process.argv[1] as string, {
+    argv: process.argv.slice(2),
+    workerData: shared.memory,
   })
 }

@@ -214,7 +214,7 @@ export class Tree {
   }
 
   #isWithin(id: number, ancestor: number): boolean {
-    for (let at = id; ; ) {
+    for (let at = id; ;) {
       if (at === ancestor) return true
       if (at === FUSE_ROOT_ID) return false
       const parent = this.nodes.get(at)?.parent

@@ -1,0 +1,274 @@
+/**
+ * What each operation does to the tree, and its reply. A handler decodes all of its request
+ * before it changes anything: a malformed one must not leave half a change.
+ */
+import {
+  EINVAL,
+  ENOENT,
+  ENOSYS,
+  EPERM,
+  EPROTO,
+  EROFS,
+  ErrnoError,
+} from './errno.ts'
+import * as wire from './protocol.ts'
+import type { MutationName, QueryName } from './operations.ts'
+import type { InHeader, Time } from './protocol.ts'
+import type { Tree } from './tree.ts'
+
+/**
+ * How long the kernel may keep names and attributes: in effect for ever. Every change comes
+ * through the mount, so the kernel sees it happen.
+ */
+const VALID_SECONDS = 365 * 86_400
+
+const O_ACCMODE = 0o3
+const O_TRUNC = 0o1000
+
+/** One request, and what its handler may ask. */
+export interface Call {
+  readonly tree: Tree
+  readonly header: InHeader
+  readonly body: Buffer
+  /** The time of the change: of a replayed one, when it first happened. */
+  readonly time: Time
+  readonly answerOpens: boolean
+  readonly isDaemonThread: (tid: number) => boolean
+  /** The reply gives the kernel one more reference to a node. */
+  readonly referenced: (nodeId: number) => void
+}
+
+export const handlers: Record<
+  QueryName | MutationName,
+  (call: Call) => Buffer
+> = {
+  INIT: init,
+  LOOKUP: lookup,
+  GETATTR: attributes,
+  READLINK: readlink,
+  OPEN: open,
+  READ: read,
+  STATFS: statfs,
+  RELEASE: nothing,
+  READDIR: readdir,
+  RELEASEDIR: nothing,
+  DESTROY: nothing,
+  SETATTR: setattr,
+  SYMLINK: symlink,
+  MKNOD: mknod,
+  MKDIR: mkdir,
+  UNLINK: unlink,
+  RMDIR: rmdir,
+  RENAME: rename,
+  WRITE: write,
+}
+
+function entry(call: Call, nodeId: number): Buffer {
+  const { tree, header } = call
+  call.referenced(nodeId)
+  const reply = wire.encodeReply(header.unique, 0, wire.FUSE_ENTRY_OUT_SIZE)
+  const attr = tree.attr(tree.get(nodeId))
+  wire.encodeEntryOut(attr, VALID_SECONDS, reply, 16)
+  return reply
+}
+
+function attributes(call: Call): Buffer {
+  const { tree, header } = call
+  const reply = wire.encodeReply(header.unique, 0, wire.FUSE_ATTR_OUT_SIZE)
+  const attr = tree.attr(tree.get(header.nodeId))
+  wire.encodeAttrOut(attr, VALID_SECONDS, reply, 16)
+  return reply
+}
+
+function bytes(call: Call, data: Buffer): Buffer {
+  const { header } = call
+  const reply = wire.encodeReply(header.unique, 0, data.length)
+  data.copy(reply, 16)
+  return reply
+}
+
+function nothing(call: Call): Buffer {
+  const { header } = call
+  return wire.encodeReply(header.unique, 0)
+}
+
+function init(call: Call): Buffer {
+  const { header, body } = call
+  const init = wire.decodeInitIn(body)
+  if (
+    init.major !== wire.FUSE_KERNEL_VERSION ||
+    init.minor < wire.FUSE_OLDEST_MINOR_VERSION
+  )
+    throw new ErrnoError(EPROTO)
+  const wanted =
+    wire.FUSE_ASYNC_READ |
+    wire.FUSE_BIG_WRITES |
+    wire.FUSE_NO_OPEN_SUPPORT |
+    wire.FUSE_PARALLEL_DIROPS |
+    wire.FUSE_MAX_PAGES |
+    wire.FUSE_CACHE_SYMLINKS |
+    wire.FUSE_NO_OPENDIR_SUPPORT |
+    wire.FUSE_INIT_EXT
+  const reply = wire.encodeReply(header.unique, 0, wire.FUSE_INIT_OUT_SIZE)
+  wire.encodeInitOut(
+    {
+      major: wire.FUSE_KERNEL_VERSION,
+      minor: Math.min(init.minor, wire.FUSE_KERNEL_MINOR_VERSION),
+      maxReadahead: init.maxReadahead,
+      flags: init.flags & wanted,
+      flags2: init.flags2 & wire.FUSE_NO_EXPORT_SUPPORT_2,
+      maxWrite: wire.MAX_WRITE,
+    },
+    reply,
+    16,
+  )
+  return reply
+}
+
+function lookup(call: Call): Buffer {
+  const { tree, header, body } = call
+  const node = tree.lookup(header.nodeId, wire.decodeName(body, 0))
+  if (node !== undefined) return entry(call, node.id)
+  // "No such name" is worth keeping too: a name only appears through the mount.
+  const reply = wire.encodeReply(header.unique, 0, wire.FUSE_ENTRY_OUT_SIZE)
+  wire.encodeEntryOut(undefined, VALID_SECONDS, reply, 16)
+  return reply
+}
+
+function readlink(call: Call): Buffer {
+  const { tree, header } = call
+  const node = tree.file(header.nodeId)
+  if ((node.mode & wire.S_IFMT) !== wire.S_IFLNK) throw new ErrnoError(EINVAL)
+  return bytes(call, node.data)
+}
+
+function open(call: Call): Buffer {
+  const { tree, header, body } = call
+  if (!call.answerOpens) throw new ErrnoError(ENOSYS)
+  tree.get(header.nodeId)
+  const flags = body.readUInt32LE(0)
+  const writes = (flags & O_ACCMODE) !== 0 || (flags & O_TRUNC) !== 0
+  if (writes && !call.isDaemonThread(header.tid)) throw new ErrnoError(EROFS)
+  const reply = wire.encodeReply(header.unique, 0, 16)
+  reply.writeUInt32LE(wire.FOPEN_KEEP_CACHE | wire.FOPEN_NOFLUSH, 16 + 8)
+  return reply
+}
+
+function read(call: Call): Buffer {
+  const { tree, header, body } = call
+  const { offset, size } = wire.decodeReadIn(body)
+  const { data } = tree.file(header.nodeId)
+  const end = Math.min(offset + Math.min(size, wire.MAX_WRITE), data.length)
+  return bytes(call, data.subarray(Math.min(offset, end), end))
+}
+
+function readdir(call: Call): Buffer {
+  const { tree, header, body } = call
+  const { offset, size } = wire.decodeReadIn(body)
+  const out = Buffer.alloc(Math.min(size, wire.MAX_WRITE))
+  let at = 0
+  for (const dirent of tree.readdir(header.nodeId, offset)) {
+    if (at + wire.direntSize(dirent.name) > out.length) break
+    wire.encodeDirent(dirent, out, at)
+    at += wire.direntSize(dirent.name)
+  }
+  return bytes(call, out.subarray(0, at))
+}
+
+function statfs(call: Call): Buffer {
+  const { tree, header } = call
+  const reply = wire.encodeReply(header.unique, 0, 80)
+  reply.writeBigUInt64LE(BigInt(tree.nodes.size), 16 + 24) // files
+  reply.writeUInt32LE(4096, 16 + 40) // bsize
+  reply.writeUInt32LE(255, 16 + 44) // namelen
+  reply.writeUInt32LE(4096, 16 + 48) // frsize
+  return reply
+}
+
+function setattr(call: Call): Buffer {
+  const { tree, header, body, time } = call
+  const change = wire.decodeSetattrIn(body)
+  const has = (bit: number): boolean => (change.valid & bit) !== 0
+  const node = tree.get(header.nodeId)
+  if (has(wire.FATTR_SIZE)) tree.truncate(node.id, change.size, time)
+  if (has(wire.FATTR_MODE))
+    node.mode = (node.mode & wire.S_IFMT) | (change.mode & 0o7777)
+  if (has(wire.FATTR_UID)) node.uid = change.uid
+  if (has(wire.FATTR_GID)) node.gid = change.gid
+  if (has(wire.FATTR_ATIME))
+    node.atime = has(wire.FATTR_ATIME_NOW) ? time : change.atime
+  if (has(wire.FATTR_MTIME))
+    node.mtime = has(wire.FATTR_MTIME_NOW) ? time : change.mtime
+  node.ctime = has(wire.FATTR_CTIME) ? change.ctime : time
+  return attributes(call)
+}
+
+function symlink(call: Call): Buffer {
+  const { tree, header, body, time } = call
+  const name = wire.decodeName(body, 0)
+  const target = wire.decodeName(body, name.length + 1)
+  const node = tree.create(
+    header.nodeId,
+    name,
+    wire.S_IFLNK | 0o777,
+    header,
+    time,
+    Buffer.from(target, 'latin1'),
+  )
+  return entry(call, node.id)
+}
+
+function mknod(call: Call): Buffer {
+  const { tree, header, body, time } = call
+  const mode = body.readUInt32LE(0)
+  const name = wire.decodeName(body, 16)
+  // A volume holds files, directories and links; never a device, pipe or socket.
+  if ((mode & wire.S_IFMT) !== wire.S_IFREG) throw new ErrnoError(EPERM)
+  const node = tree.create(
+    header.nodeId,
+    name,
+    wire.S_IFREG | (mode & 0o7777),
+    header,
+    time,
+  )
+  return entry(call, node.id)
+}
+
+function mkdir(call: Call): Buffer {
+  const { tree, header, body, time } = call
+  const mode = wire.S_IFDIR | (body.readUInt32LE(0) & 0o7777)
+  const name = wire.decodeName(body, 8)
+  const node = tree.create(header.nodeId, name, mode, header, time)
+  return entry(call, node.id)
+}
+
+function unlink(call: Call): Buffer {
+  const { tree, header, body, time } = call
+  tree.remove(header.nodeId, wire.decodeName(body, 0), 'file', time)
+  return nothing(call)
+}
+
+function rmdir(call: Call): Buffer {
+  const { tree, header, body, time } = call
+  tree.remove(header.nodeId, wire.decodeName(body, 0), 'directory', time)
+  return nothing(call)
+}
+
+function rename(call: Call): Buffer {
+  const { tree, header, body, time } = call
+  const from = wire.decodeName(body, 8)
+  const to = wire.decodeName(body, 8 + from.length + 1)
+  if (from === '') throw new ErrnoError(ENOENT)
+  const toDirectory = wire.decodeNodeId(body, 0)
+  tree.rename(header.nodeId, from, toDirectory, to, time)
+  return nothing(call)
+}
+
+function write(call: Call): Buffer {
+  const { tree, header, body, time } = call
+  const { offset, data } = wire.decodeWriteIn(body)
+  tree.write(header.nodeId, offset, data, time)
+  const reply = wire.encodeReply(header.unique, 0, 8)
+  reply.writeUInt32LE(data.length, 16)
+  return reply
+}

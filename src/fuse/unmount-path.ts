@@ -1,0 +1,14 @@
+import { MountError } from './mount-error.ts'
+import { runMountCommand } from './run-mount-command.ts'
+
+/** umount(8): throws MOUNT_BUSY when somebody is in there, unless lazy. */
+export async function unmountPath(
+  target: string,
+  options: { readonly lazy?: boolean } = {},
+): Promise<void> {
+  const args = options.lazy === true ? ['-l', '--', target] : ['--', target]
+  const { ok, message } = await runMountCommand('umount', args)
+  if (ok) return
+  const busy = message.includes('busy')
+  throw new MountError(busy ? 'MOUNT_BUSY' : 'MOUNT_FAILED', target, message)
+}
