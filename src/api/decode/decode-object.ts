@@ -1,0 +1,269 @@
+import type { Finding } from '../report.ts'
+import { kinds, workloadKinds } from '../schema/kinds.ts'
+import type {
+  ConfigMap,
+  KubeObject,
+  ObjectKind,
+  ObjectMeta,
+  ObjectSource,
+  Pod,
+  PodSpec,
+  Secret,
+  Volume,
+} from '../types.ts'
+import { validateConfigMap, validateSecret } from '../validation/data.ts'
+import { validateMetadata } from '../validation/metadata.ts'
+import { validatePod } from '../validation/pod.ts'
+import { describeType, isMapping, type Value } from '../value.ts'
+import { FindingList } from './finding-list.ts'
+import { decodeStruct, type Decoded } from './struct-decoder.ts'
+
+export interface DecodeResult {
+  readonly objects: readonly KubeObject[]
+  /** In the order of the file. */
+  readonly findings: readonly Finding[]
+}
+
+export interface DecodeOptions {
+  /** For objects that name none. */
+  readonly namespace: string
+}
+
+/**
+ * Decodes one document: an object, or a List of objects. An object with a `rejected` finding
+ * is left out; everything wrong with it is told at once. Never throws.
+ */
+export function decodeObject(
+  value: Value,
+  source: ObjectSource,
+  options: DecodeOptions,
+): DecodeResult {
+  if (!isMapping(value)) {
+    return refuse(
+      source,
+      `a Kubernetes object was expected, not ${describeType(value)}`,
+    )
+  }
+  const apiVersion = value.get('apiVersion') ?? ''
+  const kind = value.get('kind') ?? ''
+  if (typeof kind !== 'string' || kind === '') {
+    return refuse(source, 'kind not set')
+  }
+  if (typeof apiVersion !== 'string' || apiVersion === '') {
+    return refuse(source, 'apiVersion not set')
+  }
+  if (kind === 'List' || (kind.endsWith('List') && value.has('items'))) {
+    return decodeList(value, source, options)
+  }
+  const object = identify(kind, value, options.namespace)
+  const findings = new FindingList(source, object)
+  if (!isObjectKind(kind)) {
+    findings.add('ignored', '', ignoredKind(kind))
+    return { objects: [], findings: findings.sorted() }
+  }
+  if (apiVersion !== 'v1') {
+    findings.reject(
+      'apiVersion',
+      `no matches for kind ${JSON.stringify(kind)} in version ${JSON.stringify(apiVersion)}`,
+      `apiVersion: v1`,
+    )
+    return { objects: [], findings: findings.sorted() }
+  }
+  const decoded = decodeStruct(kinds[kind], value, '', findings)
+  const result = build(kind, decoded, source, options)
+  validate(result, findings)
+  return {
+    objects: findings.rejected ? [] : [result],
+    findings: findings.sorted(),
+  }
+}
+
+function decodeList(
+  list: ReadonlyMap<string, Value>,
+  source: ObjectSource,
+  options: DecodeOptions,
+): DecodeResult {
+  const items = list.get('items') ?? []
+  if (!Array.isArray(items)) {
+    return refuse(source, `items: must be a list, not ${describeType(items)}`)
+  }
+  const results = (items as readonly Value[]).map((item, i) =>
+    decodeObject(item, itemSource(source, i), options),
+  )
+  return {
+    objects: results.flatMap(result => result.objects),
+    findings: results.flatMap(result => result.findings),
+  }
+}
+
+/** Field paths of an item start at the item, as if it stood alone. */
+function itemSource(source: ObjectSource, i: number): ObjectSource {
+  const item = `items[${i}]`
+  return {
+    ...source.positionOf(item),
+    positionOf: path =>
+      source.positionOf(path === '' ? item : `${item}.${path}`),
+  }
+}
+
+function isObjectKind(kind: string): kind is ObjectKind {
+  return Object.hasOwn(kinds, kind)
+}
+
+function ignoredKind(kind: string): string {
+  return workloadKinds.has(kind)
+    ? `ignored: podfs does not run a ${kind} yet; give it the Pod`
+    : `ignored: podfs does nothing with a ${kind}`
+}
+
+function refuse(source: ObjectSource, message: string): DecodeResult {
+  const findings = new FindingList(source, undefined)
+  findings.reject('', message)
+  return { objects: [], findings: findings.sorted() }
+}
+
+/** What a finding calls the object, as far as that can be known before it is decoded. */
+function identify(
+  kind: string,
+  value: ReadonlyMap<string, Value>,
+  namespace: string,
+): NonNullable<Finding['object']> {
+  const metadata = value.get('metadata')
+  const text = (key: string): string => {
+    const found = isMapping(metadata) ? metadata.get(key) : undefined
+    return typeof found === 'string' ? found : ''
+  }
+  return {
+    kind,
+    // Of a kind that podfs does not know, it does not know either whether it has a namespace.
+    ...(isObjectKind(kind) && { namespace: text('namespace') || namespace }),
+    name: text('name') || text('generateName') || '(no name)',
+  }
+}
+
+function build(
+  kind: ObjectKind,
+  decoded: Decoded,
+  source: ObjectSource,
+  options: DecodeOptions,
+): KubeObject {
+  const metadata = buildMetadata(decoded['metadata'], options)
+  switch (kind) {
+    case 'Secret':
+      return buildSecret(decoded, metadata, source)
+    case 'ConfigMap':
+      return {
+        kind,
+        metadata,
+        source,
+        data: decoded['data'] as ConfigMap['data'],
+        binaryData: decoded['binaryData'] as ConfigMap['binaryData'],
+        immutable: decoded['immutable'] === true,
+      }
+    case 'Pod':
+      return {
+        kind,
+        metadata,
+        source,
+        spec: buildPodSpec(decoded['spec']),
+      }
+  }
+}
+
+function buildMetadata(decoded: unknown, options: DecodeOptions): ObjectMeta {
+  const metadata = (decoded ?? {}) as Partial<ObjectMeta>
+  return {
+    name: metadata.name ?? '',
+    namespace: metadata.namespace ?? options.namespace,
+    // The store gives one when the object first appears.
+    uid: metadata.uid ?? '',
+    labels: metadata.labels ?? new Map(),
+    annotations: metadata.annotations ?? new Map(),
+    ...(metadata.creationTimestamp !== undefined && {
+      creationTimestamp: metadata.creationTimestamp,
+    }),
+  }
+}
+
+function buildSecret(
+  decoded: Decoded,
+  metadata: ObjectMeta,
+  source: ObjectSource,
+): Secret {
+  const data = new Map(decoded['data'] as Secret['data'])
+  for (const [key, text] of decoded['stringData'] as Map<string, string>) {
+    data.set(key, new TextEncoder().encode(text))
+  }
+  return {
+    kind: 'Secret',
+    metadata,
+    source,
+    type: decoded['type'] as string,
+    data,
+    immutable: decoded['immutable'] === true,
+  }
+}
+
+/** Defaults that hang on more than one field (specification, 4.1 and 6.17). */
+function buildPodSpec(decoded: unknown): PodSpec {
+  // Without a spec: what an empty one becomes, so that validation has something to read.
+  // The table has told of it.
+  const podSpec = kinds.Pod.fields['spec']?.type
+  const spec = (decoded ??
+    (typeof podSpec === 'object' && 'struct' in podSpec
+      ? decodeStruct(podSpec.struct(), null, 'spec', quiet())
+      : {})) as PodSpec & { readonly serviceAccount?: string }
+  const grace = spec.terminationGracePeriodSeconds
+  return {
+    ...spec,
+    volumes: spec.volumes.map(withSource),
+    containers: spec.containers?.map(withRequests),
+    initContainers: spec.initContainers.map(withRequests),
+    // A negative grace is stored as 1 (specification, 4.1).
+    terminationGracePeriodSeconds: grace < 0 ? 1 : grace,
+    serviceAccountName:
+      spec.serviceAccountName === 'default'
+        ? (spec.serviceAccount ?? 'default')
+        : spec.serviceAccountName,
+  }
+}
+
+function quiet(): FindingList {
+  const nowhere = { path: '', line: 1, column: 1 }
+  return new FindingList({ ...nowhere, positionOf: () => nowhere }, undefined)
+}
+
+/** pkg/apis/core/v1/defaults.go:66: a volume without a source is an emptyDir. */
+function withSource(volume: Volume): Volume {
+  return Object.keys(volume).some(key => key !== 'name')
+    ? volume
+    : { ...volume, emptyDir: { medium: '' } }
+}
+
+/** SetDefaults_ResourceList: what is limited and not requested is requested at the limit. */
+function withRequests(
+  container: PodSpec['containers'][number],
+): PodSpec['containers'][number] {
+  const { limits, requests } = container.resources
+  return {
+    ...container,
+    resources: {
+      ...container.resources,
+      requests: new Map([...limits, ...requests]),
+    },
+  }
+}
+
+function validate(object: KubeObject, findings: FindingList): void {
+  validateMetadata(object.metadata, findings)
+  switch (object.kind) {
+    case 'Pod':
+      validatePod(object satisfies Pod, findings)
+      return
+    case 'Secret':
+      validateSecret(object, findings)
+      return
+    case 'ConfigMap':
+      validateConfigMap(object, findings)
+  }
+}

@@ -1,0 +1,132 @@
+import { lifecycle, probe } from './handlers.ts'
+import { containerSecurityContext } from './security-context.ts'
+import {
+  envSource,
+  keySelector,
+  objectFieldSelector,
+  resourceFieldSelector,
+} from './selectors.ts'
+import {
+  emulated,
+  ignored,
+  listOf,
+  one,
+  rejected,
+  strings,
+  struct,
+  supported,
+} from './struct.ts'
+
+const envVar = struct('EnvVar', {
+  name: supported('string', { required: true }),
+  value: supported('string'),
+  valueFrom: supported(
+    one(
+      struct('EnvVarSource', {
+        fieldRef: supported(one(objectFieldSelector)),
+        resourceFieldRef: supported(one(resourceFieldSelector)),
+        configMapKeyRef: supported(one(keySelector)),
+        secretKeyRef: supported(one(keySelector)),
+        fileKeyRef: rejected(
+          'any',
+          'podfs does not read environment files yet: use configMapKeyRef or secretKeyRef',
+        ),
+      }),
+    ),
+  ),
+})
+
+const envFromSource = struct('EnvFromSource', {
+  prefix: supported('string', { default: '' }),
+  configMapRef: supported(one(envSource)),
+  secretRef: supported(one(envSource)),
+})
+
+/** Ports are a remark in Kubernetes too: a process listens where it likes. */
+const containerPort = struct('ContainerPort', {
+  name: supported('string'),
+  containerPort: supported('int32'),
+  protocol: supported('string'),
+  hostPort: emulated(
+    'int32',
+    'the container shares the network of this machine, and listens on containerPort itself',
+  ),
+  hostIP: emulated(
+    'string',
+    'the container shares the network of this machine',
+  ),
+})
+
+const volumeMount = struct('VolumeMount', {
+  name: supported('string', { required: true }),
+  mountPath: supported('string', { required: true }),
+  readOnly: supported('boolean', { default: false }),
+  subPath: supported('string'),
+  subPathExpr: supported('string'),
+  mountPropagation: ignored(
+    'string',
+    'mounts of a container stay its own, as with None',
+  ),
+  recursiveReadOnly: ignored('string', 'mounts are read-only as with Disabled'),
+})
+
+export const resourceRequirements = struct('ResourceRequirements', {
+  limits: emulated(
+    { map: 'quantity' },
+    'limits are not enforced; only the downward API sees them',
+    { default: new Map() },
+  ),
+  requests: emulated(
+    { map: 'quantity' },
+    'nothing is reserved; only the downward API sees them',
+    { default: new Map() },
+  ),
+  claims: ignored({ list: 'any' }, 'there are no devices to claim'),
+})
+
+/** Shared by containers, initContainers and (in Kubernetes) ephemeralContainers. */
+export const container = struct('Container', {
+  name: supported('string', { required: true }),
+  image: emulated(
+    'string',
+    'podfs pulls no image; it runs a program of this machine in its place',
+  ),
+  command: supported(strings),
+  args: supported(strings),
+  workingDir: supported('string'),
+  ports: supported(listOf(containerPort)),
+  env: supported(listOf(envVar), { default: [] }),
+  envFrom: supported(listOf(envFromSource), { default: [] }),
+  resources: supported(one(resourceRequirements), { default: {} }),
+  resizePolicy: ignored({ list: 'any' }, 'limits are not enforced'),
+  restartPolicy: supported('string'),
+  restartPolicyRules: ignored(
+    { list: 'any' },
+    'the restart rules of one container are not done yet',
+  ),
+  volumeMounts: supported(listOf(volumeMount), { default: [] }),
+  volumeDevices: rejected(
+    'any',
+    'podfs has no block volumes: use a hostPath of type BlockDevice',
+  ),
+  livenessProbe: ignored(one(probe), 'probes are not run yet'),
+  readinessProbe: ignored(one(probe), 'probes are not run yet'),
+  startupProbe: ignored(one(probe), 'probes are not run yet'),
+  lifecycle: supported(one(lifecycle)),
+  terminationMessagePath: ignored(
+    'string',
+    'termination messages are not read yet',
+  ),
+  terminationMessagePolicy: ignored(
+    { enum: ['File', 'FallbackToLogsOnError'] },
+    'termination messages are not read yet',
+  ),
+  imagePullPolicy: emulated(
+    { enum: ['Always', 'IfNotPresent', 'Never'] },
+    'podfs pulls no image',
+  ),
+  securityContext: supported(one(containerSecurityContext)),
+  stdin: ignored('boolean', 'a container reads from /dev/null'),
+  stdinOnce: ignored('boolean', 'a container reads from /dev/null'),
+  tty: ignored('boolean', 'a container gets no terminal yet'),
+})

@@ -1,0 +1,63 @@
+import { ignored, listOf, one, strings, struct, supported } from './struct.ts'
+
+const execAction = struct('ExecAction', {
+  command: supported(strings, { required: true }),
+})
+
+const httpGetAction = struct('HTTPGetAction', {
+  path: supported('string'),
+  port: supported('intOrString'),
+  host: supported('string'),
+  scheme: supported({ enum: ['HTTP', 'HTTPS'] }),
+  httpHeaders: supported(
+    listOf(
+      struct('HTTPHeader', {
+        name: supported('string'),
+        value: supported('string'),
+      }),
+    ),
+  ),
+})
+
+const tcpSocketAction = struct('TCPSocketAction', {
+  port: supported('intOrString'),
+  host: supported('string'),
+})
+
+const lifecycleHandler = struct('LifecycleHandler', {
+  exec: supported(one(execAction)),
+  httpGet: ignored(one(httpGetAction), 'httpGet hooks are not run yet'),
+  tcpSocket: ignored(
+    one(tcpSocketAction),
+    'Kubernetes never runs a tcpSocket hook',
+  ),
+  sleep: supported(
+    one(struct('SleepAction', { seconds: supported('int64', { default: 0 }) })),
+  ),
+})
+
+export const lifecycle = struct('Lifecycle', {
+  postStart: supported(one(lifecycleHandler)),
+  preStop: supported(one(lifecycleHandler)),
+  stopSignal: ignored('string', 'a container is stopped with SIGTERM'),
+})
+
+export const probe = struct('Probe', {
+  exec: supported(one(execAction)),
+  httpGet: supported(one(httpGetAction)),
+  tcpSocket: supported(one(tcpSocketAction)),
+  grpc: supported(
+    one(
+      struct('GRPCAction', {
+        port: supported('int32'),
+        service: supported('string'),
+      }),
+    ),
+  ),
+  initialDelaySeconds: supported('int32', { default: 0 }),
+  timeoutSeconds: supported('int32', { default: 1 }),
+  periodSeconds: supported('int32', { default: 10 }),
+  successThreshold: supported('int32', { default: 1 }),
+  failureThreshold: supported('int32', { default: 3 }),
+  terminationGracePeriodSeconds: supported('int64'),
+})

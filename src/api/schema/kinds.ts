@@ -1,0 +1,48 @@
+import { objectMeta } from './metadata.ts'
+import { podSpec } from './pod.ts'
+import { one, stringMap, struct, supported, type StructSpec } from './struct.ts'
+import type { ObjectKind } from '../types.ts'
+
+const head = {
+  apiVersion: supported('string'),
+  kind: supported('string'),
+  metadata: supported(one(objectMeta), { default: {} }),
+}
+const immutable = supported('boolean', { default: false })
+
+/** The kinds that podfs holds; all of them are of apiVersion v1. */
+export const kinds: Readonly<Record<ObjectKind, StructSpec>> = {
+  Pod: struct('Pod', {
+    ...head,
+    spec: supported(one(podSpec), { required: true }),
+    // What `kubectl get -o yaml` printed: podfs writes its own.
+    status: supported('any', { reason: 'podfs writes the status itself' }),
+  }),
+  Secret: struct('Secret', {
+    ...head,
+    type: supported('string', { default: 'Opaque' }),
+    data: supported({ map: 'bytes' }, { default: new Map() }),
+    stringData: supported(stringMap, { default: new Map() }),
+    immutable,
+  }),
+  ConfigMap: struct('ConfigMap', {
+    ...head,
+    data: supported(stringMap, { default: new Map() }),
+    binaryData: supported({ map: 'bytes' }, { default: new Map() }),
+    immutable,
+  }),
+}
+
+/**
+ * Kinds that hold a Pod template. They are told apart from the rest, because a person who
+ * gives one expects something to run.
+ */
+export const workloadKinds: ReadonlySet<string> = new Set([
+  'Deployment',
+  'StatefulSet',
+  'DaemonSet',
+  'ReplicaSet',
+  'ReplicationController',
+  'Job',
+  'CronJob',
+])

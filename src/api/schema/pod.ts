@@ -1,0 +1,120 @@
+import { container, resourceRequirements } from './container.ts'
+import { podSecurityContext } from './security-context.ts'
+import {
+  affinity,
+  localObjectReference,
+  toleration,
+  topologySpreadConstraint,
+} from './selectors.ts'
+import {
+  emulated,
+  ignored,
+  listOf,
+  one,
+  stringMap,
+  strings,
+  struct,
+  supported,
+} from './struct.ts'
+import { volume } from './volume.ts'
+
+const oneNode = 'there is one node, this machine'
+const hostResolver = 'the container uses the resolv.conf of this machine'
+
+/** core/v1 PodSpec of v1.34. */
+export const podSpec = struct('PodSpec', {
+  volumes: supported(listOf(volume), { default: [] }),
+  initContainers: supported(listOf(container), { default: [] }),
+  containers: supported(listOf(container), { required: true }),
+  ephemeralContainers: ignored(
+    { list: 'any' },
+    'ephemeral containers are not run yet',
+  ),
+  restartPolicy: supported(
+    { enum: ['Always', 'OnFailure', 'Never'] },
+    { default: 'Always' },
+  ),
+  terminationGracePeriodSeconds: supported('int64', { default: 30 }),
+  activeDeadlineSeconds: ignored('int64', 'the deadline is not kept yet'),
+  dnsPolicy: ignored(
+    { enum: ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'] },
+    hostResolver,
+  ),
+  dnsConfig: ignored(
+    one(
+      struct('PodDNSConfig', {
+        nameservers: supported(strings),
+        searches: supported(strings),
+        options: supported(
+          listOf(
+            struct('PodDNSConfigOption', {
+              name: supported('string'),
+              value: supported('string'),
+            }),
+          ),
+        ),
+      }),
+    ),
+    hostResolver,
+  ),
+  nodeSelector: ignored(stringMap, oneNode),
+  serviceAccountName: supported('string', { default: 'default' }),
+  serviceAccount: supported('string', {
+    reason: 'the old name of serviceAccountName',
+  }),
+  automountServiceAccountToken: ignored(
+    'boolean',
+    'no token is mounted unless a volume asks for it',
+  ),
+  nodeName: supported('string'),
+  hostNetwork: supported('boolean', { default: false }),
+  hostPID: ignored('boolean', 'each container has its own process namespace'),
+  hostIPC: ignored('boolean', 'the IPC namespace is that of this machine'),
+  shareProcessNamespace: ignored(
+    'boolean',
+    'each container has its own process namespace yet',
+  ),
+  securityContext: supported(one(podSecurityContext), { default: {} }),
+  imagePullSecrets: emulated(
+    listOf(localObjectReference),
+    'podfs pulls no image',
+  ),
+  hostname: supported('string'),
+  subdomain: supported('string'),
+  setHostnameAsFQDN: supported('boolean', { default: false }),
+  hostnameOverride: ignored('string', 'not done yet; use hostname'),
+  affinity: ignored(one(affinity), oneNode),
+  schedulerName: ignored('string', oneNode),
+  tolerations: ignored(listOf(toleration), oneNode),
+  topologySpreadConstraints: ignored(listOf(topologySpreadConstraint), oneNode),
+  hostAliases: supported(
+    listOf(
+      struct('HostAlias', {
+        ip: supported('string', { required: true }),
+        hostnames: supported(strings, { default: [] }),
+      }),
+    ),
+    { default: [] },
+  ),
+  priorityClassName: ignored('string', oneNode),
+  priority: ignored('int32', oneNode),
+  preemptionPolicy: ignored('string', oneNode),
+  readinessGates: ignored(
+    listOf(struct('PodReadinessGate', { conditionType: supported('string') })),
+    'no controller sets such a condition here',
+  ),
+  schedulingGates: ignored(
+    listOf(struct('PodSchedulingGate', { name: supported('string') })),
+    oneNode,
+  ),
+  runtimeClassName: ignored('string', 'containers are local processes'),
+  enableServiceLinks: ignored('boolean', 'there are no Services here'),
+  overhead: ignored({ map: 'quantity' }, 'containers are local processes'),
+  os: ignored(
+    one(struct('PodOS', { name: supported('string') })),
+    'containers are local processes',
+  ),
+  hostUsers: ignored('boolean', 'user namespaces are chosen by podfs'),
+  resourceClaims: ignored({ list: 'any' }, 'there are no devices to claim'),
+  resources: ignored(one(resourceRequirements), 'limits are not enforced'),
+})

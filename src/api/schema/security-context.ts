@@ -1,0 +1,85 @@
+import {
+  ignored,
+  listOf,
+  one,
+  strings,
+  struct,
+  supported,
+  type FieldSpec,
+} from './struct.ts'
+
+const notFenced = 'not enforced yet: the process keeps what its user may do'
+const notLinux = 'there is no Windows here'
+const runAsUser = supported('int64')
+const runAsGroup = supported('int64')
+
+const seLinuxOptions = struct('SELinuxOptions', {
+  user: supported('string'),
+  role: supported('string'),
+  type: supported('string'),
+  level: supported('string'),
+})
+
+const profile = (name: string) =>
+  struct(name, {
+    type: supported('string'),
+    localhostProfile: supported('string'),
+  })
+
+/** What Pod and container have in common and podfs does not do. */
+const notDone: Record<string, FieldSpec> = {
+  runAsNonRoot: ignored('boolean', notFenced),
+  seLinuxOptions: ignored(one(seLinuxOptions), notFenced),
+  seccompProfile: ignored(one(profile('SeccompProfile')), notFenced),
+  appArmorProfile: ignored(one(profile('AppArmorProfile')), notFenced),
+  windowsOptions: ignored(
+    one(
+      struct('WindowsSecurityContextOptions', {
+        gmsaCredentialSpecName: supported('string'),
+        gmsaCredentialSpec: supported('string'),
+        runAsUserName: supported('string'),
+        hostProcess: supported('boolean'),
+      }),
+    ),
+    notLinux,
+  ),
+}
+
+export const podSecurityContext = struct('PodSecurityContext', {
+  runAsUser,
+  runAsGroup,
+  fsGroup: supported('int64'),
+  supplementalGroups: supported({ list: 'int64' }),
+  supplementalGroupsPolicy: ignored('string', notFenced),
+  fsGroupChangePolicy: ignored('string', 'fsGroup is always applied'),
+  seLinuxChangePolicy: ignored('string', notFenced),
+  sysctls: ignored(
+    listOf(
+      struct('Sysctl', {
+        name: supported('string'),
+        value: supported('string'),
+      }),
+    ),
+    'the kernel settings of this machine stay as they are',
+  ),
+  ...notDone,
+})
+
+export const containerSecurityContext = struct('SecurityContext', {
+  runAsUser,
+  runAsGroup,
+  capabilities: ignored(
+    one(
+      struct('Capabilities', {
+        add: supported(strings),
+        drop: supported(strings),
+      }),
+    ),
+    notFenced,
+  ),
+  privileged: ignored('boolean', notFenced),
+  readOnlyRootFilesystem: ignored('boolean', notFenced),
+  allowPrivilegeEscalation: ignored('boolean', notFenced),
+  procMount: ignored('string', notFenced),
+  ...notDone,
+})

@@ -1,0 +1,134 @@
+/**
+ * Names and keys, in the API server's words.
+ * Source: staging/src/k8s.io/apimachinery/pkg/util/validation/validation.go (v1.34). Each
+ * function gives what is wrong, or nothing.
+ */
+const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
+const subdomain = String.raw`${label}(\.${label})*`
+const qualifiedName = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]'
+const labelValue = `(${qualifiedName})?`
+const configKey = '[-._a-zA-Z0-9]+'
+
+export function dns1123Subdomain(value: string): string[] {
+  return [
+    ...maxLength(value, 253),
+    ...pattern(
+      value,
+      subdomain,
+      "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
+      ['example.com'],
+    ),
+  ]
+}
+
+export function dns1123Label(value: string): string[] {
+  const tooLong = maxLength(value, 63)
+  if (matches(value, label)) return tooLong
+  if (matches(value, subdomain)) return [...tooLong, 'must not contain dots']
+  return [
+    ...tooLong,
+    ...pattern(
+      value,
+      label,
+      "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
+      ['my-name', '123-abc'],
+    ),
+  ]
+}
+
+const qualifiedWords =
+  "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+const qualifiedExamples = ['MyName', 'my.name', '123-abc']
+
+/** The key of a label or an annotation: `name` or `prefix/name`. */
+export function qualifiedKey(value: string): string[] {
+  const parts = value.split('/')
+  const name = parts.at(-1) ?? ''
+  const wrong: string[] = []
+  if (parts.length > 2) {
+    return [
+      `a qualified name ${withExamples(qualifiedWords, qualifiedName, qualifiedExamples)} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+    ]
+  }
+  if (parts.length === 2) {
+    const prefix = parts[0] ?? ''
+    const problems =
+      prefix === '' ? ['must be non-empty'] : dns1123Subdomain(prefix)
+    wrong.push(...problems.map(problem => `prefix part ${problem}`))
+  }
+  if (name === '') wrong.push('name part must be non-empty')
+  wrong.push(
+    ...[
+      ...maxLength(name, 63),
+      ...pattern(name, qualifiedName, qualifiedWords, qualifiedExamples),
+    ].map(problem => `name part ${problem}`),
+  )
+  return wrong
+}
+
+export function validLabelValue(value: string): string[] {
+  return [
+    ...maxLength(value, 63),
+    ...pattern(
+      value,
+      labelValue,
+      "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+      ['MyValue', 'my_value', '12345'],
+    ),
+  ]
+}
+
+/** A key of a ConfigMap or Secret; it becomes a file name. */
+export function validConfigKey(value: string): string[] {
+  const wrong = [
+    ...maxLength(value, 253),
+    ...pattern(
+      value,
+      configKey,
+      "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+      ['key.name', 'KEY_NAME', 'key-name'],
+    ),
+  ]
+  if (value === '.') return [...wrong, "must not be '.'"]
+  if (value === '..') return [...wrong, "must not be '..'"]
+  if (value.startsWith('..')) return [...wrong, "must not start with '..'"]
+  return wrong
+}
+
+/** Since v1.34 nearly anything is a name of an environment variable. */
+export function validEnvName(value: string): string[] {
+  return /^[\x20-\x3c\x3e-\x7e]*$/.test(value)
+    ? []
+    : [
+        "a valid environment variable name must consist only of printable ASCII characters other than '='",
+      ]
+}
+
+function matches(value: string, format: string): boolean {
+  return new RegExp(`^(${format})$`).test(value)
+}
+
+function maxLength(value: string, length: number): string[] {
+  return Buffer.byteLength(value) > length
+    ? [`must be no more than ${length} characters`]
+    : []
+}
+
+function pattern(
+  value: string,
+  format: string,
+  words: string,
+  examples: readonly string[],
+): string[] {
+  return matches(value, format) ? [] : [withExamples(words, format, examples)]
+}
+
+/** RegexError, whose two blanks before `or` are its own. */
+function withExamples(
+  words: string,
+  format: string,
+  examples: readonly string[],
+): string {
+  const list = examples.map(each => `'${each}', `).join(' or ')
+  return `${words} (e.g. ${list}regex used for validation is '${format}')`
+}
