@@ -1,0 +1,259 @@
+import t from 'tap'
+import { existsSync } from 'node:fs'
+import { cp, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { capability } from '../helpers/capability.ts'
+import { eventually, podfs, podfsMounts, startPodfs } from '../helpers/podfs.ts'
+
+/** What a Pod must not leave behind. */
+async function leftovers(pid: number): Promise<string[]> {
+  const directory = `/run/podfs/run-${pid}`
+  return [...podfsMounts(), ...(existsSync(directory) ? [directory] : [])]
+}
+
+async function edit(
+  file: string,
+  change: (text: string) => string,
+): Promise<void> {
+  const text = change(await readFile(file, 'utf8'))
+  await writeFile(`${file}.new`, text)
+  await rename(`${file}.new`, file)
+}
+
+t.test('the quickstart: two processes, one Pod', async t => {
+  const dir = t.testdir()
+  await cp('examples/quickstart', dir, { recursive: true })
+  const run = startPodfs(t, ['run', '-f', dir])
+  await run.saw(
+    /^web    \| I am quickstart; \/etc\/hosts says: 127\.\d+\.\d+\.\d+ quickstart$/m,
+  )
+  await run.saw(/^web    \| greeting: hello, password: 9 bytes$/m)
+  await run.saw(
+    /^worker \| labels: app="quickstart" tier="demo", token: eyJ\S+, greeting: hello$/m,
+  )
+
+  await edit(path.join(dir, 'config.yaml'), text =>
+    text.replace('hello', 'good morning'),
+  )
+  await run.saw(/^web    \| greeting: good morning, /m)
+  await run.saw(/^worker \| .* greeting: good morning$/m)
+  await edit(path.join(dir, 'app.yaml'), text =>
+    text.replace('tier: demo', 'tier: test'),
+  )
+  await run.saw(/^worker \| .*tier="test"/m)
+
+  const at = Date.now()
+  run.child.kill('SIGINT')
+  const { code, stdout } = await run.ended
+  t.equal(code, 130)
+  t.match(stdout, /^web    \| web: bye$/m)
+  t.match(stdout, /^worker \| worker: bye$/m)
+  t.ok(Date.now() - at < 20_000, 'nobody waited for the grace period')
+  t.strictSame(await leftovers(run.pid), [])
+})
+
+t.test('kill -9 leaves no process and no mount', async t => {
+  const run = startPodfs(t, ['run', '-f', 'examples/quickstart'])
+  await run.saw(/^worker \| labels/m)
+  const children = await descendants(run.pid)
+  t.ok(children.length >= 4)
+  run.child.kill('SIGKILL')
+  await run.ended
+  await eventually(() => podfsMounts().length === 0)
+  await eventually(() => children.every(pid => !existsSync(`/proc/${pid}`)))
+})
+
+async function descendants(pid: number): Promise<number[]> {
+  const parents = new Map<number, number>()
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '')
+    parents.set(
+      Number(name),
+      Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0]),
+    )
+  }
+  const below = (of: number): number[] =>
+    [...parents]
+      .filter(([, parent]) => parent === of)
+      .flatMap(([child]) => [child, ...below(child)])
+  return below(pid)
+}
+
+t.test('classic (a): two Secrets in one projected volume', async t => {
+  const run = startPodfs(t, [
+    'run',
+    '-f',
+    'examples/classic/projected-secrets.yaml',
+  ])
+  const pid = await eventually(async () => {
+    for (const candidate of await descendants(run.pid)) {
+      const cmdline = await readFile(
+        `/proc/${candidate}/cmdline`,
+        'utf8',
+      ).catch(() => '')
+      if (/^(\S*\/)?sleep\0/.test(cmdline)) return candidate
+    }
+    return undefined
+  })
+  const inside = (file: string) =>
+    readFile(`/proc/${pid}/root/projected-volume/${file}`, 'utf8')
+  t.equal(await inside('username.txt'), 'admin')
+  t.equal(await inside('password.txt'), 'c1oudc0w!')
+  t.strictSame(
+    (await readdir(`/proc/${pid}/root/projected-volume`))
+      .filter(name => !name.startsWith('..'))
+      .sort(),
+    ['password.txt', 'username.txt'],
+  )
+  t.notOk(
+    existsSync('/projected-volume'),
+    'the mount point is not made on the host',
+  )
+  run.child.kill('SIGINT')
+  // PID 1 ignores TERM unless it handles it: the second one kills at once.
+  await run.saw(/terminating/, 'stderr')
+  run.child.kill('SIGINT')
+  t.equal((await run.ended).code, 130)
+  t.strictSame(await leftovers(run.pid), [])
+})
+
+t.test(
+  'classic (b): labels, printed by a script for busybox',
+  { skip: capability('busybox') },
+  async t => {
+    const run = startPodfs(t, [
+      'run',
+      '-f',
+      'examples/classic/downward-api.yaml',
+    ])
+    await run.saw(
+      /^client-container \| \nclient-container \| \nclient-container \| cluster="test-cluster1"\nclient-container \| rack="rack-22"\nclient-container \| zone="us-est-coast"/,
+    )
+    run.child.kill('SIGINT')
+    await run.saw(/terminating/, 'stderr')
+    run.child.kill('SIGINT')
+    await run.ended
+  },
+)
+
+t.test('classic (c): host aliases', async t => {
+  const { code, stdout, stderr } = await podfs(t, [
+    'run',
+    '-f',
+    'examples/classic/host-aliases.yaml',
+  ])
+  t.equal(code, 0, stderr)
+  const lines = stdout
+    .split('\n')
+    .map(line => line.replace(/^cat-hosts \| /, ''))
+  const ip =
+    /^(127\.\S+)\thostaliases-pod$/m.exec(lines.join('\n'))?.[1] ?? 'no podIP'
+  t.strictSame(lines, [
+    '# Kubernetes-managed hosts file.',
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    'fe00::0\tip6-localnet',
+    'fe00::0\tip6-mcastprefix',
+    'fe00::1\tip6-allnodes',
+    'fe00::2\tip6-allrouters',
+    `${ip}\thostaliases-pod`,
+    '',
+    '# Entries added by HostAliases.',
+    '127.0.0.1\tfoo.local\tbar.local',
+    '10.1.2.3\tfoo.remote\tbar.remote',
+    '',
+  ])
+})
+
+t.test(
+  'classic (d): nginx with hooks',
+  { skip: capability('nginx') || capability('ip') },
+  async t => {
+    // A network of its own: the image listens on port 80 of all addresses.
+    const wrapper = [
+      'unshare',
+      '--net',
+      'sh',
+      '-c',
+      'ip link set lo up && exec "$@"',
+      'sh',
+    ]
+    const run = startPodfs(
+      t,
+      ['run', '-f', 'examples/classic/lifecycle.yaml'],
+      { wrapper },
+    )
+    const pid = await eventually(async () => {
+      for (const candidate of await descendants(run.pid)) {
+        const cmdline = await readFile(
+          `/proc/${candidate}/cmdline`,
+          'utf8',
+        ).catch(() => '')
+        if (cmdline.startsWith('nginx: worker')) return candidate
+      }
+      return undefined
+    })
+    const message = () =>
+      readFile(`/proc/${pid}/root/usr/share/message`, 'utf8').catch(() => '')
+    await eventually(
+      async () => (await message()) === 'Hello from the postStart handler\n',
+    )
+    t.notOk(existsSync('/usr/share/message'), 'not on the host')
+    run.child.kill('SIGTERM')
+    const { code } = await run.ended
+    t.equal(code, 143)
+    t.strictSame(await leftovers(run.pid), [])
+  },
+)
+
+t.test('exit codes and errors', async t => {
+  const pod = (container: string, more = '') => `apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: c, ${container}}
+${more}`
+  const cases = [
+    { text: pod('image: busybox, command: [sh, -c, exit 0]'), code: 0 },
+    {
+      text: pod('image: busybox, command: [sh, -c, exit 7]'),
+      code: 1,
+      error:
+        'error: Pod default/p has failed: container c ended with exit code 7',
+    },
+    {
+      text: pod('image: example.com/unknown'),
+      code: 1,
+      error: "--image 'example.com/unknown=",
+    },
+    {
+      text: pod('image: busybox, command: [no-such-program]'),
+      code: 1,
+      error: 'no-such-program',
+    },
+    {
+      text:
+        pod('image: busybox') +
+        '---\n' +
+        pod('image: busybox').replace('name: p}', 'name: q}'),
+      code: 2,
+      error: 'name one of them: default/p, default/q',
+    },
+    {
+      text: 'apiVersion: v1\nkind: Service\nmetadata: {name: s}\n',
+      code: 2,
+      error: 'there is no Pod in the input',
+    },
+    { text: pod('image: busybox, comand: [sh]'), code: 1, error: 'comand' },
+  ]
+  for (const { text, code, error } of cases) {
+    const ended = await podfs(t, ['run', '-f', '-'], { input: text })
+    t.equal(ended.code, code, ended.stderr)
+    if (error !== undefined) t.ok(ended.stderr.includes(error), ended.stderr)
+    t.notMatch(ended.stderr, /^ +at /m, 'no stack trace')
+  }
+  t.strictSame(podfsMounts(), [])
+})

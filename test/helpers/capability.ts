@@ -1,0 +1,17 @@
+import { execFileSync } from 'node:child_process'
+
+/**
+ * For a test's `skip`: false when the machine has the program, else the reason. On CI, which
+ * installs them all, nothing is skipped: the test runs and fails.
+ */
+export function capability(program: string): string | false {
+  if (process.env['PODFS_TEST_NO_SKIP'] === '1') return false
+  try {
+    execFileSync('sh', ['-c', 'command -v "$1"', 'sh', program], {
+      stdio: 'ignore',
+    })
+    return false
+  } catch {
+    return `needs ${program}`
+  }
+}

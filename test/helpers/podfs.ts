@@ -1,0 +1,134 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import type { Test } from 'tap'
+
+/*
+ * The built program, as a person starts it: by argv, judged by its output and exit code.
+ */
+
+export const podfsBinary = path.resolve('dist/podfs.cjs')
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunningPodfs {
+  readonly pid: number
+  readonly child: ChildProcess
+  stdout(): string
+  stderr(): string
+  /** Resolves with the match as soon as stdout (or stderr) has it; fails when podfs ends first. */
+  saw(pattern: RegExp, stream?: 'stdout' | 'stderr'): Promise<RegExpExecArray>
+  readonly ended: Promise<Ended>
+}
+
+export interface PodfsOptions {
+  readonly cwd?: string
+  readonly env?: NodeJS.ProcessEnv
+  readonly input?: string
+  /** Put before the program, such as `unshare --net`. */
+  readonly wrapper?: readonly string[]
+}
+
+/** Starts podfs and makes sure that it has ended when the test has. */
+export function startPodfs(
+  t: Test,
+  args: readonly string[],
+  options: PodfsOptions = {},
+): RunningPodfs {
+  const [program, ...rest] = [
+    ...(options.wrapper ?? []),
+    process.execPath,
+    podfsBinary,
+    ...args,
+  ] as [string, ...string[]]
+  const child = spawn(program, rest, {
+    cwd: options.cwd,
+    env: { ...process.env, NO_COLOR: '1', ...options.env },
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  })
+  child.stdin?.end(options.input)
+  const seen = { stdout: '', stderr: '' }
+  const waiting = new Set<() => void>()
+  for (const stream of ['stdout', 'stderr'] as const)
+    child[stream]?.setEncoding('utf8').on('data', (text: string) => {
+      seen[stream] += text
+      for (const look of waiting) look()
+    })
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code, signal) => {
+      resolve({ code, signal, ...seen })
+      for (const look of waiting) look()
+    })
+  })
+  let over = false
+  ended.then(
+    () => (over = true),
+    () => (over = true),
+  )
+  t.teardown(async () => {
+    if (!over) child.kill('SIGTERM')
+    await ended
+  })
+  return {
+    pid: child.pid ?? 0,
+    child,
+    stdout: () => seen.stdout,
+    stderr: () => seen.stderr,
+    ended,
+    saw: (pattern, stream = 'stdout') =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const match = pattern.exec(seen[stream])
+          if (
+            match === null &&
+            child.exitCode === null &&
+            child.signalCode === null
+          )
+            return
+          waiting.delete(look)
+          if (match !== null) resolve(match)
+          else
+            reject(
+              new Error(
+                `podfs ended without ${pattern} on ${stream}\nstdout: ${seen.stdout}\nstderr: ${seen.stderr}`,
+              ),
+            )
+        }
+        waiting.add(look)
+        look()
+      }),
+  }
+}
+
+/** Runs podfs to its end. */
+export function podfs(
+  t: Test,
+  args: readonly string[],
+  options?: PodfsOptions,
+): Promise<Ended> {
+  return startPodfs(t, args, options).ended
+}
+
+/** The lines of /proc/self/mountinfo that name podfs. */
+export function podfsMounts(): string[] {
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter(line => line.includes('fuse.podfs') || line.includes('/run/podfs'))
+}
+
+/** Looks until `condition` gives something; the test's own time-out is the limit. */
+export async function eventually<T>(
+  condition: () => T | undefined | false | Promise<T | undefined | false>,
+): Promise<T> {
+  for (;;) {
+    const result = await condition()
+    if (result !== undefined && result !== false) return result
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+}
