@@ -1,0 +1,99 @@
+/**
+ * The files of the downward API (kubernetes pkg/volume/downwardapi/downwardapi.go,
+ * CollectData; specification 3.3, 3.4).
+ */
+import { extractFieldPathAsString } from '../api/field-ref.ts'
+import { extractResourceValue } from '../api/resource-field-ref.ts'
+import type {
+  DownwardAPIVolumeFile,
+  NodeInfo,
+  Pod,
+  ResourceFieldSelector,
+} from '../api/types.ts'
+import type { Collection } from './collection.ts'
+
+export interface DownwardSource {
+  readonly items: readonly DownwardAPIVolumeFile[]
+  readonly defaultMode: number
+  readonly itemsField: string
+}
+
+/** One bad item fails the volume, but each bad item is named. */
+export function collectDownwardAPI(
+  pod: Pod,
+  node: NodeInfo,
+  source: DownwardSource,
+  collection: Collection,
+): void {
+  for (const [i, item] of source.items.entries()) {
+    const field = `${source.itemsField}[${i}]`
+    const text = downwardText(pod, node, item, field, collection)
+    if (text !== undefined)
+      collection.addFile(item.path, {
+        data: Buffer.from(text),
+        mode: item.mode ?? source.defaultMode,
+      })
+  }
+}
+
+/** No newline at the end, whatever it is. */
+function downwardText(
+  pod: Pod,
+  node: NodeInfo,
+  item: DownwardAPIVolumeFile,
+  field: string,
+  collection: Collection,
+): string | undefined {
+  if (item.fieldRef !== undefined) {
+    const { fieldPath } = item.fieldRef
+    const text = extractFieldPathAsString(pod, fieldPath)
+    if (text === undefined)
+      collection.addError(
+        'PROJECTION_FIELD_UNSUPPORTED',
+        `${field}.fieldRef.fieldPath`,
+        `unsupported fieldPath: ${fieldPath}`,
+      )
+    return text
+  }
+  // Validation demands one of the two; the kubelet makes an empty file of neither.
+  if (item.resourceFieldRef === undefined) return ''
+  return resourceText(
+    pod,
+    node,
+    item.resourceFieldRef,
+    `${field}.resourceFieldRef`,
+    collection,
+  )
+}
+
+function resourceText(
+  pod: Pod,
+  node: NodeInfo,
+  selector: ResourceFieldSelector,
+  field: string,
+  collection: Collection,
+): string | undefined {
+  const { containerName = '' } = selector
+  const container = [...pod.spec.containers, ...pod.spec.initContainers].find(
+    ({ name }) => name === containerName,
+  )
+  if (container === undefined) {
+    collection.addError(
+      'PROJECTION_CONTAINER_NOT_FOUND',
+      `${field}.containerName`,
+      `container ${containerName} not found`,
+    )
+    return undefined
+  }
+  try {
+    return extractResourceValue(container, selector, node.allocatable)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    collection.addError(
+      'PROJECTION_RESOURCE_INVALID',
+      `${field}.resource`,
+      error.message,
+    )
+    return undefined
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * The files of a Secret or a ConfigMap (kubernetes pkg/volume/secret/secret.go and
+ * pkg/volume/configmap/configmap.go, MakePayload; specification 3.10).
+ */
+import type { ConfigMap, KeyToPath, Secret } from '../api/types.ts'
+import type { Collection } from './collection.ts'
+
+interface KeySource {
+  readonly name: string
+  readonly items?: readonly KeyToPath[]
+  readonly optional: boolean
+  readonly defaultMode: number
+  /** The field that holds `name`, and the one that would hold `items`. */
+  readonly nameField: string
+  readonly itemsField: string
+}
+
+export function collectSecret(
+  secret: Secret | undefined,
+  source: KeySource,
+  collection: Collection,
+): void {
+  if (secret === undefined) {
+    // Missing and optional is the same as empty.
+    if (!source.optional)
+      collection.addError(
+        'PROJECTION_SECRET_NOT_FOUND',
+        source.nameField,
+        `secret "${source.name}" not found`,
+      )
+    return
+  }
+  collectKeys(
+    secret.data,
+    source,
+    'references non-existent secret key',
+    collection,
+  )
+}
+
+export function collectConfigMap(
+  configMap: ConfigMap | undefined,
+  source: KeySource,
+  collection: Collection,
+): void {
+  if (configMap === undefined) {
+    if (!source.optional)
+      collection.addError(
+        'PROJECTION_CONFIGMAP_NOT_FOUND',
+        source.nameField,
+        `configmap "${source.name}" not found`,
+      )
+    return
+  }
+  // No key is in both; were one, `data` would win for items, as here.
+  const files = new Map(configMap.binaryData)
+  for (const [key, text] of configMap.data) files.set(key, Buffer.from(text))
+  collectKeys(
+    files,
+    source,
+    'configmap references non-existent config key',
+    collection,
+  )
+}
+
+/** All keys; with items only theirs. No source gives half its files: errors come first. */
+function collectKeys(
+  data: ReadonlyMap<string, Uint8Array>,
+  source: KeySource,
+  missingKey: string,
+  collection: Collection,
+): void {
+  const { items = [], optional, defaultMode, itemsField } = source
+  if (items.length === 0) {
+    for (const [key, bytes] of data)
+      collection.addFile(key, { data: bytes, mode: defaultMode })
+    return
+  }
+  // The kubelet names the first missing key of each source, and no further one.
+  const missing = items.findIndex(({ key }) => !data.has(key))
+  if (missing !== -1 && !optional) {
+    collection.addError(
+      'PROJECTION_KEY_NOT_FOUND',
+      `${itemsField}[${missing}].key`,
+      `${missingKey}: ${items[missing]?.key}`,
+    )
+    return
+  }
+  for (const { key, path, mode } of items) {
+    const bytes = data.get(key)
+    if (bytes !== undefined)
+      collection.addFile(path, { data: bytes, mode: mode ?? defaultMode })
+  }
+}

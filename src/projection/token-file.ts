@@ -1,0 +1,37 @@
+/**
+ * Who may read a service account token (kubernetes pkg/volume/projected/projected.go and
+ * FsUserFrom in pkg/volume/util/util.go; specification 3.7, 6.12).
+ */
+import type { Pod } from '../api/types.ts'
+import type { FileProjection } from '../writer/payload.ts'
+
+/**
+ * Readable by all, unless the Pod says whose it is: then 0600, which the writer widens to
+ * 0640 for an fsGroup. Only tokens get an owner.
+ */
+export function tokenFile(
+  pod: Pod,
+  token: string,
+  defaultMode: number,
+): FileProjection {
+  const fsUser = commonRunAsUser(pod)
+  const { fsGroup } = pod.spec.securityContext
+  return {
+    data: Buffer.from(token),
+    mode: fsUser === undefined && fsGroup === undefined ? defaultMode : 0o600,
+    ...(fsUser === undefined ? {} : { fsUser }),
+  }
+}
+
+/** The user as whom all containers run, if the Pod names one and the same for all. */
+export function commonRunAsUser(pod: Pod): number | undefined {
+  const { containers, initContainers, securityContext } = pod.spec
+  const users = new Set(
+    [...initContainers, ...containers].map(
+      container =>
+        container.securityContext?.runAsUser ?? securityContext.runAsUser,
+    ),
+  )
+  const [user] = users
+  return users.size === 1 ? user : undefined
+}
