@@ -22,7 +22,7 @@ export class ChangeSignal {
 
   notify(): void {
     this.#version++
-    for (const resume of [...this.#waiting]) resume()
+    for (const resume of this.#waiting) resume()
   }
 
   /** Resolves at the first change after `seen`, at the latest at the time `until`. */

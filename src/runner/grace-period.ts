@@ -35,10 +35,12 @@ export class GracePeriod {
    */
   async waitFor(done: Promise<unknown>, notBefore = 0): Promise<boolean> {
     const state = { isDone: false }
-    void done.then(() => {
+    const watch = async () => {
+      await done
       state.isDone = true
       this.#changes.notify()
-    })
+    }
+    void watch()
     for (;;) {
       const seen = this.#changes.version
       // Give what is done already its turn before the clock is asked.

@@ -20,7 +20,7 @@ import { mountSubPath, resolveSubPath } from './sub-path.ts'
 const etcHosts = '/etc/hosts'
 
 /** A volume that is ready. */
-export interface MountedVolume {
+export interface ContainerVolume {
   /** A directory or a file of the host. */
   readonly path: string
   /** Managed by podfs: nobody writes into it. */
@@ -31,7 +31,7 @@ export interface MountedVolume {
 
 export interface LaunchContext extends EnvironmentSources {
   readonly images: ImageMap
-  readonly volumes: ReadonlyMap<string, MountedVolume>
+  readonly volumes: ReadonlyMap<string, ContainerVolume>
   readonly hostname: PodHostname
   /** This machine's, for Pods with hostNetwork. */
   readonly machineHostname: string
@@ -95,7 +95,7 @@ export function mountedVolumeNames(pod: Pod): readonly string[] {
 async function containerMounts(
   container: Container,
   env: ReadonlyMap<string, string>,
-  volumes: ReadonlyMap<string, MountedVolume>,
+  volumes: ReadonlyMap<string, ContainerVolume>,
 ): Promise<readonly ContainerMount[]> {
   const mounts: ContainerMount[] = []
   for (const mount of container.volumeMounts) {
@@ -109,7 +109,7 @@ async function containerMounts(
 async function containerMount(
   mount: VolumeMount,
   env: ReadonlyMap<string, string>,
-  volumes: ReadonlyMap<string, MountedVolume>,
+  volumes: ReadonlyMap<string, ContainerVolume>,
 ): Promise<ContainerMount> {
   const volume = volumes.get(mount.name)
   if (volume === undefined) {

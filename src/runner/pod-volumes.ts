@@ -1,13 +1,13 @@
 import type { Clock } from '../util/clock.ts'
 import type { ChangeSignal } from './change-signal.ts'
-import type { MountedVolume } from './launch.ts'
+import type { ContainerVolume } from './launch.ts'
 
 const firstRetryMs = 500
 /** pkg/util/goroutinemap/exponentialbackoff: 2 min 2 s; kubernetes.md 3.10, 6.11. */
 const maxRetryMs = 122_000
 
 export interface PodVolumesOptions {
-  readonly volume: (name: string) => Promise<MountedVolume>
+  readonly volume: (name: string) => Promise<ContainerVolume>
   readonly clock: Clock
   readonly changes: ChangeSignal
   /** Told once for each new reason, not for each try. */
@@ -22,8 +22,8 @@ export interface PodVolumesOptions {
 export async function waitForVolumes(
   names: readonly string[],
   options: PodVolumesOptions,
-): Promise<ReadonlyMap<string, MountedVolume>> {
-  const ready = new Map<string, MountedVolume>()
+): Promise<ReadonlyMap<string, ContainerVolume>> {
+  const ready = new Map<string, ContainerVolume>()
   const all = Promise.all(
     names.map(async name => {
       const volume = await waitForVolume(name, options)
@@ -38,7 +38,7 @@ export async function waitForVolumes(
 async function waitForVolume(
   name: string,
   options: PodVolumesOptions,
-): Promise<MountedVolume | undefined> {
+): Promise<ContainerVolume | undefined> {
   const { clock, changes } = options
   let told: string | undefined
   for (let retryMs = firstRetryMs; !options.stopped(); retryMs *= 2) {

@@ -17,12 +17,7 @@ export function shouldRestart(
 ): boolean {
   if (isSidecar(container)) return true
   const isInit = pod.spec.initContainers.includes(container)
-  switch (pod.spec.restartPolicy) {
-    case 'Always':
-      return !isInit || exitCode !== 0
-    case 'OnFailure':
-      return exitCode !== 0
-    case 'Never':
-      return false
-  }
+  const { restartPolicy } = pod.spec
+  if (restartPolicy === 'Never') return false
+  return exitCode !== 0 || (restartPolicy === 'Always' && !isInit)
 }

@@ -41,11 +41,11 @@ export async function terminateContainer({
 }: Termination): Promise<void> {
   if (preStop !== undefined && !grace.immediate) {
     const abort = new AbortController() // 1
-    const hook = runHook(preStop, container, clock, abort.signal)
-    void hook.then(result => {
+    const runs = async () => {
+      const result = await runHook(preStop, container, clock, abort.signal)
       if (result.outcome === 'failed') onPreStopFailed(result.message)
-    })
-    await grace.waitFor(Promise.race([hook, gone]))
+    }
+    await grace.waitFor(Promise.race([runs(), gone]))
     abort.abort()
   }
   await grace.waitFor(Promise.race([turn, gone])) // 2

@@ -1,0 +1,260 @@
+import { randomBytes } from 'node:crypto'
+import { hostname as machineHostname } from 'node:os'
+
+import type { ConfigMap, Container, NodeInfo, Secret } from '../api/types.ts'
+import type { Clock } from '../util/clock.ts'
+import type { Logger } from '../util/logger.ts'
+import { readAccounts } from './accounts.ts'
+import type { ChangeSignal } from './change-signal.ts'
+import {
+  configRetryMs,
+  recordExited,
+  recordFailure,
+  recordStarted,
+  recordStartError,
+} from './container-record.ts'
+import { defaultPath } from './environment.ts'
+import { RunnerError } from './errors.ts'
+import { runHook } from './hooks/run-hook.ts'
+import type { PodHostname } from './hostname.ts'
+import {
+  hostNetworkHostsFileContent,
+  managedHostsFileContent,
+  writeHostsFile,
+} from './hosts-file.ts'
+import type { ImageMap } from './images.ts'
+import { watchInstance, type Instance } from './instance.ts'
+import { containerLaunch, type ContainerVolume } from './launch.ts'
+import type { OutputStream } from './output-lines.ts'
+import { deadlineOf } from './plan.ts'
+import type { PodState } from './pod-state.ts'
+import type { PodTerminator } from './pod-terminator.ts'
+import type {
+  ContainerLaunch,
+  ContainerRuntime,
+  RunningContainer,
+} from './sandbox/container-runtime.ts'
+
+export interface ContainerStarterOptions {
+  readonly node: NodeInfo
+  readonly runtime: ContainerRuntime
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Of the Pod's namespace. */
+  readonly secret: (name: string) => Secret | undefined
+  readonly configMap: (name: string) => ConfigMap | undefined
+  readonly images: ImageMap
+  /** The Pod's hosts file on the host, written anew at each container's start. */
+  readonly hostsFile: string
+  /** The content of the machine's own /etc/hosts. */
+  readonly hostHosts: () => string
+  readonly onOutput: (
+    container: string,
+    stream: OutputStream,
+    chunk: Buffer,
+  ) => void
+  /** A run of the container has written its last byte. */
+  readonly onOutputEnd?: (container: string) => void
+  /** PATH where the image map says none. */
+  readonly path?: string
+}
+
+/** What a sandbox is to a kubelet: there before the first container, the same for all. */
+export interface PodSandbox {
+  readonly volumes: ReadonlyMap<string, ContainerVolume>
+  readonly hostname: PodHostname
+}
+
+/** Starts the containers of a Pod, one at a time, and writes down how they fare. */
+export class ContainerStarter {
+  /** What runs now. */
+  readonly instances = new Map<string, Instance>()
+  readonly #options: ContainerStarterOptions
+  readonly #state: PodState
+  readonly #terminator: PodTerminator
+  readonly #changes: ChangeSignal
+  readonly #stop: AbortSignal
+  readonly #draining = new Set<Promise<void>>()
+
+  /** `stop`: the Pod is to go, a hook that is still running is abandoned. */
+  constructor(
+    options: ContainerStarterOptions,
+    state: PodState,
+    terminator: PodTerminator,
+    changes: ChangeSignal,
+    stop: AbortSignal,
+  ) {
+    this.#options = options
+    this.#state = state
+    this.#terminator = terminator
+    this.#changes = changes
+    this.#stop = stop
+  }
+
+  /**
+   * Starts one container and runs its postStart hook. Never rejects: what goes wrong is
+   * written into the container's record, and planned anew.
+   */
+  async start(container: Container, sandbox: PodSandbox): Promise<void> {
+    let launch: ContainerLaunch
+    try {
+      launch = await this.#launch(container, sandbox)
+    } catch (error) {
+      return this.#noteConfigFailure(container, error)
+    }
+    // Resolving a subPath takes its time: the Pod may be on its way out by now.
+    if (this.#stop.aborted) return
+    const instance = await this.#startInstance(container, launch)
+    if (instance !== undefined) await this.#postStart(container, instance)
+  }
+
+  /** Resolves when the output of everything that ever ran has been handed on. */
+  async drained(): Promise<void> {
+    await Promise.all(this.#draining)
+  }
+
+  async #launch(
+    container: Container,
+    { hostname, volumes }: PodSandbox,
+  ): Promise<ContainerLaunch> {
+    const options = this.#options
+    const { pod, podIPs } = this.#state
+    const launch = await containerLaunch(container, {
+      pod,
+      node: options.node,
+      podIPs,
+      secret: name => options.secret(name),
+      configMap: name => options.configMap(name),
+      images: options.images,
+      volumes,
+      hostname,
+      machineHostname: machineHostname(),
+      accounts: readAccounts(),
+      path: options.path ?? defaultPath,
+      hostsFile: options.hostsFile,
+    })
+    const { hostAliases, hostNetwork } = pod.spec
+    writeHostsFile(
+      options.hostsFile,
+      hostNetwork
+        ? hostNetworkHostsFileContent(options.hostHosts(), hostAliases)
+        : managedHostsFileContent({ podIPs, ...hostname, hostAliases }),
+    )
+    return launch
+  }
+
+  /** What stands in its way is told once, and again when it is something else. */
+  #noteConfigFailure({ name, image }: Container, error: unknown): void {
+    const message = messageOf(error)
+    const isUnknownImage =
+      error instanceof RunnerError && error.code === 'IMAGE_UNKNOWN'
+    const isNews = this.#state.record(name).failure?.message !== message
+    this.#state.update(name, record =>
+      recordFailure(record, {
+        reason: isUnknownImage ? 'ErrImagePull' : 'CreateContainerConfigError',
+        message,
+        retryAt: this.#options.clock.now() + configRetryMs,
+      }),
+    )
+    if (!isNews) return
+    if (!isUnknownImage) this.#tellPulled(name, image)
+    this.#state.warn('Failed', `Error: ${message}`, name)
+  }
+
+  async #startInstance(
+    { name, image }: Container,
+    launch: ContainerLaunch,
+  ): Promise<Instance | undefined> {
+    const { clock, runtime } = this.#options
+    this.#tellPulled(name, image)
+    this.#state.tell('Created', `Created container: ${name}`, name)
+    const containerID = `podfs://${randomBytes(32).toString('hex')}`
+    let container: RunningContainer
+    try {
+      container = await runtime.start(launch)
+    } catch (error) {
+      const message = messageOf(error)
+      this.#state.update(name, record =>
+        recordStartError(record, containerID, message, clock.now()),
+      )
+      this.#state.warn('Failed', `Error: ${message}`, name)
+      return undefined
+    }
+    this.#state.update(name, record =>
+      recordStarted(record, containerID, clock.now()),
+    )
+    const instance = this.#watch(name, container)
+    this.#state.tell('Started', `Started container ${name}`, name)
+    this.#state.publish()
+    return instance
+  }
+
+  #watch(name: string, container: RunningContainer): Instance {
+    const { clock, logger, onOutput, onOutputEnd } = this.#options
+    const instance = watchInstance(container, {
+      onOutput: (stream, chunk) => onOutput(name, stream, chunk),
+      onOutputEnd: () => onOutputEnd?.(name),
+      onLost: err => logger.error({ err, container: name }, 'container lost'),
+      onExit: status => {
+        this.instances.delete(name)
+        this.#state.update(name, record =>
+          recordExited(record, status, clock.now()),
+        )
+        this.#state.publish()
+        this.#changes.notify()
+      },
+    })
+    this.instances.set(name, instance)
+    this.#draining.add(instance.drained)
+    void instance.drained.then(() => this.#draining.delete(instance.drained))
+    return instance
+  }
+
+  /** Holds up the next start; a failure ends the container (kubernetes.md 4.3). */
+  async #postStart(
+    { name, lifecycle }: Container,
+    instance: Instance,
+  ): Promise<void> {
+    if (lifecycle?.postStart === undefined) return
+    const { clock, logger } = this.#options
+    const abort = new AbortController()
+    void instance.gone.then(() => abort.abort())
+    const deadline = deadlineOf(this.#state.pod, this.#state.startTime)
+    const timer =
+      deadline === undefined
+        ? undefined
+        : clock.after(deadline - clock.now(), () => abort.abort())
+    const result = await runHook(
+      lifecycle.postStart,
+      instance.container,
+      clock,
+      AbortSignal.any([abort.signal, this.#stop]),
+    )
+    timer?.cancel()
+    if (result.outcome !== 'failed') return
+    logger.warn(
+      { container: name, detail: result.message },
+      'postStart hook failed',
+    )
+    this.#state.warn('FailedPostStartHook', 'PostStartHook failed', name)
+    await this.#terminator.terminate(
+      new Map([[name, instance]]),
+      'FailedPostStartHook',
+    )
+    this.#state.update(name, record =>
+      recordFailure(record, {
+        reason: 'PostStartHookError',
+        message: 'PostStartHook failed',
+      }),
+    )
+  }
+
+  #tellPulled(container: string, image: string): void {
+    const message = `Container image "${image}" already present on machine`
+    this.#state.tell('Pulled', message, container)
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

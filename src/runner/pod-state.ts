@@ -1,0 +1,107 @@
+import type { Container, NodeInfo, Pod } from '../api/types.ts'
+import type { Clock } from '../util/clock.ts'
+import { newRecord, type ContainerRecord } from './container-record.ts'
+import { containerFieldPath, type PodEvent } from './pod-events.ts'
+import { podStatus, type PodStatus } from './pod-status.ts'
+
+export interface PodStateOptions {
+  readonly pod: Pod
+  readonly node: NodeInfo
+  /** Not used with hostNetwork: such a Pod has the node's. */
+  readonly podIP: string
+  readonly clock: Clock
+  readonly onStatus: (status: PodStatus) => void
+  readonly onEvent: (event: PodEvent) => void
+}
+
+/** What the runner knows of its Pod, and the telling of it: statuses and events. */
+export class PodState {
+  pod: Pod
+  readonly startTime: number
+  readonly records = new Map<string, ContainerRecord>()
+  sandbox: 'none' | 'ready' | 'stopped' = 'none'
+  deleting = false
+  /** Nothing runs any more and nothing will. */
+  hasEnded = false
+  /** The Pod itself failed, whatever its containers did. */
+  failure: { readonly reason: string; readonly message: string } | undefined
+  readonly #options: PodStateOptions
+  #status: PodStatus | undefined
+
+  constructor(options: PodStateOptions) {
+    this.#options = options
+    this.pod = options.pod
+    this.startTime = options.clock.now()
+  }
+
+  get podIPs(): readonly string[] {
+    const { node, podIP } = this.#options
+    return [this.pod.spec.hostNetwork ? node.ip : podIP]
+  }
+
+  container(name: string): Container {
+    const { initContainers, containers } = this.pod.spec
+    const all = [...initContainers, ...containers]
+    const container = all.find(candidate => candidate.name === name)
+    if (container === undefined) throw new Error(`no container ${name}`)
+    return container
+  }
+
+  record(name: string): ContainerRecord {
+    return this.records.get(name) ?? newRecord
+  }
+
+  update(
+    name: string,
+    change: (record: ContainerRecord) => ContainerRecord,
+  ): void {
+    this.records.set(name, change(this.record(name)))
+  }
+
+  /** Computes the status, and tells it when it is another one than before. */
+  publish(): PodStatus {
+    const { node, clock, onStatus } = this.#options
+    const previous = this.#status
+    const status = podStatus({
+      pod: this.pod,
+      node,
+      podIPs: this.podIPs,
+      records: this.records,
+      startTime: this.startTime,
+      now: clock.now(),
+      sandboxReady: this.sandbox === 'ready',
+      sandboxEverReady: this.sandbox !== 'none',
+      deleting: this.deleting,
+      finished: this.hasEnded,
+      ...(this.failure === undefined ? {} : { failure: this.failure }),
+      ...(previous === undefined ? {} : { previous }),
+    })
+    this.#status = status
+    const isNews = JSON.stringify(status) !== JSON.stringify(previous)
+    if (isNews) onStatus(status)
+    return status
+  }
+
+  /** A Normal event, of a container or of the Pod. */
+  tell(reason: string, message: string, container?: string): void {
+    this.#event('Normal', reason, message, container)
+  }
+
+  /** A Warning event. */
+  warn(reason: string, message: string, container?: string): void {
+    this.#event('Warning', reason, message, container)
+  }
+
+  #event(
+    type: PodEvent['type'],
+    reason: string,
+    message: string,
+    container: string | undefined,
+  ): void {
+    const fieldPath =
+      container === undefined
+        ? {}
+        : { fieldPath: containerFieldPath(this.pod, container) }
+    this.#options.onEvent({ type, reason, message, ...fieldPath })
+  }
+}

@@ -1,0 +1,86 @@
+import type { Clock } from '../util/clock.ts'
+import type { Logger } from '../util/logger.ts'
+import { GracePeriod } from './grace-period.ts'
+import type { Instance } from './instance.ts'
+import type { PodState } from './pod-state.ts'
+import { terminateContainer } from './termination.ts'
+import { terminatesAfter } from './termination-order.ts'
+
+/** Ends containers, and shortens the grace period of those that are ending. */
+export class PodTerminator {
+  readonly #state: PodState
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #active = new Set<GracePeriod>()
+  #limitMs = Infinity
+
+  constructor(state: PodState, clock: Clock, logger: Logger) {
+    this.#state = state
+    this.#clock = clock
+    this.#logger = logger
+  }
+
+  /** No termination, begun or to come, takes longer than this; undefined: the Pod's own time. */
+  limit(gracePeriodSeconds: number | undefined): void {
+    const ms =
+      gracePeriodSeconds === undefined
+        ? this.#specGraceMs()
+        : Math.max(0, gracePeriodSeconds * 1000)
+    this.#limitMs = Math.min(this.#limitMs, ms)
+    for (const grace of this.#active) grace.shorten(ms)
+  }
+
+  /**
+   * Resolves when all of them have gone. They end side by side, with one grace period; only
+   * a sidecar's SIGTERM waits for its turn. `reason` is what the Killing events say.
+   */
+  async terminate(
+    instances: ReadonlyMap<string, Instance>,
+    reason?: string,
+  ): Promise<void> {
+    const ms = Math.min(this.#specGraceMs(), this.#limitMs)
+    const grace = new GracePeriod(this.#clock, ms)
+    this.#active.add(grace)
+    // A copy: instances leave the caller's map as they end.
+    const ending = new Map(instances)
+    await Promise.all(
+      [...ending].map(([name, instance]) => {
+        this.#state.tell(
+          'Killing',
+          reason ?? `Stopping container ${name}`,
+          name,
+        )
+        const before = terminatesAfter(this.#state.pod, name)
+        return terminateContainer({
+          container: instance.container,
+          gone: instance.gone,
+          preStop: this.#state.container(name).lifecycle?.preStop,
+          turn: Promise.all(before.map(other => goneOf(ending, other))),
+          grace,
+          clock: this.#clock,
+          onPreStopFailed: detail => this.#notePreStopFailure(name, detail),
+        })
+      }),
+    )
+    this.#active.delete(grace)
+  }
+
+  #notePreStopFailure(container: string, detail: string): void {
+    this.#logger.warn({ container, detail }, 'preStop hook failed')
+    this.#state.warn('FailedPreStopHook', 'PreStopHook failed', container)
+  }
+
+  /** The kubelet's floor: a Pod of 0 s still gets its SIGTERM (kubernetes.md 4.9). */
+  #specGraceMs(): number {
+    const { terminationGracePeriodSeconds } = this.#state.pod.spec
+    return Math.max(1, terminationGracePeriodSeconds) * 1000
+  }
+}
+
+/** At once where it does not run. */
+async function goneOf(
+  instances: ReadonlyMap<string, Instance>,
+  name: string,
+): Promise<void> {
+  await instances.get(name)?.gone
+}
