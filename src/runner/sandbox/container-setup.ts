@@ -1,0 +1,193 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
+import { formatFstab } from './fstab.ts'
+import { systemPath, type MachineTools } from './machine-tools.ts'
+import {
+  parseMountTable,
+  podfsType,
+  type MountTableEntry,
+} from './mount-table.ts'
+import type { PlannedMountPath, RootPlan, VolumePoint } from './root-tree.ts'
+import { rootReady, setupDone, setupScript } from './setup-script.ts'
+
+/**
+ * A process that holds a container's mount and UTS namespaces until the container's own
+ * processes do. No namespace is pinned in the host's file system, so that nothing can stay
+ * behind. It ends with podfs: by its parent-death signal, and because its input closes.
+ */
+export interface ContainerSetup {
+  readonly pid: number
+  readonly stdoutFifo: string
+  readonly stderrFifo: string
+  /** Lets go of the namespaces. Never rejects. */
+  release(): Promise<void>
+}
+
+export interface ContainerSetupOptions {
+  readonly tools: MachineTools
+  readonly plan: RootPlan
+  readonly world: string
+  /** An empty directory on the host, for this setup alone; removed at its release. */
+  readonly directory: string
+  readonly hostname?: string
+  readonly runtimeDirectory?: string
+}
+
+type SetupProcess = ChildProcessByStdio<Writable, Readable, Readable>
+
+export async function setUpContainer(
+  options: ContainerSetupOptions,
+): Promise<ContainerSetup> {
+  const { plan, directory } = options
+  const paths = pathsIn(directory)
+  for (const point of plan.volumePoints) await makeVolumePoint(point)
+  await writeFile(paths.fstabFile, formatFstab(plan.fstab))
+  const child = spawnSetup(options)
+  const exited = once(child, 'close')
+  // What it still says when it is told to end is for nobody.
+  child.stdin.on('error', () => undefined)
+  const release = async (): Promise<void> => {
+    child.stdin.destroy()
+    await exited.catch(() => undefined)
+    await rm(directory, { recursive: true, force: true })
+  }
+  try {
+    const pid = await converse(child, options)
+    const { stdoutFifo, stderrFifo } = paths
+    return { pid, stdoutFifo, stderrFifo, release }
+  } catch (error) {
+    await release()
+    throw error
+  }
+}
+
+function pathsIn(directory: string): {
+  fstabFile: string
+  stdoutFifo: string
+  stderrFifo: string
+} {
+  return {
+    fstabFile: join(directory, 'fstab'),
+    stdoutFifo: join(directory, 'stdout'),
+    stderrFifo: join(directory, 'stderr'),
+  }
+}
+
+function spawnSetup(options: ContainerSetupOptions): SetupProcess {
+  const { tools, plan, world, directory, hostname, runtimeDirectory } = options
+  const { fstabFile, stdoutFifo, stderrFifo } = pathsIn(directory)
+  const script = setupScript({
+    plan,
+    world,
+    fstabFile,
+    fifos: [stdoutFifo, stderrFifo],
+    ...(hostname === undefined ? {} : { hostname }),
+    ...(runtimeDirectory === undefined ? {} : { hidden: runtimeDirectory }),
+  })
+  return spawn(
+    tools.setpriv,
+    [
+      ['--pdeathsig', 'KILL', '--', tools.unshare],
+      ['--mount', '--uts', '--propagation', 'private', '--'],
+      [tools.sh, '-c', script],
+    ].flat(),
+    {
+      cwd: '/',
+      env: { PATH: systemPath, LC_ALL: 'C' },
+      stdio: ['pipe', 'pipe', 'pipe'],
+      // Ctrl-C at the terminal is for podfs to handle.
+      detached: true,
+    },
+  )
+}
+
+/** The script's side: setup-script.ts. Resolves with the pid. */
+async function converse(
+  child: SetupProcess,
+  options: ContainerSetupOptions,
+): Promise<number> {
+  const errors: string[] = []
+  child.stderr
+    .setEncoding('utf8')
+    .on('data', (text: string) => errors.push(text))
+  const failed = new Promise<never>((_, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => {
+      const said = errors.join('').trim()
+      reject(
+        new Error(
+          `cannot make the root: ${said || `ended by ${signal ?? code}`}`,
+        ),
+      )
+    })
+  })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const expect = async (word: string): Promise<void> => {
+    const { value } = await lines.next()
+    // At the end of its output it has ended, or is about to: `failed` knows why.
+    if (value !== word) await failed
+  }
+  failed.catch(() => undefined)
+  // Without a pid there is an 'error' event.
+  const { pid = 0 } = child
+  await Promise.race([expect(rootReady), failed])
+  const mounts = await readMounts(pid)
+  verifyReadOnly(mounts, options.plan.mountPaths)
+  const foreign = foreignMounts(
+    mounts,
+    options.plan.mountPaths,
+    options.runtimeDirectory,
+  )
+  child.stdin.write(foreign.map(point => `${point}\n`).join('') + '\n')
+  await Promise.race([expect(setupDone), failed])
+  return pid
+}
+
+async function readMounts(pid: number): Promise<MountTableEntry[]> {
+  return parseMountTable(await readFile(`/proc/${pid}/mountinfo`, 'utf8'))
+}
+
+/** util-linux before 2.27 ignores `ro` next to `bind`: better no container than a wrong one. */
+function verifyReadOnly(
+  mounts: readonly MountTableEntry[],
+  mountPaths: readonly PlannedMountPath[],
+): void {
+  const readOnly = new Map(mounts.map(mount => [mount.point, mount.readOnly]))
+  for (const mountPath of mountPaths)
+    if (mountPath.readOnly && readOnly.get(mountPath.path) !== true)
+      throw new Error(
+        `mountPath ${mountPath.path}: this machine's mount made it writable`,
+      )
+}
+
+/**
+ * Podfs mounts that came along with the host's directories, and everything below podfs's own
+ * run-time directory. In this namespace they would show another Pod's Secrets and keep its
+ * volumes from going away. Deepest first.
+ */
+export function foreignMounts(
+  mounts: readonly MountTableEntry[],
+  mountPaths: readonly PlannedMountPath[],
+  runtimeDirectory?: string,
+): string[] {
+  const own = new Set(mountPaths.map(({ path }) => path))
+  return mounts
+    .filter(({ point, type }) => {
+      const inside =
+        runtimeDirectory !== undefined &&
+        point.startsWith(`${runtimeDirectory}/`)
+      return (type === podfsType || inside) && !own.has(point)
+    })
+    .map(({ point }) => point)
+    .toReversed()
+}
+
+/** As container engines do: a mount point within a volume is made in the volume. */
+async function makeVolumePoint({ path, kind }: VolumePoint): Promise<void> {
+  await mkdir(kind === 'directory' ? path : dirname(path), { recursive: true })
+  if (kind === 'file') await writeFile(path, '', { flag: 'a' })
+}

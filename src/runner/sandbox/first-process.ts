@@ -1,0 +1,57 @@
+import { readdir, readFile } from 'node:fs/promises'
+import type { Clock } from '../../util/clock.ts'
+
+/**
+ * Waits until the child of `monitor` is the program, and resolves with its pid as the host
+ * numbers it; with undefined when the monitor has ended first. No event tells of another
+ * process's fork and exec, so this looks, every millisecond, for the few that it takes.
+ */
+export async function findFirstProcess(options: {
+  readonly clock: Clock
+  readonly monitor: number
+  /** Command lines of the child while it is not yet the program. */
+  readonly preludes: ReadonlySet<string>
+  readonly hasEnded: () => boolean
+}): Promise<number | undefined> {
+  const { clock, monitor, preludes, hasEnded } = options
+  while (!hasEnded()) {
+    const [child] = await childrenOf(monitor)
+    if (child !== undefined) {
+      const cmdline = await readProc(`${child}/cmdline`)
+      // Empty: it is ending, or already a zombie; the monitor will follow.
+      if (cmdline !== undefined && cmdline !== '' && !preludes.has(cmdline))
+        return child
+    }
+    await clock.sleep(1)
+  }
+  return undefined
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const children = await readProc(`${pid}/task/${pid}/children`)
+  // Kernels without CONFIG_PROC_CHILDREN do not have the file.
+  if (children === undefined) return scanForChildren(pid)
+  return children
+    .split(' ')
+    .filter(child => child !== '')
+    .map(Number)
+}
+
+async function scanForChildren(parent: number): Promise<number[]> {
+  const children: number[] = []
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const status = await readProc(`${name}/status`)
+    if (status !== undefined && status.includes(`\nPPid:\t${parent}\n`))
+      children.push(Number(name))
+  }
+  return children
+}
+
+async function readProc(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(`/proc/${path}`, 'utf8')
+  } catch {
+    return undefined
+  }
+}

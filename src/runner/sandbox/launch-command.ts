@@ -1,0 +1,151 @@
+import type { ContainerUser } from './container-runtime.ts'
+import type { MachineTools } from './machine-tools.ts'
+
+/*
+ * The argument lists that start a program in a container. Pure. No shell is part of them:
+ * dash and ash drop every environment variable whose name is no identifier, and a container
+ * may have `data-1`, `1-x` or `#@!x`.
+ */
+
+export interface Launch {
+  readonly argv: readonly string[]
+  readonly env: ReadonlyMap<string, string>
+  readonly workingDir: string
+  readonly user?: ContainerUser
+}
+
+/** A command as child_process wants it. */
+export interface HostCommand {
+  readonly file: string
+  readonly args: readonly string[]
+  readonly env: NodeJS.ProcessEnv
+}
+
+/**
+ * setpriv -> nsenter -> unshare -> (setpriv -> env ->) program. Each replaces the one before;
+ * only unshare forks, and stays as the monitor of the PID namespace:
+ *
+ * - podfs dies: the first setpriv's pdeathsig, which survives exec, kills unshare
+ * - unshare dies: --kill-child kills the program, PID 1, and with it the whole namespace
+ * - the program dies: the kernel kills the namespace, unshare hands its status on
+ */
+export function startCommand(
+  tools: MachineTools,
+  setupPid: number,
+  launch: Launch,
+): HostCommand {
+  return hostCommand(launch, [
+    ...dieWithParent(tools),
+    tools.nsenter,
+    `--target=${setupPid}`,
+    '--mount',
+    '--uts',
+    '--',
+    tools.unshare,
+    '--pid',
+    '--fork',
+    '--kill-child',
+    '--mount-proc',
+    `--wd=${launch.workingDir}`,
+    '--',
+    ...programCommand(tools, launch),
+  ])
+}
+
+/** The same, into the namespaces of a container's first process. nsenter forks. */
+export function execCommand(
+  tools: MachineTools,
+  containerPid: number,
+  launch: Launch,
+): HostCommand {
+  return hostCommand(launch, [
+    ...dieWithParent(tools),
+    tools.nsenter,
+    `--target=${containerPid}`,
+    '--mount',
+    '--uts',
+    '--pid',
+    '--',
+    // It only changes the directory: nsenter's own --wd means the host's.
+    tools.unshare,
+    `--wd=${launch.workingDir}`,
+    '--',
+    ...programCommand(tools, launch),
+  ])
+}
+
+/** The command lines that PID 1 has before it is the program, as /proc/PID/cmdline. */
+export function preludesOf(
+  command: HostCommand,
+  argv: readonly string[],
+): Set<string> {
+  const words = [command.file, ...command.args]
+  const preludes = new Set<string>()
+  for (let start = 0; start < words.length - argv.length; start += 1)
+    preludes.add(cmdline(words.slice(start)))
+  return preludes
+}
+
+function cmdline(words: readonly string[]): string {
+  return words.map(word => `${word}\0`).join('')
+}
+
+function dieWithParent(tools: MachineTools): string[] {
+  return [tools.setpriv, '--pdeathsig', 'KILL', '--']
+}
+
+function programCommand(tools: MachineTools, launch: Launch): string[] {
+  return [
+    ...(launch.user ? becomeUser(tools, launch.user) : []),
+    ...linkerVariables(tools, launch.env),
+    ...launch.argv,
+  ]
+}
+
+/**
+ * A change of credentials clears the parent-death signal that unshare --kill-child has set
+ * (prctl(2)), and the container would outlive its monitor: it is set again, afterwards.
+ */
+function becomeUser(tools: MachineTools, user: ContainerUser): string[] {
+  const groups =
+    user.supplementalGroups.length === 0
+      ? '--clear-groups'
+      : `--groups=${user.supplementalGroups.join(',')}`
+  return [
+    tools.setpriv,
+    `--reuid=${user.uid}`,
+    `--regid=${user.gid}`,
+    groups,
+    ...dieWithParent(tools).slice(1),
+  ]
+}
+
+/**
+ * What would change how nsenter and the others run themselves: libraries of the container
+ * that the host does not have, or that are not theirs to load.
+ */
+const changesTools =
+  /^(LD_|LIBMOUNT_|MALLOC_|GLIBC_TUNABLES$|GCONV_PATH$|LOCPATH$)/
+
+/** These come at the end, as arguments of env; all others by the environment, unseen by ps. */
+function linkerVariables(
+  tools: MachineTools,
+  env: ReadonlyMap<string, string>,
+): string[] {
+  const variables = [...env].filter(([name]) => changesTools.test(name))
+  if (variables.length === 0) return []
+  return [
+    tools.env,
+    '--',
+    ...variables.map(([name, value]) => `${name}=${value}`),
+  ]
+}
+
+function hostCommand(launch: Launch, words: readonly string[]): HostCommand {
+  const [file = '', ...args] = words
+  // Without a prototype: `__proto__` is a name like any other.
+  const env = Object.create(null) as NodeJS.ProcessEnv
+  for (const [name, value] of launch.env)
+    if (!changesTools.test(name)) env[name] = value
+  return { file, args, env }
+}

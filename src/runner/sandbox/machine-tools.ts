@@ -1,0 +1,49 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** The programs of util-linux and coreutils that start and enter a container. */
+const toolNames = ['setpriv', 'unshare', 'nsenter', 'env', 'sh'] as const
+export type MachineTools = Readonly<Record<(typeof toolNames)[number], string>>
+
+/** The setup script's own; whatever PATH podfs was started with. */
+export const systemPath =
+  '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/**
+ * Absolute paths, found once: a container's PATH must not decide what fences it.
+ * Throws an Error that names what is missing.
+ */
+export function findMachineTools(): MachineTools {
+  const found = Object.fromEntries(
+    toolNames.map(name => [name, findOnHost(name)]),
+  )
+  const missing = toolNames.filter(name => found[name] === undefined)
+  if (missing.length > 0)
+    throw new Error(
+      `podfs needs ${missing.join(', ')} (packages util-linux and coreutils) to run containers`,
+    )
+  return found as MachineTools
+}
+
+/** The machine's busybox, if it has one. */
+export function findBusybox(): string | undefined {
+  return findOnHost('busybox')
+}
+
+/** The system's directories first: podfs's own PATH may name whatever a user put there. */
+function findOnHost(name: string): string | undefined {
+  return `${systemPath}:${process.env['PATH'] ?? ''}`
+    .split(':')
+    .filter(directory => directory.startsWith('/'))
+    .map(directory => join(directory, name))
+    .find(isExecutable)
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,144 @@
+import { join } from 'node:path'
+import type { ContainerMount } from './container-runtime.ts'
+import type { HostView } from './host-view.ts'
+import { RootTree, type RootPlan } from './root-tree.ts'
+
+/*
+ * How a container's root is made: a pure function from what the host has and what the
+ * container wants to a list of directories, files, links and mounts.
+ *
+ *   WORLD                a tmpfs, the container's `/` (unbindable, see root-tree.ts)
+ *   WORLD/.podfs/layers  a tmpfs inside it: upper and work directories of the overlays
+ *   WORLD/.podfs/old     where pivot_root puts the host's root
+ *   WORLD/usr, /etc ..   overlays over the host's: what the container writes there is its own
+ *   WORLD/run            an overlay of one level: files are its own, sockets and directories
+ *                        the host's
+ *   WORLD/home, /tmp ..  the host's, by rbind
+ *
+ * Both tmpfs are detached or become `/`; the overlays keep their layers alive, and all of it
+ * goes with the last process.
+ *
+ * Nothing is made on the host. A mount point that does not exist is made in the nearest
+ * layer; where the host's own directory lies there, that directory first gets an overlay of
+ * one level. Only within a volume is it made in the volume itself, as container engines do.
+ */
+
+/** The host's, copy-on-write, as deep as they go; those that are directories. */
+const systemDirectories = /^(usr|etc|var|opt|boot|bin|sbin|lib\w*)$/
+
+/**
+ * A private first level only. A program that is PID 1 here writes `1` into /run/NAME.pid, and
+ * a host's `NAME -s stop` would then signal the host's init.
+ */
+const shallowDirectories: ReadonlySet<string> = new Set(['run'])
+
+export interface RootPlanOptions {
+  /** An empty directory on the host, where the root is put together. */
+  readonly world: string
+  readonly mounts: readonly ContainerMount[]
+  readonly workingDir: string
+  /** Bound at /etc/hosts, unless a volume is there. */
+  readonly hostsFile?: string
+  /** Bound at /etc/hostname, unless a volume is there. */
+  readonly hostnameFile?: string
+  /** The host as it is: no overlays. */
+  readonly hostRoot: boolean
+  readonly busybox?: BusyboxMounts
+}
+
+export interface BusyboxMounts {
+  /** The program, on the host. */
+  readonly program: string
+  /** A directory on the host with a link for each applet. */
+  readonly applets: string
+}
+
+/** Where the applets are in the container. */
+export const appletsDirectory = '/usr/lib/podfs/applets'
+
+/** Throws an Error whose message names the mountPath. */
+export function planRoot(host: HostView, options: RootPlanOptions): RootPlan {
+  const tree = new RootTree(host, options.world, !options.hostRoot)
+  planHostEntries(tree, host, options)
+  if (options.busybox) planBusybox(tree, options.busybox, options.hostRoot)
+  const mounts = sortedByDepth(tree, options.mounts)
+  planOwnFile(tree, '/etc/hosts', options.hostsFile, mounts, options.hostRoot)
+  planOwnFile(
+    tree,
+    '/etc/hostname',
+    options.hostnameFile,
+    mounts,
+    options.hostRoot,
+  )
+  for (const mount of mounts) tree.mountVolume(mount)
+  tree.makeWorkingDirectory(options.workingDir)
+  return tree.finish()
+}
+
+function planHostEntries(
+  tree: RootTree,
+  host: HostView,
+  options: RootPlanOptions,
+): void {
+  for (const name of host.readdir('/')) {
+    const path = join('/', name)
+    const kind = host.lstat(path)?.kind
+    if (kind === undefined || name === 'proc') continue
+    if (kind === 'symlink') tree.copyLink(path)
+    else if (kind !== 'directory' || options.hostRoot) tree.bindHost(path)
+    else if (systemDirectories.test(name)) tree.addDeepLayer(path)
+    else tree.bindHost(path)
+  }
+  for (const name of options.hostRoot ? [] : shallowDirectories)
+    if (host.lstat(join('/', name))?.kind === 'directory')
+      tree.addShallowLayer(join('/', name))
+}
+
+/** A program of a busybox image finds busybox's applets first, and busybox as /bin/sh. */
+function planBusybox(
+  tree: RootTree,
+  busybox: BusyboxMounts,
+  hostRoot: boolean,
+): void {
+  tree.mountVolume({
+    source: busybox.applets,
+    mountPath: appletsDirectory,
+    readOnly: true,
+    recursive: false,
+  })
+  // With the host as it is, /bin/sh is the host's; nothing private could hold the link.
+  if (!hostRoot) tree.replaceByLink('/bin/sh', busybox.program)
+}
+
+/**
+ * /etc/hosts and /etc/hostname: a volume at the same place wins, as in the kubelet, and so
+ * does a volume at /etc.
+ */
+function planOwnFile(
+  tree: RootTree,
+  mountPath: string,
+  source: string | undefined,
+  mounts: readonly ContainerMount[],
+  hostRoot: boolean,
+): void {
+  if (source === undefined) return
+  const path = tree.resolve(mountPath)
+  const taken = mounts.some(mount => {
+    const other = tree.resolve(mount.mountPath)
+    return path === other || path.startsWith(`${other}/`)
+  })
+  if (taken) return
+  // Without layers a missing file would cost a mirror of all /etc.
+  if (hostRoot && !tree.exists(path)) return
+  tree.mountVolume({ source, mountPath, readOnly: false, recursive: false })
+}
+
+/** Parents first, so that a volume within a volume is not covered by it. */
+function sortedByDepth(
+  tree: RootTree,
+  mounts: readonly ContainerMount[],
+): ContainerMount[] {
+  const depth = (mount: ContainerMount): number =>
+    tree.resolve(mount.mountPath).split('/').length
+  return mounts.toSorted((a, b) => depth(a) - depth(b))
+}

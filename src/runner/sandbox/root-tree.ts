@@ -1,0 +1,336 @@
+import { basename, dirname, join } from 'node:path'
+import type { ContainerMount } from './container-runtime.ts'
+import type { FstabEntry } from './fstab.ts'
+import type { FileKind, HostView } from './host-view.ts'
+import { podfsType } from './mount-table.ts'
+import { resolvePath } from './resolve-path.ts'
+
+export interface RootPlan {
+  /** Made in this order; modes and owners where they are not 0755 root. */
+  readonly directories: readonly PlannedDirectory[]
+  /** Empty files, as mount points. */
+  readonly files: readonly string[]
+  readonly links: readonly PlannedLink[]
+  readonly fstab: readonly FstabEntry[]
+  /** Mount points within volumes: made in the volume, from the host. */
+  readonly volumePoints: readonly VolumePoint[]
+  /** Where the container's volumes are, symlinks resolved. */
+  readonly mountPaths: readonly PlannedMountPath[]
+}
+
+export interface PlannedDirectory {
+  readonly path: string
+  readonly mode?: number
+  readonly uid?: number
+  readonly gid?: number
+}
+
+export interface PlannedLink {
+  readonly path: string
+  readonly target: string
+}
+
+export interface VolumePoint {
+  readonly path: string
+  readonly kind: 'directory' | 'file'
+}
+
+export interface PlannedMountPath {
+  readonly path: string
+  readonly readOnly: boolean
+}
+
+/** What lies at a path of the container and below it, up to the next place. */
+interface Place {
+  readonly at: string
+  /** Where its files are on the host. */
+  readonly source: string
+  /** What is made here is made there, before anything is mounted. */
+  readonly upper?: string
+  /** A volume: what is made here is made in the volume. */
+  readonly volume: boolean
+}
+
+/**
+ * The container's root while it is planned: places, and what must be made for them.
+ * Paths that come in are the container's.
+ */
+export class RootTree {
+  readonly #host: HostView
+  readonly #world: string
+  readonly #overlays: boolean
+  /** Each with its own mounts, the place's first. */
+  readonly #places = new Map<string, Place>()
+  readonly #layerMounts = new Map<string, FstabEntry[]>()
+  readonly #volumeMounts: FstabEntry[] = []
+  readonly #directories: PlannedDirectory[] = []
+  readonly #files: string[] = []
+  readonly #links: PlannedLink[] = []
+  readonly #volumePoints: VolumePoint[] = []
+  readonly #mountPaths: PlannedMountPath[] = []
+  /** What the plan makes, by the container's path. */
+  readonly #made = new Map<string, FileKind>()
+  #layers = 0
+
+  constructor(host: HostView, world: string, overlays: boolean) {
+    this.#host = host
+    this.#world = world
+    this.#overlays = overlays
+    this.#places.set('/', { at: '/', source: '/', upper: world, volume: false })
+    // For the mount programs; detached at the end, when the PID namespace brings its own.
+    this.#directories.push({ path: join(world, 'proc') })
+    this.#layerMounts.set('/proc', [
+      bind('/proc', join(world, 'proc'), ['bind']),
+    ])
+  }
+
+  resolve(path: string): string {
+    return resolvePath(path, {
+      lstat: path => this.#lstat(path),
+      readlink: path => this.#host.readlink(this.#onHost(path)),
+    })
+  }
+
+  exists(path: string): boolean {
+    return this.#lstat(path) !== undefined
+  }
+
+  copyLink(path: string): void {
+    this.#links.push({
+      path: this.#inUpper(path),
+      target: this.#host.readlink(path),
+    })
+  }
+
+  /** The host's file or directory at its own path, submounts included. */
+  bindHost(path: string): void {
+    if (this.#placeOf(dirname(path)).upper !== undefined) this.#makePoint(path)
+    this.#addMounts(path, [this.#hostBind(path)])
+    this.#places.set(path, { at: path, source: path, volume: false })
+  }
+
+  /** Copy-on-write all the way down. An overlay does not show submounts: they come back in. */
+  addDeepLayer(path: string): void {
+    const points = this.#submounts(path)
+    this.#addLayer(path, points)
+    for (const point of points)
+      this.#places.set(point, { at: point, source: point, volume: false })
+  }
+
+  /**
+   * Only the directory's own regular files and links are private; its directories, and
+   * sockets, FIFOs and devices, which do not work through an overlay, are the host's.
+   */
+  addShallowLayer(path: string): void {
+    const mounted = new Set(this.#host.mounts.map(mount => mount.point))
+    const children = this.#host
+      .readdir(path)
+      .map(name => join(path, name))
+      .filter(child => {
+        const kind = this.#host.lstat(child)?.kind
+        if (kind === 'directory' || kind === 'other') return true
+        return kind === 'file' && (!this.#layered(path) || mounted.has(child))
+      })
+    this.#addLayer(path, children)
+    for (const child of children)
+      if (!this.#places.has(child))
+        this.#places.set(child, { at: child, source: child, volume: false })
+  }
+
+  replaceByLink(path: string, target: string): void {
+    const parent = this.resolve(dirname(path))
+    this.#makeParents(parent)
+    this.#links.push({
+      path: this.#inUpper(join(parent, basename(path))),
+      target,
+    })
+  }
+
+  mountVolume(mount: ContainerMount): void {
+    const source = resolvePath(mount.source, this.#host)
+    const found = this.#host.lstat(source)?.kind
+    if (found === undefined)
+      throw new Error(
+        `mountPath ${mount.mountPath}: ${mount.source} does not exist`,
+      )
+    const wanted = found === 'directory' ? 'directory' : 'file'
+    const path = this.resolve(mount.mountPath)
+    if (path === '/' || path === '/proc' || path.startsWith('/proc/'))
+      throw new Error(
+        `mountPath ${mount.mountPath}: nothing can be mounted at ${path}`,
+      )
+    const present = this.#lstat(path)?.kind
+    if (present === undefined) this.#make(path, wanted)
+    else if ((present === 'directory') !== (found === 'directory'))
+      throw new Error(
+        `mountPath ${mount.mountPath}: is a ${present} in the container, but the volume has a ${wanted}`,
+      )
+    const options = [
+      mount.recursive ? 'rbind' : 'bind',
+      ...(mount.readOnly ? ['ro'] : []),
+    ]
+    this.#volumeMounts.push(bind(source, join(this.#world, path), options))
+    this.#places.set(path, { at: path, source, volume: true })
+    this.#mountPaths.push({ path, readOnly: mount.readOnly })
+  }
+
+  makeWorkingDirectory(workingDir: string): void {
+    const path = this.resolve(workingDir)
+    const present = this.#lstat(path)?.kind
+    if (present === undefined) this.#make(path, 'directory')
+    else if (present !== 'directory')
+      throw new Error(`workingDir ${workingDir}: not a directory`)
+  }
+
+  finish(): RootPlan {
+    // A layer that was found necessary late may lie above an earlier one.
+    const layers = [...this.#layerMounts].sort(
+      ([a], [b]) => a.split('/').length - b.split('/').length,
+    )
+    return {
+      directories: this.#directories,
+      files: this.#files,
+      links: this.#links,
+      fstab: [...layers.flatMap(([, mounts]) => mounts), ...this.#volumeMounts],
+      volumePoints: this.#volumePoints,
+      mountPaths: this.#mountPaths,
+    }
+  }
+
+  /** Makes a directory or an empty file, and the directories above it. */
+  #make(path: string, kind: 'directory' | 'file'): void {
+    const parent = dirname(path)
+    const above = this.#lstat(parent)?.kind
+    if (above === undefined) this.#make(parent, 'directory')
+    else if (above !== 'directory')
+      throw new Error(`${parent}: not a directory`)
+    const place = this.#placeOf(parent)
+    if (place.volume) {
+      this.#volumePoints.push({ path: this.#onHost(path), kind })
+    } else {
+      if (place.upper === undefined) this.addShallowLayer(parent)
+      this.#makeParents(parent)
+      this.#makePoint(path, kind)
+    }
+    this.#made.set(path, kind)
+  }
+
+  /** A directory that the upper layer also has shows the upper's mode and owner. */
+  #makeParents(path: string): void {
+    const place = this.#placeOf(path)
+    if (path === place.at || this.#made.has(path)) return
+    this.#makeParents(dirname(path))
+    this.#copyDirectory(this.#inUpper(path), path)
+  }
+
+  #makePoint(path: string, kind = this.#lstat(path)?.kind): void {
+    if (kind === 'directory')
+      this.#directories.push({ path: this.#inUpper(path) })
+    else this.#files.push(this.#inUpper(path))
+  }
+
+  #copyDirectory(path: string, like: string): void {
+    const { mode, uid, gid } = this.#host.lstat(like) ?? {
+      mode: 0o755,
+      uid: 0,
+      gid: 0,
+    }
+    this.#directories.push({
+      path,
+      ...(mode === 0o755 ? {} : { mode }),
+      ...(uid === 0 && gid === 0 ? {} : { uid, gid }),
+    })
+  }
+
+  #addLayer(path: string, comeBack: readonly string[]): void {
+    this.#layers += 1
+    const directory = join(this.#world, '.podfs/layers', String(this.#layers))
+    const upper = join(directory, 'upper')
+    this.#copyDirectory(upper, path)
+    if (dirname(path) === '/')
+      this.#directories.push({ path: join(this.#world, path) })
+    this.#places.set(path, { at: path, source: path, upper, volume: false })
+    const mounts: FstabEntry[] = []
+    if (this.#layered(path)) {
+      const work = join(directory, 'work')
+      this.#directories.push({ path: work })
+      mounts.push({
+        source: 'podfs',
+        target: join(this.#world, path),
+        type: 'overlay',
+        options: [`lowerdir=${path}`, `upperdir=${upper}`, `workdir=${work}`],
+      })
+    } else {
+      mounts.push(bind(upper, join(this.#world, path), ['bind']))
+      for (const name of this.#host.readdir(path)) {
+        const child = join(path, name)
+        if (this.#host.lstat(child)?.kind === 'symlink') this.copyLink(child)
+      }
+      for (const child of comeBack) this.#makePoint(child)
+    }
+    mounts.push(...comeBack.map(child => this.#hostBind(child)))
+    // It replaces the plain bind of the same directory, when there was one.
+    this.#layerMounts.set(path, mounts)
+  }
+
+  /** An overlay's options cannot hold these characters in a way that all versions read. */
+  #layered(path: string): boolean {
+    return this.#overlays && !/[,:\\]/.test(join(this.#world, path))
+  }
+
+  /** The uppermost mounts below a directory; their own submounts come with them. */
+  #submounts(path: string): string[] {
+    const points = this.#host.mounts
+      .filter(
+        ({ point, type }) => point.startsWith(`${path}/`) && type !== podfsType,
+      )
+      .map(({ point }) => point)
+      .filter(point => this.#host.lstat(point) !== undefined)
+    return [...new Set(points)].filter(
+      point => !points.some(other => point.startsWith(`${other}/`)),
+    )
+  }
+
+  /** Nofail: what goes away between the look and the mount is no reason not to start. */
+  #hostBind(path: string): FstabEntry {
+    return bind(path, join(this.#world, path), ['rbind', 'nofail'])
+  }
+
+  #addMounts(path: string, mounts: readonly FstabEntry[]): void {
+    this.#layerMounts.set(path, [
+      ...(this.#layerMounts.get(path) ?? []),
+      ...mounts,
+    ])
+  }
+
+  #lstat(path: string): { readonly kind: FileKind } | undefined {
+    const kind = this.#made.get(path)
+    return kind === undefined ? this.#host.lstat(this.#onHost(path)) : { kind }
+  }
+
+  #onHost(path: string): string {
+    const place = this.#placeOf(path)
+    return join(place.source, path.slice(place.at.length))
+  }
+
+  /** Where something at this path would be made; only for places with a layer. */
+  #inUpper(path: string): string {
+    const place = this.#placeOf(dirname(path))
+    return join(place.upper ?? this.#world, path.slice(place.at.length))
+  }
+
+  #placeOf(path: string): Place {
+    for (let at = path; ; at = dirname(at)) {
+      const place = this.#places.get(at)
+      if (place) return place
+    }
+  }
+}
+
+function bind(
+  source: string,
+  target: string,
+  options: readonly string[],
+): FstabEntry {
+  return { source, target, type: 'none', options }
+}

@@ -1,0 +1,186 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { closeSync } from 'node:fs'
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
+import type { Clock } from '../../util/clock.ts'
+import {
+  ContainerStartError,
+  type ExecResult,
+  type ExitStatus,
+  type RunningContainer,
+} from './container-runtime.ts'
+import type { ContainerSetup } from './container-setup.ts'
+import { drained } from './drained.ts'
+import { execInContainer } from './exec-in-container.ts'
+import { toExitStatus } from './exit-status.ts'
+import { whyNotExecutable } from './find-program.ts'
+import { findFirstProcess } from './first-process.ts'
+import { openOutputPipe } from './output-pipe.ts'
+import { preludesOf, startCommand, type Launch } from './launch-command.ts'
+import type { MachineTools } from './machine-tools.ts'
+
+export interface StartOptions {
+  readonly tools: MachineTools
+  readonly clock: Clock
+  readonly name: string
+  readonly setup: ContainerSetup
+  readonly launch: Launch
+}
+
+/** How long the last output may take to be read before the container counts as over. */
+const drainMs = 1000
+
+/** A running container, and what only its runtime may do with it. */
+export interface StartedProcess extends RunningContainer {
+  kill(): Promise<void>
+}
+
+/** Starts the program in the namespaces that the setup holds. */
+export async function startProcess(
+  options: StartOptions,
+): Promise<StartedProcess> {
+  const { tools, name, setup, launch } = options
+  const root = `/proc/${setup.pid}/root`
+  const why =
+    whyNotExecutable(root, { ...launch, argv: [tools.unshare] }) ??
+    whyNotExecutable(root, launch)
+  // A volume over /usr would hide what enters the PID namespace.
+  if (why !== undefined) throw new ContainerStartError(name, why)
+  const command = startCommand(tools, setup.pid, launch)
+  const stdout = openOutputPipe(setup.stdoutFifo, launch.user)
+  const stderr = openOutputPipe(setup.stderrFifo, launch.user)
+  const monitor = spawn(command.file, command.args, {
+    cwd: '/',
+    env: command.env,
+    stdio: ['ignore', stdout.writeEnd, stderr.writeEnd],
+    // Its own session: the terminal's Ctrl-C is podfs's to hand on.
+    detached: true,
+  })
+  closeSync(stdout.writeEnd)
+  closeSync(stderr.writeEnd)
+  const running = new RunningProcess(
+    monitor,
+    stdout.readable,
+    stderr.readable,
+    options,
+  )
+  await running.started(preludesOf(command, launch.argv))
+  return running
+}
+
+/** What the programs of the chain say when they, and not the container's, have failed. */
+const chainFailure = /^(?:\S*\/)?(?:setpriv|nsenter|unshare|env): .*/m
+
+/** A container: the monitor (unshare), and below it the program as PID 1 of a namespace. */
+class RunningProcess implements StartedProcess {
+  readonly stdout: Readable
+  readonly stderr: Readable
+  readonly exited: Promise<ExitStatus>
+  readonly #monitor: ChildProcess
+  readonly #options: StartOptions
+  #pid: number | undefined
+  readonly #reaped: Promise<ExitStatus>
+  /** The monitor has been reaped: its pid and that of PID 1 may be others' now. */
+  #gone = false
+  #spawnError: Error | undefined
+
+  constructor(
+    monitor: ChildProcess,
+    stdout: Readable,
+    stderr: Readable,
+    options: StartOptions,
+  ) {
+    this.#monitor = monitor
+    this.#options = options
+    this.stdout = stdout
+    this.stderr = stderr
+    this.#reaped = new Promise(resolve => {
+      monitor.once('error', error => {
+        this.#spawnError = error
+        this.#gone = true
+        resolve(toExitStatus(null, null))
+      })
+      // The kernel lets the monitor reap PID 1 only when its whole namespace is gone.
+      monitor.once('exit', (code, signal) => {
+        this.#gone = true
+        resolve(toExitStatus(code, signal))
+      })
+    })
+    this.exited = this.#reaped.then(async status => {
+      await drained([stdout, stderr], options.clock, drainMs)
+      return status
+    })
+  }
+
+  /** The monitor's, when the program had ended before one could look. */
+  get pid(): number {
+    return this.#pid ?? this.#monitor.pid ?? 0
+  }
+
+  /** Resolves when PID 1 is the program, or has been. */
+  async started(preludes: ReadonlySet<string>): Promise<void> {
+    if (this.#monitor.pid !== undefined)
+      this.#pid = await findFirstProcess({
+        clock: this.#options.clock,
+        monitor: this.#monitor.pid,
+        preludes,
+        hasEnded: () => this.#gone,
+      })
+    if (this.#pid !== undefined) return
+    const { exitCode } = await this.#reaped
+    const reason =
+      this.#spawnError?.message ??
+      (exitCode === 0
+        ? undefined
+        : chainFailure.exec(await peek(this.stderr))?.[0])
+    if (reason === undefined) return
+    this.stdout.destroy()
+    this.stderr.destroy()
+    throw new ContainerStartError(this.#options.name, reason, {
+      cause: this.#spawnError,
+    })
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (this.#gone || this.#pid === undefined) return
+    try {
+      process.kill(this.#pid, signal)
+    } catch {
+      // It has just ended.
+    }
+  }
+
+  exec(argv: readonly string[], abort: AbortSignal): Promise<ExecResult> {
+    const { tools, clock, launch } = this.#options
+    if (this.#gone || this.#pid === undefined)
+      return Promise.resolve({
+        exitCode: 126,
+        output: 'container is not running',
+      })
+    const pid = this.#pid
+    return execInContainer({
+      tools,
+      clock,
+      pid,
+      launch: { ...launch, argv },
+      abort,
+    })
+  }
+
+  /** Ends the whole PID namespace, whatever is in it. Resolves when it is gone. */
+  async kill(): Promise<void> {
+    // --kill-child: with its monitor goes PID 1, with PID 1 the namespace.
+    if (!this.#gone) this.#monitor.kill('SIGKILL')
+    await this.#reaped
+  }
+}
+
+/** What is there to read, without taking it. The stream must be one that will end. */
+async function peek(stream: Readable): Promise<string> {
+  if (stream.readableLength === 0 && !stream.readableEnded)
+    await once(stream, 'readable')
+  const chunk = stream.read() as Buffer | null
+  if (chunk === null) return ''
+  stream.unshift(chunk)
+  return chunk.toString('utf8')
+}

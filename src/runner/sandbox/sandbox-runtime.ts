@@ -1,0 +1,238 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { systemClock, type Clock } from '../../util/clock.ts'
+import { makeApplets } from './busybox-applets.ts'
+import {
+  ContainerStartError,
+  type ContainerLaunch,
+  type ContainerRuntime,
+  type RunningContainer,
+} from './container-runtime.ts'
+import { setUpContainer, type ContainerSetup } from './container-setup.ts'
+import { readHostView } from './host-view.ts'
+import type { Launch } from './launch-command.ts'
+import {
+  findBusybox,
+  findMachineTools,
+  type MachineTools,
+} from './machine-tools.ts'
+import { appletsDirectory, planRoot, type BusyboxMounts } from './root-plan.ts'
+import { startProcess, type StartedProcess } from './running-process.ts'
+
+/*
+ * Containers as processes of this machine. Who is who:
+ *
+ *   podfs
+ *   |- setup (sh)         in new mount and UTS namespaces; builds the root (setup-script.ts)
+ *   |                     and holds them until the container runs
+ *   `- monitor (unshare)  in the same two namespaces, parent of the PID namespace
+ *      `- the program     PID 1 of it; in a mount namespace copied from the setup's, with
+ *         `- ...          its own /proc
+ *
+ * Everything ends with its parent (launch-command.ts): whichever of podfs, monitor and
+ * program dies first, even by SIGKILL, the kernel kills the rest, processes with sessions of
+ * their own included. Namespaces are held by these processes alone and by no file, so mounts
+ * go with them. What remains on the disk is the scratch directory.
+ *
+ * This is no wall: a container runs as root on the host's files. It keeps a Pod's programs
+ * apart from the host's by accident, not by force.
+ */
+
+export interface SandboxOptions {
+  /** For this Pod alone, made if absent: mount points, hostname, applets. */
+  readonly scratchDirectory: string
+  /** podfs's own run-time directory, hidden in every container. */
+  readonly runtimeDirectory?: string
+  /** The host as it is, without copy-on-write. */
+  readonly hostRoot?: boolean
+  readonly clock?: Clock
+}
+
+export interface SandboxRuntime extends ContainerRuntime {
+  /**
+   * Builds the container's root ahead of `start` with the same object; its volumes must be
+   * mounted. Any number at a time. Rejects as `start` would.
+   */
+  prepare(container: ContainerLaunch): Promise<void>
+}
+
+/** Whether `busybox: true` gives busybox's shell; else the machine's own programs run. */
+export function hasBusybox(): boolean {
+  return findBusybox() !== undefined
+}
+
+export function createSandboxRuntime(options: SandboxOptions): SandboxRuntime {
+  return new Sandbox(options)
+}
+
+class Sandbox implements SandboxRuntime {
+  readonly #options: SandboxOptions
+  readonly #clock: Clock
+  readonly #prepared = new Map<ContainerLaunch, Promise<ContainerSetup>>()
+  readonly #setups = new Set<ContainerSetup>()
+  readonly #running = new Set<StartedProcess>()
+  #tools: MachineTools | undefined
+  #pod: Promise<PodFiles> | undefined
+  #setupCount = 0
+  #closed: Promise<void> | undefined
+
+  constructor(options: SandboxOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+  }
+
+  async prepare(container: ContainerLaunch): Promise<void> {
+    let setup = this.#prepared.get(container)
+    if (!setup) {
+      setup = this.#setUp(container)
+      this.#prepared.set(container, setup)
+    }
+    await setup
+  }
+
+  async start(container: ContainerLaunch): Promise<RunningContainer> {
+    const prepared = this.#prepared.get(container)
+    // Each start has a root of its own: a restarted container finds its files as new.
+    this.#prepared.delete(container)
+    const setup = await (prepared ?? this.#setUp(container))
+    try {
+      const running = await startProcess({
+        tools: this.#findTools(),
+        clock: this.#clock,
+        name: container.name,
+        setup,
+        launch: toLaunch(container),
+      })
+      this.#running.add(running)
+      void running.exited.then(() => this.#running.delete(running))
+      // A start that was under way when close() began.
+      if (this.#closed) await running.kill()
+      return running
+    } finally {
+      // Not awaited: the kernel takes its time to dismantle a mount namespace.
+      void setup.release().then(() => this.#setups.delete(setup))
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#running].map(running => running.kill()))
+    await Promise.allSettled(this.#prepared.values())
+    await Promise.all([...this.#setups].map(setup => setup.release()))
+    const { scratchDirectory } = this.#options
+    await Promise.all(
+      Object.values(ownNames).map(name =>
+        rm(join(scratchDirectory, name), { recursive: true, force: true }),
+      ),
+    )
+  }
+
+  async #setUp(container: ContainerLaunch): Promise<ContainerSetup> {
+    if (this.#closed)
+      throw new ContainerStartError(container.name, 'the Pod has ended')
+    try {
+      const tools = this.#findTools()
+      const pod = await this.#podFiles(container)
+      const { hostsFile, hostname, mounts, workingDir = '/' } = container
+      const { runtimeDirectory, hostRoot = false } = this.#options
+      const plan = planRoot(readHostView(), {
+        world: pod.world,
+        mounts,
+        workingDir,
+        hostRoot,
+        ...(hostsFile === undefined ? {} : { hostsFile }),
+        ...(hostname === undefined ? {} : { hostnameFile: pod.hostnameFile }),
+        ...(container.busybox && pod.busybox ? { busybox: pod.busybox } : {}),
+      })
+      this.#setupCount += 1
+      const directory = join(pod.setups, String(this.#setupCount))
+      await mkdir(directory)
+      const setup = await setUpContainer({
+        tools,
+        plan,
+        world: pod.world,
+        directory,
+        ...(hostname === undefined ? {} : { hostname }),
+        ...(runtimeDirectory === undefined ? {} : { runtimeDirectory }),
+      })
+      this.#setups.add(setup)
+      return setup
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      throw new ContainerStartError(container.name, message, { cause: error })
+    }
+  }
+
+  #findTools(): MachineTools {
+    this.#tools ??= findMachineTools()
+    return this.#tools
+  }
+
+  async #podFiles(container: ContainerLaunch): Promise<PodFiles> {
+    this.#pod ??= makePodFiles(this.#options.scratchDirectory)
+    const pod = await this.#pod
+    if (container.hostname !== undefined)
+      await writeFile(pod.hostnameFile, `${container.hostname}\n`)
+    if (container.busybox && pod.busybox) await pod.fillApplets()
+    return pod
+  }
+}
+
+/** All that is made in the scratch directory, and removed at the end. */
+const ownNames = {
+  world: 'root',
+  setups: 'setups',
+  hostname: 'hostname',
+  applets: 'applets',
+} as const
+
+interface PodFiles {
+  /** Where all roots of the Pod are put together, each in its own namespace. */
+  readonly world: string
+  /** A directory for each setup. */
+  readonly setups: string
+  readonly hostnameFile: string
+  readonly busybox: BusyboxMounts | undefined
+  /** Once per Pod. */
+  fillApplets(): Promise<void>
+}
+
+async function makePodFiles(scratchDirectory: string): Promise<PodFiles> {
+  const world = join(scratchDirectory, ownNames.world)
+  const setups = join(scratchDirectory, ownNames.setups)
+  const applets = join(scratchDirectory, ownNames.applets)
+  for (const directory of [world, setups, applets])
+    await mkdir(directory, { recursive: true })
+  const program = findBusybox()
+  let filled: Promise<void> | undefined
+  return {
+    world,
+    setups,
+    hostnameFile: join(scratchDirectory, ownNames.hostname),
+    busybox: program === undefined ? undefined : { program, applets },
+    fillApplets: () => {
+      filled ??=
+        program === undefined
+          ? Promise.resolve()
+          : makeApplets(program, applets)
+      return filled
+    },
+  }
+}
+
+function toLaunch(container: ContainerLaunch): Launch {
+  const { argv, user, busybox, workingDir = '/' } = container
+  const env = new Map(container.env)
+  if (busybox && hasBusybox()) {
+    const path = env.get('PATH')
+    env.set(
+      'PATH',
+      path === undefined ? appletsDirectory : `${appletsDirectory}:${path}`,
+    )
+  }
+  return { argv, env, workingDir, ...(user ? { user } : {}) }
+}

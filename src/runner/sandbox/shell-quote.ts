@@ -1,0 +1,4 @@
+/** One word of sh, whatever is in it. */
+export function shellQuote(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`
+}
