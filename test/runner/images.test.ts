@@ -1,0 +1,133 @@
+import t from 'tap'
+
+import {
+  containerArgv,
+  createImageMap,
+  findImage,
+  parseImageFlag,
+  unknownImages,
+} from '../../src/runner/images.ts'
+import { splitShellWords } from '../../src/runner/shell-words.ts'
+import { makeContainer } from '../helpers/make-objects.ts'
+
+const none = createImageMap()
+
+t.test('the built-in map knows its images under any registry', async t => {
+  const cases = [
+    ['busybox', 'busybox'],
+    ['busybox:1.36', 'busybox'],
+    ['docker.io/library/busybox', 'busybox'],
+    ['docker.io/busybox@sha256:abc', 'busybox'],
+    ['k8s.gcr.io/busybox', 'busybox'],
+    ['localhost:5000/busybox:x', 'busybox'],
+    [
+      'registry.k8s.io/e2e-test-images/busybox:1.29-4',
+      'e2e-test-images/busybox',
+    ],
+    ['registry.k8s.io/pause:3.9', 'pause'],
+    ['nginx:1.27-alpine', 'nginx'],
+    ['team/nginx', undefined],
+    ['mybusybox', undefined],
+    ['busybox/other', undefined],
+  ] as const
+  for (const [image, pattern] of cases) {
+    t.equal(findImage(none, image)?.pattern, pattern, image)
+  }
+})
+
+t.test('the most specific pattern wins, the user before the map', async t => {
+  const patterns = [
+    '*',
+    '*app*',
+    'ghcr.io/',
+    'ghcr.io/team/',
+    'app',
+    'ghcr.io/team/app',
+    'ghcr.io/team/app:1',
+  ]
+  const images = createImageMap(patterns.map(pattern => ({ pattern })))
+  const cases = [
+    ['ghcr.io/team/app:1', 'ghcr.io/team/app:1'],
+    ['ghcr.io/team/app:2', 'ghcr.io/team/app'],
+    ['ghcr.io/team/other', 'ghcr.io/team/'],
+    ['ghcr.io/else', 'ghcr.io/'],
+    ['quay.io/app', 'app'],
+    ['quay.io/my-app:3', '*app*'],
+    ['busybox', '*'],
+  ] as const
+  for (const [image, pattern] of cases) {
+    t.equal(findImage(images, image)?.pattern, pattern, image)
+  }
+  const twice = createImageMap([
+    { pattern: 'x', entrypoint: ['one'] },
+    { pattern: 'x', entrypoint: ['two'] },
+  ])
+  t.same(findImage(twice, 'x')?.entrypoint, ['two'], 'the later of equals')
+})
+
+t.test('another command for busybox still has its shell', async t => {
+  const images = createImageMap([parseImageFlag('busybox=sh -c x')])
+  t.equal(findImage(images, 'busybox:1')?.busybox, true)
+  t.equal(
+    findImage(createImageMap([{ pattern: '*' }]), 'x')?.busybox,
+    undefined,
+  )
+})
+
+t.test('C123 C124 C125 C126: command and args over the image', async t => {
+  const entry = { pattern: 'x', entrypoint: ['ep'], args: ['d1', 'd2'] }
+  const cases = [
+    [{}, ['ep', 'd1', 'd2']],
+    [{ args: ['a'] }, ['ep', 'a']],
+    [{ command: ['c'] }, ['c']],
+    [{ command: ['c'], args: ['a'] }, ['c', 'a']],
+    [{ command: ['$(V)'], args: ['$(V) $(NO)'] }, ['v', 'v $(NO)']],
+  ] as const
+  const env = new Map([['V', 'v']])
+  for (const [options, expected] of cases) {
+    t.same(containerArgv(makeContainer(options), entry, env), expected)
+  }
+  const busybox = makeContainer({ args: ['sleep', '1'] })
+  t.same(containerArgv(busybox, findImage(none, 'busybox'), env), [
+    'sleep',
+    '1',
+  ])
+})
+
+t.test('an unknown image prints the flag to type', async t => {
+  const unknown = makeContainer({ image: 'quay.io/a/b:1', args: ['x'] })
+  t.throws(() => containerArgv(unknown, undefined, new Map()), {
+    code: 'IMAGE_UNKNOWN',
+    message: /--image 'quay.io\/a\/b:1=COMMAND'/,
+  })
+  const known = makeContainer({ image: 'quay.io/a/b:1', command: ['x'] })
+  t.same(containerArgv(known, undefined, new Map()), ['x'])
+  const errors = unknownImages([unknown, unknown, known], none)
+  t.equal(errors.length, 1, 'told once for each image')
+})
+
+t.test('--image', async t => {
+  t.same(parseImageFlag(`a/b:1=sh -c 'x=1 "y"'`), {
+    pattern: 'a/b:1',
+    entrypoint: ['sh', '-c', 'x=1 "y"'],
+  })
+  for (const bad of ['', 'x', '=x']) {
+    t.throws(() => parseImageFlag(bad), { code: 'IMAGE_FLAG_INVALID' })
+  }
+})
+
+t.test('words as a shell makes them', async t => {
+  const cases = [
+    ['', []],
+    ['  a  b ', ['a', 'b']],
+    [`nginx -g 'daemon off;'`, ['nginx', '-g', 'daemon off;']],
+    [String.raw`a\ b "c \"d\" \n"`, ['a b', String.raw`c "d" \n`]],
+    [`''`, ['']],
+    [`a'b'"c"d`, ['abcd']],
+    ['tail\\', ['tail\\']],
+  ] as const
+  for (const [text, words] of cases) t.same(splitShellWords(text), words, text)
+  for (const bad of ["'a", '"a']) {
+    t.throws(() => splitShellWords(bad), { code: 'SHELL_WORDS_UNCLOSED' })
+  }
+})

@@ -1,0 +1,578 @@
+import { readFileSync } from 'node:fs'
+
+import t, { type Test } from 'tap'
+
+import type { Container, PodSpec } from '../../src/api/types.ts'
+import {
+  makeConfigMap,
+  makeContainer,
+  makePod,
+} from '../helpers/make-objects.ts'
+import { endlessHook, settle } from '../helpers/fake-runtime.ts'
+import {
+  PodRunnerHarness,
+  type HarnessOptions,
+} from '../helpers/pod-runner-harness.ts'
+
+function pod(
+  containers: readonly (Partial<Container> & { name: string })[],
+  spec: Partial<PodSpec> = {},
+) {
+  return makePod({
+    name: 'p',
+    spec: { containers: containers.map(makeContainer), ...spec },
+  })
+}
+
+const command = ['program']
+const a = { name: 'a', command }
+const b = { name: 'b', command }
+const sidecar = (name: string, rest: Partial<Container> = {}) =>
+  makeContainer({ name, command, restartPolicy: 'Always', ...rest })
+const init = (name: string) => makeContainer({ name, command })
+const exec = { exec: { command: ['hook'] } }
+
+type Harness = InstanceType<typeof PodRunnerHarness>
+
+function test(
+  title: string,
+  options: HarnessOptions,
+  body: (h: Harness, t: Test) => Promise<void>,
+): void {
+  t.test(title, async t => body(new PodRunnerHarness(t, options), t))
+}
+
+test(
+  'starts the containers in order and tells it as a kubelet does',
+  { pod: pod([b, a]) },
+  async (h, t) => {
+    await h.start()
+    t.same(h.journal(), ['start b', 'start a'])
+    t.same(h.told('Pulled', 'Created', 'Started').slice(0, 3), [
+      'Pulled Container image "busybox" already present on machine',
+      'Created Created container: b',
+      'Started Started container b',
+    ])
+    t.equal(h.events[0]?.fieldPath, 'spec.containers{b}')
+    t.equal(h.statuses[0]?.phase, 'Pending')
+    t.equal(h.status.phase, 'Running')
+    t.same(
+      h.status.containerStatuses.map(({ name }) => name),
+      ['a', 'b'],
+    )
+    t.same(
+      h.status.conditions.map(({ type, status }) => `${type} ${status}`),
+      [
+        'PodReadyToStartContainers True',
+        'Initialized True',
+        'Ready True',
+        'ContainersReady True',
+        'PodScheduled True',
+      ],
+    )
+    const launch = h.runtime.launches[0]
+    t.equal(launch?.hostname, 'p')
+    t.equal(launch?.env.get('HOSTNAME'), 'p')
+    t.match(readFileSync(h.hostsFile, 'utf8'), /127\.1\.2\.3\tp\n$/)
+  },
+)
+
+test(
+  'C270: OnFailure, first exit 1, then 0',
+  { pod: pod([a], { restartPolicy: 'OnFailure' }) },
+  async (h, t) => {
+    await h.start()
+    await h.exit('a', 1)
+    t.equal(h.container('a').restartCount, 1, 'the first restart is immediate')
+    t.equal(h.container('a').lastState.terminated?.exitCode, 1)
+    await h.exit('a', 0)
+    const status = await h.runner.finished
+    t.equal(status.phase, 'Succeeded')
+    t.equal(status.containerStatuses[0]?.state.terminated?.reason, 'Completed')
+    t.equal(h.container('a').ready, false)
+    t.equal(h.journal().at(-1), 'close')
+  },
+)
+
+test(
+  'C271 6.1: Never, and the terminal phase comes last',
+  { pod: pod([a], { restartPolicy: 'Never' }) },
+  async (h, t) => {
+    await h.start()
+    await h.exit('a', 7)
+    const status = await h.runner.finished
+    t.equal(status.phase, 'Failed')
+    t.equal(status.containerStatuses[0]?.state.terminated?.reason, 'Error')
+    const before = h.statuses.at(-2)
+    t.equal(before?.phase, 'Running')
+    t.equal(before?.conditions[2]?.reason, 'PodFailed')
+    t.equal(h.condition('PodReadyToStartContainers')?.status, 'False')
+  },
+)
+
+test('C275: crash loop with its delays', { pod: pod([a]) }, async (h, t) => {
+  await h.start()
+  await h.exit('a', 1)
+  for (const [restarts, delay, text] of [
+    [2, 10_000, '10s'],
+    [3, 20_000, '20s'],
+    [4, 40_000, '40s'],
+    [5, 80_000, '1m20s'],
+    [6, 160_000, '2m40s'],
+    [7, 300_000, '5m0s'],
+    [8, 300_000, '5m0s'],
+  ] as const) {
+    await h.exit('a', 1)
+    t.same(h.container('a').state.waiting, {
+      reason: 'CrashLoopBackOff',
+      message: `back-off ${text} restarting failed container=a pod=p_default(p-uid)`,
+    })
+    t.equal(h.status.phase, 'Running')
+    await h.advance(delay - 1)
+    t.ok(h.container('a').state.waiting, 'not a moment earlier')
+    await h.advance(1)
+    t.ok(h.container('a').state.running)
+    t.equal(h.container('a').restartCount, restarts)
+  }
+  t.equal(h.told('BackOff').length, 7, 'told once for each wait')
+  await h.advance(600_001)
+  await h.exit('a', 1)
+  t.ok(h.container('a').state.running, 'ten good minutes and it begins anew')
+})
+
+test(
+  'C217 C221: init containers one after the other',
+  {
+    pod: pod([a], {
+      initContainers: [init('i1'), init('i2')],
+      restartPolicy: 'Never',
+    }),
+  },
+  async (h, t) => {
+    await h.start()
+    t.same(h.journal(), ['start i1'])
+    t.equal(h.container('a').state.waiting?.reason, 'PodInitializing')
+    t.equal(
+      h.condition('Initialized')?.message,
+      'containers with incomplete status: [i1 i2]',
+    )
+    await h.exit('i1', 0)
+    await h.exit('i2', 0)
+    t.same(h.journal(), ['exit i1 0', 'start i2', 'exit i2 0', 'start a'])
+    t.equal(h.container('i1').ready, true)
+    await h.exit('a', 0)
+    t.equal((await h.runner.finished).phase, 'Succeeded')
+  },
+)
+
+test(
+  'C220: a failed init container of a Never Pod ends it',
+  {
+    pod: pod([a], {
+      initContainers: [init('i1'), init('i2')],
+      restartPolicy: 'Never',
+    }),
+  },
+  async (h, t) => {
+    await h.start()
+    await h.exit('i1', 1)
+    t.equal((await h.runner.finished).phase, 'Failed')
+    t.equal(h.container('a').state.waiting?.reason, 'PodInitializing')
+    t.equal(h.container('i2').state.waiting?.reason, 'PodInitializing')
+    t.same(h.journal(), ['start i1', 'exit i1 1', 'close'])
+  },
+)
+
+test(
+  'C228 C231 C232 C230: sidecars',
+  {
+    pod: pod([a], { initContainers: [sidecar('s')], restartPolicy: 'Never' }),
+  },
+  async (h, t) => {
+    await h.start()
+    t.same(h.journal(), ['start s', 'start a'])
+    await h.exit('s', 0)
+    t.same(h.journal(), ['exit s 0', 'start s'], 'whatever the policy is')
+    await h.exit('a', 0)
+    t.same(h.journal(), ['exit a 0', 'SIGTERM s', 'exit s 143', 'close'])
+    t.equal((await h.runner.finished).phase, 'Succeeded')
+  },
+)
+
+test(
+  'C236 C238: preStop at once, SIGTERM in reverse order',
+  {
+    pod: pod([{ ...a, lifecycle: { preStop: exec } }], {
+      initContainers: [
+        sidecar('s1', { lifecycle: { preStop: exec } }),
+        sidecar('s2'),
+      ],
+    }),
+    behaviours: { a: { onTerm: 'ignore' } },
+  },
+  async (h, t) => {
+    await h.start()
+    h.journal()
+    const finished = h.runner.terminate()
+    await settle()
+    t.same(h.journal(), ['exec s1 hook', 'exec a hook', 'SIGTERM a'])
+    await h.exit('a', 0)
+    await finished
+    t.same(h.journal(), [
+      'exit a 0',
+      'SIGTERM s2',
+      'exit s2 143',
+      'SIGTERM s1',
+      'exit s1 143',
+      'close',
+    ])
+    t.same(h.told('Killing').length, 3)
+    t.equal(h.status.phase, 'Succeeded')
+  },
+)
+
+test(
+  'C288 C290: SIGKILL after the grace period',
+  { pod: pod([a]), behaviours: { a: { onTerm: 'ignore' } } },
+  async (h, t) => {
+    await h.start()
+    void h.runner.terminate(5)
+    await h.advance(4999)
+    t.equal(h.status.phase, 'Running')
+    await h.advance(1)
+    const { phase } = await h.runner.finished
+    t.equal(phase, 'Failed')
+    t.equal(h.container('a').state.terminated?.exitCode, 137)
+    t.equal(h.container('a').state.terminated?.reason, 'Error')
+  },
+)
+
+test(
+  'a second terminate with 0 kills at once',
+  {
+    pod: pod([{ ...a, lifecycle: { preStop: exec } }, b]),
+    behaviours: { a: { exec: endlessHook }, b: { onTerm: 'ignore' } },
+  },
+  async (h, t) => {
+    await h.start()
+    h.journal()
+    void h.runner.terminate()
+    await h.advance(1000)
+    t.same(h.journal(), ['exec a hook', 'SIGTERM b'])
+    void h.runner.terminate(0)
+    await h.runner.finished
+    t.same(h.journal().slice(0, 4).toSorted(), [
+      'SIGKILL a',
+      'SIGKILL b',
+      'exit a 137',
+      'exit b 137',
+    ])
+  },
+)
+
+test(
+  'C206 C289: grace cuts the preStop hook, 2 s stay for SIGTERM',
+  {
+    pod: pod([{ ...a, lifecycle: { preStop: { sleep: { seconds: 50 } } } }]),
+    behaviours: { a: { onTerm: 'ignore' } },
+  },
+  async (h, t) => {
+    await h.start()
+    h.journal()
+    void h.runner.terminate(30)
+    await h.advance(29_999)
+    t.same(h.journal(), [])
+    await h.advance(1)
+    t.same(h.journal(), ['SIGTERM a'])
+    await h.advance(1999)
+    t.same(h.journal(), [])
+    await h.advance(1)
+    t.match(h.journal(), ['SIGKILL a'])
+    t.same(h.told('FailedPreStopHook'), [])
+  },
+)
+
+test(
+  'C196: a failing preStop hook is told and changes nothing',
+  {
+    pod: pod([{ ...a, lifecycle: { preStop: exec } }]),
+    behaviours: { a: { exec: async () => ({ exitCode: 1, output: 'x' }) } },
+  },
+  async (h, t) => {
+    await h.start()
+    await h.runner.terminate()
+    t.same(h.told('FailedPreStopHook'), [
+      'FailedPreStopHook PreStopHook failed',
+    ])
+    t.same(h.journal().slice(1), [
+      'exec a hook',
+      'SIGTERM a',
+      'exit a 143',
+      'close',
+    ])
+  },
+)
+
+test(
+  'C213: the next container waits for postStart',
+  {
+    pod: pod([
+      { ...a, lifecycle: { postStart: { sleep: { seconds: 3 } } } },
+      b,
+    ]),
+  },
+  async (h, t) => {
+    await h.start()
+    t.same(h.journal(), ['start a'])
+    await h.advance(2999)
+    t.same(h.journal(), [])
+    await h.advance(1)
+    t.same(h.journal(), ['start b'])
+  },
+)
+
+test(
+  '4.3: a failing postStart hook ends the container',
+  {
+    pod: pod([{ ...a, lifecycle: { postStart: exec, preStop: exec } }], {
+      restartPolicy: 'OnFailure',
+    }),
+    behaviours: { a: { exec: async () => ({ exitCode: 1, output: 'x' }) } },
+  },
+  async (h, t) => {
+    await h.start()
+    t.same(h.journal().slice(0, 5), [
+      'start a',
+      'exec a hook',
+      'exec a hook',
+      'SIGTERM a',
+      'exit a 143',
+    ])
+    t.equal(
+      h.told('FailedPostStartHook')[0],
+      'FailedPostStartHook PostStartHook failed',
+    )
+    t.equal(h.told('Killing')[0], 'Killing FailedPostStartHook')
+    t.equal(h.container('a').state.waiting?.reason, 'CrashLoopBackOff')
+    t.ok(
+      h.statuses.some(
+        ({ containerStatuses: [status] }) =>
+          status?.state.waiting?.reason === 'PostStartHookError',
+      ),
+    )
+  },
+)
+
+test(
+  'terminate abandons an endless postStart hook',
+  {
+    pod: pod([{ ...a, lifecycle: { postStart: exec } }, b]),
+    behaviours: { a: { exec: endlessHook } },
+  },
+  async (h, t) => {
+    await h.start()
+    await h.runner.terminate()
+    t.same(h.journal(), [
+      'start a',
+      'exec a hook',
+      'SIGTERM a',
+      'exit a 143',
+      'close',
+    ])
+    t.same(h.told('FailedPostStartHook'), [])
+    t.equal(h.container('b').state.terminated?.reason, 'ContainerStatusUnknown')
+  },
+)
+
+const needsConfigMap = {
+  ...a,
+  env: [
+    {
+      name: 'X',
+      valueFrom: {
+        configMapKeyRef: { name: 'nope', key: 'k', optional: false },
+      },
+    },
+  ],
+}
+
+test(
+  '6.10: a missing ConfigMap is waited for, and told once',
+  { pod: pod([needsConfigMap, b]) },
+  async (h, t) => {
+    await h.start()
+    t.same(h.container('a').state.waiting, {
+      reason: 'CreateContainerConfigError',
+      message: 'configmap "nope" not found',
+    })
+    t.ok(h.container('b').state.running, 'does not hold up the next one')
+    t.equal(h.status.phase, 'Pending')
+    t.equal(h.status.podIP, '127.1.2.3')
+    await h.advance(60_000)
+    h.runner.wake()
+    await settle()
+    t.same(h.told('Failed'), ['Failed Error: configmap "nope" not found'])
+    h.configMaps.set('nope', makeConfigMap({ name: 'nope' }))
+    h.runner.wake()
+    await settle()
+    t.equal(
+      h.told('Failed')[1],
+      "Failed Error: couldn't find key k in ConfigMap default/nope",
+    )
+    h.configMaps.set('nope', makeConfigMap({ name: 'nope', data: { k: 'v' } }))
+    h.runner.wake()
+    await settle()
+    t.equal(h.runtime.launches.at(-1)?.env.get('X'), 'v')
+    t.equal(h.status.phase, 'Running')
+    t.equal(h.container('a').restartCount, 0)
+  },
+)
+
+let volumeError: string | undefined
+test(
+  'C312: a volume that fails is told once and waited for',
+  {
+    pod: pod([
+      {
+        ...a,
+        volumeMounts: [{ name: 'v', mountPath: '/v', readOnly: false }],
+      },
+    ]),
+    options: {
+      volume: async () => {
+        if (volumeError !== undefined) throw new Error(volumeError)
+        return { path: '/volumes/v', readOnly: true, recursive: false }
+      },
+    },
+  },
+  async (h, t) => {
+    volumeError =
+      'MountVolume.SetUp failed for volume "v" : configmap "y" not found'
+    await h.start()
+    await h.advance(10_000)
+    t.same(h.told('FailedMount'), [`FailedMount ${volumeError}`])
+    t.equal(h.condition('PodReadyToStartContainers')?.status, 'False')
+    t.equal(h.condition('Initialized')?.status, 'True')
+    t.equal(h.container('a').state.waiting?.reason, 'ContainerCreating')
+    t.equal(h.status.podIP, undefined)
+    volumeError = undefined
+    h.runner.wake()
+    await settle()
+    t.same(h.runtime.launches[0]?.mounts, [
+      {
+        source: '/volumes/v',
+        mountPath: '/v',
+        readOnly: true,
+        recursive: false,
+      },
+    ])
+    t.equal(h.condition('Ready')?.status, 'True')
+  },
+)
+
+test(
+  'C294 6.6: a Pod whose volume never comes can be deleted',
+  {
+    pod: pod([
+      { ...a, volumeMounts: [{ name: 'v', mountPath: '/v', readOnly: false }] },
+    ]),
+    options: { volume: () => new Promise(() => undefined) },
+  },
+  async (h, t) => {
+    await h.start()
+    const status = await h.runner.terminate()
+    t.equal(status.phase, 'Failed')
+    t.same(status.containerStatuses[0]?.state.terminated, {
+      exitCode: 137,
+      reason: 'ContainerStatusUnknown',
+      message: 'The container could not be located when the pod was terminated',
+      startedAt: null,
+      finishedAt: null,
+    })
+    t.equal(h.condition('Ready')?.reason, 'ContainersNotReady')
+    t.same(h.journal(), ['close'])
+  },
+)
+
+test('terminate before start', { pod: pod([a]) }, async (h, t) => {
+  t.equal((await h.runner.terminate()).phase, 'Failed')
+  h.runner.start()
+  await settle()
+  t.same(h.journal(), ['close'])
+})
+
+test(
+  'C239: deleted while an init container runs',
+  { pod: pod([a], { initContainers: [init('i')] }) },
+  async (h, t) => {
+    await h.start()
+    const { phase } = await h.runner.terminate()
+    t.equal(phase, 'Failed')
+    t.equal(h.container('i').state.terminated?.exitCode, 143)
+    t.equal(h.container('a').state.waiting?.reason, 'PodInitializing')
+  },
+)
+
+test(
+  '6.4: what the run-time cannot start',
+  { pod: pod([a]), behaviours: { a: { startError: 'no such program' } } },
+  async (h, t) => {
+    await h.start()
+    t.equal(h.container('a').lastState.terminated?.exitCode, 128)
+    t.equal(
+      h.container('a').lastState.terminated?.startedAt,
+      '1970-01-01T00:00:00Z',
+    )
+    t.equal(h.container('a').state.waiting?.reason, 'CrashLoopBackOff')
+    t.equal(h.status.phase, 'Running')
+    t.equal(h.told('Failed')[0], 'Failed Error: no such program')
+    await h.runner.terminate()
+    t.equal(h.container('a').state.terminated?.reason, 'StartError')
+  },
+)
+
+test(
+  'C297: activeDeadlineSeconds, set while it runs',
+  { pod: pod([a]) },
+  async (h, t) => {
+    await h.start()
+    h.runner.updatePod(pod([a, b], { activeDeadlineSeconds: 5 }))
+    await h.advance(4999)
+    t.equal(h.status.phase, 'Running')
+    await h.advance(1)
+    const status = await h.runner.finished
+    t.equal(status.phase, 'Failed')
+    t.equal(status.reason, 'DeadlineExceeded')
+    t.equal(status.containerStatuses.length, 1, 'the containers stay')
+    t.match(
+      h.events.find(({ reason }) => reason === 'DeadlineExceeded'),
+      {
+        type: 'Normal',
+      },
+    )
+  },
+)
+
+test(
+  'output is handed on to the end before the Pod has finished',
+  { pod: pod([a], { restartPolicy: 'Never' }) },
+  async (h, t) => {
+    await h.start()
+    h.runtime.running.get('a')?.stderr.write('half')
+    await h.exit('a', 0)
+    await h.runner.finished
+    t.same(h.output, ['a stderr half', 'a end'])
+  },
+)
+
+test(
+  'an unknown image says which flag to type',
+  { pod: pod([{ name: 'a', image: 'quay.io/x' }]) },
+  async (h, t) => {
+    await h.start()
+    t.match(h.container('a').state.waiting, {
+      reason: 'ErrImagePull',
+      message: /--image 'quay.io\/x=COMMAND'/,
+    })
+  },
+)
