@@ -291,7 +291,7 @@ t.test('an unexpected error is EIO and one log line', async t => {
   t.equal(log.length, 1)
 })
 
-t.test('no bytes make it throw, or answer other than once', async t => {
+t.test('no bytes make it throw, or answer other than once', async () => {
   const anyRequest = fc.oneof(
     fc.uint8Array({ maxLength: 200 }).map(bytes => Buffer.from(bytes)),
     fc

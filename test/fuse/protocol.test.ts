@@ -78,7 +78,7 @@ t.test('encodes an attr at the offsets of the kernel header', async t => {
   t.strictSame(wire.decodeAttr(out, 0), attr)
 })
 
-t.test('an attr survives a round trip', async t => {
+t.test('an attr survives a round trip', async () => {
   const word = fc.integer({ min: 0, max: 0xffff_ffff })
   const long = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
   const time = fc.record({
