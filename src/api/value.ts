@@ -14,16 +14,7 @@ export type Value =
 export function describeType(value: Value): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'a list'
-  switch (typeof value) {
-    case 'boolean':
-      return 'a boolean'
-    case 'number':
-      return 'a number'
-    case 'string':
-      return 'a string'
-    default:
-      return 'a mapping'
-  }
+  return typeof value === 'object' ? 'a mapping' : `a ${typeof value}`
 }
 
 export function isMapping(value: unknown): value is ReadonlyMap<string, Value> {

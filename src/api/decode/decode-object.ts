@@ -161,13 +161,8 @@ function build(
         immutable: decoded['immutable'] === true,
       }
     case 'Pod':
-      return {
-        kind,
-        metadata,
-        source,
-        spec: buildPodSpec(decoded['spec']),
-      }
   }
+  return { kind, metadata, source, spec: buildPodSpec(decoded['spec']) }
 }
 
 function buildMetadata(decoded: unknown, options: DecodeOptions): ObjectMeta {

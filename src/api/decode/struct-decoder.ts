@@ -78,12 +78,13 @@ function walkField(
       // The value is kept: validation looks at it, though nothing else does.
       context.findings.add('ignored', path, `ignored: ${reason}`)
       return result
-    default:
+    case 'emulated':
       if (!isEmpty(result)) {
         context.findings.add('emulated', path, `emulated: ${reason}`)
       }
-      return result
+      break
   }
+  return result
 }
 
 function walkType(
@@ -175,8 +176,9 @@ function walkScalar(
     case 'quantity':
       return walkQuantity(value, path, findings)
     case 'bytes':
-      return walkBytes(value, path, findings)
+      break
   }
+  return walkBytes(value, path, findings)
 }
 
 function walkInteger(

@@ -1,0 +1,76 @@
+export type SourceErrorCode =
+  /** A PATH that is not there, or may not be read. */
+  | 'SOURCE_UNREADABLE'
+  /** The kernel has no inotify watch or instance left. */
+  | 'SOURCE_WATCH_LIMIT'
+
+/** Why a source cannot start; what is wrong inside a file is a Finding instead. */
+export class SourceError extends Error {
+  readonly code: SourceErrorCode
+  readonly path: string
+  /** What to type to mend it. */
+  readonly fix: string | undefined
+
+  constructor(
+    code: SourceErrorCode,
+    path: string,
+    message: string,
+    options: ErrorOptions & { readonly fix?: string } = {},
+  ) {
+    super(`${path}: ${message}`, options)
+    this.name = 'SourceError'
+    this.code = code
+    this.path = path
+    this.fix = options.fix
+  }
+}
+
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error
+    ? String(error.code)
+    : undefined
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  ELOOP: 'too many symbolic links',
+  ENOTDIR: 'not a directory',
+  EISDIR: 'is a directory',
+}
+
+export function unreadable(path: string, cause: unknown): SourceError {
+  const code = errorCode(cause) ?? ''
+  return new SourceError(
+    'SOURCE_UNREADABLE',
+    path,
+    reasons[code] ?? `cannot be read${code === '' ? '' : ` (${code})`}`,
+    { cause },
+  )
+}
+
+/** `undefined` for an error that is not about the limits of inotify. */
+export function watchLimit(
+  path: string,
+  cause: unknown,
+): SourceError | undefined {
+  const code = errorCode(cause)
+  if (code === 'ENOSPC') {
+    return new SourceError(
+      'SOURCE_WATCH_LIMIT',
+      path,
+      'cannot be watched: the limit of inotify watches (fs.inotify.max_user_watches) is reached',
+      { cause, fix: 'sudo sysctl fs.inotify.max_user_watches=524288' },
+    )
+  }
+  if (code === 'EMFILE') {
+    return new SourceError(
+      'SOURCE_WATCH_LIMIT',
+      path,
+      'cannot be watched: the limit of inotify instances (fs.inotify.max_user_instances) or of open files is reached',
+      { cause, fix: 'sudo sysctl fs.inotify.max_user_instances=1024' },
+    )
+  }
+  return undefined
+}

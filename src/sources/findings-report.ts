@@ -1,0 +1,33 @@
+import type { Finding } from '../api/report.ts'
+
+/**
+ * Tells each mistake once: again only when it was mended in between. A mistake is the same
+ * when it moves to another line, because lines were added above it.
+ */
+export class FindingsReport {
+  readonly #report: (finding: Finding) => void
+  readonly #told = new Map<string, ReadonlySet<string>>()
+
+  constructor(report: (finding: Finding) => void) {
+    this.#report = report
+  }
+
+  /** All that is to be said of this origin now; what was said and is not among it is mended. */
+  set(origin: string, findings: readonly Finding[]): void {
+    const before = this.#told.get(origin)
+    const now = new Set<string>()
+    for (const finding of findings) {
+      const key = identity(finding)
+      if (!now.has(key) && before?.has(key) !== true) this.#report(finding)
+      now.add(key)
+    }
+    if (now.size === 0) this.#told.delete(origin)
+    else this.#told.set(origin, now)
+  }
+}
+
+function identity(finding: Finding): string {
+  const { treatment, position, object, fieldPath, message } = finding
+  const name = `${object?.kind} ${object?.namespace}/${object?.name}`
+  return JSON.stringify([treatment, position.path, name, fieldPath, message])
+}

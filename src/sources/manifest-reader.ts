@@ -1,0 +1,169 @@
+import { basename, dirname } from 'node:path'
+import { LineCounter, parseAllDocuments, type Document } from 'yaml'
+import {
+  decodeObject,
+  type DecodeOptions,
+} from '../api/decode/decode-object.ts'
+import { sortFindings } from '../api/decode/finding-list.ts'
+import type { Finding } from '../api/report.ts'
+import type { KubeObject, Position } from '../api/types.ts'
+import { isMapping } from '../api/value.ts'
+import { fieldPositions, positionsIn } from './yaml-positions.ts'
+import { toValue, YamlValueError } from './yaml-value.ts'
+
+export interface Manifest {
+  readonly objects: readonly KubeObject[]
+  /** Sorted by position. */
+  readonly findings: readonly Finding[]
+  /**
+   * False when the text is not YAML: then nothing is known of any of its objects, and the
+   * caller keeps those it has.
+   */
+  readonly parsed: boolean
+}
+
+/**
+ * Reads the text of a manifest file: YAML or JSON, several documents, Lists. Everything
+ * wrong is a finding with its line and column; nothing is thrown.
+ */
+export function readManifest(
+  text: string,
+  path: string,
+  options: DecodeOptions,
+): Manifest {
+  const lines = new LineCounter()
+  const toPosition = positionsIn(path, lines)
+  try {
+    return readDocuments(text, path, options, lines, toPosition)
+  } catch (error) {
+    // A bug here or in the library must not take down a daemon that serves other files.
+    const words = error instanceof Error ? error.message : String(error)
+    return broken([
+      rejection(toPosition(0), `podfs cannot read this file: ${words}`),
+    ])
+  }
+}
+
+function readDocuments(
+  text: string,
+  path: string,
+  options: DecodeOptions,
+  lines: LineCounter,
+  toPosition: (offset: number) => Position,
+): Manifest {
+  // Keys, merges and scalars are resolved by our own rules, which are kubectl's; the library
+  // gives the tree, in which each scalar is still text.
+  const documents = parseAllDocuments(text.replace(/^\uFEFF/, ''), {
+    schema: 'failsafe',
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: false,
+    merge: false,
+    logLevel: 'silent',
+  })
+  if (!Array.isArray(documents)) {
+    return { objects: [], findings: [], parsed: true }
+  }
+  if (/^kustomization(\.ya?ml)?$/i.test(basename(path))) {
+    return broken([kustomization(toPosition(0), path)])
+  }
+  const errors = documents.flatMap(document => document.errors)
+  const [first] = errors
+  if (first !== undefined) {
+    const template = templateIn(text, toPosition)
+    return broken(
+      // Only the first: what follows in the same file is mostly its consequence.
+      [
+        template ??
+          rejection(toPosition(first.pos[0]), yamlWords(first.message)),
+      ],
+    )
+  }
+  const objects: KubeObject[] = []
+  const findings: Finding[] = []
+  for (const document of documents) {
+    const result = readDocument(document, path, text, options, toPosition)
+    if ('objects' in result) {
+      objects.push(...result.objects)
+      findings.push(...result.findings)
+    } else {
+      return broken([result])
+    }
+  }
+  return { objects, findings: sortFindings(findings), parsed: true }
+}
+
+function readDocument(
+  document: Document.Parsed,
+  path: string,
+  text: string,
+  options: DecodeOptions,
+  toPosition: (offset: number) => Position,
+): Finding | Pick<Manifest, 'objects' | 'findings'> {
+  try {
+    const value = toValue(document)
+    // An empty document, or one of comments only.
+    if (value === null) return { objects: [], findings: [] }
+    const positionOf = fieldPositions(document, toPosition)
+    if (isMapping(value) && isKustomization(value)) {
+      return kustomization(positionOf('kind'), path)
+    }
+    return decodeObject(value, { ...positionOf(''), positionOf }, options)
+  } catch (error) {
+    if (!(error instanceof YamlValueError)) throw error
+    return (
+      templateIn(text, toPosition) ??
+      rejection(toPosition(error.offset), error.message, error.fix)
+    )
+  }
+}
+
+function isKustomization(value: ReadonlyMap<string, unknown>): boolean {
+  const apiVersion = value.get('apiVersion')
+  return (
+    typeof apiVersion === 'string' &&
+    apiVersion.startsWith('kustomize.config.k8s.io/')
+  )
+}
+
+function kustomization(position: Position, path: string): Finding {
+  return rejection(
+    position,
+    'a kustomization is not a manifest: kubectl makes manifests of it',
+    `kubectl kustomize ${dirname(path)} | podfs run -f -`,
+  )
+}
+
+/** `{{` outside of quotes and comments: a Helm template that nobody has rendered. */
+function templateIn(
+  text: string,
+  toPosition: (offset: number) => Position,
+): Finding | undefined {
+  const found = /^[^#'"\n]*?(\{\{)/m.exec(text)
+  if (found === null) return undefined
+  return rejection(
+    toPosition(found.index + found[0].length - 2),
+    'found {{ where YAML was expected: this is a template',
+    'helm template . | podfs run -f -',
+  )
+}
+
+/** The library's words, without a capital letter and without the text of the file. */
+function yamlWords(message: string): string {
+  // `Unexpected scalar token in YAML stream: "..."` quotes what may be a Secret's value.
+  const words = message.replace(/: ".*"$/s, '')
+  return `not YAML: ${words.charAt(0).toLowerCase()}${words.slice(1)}`
+}
+
+function rejection(position: Position, message: string, fix?: string): Finding {
+  return {
+    treatment: 'rejected',
+    position,
+    message,
+    ...(fix !== undefined && { fix }),
+  }
+}
+
+function broken(findings: readonly Finding[]): Manifest {
+  return { objects: [], findings, parsed: false }
+}

@@ -1,0 +1,24 @@
+import type { Finding } from '../api/report.ts'
+import type { Store } from '../store/store.ts'
+import type { Clock } from '../util/clock.ts'
+
+/** Where objects come from: it keeps the store equal to what it reads. */
+export interface Source {
+  /**
+   * The first complete read is done and in the store, its mistakes reported. Rejects with a
+   * SourceError when a PATH cannot be read, or not be watched.
+   */
+  start(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface SourceOptions {
+  readonly store: Store
+  readonly clock: Clock
+  /** For objects that name none. */
+  readonly namespace: string
+  /** Each mistake once, until it is mended and made again. */
+  readonly report: (finding: Finding) => void
+  /** False: read once. */
+  readonly watch: boolean
+}

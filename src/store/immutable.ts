@@ -1,0 +1,44 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { KubeObject } from '../api/types.ts'
+
+interface Refusal {
+  readonly fieldPath: string
+  readonly message: string
+}
+
+const immutable = 'Forbidden: field is immutable when `immutable` is set'
+
+/**
+ * What the API server would refuse of this update, in its words (ValidateConfigMapUpdate,
+ * ValidateSecretUpdate): once `immutable` is true it stays, and so does the data; the type of
+ * a Secret stays always. Metadata may change.
+ */
+export function immutableChange(
+  old: KubeObject,
+  object: KubeObject,
+): Refusal | undefined {
+  if (old.kind === 'Pod' || object.kind === 'Pod') return undefined
+  if (
+    old.kind === 'Secret' &&
+    object.kind === 'Secret' &&
+    old.type !== object.type
+  ) {
+    return {
+      fieldPath: 'type',
+      message: `Invalid value: ${JSON.stringify(object.type)}: field is immutable`,
+    }
+  }
+  if (!old.immutable) return undefined
+  if (!object.immutable) return { fieldPath: 'immutable', message: immutable }
+  if (!isDeepStrictEqual(old.data, object.data)) {
+    return { fieldPath: 'data', message: immutable }
+  }
+  if (
+    old.kind === 'ConfigMap' &&
+    object.kind === 'ConfigMap' &&
+    !isDeepStrictEqual(old.binaryData, object.binaryData)
+  ) {
+    return { fieldPath: 'binaryData', message: immutable }
+  }
+  return undefined
+}

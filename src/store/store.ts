@@ -1,0 +1,344 @@
+import { randomUUID } from 'node:crypto'
+import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
+import type { Finding } from '../api/report.ts'
+import type { KubeObject, ObjectKind } from '../api/types.ts'
+import { systemClock, type Clock } from '../util/clock.ts'
+import { immutableChange } from './immutable.ts'
+import { sameContent } from './same-content.ts'
+
+export interface StoreEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'
+  /** The new state; of DELETED the last one. */
+  readonly object: KubeObject
+  /** Only with MODIFIED. */
+  readonly old?: KubeObject
+}
+
+/** All that one `apply` changed; the store is already in the state after all of it. */
+export type StoreListener = (events: readonly StoreEvent[]) => void
+
+/** An object that an origin has, and that the store does not serve from there. */
+export interface Conflict {
+  readonly code: 'STORE_DUPLICATE_OBJECT' | 'STORE_IMMUTABLE_OBJECT'
+  readonly key: ObjectKey
+  readonly origin: string
+  /** For the person: names file, line and column. */
+  readonly finding: Finding
+}
+
+/** Another origin waits with an object of a key that is taken. */
+interface Claim {
+  readonly origin: string
+  readonly object: KubeObject
+}
+
+export interface StoreOptions {
+  readonly clock?: Clock
+  /** A listener threw; the others were told nevertheless. */
+  readonly onListenerError?: (error: unknown) => void
+}
+
+/**
+ * The latest object of each key, from any number of origins (files, directories, a cluster).
+ *
+ * Promises:
+ * - An object changes only when its content does: resourceVersion, uid and
+ *   creationTimestamp stay as they are otherwise, and no event is sent.
+ * - `uid` and `creationTimestamp` are those of the object's first appearance, unless the
+ *   manifest gives them.
+ * - Of two origins with the same key the first wins; when it lets go, the next takes over
+ *   without a DELETED in between.
+ * - An immutable Secret or ConfigMap keeps its data until it is deleted
+ *   (specification, 3.8; C52, C63).
+ * - Events come in one batch for each `apply`, after all of it is done.
+ */
+export class Store {
+  readonly #clock: Clock
+  readonly #onListenerError: (error: unknown) => void
+  readonly #objects = new Map<ObjectKey, KubeObject>()
+  /** In the order in which the origins claimed the key; the first is served. */
+  readonly #claims = new Map<ObjectKey, readonly Claim[]>()
+  readonly #origins = new Map<string, ReadonlySet<ObjectKey>>()
+  readonly #conflicts = new Map<string, Conflict>()
+  readonly #listeners = new Set<StoreListener>()
+  #resourceVersion = 0
+
+  constructor(options: StoreOptions = {}) {
+    this.#clock = options.clock ?? systemClock
+    this.#onListenerError = options.onListenerError ?? (() => undefined)
+  }
+
+  /** Sets all objects of one origin; what it had before and has no more is let go. */
+  replace(origin: string, objects: readonly KubeObject[]): readonly Conflict[] {
+    return this.apply(new Map([[origin, objects]]))
+  }
+
+  /**
+   * `replace` for several origins at once, in one batch of events: so an object that moved
+   * from one file to another is neither deleted nor in conflict.
+   *
+   * Gives the conflicts of these origins.
+   */
+  apply(
+    changes: ReadonlyMap<string, readonly KubeObject[]>,
+  ): readonly Conflict[] {
+    const touched = new Set<ObjectKey>()
+    const twice: Conflict[] = []
+    // Releases first, so that what moved between origins is free to be claimed.
+    for (const [origin, objects] of changes) {
+      const kept = new Set(objects.map(keyOf))
+      for (const key of this.#origins.get(origin) ?? []) {
+        touched.add(key)
+        if (!kept.has(key)) this.#release(origin, key)
+      }
+    }
+    for (const [origin, objects] of changes) {
+      const keys = new Set<ObjectKey>()
+      for (const object of objects) {
+        const key = keyOf(object)
+        touched.add(key)
+        if (keys.has(key)) {
+          twice.push(this.#duplicate(key, { origin, object }, objects))
+        } else {
+          keys.add(key)
+          this.#claim(key, { origin, object })
+        }
+      }
+      if (keys.size === 0) this.#origins.delete(origin)
+      else this.#origins.set(origin, keys)
+    }
+    const events = [...touched].flatMap(key => this.#settle(key) ?? [])
+    for (const origin of changes.keys()) {
+      this.#forget(conflict => conflict.origin === origin && isTwice(conflict))
+    }
+    for (const conflict of twice) this.#note(conflict, true)
+    this.#tell(events)
+    return this.conflicts().filter(conflict => changes.has(conflict.origin))
+  }
+
+  get(
+    kind: 'Secret',
+    namespace: string,
+    name: string,
+  ): Extract<KubeObject, { kind: 'Secret' }> | undefined
+  get(
+    kind: 'ConfigMap',
+    namespace: string,
+    name: string,
+  ): Extract<KubeObject, { kind: 'ConfigMap' }> | undefined
+  get(
+    kind: 'Pod',
+    namespace: string,
+    name: string,
+  ): Extract<KubeObject, { kind: 'Pod' }> | undefined
+  get(key: ObjectKey): KubeObject | undefined
+  get(
+    kindOrKey: ObjectKind | ObjectKey,
+    namespace?: string,
+    name?: string,
+  ): KubeObject | undefined {
+    const key =
+      namespace === undefined || name === undefined
+        ? (kindOrKey as ObjectKey)
+        : objectKey(kindOrKey as ObjectKind, namespace, name)
+    return this.#objects.get(key)
+  }
+
+  /** Sorted by namespace and name, as the API server lists them. */
+  list<K extends ObjectKind>(
+    kind: K,
+    namespace?: string,
+  ): readonly Extract<KubeObject, { kind: K }>[] {
+    return [...this.#objects.values()]
+      .filter(
+        (object): object is Extract<KubeObject, { kind: K }> =>
+          object.kind === kind &&
+          (namespace === undefined || object.metadata.namespace === namespace),
+      )
+      .sort((a, b) => compare(keyOf(a), keyOf(b)))
+  }
+
+  /** All that is in conflict now, also what was reported before. */
+  conflicts(): readonly Conflict[] {
+    return [...this.#conflicts.values()]
+  }
+
+  /** The version of the newest change. */
+  get resourceVersion(): string {
+    return String(this.#resourceVersion)
+  }
+
+  /** Tells of changes from now on; gives the function that ends it. */
+  watch(listener: StoreListener): () => void {
+    // A wrapper, so that the same function may watch twice.
+    const entry: StoreListener = events => listener(events)
+    this.#listeners.add(entry)
+    return () => this.#listeners.delete(entry)
+  }
+
+  #release(origin: string, key: ObjectKey): void {
+    const claims = (this.#claims.get(key) ?? []).filter(
+      claim => claim.origin !== origin,
+    )
+    if (claims.length === 0) this.#claims.delete(key)
+    else this.#claims.set(key, claims)
+  }
+
+  #claim(key: ObjectKey, claim: Claim): void {
+    const claims = this.#claims.get(key) ?? []
+    const at = claims.findIndex(each => each.origin === claim.origin)
+    this.#claims.set(
+      key,
+      at === -1 ? [...claims, claim] : claims.with(at, claim),
+    )
+  }
+
+  /** Brings the served object of a key, and its conflicts, in line with its claims. */
+  #settle(key: ObjectKey): StoreEvent | undefined {
+    this.#forget(conflict => conflict.key === key && !isTwice(conflict))
+    const [first, ...others] = this.#claims.get(key) ?? []
+    const old = this.#objects.get(key)
+    if (first === undefined) {
+      if (old === undefined) return undefined
+      this.#objects.delete(key)
+      return { type: 'DELETED', object: this.#versioned(old) }
+    }
+    for (const other of others) {
+      this.#note(this.#duplicate(key, other, [first.object]))
+    }
+    if (old === undefined) {
+      const object = this.#versioned(this.#born(first.object))
+      this.#objects.set(key, object)
+      return { type: 'ADDED', object }
+    }
+    const object = this.#inherit(first.object, old)
+    const refusal = immutableChange(old, object)
+    if (refusal !== undefined) {
+      this.#note({
+        code: 'STORE_IMMUTABLE_OBJECT',
+        key,
+        origin: first.origin,
+        finding: rejection(object, refusal.fieldPath, refusal.message),
+      })
+      return undefined
+    }
+    if (sameContent(old, object)) {
+      // Only the place in the file may have changed: later findings name the new one.
+      this.#objects.set(key, withVersion(object, old.metadata.resourceVersion))
+      return undefined
+    }
+    const modified = this.#versioned(object)
+    this.#objects.set(key, modified)
+    return { type: 'MODIFIED', object: modified, old }
+  }
+
+  #versioned(object: KubeObject): KubeObject {
+    this.#resourceVersion += 1
+    return withVersion(object, String(this.#resourceVersion))
+  }
+
+  #born(object: KubeObject): KubeObject {
+    const { uid, creationTimestamp } = object.metadata
+    return withMetadata(object, {
+      uid: uid === '' ? randomUUID() : uid,
+      creationTimestamp:
+        creationTimestamp ??
+        new Date(this.#clock.now()).toISOString().replace(/\.\d+Z$/, 'Z'),
+    })
+  }
+
+  #inherit(object: KubeObject, old: KubeObject): KubeObject {
+    const { uid, creationTimestamp } = object.metadata
+    const inherited = creationTimestamp ?? old.metadata.creationTimestamp
+    return withMetadata(object, {
+      uid: uid === '' ? old.metadata.uid : uid,
+      ...(inherited !== undefined && { creationTimestamp: inherited }),
+    })
+  }
+
+  #duplicate(
+    key: ObjectKey,
+    claim: Claim,
+    holders: readonly KubeObject[],
+  ): Conflict {
+    const holder = holders.find(object => keyOf(object) === key)
+    const { path, line, column } = holder?.source ?? claim.object.source
+    return {
+      code: 'STORE_DUPLICATE_OBJECT',
+      key,
+      origin: claim.origin,
+      finding: rejection(
+        claim.object,
+        undefined,
+        `already defined in ${path}:${line}:${column}; that one is used`,
+      ),
+    }
+  }
+
+  #note(conflict: Conflict, twice = false): void {
+    const id = `${conflict.key} ${conflict.origin}${twice ? ' twice' : ''}`
+    if (twice) twiceInOneOrigin.add(conflict)
+    this.#conflicts.set(id, conflict)
+  }
+
+  #forget(which: (conflict: Conflict) => boolean): void {
+    for (const [id, conflict] of this.#conflicts) {
+      if (which(conflict)) this.#conflicts.delete(id)
+    }
+  }
+
+  #tell(events: readonly StoreEvent[]): void {
+    if (events.length === 0) return
+    for (const listener of this.#listeners) {
+      try {
+        listener(events)
+      } catch (error) {
+        this.#onListenerError(error)
+      }
+    }
+  }
+}
+
+/** Conflicts inside one origin, which only a new read of that origin can end. */
+const twiceInOneOrigin = new WeakSet<Conflict>()
+
+function isTwice(conflict: Conflict): boolean {
+  return twiceInOneOrigin.has(conflict)
+}
+
+function withVersion(
+  object: KubeObject,
+  resourceVersion: string | undefined,
+): KubeObject {
+  return withMetadata(
+    object,
+    resourceVersion === undefined ? {} : { resourceVersion },
+  )
+}
+
+function withMetadata(
+  object: KubeObject,
+  metadata: Partial<KubeObject['metadata']>,
+): KubeObject {
+  return { ...object, metadata: { ...object.metadata, ...metadata } }
+}
+
+function rejection(
+  object: KubeObject,
+  fieldPath: string | undefined,
+  message: string,
+): Finding {
+  const { kind, metadata, source } = object
+  return {
+    treatment: 'rejected',
+    position: source.positionOf(fieldPath ?? ''),
+    object: { kind, namespace: metadata.namespace, name: metadata.name },
+    ...(fieldPath !== undefined && { fieldPath }),
+    message,
+  }
+}
+
+/** By code unit, not by locale: the order must not hang on the machine. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
