@@ -52,9 +52,10 @@ export function collectConfigMap(
       )
     return
   }
-  // No key is in both; were one, `data` would win for items, as here.
-  const files = new Map(configMap.binaryData)
+  // No key is in both: validation sees to that.
+  const files = new Map<string, Uint8Array>()
   for (const [key, text] of configMap.data) files.set(key, Buffer.from(text))
+  for (const [key, bytes] of configMap.binaryData) files.set(key, bytes)
   collectKeys(
     files,
     source,
