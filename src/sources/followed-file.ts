@@ -7,7 +7,7 @@ import { errorCode } from './errors.ts'
 /** Two looks this far apart must agree before a file is read (architecture, rule 9). */
 const lookMs = 10
 /** A file that is not there is gone only if it does not come back within this time. */
-const goneMs = 100
+export const goneMs = 100
 /** What is wrong with a file is believed when it has not changed for this time. */
 const stableMs = 250
 /** So long an empty file is taken for one whose writer has only just begun. */
@@ -188,14 +188,15 @@ export class FollowedFile {
     // A clock that went backwards must not make it wait longer.
     const remaining = Math.min(ms, ms - age)
     this.#timer = clock.after(remaining, () => {
-      void look(this.path)
-        .catch(() => undefined)
-        .then(now => {
-          if (this.#closed || this.#awake) return
-          if (now !== undefined && sameLook(now, seen)) callback()
-          else this.hint('change')
-        })
+      void this.#ifUnchanged(seen, callback)
     })
+  }
+
+  async #ifUnchanged(seen: BigIntStats, callback: () => void): Promise<void> {
+    const now = await look(this.path).catch(() => undefined)
+    if (this.#closed || this.#awake) return
+    if (now !== undefined && sameLook(now, seen)) callback()
+    else this.hint('change')
   }
 
   #emit(event: FileEvent): void {

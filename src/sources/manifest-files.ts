@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text as readText } from 'node:stream/consumers'
 import { keyOf } from '../api/object-key.ts'
@@ -6,7 +7,7 @@ import type { KubeObject } from '../api/types.ts'
 import type { Hint } from './directory-watch.ts'
 import { unreadable, watchLimit } from './errors.ts'
 import { FindingsReport } from './findings-report.ts'
-import { FollowedFile, type FileEvent } from './followed-file.ts'
+import { FollowedFile, goneMs, type FileEvent } from './followed-file.ts'
 import { readManifest, type Manifest } from './manifest-reader.ts'
 import {
   findManifests,
@@ -59,6 +60,9 @@ export class ManifestFiles implements Source {
   readonly #rounds: Rounds
   readonly #changes = new Map<string, readonly KubeObject[]>()
   #conflictTimer: { cancel(): void } | undefined
+  /** Followed, but not found in the tree since. */
+  readonly #unlisted = new Map<string, number>()
+  #unlistedTimer: { cancel(): void } | undefined
   #started = false
   #closed = false
   #onKnown: () => void = () => undefined
@@ -88,8 +92,9 @@ export class ManifestFiles implements Source {
       for (const path of tree.files) await this.#readOnce(path)
     }
     await this.#allKnown()
-    this.#flush()
+    // Not before: which of two files has an object must not hang on which was read first.
     this.#started = true
+    this.#flush()
     this.#reportConflicts()
   }
 
@@ -97,6 +102,7 @@ export class ManifestFiles implements Source {
     this.#closed = true
     this.#rounds.close()
     this.#conflictTimer?.cancel()
+    this.#unlistedTimer?.cancel()
     this.#watches.close()
     for (const file of this.#files.values()) file.follower.close()
   }
@@ -111,7 +117,6 @@ export class ManifestFiles implements Source {
   }
 
   async #readOnce(path: string): Promise<void> {
-    const { readFile } = await import('node:fs/promises')
     const bytes = await readFile(path).catch((error: unknown) => {
       throw unreadable(path, error)
     })
@@ -180,17 +185,30 @@ export class ManifestFiles implements Source {
       }
     }
     this.#hintKeys = keys
-    for (const [path, { follower }] of this.#files) {
-      // Gone, or ignored from now on: the follower finds out which.
-      if (!listed.has(path)) follower.hint('rename')
+    for (const [path, file] of this.#files) {
+      if (listed.has(path)) this.#unlisted.delete(path)
+      else this.#onUnlisted(path, file)
     }
-    this.#unlisted = new Set(
-      [...this.#files.keys()].filter(path => !listed.has(path)),
-    )
   }
 
-  /** Followed still, but no longer in the tree. */
-  #unlisted: ReadonlySet<string> = new Set()
+  /**
+   * A file that is not in the tree: gone (the follower says so when it is sure), hidden by a
+   * .gitignore from now on, or in a directory that is just being replaced.
+   */
+  #onUnlisted(path: string, file: ManifestFile): void {
+    const { clock } = this.#options
+    file.follower.hint('rename')
+    const since = this.#unlisted.get(path)
+    if (since !== undefined && clock.now() - since >= goneMs) {
+      this.#drop(path, file)
+      return
+    }
+    if (since === undefined) this.#unlisted.set(path, clock.now())
+    this.#unlistedTimer?.cancel()
+    this.#unlistedTimer = clock.after(goneMs + 1, () => {
+      void this.#rounds.look(() => this.#lookAround())
+    })
+  }
 
   #open(path: string): ManifestFile {
     const file: ManifestFile = {
@@ -199,8 +217,6 @@ export class ManifestFiles implements Source {
         clock: this.#options.clock,
         onEvent: event => this.#onFile(path, file, event),
         onIdle: () => {
-          // It is there, but a .gitignore hides it now.
-          if (this.#unlisted.has(path)) this.#drop(path, file)
           // Empty or not to be read: nothing more to wait for at the start.
           if (!this.#started && file.manifest === undefined) this.#know(file)
           this.#rounds.settled()
@@ -289,6 +305,7 @@ export class ManifestFiles implements Source {
     if (this.#files.get(path) !== file) return
     file.follower.close()
     this.#files.delete(path)
+    this.#unlisted.delete(path)
     this.#report.set(path, [])
     this.#changes.set(path, [])
     this.#know(file)
@@ -313,13 +330,12 @@ export class ManifestFiles implements Source {
   }
 
   #flush(): void {
-    if (this.#changes.size === 0 || this.#closed) return
+    if (this.#changes.size === 0 || this.#closed || !this.#started) return
     const changes = new Map(
       [...this.#changes].sort(([a], [b]) => (a < b ? -1 : 1)),
     )
     this.#changes.clear()
     this.#options.store.apply(changes)
-    if (!this.#started) return
     this.#conflictTimer?.cancel()
     this.#conflictTimer = this.#options.clock.after(conflictMs, () =>
       this.#reportConflicts(),

@@ -98,7 +98,7 @@ async function readGitIgnore(
 
 /** The innermost .gitignore that has an opinion decides, as in git. */
 function isIgnored(path: string, all: readonly GitIgnore[]): boolean {
-  for (const { directory, rules } of [...all].reverse()) {
+  for (const { directory, rules } of all.toReversed()) {
     const inside = relative(directory, path) + (path.endsWith('/') ? '/' : '')
     const { ignored, unignored } = rules.test(inside)
     if (ignored || unignored) return ignored
