@@ -1,0 +1,158 @@
+import { existsSync } from 'node:fs'
+import { mkdir, open, readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { mountFuse } from '../../src/fuse/mount.ts'
+import { mountsBelow } from '../../src/fuse/mountinfo.ts'
+import { silentLogger } from '../../src/util/logger.ts'
+import { formatEvents, Inotify } from '../helpers/inotify.ts'
+import {
+  cannotMount,
+  isAlive,
+  makeTemporaryDirectory,
+  mountForTest,
+  nextServer,
+  swap,
+  until,
+} from '../helpers/fuse-mount.ts'
+
+const skip = await cannotMount()
+
+const keys = (round: number): Record<string, string> =>
+  Object.fromEntries(
+    Array.from({ length: 10 }, (_, i) => [`key${i}`, `value ${round}`]),
+  )
+
+t.test(
+  'a server killed while idle is replaced, nothing lost',
+  { skip },
+  async t => {
+    const { mount, publicPath } = await mountForTest(t)
+    await swap(mount.directory, 1, keys(1))
+    const inotify = new Inotify()
+    t.teardown(() => inotify.close())
+    inotify.watch(publicPath)
+    const held = await open(join(publicPath, 'key0'))
+    t.teardown(() => held.close())
+    const { ino, mtimeMs } = await stat(join(publicPath, 'key0'))
+    const first = await nextServer(mount, undefined)
+    process.kill(first, 'SIGKILL')
+    await nextServer(mount, first)
+    await swap(mount.directory, 2, keys(2))
+    t.equal(await readFile(join(publicPath, 'key3'), 'utf8'), 'value 2')
+    t.equal((await held.readFile()).toString(), 'value 1', 'an open file stays')
+    t.match(await held.stat(), { ino, mtimeMs, nlink: 0 })
+    t.strictSame(formatEvents(inotify.drain()), [
+      'CREATE,ISDIR ..ts1',
+      'CREATE ..data_tmp',
+      'MOVED_FROM ..data_tmp',
+      'MOVED_TO ..data',
+      'DELETE,ISDIR ..ts2',
+    ])
+  },
+)
+
+t.test(
+  'servers killed in the middle of swaps lose nothing',
+  { skip },
+  async t => {
+    const { mount, publicPath } = await mountForTest(t, { maxFailures: 1000 })
+    await swap(mount.directory, 0, keys(0))
+    const inotify = new Inotify()
+    t.teardown(() => inotify.close())
+    inotify.watch(publicPath)
+    let kills = 0
+    let swapping = true
+    const killing = (async () => {
+      let last: number | undefined
+      while (kills < 15) {
+        last = await nextServer(mount, last)
+        // Somewhere in one of the next swaps, never at the same place.
+        await new Promise(resolve => setTimeout(resolve, 20 + 7 * kills))
+        process.kill(last, 'SIGKILL')
+        kills++
+      }
+      await nextServer(mount, last)
+      swapping = false
+    })()
+    let torn = 0
+    const reading = (async () => {
+      while (swapping) {
+        // One directory, held: all of its keys are of one round.
+        const directory = await open(join(publicPath, '..data'), 'r')
+        const values = await Promise.all(
+          Object.keys(keys(0)).map(key =>
+            readFile(`/proc/self/fd/${directory.fd}/${key}`, 'utf8').catch(
+              (error: NodeJS.ErrnoException) => error.code,
+            ),
+          ),
+        )
+        await directory.close()
+        const distinct = new Set(values.filter(value => value !== 'ENOENT'))
+        if (distinct.size > 1) torn++
+      }
+    })()
+    let rounds = 0
+    const events: string[] = []
+    while (swapping) {
+      await swap(mount.directory, ++rounds, keys(rounds))
+      events.push(...formatEvents(inotify.drain()))
+    }
+    await Promise.all([killing, reading])
+    t.equal(torn, 0)
+    t.equal(await readFile(join(publicPath, 'key9'), 'utf8'), `value ${rounds}`)
+    t.equal((await readdir(publicPath)).length, 12)
+    t.strictSame(
+      events,
+      Array.from({ length: rounds }, () => [
+        'CREATE,ISDIR ..ts1',
+        'CREATE ..data_tmp',
+        'MOVED_FROM ..data_tmp',
+        'MOVED_TO ..data',
+        'DELETE,ISDIR ..ts2',
+      ]).flat(),
+      `${rounds} swaps`,
+    )
+  },
+)
+
+t.test('a server that keeps dying is given up', { skip }, async t => {
+  const { mount, root } = await mountForTest(t, { maxFailures: 3 })
+  let last: number | undefined
+  for (let i = 0; i < 3; i++) {
+    last = await nextServer(mount, last)
+    process.kill(last, 'SIGKILL')
+  }
+  t.match(await mount.lost, /failed 3 times/)
+  t.strictSame(await mountsBelow(root), [])
+})
+
+t.test('a keeper that is killed is a lost mount', { skip }, async t => {
+  const { mount, root, directory } = await mountForTest(t)
+  const server = await nextServer(mount, undefined)
+  process.kill(mount.keeperPid, 'SIGKILL')
+  t.match(await mount.lost, /SIGKILL/)
+  await mount.stop()
+  await until(async () => !(await isAlive(server)), 'the server ends')
+  t.strictSame(await mountsBelow(root), [])
+  t.notOk(existsSync(directory))
+})
+
+t.test('a mount that fails says so and leaves nothing', { skip }, async t => {
+  const root = makeTemporaryDirectory(t)
+  const directory = join(root, 'runtime')
+  await mkdir(directory, { mode: 0o700 })
+  // An empty PATH with the keeper's additions has mount(8); a mount point in use has not.
+  await mkdir(join(directory, 'rw'))
+  await t.rejects(
+    mountFuse({
+      directory,
+      allowOther: true,
+      answerOpens: false,
+      lifetime: 'run',
+      logger: silentLogger,
+    }),
+    { code: 'EEXIST' },
+  )
+  t.strictSame(await mountsBelow(root), [])
+})
