@@ -101,11 +101,13 @@ async function untilPrinted(
   enough: (text: string) => boolean,
 ): Promise<void> {
   let text = ''
-  for await (const chunk of child.stdout ?? []) {
-    text += String(chunk)
-    if (enough(text)) break
-  }
-  if (!enough(text)) throw new Error(`podfs ended early: ${text}`)
+  await new Promise<void>((resolve, reject) => {
+    child.stdout?.on('data', chunk => {
+      text += String(chunk)
+      if (enough(text)) resolve()
+    })
+    child.on('close', () => reject(new Error(`podfs ended early: ${text}`)))
+  })
 }
 
 async function end(child: ChildProcess): Promise<void> {

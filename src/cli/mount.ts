@@ -37,7 +37,10 @@ in the files named with -f, or in DIR, is published at once.`,
     ...sourceOptions,
     pod: { value: 'NAME', help: 'the Pod, when there are several' },
     volume: { value: 'NAME', help: 'only this volume, right at MOUNTPOINT' },
-    configmap: { value: 'NAME', help: 'a ConfigMap as a volume, no Pod needed' },
+    configmap: {
+      value: 'NAME',
+      help: 'a ConfigMap as a volume, no Pod needed',
+    },
     secret: { value: 'NAME', help: 'a Secret as a volume, no Pod needed' },
     detach: { short: 'd', help: 'return when ready, print the pid' },
     'allow-other': { help: 'let other users in, as far as the modes do' },
@@ -126,13 +129,21 @@ function whatToMount(context: Context, options: ParsedOptions): Wanted {
   if (chosen.length > 1)
     throw new Failure('usage', `${chosen.join(' and ')} exclude each other`)
   if (volume !== undefined && (configMap ?? secret) !== undefined)
-    throw new Failure('usage', `--volume goes with a Pod, not with ${chosen[0]}`)
+    throw new Failure(
+      'usage',
+      `--volume goes with a Pod, not with ${chosen[0]}`,
+    )
 
   // `-f *.yaml` reaches us as one -f and further paths.
   const files = [...options.values('filename')]
   if (files.length === 0) {
     const [directory, ...more] = given
-    if (directory === undefined || more.length > 0 || chosen.length > 0 || volume !== undefined)
+    if (
+      directory === undefined ||
+      more.length > 0 ||
+      chosen.length > 0 ||
+      volume !== undefined
+    )
       throw new Failure('usage', 'what is to be mounted?', {
         fix: 'podfs mount DIR MOUNTPOINT, or podfs mount -f PATH MOUNTPOINT',
       })

@@ -35,10 +35,7 @@ export async function runProgram(
   }
 }
 
-async function dispatch(
-  context: Context,
-  version: string,
-): Promise<number> {
+async function dispatch(context: Context, version: string): Promise<number> {
   const [name, ...rest] = context.argv
   if (name === '--version' || name === 'version') {
     context.stdout.write(`podfs ${version}\n`)
@@ -59,7 +56,8 @@ async function dispatch(
       commands.map(({ name }) => name),
     )
     throw new Failure('usage', `unknown command "${name}"`, {
-      fix: meant === undefined ? 'podfs --help' : `did you mean podfs ${meant}?`,
+      fix:
+        meant === undefined ? 'podfs --help' : `did you mean podfs ${meant}?`,
     })
   }
   if (rest.includes('--help') || rest.includes('-h')) {

@@ -75,7 +75,10 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   if (signalled !== undefined) return exitCodeOfSignal(signalled)
   if (status.phase === 'Succeeded' || session.deleted()) return exitCodes.done
   const { namespace, name } = session.pod.metadata
-  throw new Failure('failed', `Pod ${namespace}/${name} has failed${why(status)}`)
+  throw new Failure(
+    'failed',
+    `Pod ${namespace}/${name} has failed${why(status)}`,
+  )
 }
 
 interface Ended {
@@ -84,7 +87,10 @@ interface Ended {
   readonly containerStatuses: readonly {
     readonly name: string
     readonly state: {
-      readonly terminated?: { readonly exitCode: number; readonly reason?: string }
+      readonly terminated?: {
+        readonly exitCode: number
+        readonly reason?: string
+      }
     }
   }[]
 }

@@ -10,10 +10,7 @@ import { Failure } from '../util/failure.ts'
 import { podAroundVolume, PodVolumes } from '../volumes/pod-volumes.ts'
 import { Cleanup } from './cleanup.ts'
 import { thisNode } from './node-info.ts'
-import {
-  createSessionDirectory,
-  listSessions,
-} from './runtime-directory.ts'
+import { createSessionDirectory, listSessions } from './runtime-directory.ts'
 import {
   choosePod,
   lazyTokens,
@@ -107,7 +104,8 @@ export async function mountVolumes(
     cleanup.add('watch', unsubscribe)
     await abortable(volumes.allPublished(), request.abort)
 
-    const wholeMount = request.target.kind === 'pod' && request.target.volume === undefined
+    const wholeMount =
+      request.target.kind === 'pod' && request.target.volume === undefined
     await mount.bind(wholeMount ? '' : (volumes.names[0] ?? ''), mountpoint)
     cleanup.add('public mount', () => mount.unbind(mountpoint, { lazy: true }))
     return {
@@ -209,11 +207,17 @@ async function chooseVolumes(
   const source = await readManifests(request, store)
   cleanup.add('source', () => source.close())
   if (target.kind === 'pod')
-    return volumesOfPod(choosePod(store, namespace, target.name), target.volume, request)
+    return volumesOfPod(
+      choosePod(store, namespace, target.name),
+      target.volume,
+      request,
+    )
 
   const { name } = target
   const kind = target.kind === 'secret' ? 'Secret' : 'ConfigMap'
-  const existing = store.list(kind, namespace).map(({ metadata }) => metadata.name)
+  const existing = store
+    .list(kind, namespace)
+    .map(({ metadata }) => metadata.name)
   if (!existing.includes(name)) throw noSuch(kind, namespace, name, existing)
   const from = { defaultMode: 0o644, optional: false }
   return aroundVolume(request.paths[0] ?? '-', namespace, {
@@ -256,7 +260,12 @@ function volumesOfPod(
         'usage',
         `volume "${volume}" of Pod ${podName} is an emptyDir or a hostPath: there is nothing to serve`,
       )
-    throw noSuch(`volume of Pod ${podName}:`, metadata.namespace, volume, managed)
+    throw noSuch(
+      `volume of Pod ${podName}:`,
+      metadata.namespace,
+      volume,
+      managed,
+    )
   }
   if (managed.length === 0)
     throw new Failure(
@@ -269,7 +278,11 @@ function volumesOfPod(
       request.report({
         treatment: 'ignored',
         position: pod.source.positionOf(fieldPath),
-        object: { kind: 'Pod', namespace: metadata.namespace, name: metadata.name },
+        object: {
+          kind: 'Pod',
+          namespace: metadata.namespace,
+          name: metadata.name,
+        },
         fieldPath,
         message: `volume "${name}" is an emptyDir or a hostPath: left out`,
       })

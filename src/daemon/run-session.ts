@@ -13,7 +13,8 @@ import { mountFuse } from '../fuse/mount.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import { createImageMap, parseImageFlag } from '../runner/images.ts'
 import { OutputLines } from '../runner/output-lines.ts'
-import { PodRunner, type ContainerVolume } from '../runner/pod-runner.ts'
+import type { ContainerVolume } from '../runner/launch.ts'
+import { PodRunner } from '../runner/pod-runner.ts'
 import type { PodStatus } from '../runner/pod-status.ts'
 import { createSandboxRuntime } from '../runner/sandbox/sandbox-runtime.ts'
 import { Store } from '../store/store.ts'
@@ -140,7 +141,8 @@ async function start(
     volume: volumeProvider({ pod, published, session, cleanup }),
     hostsFile: path.join(session.directory, 'etc-hosts'),
     hostHosts: () => readFileSync('/etc/hosts', 'utf8'),
-    onOutput: (container, stream, chunk) => lines.push(container, stream, chunk),
+    onOutput: (container, stream, chunk) =>
+      lines.push(container, stream, chunk),
     onOutputEnd: container => lines.end(container),
     onStatus: () => {},
     onEvent: event => logger.info(event, 'event'),
@@ -153,7 +155,9 @@ async function start(
         if (keyOf(object) !== keyOf(pod) || object.kind !== 'Pod') continue
         if (type === 'DELETED') {
           deleted = true
-          request.notice(`Pod ${podName(pod)} is gone from its files: ending it`)
+          request.notice(
+            `Pod ${podName(pod)} is gone from its files: ending it`,
+          )
           void runner.terminate()
         } else {
           tellUnapplied(old, object, request.notice)
@@ -214,7 +218,8 @@ async function claimPodIP(
     const podIP = podIPFor(namespace, name, taken)
     await session.update({ pod: podName(pod), podIP })
     const rivals = (await listSessions(runtime)).filter(
-      other => other.running && other.podIP === podIP && other.pid < process.pid,
+      other =>
+        other.running && other.podIP === podIP && other.pid < process.pid,
     )
     if (rivals.length === 0) return podIP
   }

@@ -97,7 +97,10 @@ export async function listSessions(runtime: string): Promise<FoundSession[]> {
     names.map(async name => {
       const directory = path.join(runtime, name)
       try {
-        const text = await readFile(path.join(directory, 'session.json'), 'utf8')
+        const text = await readFile(
+          path.join(directory, 'session.json'),
+          'utf8',
+        )
         const session = JSON.parse(text) as Session
         return { ...session, directory, running: await isRunning(session) }
       } catch {

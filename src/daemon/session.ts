@@ -119,6 +119,10 @@ export function lazyTokens(
       return new TokenManager(
         new TokenIssuer(key, options.settings.serviceAccountIssuer),
         options.clock,
+        {
+          onFailure: error =>
+            options.logger.error({ err: error }, 'token not renewed'),
+        },
       )
     })()
     return manager

@@ -29,7 +29,11 @@ export async function unmount(options: {
   const mounted = mounts.some(mount => mount.mountpoint === mountpoint)
   if (!mounted && session?.running !== true)
     throw new Failure('usage', `podfs does not serve ${mountpoint}`, {
-      ...(mounts.length === 0 ? {} : { fix: `it serves: ${[...new Set(mounts.map(m => m.mountpoint))].join(', ')}` }),
+      ...(mounts.length === 0
+        ? {}
+        : {
+            fix: `it serves: ${[...new Set(mounts.map(m => m.mountpoint))].join(', ')}`,
+          }),
     })
   if (!lazy && mounted) {
     const holders = await holdersOf(mountpoint)

@@ -10,7 +10,10 @@ import {
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { EmptyDirVolumeSource, HostPathVolumeSource } from '../api/types.ts'
+import type {
+  EmptyDirVolumeSource,
+  HostPathVolumeSource,
+} from '../api/types.ts'
 
 /** statfs(2), f_type. */
 const TMPFS_MAGIC = 0x01021994

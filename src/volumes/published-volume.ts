@@ -2,14 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { objectKey } from '../api/object-key.ts'
 import type { Finding } from '../api/report.ts'
-import type {
-  ConfigMap,
-  NodeInfo,
-  Pod,
-  Secret,
-  ServiceAccountTokenProjection,
-  Volume,
-} from '../api/types.ts'
+import type { ConfigMap, NodeInfo, Pod, Secret, Volume } from '../api/types.ts'
 import {
   collectPayload,
   objectsReferenced,
@@ -103,8 +96,11 @@ export class PublishedVolume {
   async #publish(): Promise<void> {
     const { volume, node, store, logger, clock } = this.#options
     const pod = this.#options.pod()
-    const requested = tokensRequested(volume)
-    const tokens = await this.#tokens(pod, requested)
+    const sources = tokensRequested(volume)
+    const tokens =
+      sources.length === 0
+        ? undefined
+        : await (await this.#options.tokens()).tokensFor({ pod, node, sources })
     const lookUp = (kind: 'Secret' | 'ConfigMap', name: string) =>
       store.get(objectKey(kind, pod.metadata.namespace, name))
     const result = collectPayload({
@@ -113,9 +109,10 @@ export class PublishedVolume {
       node,
       secret: name => lookUp('Secret', name) as Secret | undefined,
       configMap: name => lookUp('ConfigMap', name) as ConfigMap | undefined,
-      token: source => tokens.of(source),
+      token: source =>
+        tokens?.of(source) ?? new Error('no token was asked for'),
     })
-    if (tokens.nextRefresh !== undefined)
+    if (tokens?.nextRefresh !== undefined)
       this.#lookAfter(Math.max(tokens.nextRefresh - clock.now(), 0))
     if (!result.ok) return this.#tell(result.errors)
 
@@ -147,13 +144,6 @@ export class PublishedVolume {
     this.#timer = this.#options.clock.after(ms, () => this.look())
   }
 
-  async #tokens(
-    pod: Pod,
-    requested: readonly ServiceAccountTokenProjection[],
-  ): Promise<Tokens> {
-    throw new Error('TODO')
-  }
-
   #fieldPath(): string {
     const { volume } = this.#options
     const index = this.#options
@@ -163,7 +153,9 @@ export class PublishedVolume {
   }
 
   /** The kubelet repeats a FailedMount event for ever; a person wants to read it once. */
-  #tell(errors: readonly Pick<ProjectionError, 'fieldPath' | 'message'>[]): void {
+  #tell(
+    errors: readonly Pick<ProjectionError, 'fieldPath' | 'message'>[],
+  ): void {
     const text = errors.map(({ message }) => message).join('\n')
     if (text === this.#told) return
     this.#told = text

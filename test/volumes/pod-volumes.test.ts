@@ -1,0 +1,187 @@
+import t from 'tap'
+import { readdir, readFile, readlink, stat } from 'node:fs/promises'
+import path from 'node:path'
+import type { Test } from 'tap'
+import type { Finding } from '../../src/api/report.ts'
+import type { KubeObject, Volume } from '../../src/api/types.ts'
+import { Store } from '../../src/store/store.ts'
+import { loadSigningKey } from '../../src/tokens/signing-key.ts'
+import { TokenIssuer } from '../../src/tokens/token-issuer.ts'
+import { TokenManager } from '../../src/tokens/token-manager.ts'
+import { silentLogger } from '../../src/util/logger.ts'
+import { PodVolumes } from '../../src/volumes/pod-volumes.ts'
+import { FakeClock } from '../helpers/fake-clock.ts'
+import {
+  makeConfigMap,
+  makeNode,
+  makePod,
+  makeSecret,
+} from '../helpers/make-objects.ts'
+import { eventually } from '../helpers/podfs.ts'
+import { makeTmpfsDirectory } from '../helpers/temporary-directory.ts'
+
+async function publish(
+  t: Test,
+  volumes: readonly Volume[],
+  objects: readonly KubeObject[],
+) {
+  const directory = await makeTmpfsDirectory(t)
+  const store = new Store()
+  const clock = new FakeClock()
+  const findings: Finding[] = []
+  store.replace('test.yaml', objects)
+  const published = new PodVolumes({
+    pod: makePod({ spec: { volumes } }),
+    directory,
+    store,
+    node: makeNode(),
+    tokens: async () => {
+      const key = await loadSigningKey(path.join(directory, '..', 'key.pem'))
+      return new TokenManager(new TokenIssuer(key, 'https://issuer'), clock)
+    },
+    clock,
+    logger: silentLogger,
+    report: finding => findings.push(finding),
+  })
+  t.teardown(() => published.close())
+  published.start()
+  return {
+    published,
+    store,
+    clock,
+    findings,
+    directory,
+    read: (file: string) =>
+      readFile(path.join(directory, file), 'utf8').catch(() => undefined),
+  }
+}
+
+const configVolume: Volume = {
+  name: 'config',
+  configMap: { name: 'config', defaultMode: 0o644, optional: false },
+}
+
+t.test('publishes all managed volumes of a Pod, and only those', async t => {
+  const { published, directory, read } = await publish(
+    t,
+    [
+      configVolume,
+      {
+        name: 'secret',
+        secret: { secretName: 'secret', defaultMode: 0o400, optional: false },
+      },
+      { name: 'scratch', emptyDir: { medium: '' } },
+    ],
+    [makeConfigMap({ data: { a: '1' } }), makeSecret({ data: { b: '2' } })],
+  )
+  t.strictSame(published.names, ['config', 'secret'])
+  await published.allPublished()
+  t.strictSame((await readdir(directory)).sort(), ['config', 'secret'])
+  t.equal(await read('config/a'), '1')
+  t.equal(await read('secret/b'), '2')
+  t.equal((await stat(path.join(directory, 'config'))).mode & 0o7777, 0o1777)
+  t.equal((await stat(path.join(directory, 'secret/b'))).mode & 0o777, 0o400)
+})
+
+t.test('C48, C71: follows its objects and its Pod', async t => {
+  const { published, store, read } = await publish(
+    t,
+    [
+      configVolume,
+      {
+        name: 'info',
+        downwardAPI: {
+          defaultMode: 0o644,
+          items: [
+            { path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } },
+          ],
+        },
+      },
+    ],
+    [makeConfigMap({ data: { a: '1' } })],
+  )
+  await published.allPublished()
+  store.replace('test.yaml', [makeConfigMap({ data: { a: '2' } })])
+  t.ok(await eventually(async () => (await read('config/a')) === '2'))
+  published.updatePod(makePod({ labels: { tier: 'test' } }))
+  t.ok(
+    await eventually(async () => (await read('info/labels')) === 'tier="test"'),
+  )
+})
+
+t.test(
+  'C53: waits for a required object, says so once, and goes on when it comes',
+  async t => {
+    const { published, store, findings, read } = await publish(
+      t,
+      [configVolume],
+      [],
+    )
+    await eventually(() => findings.length > 0)
+    t.match(findings[0], {
+      treatment: 'rejected',
+      fieldPath: 'spec.volumes[0].configMap.name',
+      message:
+        'MountVolume.SetUp failed for volume "config" : configmap "config" not found',
+    })
+    store.replace('other.yaml', [makeConfigMap({ name: 'unrelated' })])
+    store.replace('test.yaml', [makeConfigMap({ data: { a: '1' } })])
+    await published.published('config')
+    t.equal(await read('config/a'), '1')
+
+    await t.test(
+      'after it was published, the last good state stays',
+      async t => {
+        store.replace('test.yaml', [])
+        await eventually(() => findings.length > 1)
+        t.equal(await read('config/a'), '1')
+      },
+    )
+    t.equal(findings.length, 2)
+  },
+)
+
+t.test(
+  'of many changes during one write the last one wins, without one write each',
+  async t => {
+    const { published, store, directory, read } = await publish(
+      t,
+      [configVolume],
+      [makeConfigMap({ data: { a: '0' } })],
+    )
+    await published.allPublished()
+    const generations = new Set<string>()
+    for (let i = 1; i <= 500; i++)
+      store.replace('test.yaml', [makeConfigMap({ data: { a: String(i) } })])
+    await eventually(async () => {
+      generations.add(await readlink(path.join(directory, 'config/..data')))
+      return (await read('config/a')) === '500'
+    })
+    t.ok(generations.size < 100, `${generations.size} generations`)
+  },
+)
+
+t.test('C83: a token is renewed after 80 % of its life', async t => {
+  const { published, clock, read } = await publish(
+    t,
+    [
+      {
+        name: 'token',
+        projected: {
+          defaultMode: 0o644,
+          sources: [
+            { serviceAccountToken: { path: 'token', expirationSeconds: 600 } },
+          ],
+        },
+      },
+    ],
+    [],
+  )
+  await published.allPublished()
+  const first = await read('token/token')
+  t.match(first, /^[\w-]+\.[\w-]+\.[\w-]+$/)
+  await clock.advance(479_000)
+  t.equal(await read('token/token'), first)
+  await clock.advance(2_000)
+  await eventually(async () => (await read('token/token')) !== first)
+})
