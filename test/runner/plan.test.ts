@@ -1,0 +1,210 @@
+import t from 'tap'
+
+import type { PodSpec } from '../../src/api/types.ts'
+import {
+  newRecord,
+  recordExited,
+  recordFailure,
+  recordStarted,
+  recordWake,
+  type ContainerRecord,
+} from '../../src/runner/container-record.ts'
+import { planPod } from '../../src/runner/plan.ts'
+import { makeContainer, makePod } from '../helpers/make-objects.ts'
+
+const running = recordStarted(newRecord, 'id', 0)
+const exited = (exitCode: number) => recordExited(running, { exitCode }, 1000)
+/** Started a second time, and ended again: the back-off has begun. */
+const crashed = recordExited(
+  recordStarted(exited(1), 'id', 1000),
+  { exitCode: 1 },
+  2000,
+)
+const unprepared = recordFailure(newRecord, {
+  reason: 'CreateContainerConfigError',
+  message: 'x',
+  retryAt: 9000,
+})
+
+interface Row {
+  readonly name: string
+  readonly records?: Readonly<Record<string, ContainerRecord>>
+  readonly spec?: Partial<PodSpec>
+  readonly now?: number
+  readonly deleting?: boolean
+  /** `start X`, `backOff X MS`, `until MS`, `kill WHY`. */
+  readonly expected: readonly string[]
+}
+
+const rows: readonly Row[] = [
+  { name: 'everything is new', expected: ['start i'] },
+  { name: 'C221: init runs', records: { i: running }, expected: [] },
+  {
+    name: 'C226: init has succeeded, the sidecar is next',
+    records: { i: exited(0) },
+    expected: ['start s'],
+  },
+  {
+    name: 'C228: a started sidecar releases the next',
+    records: { i: exited(0), s: running },
+    expected: ['start j'],
+  },
+  {
+    name: 'C229: all initialized',
+    records: { i: exited(0), s: running, j: exited(0) },
+    expected: ['start a', 'start b'],
+  },
+  {
+    name: 'C231: a sidecar is restarted beside a later init container',
+    records: { i: exited(0), s: exited(0), j: running },
+    expected: ['start s'],
+  },
+  {
+    name: 'a sidecar that ended holds up what never started',
+    records: { i: exited(0), s: exited(1) },
+    expected: ['start s'],
+  },
+  {
+    name: 'C232: a sidecar is restarted beside the regular ones',
+    records: {
+      i: exited(0),
+      s: exited(1),
+      j: exited(0),
+      a: running,
+      b: running,
+    },
+    expected: ['start s'],
+  },
+  {
+    name: 'C219: a failed init container runs again',
+    records: { i: exited(1) },
+    expected: ['start i'],
+  },
+  {
+    name: 'C220: unless the policy is Never',
+    records: { i: exited(1) },
+    spec: { restartPolicy: 'Never' },
+    expected: ['kill initFailed'],
+  },
+  {
+    name: 'C223: init containers do not run again',
+    records: { i: exited(0), s: running, j: exited(1), a: exited(1) },
+    expected: ['start a', 'start b'],
+  },
+  {
+    name: 'C304: all done',
+    records: {
+      i: exited(0),
+      s: running,
+      j: exited(0),
+      a: exited(0),
+      b: exited(1),
+    },
+    spec: { restartPolicy: 'Never' },
+    expected: ['kill finished'],
+  },
+  {
+    name: 'OnFailure: only the failed one',
+    records: { j: exited(0), s: running, a: exited(0), b: exited(1) },
+    spec: { restartPolicy: 'OnFailure' },
+    expected: ['start b'],
+  },
+  {
+    name: 'the sidecar of a finished Pod is not restarted',
+    records: { s: exited(1), j: exited(0), a: exited(0), b: exited(0) },
+    spec: { restartPolicy: 'Never' },
+    expected: ['kill finished'],
+  },
+  {
+    name: 'C275: back-off, from the end of the last run',
+    records: { i: crashed },
+    now: 3000,
+    expected: ['backOff i 10000', 'until 12000'],
+  },
+  {
+    name: 'told already',
+    records: {
+      i: recordFailure(crashed, { reason: 'CrashLoopBackOff', message: '' }),
+    },
+    now: 3000,
+    expected: ['until 12000'],
+  },
+  {
+    name: 'the back-off is over',
+    records: { i: crashed },
+    now: 12_000,
+    expected: ['start i'],
+  },
+  {
+    name: 'unprepared: looked at again later',
+    records: { i: unprepared },
+    expected: ['until 9000'],
+  },
+  {
+    name: 'unprepared, and woken',
+    records: { i: recordWake(unprepared) },
+    expected: ['start i'],
+  },
+  {
+    name: '4.4: one that is unprepared does not hold up the next',
+    records: { s: running, j: exited(0), a: unprepared },
+    expected: ['start b', 'until 9000'],
+  },
+  {
+    name: 'C297: until the deadline',
+    records: { i: running },
+    spec: { activeDeadlineSeconds: 60 },
+    expected: ['until 60000'],
+  },
+  {
+    name: 'C297: the deadline has passed',
+    records: { i: running },
+    spec: { activeDeadlineSeconds: 60 },
+    now: 60_000,
+    expected: ['kill deadlineExceeded'],
+  },
+  {
+    name: 'C272: deleted, whatever there is to do',
+    records: { i: crashed },
+    deleting: true,
+    expected: ['kill deleted'],
+  },
+]
+
+for (const row of rows) {
+  t.test(row.name, async t => {
+    const steps = planPod({
+      pod: makePod({
+        spec: {
+          initContainers: [
+            makeContainer({ name: 'i' }),
+            makeContainer({ name: 's', restartPolicy: 'Always' }),
+            makeContainer({ name: 'j' }),
+          ],
+          containers: [
+            makeContainer({ name: 'a' }),
+            makeContainer({ name: 'b' }),
+          ],
+          ...row.spec,
+        },
+      }),
+      records: new Map(Object.entries(row.records ?? {})),
+      startTime: 0,
+      now: row.now ?? 1000,
+      deleting: row.deleting ?? false,
+    })
+    const text = steps.map(step => {
+      switch (step.step) {
+        case 'start':
+          return `start ${step.container}`
+        case 'backOff':
+          return `backOff ${step.container} ${step.delayMs}`
+        case 'waitUntil':
+          return `until ${step.time}`
+        case 'killPod':
+          return `kill ${step.because}`
+      }
+    })
+    t.same(text, row.expected)
+  })
+}

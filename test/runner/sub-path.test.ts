@@ -1,0 +1,100 @@
+import { lstat, realpath, stat, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import t, { type Test } from 'tap'
+
+import { mountSubPath, resolveSubPath } from '../../src/runner/sub-path.ts'
+
+async function makeVolume(t: Test, readOnly = false) {
+  const directory = await realpath(
+    t.testdir({
+      volume: {
+        '..ts': { key: 'value' },
+        '..data': t.fixture('symlink', '..ts'),
+        key: t.fixture('symlink', '..data/key'),
+        dir: { file: 'x' },
+      },
+      outside: { file: 'secret' },
+    }),
+  )
+  return { path: join(directory, 'volume'), readOnly }
+}
+
+t.test('C128 to C132: the file behind the links of now', async t => {
+  const volume = await makeVolume(t, true)
+  t.equal(await resolveSubPath(volume, 'key'), join(volume.path, '..ts', 'key'))
+  t.equal(
+    await resolveSubPath(volume, './dir//file'),
+    join(volume.path, 'dir/file'),
+  )
+  await t.rejects(resolveSubPath(volume, 'nope'), { code: 'CONTAINER_CONFIG' })
+})
+
+t.test('C139: what is missing is made, with the mode of the root', async t => {
+  const volume = await makeVolume(t)
+  const made = await resolveSubPath(volume, 'new/deep')
+  t.equal(made, join(volume.path, 'new/deep'))
+  const root = await stat(volume.path)
+  t.equal((await stat(made)).mode, root.mode)
+})
+
+t.test('C143 C144 C145 C146: nothing outside of the volume', async t => {
+  const volume = await makeVolume(t)
+  const outside = join(volume.path, '../outside')
+  const links = {
+    directory: outside,
+    file: join(outside, 'file'),
+    dangling: join(outside, 'new'),
+    back: '../',
+    loop: 'loop',
+  }
+  for (const [name, target] of Object.entries(links)) {
+    await symlink(target, join(volume.path, name))
+    await t.rejects(
+      resolveSubPath(volume, name),
+      { code: 'CONTAINER_CONFIG' },
+      name,
+    )
+  }
+  await t.rejects(resolveSubPath(volume, 'directory/made'), {
+    message: 'subPath directory/made leads outside of its volume',
+  })
+  await t.rejects(lstat(join(outside, 'made')), { code: 'ENOENT' })
+  await t.rejects(lstat(join(outside, 'new')), { code: 'ENOENT' })
+  await t.rejects(resolveSubPath(volume, 'dir/file/below'), {
+    code: 'CONTAINER_CONFIG',
+  })
+})
+
+t.test('C134 to C137: what may be said', async t => {
+  const env = new Map([
+    ['POD', 'foo'],
+    ['UP', '..'],
+    ['ABS', '/tmp'],
+    ['EMPTY', ''],
+  ])
+  const subPath = (options: object) =>
+    mountSubPath(
+      { name: 'v', mountPath: '/v', readOnly: false, ...options },
+      env,
+    )
+  t.equal(subPath({}), undefined)
+  t.equal(subPath({ subPath: '' }), undefined)
+  t.equal(subPath({ subPath: '$(POD)' }), '$(POD)', 'not expanded')
+  t.equal(subPath({ subPathExpr: '$(POD)/x' }), 'foo/x')
+  t.equal(subPath({ subPath: 'a..b' }), 'a..b')
+  for (const bad of [
+    { subPath: '../x' },
+    { subPath: '/x' },
+    { subPathExpr: '$(UP)' },
+    { subPathExpr: '$(ABS)' },
+    { subPathExpr: 'x$(EMPTY)' },
+    { subPathExpr: '$(NOPE)' },
+  ]) {
+    t.throws(
+      () => subPath(bad),
+      { code: 'CONTAINER_CONFIG' },
+      JSON.stringify(bad),
+    )
+  }
+})
