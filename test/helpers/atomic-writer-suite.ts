@@ -596,17 +596,21 @@ async function describeFailures(
               await reader.write(makePayload(next), options)
               await check(next)
             })
-            if (failure !== 'fails once') continue
+            if (failure === 'dies') continue
 
             // The same writer goes on, without anybody calling recover.
             const again = await makeDirectory(t)
-            const second = failAfter(calls, failure)
+            await prepareVolumeRoot(again, options)
+            if (first !== undefined)
+              await new AtomicWriter(again).write(makePayload(first), options)
+            const passing = failAfter(calls, failure)
             const same = new AtomicWriter(again, {
-              fileSystem: second.fileSystem,
+              fileSystem: passing.fileSystem,
             })
-            await same.write(makePayload(next)).catch(() => {})
-            await same.write(makePayload(next))
-            await checkVolumeContents(again, makePayload(next))
+            await t.rejects(same.write(makePayload(next), options))
+            passing.heal()
+            await same.write(makePayload(next), options)
+            await checkVolumeContents(again, makePayload(next), options)
           }
         },
       )

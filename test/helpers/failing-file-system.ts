@@ -27,6 +27,8 @@ export interface FailingFileSystem {
   readonly died: Promise<void>
   /** The call that failed, such as `symlink ..data_tmp`; undefined if none did. */
   readonly failedCall: () => string | undefined
+  /** From now on everything works. */
+  readonly heal: () => void
 }
 
 /** A file system whose changes work `calls` times. */
@@ -37,6 +39,7 @@ export function failAfter(
   let made = 0
   let failedCall: string | undefined
   let dead = false
+  let healed = false
   const inFlight = new Set<Promise<unknown>>()
   let resolveDied: () => void = () => {}
   const died = new Promise<void>(resolve => {
@@ -62,7 +65,7 @@ export function failAfter(
           made += 1
           const broken =
             failure === 'fails once' ? made === calls + 1 : made > calls
-          if (broken) return fail(name, args)
+          if (broken && !healed) return fail(name, args)
         }
         const call = (method as (...args: unknown[]) => Promise<unknown>)(
           ...args,
@@ -74,7 +77,14 @@ export function failAfter(
       },
     ]),
   ) as unknown as VolumeFileSystem
-  return { fileSystem, died, failedCall: () => failedCall }
+  return {
+    fileSystem,
+    died,
+    failedCall: () => failedCall,
+    heal: () => {
+      healed = true
+    },
+  }
 }
 
 function describeCall(name: string, args: readonly unknown[]): string {
