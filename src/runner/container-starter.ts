@@ -105,7 +105,8 @@ export class ContainerStarter {
     // Resolving a subPath takes its time: the Pod may be on its way out by now.
     if (this.#stop.aborted) return
     const instance = await this.#startInstance(container, launch)
-    if (instance !== undefined) await this.#postStart(container, instance)
+    if (instance === undefined || this.#stop.aborted) return
+    await this.#postStart(container, instance)
   }
 
   /** Resolves when the output of everything that ever ran has been handed on. */

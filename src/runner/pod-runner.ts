@@ -122,7 +122,10 @@ export class PodRunner {
   async #run(): Promise<void> {
     this.#state.publish()
     const sandbox = await this.#prepare()
-    if (sandbox !== undefined) this.#state.sandbox = 'ready'
+    if (sandbox === undefined) {
+      return this.#end(this.#state.deleting ? 'deleted' : 'deadlineExceeded')
+    }
+    this.#state.sandbox = 'ready'
     await this.#end(await this.#sync(sandbox))
   }
 
@@ -166,8 +169,8 @@ export class PodRunner {
     return undefined
   }
 
-  /** Resolves with why the Pod has to end. Without a sandbox there is such a reason already. */
-  async #sync(sandbox: PodSandbox | undefined): Promise<KillReason> {
+  /** Resolves with why the Pod has to end. */
+  async #sync(sandbox: PodSandbox): Promise<KillReason> {
     for (;;) {
       const seen = this.#changes.version
       const steps = this.#plan()
@@ -176,7 +179,7 @@ export class PodRunner {
       for (const step of steps) {
         if (step.step === 'killPod') return step.because
         if (step.step === 'waitUntil') until = step.time
-        else if (sandbox !== undefined) await this.#carryOut(step, sandbox)
+        else await this.#carryOut(step, sandbox)
       }
       // What was started, or failed to, may allow the next step at once.
       const acted = steps.some(({ step }) => step !== 'waitUntil')

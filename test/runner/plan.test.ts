@@ -9,7 +9,7 @@ import {
   recordWake,
   type ContainerRecord,
 } from '../../src/runner/container-record.ts'
-import { planPod } from '../../src/runner/plan.ts'
+import { planPod, type Step } from '../../src/runner/plan.ts'
 import { makeContainer, makePod } from '../helpers/make-objects.ts'
 
 const running = recordStarted(newRecord, 'id', 0)
@@ -193,18 +193,13 @@ for (const row of rows) {
       now: row.now ?? 1000,
       deleting: row.deleting ?? false,
     })
-    const text = steps.map(step => {
-      switch (step.step) {
-        case 'start':
-          return `start ${step.container}`
-        case 'backOff':
-          return `backOff ${step.container} ${step.delayMs}`
-        case 'waitUntil':
-          return `until ${step.time}`
-        case 'killPod':
-          return `kill ${step.because}`
-      }
-    })
-    t.same(text, row.expected)
+    t.same(steps.map(describe), row.expected)
   })
+}
+
+function describe(step: Step): string {
+  if (step.step === 'start') return `start ${step.container}`
+  if (step.step === 'waitUntil') return `until ${step.time}`
+  if (step.step === 'killPod') return `kill ${step.because}`
+  return `backOff ${step.container} ${step.delayMs}`
 }

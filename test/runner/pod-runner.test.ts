@@ -576,3 +576,24 @@ test(
     })
   },
 )
+
+test(
+  'C297: the deadline also ends a Pod that waits for a volume',
+  {
+    pod: pod(
+      [
+        {
+          ...a,
+          volumeMounts: [{ name: 'v', mountPath: '/v', readOnly: false }],
+        },
+      ],
+      { activeDeadlineSeconds: 5 },
+    ),
+    options: { volume: () => new Promise(() => undefined) },
+  },
+  async (h, t) => {
+    await h.start()
+    await h.advance(5000)
+    t.equal((await h.runner.finished).reason, 'DeadlineExceeded')
+  },
+)
