@@ -10,20 +10,15 @@
  * - The order of the end is the keeper's, see keeper.sh. Before it, the server makes the
  *   kernel forget what it cached, because copies of the mount in other namespaces stay.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { open, type FileHandle } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import type { Logger } from '../util/logger.ts'
-import { ControlClient } from './control-client.ts'
-import { closeJournals, createJournals } from './create-journals.ts'
-import { entryPoints } from './entry-points.ts'
-import { MountError } from './mount-error.ts'
-import { escapeMountPath, mountAt } from './mountinfo.ts'
+import { bindReadOnly } from './bind-read-only.ts'
 import { cleanUpMount } from './clean-up-mount.ts'
-import { mountPath, runMountCommand } from './run-mount-command.ts'
+import { ControlClient } from './control-client.ts'
+import { keeperEvents, startKeeper } from './keeper-process.ts'
+import { MountError } from './mount-error.ts'
 import { unmountPath } from './unmount-path.ts'
 
 export interface FuseMountOptions {
@@ -94,12 +89,13 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
         await control.ask('stop-prepare')
       keeper.kill('SIGTERM')
     }
-    await events.reason
+    await events.ended
     const { serverPid } = control
     control.close()
     await root.close().catch(() => undefined)
     // Nothing is left to do unless the keeper was killed.
     await cleanUpMount(directory, device, serverPid)
+    events.close()
   }
 
   return {
@@ -119,115 +115,5 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
     },
     keeperPid: keeper.pid as number,
     stop: () => (stopping ??= stop()),
-  }
-}
-
-function startKeeper(options: FuseMountOptions, rw: string): ChildProcess {
-  const { server, keeper } = entryPoints()
-  const journals = createJournals(options.directory)
-  try {
-    return spawn(
-      '/bin/sh',
-      [
-        keeper,
-        options.directory,
-        escapeMountPath(rw),
-        options.allowOther ? ',allow_other' : '',
-        options.lifetime,
-        String(options.maxFailures ?? 5),
-        process.execPath,
-        server,
-        options.answerOpens ? 'answer-opens' : 'no-opens',
-      ],
-      {
-        // A session of its own: a Ctrl-C at the terminal must not end the mount.
-        detached: true,
-        cwd: '/',
-        // Nothing of NODE_OPTIONS: an inspector or a loader has no place in the server.
-        env: { PATH: mountPath(), LC_ALL: 'C' },
-        // 3 is opened by the keeper itself. 6: its end of file means that this process is gone.
-        stdio: ['ignore', 'pipe', 'pipe', 'ignore', ...journals, 'pipe'],
-      },
-    )
-  } finally {
-    closeJournals(journals)
-  }
-}
-
-interface KeeperEvents {
-  /** The mount's device; undefined when the keeper ended before. */
-  readonly mounted: Promise<string | undefined>
-  /** Why the keeper ended. */
-  readonly reason: Promise<string>
-}
-
-function keeperEvents(keeper: ChildProcess, logger: Logger): KeeperEvents {
-  let reason: string | undefined
-  const ended = Promise.race([
-    // Not `close`: a watcher of the keeper may hold the pipes a moment longer.
-    once(keeper, 'exit') as Promise<[number | null, string | null]>,
-    once(keeper, 'error').then((): [null, string] => [null, 'no start']),
-  ])
-  const mounted = new Promise<string | undefined>(resolve => {
-    createInterface({ input: keeper.stdout as NodeJS.ReadableStream }).on(
-      'line',
-      line => {
-        const [word, ...rest] = line.split(' ')
-        const value = rest.join(' ')
-        if (word === 'mounted') resolve(value)
-        if (word === 'end') reason = value
-        if (word === 'server-exit')
-          logger.warn({ status: Number(value) }, 'fuse server died')
-      },
-    )
-    void ended.then(() => resolve(undefined))
-  })
-  createInterface({ input: keeper.stderr as NodeJS.ReadableStream }).on(
-    'line',
-    line => logger.warn({ line }, 'fuse server or keeper says'),
-  )
-  return {
-    mounted,
-    reason: ended.then(async ([code, signal]) => {
-      // The line about the end may still be in the pipe.
-      if (reason === undefined) await new Promise(setImmediate)
-      return reason ?? `the keeper ended with ${signal ?? `status ${code}`}`
-    }),
-  }
-}
-
-async function bindReadOnly(
-  source: string,
-  target: string,
-  device: string,
-): Promise<void> {
-  // Flags of a bind are set as a whole: without nosuid and nodev here they would be gone.
-  const flags = 'ro,nosuid,nodev'
-  const bound = await runMountCommand('mount', [
-    '-n',
-    '-o',
-    `bind,${flags}`,
-    '--',
-    source,
-    target,
-  ])
-  if (!bound.ok) throw new MountError('MOUNT_FAILED', target, bound.message)
-  // busybox and old util-linux take the first step only.
-  if ((await mountAt(target))?.options.includes('ro') !== true)
-    await runMountCommand('mount', [
-      '-n',
-      '-o',
-      `remount,bind,${flags}`,
-      target,
-    ])
-  const mount = await mountAt(target)
-  if (mount?.device !== device || !mount.options.includes('ro')) {
-    if (mount?.device === device)
-      await runMountCommand('umount', ['-l', target])
-    throw new MountError(
-      'MOUNT_UNVERIFIED',
-      target,
-      'the bind is not a read-only view of the volume',
-    )
   }
 }

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import t from 'tap'
 import * as errno from '../../src/fuse/errno.ts'
 import { type OperationName, operations } from '../../src/fuse/operations.ts'

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { ErrnoError } from '../../src/fuse/errno.ts'
+import type { ErrnoError } from '../../src/fuse/errno.ts'
 import * as errno from '../../src/fuse/errno.ts'
 import {
   FUSE_ROOT_ID,

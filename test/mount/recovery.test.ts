@@ -65,7 +65,7 @@ t.test(
     let swapping = true
     const killing = (async () => {
       let last: number | undefined
-      while (kills < 15) {
+      while (kills < 8) {
         last = await nextServer(mount, last)
         // Somewhere in one of the next swaps, never at the same place.
         await new Promise(resolve => setTimeout(resolve, 20 + 7 * kills))
