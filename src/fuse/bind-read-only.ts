@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises'
 import { MountError } from './mount-error.ts'
 import { mountAt } from './mountinfo.ts'
 import { runMountCommand } from './run-mount-command.ts'
@@ -8,9 +9,11 @@ import { runMountCommand } from './run-mount-command.ts'
  */
 export async function bindReadOnly(
   source: string,
-  target: string,
+  path: string,
   device: string,
 ): Promise<void> {
+  // As mountinfo will name it.
+  const target = await realpath(path)
   // Flags of a bind are set as a whole: without nosuid and nodev here they would be gone.
   const flags = 'ro,nosuid,nodev'
   const bound = await runMountCommand('mount', [

@@ -15,7 +15,7 @@ export async function cleanUpMount(
 ): Promise<void> {
   if (!existsSync(join(directory, 'rw'))) return
   // Known from an open connection, so the number is that server's.
-  if (serverPid !== undefined) process.kill(serverPid, 'SIGKILL')
+  if (serverPid !== undefined) kill(serverPid)
   for (const mount of (await readMountinfo()).toReversed())
     if (mount.device === device && mount.type === PODFS_TYPE)
       await unmountPath(mount.mountpoint, { lazy: true })
@@ -27,5 +27,13 @@ export async function cleanUpMount(
     await rmdir(directory)
   } catch {
     // Left for `podfs unmount`.
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // ESRCH: it has just ended by itself.
   }
 }

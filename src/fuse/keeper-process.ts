@@ -30,7 +30,7 @@ export function startKeeper(options: KeeperOptions, rw: string): ChildProcess {
         keeper,
         options.directory,
         escapeMountPath(rw),
-        options.allowOther ? ',allow_other' : '',
+        mountOptions(options.allowOther),
         options.lifetime,
         String(options.maxFailures ?? 5),
         process.execPath,
@@ -52,6 +52,11 @@ export function startKeeper(options: KeeperOptions, rw: string): ChildProcess {
   }
 }
 
+function mountOptions(allowOther: boolean): string {
+  const owner = `user_id=${process.getuid?.()},group_id=${process.getgid?.()}`
+  return allowOther ? `${owner},allow_other` : owner
+}
+
 export interface KeeperEvents {
   /** The mount's device; undefined when the keeper ended before. */
   readonly mounted: Promise<string | undefined>
@@ -68,6 +73,7 @@ export function keeperEvents(
   logger: Logger,
 ): KeeperEvents {
   let reason: string | undefined
+  let said: string | undefined
   const ended = Promise.race([
     // Not `close`: a watcher of the keeper may hold the pipes a moment longer.
     once(keeper, 'exit') as Promise<[number | null, string | null]>,
@@ -90,7 +96,10 @@ export function keeperEvents(
   })
   createInterface({ input: keeper.stderr as NodeJS.ReadableStream }).on(
     'line',
-    line => logger.warn({ line }, 'fuse server or keeper says'),
+    line => {
+      said = line
+      logger.warn({ line }, 'fuse server or keeper says')
+    },
   )
   return {
     mounted,
@@ -105,7 +114,9 @@ export function keeperEvents(
         linesRead,
         delay(REASON_MS, undefined, { ref: false }),
       ])
-      return reason ?? `the keeper ended with ${signal ?? `status ${code}`}`
+      const how =
+        reason ?? `the keeper ended with ${signal ?? `status ${code}`}`
+      return said === undefined ? how : `${how} (${said})`
     })(),
   }
 }

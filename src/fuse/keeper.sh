@@ -10,7 +10,7 @@
 #
 #   DIR       the runtime directory of this mount, private, with an empty directory rw
 #   RW        DIR/rw as mountinfo spells it (octal escapes)
-#   OPTIONS   more mount options, with a leading comma, or nothing
+#   OPTIONS   more mount options: user_id, group_id, allow_other
 #   LIFETIME  run: end with the daemon; mount: 30 s later, unless a new daemon opens
 #             DIR/adopt for writing; detach: stay
 #
@@ -90,6 +90,8 @@ watch() {
   [ "$parent" != $$ ] || kill -TERM $$
 }
 
+# `<>` would create a missing one.
+[ -c /dev/fuse ] || { echo 'there is no /dev/fuse' >&2 && exit 1; }
 exec 3<>/dev/fuse || exit 1
 if [ "$lifetime" != detach ]; then
   [ "$lifetime" != mount ] || mkfifo "$dir/adopt" || exit 1
@@ -99,7 +101,7 @@ fi
 exec 6<&-
 
 # Not noexec: scripts in a ConfigMap are executed. The source may be any word.
-mount -i -t fuse.podfs -o "fd=3,rootmode=40000,user_id=$(id -u),group_id=$(id -g),default_permissions,nosuid,nodev$options" \
+mount -i -t fuse.podfs -o "fd=3,rootmode=40000,default_permissions,nosuid,nodev,$options" \
   podfs "$dir/rw" 4<&- 5<&- || end 'mount failed'
 while read -r _ _ number _ point _; do
   [ "$point" = "$rw" ] && dev=$number

@@ -28,7 +28,7 @@ t.test('encodes replies', async t => {
   const unique = hex('0400000000000080')
   t.equal(
     wire.encodeReply(unique, 2).toString('hex'),
-    '10000000' + 'feffffff' + '0400000000000080',
+    '10000000feffffff0400000000000080',
   )
   t.equal(wire.encodeReply(unique, 0, 8).length, 24)
 })
@@ -36,7 +36,7 @@ t.test('encodes replies', async t => {
 t.test('encodes notifications', async t => {
   t.equal(
     wire.encodeNotification(wire.FUSE_NOTIFY_RESEND).toString('hex'),
-    '10000000' + '07000000' + '0000000000000000',
+    '10000000070000000000000000000000',
   )
   t.equal(
     wire.encodeInvalInode(5, false).toString('hex'),
@@ -47,10 +47,7 @@ t.test('encodes notifications', async t => {
       'ffffffffffffffff' +
       '0000000000000000',
   )
-  t.equal(
-    wire.encodeInvalInode(5, true).toString('hex', 24),
-    '0000000000000000' + '0000000000000000',
-  )
+  t.equal(wire.encodeInvalInode(5, true).toString('hex', 24), '0'.repeat(32))
 })
 
 t.test('encodes an attr at the offsets of the kernel header', async t => {

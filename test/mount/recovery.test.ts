@@ -1,6 +1,15 @@
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, open, readdir, readFile, stat } from 'node:fs/promises'
+import {
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { mountFuse } from '../../src/fuse/mount.ts'
 import { mountsBelow } from '../../src/fuse/mountinfo.ts'
@@ -62,7 +71,7 @@ t.test(
     t.teardown(() => inotify.close())
     inotify.watch(publicPath)
     let kills = 0
-    let swapping = true
+    const state = { swapping: true }
     const killing = (async () => {
       let last: number | undefined
       while (kills < 8) {
@@ -73,11 +82,11 @@ t.test(
         kills++
       }
       await nextServer(mount, last)
-      swapping = false
+      state.swapping = false
     })()
     let torn = 0
     const reading = (async () => {
-      while (swapping) {
+      while (state.swapping) {
         // One directory, held: all of its keys are of one round.
         const directory = await open(join(publicPath, '..data'), 'r')
         const values = await Promise.all(
@@ -94,7 +103,7 @@ t.test(
     })()
     let rounds = 0
     const events: string[] = []
-    while (swapping) {
+    while (state.swapping) {
       await swap(mount.directory, ++rounds, keys(rounds))
       events.push(...formatEvents(inotify.drain()))
     }
@@ -136,6 +145,18 @@ t.test('a keeper that is killed is a lost mount', { skip }, async t => {
   await until(async () => !(await isAlive(server)), 'the server ends')
   t.strictSame(await mountsBelow(root), [])
   t.notOk(existsSync(directory))
+})
+
+t.test('an aborted connection is final', { skip }, async t => {
+  const { mount, root } = await mountForTest(t)
+  const control = join(root, 'fusectl')
+  await mkdir(control)
+  await promisify(execFile)('mount', ['-t', 'fusectl', 'none', control])
+  const connection = mount.device.split(':')[1] ?? ''
+  await writeFile(join(control, connection, 'abort'), '1')
+  await promisify(execFile)('umount', [control])
+  t.match(await mount.lost, /connection is gone/)
+  t.strictSame(await mountsBelow(root), [])
 })
 
 t.test('a mount that fails says so and leaves nothing', { skip }, async t => {
