@@ -10,6 +10,11 @@ export interface ContainerRuntime {
    * when it cannot: no such program, a mount that fails.
    */
   start(container: ContainerLaunch): Promise<RunningContainer>
+  /**
+   * May build a container's world ahead of `start` with the same object, which is then quick;
+   * its volumes must be mounted. Any number at a time. Rejects as `start` would.
+   */
+  prepare?(container: ContainerLaunch): Promise<void>
   /** Ends what is left of the Pod and removes what was made for it. Never rejects twice. */
   close(): Promise<void>
 }
@@ -58,7 +63,10 @@ export interface RunningContainer {
   readonly pid: number
   readonly stdout: Readable
   readonly stderr: Readable
-  /** Resolves once the first process has ended and its whole PID namespace is gone. */
+  /**
+   * Resolves once the first process has ended, its whole PID namespace is gone, and stdout
+   * and stderr have been read to their end; without a reader, a second later.
+   */
   readonly exited: Promise<ExitStatus>
   /** To the first process only, as a container engine does. No error when it has gone. */
   signal(signal: NodeJS.Signals): void

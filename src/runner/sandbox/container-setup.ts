@@ -117,7 +117,8 @@ async function converse(
   const failed = new Promise<never>((_, reject) => {
     child.once('error', reject)
     child.once('close', (code, signal) => {
-      const said = errors.join('').trim()
+      // The place where the root is put together means nothing to the user.
+      const said = errors.join('').trim().replaceAll(options.world, '')
       reject(
         new Error(
           `cannot make the root: ${said || `ended by ${signal ?? code}`}`,
@@ -142,6 +143,9 @@ async function converse(
     options.plan.mountPaths,
     options.runtimeDirectory,
   )
+  const unspeakable = foreign.find(point => point.includes('\n'))
+  if (unspeakable !== undefined)
+    throw new Error(`cannot detach the mount ${JSON.stringify(unspeakable)}`)
   child.stdin.write(foreign.map(point => `${point}\n`).join('') + '\n')
   await Promise.race([expect(setupDone), failed])
   return pid

@@ -11,13 +11,23 @@ export async function drained(
   clock: Clock,
   ms: number,
 ): Promise<void> {
-  const ends = streams.map(stream =>
-    finished(stream, { writable: false }).catch(() => undefined),
+  await within(
+    Promise.all(streams.map(stream => finished(stream, { writable: false }))),
+    clock,
+    ms,
   )
+}
+
+/** Resolves when the promise settles, or after `ms`. Never rejects. */
+export async function within(
+  promise: Promise<unknown>,
+  clock: Clock,
+  ms: number,
+): Promise<void> {
   let timer: { cancel(): void } | undefined
   const late = new Promise<void>(resolve => {
     timer = clock.after(ms, resolve)
   })
-  await Promise.race([Promise.all(ends), late])
+  await Promise.race([promise.catch(() => undefined), late])
   timer?.cancel()
 }

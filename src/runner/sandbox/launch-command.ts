@@ -103,8 +103,10 @@ function programCommand(tools: MachineTools, launch: Launch): string[] {
 }
 
 /**
- * A change of credentials clears the parent-death signal that unshare --kill-child has set
- * (prctl(2)), and the container would outlive its monitor: it is set again, afterwards.
+ * Two steps. A change of credentials clears the parent-death signal that unshare --kill-child
+ * has set (prctl(2)), and the container would outlive its monitor: it is set again. And
+ * setpriv keeps root's capabilities up to its exec, which would find files executable that
+ * the user may not execute: with the second it has lost them.
  */
 function becomeUser(tools: MachineTools, user: ContainerUser): string[] {
   const groups =
@@ -116,7 +118,9 @@ function becomeUser(tools: MachineTools, user: ContainerUser): string[] {
     `--reuid=${user.uid}`,
     `--regid=${user.gid}`,
     groups,
-    ...dieWithParent(tools).slice(1),
+    '--inh-caps=-all',
+    '--',
+    ...dieWithParent(tools),
   ]
 }
 

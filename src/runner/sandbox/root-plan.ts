@@ -60,7 +60,7 @@ export const appletsDirectory = '/usr/lib/podfs/applets'
 export function planRoot(host: HostView, options: RootPlanOptions): RootPlan {
   const tree = new RootTree(host, options.world, !options.hostRoot)
   planHostEntries(tree, host, options)
-  if (options.busybox) planBusybox(tree, options.busybox, options.hostRoot)
+  if (options.busybox) planBusybox(tree, options.busybox)
   const mounts = sortedByDepth(tree, options.mounts)
   planOwnFile(tree, '/etc/hosts', options.hostsFile, mounts, options.hostRoot)
   planOwnFile(
@@ -95,19 +95,14 @@ function planHostEntries(
 }
 
 /** A program of a busybox image finds busybox's applets first, and busybox as /bin/sh. */
-function planBusybox(
-  tree: RootTree,
-  busybox: BusyboxMounts,
-  hostRoot: boolean,
-): void {
+function planBusybox(tree: RootTree, busybox: BusyboxMounts): void {
   tree.mountVolume({
     source: busybox.applets,
     mountPath: appletsDirectory,
     readOnly: true,
     recursive: false,
   })
-  // With the host as it is, /bin/sh is the host's; nothing private could hold the link.
-  if (!hostRoot) tree.replaceByLink('/bin/sh', busybox.program)
+  tree.replaceByLink('/bin/sh', busybox.program)
 }
 
 /**

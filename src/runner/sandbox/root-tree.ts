@@ -139,6 +139,8 @@ export class RootTree {
 
   replaceByLink(path: string, target: string): void {
     const parent = this.resolve(dirname(path))
+    // Where the host itself or a volume is, nothing private can hold the link.
+    if (this.#placeOf(parent).upper === undefined) return
     this.#makeParents(parent)
     this.#links.push({
       path: this.#inUpper(join(parent, basename(path))),

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync } from 'node:fs'
-import { once } from 'node:events'
 import type { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import type { Clock } from '../../util/clock.ts'
 import {
   ContainerStartError,
@@ -10,13 +10,14 @@ import {
   type RunningContainer,
 } from './container-runtime.ts'
 import type { ContainerSetup } from './container-setup.ts'
-import { drained } from './drained.ts'
+import { drained, within } from './drained.ts'
 import { execInContainer } from './exec-in-container.ts'
 import { toExitStatus } from './exit-status.ts'
 import { whyNotExecutable } from './find-program.ts'
 import { findFirstProcess } from './first-process.ts'
 import { openOutputPipe } from './output-pipe.ts'
 import { preludesOf, startCommand, type Launch } from './launch-command.ts'
+import { MonitorStderr } from './monitor-stderr.ts'
 import type { MachineTools } from './machine-tools.ts'
 
 export interface StartOptions {
@@ -74,7 +75,7 @@ const chainFailure = /^(?:\S*\/)?(?:setpriv|nsenter|unshare|env): .*/m
 /** A container: the monitor (unshare), and below it the program as PID 1 of a namespace. */
 class RunningProcess implements StartedProcess {
   readonly stdout: Readable
-  readonly stderr: Readable
+  readonly stderr: MonitorStderr
   readonly exited: Promise<ExitStatus>
   readonly #monitor: ChildProcess
   readonly #options: StartOptions
@@ -93,7 +94,7 @@ class RunningProcess implements StartedProcess {
     this.#monitor = monitor
     this.#options = options
     this.stdout = stdout
-    this.stderr = stderr
+    this.stderr = stderr.pipe(new MonitorStderr())
     this.#reaped = new Promise(resolve => {
       monitor.once('error', error => {
         this.#spawnError = error
@@ -107,8 +108,8 @@ class RunningProcess implements StartedProcess {
       })
     })
     this.exited = this.#reaped.then(async status => {
-      await drained([stdout, stderr], options.clock, drainMs)
-      return status
+      await drained([this.stdout, this.stderr], options.clock, drainMs)
+      return this.stderr.killed ? toExitStatus(null, 'SIGKILL') : status
     })
   }
 
@@ -130,9 +131,7 @@ class RunningProcess implements StartedProcess {
     const { exitCode } = await this.#reaped
     const reason =
       this.#spawnError?.message ??
-      (exitCode === 0
-        ? undefined
-        : chainFailure.exec(await peek(this.stderr))?.[0])
+      (exitCode === 0 ? undefined : await this.#chainFailure())
     if (reason === undefined) return
     this.stdout.destroy()
     this.stderr.destroy()
@@ -169,18 +168,20 @@ class RunningProcess implements StartedProcess {
 
   /** Ends the whole PID namespace, whatever is in it. Resolves when it is gone. */
   async kill(): Promise<void> {
-    // --kill-child: with its monitor goes PID 1, with PID 1 the namespace.
-    if (!this.#gone) this.#monitor.kill('SIGKILL')
+    this.signal('SIGKILL')
+    // Before PID 1 is known: --kill-child kills it when the monitor dies.
+    if (this.#pid === undefined && !this.#gone) this.#monitor.kill('SIGKILL')
     await this.#reaped
   }
-}
 
-/** What is there to read, without taking it. The stream must be one that will end. */
-async function peek(stream: Readable): Promise<string> {
-  if (stream.readableLength === 0 && !stream.readableEnded)
-    await once(stream, 'readable')
-  const chunk = stream.read() as Buffer | null
-  if (chunk === null) return ''
-  stream.unshift(chunk)
-  return chunk.toString('utf8')
+  /** Asked when the monitor has ended: all that it has said is on its way. */
+  async #chainFailure(): Promise<string | undefined> {
+    // A program that says much, and that nobody reads yet, did start.
+    await within(
+      finished(this.stderr, { readable: false }),
+      this.#options.clock,
+      drainMs,
+    )
+    return chainFailure.exec(this.stderr.beginning)?.[0]
+  }
 }

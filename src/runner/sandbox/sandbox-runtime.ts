@@ -17,6 +17,7 @@ import {
   type MachineTools,
 } from './machine-tools.ts'
 import { appletsDirectory, planRoot, type BusyboxMounts } from './root-plan.ts'
+import { resolvePath } from './resolve-path.ts'
 import { startProcess, type StartedProcess } from './running-process.ts'
 
 /*
@@ -48,13 +49,7 @@ export interface SandboxOptions {
   readonly clock?: Clock
 }
 
-export interface SandboxRuntime extends ContainerRuntime {
-  /**
-   * Builds the container's root ahead of `start` with the same object; its volumes must be
-   * mounted. Any number at a time. Rejects as `start` would.
-   */
-  prepare(container: ContainerLaunch): Promise<void>
-}
+export type SandboxRuntime = Required<ContainerRuntime>
 
 /** Whether `busybox: true` gives busybox's shell; else the machine's own programs run. */
 export function hasBusybox(): boolean {
@@ -70,6 +65,7 @@ class Sandbox implements SandboxRuntime {
   readonly #clock: Clock
   readonly #prepared = new Map<ContainerLaunch, Promise<ContainerSetup>>()
   readonly #setups = new Set<ContainerSetup>()
+  readonly #starting = new Set<Promise<StartedProcess>>()
   readonly #running = new Set<StartedProcess>()
   #tools: MachineTools | undefined
   #pod: Promise<PodFiles> | undefined
@@ -91,6 +87,16 @@ class Sandbox implements SandboxRuntime {
   }
 
   async start(container: ContainerLaunch): Promise<RunningContainer> {
+    const starting = this.#start(container)
+    this.#starting.add(starting)
+    try {
+      return await starting
+    } finally {
+      this.#starting.delete(starting)
+    }
+  }
+
+  async #start(container: ContainerLaunch): Promise<StartedProcess> {
     const prepared = this.#prepared.get(container)
     // Each start has a root of its own: a restarted container finds its files as new.
     this.#prepared.delete(container)
@@ -105,8 +111,6 @@ class Sandbox implements SandboxRuntime {
       })
       this.#running.add(running)
       void running.exited.then(() => this.#running.delete(running))
-      // A start that was under way when close() began.
-      if (this.#closed) await running.kill()
       return running
     } finally {
       // Not awaited: the kernel takes its time to dismantle a mount namespace.
@@ -120,8 +124,8 @@ class Sandbox implements SandboxRuntime {
   }
 
   async #close(): Promise<void> {
+    await Promise.allSettled([...this.#starting, ...this.#prepared.values()])
     await Promise.all([...this.#running].map(running => running.kill()))
-    await Promise.allSettled(this.#prepared.values())
     await Promise.all([...this.#setups].map(setup => setup.release()))
     const { scratchDirectory } = this.#options
     await Promise.all(
@@ -138,8 +142,12 @@ class Sandbox implements SandboxRuntime {
       const tools = this.#findTools()
       const pod = await this.#podFiles(container)
       const { hostsFile, hostname, mounts, workingDir = '/' } = container
-      const { runtimeDirectory, hostRoot = false } = this.#options
-      const plan = planRoot(readHostView(), {
+      const { hostRoot = false } = this.#options
+      const host = readHostView()
+      const runtimeDirectory =
+        this.#options.runtimeDirectory &&
+        resolvePath(this.#options.runtimeDirectory, host)
+      const plan = planRoot(host, {
         world: pod.world,
         mounts,
         workingDir,

@@ -1,0 +1,62 @@
+import { Transform, type TransformCallback } from 'node:stream'
+import { CappedOutput } from './capped-output.ts'
+
+/**
+ * What unshare of util-linux 2.37 and 2.38 writes when its child has died of SIGKILL: it tries
+ * to reset that signal's action before it sends it to itself, fails, and exits with 1.
+ */
+const notice = Buffer.from(
+  'unshare: sigprocmask unblock failed: Invalid argument\n',
+)
+const newline = 0x0a
+
+/** Enough for what a program of the chain says before it ends. */
+const beginningBytes = 1024
+
+/**
+ * Passes a container's stderr on, without that notice. The monitor, unshare, shares it; its
+ * notice is the last that is written, after the whole PID namespace has gone.
+ */
+export class MonitorStderr extends Transform {
+  /** The notice was there: the program was killed. */
+  killed = false
+  readonly #beginning = new CappedOutput(beginningBytes)
+  #held = Buffer.alloc(0)
+  #atLineStart = true
+
+  /** The first that was said; reading it takes nothing from the stream. */
+  get beginning(): string {
+    return this.#beginning.toString()
+  }
+
+  override _transform(chunk: Buffer, _: string, done: TransformCallback): void {
+    this.#beginning.add(chunk)
+    const data = Buffer.concat([this.#held, chunk])
+    const start = this.#noticeStart(data)
+    this.#held = data.subarray(start)
+    if (start > 0) {
+      this.#atLineStart = data[start - 1] === newline
+      this.push(data.subarray(0, start))
+    }
+    done()
+  }
+
+  override _flush(done: TransformCallback): void {
+    this.killed = this.#held.equals(notice)
+    if (!this.killed) this.push(this.#held)
+    done()
+  }
+
+  /** Where the data may end with the notice or its beginning, else the data's length. */
+  #noticeStart(data: Buffer): number {
+    const last = data.subarray(0, -1).lastIndexOf(newline) + 1
+    const tail = data.subarray(last)
+    // The program's own last line may lack its end; the notice follows without one.
+    const complete = data.length - notice.length
+    if (complete >= 0 && data.subarray(complete).equals(notice)) return complete
+    const possible =
+      (last > 0 || this.#atLineStart) &&
+      notice.subarray(0, tail.length).equals(tail)
+    return possible ? last : data.length
+  }
+}

@@ -1,0 +1,54 @@
+import { chmod, writeFile } from 'node:fs/promises'
+import t from 'tap'
+import { hasBusybox } from '../../src/runner/sandbox/sandbox-runtime.ts'
+import { capability } from '../helpers/capability.ts'
+import { hostPath, makeSandbox, needsRoot } from './sandbox.ts'
+
+const skip = needsRoot || capability('busybox')
+
+t.test('a container of a busybox image', { skip }, async t => {
+  t.ok(hasBusybox())
+  const env = new Map([['PATH', hostPath]])
+  const labels = "[[ -e /etc/hosts ]] && echo -en '\\n\\n'; echo $0"
+
+  t.test('has busybox’s shell, by PATH, by path and by #!', async t => {
+    const { run, directory } = await makeSandbox(t)
+    const script = `${directory}/script`
+    await writeFile(script, `#!/bin/sh\n${labels}\n`)
+    await chmod(script, 0o755)
+    const more = { busybox: true, env }
+    t.same(await run(['sh', '-c', labels], more), {
+      exitCode: 0,
+      output: '\n\nsh\n',
+    })
+    t.same(await run(['/bin/sh', '-c', labels], more), {
+      exitCode: 0,
+      output: '\n\n/bin/sh\n',
+    })
+    t.same(await run([script], more), {
+      exitCode: 0,
+      output: `\n\n${script}\n`,
+    })
+  })
+
+  t.test('finds the applets first, in hooks too', async t => {
+    const { start } = await makeSandbox(t)
+    const { container } = await start(['sleep', '1000'], { busybox: true, env })
+    const { output } = await container.exec(
+      ['sh', '-c', 'ls --help 2>&1 | head -n 1; readlink /proc/1/exe'],
+      new AbortController().signal,
+    )
+    t.match(output, /^BusyBox.*\n.*\/busybox\n$/)
+  })
+
+  t.test('leaves the others alone', async t => {
+    const { run } = await makeSandbox(t)
+    await run(['true'], { busybox: true, env })
+    t.match(
+      await run(['sh', '-c', 'echo $PATH; ls --version | head -n 1'], { env }),
+      {
+        output: `${hostPath}\nls (GNU coreutils)`,
+      },
+    )
+  })
+})

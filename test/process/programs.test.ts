@@ -1,0 +1,265 @@
+import { readFileSync } from 'node:fs'
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import t from 'tap'
+import {
+  hostPath,
+  isAlive,
+  makeMount,
+  makeSandbox,
+  needsRoot,
+} from './sandbox.ts'
+
+t.test('a container’s program', { skip: needsRoot }, async t => {
+  t.test('gets every environment variable, whatever its name', async t => {
+    const { run } = await makeSandbox(t)
+    const env = new Map([
+      ['PATH', hostPath],
+      ['data-1', 'one'],
+      ['1-x', 'two'],
+      ['#@!x', 'a\nb'],
+      ['$_-', ''],
+    ])
+    const { output } = await run(['env', '-0'], { env })
+    // Tap gives variables of its own to every child process.
+    const given = output
+      .split('\0')
+      .filter(line => !/^(_TAPJS_|NODE_OPTIONS=)/.test(line))
+    t.same(given, [...[...env].map(([name, value]) => `${name}=${value}`), ''])
+  })
+
+  t.test('gets linker variables, which its fences do not', async t => {
+    const { run } = await makeSandbox(t)
+    const env = new Map([
+      ['PATH', hostPath],
+      ['LD_LIBRARY_PATH', '/nowhere'],
+      ['LD_PRELOAD', ''],
+    ])
+    t.match(
+      (await run(['env'], { env })).output,
+      /^LD_LIBRARY_PATH=\/nowhere$/m,
+    )
+  })
+
+  t.test(
+    'is found in the container’s PATH, and is not run by what is there',
+    async t => {
+      const { run, directory } = await makeSandbox(t)
+      await mkdir(`${directory}/bin`)
+      for (const name of [
+        'hello',
+        'unshare',
+        'nsenter',
+        'setpriv',
+        'env',
+        'sh',
+      ]) {
+        await writeFile(`${directory}/bin/${name}`, '#!/bin/echo\n')
+        await chmod(`${directory}/bin/${name}`, 0o755)
+      }
+      const mounts = [makeMount(directory, '/app')]
+      const env = new Map([['PATH', '/app/bin']])
+      t.equal(
+        (await run(['hello', 'x'], { env, mounts })).output,
+        '/app/bin/hello x\n',
+      )
+    },
+  )
+
+  t.test('has default signals, no input and no terminal', async t => {
+    const { sh } = await makeSandbox(t)
+    const { output } = await sh(
+      'grep -E "Sig(Blk|Ign)" /proc/self/status; cat; echo > /dev/tty || echo none',
+    )
+    t.match(output, /^SigBlk:\t0{16}\nSigIgn:\t0{16}\n/)
+    t.match(output, /none\n/)
+  })
+
+  t.test(
+    'can open its standard output again, also as another user',
+    async t => {
+      const { sh } = await makeSandbox(t)
+      const script =
+        'echo a > /dev/stdout; echo b > /dev/stderr; echo c > /proc/1/fd/1'
+      for (const more of [
+        {},
+        { user: { uid: 1234, gid: 1234, supplementalGroups: [] } },
+      ]) {
+        const { output } = await sh(script, more)
+        t.equal(output.split('\n').sort().join(''), 'abc')
+      }
+    },
+  )
+
+  t.test(
+    'loses no output, however much and however late it is read',
+    async t => {
+      const { runtime } = await makeSandbox(t)
+      const container = await runtime.start({
+        name: 'main',
+        argv: ['sh', '-c', 'head -c 3000000 /dev/zero; echo end >&2'],
+        env: new Map([['PATH', hostPath]]),
+        mounts: [],
+        busybox: false,
+      })
+      let length = 0
+      const exited = container.exited.then(() => length)
+      container.stderr.resume()
+      container.stdout.on('data', (chunk: Buffer) => (length += chunk.length))
+      t.equal(await exited, 3_000_000)
+    },
+  )
+
+  t.test('has its exit code', async t => {
+    const { sh } = await makeSandbox(t)
+    for (const code of [0, 1, 7, 126, 127, 255])
+      t.match(await sh(`exit ${code}`), { exitCode: code })
+  })
+
+  t.test('is PID 1: ignores TERM, dies of KILL', async t => {
+    const { start } = await makeSandbox(t)
+    const container = await start([
+      'sh',
+      '-c',
+      'echo "pid $$"; (trap "echo child; exit" TERM; echo up; while :; do sleep 0.01; done) & wait; sleep 1000',
+    ])
+    await container.says('up')
+    t.match(container.output, 'pid 1\n')
+    const status = readFileSync(`/proc/${container.pid}/status`, 'utf8')
+    t.match(status, /^NSpid:\t\d+\t1$/m, 'the pid is that of PID 1')
+    container.container.signal('SIGTERM')
+    const { exitCode } = await container.container.exec(
+      ['true'],
+      new AbortController().signal,
+    )
+    t.equal(exitCode, 0, 'still there')
+    container.container.signal('SIGKILL')
+    t.same(await container.exited, { exitCode: 137, signal: 'SIGKILL' })
+    t.notOk(isAlive(container.pid))
+    t.doesNotThrow(() => container.container.signal('SIGTERM'))
+  })
+
+  t.test('can handle TERM', async t => {
+    const { start } = await makeSandbox(t)
+    const container = await start([
+      'sh',
+      '-c',
+      'trap "echo bye; exit 3" TERM; echo up; while :; do sleep 0.01; done',
+    ])
+    await container.says('up')
+    container.container.signal('SIGTERM')
+    t.same(await container.exited, { exitCode: 3 })
+    t.match(container.output, 'bye')
+  })
+
+  t.test(
+    'takes all its processes along, those in sessions of their own too',
+    async t => {
+      const { start } = await makeSandbox(t)
+      const container = await start([
+        'sh',
+        '-c',
+        'setsid setsid sleep 987 & setsid sh -c "sleep 988 & sleep 989" & echo up; read x < /dev/zero; sleep 1000',
+      ])
+      await container.says('up')
+      const pids = await pidsIn(container.pid)
+      t.ok(pids.length > 1)
+      container.container.signal('SIGKILL')
+      await container.exited
+      t.same(pids.filter(isAlive), [])
+    },
+  )
+
+  t.test('runs as its user, in its working directory', async t => {
+    const { sh, directory } = await makeSandbox(t)
+    const user = { uid: 1234, gid: 2345, supplementalGroups: [3456, 4567] }
+    t.equal(
+      (await sh('id -u; id -g; id -G; pwd', { user, workingDir: '/app/new' }))
+        .output,
+      '1234\n2345\n2345 3456 4567\n/app/new\n',
+    )
+    t.equal(
+      (await sh('pwd; echo x > f', { workingDir: `${directory}/a/b` })).output,
+      `${directory}/a/b\n`,
+    )
+  })
+
+  t.test('that cannot be run is named', async t => {
+    const { runtime, directory } = await makeSandbox(t)
+    await writeFile(`${directory}/text`, 'echo hello\n')
+    await chmod(`${directory}/text`, 0o755)
+    await writeFile(`${directory}/plain`, '')
+    await writeFile(`${directory}/script`, '#!/nowhere/sh -e\n')
+    await chmod(`${directory}/script`, 0o755)
+    const program = (name: string) => `${directory}/${name}`
+    const cases: [string, string][] = [
+      ['foo', 'executable file not found in $PATH'],
+      ['/nowhere/foo', 'no such file or directory'],
+      ['./foo', 'no such file or directory'],
+      ['/usr', 'is a directory'],
+      [program('plain'), 'permission denied'],
+      [program('text'), 'exec format error'],
+      [program('script'), 'interpreter /nowhere/sh: no such file or directory'],
+    ]
+    for (const [name, message] of cases)
+      await t.rejects(
+        runtime.start({
+          name: 'main',
+          argv: [name],
+          env: new Map([['PATH', hostPath]]),
+          mounts: [],
+          busybox: false,
+        }),
+        {
+          name: 'ContainerStartError',
+          container: 'main',
+          message: `exec: "${name}": ${message}`,
+        },
+        message,
+      )
+  })
+
+  t.test('that its user may not run is named as well', async t => {
+    const { run, directory } = await makeSandbox(t)
+    await writeFile(`${directory}/secret`, '#!/bin/sh\n')
+    await chmod(`${directory}/secret`, 0o700)
+    await chmod(directory, 0o755)
+    const user = { uid: 1234, gid: 1234, supplementalGroups: [] }
+    await t.rejects(run([`${directory}/secret`], { user }), {
+      name: 'ContainerStartError',
+      message: /failed to execute .*secret: Permission denied/,
+    })
+  })
+
+  t.test('starts anew each time', async t => {
+    const { sh, runtime } = await makeSandbox(t)
+    const launch = {
+      name: 'main',
+      argv: ['sh', '-c', 'test ! -e /etc/again && touch /etc/again'],
+      env: new Map([['PATH', hostPath]]),
+      mounts: [],
+      busybox: false,
+    }
+    await runtime.prepare(launch)
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      const container = await runtime.start(launch)
+      container.stdout.resume()
+      container.stderr.resume()
+      t.same(await container.exited, { exitCode: 0 })
+    }
+    await runtime.close()
+    await t.rejects(sh('true'), { message: 'the Pod has ended' })
+  })
+})
+
+/** The host's numbers of all processes in the PID namespace of this one. */
+async function pidsIn(pid: number): Promise<number[]> {
+  const found = [pid]
+  for (const parent of found) {
+    const children = readFileSync(
+      `/proc/${parent}/task/${parent}/children`,
+      'utf8',
+    )
+    found.push(...children.split(' ').filter(Boolean).map(Number))
+  }
+  return found
+}

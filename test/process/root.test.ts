@@ -1,0 +1,212 @@
+import { spawnSync } from 'node:child_process'
+import { closeSync, existsSync, openSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { makeMount, makeSandbox, needsRoot } from './sandbox.ts'
+
+t.test('a container’s root', { skip: needsRoot }, async t => {
+  const name = `podfs-test-${process.pid}`
+
+  t.test('what it writes into system directories stays its own', async t => {
+    const { sh } = await makeSandbox(t)
+    const places = ['/usr/share', '/etc', '/var', '/usr/bin', '/run']
+    const files = places.map(place => `${place}/${name}`)
+    const { output, exitCode } = await sh(
+      files.map(file => `echo mine > ${file} && cat ${file}`).join(' && '),
+    )
+    t.equal(exitCode, 0)
+    t.equal(output, 'mine\n'.repeat(files.length))
+    for (const file of files) t.notOk(existsSync(file), file)
+    t.match(
+      await sh(`cat ${files[0]}`),
+      { exitCode: 1 },
+      'and the next container does not see it',
+    )
+  })
+
+  t.test('what it writes elsewhere is the host’s', async t => {
+    const { sh, directory } = await makeSandbox(t)
+    t.match(await sh(`echo hello > ${directory}/file`), { exitCode: 0 })
+    t.equal(await readFile(`${directory}/file`, 'utf8'), 'hello\n')
+  })
+
+  t.test('hostRoot: the host as it is', async t => {
+    const { sh, directory } = await makeSandbox(t, { hostRoot: true })
+    await mkdir(`${directory}/vol`)
+    const file = `/var/tmp/${name}`
+    t.teardown(() => rm(file, { force: true }))
+    const mounts = [makeMount(`${directory}/vol`, `/etc/${name}/deep`)]
+    t.match(
+      await sh(
+        `echo x > ${file}; echo y > /etc/${name}/deep/y; ls /etc/hosts`,
+        {
+          mounts,
+        },
+      ),
+      { exitCode: 0, output: '/etc/hosts\n' },
+    )
+    t.ok(existsSync(file))
+    t.ok(existsSync(`${directory}/vol/y`))
+    t.notOk(existsSync(`/etc/${name}`))
+  })
+
+  t.test('volumes appear at paths that the host does not have', async t => {
+    const { sh, directory } = await makeSandbox(t)
+    await mkdir(`${directory}/vol`)
+    await mkdir(`${directory}/home/project`, { recursive: true })
+    await writeFile(`${directory}/vol/key`, 'value')
+    await writeFile(`${directory}/home/file`, 'host')
+    const paths = [
+      `/${name}`,
+      `/var/run/${name}/y`,
+      `/etc/${name}`,
+      `${directory}/home/new dir/#deep`,
+    ]
+    const { output, exitCode } = await sh(
+      [
+        ...paths.map(path => `cat '${path}/key'`),
+        `cat ${directory}/home/file`,
+        // The directory that got a layer is private; what is below it is not.
+        `echo changed > ${directory}/home/file`,
+        `echo kept > ${directory}/home/project/file`,
+      ].join(' && '),
+      { mounts: paths.map(path => makeMount(`${directory}/vol`, path)) },
+    )
+    t.match(
+      { output, exitCode },
+      { output: 'valuevaluevaluevaluehost', exitCode: 0 },
+    )
+    for (const path of [`/${name}`, `/run/${name}`, `/etc/${name}`])
+      t.notOk(existsSync(path), path)
+    t.notOk(existsSync(`${directory}/home/new dir`))
+    t.equal(await readFile(`${directory}/home/file`, 'utf8'), 'host')
+    t.equal(await readFile(`${directory}/home/project/file`, 'utf8'), 'kept\n')
+  })
+
+  t.test('a volume may be read-only, a file, or within another', async t => {
+    const { sh, directory } = await makeSandbox(t)
+    await mkdir(`${directory}/vol`)
+    await writeFile(`${directory}/vol/key`, 'value')
+    const mounts = [
+      makeMount(`${directory}/vol`, '/rw/inner', { readOnly: true }),
+      makeMount(`${directory}/vol`, '/rw'),
+      makeMount(`${directory}/vol/key`, '/etc/resolv.conf'),
+      makeMount(`${directory}/vol/key`, '/etc/new.conf', { readOnly: true }),
+    ]
+    const { output } = await sh(
+      [
+        'cat /etc/resolv.conf /etc/new.conf /rw/key /rw/inner/key; echo',
+        '(echo x > /rw/inner/y) 2>&1 | grep -o Read-only; touch /etc/new.conf || echo no',
+        'echo written > /rw/y; ls /rw/inner',
+      ].join('\n'),
+      { mounts },
+    )
+    t.match(output, /^valuevaluevaluevalue\nRead-only\n/)
+    t.match(output, /no\n/)
+    t.match(output, /inner\nkey\ny\n$/)
+    t.equal(await readFile(`${directory}/vol/y`, 'utf8'), 'written\n')
+  })
+
+  t.test('hosts file and hostname', async t => {
+    const { sh, directory } = await makeSandbox(t)
+    await writeFile(`${directory}/hosts`, '127.0.0.1 localhost\n')
+    const hostsFile = `${directory}/hosts`
+    t.equal(
+      (
+        await sh(
+          'cat /etc/hosts /etc/hostname; uname -n; echo 10.1.2.3 x >> /etc/hosts',
+          { hostsFile, hostname: 'pod-1' },
+        )
+      ).output,
+      '127.0.0.1 localhost\npod-1\npod-1\n',
+    )
+    t.match(await readFile(hostsFile, 'utf8'), '10.1.2.3 x')
+    t.equal((await sh('uname -n')).output, `${hostname()}\n`)
+  })
+
+  t.test(
+    'the run-time directory is hidden, but not the volumes in it',
+    async t => {
+      const runtimeDirectory = await mkdtemp('/run/podfs-test-')
+      t.teardown(() => rm(runtimeDirectory, { recursive: true, force: true }))
+      const vol = join(runtimeDirectory, 'vol')
+      await mkdir(vol)
+      await writeFile(join(vol, 'key'), 'value')
+      const { sh } = await makeSandbox(t, {
+        runtimeDirectory,
+        scratchDirectory: join(runtimeDirectory, 'scratch'),
+      })
+      const { output } = await sh(
+        `cat /data/key; ls -A ${runtimeDirectory}; grep -c ${runtimeDirectory} /proc/self/mounts`,
+        { mounts: [makeMount(vol, '/data')] },
+      )
+      // The one mount that is left there is the one that hides; overlay options name it too.
+      t.match(output, /^value\d+\n$/)
+    },
+  )
+
+  t.test('sockets in /run are the host’s', async t => {
+    const path = `/run/${name}.sock`
+    const server = createServer(socket => socket.end('hello'))
+    await new Promise<void>(resolve => server.listen(path, resolve))
+    t.teardown(() => server.close())
+    const { run } = await makeSandbox(t)
+    const script = `require('net').connect('${path}').pipe(process.stdout)`
+    t.match(await run([process.execPath, '-e', script]), { output: 'hello' })
+  })
+
+  const needsFuse = !existsSync('/dev/fuse') && 'needs /dev/fuse'
+  t.test('other podfs mounts are not seen', { skip: needsFuse }, async t => {
+    const { sh, directory } = await makeSandbox(t)
+    const point = join(directory, 'a mount')
+    await mkdir(point)
+    // Nobody serves it: who asks it anything hangs, so this also shows that nobody asks.
+    const fuse = openSync('/dev/fuse', 'r+')
+    const options = 'fd=3,rootmode=40000,user_id=0,group_id=0'
+    const mounted = spawnSync(
+      'mount',
+      ['-n', '-i', '-t', 'fuse.podfs', '-o', options, 'podfs', point],
+      { stdio: ['ignore', 'pipe', 'pipe', fuse], encoding: 'utf8' },
+    )
+    t.teardown(() => {
+      spawnSync('umount', ['-n', '-c', '-l', point])
+      closeSync(fuse)
+    })
+    t.equal(mounted.stderr, '')
+    t.match(await readFile('/proc/self/mounts', 'utf8'), 'fuse.podfs')
+    const { output } = await sh(
+      `grep fuse.podfs /proc/self/mounts; ls -A '${point}'; echo end`,
+    )
+    t.equal(output, 'end\n')
+  })
+
+  t.test(
+    'only the container’s processes are in /proc, only its mounts in sight',
+    async t => {
+      const { sh } = await makeSandbox(t)
+      const { output } = await sh(
+        'echo $$ /proc/[0-9]*; awk \'$5 == "/proc"\' /proc/self/mountinfo | wc -l; ls -A / | grep podfs',
+      )
+      t.match(output, /^1 \/proc\/1\n1\n$/)
+    },
+  )
+
+  t.test('a mount that fails says why', async t => {
+    const { runtime, directory } = await makeSandbox(t)
+    const launch = {
+      name: 'main',
+      argv: ['true'],
+      env: new Map<string, string>(),
+      mounts: [makeMount(`${directory}/none`, '/data')],
+      busybox: false,
+    }
+    await t.rejects(runtime.prepare(launch), {
+      name: 'ContainerStartError',
+      container: 'main',
+      message: `mountPath /data: ${directory}/none does not exist`,
+    })
+  })
+})

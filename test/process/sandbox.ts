@@ -1,0 +1,133 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import type { Test } from 'tap'
+import type {
+  ContainerLaunch,
+  ContainerMount,
+  ExitStatus,
+  RunningContainer,
+} from '../../src/runner/sandbox/container-runtime.ts'
+import {
+  createSandboxRuntime,
+  type SandboxOptions,
+  type SandboxRuntime,
+} from '../../src/runner/sandbox/sandbox-runtime.ts'
+
+/** For `skip`: namespaces are root's, until ordinary users have their own way. */
+export const needsRoot = process.getuid?.() !== 0 && 'needs root'
+
+export const hostPath = '/usr/sbin:/usr/bin:/sbin:/bin'
+
+export function makeLaunch(
+  argv: readonly string[],
+  more: Partial<ContainerLaunch> = {},
+): ContainerLaunch {
+  const env = new Map([['PATH', hostPath]])
+  return { name: 'main', argv, env, mounts: [], busybox: false, ...more }
+}
+
+export function makeMount(
+  source: string,
+  mountPath: string,
+  more: Partial<ContainerMount> = {},
+): ContainerMount {
+  return { source, mountPath, readOnly: false, recursive: false, ...more }
+}
+
+export interface Sandbox {
+  readonly runtime: SandboxRuntime
+  /** On the host, seen by the containers too. */
+  readonly directory: string
+  readonly start: (
+    argv: readonly string[],
+    more?: Partial<ContainerLaunch>,
+  ) => Promise<ReadContainer>
+  /** A whole life. */
+  readonly run: (
+    argv: readonly string[],
+    more?: Partial<ContainerLaunch>,
+  ) => Promise<Life>
+  readonly sh: (
+    script: string,
+    more?: Partial<ContainerLaunch>,
+  ) => Promise<Life>
+}
+
+type Life = ExitStatus & { readonly output: string }
+
+/** A runtime that is closed, with all its containers, at teardown. */
+export async function makeSandbox(
+  t: Test,
+  options: Partial<SandboxOptions> = {},
+): Promise<Sandbox> {
+  const parent = await mkdtemp('/tmp/podfs-sandbox-')
+  const runtime = createSandboxRuntime({
+    scratchDirectory: join(parent, 'scratch'),
+    ...options,
+  })
+  t.teardown(async () => {
+    await runtime.close()
+    await rm(parent, { recursive: true, force: true })
+  })
+  const start: Sandbox['start'] = async (argv, more) =>
+    new ReadContainer(await runtime.start(makeLaunch(argv, more)))
+  const run: Sandbox['run'] = async (argv, more) => {
+    const container = await start(argv, more)
+    const status = await container.exited
+    return { ...status, output: container.output }
+  }
+  return {
+    runtime,
+    directory: parent,
+    start,
+    run,
+    sh: (script, more) => run(['sh', '-c', script], more),
+  }
+}
+
+/** A container whose output is read, and can be waited for. */
+export class ReadContainer {
+  readonly container: RunningContainer
+  output = ''
+  #waiters: (() => void)[] = []
+
+  constructor(container: RunningContainer) {
+    this.container = container
+    for (const stream of [container.stdout, container.stderr])
+      this.#read(stream)
+  }
+
+  get pid(): number {
+    return this.container.pid
+  }
+
+  get exited(): Promise<ExitStatus> {
+    return this.container.exited
+  }
+
+  async says(text: string): Promise<void> {
+    while (!this.output.includes(text))
+      await new Promise<void>(resolve => this.#waiters.push(resolve))
+  }
+
+  #read(stream: Readable): void {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      this.output += text
+      for (const waiter of this.#waiters.splice(0)) waiter()
+    })
+  }
+}
+
+/** Whether a process runs; a zombie, which waits for the machine's init, does not. */
+export function isAlive(pid: number): boolean {
+  const status = `/proc/${pid}/status`
+  try {
+    return (
+      existsSync(status) && !/^State:\t[ZX]/m.test(readFileSync(status, 'utf8'))
+    )
+  } catch {
+    return false
+  }
+}

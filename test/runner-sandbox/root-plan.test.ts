@@ -1,0 +1,336 @@
+import t from 'tap'
+import type { ContainerMount } from '../../src/runner/sandbox/container-runtime.ts'
+import {
+  planRoot,
+  type RootPlanOptions,
+} from '../../src/runner/sandbox/root-plan.ts'
+import type { RootPlan } from '../../src/runner/sandbox/root-tree.ts'
+import { fakeHost, link, socket } from './fake-host.ts'
+
+const volume = (
+  mountPath: string,
+  more: Partial<ContainerMount> = {},
+): ContainerMount => ({
+  source: '/vol',
+  mountPath,
+  readOnly: false,
+  recursive: false,
+  ...more,
+})
+
+function plan(
+  more: Partial<RootPlanOptions> = {},
+  host = fakeHost(),
+): RootPlan & { readonly fstabLines: string[]; readonly paths: string[] } {
+  const made = planRoot(host, {
+    world: '/w',
+    mounts: [],
+    workingDir: '/',
+    hostRoot: false,
+    ...more,
+  })
+  return {
+    ...made,
+    fstabLines: made.fstab.map(({ source, target, type, options }) =>
+      `${type === 'none' ? source : type} ${target.slice(2)} ${options
+        .filter(option => !option.includes('dir='))
+        .join(',')}`.trim(),
+    ),
+    paths: made.directories.map(({ path }) => path),
+  }
+}
+
+t.test('system directories are overlays, the rest is the host', async t => {
+  const { fstabLines, links, files, paths } = plan()
+  t.same(fstabLines, [
+    '/proc /proc bind',
+    'overlay /usr',
+    'overlay /etc',
+    'overlay /var',
+    'overlay /run',
+    '/run/docker.sock /run/docker.sock rbind,nofail',
+    '/run/lock /run/lock rbind,nofail',
+    '/dev /dev rbind,nofail',
+    '/home /home rbind,nofail',
+    '/vol /vol rbind,nofail',
+    '/.dockerenv /.dockerenv rbind,nofail',
+  ])
+  t.same(links, [{ path: '/w/bin', target: 'usr/bin' }])
+  t.same(files, ['/w/.dockerenv'])
+  t.ok(paths.includes('/w/home'))
+})
+
+t.test('every layer has directories of its own', async t => {
+  const { fstab } = plan({ mounts: [volume('/home/me/new')] })
+  const uppers = fstab
+    .filter(({ type }) => type === 'overlay')
+    .map(({ options }) => options[1])
+  t.equal(new Set(uppers).size, uppers.length)
+  t.equal(uppers.length, 5)
+})
+
+t.test('submounts of a system directory are bound back in, once', async t => {
+  const host = fakeHost(
+    {
+      '/etc/resolv.conf': {},
+      '/var/lib': { kind: 'directory' },
+      '/var/lib/docker': { kind: 'directory' },
+      '/var/lib/docker/overlay2': { kind: 'directory' },
+      '/var/podfs': { kind: 'directory' },
+    },
+    [
+      { point: '/etc/resolv.conf' },
+      { point: '/var/lib/docker' },
+      { point: '/var/lib/docker/overlay2' },
+      { point: '/var/lib/docker' },
+      { point: '/var/gone' },
+      { point: '/var/podfs', type: 'fuse.podfs' },
+      { point: '/variable' },
+    ],
+  )
+  const back = plan({}, host).fstabLines.filter(line =>
+    /^\/(etc|var)/.test(line),
+  )
+  t.same(back, [
+    '/etc/resolv.conf /etc/resolv.conf rbind,nofail',
+    '/var/lib/docker /var/lib/docker rbind,nofail',
+  ])
+})
+
+const mountCases: {
+  name: string
+  mounts: ContainerMount[]
+  /** The last lines of the fstab. */
+  mounted: string[]
+  /** Among what is made. */
+  made?: string[]
+  files?: string[]
+  points?: string[]
+}[] = [
+  {
+    name: 'a new directory at the top',
+    mounts: [volume('/projected-volume', { readOnly: true })],
+    mounted: ['/vol /projected-volume bind,ro'],
+    made: ['/w/projected-volume'],
+  },
+  {
+    name: 'a new directory below a new one',
+    mounts: [volume('/a/b/c')],
+    mounted: ['/vol /a/b/c bind'],
+    made: ['/w/a', '/w/a/b', '/w/a/b/c'],
+  },
+  {
+    name: 'an existing directory',
+    mounts: [volume('/home/me/project', { recursive: true })],
+    mounted: ['/vol /home/me/project rbind'],
+  },
+  {
+    name: 'a new directory in a layer',
+    mounts: [volume('/etc/podinfo')],
+    mounted: ['/vol /etc/podinfo bind'],
+    made: ['/w/.podfs/layers/2/upper/podinfo'],
+  },
+  {
+    name: 'a new directory through a symlink',
+    mounts: [volume('/var/run/x/y')],
+    mounted: ['/vol /run/x/y bind'],
+    made: ['/w/.podfs/layers/4/upper/x', '/w/.podfs/layers/4/upper/x/y'],
+  },
+  {
+    name: 'a file over an existing file',
+    mounts: [volume('/etc/hosts', { source: '/vol/key' })],
+    mounted: ['/vol/key /etc/hosts bind'],
+  },
+  {
+    name: 'a new file',
+    mounts: [volume('/usr/share/key', { source: '/vol/key' })],
+    mounted: ['/vol/key /usr/share/key bind'],
+    files: ['/w/.podfs/layers/1/upper/share/key'],
+  },
+  {
+    name: 'volumes within volumes, whatever their order',
+    mounts: [
+      volume('/data/inner/deep', { source: '/home/me' }),
+      volume('/data'),
+      volume('/data/key', { source: '/home/me/notes' }),
+    ],
+    mounted: [
+      '/vol /data bind',
+      '/home/me/notes /data/key bind',
+      '/home/me /data/inner/deep bind',
+    ],
+    points: ['/vol/inner/deep'],
+  },
+  {
+    name: 'a path with dots and slashes',
+    mounts: [volume('//data/../srv//./x/')],
+    mounted: ['/vol /srv/x bind'],
+  },
+]
+for (const { name, mounts, mounted, made, files, points } of mountCases)
+  t.test(name, async t => {
+    const planned = plan({ mounts })
+    t.same(planned.fstabLines.slice(-mounted.length), mounted)
+    for (const path of made ?? [])
+      t.ok(planned.paths.includes(path), `${path} is made`)
+    for (const path of files ?? []) t.ok(planned.files.includes(path), path)
+    t.same(
+      planned.volumePoints.map(({ path }) => path),
+      points ?? [],
+    )
+  })
+
+t.test(
+  'a new directory in a host directory makes that one private, not its parents',
+  async t => {
+    const { fstabLines, directories } = plan({
+      mounts: [volume('/home/me/new/deep')],
+    })
+    t.same(fstabLines.slice(-3), [
+      'overlay /home/me',
+      // So what is written in the project stays the host's.
+      '/home/me/project /home/me/project rbind,nofail',
+      '/vol /home/me/new/deep bind',
+    ])
+    t.match(
+      directories.find(({ path }) => path === '/w/.podfs/layers/5/upper'),
+      { mode: 0o700, uid: 1000, gid: 1000 },
+    )
+  },
+)
+
+t.test(
+  'a parent found to need a layer late does not cover an earlier one',
+  async t => {
+    const { fstabLines } = plan({
+      mounts: [volume('/home/me/new'), volume('/home/you/new')],
+    })
+    t.same(
+      fstabLines.filter(line => line.includes('/home')),
+      [
+        '/home /home rbind,nofail',
+        'overlay /home',
+        '/home/me /home/me rbind,nofail',
+        'overlay /home/me',
+        '/home/me/project /home/me/project rbind,nofail',
+        '/vol /home/me/new bind',
+        '/vol /home/you/new bind',
+      ].filter((_, index) => index !== 0),
+    )
+  },
+)
+
+t.test('directories that are copied up keep mode and owner', async t => {
+  const { directories } = plan({ mounts: [volume('/var/mail/new')] })
+  t.match(
+    directories.filter(({ path }) => path.endsWith('upper/mail')),
+    [{ mode: 0o2775, uid: 0, gid: 8 }],
+  )
+})
+
+t.test('what overlay options cannot say is a tmpfs with binds', async t => {
+  const host = fakeHost({
+    '/srv': { kind: 'directory' },
+    '/srv/a,b': { kind: 'directory' },
+    '/srv/a,b/file': {},
+    '/srv/a,b/link': link('file'),
+    '/srv/a,b/socket': socket,
+  })
+  const { fstabLines, links } = plan({ mounts: [volume('/srv/a,b/new')] }, host)
+  t.same(fstabLines.slice(-4), [
+    '/w/.podfs/layers/5/upper /srv/a,b bind',
+    '/srv/a,b/file /srv/a,b/file rbind,nofail',
+    '/srv/a,b/socket /srv/a,b/socket rbind,nofail',
+    '/vol /srv/a,b/new bind',
+  ])
+  t.match(links.at(-1), {
+    path: '/w/.podfs/layers/5/upper/link',
+    target: 'file',
+  })
+})
+
+t.test('hostRoot: no overlay anywhere', async t => {
+  const { fstab, fstabLines } = plan(
+    {
+      hostRoot: true,
+      mounts: [volume('/etc/podinfo')],
+      hostnameFile: '/h',
+    },
+    fakeHost({ '/h': {}, '/etc/hostname': undefined }),
+  )
+  t.notOk(fstab.some(({ type }) => type === 'overlay'))
+  t.ok(fstabLines.includes('/usr /usr rbind,nofail'))
+  t.ok(fstabLines.includes('/run /run rbind,nofail'))
+  t.equal(fstabLines.at(-1), '/vol /etc/podinfo bind')
+})
+
+t.test('the hosts file gives way to a volume', async t => {
+  const host = fakeHost({ '/h': {} })
+  const last = (mounts: ContainerMount[]) =>
+    plan(
+      { mounts, hostsFile: '/h', hostnameFile: '/h' },
+      host,
+    ).fstabLines.slice(-2)
+  t.same(last([]), ['/h /etc/hosts bind', '/h /etc/hostname bind'])
+  t.same(last([volume('/etc/hosts', { source: '/vol/key' })]), [
+    '/h /etc/hostname bind',
+    '/vol/key /etc/hosts bind',
+  ])
+  t.equal(last([volume('/etc')]).at(-1), '/vol /etc bind')
+})
+
+t.test('busybox: its applets, and its shell', async t => {
+  const { links, fstabLines } = plan({
+    busybox: { program: '/usr/bin/busybox', applets: '/vol' },
+  })
+  t.equal(fstabLines.at(-1), '/vol /usr/lib/podfs/applets bind,ro')
+  t.match(links.at(-1), {
+    path: '/w/.podfs/layers/1/upper/bin/sh',
+    target: '/usr/bin/busybox',
+  })
+})
+
+t.test('the working directory is made when it is not there', async t => {
+  t.ok(plan({ workingDir: '/app/src' }).paths.includes('/w/app/src'))
+  t.equal(
+    plan({ workingDir: '/home/me/project' }).paths.length,
+    plan().paths.length,
+  )
+})
+
+const failures: { options: Partial<RootPlanOptions>; message: string }[] = [
+  {
+    options: { mounts: [volume('/x', { source: '/none' })] },
+    message: 'mountPath /x: /none does not exist',
+  },
+  {
+    options: { mounts: [volume('/etc/hosts')] },
+    message:
+      'mountPath /etc/hosts: is a file in the container, but the volume has a directory',
+  },
+  {
+    options: { mounts: [volume('/home', { source: '/vol/key' })] },
+    message:
+      'mountPath /home: is a directory in the container, but the volume has a file',
+  },
+  {
+    options: { mounts: [volume('/usr/..')] },
+    message: 'mountPath /usr/..: nothing can be mounted at /',
+  },
+  {
+    options: { mounts: [volume('/proc/1')] },
+    message: 'mountPath /proc/1: nothing can be mounted at /proc/1',
+  },
+  {
+    options: { mounts: [volume('/etc/hosts/x')] },
+    message: '/etc/hosts: not a directory',
+  },
+  {
+    options: { workingDir: '/etc/hosts' },
+    message: 'workingDir /etc/hosts: not a directory',
+  },
+]
+for (const { options, message } of failures)
+  t.test(message, async t => {
+    t.throws(() => plan(options), { message })
+  })

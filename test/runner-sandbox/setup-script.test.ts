@@ -1,0 +1,60 @@
+import t from 'tap'
+import { formatFstab } from '../../src/runner/sandbox/fstab.ts'
+import { setupScript } from '../../src/runner/sandbox/setup-script.ts'
+
+const plan = {
+  directories: [
+    { path: '/w/a' },
+    { path: '/w/b', mode: 0o1777 },
+    { path: "/w/it's", mode: 0o1777, uid: 0, gid: 8 },
+  ],
+  files: ['/w/f'],
+  links: [
+    { path: '/w/bin', target: 'usr/bin' },
+    { path: '/w/lib', target: 'usr/lib' },
+    { path: '/w/x', target: 'y' },
+  ],
+  fstab: [],
+  volumePoints: [],
+  mountPaths: [],
+}
+const options = { plan, world: '/w', fstabFile: '/fstab', fifos: ['/1', '/2'] }
+
+t.test(
+  'makes directories, modes, files and links with few processes',
+  async t => {
+    const lines = setupScript(options).split('\n')
+    for (const line of [
+      String.raw`mkdir -p -- '/w/a' '/w/b' '/w/it'\''s'`,
+      String.raw`chown 0:8 -- '/w/it'\''s'`,
+      String.raw`chmod 1777 -- '/w/b' '/w/it'\''s'`,
+      ": > '/w/f'",
+      "ln -s -- 'usr/bin' 'usr/lib' '/w/'",
+      "ln -s -- 'y' '/w/x'",
+    ])
+      t.ok(lines.includes(line), line)
+  },
+)
+
+t.test(
+  'hides the run-time directory only after the foreign mounts are gone',
+  async t => {
+    const script = setupScript({ ...options, hidden: '/run/podfs' })
+    t.ok(script.indexOf('while') < script.indexOf("'/run/podfs'"))
+  },
+)
+
+t.test('fstab fields hold no white space', async t => {
+  const text = formatFstab([
+    {
+      source: '#a b',
+      target: '/t\tu\\v\nw',
+      type: 'none',
+      options: ['bind', 'ro'],
+    },
+  ])
+  t.equal(
+    text,
+    String.raw`\043a\040b /t\011u\134v\012w none bind,ro 0 0` + '\n',
+  )
+})
