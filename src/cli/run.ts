@@ -89,18 +89,18 @@ interface Ended {
     readonly state: {
       readonly terminated?: {
         readonly exitCode: number
-        readonly reason?: string
+        readonly message?: string
       }
     }
   }[]
 }
 
 function why(status: Ended): string {
-  const parts = status.containerStatuses.flatMap(({ name, state }) =>
-    state.terminated === undefined || state.terminated.exitCode === 0
-      ? []
-      : [`container ${name} ended with exit code ${state.terminated.exitCode}`],
-  )
+  const parts = status.containerStatuses.flatMap(({ name, state }) => {
+    const { exitCode = 0, message } = state.terminated ?? {}
+    if (exitCode === 0) return []
+    return `container ${name}: ${message ?? `exit code ${exitCode}`}`
+  })
   if (status.message !== undefined) parts.unshift(status.message)
   return parts.length === 0 ? '' : `: ${parts.join(', ')}`
 }

@@ -6,9 +6,11 @@ import { mountFuse } from '../fuse/mount.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import { DirectoryConfigMap } from '../sources/directory-config-map.ts'
 import { Store } from '../store/store.ts'
+import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
 import { podAroundVolume, PodVolumes } from '../volumes/pod-volumes.ts'
 import { Cleanup } from './cleanup.ts'
+import { asFailure } from './failures.ts'
 import { thisNode } from './node-info.ts'
 import { createSessionDirectory, listSessions } from './runtime-directory.ts'
 import {
@@ -67,7 +69,7 @@ export async function mountVolumes(
     await session.update({ mountpoint })
 
     const store = new Store()
-    const [mount, { pod, only }, node] = await Promise.all([
+    const [mount, { pod, only }, node] = await allSettled([
       mountFuse({
         directory: session.directory,
         allowOther: request.allowOther,
@@ -116,7 +118,7 @@ export async function mountVolumes(
     }
   } catch (error) {
     await cleanup.run()
-    throw error
+    throw asFailure(error)
   }
 }
 

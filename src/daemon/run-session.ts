@@ -4,6 +4,7 @@ import { keyOf, objectKey } from '../api/object-key.ts'
 import { changedFields } from '../api/changed-fields.ts'
 import type {
   ConfigMap,
+  Container,
   KubeObject,
   Pod,
   Secret,
@@ -11,16 +12,29 @@ import type {
 } from '../api/types.ts'
 import { mountFuse } from '../fuse/mount.ts'
 import { isManagedVolume } from '../projection/projection.ts'
-import { createImageMap, parseImageFlag } from '../runner/images.ts'
+import {
+  createImageMap,
+  type ImageMap,
+  findImage,
+  parseImageFlag,
+  unknownImages,
+} from '../runner/images.ts'
 import { OutputLines } from '../runner/output-lines.ts'
+import { defaultPath } from '../runner/environment.ts'
 import type { ContainerVolume } from '../runner/launch.ts'
 import { PodRunner } from '../runner/pod-runner.ts'
 import type { PodStatus } from '../runner/pod-status.ts'
-import { createSandboxRuntime } from '../runner/sandbox/sandbox-runtime.ts'
+import {
+  createSandboxRuntime,
+  hasBusybox,
+} from '../runner/sandbox/sandbox-runtime.ts'
 import { Store } from '../store/store.ts'
+import { allSettled } from '../util/all-settled.ts'
+import { Failure } from '../util/failure.ts'
 import { checkHostPath, createEmptyDir } from '../volumes/local-volumes.ts'
 import { PodVolumes } from '../volumes/pod-volumes.ts'
 import { Cleanup } from './cleanup.ts'
+import { asFailure } from './failures.ts'
 import { thisNode } from './node-info.ts'
 import { podIPFor } from './pod-ip.ts'
 import {
@@ -67,7 +81,7 @@ export async function startPod(request: RunRequest): Promise<RunSession> {
     return await start(request, cleanup)
   } catch (error) {
     await cleanup.run()
-    throw error
+    throw asFailure(error)
   }
 }
 
@@ -84,7 +98,7 @@ async function start(
   const session = await createSessionDirectory(places.runtime, 'run')
   cleanup.add('run-time directory', () => session.remove())
   // Both take tens of milliseconds and neither needs the other.
-  const [source, mount, node] = await Promise.all([
+  const [source, mount, node] = await allSettled([
     readManifests(request, store),
     mountFuse({
       directory: session.directory,
@@ -100,6 +114,15 @@ async function start(
   ])
   cleanup.add('source', () => source.close())
   const pod = choosePod(store, namespace, request.pod)
+  const containers = [...pod.spec.initContainers, ...pod.spec.containers]
+  refuseUnknownImages(pod, containers, images)
+  const busyboxWanted = containers.filter(
+    ({ image }) => findImage(images, image)?.busybox === true,
+  )
+  if (busyboxWanted.length > 0 && !hasBusybox())
+    request.notice(
+      `this machine has no busybox: ${busyboxWanted.map(({ name }) => name).join(', ')} run with its own sh and tools`,
+    )
   const podIP = pod.spec.hostNetwork
     ? node.ip
     : await claimPodIP(places.runtime, session, pod)
@@ -122,7 +145,7 @@ async function start(
   })
   cleanup.add('containers', () => runtime.close())
   const lines = new OutputLines(
-    [...pod.spec.initContainers, ...pod.spec.containers].map(c => c.name),
+    containers.map(({ name }) => name),
     request.onOutput,
   )
   const inNamespace = (kind: 'Secret' | 'ConfigMap', name: string) =>
@@ -136,6 +159,7 @@ async function start(
     logger,
     images,
     clusterDomain: settings.clusterDomain,
+    path: containerPath(process.env['PATH']),
     secret: name => inNamespace('Secret', name) as Secret | undefined,
     configMap: name => inNamespace('ConfigMap', name) as ConfigMap | undefined,
     volume: volumeProvider({ pod, published, session, cleanup }),
@@ -180,6 +204,33 @@ async function start(
     },
     close: () => cleanup.run(),
   }
+}
+
+/** Each one with the flag to type; told before anything of the Pod has been started. */
+function refuseUnknownImages(
+  pod: Pod,
+  containers: readonly Container[],
+  images: ImageMap,
+): void {
+  const [first, ...others] = unknownImages(containers, images)
+  if (first === undefined) return
+  throw new Failure(
+    'failed',
+    `Pod ${podName(pod)}: ${[first, ...others].map(({ message }) => message).join('\nerror: ')}`,
+    { cause: first },
+  )
+}
+
+/**
+ * Where a program without a directory in its name is looked for: a container's usual PATH,
+ * then what the person's own PATH has beyond it (~/.local/bin, a Node from nvm).
+ */
+function containerPath(own: string | undefined): string {
+  const usual = defaultPath.split(':')
+  const further = (own ?? '')
+    .split(':')
+    .filter(entry => path.isAbsolute(entry) && !usual.includes(entry))
+  return [...usual, ...new Set(further)].join(':')
 }
 
 function podName({ metadata }: Pod): string {

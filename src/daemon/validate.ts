@@ -1,6 +1,7 @@
 import type { Finding } from '../api/report.ts'
 import { ManifestFiles } from '../sources/manifest-files.ts'
 import { Store } from '../store/store.ts'
+import { asFailure } from './failures.ts'
 import type { SessionOptions } from './session.ts'
 
 /** Reads everything once and returns what there is to say about it. */
@@ -12,7 +13,12 @@ export async function validate(options: SessionOptions): Promise<Finding[]> {
     watch: false,
     report: finding => findings.push(finding),
   })
-  await source.start()
-  await source.close()
+  try {
+    await source.start()
+  } catch (error) {
+    throw asFailure(error)
+  } finally {
+    await source.close()
+  }
   return findings
 }

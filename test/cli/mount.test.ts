@@ -12,7 +12,13 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import path from 'node:path'
-import { eventually, podfs, podfsMounts, startPodfs } from '../helpers/podfs.ts'
+import {
+  eventually,
+  isRunning,
+  podfs,
+  podfsMounts,
+  startPodfs,
+} from '../helpers/podfs.ts'
 
 const manifest = `apiVersion: v1
 kind: ConfigMap
@@ -182,7 +188,7 @@ t.test('--detach returns when ready; unmount ends it', async t => {
   const unmount = await podfs(t, ['unmount', mountpoint])
   t.equal(unmount.code, 0, unmount.stderr)
   t.strictSame(podfsMounts(), [])
-  t.notOk(existsSync(`/proc/${stdout.trim()}`))
+  t.notOk(isRunning(Number(stdout)))
 })
 
 t.test('what cannot be done is said in one line', async t => {

@@ -3,7 +3,13 @@ import { existsSync } from 'node:fs'
 import { cp, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { capability } from '../helpers/capability.ts'
-import { eventually, podfs, podfsMounts, startPodfs } from '../helpers/podfs.ts'
+import {
+  eventually,
+  isRunning,
+  podfs,
+  podfsMounts,
+  startPodfs,
+} from '../helpers/podfs.ts'
 
 /** What a Pod must not leave behind. */
 async function leftovers(pid: number): Promise<string[]> {
@@ -60,7 +66,7 @@ t.test('kill -9 leaves no process and no mount', async t => {
   run.child.kill('SIGKILL')
   await run.ended
   await eventually(() => podfsMounts().length === 0)
-  await eventually(() => children.every(pid => !existsSync(`/proc/${pid}`)))
+  await eventually(() => !children.some(isRunning))
 })
 
 async function descendants(pid: number): Promise<number[]> {
@@ -221,8 +227,7 @@ ${more}`
     {
       text: pod('image: busybox, command: [sh, -c, exit 7]'),
       code: 1,
-      error:
-        'error: Pod default/p has failed: container c ended with exit code 7',
+      error: 'error: Pod default/p has failed: container c: exit code 7',
     },
     {
       text: pod('image: example.com/unknown'),

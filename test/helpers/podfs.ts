@@ -132,3 +132,15 @@ export async function eventually<T>(
     await new Promise(resolve => setTimeout(resolve, 5))
   }
 }
+
+/** False for a zombie: it has ended, only its parent (on some machines a lazy init) has not looked. */
+export function isRunning(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return (
+      stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) !== 'Z'
+    )
+  } catch {
+    return false
+  }
+}
