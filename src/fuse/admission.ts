@@ -19,13 +19,16 @@ export interface Admission {
   readonly startTime: number
 }
 
-/** The start time of a process, or undefined when there is none. */
+/**
+ * The start time of a process, or undefined when there is none. One that has ended and is not
+ * reaped yet (state Z: its new parent may take its time) is none.
+ */
 export function processStartTime(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
     // The second field is the command in parentheses and may hold spaces and parentheses.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return Number(fields[22 - 3])
+    return fields[0] === 'Z' ? undefined : Number(fields[22 - 3])
   } catch {
     return undefined
   }

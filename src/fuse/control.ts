@@ -3,7 +3,7 @@
  *
  *     admit PID STARTTIME   its threads may change the tree, for as long as this connection lives
  *     stop-prepare          answer nothing any more and make the kernel forget all it cached
- *     stats                 requests per operation since this server started
+ *     stats                 nodes, and requests per operation since this server started
  *
  * An answer is `ok JSON` or `error TEXT`. The first line that a client gets is `podfs PID`.
  * Who may connect: whoever may enter the runtime directory (0700).
@@ -127,7 +127,7 @@ function notify(notification: Buffer): void {
 }
 
 function stats(shared: SharedState): Record<string, number> {
-  const counts: Record<string, number> = {}
+  const counts: Record<string, number> = { nodes: shared.nodes }
   for (const [name, { opcode }] of Object.entries(operations)) {
     const count = shared.countOf(opcode)
     if (count > 0) counts[name] = count

@@ -49,7 +49,7 @@ export interface FuseMount {
   unbind(target: string, options?: { readonly lazy?: boolean }): Promise<void>
   /** Resolves with the reason when the mount is lost; never after `stop`. */
   readonly lost: Promise<string>
-  /** Requests per operation since the current server started. */
+  /** `nodes` in the tree, and requests per operation since the current server started. */
   stats(): Promise<Readonly<Record<string, number>>>
   /** The server's process, once it has a control connection. */
   readonly serverPid: number | undefined

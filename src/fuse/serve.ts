@@ -57,6 +57,7 @@ export function serve(options: {
 
   const buffer = Buffer.alloc(REQUEST_BUFFER_SIZE)
   for (;;) {
+    shared.nodes = dispatcher.tree.nodes.size
     const request = readRequest(buffer)
     const reply = dispatcher.dispatch(request)
     if (reply !== undefined) writeReply(reply)

@@ -1,6 +1,7 @@
 /** What the two threads of the server share: words, each written by one of them. */
 const ADMITTED_PID = 0
 const STOPPING = 1
+const NODES = 2
 const COUNTS_AT = 16
 const OPCODES = 64
 
@@ -32,6 +33,15 @@ export class SharedState {
 
   stop(): void {
     Atomics.store(this.#words, STOPPING, 1)
+  }
+
+  /** How many nodes the tree has, those without a name that are still open included. */
+  get nodes(): number {
+    return Atomics.load(this.#words, NODES)
+  }
+
+  set nodes(count: number) {
+    Atomics.store(this.#words, NODES, count)
   }
 
   count(opcode: number): void {
