@@ -32,10 +32,11 @@ process.stdout.on('error', error => {
   process.kill(process.pid, 'SIGTERM')
 })
 
-void runProgram(detachedContext(context) ?? context, packageJson.version).then(
-  code =>
-    // Nothing that is still open (a watcher, a pipe of a process that outlives us) may keep a
-    // finished command alive; what must be waited for, the command has waited for.
-    // oxlint-disable-next-line unicorn/no-process-exit
-    process.exit(code),
-)
+const detached = detachedContext(context)
+void runProgram(detached ?? context, packageJson.version).then(code => {
+  detached?.ended(code)
+  // Nothing that is still open (a watcher, a pipe of a process that outlives us) may keep a
+  // finished command alive; what must be waited for, the command has waited for.
+  // oxlint-disable-next-line unicorn/no-process-exit
+  process.exit(code)
+})

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, openSync, writeSync } from 'node:fs'
+import { mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import path from 'node:path'
 
 /*
@@ -46,10 +46,14 @@ export interface DetachedLog {
   readonly fd: number
   readonly say: (text: string) => void
   readonly ready: () => void
+  /**
+   * The process ends. The log stays only where nobody has been told why: the start's failures
+   * went to the starter's terminal, and a clean stop has nothing to say.
+   */
+  readonly ended: (exitCode: number) => void
 }
 
-/** The name of the log of the detached process `pid`. */
-export function detachedLogPath(runtime: string, pid: number): string {
+function detachedLogPath(runtime: string, pid: number): string {
   return path.join(runtime, `mount-${pid}.log`)
 }
 
@@ -60,14 +64,21 @@ export function openDetachedLog(runtime: string): DetachedLog | undefined {
     return undefined
   delete process.env[variable]
   mkdirSync(runtime, { recursive: true, mode: 0o700 })
-  const fd = openSync(detachedLogPath(runtime, process.pid), 'a', 0o600)
+  const file = detachedLogPath(runtime, process.pid)
+  const fd = openSync(file, 'a', 0o600)
+  let isReady = false
   return {
     fd,
     say: text => {
       writeSync(fd, text)
       if (process.connected) send({ said: text } satisfies Message)
     },
-    ready: () =>
-      send({ ready: true } satisfies Message, () => process.disconnect()),
+    ready: () => {
+      isReady = true
+      send({ ready: true } satisfies Message, () => process.disconnect())
+    },
+    ended: exitCode => {
+      if (exitCode === 0 || !isReady) rmSync(file, { force: true })
+    },
   }
 }

@@ -122,6 +122,12 @@ async function sweep(runtime: string): Promise<void> {
       .filter(({ running }) => !running)
       .map(({ directory }) => removeUnmounted(directory).catch(() => {})),
   )
+  // Logs of detached mounts (detach.ts) that ended badly, and had their time to be read.
+  for (const name of await readdir(runtime)) {
+    const pid = /^mount-(\d+)\.log$/.exec(name)?.[1]
+    if (pid !== undefined && (await identityOf(Number(pid))) === undefined)
+      await rm(path.join(runtime, name), { force: true })
+  }
 }
 
 async function removeUnmounted(directory: string): Promise<void> {
