@@ -32,6 +32,10 @@ process.stdout.on('error', error => {
   process.kill(process.pid, 'SIGTERM')
 })
 
+// What a volume's directories get is what the umask leaves, as in a kubelet, whatever the
+// person's own umask is.
+process.umask(0o022)
+
 const detached = detachedContext(context)
 void runProgram(detached ?? context, packageJson.version).then(code => {
   detached?.ended(code)

@@ -130,7 +130,8 @@ async function sweep(runtime: string): Promise<void> {
   }
 }
 
-async function removeUnmounted(directory: string): Promise<void> {
+/** Nothing happens while something is mounted below: never `rm` through a mount. */
+export async function removeUnmounted(directory: string): Promise<void> {
   if ((await mountsBelow(directory)).length > 0) return
   await rm(directory, { recursive: true, force: true })
 }
