@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -36,9 +36,6 @@ t.test('kill -9 of podfs', { skip: needsRoot }, async t => {
   const started = JSON.parse(line) as number[]
   t.equal(started.length, 2)
 
-  const namespaces = new Set(
-    started.map(pid => readlinkSync(`/proc/${pid}/ns/mnt`)),
-  )
   const everyone = [...descendants(parent.pid ?? 0)]
   t.ok(everyone.length >= 12, `${everyone.length} processes`)
 
@@ -56,10 +53,6 @@ t.test('kill -9 of podfs', { skip: needsRoot }, async t => {
     readFileSync('/proc/self/mountinfo', 'utf8'),
     directory,
     'and no mount',
-  )
-  t.notOk(
-    allPids().some(pid => namespaces.has(namespaceOf(pid))),
-    'and nobody in the namespaces',
   )
 })
 
@@ -84,13 +77,5 @@ function parentOf(pid: number): number | undefined {
     return Number(/^PPid:\t(\d+)$/m.exec(status)?.[1])
   } catch {
     return undefined
-  }
-}
-
-function namespaceOf(pid: number): string {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/mnt`)
-  } catch {
-    return ''
   }
 }

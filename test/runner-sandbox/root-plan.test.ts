@@ -33,7 +33,7 @@ function plan(
     ...made,
     fstabLines: made.fstab.map(({ source, target, type, options }) =>
       `${type === 'none' ? source : type} ${target.slice(2)} ${options
-        .filter(option => !option.includes('dir='))
+        .filter(option => !/dir=|^nofail$|^X-/.test(option))
         .join(',')}`.trim(),
     ),
     paths: made.directories.map(({ path }) => path),
@@ -48,12 +48,12 @@ t.test('system directories are overlays, the rest is the host', async t => {
     'overlay /etc',
     'overlay /var',
     'overlay /run',
-    '/run/docker.sock /run/docker.sock rbind,nofail',
-    '/run/lock /run/lock rbind,nofail',
-    '/dev /dev rbind,nofail',
-    '/home /home rbind,nofail',
-    '/vol /vol rbind,nofail',
-    '/.dockerenv /.dockerenv rbind,nofail',
+    '/run/docker.sock /run/docker.sock rbind',
+    '/run/lock /run/lock rbind',
+    '/dev /dev rbind',
+    '/home /home rbind',
+    '/vol /vol rbind',
+    '/.dockerenv /.dockerenv rbind',
   ])
   t.same(links, [{ path: '/w/bin', target: 'usr/bin' }])
   t.same(files, ['/w/.dockerenv'])
@@ -92,8 +92,8 @@ t.test('submounts of a system directory are bound back in, once', async t => {
     /^\/(etc|var)/.test(line),
   )
   t.same(back, [
-    '/etc/resolv.conf /etc/resolv.conf rbind,nofail',
-    '/var/lib/docker /var/lib/docker rbind,nofail',
+    '/etc/resolv.conf /etc/resolv.conf rbind',
+    '/var/lib/docker /var/lib/docker rbind',
   ])
 })
 
@@ -189,7 +189,7 @@ t.test(
     t.same(fstabLines.slice(-3), [
       'overlay /home/me',
       // So what is written in the project stays the host's.
-      '/home/me/project /home/me/project rbind,nofail',
+      '/home/me/project /home/me/project rbind',
       '/vol /home/me/new/deep bind',
     ])
     t.match(
@@ -208,11 +208,11 @@ t.test(
     t.same(
       fstabLines.filter(line => line.includes('/home')),
       [
-        '/home /home rbind,nofail',
+        '/home /home rbind',
         'overlay /home',
-        '/home/me /home/me rbind,nofail',
+        '/home/me /home/me rbind',
         'overlay /home/me',
-        '/home/me/project /home/me/project rbind,nofail',
+        '/home/me/project /home/me/project rbind',
         '/vol /home/me/new bind',
         '/vol /home/you/new bind',
       ].filter((_, index) => index !== 0),
@@ -239,8 +239,8 @@ t.test('what overlay options cannot say is a tmpfs with binds', async t => {
   const { fstabLines, links } = plan({ mounts: [volume('/srv/a,b/new')] }, host)
   t.same(fstabLines.slice(-4), [
     '/w/.podfs/layers/5/upper /srv/a,b bind',
-    '/srv/a,b/file /srv/a,b/file rbind,nofail',
-    '/srv/a,b/socket /srv/a,b/socket rbind,nofail',
+    '/srv/a,b/file /srv/a,b/file rbind',
+    '/srv/a,b/socket /srv/a,b/socket rbind',
     '/vol /srv/a,b/new bind',
   ])
   t.match(links.at(-1), {
@@ -259,8 +259,8 @@ t.test('hostRoot: no overlay anywhere', async t => {
     fakeHost({ '/h': {}, '/etc/hostname': undefined }),
   )
   t.notOk(fstab.some(({ type }) => type === 'overlay'))
-  t.ok(fstabLines.includes('/usr /usr rbind,nofail'))
-  t.ok(fstabLines.includes('/run /run rbind,nofail'))
+  t.ok(fstabLines.includes('/usr /usr rbind'))
+  t.ok(fstabLines.includes('/run /run rbind'))
   t.equal(fstabLines.at(-1), '/vol /etc/podinfo bind')
 })
 

@@ -132,22 +132,23 @@ async function converse(
     // At the end of its output it has ended, or is about to: `failed` knows why.
     if (value !== word) await failed
   }
+  const foreignIn = (mounts: readonly MountTableEntry[]): string[] =>
+    foreignMounts(mounts, options.plan.mountPaths, options.runtimeDirectory)
   failed.catch(() => undefined)
   // Without a pid there is an 'error' event.
   const { pid = 0 } = child
   await Promise.race([expect(rootReady), failed])
   const mounts = await readMounts(pid)
   verifyReadOnly(mounts, options.plan.mountPaths)
-  const foreign = foreignMounts(
-    mounts,
-    options.plan.mountPaths,
-    options.runtimeDirectory,
-  )
+  const foreign = foreignIn(mounts)
   const unspeakable = foreign.find(point => point.includes('\n'))
   if (unspeakable !== undefined)
     throw new Error(`cannot detach the mount ${JSON.stringify(unspeakable)}`)
   child.stdin.write(foreign.map(point => `${point}\n`).join('') + '\n')
   await Promise.race([expect(setupDone), failed])
+  const left = foreign.length === 0 ? [] : foreignIn(await readMounts(pid))
+  if (left.length > 0)
+    throw new Error(`cannot detach the mounts ${left.join(', ')}`)
   return pid
 }
 

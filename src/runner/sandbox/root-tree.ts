@@ -293,9 +293,16 @@ export class RootTree {
     )
   }
 
-  /** Nofail: what goes away between the look and the mount is no reason not to start. */
+  /**
+   * What goes away between the look and the mount, as in /run it may, is no reason not to
+   * start: nofail is for the source, X-mount.mkdir for the target, which goes as well.
+   */
   #hostBind(path: string): FstabEntry {
-    return bind(path, join(this.#world, path), ['rbind', 'nofail'])
+    return bind(path, join(this.#world, path), [
+      'rbind',
+      'nofail',
+      'X-mount.mkdir',
+    ])
   }
 
   #addMounts(path: string, mounts: readonly FstabEntry[]): void {

@@ -1,7 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { systemClock, type Clock } from '../../util/clock.ts'
-import { makeApplets } from './busybox-applets.ts'
 import {
   ContainerStartError,
   type ContainerLaunch,
@@ -16,7 +13,8 @@ import {
   findMachineTools,
   type MachineTools,
 } from './machine-tools.ts'
-import { appletsDirectory, planRoot, type BusyboxMounts } from './root-plan.ts'
+import { PodFiles } from './pod-files.ts'
+import { appletsDirectory, planRoot } from './root-plan.ts'
 import { resolvePath } from './resolve-path.ts'
 import { startProcess, type StartedProcess } from './running-process.ts'
 
@@ -63,18 +61,18 @@ export function createSandboxRuntime(options: SandboxOptions): SandboxRuntime {
 class Sandbox implements SandboxRuntime {
   readonly #options: SandboxOptions
   readonly #clock: Clock
+  readonly #podFiles: PodFiles
   readonly #prepared = new Map<ContainerLaunch, Promise<ContainerSetup>>()
   readonly #setups = new Set<ContainerSetup>()
   readonly #starting = new Set<Promise<StartedProcess>>()
   readonly #running = new Set<StartedProcess>()
   #tools: MachineTools | undefined
-  #pod: Promise<PodFiles> | undefined
-  #setupCount = 0
   #closed: Promise<void> | undefined
 
   constructor(options: SandboxOptions) {
     this.#options = options
     this.#clock = options.clock ?? systemClock
+    this.#podFiles = new PodFiles(options.scratchDirectory)
   }
 
   async prepare(container: ContainerLaunch): Promise<void> {
@@ -127,46 +125,14 @@ class Sandbox implements SandboxRuntime {
     await Promise.allSettled([...this.#starting, ...this.#prepared.values()])
     await Promise.all([...this.#running].map(running => running.kill()))
     await Promise.all([...this.#setups].map(setup => setup.release()))
-    const { scratchDirectory } = this.#options
-    await Promise.all(
-      Object.values(ownNames).map(name =>
-        rm(join(scratchDirectory, name), { recursive: true, force: true }),
-      ),
-    )
+    await this.#podFiles.remove()
   }
 
   async #setUp(container: ContainerLaunch): Promise<ContainerSetup> {
     if (this.#closed)
       throw new ContainerStartError(container.name, 'the Pod has ended')
     try {
-      const tools = this.#findTools()
-      const pod = await this.#podFiles(container)
-      const { hostsFile, hostname, mounts, workingDir = '/' } = container
-      const { hostRoot = false } = this.#options
-      const host = readHostView()
-      const runtimeDirectory =
-        this.#options.runtimeDirectory &&
-        resolvePath(this.#options.runtimeDirectory, host)
-      const plan = planRoot(host, {
-        world: pod.world,
-        mounts,
-        workingDir,
-        hostRoot,
-        ...(hostsFile === undefined ? {} : { hostsFile }),
-        ...(hostname === undefined ? {} : { hostnameFile: pod.hostnameFile }),
-        ...(container.busybox && pod.busybox ? { busybox: pod.busybox } : {}),
-      })
-      this.#setupCount += 1
-      const directory = join(pod.setups, String(this.#setupCount))
-      await mkdir(directory)
-      const setup = await setUpContainer({
-        tools,
-        plan,
-        world: pod.world,
-        directory,
-        ...(hostname === undefined ? {} : { hostname }),
-        ...(runtimeDirectory === undefined ? {} : { runtimeDirectory }),
-      })
+      const setup = await this.#setUpOnStillMachine(container)
       this.#setups.add(setup)
       return setup
     } catch (error) {
@@ -175,60 +141,51 @@ class Sandbox implements SandboxRuntime {
     }
   }
 
+  /**
+   * Between the look at the machine and the mounts, others may make and remove what the plan
+   * names. A failure counts only when the machine still looks the same.
+   */
+  async #setUpOnStillMachine(
+    container: ContainerLaunch,
+  ): Promise<ContainerSetup> {
+    const tools = this.#findTools()
+    const files = await this.#podFiles.ready(container)
+    const { hostsFile, hostname, mounts, workingDir = '/' } = container
+    const { hostRoot = false, runtimeDirectory } = this.#options
+    let failed: { readonly plan: string; readonly error: unknown } | undefined
+    for (;;) {
+      const host = readHostView()
+      const plan = planRoot(host, {
+        world: files.world,
+        mounts,
+        workingDir,
+        hostRoot,
+        ...(hostsFile === undefined ? {} : { hostsFile }),
+        ...(hostname === undefined ? {} : { hostnameFile: files.hostnameFile }),
+        ...(files.busybox ? { busybox: files.busybox } : {}),
+      })
+      const planText = JSON.stringify(plan)
+      if (failed?.plan === planText) throw failed.error
+      try {
+        return await setUpContainer({
+          tools,
+          plan,
+          world: files.world,
+          directory: await this.#podFiles.makeSetupDirectory(),
+          ...(hostname === undefined ? {} : { hostname }),
+          ...(runtimeDirectory === undefined
+            ? {}
+            : { runtimeDirectory: resolvePath(runtimeDirectory, host) }),
+        })
+      } catch (error) {
+        failed = { plan: planText, error }
+      }
+    }
+  }
+
   #findTools(): MachineTools {
     this.#tools ??= findMachineTools()
     return this.#tools
-  }
-
-  async #podFiles(container: ContainerLaunch): Promise<PodFiles> {
-    this.#pod ??= makePodFiles(this.#options.scratchDirectory)
-    const pod = await this.#pod
-    if (container.hostname !== undefined)
-      await writeFile(pod.hostnameFile, `${container.hostname}\n`)
-    if (container.busybox && pod.busybox) await pod.fillApplets()
-    return pod
-  }
-}
-
-/** All that is made in the scratch directory, and removed at the end. */
-const ownNames = {
-  world: 'root',
-  setups: 'setups',
-  hostname: 'hostname',
-  applets: 'applets',
-} as const
-
-interface PodFiles {
-  /** Where all roots of the Pod are put together, each in its own namespace. */
-  readonly world: string
-  /** A directory for each setup. */
-  readonly setups: string
-  readonly hostnameFile: string
-  readonly busybox: BusyboxMounts | undefined
-  /** Once per Pod. */
-  fillApplets(): Promise<void>
-}
-
-async function makePodFiles(scratchDirectory: string): Promise<PodFiles> {
-  const world = join(scratchDirectory, ownNames.world)
-  const setups = join(scratchDirectory, ownNames.setups)
-  const applets = join(scratchDirectory, ownNames.applets)
-  for (const directory of [world, setups, applets])
-    await mkdir(directory, { recursive: true })
-  const program = findBusybox()
-  let filled: Promise<void> | undefined
-  return {
-    world,
-    setups,
-    hostnameFile: join(scratchDirectory, ownNames.hostname),
-    busybox: program === undefined ? undefined : { program, applets },
-    fillApplets: () => {
-      filled ??=
-        program === undefined
-          ? Promise.resolve()
-          : makeApplets(program, applets)
-      return filled
-    },
   }
 }
 

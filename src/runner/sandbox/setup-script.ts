@@ -29,7 +29,8 @@ export const setupDone = 'done'
  *  3. all other mounts, by one process
  *  4. pivot_root; the host's root and the layers are detached (the overlays keep theirs)
  *  5. `ready`; then it reads the mount points to detach, one a line, up to an empty line
- *     (umount -c: without it umount(8) would ask a file system that may be dead)
+ *     (umount -c: without it umount(8) would ask a file system that may be dead; a failure
+ *     is looked at from outside: the mount may have gone by itself, with its mount point)
  *  6. the run-time directory is covered: after 5, which could not reach below it
  *  7. /proc, which umount(8) needed, goes: the PID namespace mounts its own
  *  8. `done`; it holds the namespaces until its standard input is closed
@@ -57,7 +58,7 @@ export function setupScript(options: SetupScriptOptions): string {
     'umount -n -l /.podfs/layers /.podfs/old',
     'rmdir /.podfs/layers /.podfs/old /.podfs',
     `echo ${rootReady}`,
-    'while IFS= read -r point && [ -n "$point" ]; do umount -n -c -l -- "$point"; done',
+    'while IFS= read -r point && [ -n "$point" ]; do umount -n -c -l -- "$point" 2>/dev/null || :; done',
     ...(hidden === undefined ? [] : [hide(hidden)]),
     'umount -n -l /proc',
     `echo ${setupDone}`,
