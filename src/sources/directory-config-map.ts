@@ -135,9 +135,7 @@ export class DirectoryConfigMap implements Source {
       const problem =
         watchLimit(directory, error) ?? unreadable(directory, error)
       if (!this.#started) throw problem
-      this.#report.set('watch', [
-        this.#finding('rejected', '', problem.message),
-      ])
+      this.#report.set('watch', [this.#finding('rejected', '', problem.reason)])
       return false
     }
   }
@@ -220,11 +218,7 @@ export class DirectoryConfigMap implements Source {
         return
       case 'unreadable':
         this.#report.set(name, [
-          this.#finding(
-            'rejected',
-            name,
-            unreadable('', event.error).message.replace(/^: /, ''),
-          ),
+          this.#finding('rejected', name, unreadable('', event.error).reason),
         ])
         return
       case 'stable':

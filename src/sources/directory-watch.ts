@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { watch, type FSWatcher } from 'chokidar'
+import { watch } from 'chokidar'
 
 /**
  * The one place that uses chokidar, and for one thing only: to hear that something happened
@@ -26,8 +26,9 @@ export type DirectoryListener = (name: string | null, hint: Hint) => void
 
 interface Watched {
   readonly identity: string
-  readonly watcher: FSWatcher
   readonly ready: Promise<void>
+  /** Also lets those go on who wait until it is ready. */
+  readonly shut: () => void
   readonly listeners: Set<DirectoryListener>
 }
 
@@ -65,7 +66,7 @@ export async function watchDirectory(
   if (existing === undefined || existing.identity !== identity) {
     entry = open(directory, identity, existing?.listeners ?? new Set())
     watchedDirectories.set(directory, entry)
-    void existing?.watcher.close()
+    existing?.shut()
   }
   const { listeners, ready } = entry as Watched
   listeners.add(listener)
@@ -74,7 +75,7 @@ export async function watchDirectory(
     const current = watchedDirectories.get(directory)
     if (current?.listeners === listeners && listeners.size === 0) {
       watchedDirectories.delete(directory)
-      void current.watcher.close()
+      current.shut()
     }
   }
   try {
@@ -103,12 +104,18 @@ function open(
     const text = typeof name === 'string' && name !== '' ? name : null
     for (const listener of listeners) listener(text, hint)
   })
+  let shut = () => undefined as void
   const ready = new Promise<void>((resolve, reject) => {
+    shut = () => {
+      // chokidar says no `ready` after this.
+      resolve()
+      void watcher.close()
+    }
     watcher.once('ready', () => resolve())
     // chokidar says `error` first and `ready` nevertheless.
     watcher.on('error', reject)
   })
   // Whoever opens it awaits it; this only keeps a second listener's error from being lost.
   ready.catch(() => undefined)
-  return { identity, watcher, ready, listeners }
+  return { identity, ready, shut, listeners }
 }

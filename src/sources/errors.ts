@@ -8,19 +8,22 @@ export type SourceErrorCode =
 export class SourceError extends Error {
   readonly code: SourceErrorCode
   readonly path: string
+  /** The message without the path. */
+  readonly reason: string
   /** What to type to mend it. */
   readonly fix: string | undefined
 
   constructor(
     code: SourceErrorCode,
     path: string,
-    message: string,
+    reason: string,
     options: ErrorOptions & { readonly fix?: string } = {},
   ) {
-    super(`${path}: ${message}`, options)
+    super(`${path}: ${reason}`, options)
     this.name = 'SourceError'
     this.code = code
     this.path = path
+    this.reason = reason
     this.fix = options.fix
   }
 }

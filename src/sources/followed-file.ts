@@ -7,7 +7,7 @@ import { errorCode } from './errors.ts'
 /** Two looks this far apart must agree before a file is read (architecture, rule 9). */
 const lookMs = 10
 /** A file that is not there is gone only if it does not come back within this time. */
-export const goneMs = 100
+const goneMs = 100
 /** What is wrong with a file is believed when it has not changed for this time. */
 const stableMs = 250
 /** So long an empty file is taken for one whose writer has only just begun. */

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text as readText } from 'node:stream/consumers'
-import { keyOf } from '../api/object-key.ts'
-import type { Finding } from '../api/report.ts'
 import type { KubeObject } from '../api/types.ts'
 import type { Hint } from './directory-watch.ts'
 import { unreadable, watchLimit } from './errors.ts'
 import { FindingsReport } from './findings-report.ts'
-import { FollowedFile, goneMs, type FileEvent } from './followed-file.ts'
+import { look } from './followed-file.ts'
+import { GoneFiles } from './gone-files.ts'
+import { ManifestFile } from './manifest-file.ts'
 import { readManifest, type Manifest } from './manifest-reader.ts'
 import {
   findManifests,
@@ -21,6 +21,8 @@ import { WatchSet } from './watch-set.ts'
 
 /** A conflict between two files is believed when it lasts: an object may be moving. */
 const conflictMs = 500
+/** A file that a .gitignore hides is looked for once more before it is let go. */
+const unlistedMs = 100
 
 export interface ManifestFilesOptions extends SourceOptions {
   /** Files, directories, `-` for standard input. */
@@ -29,26 +31,15 @@ export interface ManifestFilesOptions extends SourceOptions {
   readonly stdin?: NodeJS.ReadableStream
 }
 
-interface ManifestFile {
-  readonly follower: FollowedFile
-  /** What the store has from this file. */
-  objects: readonly KubeObject[]
-  /** The last read; undefined before the first. */
-  manifest: Manifest | undefined
-  /** The first read is done, and what is wrong with it is believed. */
-  known: boolean
-}
-
 /**
  * The objects of manifest files and directories, live.
  *
- * The order of trust: what can be read is served at once; what is missing or wrong is
- * believed when the file has been quiet for 250 ms, because its writer may not have finished.
- * - New and changed objects go to the store as soon as they are read.
- * - An object that is no longer in its file is removed when the file is quiet and has no
- *   mistakes (with one, nobody knows which object it was to be).
- * - A file that is not YAML, or empty, changes nothing in the store.
- * - Only a file that stays away for 100 ms takes its objects with it.
+ * Who knows what:
+ * - manifest-tree.ts: which files are meant, and which directories tell of a change;
+ * - directory-watch.ts: that something happened to a name. A hint, nothing more;
+ * - followed-file.ts: when a file is complete, when it is gone;
+ * - manifest-file.ts: what of its content is believed;
+ * - this class: which file a hint concerns, and what goes into the store together.
  */
 export class ManifestFiles implements Source {
   readonly #options: ManifestFilesOptions
@@ -58,24 +49,31 @@ export class ManifestFiles implements Source {
   #hintKeys = new Map<string, readonly ManifestFile[]>()
   readonly #watches: WatchSet
   readonly #rounds: Rounds
+  readonly #gone: GoneFiles
+  /** There, but not in the tree: the inode. */
+  readonly #unlisted = new Map<string, bigint>()
   readonly #changes = new Map<string, readonly KubeObject[]>()
-  #conflictTimer: { cancel(): void } | undefined
-  /** Followed, but not found in the tree since. */
-  readonly #unlisted = new Map<string, number>()
-  #unlistedTimer: { cancel(): void } | undefined
+  readonly #origins = new Set<string>()
+  readonly #timers: { conflicts?: Timer; unlisted?: Timer } = {}
   #started = false
   #closed = false
-  #onKnown: () => void = () => undefined
+  #onSettled: () => void = () => undefined
 
   constructor(options: ManifestFilesOptions) {
     this.#options = options
+    const { clock } = options
     this.#report = new FindingsReport(options.report)
     this.#watches = new WatchSet((directory, name, hint) =>
       this.#heard(directory, name, hint),
     )
-    this.#rounds = new Rounds(options.clock, {
-      busy: () => [...this.#files.values()].some(file => file.follower.busy),
+    this.#rounds = new Rounds(clock, {
+      busy: () => this.#busy(),
       flush: () => this.#flush(),
+    })
+    this.#gone = new GoneFiles({
+      clock,
+      busy: () => this.#rounds.looking || this.#busy(),
+      drop: path => this.#drop(path),
     })
   }
 
@@ -88,10 +86,10 @@ export class ManifestFiles implements Source {
       await this.#watch(tree)
       // What came between the look and the watch.
       await this.#lookAround()
+      await this.#allKnown()
     } else {
       for (const path of tree.files) await this.#readOnce(path)
     }
-    await this.#allKnown()
     // Not before: which of two files has an object must not hang on which was read first.
     this.#started = true
     this.#flush()
@@ -101,10 +99,15 @@ export class ManifestFiles implements Source {
   async close(): Promise<void> {
     this.#closed = true
     this.#rounds.close()
-    this.#conflictTimer?.cancel()
-    this.#unlistedTimer?.cancel()
+    this.#gone.close()
+    this.#timers.conflicts?.cancel()
+    this.#timers.unlisted?.cancel()
     this.#watches.close()
     for (const file of this.#files.values()) file.follower.close()
+  }
+
+  #busy(): boolean {
+    return [...this.#files.values()].some(file => file.follower.busy)
   }
 
   #paths(): readonly string[] {
@@ -131,18 +134,22 @@ export class ManifestFiles implements Source {
 
   #heard(directory: string, name: string | null, hint: Hint): void {
     if (this.#closed) return
+    this.#gone.heard()
     if (name === null || name.startsWith('..')) {
       // `..data` has been swapped, or something that inotify could not name has happened.
       for (const { follower } of this.#files.values()) follower.hint(hint)
-      void this.#rounds.look(() => this.#lookAround())
+      this.#lookAgain()
       return
     }
     const files = this.#hintKeys.get(join(directory, name)) ?? []
     for (const { follower } of files) follower.hint(hint)
+    // A known file tells itself when it is gone; any other name may be a new one.
     if (files.length > 0) return
-    if (hint === 'rename' || name === '.gitignore') {
-      void this.#rounds.look(() => this.#lookAround())
-    }
+    if (hint === 'rename' || name === '.gitignore') this.#lookAgain()
+  }
+
+  #lookAgain(): void {
+    void this.#rounds.look(() => this.#lookAround())
   }
 
   /** Brings the set of files and watches in line with the directories. */
@@ -154,6 +161,7 @@ export class ManifestFiles implements Source {
     }
   }
 
+  /** True when the caller should look again, because a watch is new. */
   async #watch(tree: ManifestTree): Promise<boolean> {
     try {
       return await this.#watches.set(tree.directories)
@@ -161,8 +169,14 @@ export class ManifestFiles implements Source {
       const path = this.#paths()[0] ?? '.'
       const problem = watchLimit(path, error) ?? unreadable(path, error)
       if (!this.#started) throw problem
+      const { reason, fix } = problem
       this.#report.set('watch', [
-        fileFinding('rejected', path, problem.message),
+        {
+          treatment: 'rejected',
+          position: { path, line: 1, column: 1 },
+          message: reason,
+          ...(fix !== undefined && { fix }),
+        },
       ])
       return false
     }
@@ -170,24 +184,25 @@ export class ManifestFiles implements Source {
 
   async #follow(tree: ManifestTree, lookAtAll: boolean): Promise<void> {
     const listed = new Set(tree.files)
-    const keys = new Map<string, readonly ManifestFile[]>()
     for (const path of tree.files) {
-      let file = this.#files.get(path)
-      if (file === undefined) {
-        file = this.#open(path)
-        this.#files.set(path, file)
-        file.follower.hint('change')
-      } else if (lookAtAll) {
-        file.follower.hint('rename')
-      }
-      for (const key of await hintKeys(path)) {
-        keys.set(key, [...(keys.get(key) ?? []), file])
-      }
+      const file = this.#files.get(path)
+      if (file === undefined) this.#open(path)
+      else if (lookAtAll) file.follower.hint('rename')
+      this.#unlisted.delete(path)
+    }
+    const found = await Promise.all(
+      [...this.#files.values()].map(
+        async file => [file, await hintKeys(file.path)] as const,
+      ),
+    )
+    const keys = new Map<string, readonly ManifestFile[]>()
+    for (const [file, names] of found) {
+      for (const name of names)
+        keys.set(name, [...(keys.get(name) ?? []), file])
     }
     this.#hintKeys = keys
-    for (const [path, file] of this.#files) {
-      if (listed.has(path)) this.#unlisted.delete(path)
-      else this.#onUnlisted(path, file)
+    for (const file of this.#files.values()) {
+      if (!listed.has(file.path)) await this.#onUnlisted(file)
     }
   }
 
@@ -195,138 +210,68 @@ export class ManifestFiles implements Source {
    * A file that is not in the tree: gone (the follower says so when it is sure), hidden by a
    * .gitignore from now on, or in a directory that is just being replaced.
    */
-  #onUnlisted(path: string, file: ManifestFile): void {
-    const { clock } = this.#options
-    file.follower.hint('rename')
-    const since = this.#unlisted.get(path)
-    if (since !== undefined && clock.now() - since >= goneMs) {
-      this.#drop(path, file)
+  async #onUnlisted({ path, follower }: ManifestFile): Promise<void> {
+    follower.hint('rename')
+    const found = await look(path).catch(() => undefined)
+    if (found === undefined) {
+      this.#unlisted.delete(path)
       return
     }
-    if (since === undefined) this.#unlisted.set(path, clock.now())
-    this.#unlistedTimer?.cancel()
-    this.#unlistedTimer = clock.after(goneMs + 1, () => {
-      void this.#rounds.look(() => this.#lookAround())
-    })
-  }
-
-  #open(path: string): ManifestFile {
-    const file: ManifestFile = {
-      follower: new FollowedFile({
-        path,
-        clock: this.#options.clock,
-        onEvent: event => this.#onFile(path, file, event),
-        onIdle: () => {
-          // Empty or not to be read: nothing more to wait for at the start.
-          if (!this.#started && file.manifest === undefined) this.#know(file)
-          this.#rounds.settled()
-        },
-      }),
-      objects: [],
-      manifest: undefined,
-      known: false,
+    // The same file was there before this look around, and is there after it.
+    if (this.#unlisted.get(path) === found.ino) {
+      this.#drop(path)
+      return
     }
-    return file
-  }
-
-  #onFile(path: string, file: ManifestFile, event: FileEvent): void {
-    const told = `${path} file`
-    switch (event.kind) {
-      case 'content':
-        this.#report.set(told, [])
-        this.#onContent(path, file, event.bytes.toString())
-        return
-      case 'stable':
-        this.#onStable(path, file)
-        this.#know(file)
-        return
-      case 'empty':
-        this.#report.set(told, [
-          fileFinding(
-            'ignored',
-            path,
-            file.objects.length === 0
-              ? 'the file is empty'
-              : 'the file is empty; the objects it had are kept until it is removed',
-          ),
-        ])
-        return
-      case 'gone':
-        this.#report.set(told, [])
-        this.#drop(path, file)
-        return
-      case 'unreadable':
-        this.#report.set(told, [
-          fileFinding(
-            'rejected',
-            path,
-            unreadable('', event.error).message.replace(/^: /, ''),
-          ),
-        ])
-        this.#know(file)
-    }
-  }
-
-  #onContent(path: string, file: ManifestFile, text: string): void {
-    const manifest = readManifest(text, path, this.#options)
-    file.manifest = manifest
-    if (!manifest.parsed) return
-    if (manifest.findings.every(finding => finding.treatment !== 'rejected')) {
-      this.#report.set(path, manifest.findings)
-      const keys = new Set(manifest.objects.map(keyOf))
-      if (file.objects.every(object => keys.has(keyOf(object))))
-        this.#know(file)
-    }
-    this.#set(path, file, withMissing(manifest.objects, file.objects))
-  }
-
-  #onStable(path: string, file: ManifestFile): void {
-    const { manifest } = file
-    if (manifest === undefined) return
-    this.#report.set(path, manifest.findings)
-    if (!manifest.parsed) return
-    const wrong = manifest.findings.some(
-      finding => finding.treatment === 'rejected',
+    this.#unlisted.set(path, found.ino)
+    this.#timers.unlisted?.cancel()
+    this.#timers.unlisted = this.#options.clock.after(unlistedMs, () =>
+      this.#lookAgain(),
     )
-    this.#set(
+  }
+
+  #open(path: string): void {
+    const { namespace, clock } = this.#options
+    const file = new ManifestFile({
       path,
-      file,
-      wrong ? withMissing(manifest.objects, file.objects) : manifest.objects,
-    )
-    this.#rounds.settled()
+      namespace,
+      clock,
+      onObjects: objects => this.#changes.set(path, objects),
+      onFindings: (about, findings) =>
+        this.#report.set(about === 'file' ? `${path} file` : path, findings),
+      onGone: () => this.#gone.add(path),
+      onBack: () => this.#gone.delete(path),
+      onIdle: () => {
+        this.#rounds.settled()
+        this.#onSettled()
+      },
+    })
+    this.#files.set(path, file)
+    file.follower.hint('change')
   }
 
-  #set(path: string, file: ManifestFile, objects: readonly KubeObject[]): void {
-    file.objects = objects
-    this.#changes.set(path, objects)
-  }
-
-  #drop(path: string, file: ManifestFile): void {
-    if (this.#files.get(path) !== file) return
+  #drop(path: string): void {
+    const file = this.#files.get(path)
+    if (file === undefined) return
     file.follower.close()
     this.#files.delete(path)
     this.#unlisted.delete(path)
+    this.#gone.delete(path)
     this.#report.set(path, [])
     this.#changes.set(path, [])
-    this.#know(file)
     this.#rounds.settled()
+    this.#onSettled()
     // It may have come back in the meantime, unheard because it was still followed.
-    if (this.#started) void this.#rounds.look(() => this.#lookAround())
-  }
-
-  #know(file: ManifestFile): void {
-    file.known = true
-    this.#onKnown()
+    if (this.#started) this.#lookAgain()
   }
 
   async #allKnown(): Promise<void> {
     await new Promise<void>(resolve => {
-      this.#onKnown = () => {
+      this.#onSettled = () => {
         if ([...this.#files.values()].every(file => file.known)) resolve()
       }
-      this.#onKnown()
+      this.#onSettled()
     })
-    this.#onKnown = () => undefined
+    this.#onSettled = () => undefined
   }
 
   #flush(): void {
@@ -335,20 +280,26 @@ export class ManifestFiles implements Source {
       [...this.#changes].sort(([a], [b]) => (a < b ? -1 : 1)),
     )
     this.#changes.clear()
+    for (const [origin, objects] of changes) {
+      if (objects.length === 0) this.#origins.delete(origin)
+      else this.#origins.add(origin)
+    }
     this.#options.store.apply(changes)
-    this.#conflictTimer?.cancel()
-    this.#conflictTimer = this.#options.clock.after(conflictMs, () =>
-      this.#reportConflicts(),
-    )
+    this.#waitForConflicts()
+  }
+
+  #waitForConflicts(): void {
+    this.#timers.conflicts?.cancel()
+    this.#timers.conflicts = this.#options.clock.after(conflictMs, () => {
+      if (this.#gone.pending) this.#waitForConflicts()
+      else this.#reportConflicts()
+    })
   }
 
   #reportConflicts(): void {
     const own = this.#options.store
       .conflicts()
-      .filter(
-        ({ origin }) =>
-          origin === 'stdin' || this.#files.has(origin) || !this.#options.watch,
-      )
+      .filter(({ origin }) => this.#origins.has(origin))
     this.#report.set(
       'conflicts',
       own.map(conflict => conflict.finding),
@@ -356,19 +307,6 @@ export class ManifestFiles implements Source {
   }
 }
 
-/** What the file had and does not have, after what it has. */
-function withMissing(
-  objects: readonly KubeObject[],
-  before: readonly KubeObject[],
-): readonly KubeObject[] {
-  const keys = new Set(objects.map(keyOf))
-  return [...objects, ...before.filter(object => !keys.has(keyOf(object)))]
-}
-
-function fileFinding(
-  treatment: 'rejected' | 'ignored',
-  path: string,
-  message: string,
-): Finding {
-  return { treatment, position: { path, line: 1, column: 1 }, message }
+interface Timer {
+  cancel(): void
 }

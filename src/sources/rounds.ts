@@ -33,6 +33,11 @@ export class Rounds {
     else this.#timer ??= this.#clock.after(roundMs, () => this.#flush())
   }
 
+  /** Is a look around under way? */
+  get looking(): boolean {
+    return this.#looking !== undefined
+  }
+
   /** Looks now, or once more after the look that is under way. */
   async look(around: () => Promise<void>): Promise<void> {
     if (this.#looking !== undefined) {

@@ -13,6 +13,7 @@ export class WatchSet {
     hint: Hint,
   ) => void
   readonly #watches = new Map<string, DirectoryWatch>()
+  #closed = false
 
   constructor(
     listener: (directory: string, name: string | null, hint: Hint) => void,
@@ -41,6 +42,11 @@ export class WatchSet {
       const watch = await watchDirectory(directory, (name, hint) =>
         this.#listener(directory, name, hint),
       )
+      // Closed while chokidar was getting ready: nobody would close this one.
+      if (this.#closed) {
+        watch.close()
+        return false
+      }
       this.#watches.set(directory, watch)
       renewed = true
     }
@@ -48,6 +54,7 @@ export class WatchSet {
   }
 
   close(): void {
+    this.#closed = true
     for (const watch of this.#watches.values()) watch.close()
     this.#watches.clear()
   }

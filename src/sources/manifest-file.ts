@@ -1,0 +1,146 @@
+import { keyOf } from '../api/object-key.ts'
+import type { Finding } from '../api/report.ts'
+import type { KubeObject } from '../api/types.ts'
+import type { Clock } from '../util/clock.ts'
+import { unreadable } from './errors.ts'
+import { FollowedFile, type FileEvent } from './followed-file.ts'
+import { readManifest, type Manifest } from './manifest-reader.ts'
+
+/** What the file tells whoever follows it. */
+export interface ManifestFileOptions {
+  readonly path: string
+  readonly namespace: string
+  readonly clock: Clock
+  /** All objects that the store shall have from this file. */
+  readonly onObjects: (objects: readonly KubeObject[]) => void
+  /** All that is to be said of the file's content, and of the file itself. */
+  readonly onFindings: (
+    about: 'content' | 'file',
+    findings: readonly Finding[],
+  ) => void
+  readonly onGone: () => void
+  /** The file is there, after all. */
+  readonly onBack: () => void
+  /** Nothing is being looked at or read at the moment. */
+  readonly onIdle: () => void
+}
+
+/**
+ * One manifest file, and what of it is believed when.
+ *
+ * What can be read is served at once; what is missing or wrong is believed when the file has
+ * been quiet for 250 ms, because its writer may not have finished:
+ * - New and changed objects go to the store as soon as they are read.
+ * - An object that is no longer in its file is removed when the file is quiet and has no
+ *   mistakes (with one, nobody knows which object it was to be).
+ * - A file that is not YAML, or empty, changes nothing in the store.
+ */
+export class ManifestFile {
+  readonly path: string
+  readonly follower: FollowedFile
+  readonly #options: ManifestFileOptions
+  #objects: readonly KubeObject[] = []
+  #manifest: Manifest | undefined
+  #known = false
+
+  constructor(options: ManifestFileOptions) {
+    this.#options = options
+    this.path = options.path
+    this.follower = new FollowedFile({
+      path: options.path,
+      clock: options.clock,
+      onEvent: event => this.#onEvent(event),
+      onIdle: () => {
+        // Empty: there is nothing more to wait for at the start.
+        if (this.#manifest === undefined) this.#known = true
+        options.onIdle()
+      },
+    })
+  }
+
+  /** The first read is done, and what is wrong with it is believed. */
+  get known(): boolean {
+    return this.#known
+  }
+
+  #onEvent(event: FileEvent): void {
+    const { onFindings, onGone, onBack, onIdle } = this.#options
+    switch (event.kind) {
+      case 'content':
+        onFindings('file', [])
+        onBack()
+        this.#onContent(event.bytes.toString())
+        return
+      case 'stable':
+        this.#known = true
+        this.#onStable()
+        onIdle()
+        return
+      case 'empty':
+        onFindings('file', [this.#finding('ignored', this.#emptyWords())])
+        return
+      case 'gone':
+        this.#known = true
+        onFindings('file', [])
+        onGone()
+        return
+      case 'unreadable': {
+        this.#known = true
+        const { reason } = unreadable(this.path, event.error)
+        onFindings('file', [this.#finding('rejected', reason)])
+      }
+    }
+  }
+
+  #onContent(text: string): void {
+    const { path } = this
+    this.#manifest = readManifest(text, path, this.#options)
+    const { objects, findings, parsed } = this.#manifest
+    if (!parsed) return
+    const all = withMissing(objects, this.#objects)
+    if (!hasMistakes(findings)) {
+      this.#options.onFindings('content', findings)
+      if (all.length === objects.length) this.#known = true
+    }
+    this.#set(all)
+  }
+
+  #onStable(): void {
+    if (this.#manifest === undefined) return
+    const { objects, findings, parsed } = this.#manifest
+    this.#options.onFindings('content', findings)
+    if (!parsed) return
+    this.#set(
+      hasMistakes(findings) ? withMissing(objects, this.#objects) : objects,
+    )
+  }
+
+  #set(objects: readonly KubeObject[]): void {
+    this.#objects = objects
+    this.#options.onObjects(objects)
+  }
+
+  #emptyWords(): string {
+    return this.#objects.length === 0
+      ? 'the file is empty'
+      : 'the file is empty; the objects it had are kept until it is removed'
+  }
+
+  #finding(treatment: 'rejected' | 'ignored', message: string): Finding {
+    const position = { path: this.path, line: 1, column: 1 }
+    return { treatment, position, message }
+  }
+}
+
+function hasMistakes(findings: readonly Finding[]): boolean {
+  return findings.some(finding => finding.treatment === 'rejected')
+}
+
+/** What the file had and does not have, after what it has. */
+function withMissing(
+  objects: readonly KubeObject[],
+  before: readonly KubeObject[],
+): readonly KubeObject[] {
+  const keys = new Set(objects.map(keyOf))
+  return [...objects, ...before.filter(object => !keys.has(keyOf(object)))]
+}

@@ -1,0 +1,169 @@
+import t from 'tap'
+import type { ConfigMap } from '../../src/api/types.ts'
+import { Store, type StoreEvent } from '../../src/store/store.ts'
+import { makeConfigMap, makeSecret } from '../helpers/make-objects.ts'
+
+const clock = {
+  now: () => Date.UTC(2026, 0, 2, 3, 4, 5, 678),
+  sleep: async () => undefined,
+  after: () => ({ cancel: () => undefined }),
+}
+
+/** Without a uid, as a manifest gives it. */
+function configMap(
+  data: Readonly<Record<string, string>>,
+  extra: Partial<ConfigMap> = {},
+  name = 'cm',
+): ConfigMap {
+  const made = makeConfigMap({ name, data })
+  return { ...made, ...extra, metadata: { ...made.metadata, uid: '' } }
+}
+
+function makeStore() {
+  const store = new Store({ clock })
+  const events: string[] = []
+  store.watch(batch => {
+    events.push(batch.map(show).join(' '))
+  })
+  return { store, events }
+}
+
+function show({ type, object }: StoreEvent): string {
+  return `${type}:${object.metadata.name}@${object.metadata.resourceVersion}`
+}
+
+t.test('upserts and deletes of one origin come in one batch', async t => {
+  const { store, events } = makeStore()
+  store.replace('a', [configMap({ k: '1' }, {}, 'x'), configMap({}, {}, 'y')])
+  store.replace('a', [configMap({ k: '2' }, {}, 'x'), configMap({}, {}, 'z')])
+  store.replace('a', [])
+  t.same(events, [
+    'ADDED:x@1 ADDED:y@2',
+    'MODIFIED:x@3 DELETED:y@4 ADDED:z@5',
+    'DELETED:x@6 DELETED:z@7',
+  ])
+  t.same(store.list('ConfigMap'), [])
+})
+
+t.test('what did not change keeps its version and sends no event', async t => {
+  const { store, events } = makeStore()
+  store.replace('a', [configMap({ k: '1' })])
+  const before = store.get('ConfigMap', 'default', 'cm')
+  store.replace('a', [configMap({ k: '1' })])
+  const after = store.get('ConfigMap', 'default', 'cm')
+  t.same(events, ['ADDED:cm@1'])
+  t.same(after?.metadata, before?.metadata)
+  t.match(after?.metadata, {
+    uid: /^[0-9a-f-]{36}$/,
+    creationTimestamp: '2026-01-02T03:04:05Z',
+    resourceVersion: '1',
+  })
+  store.replace('a', [configMap({ k: '2' })])
+  const changed = store.get('ConfigMap', 'default', 'cm')?.metadata
+  t.equal(changed?.uid, before?.metadata.uid)
+  t.equal(changed?.creationTimestamp, before?.metadata.creationTimestamp)
+  t.equal(changed?.resourceVersion, '2')
+})
+
+t.test('of two origins the first wins, the second inherits', async t => {
+  const { store, events } = makeStore()
+  t.same(store.replace('a', [configMap({ k: 'a' })]), [])
+  const [conflict] = store.replace('b', [configMap({ k: 'b' })])
+  t.match(conflict, {
+    code: 'STORE_DUPLICATE_OBJECT',
+    origin: 'b',
+    finding: { message: /^already defined in .+; that one is used$/ },
+  })
+  t.equal(store.conflicts().length, 1)
+  store.replace('b', [configMap({ k: 'c' })])
+  store.replace('a', [])
+  t.same(events, ['ADDED:cm@1', 'MODIFIED:cm@2'], 'no DELETED in between')
+  t.equal(store.get('ConfigMap', 'default', 'cm')?.data.get('k'), 'c')
+  t.same(store.conflicts(), [])
+})
+
+t.test('an object that moves between origins is not in conflict', async t => {
+  const { store, events } = makeStore()
+  store.replace('a', [configMap({ k: '1' })])
+  t.same(
+    store.apply(
+      new Map([
+        ['b', [configMap({ k: '1' })]],
+        ['a', []],
+      ]),
+    ),
+    [],
+  )
+  t.same(events, ['ADDED:cm@1'])
+})
+
+t.test('twice in one origin: the first wins', async t => {
+  const { store } = makeStore()
+  const both = [configMap({ k: '1' }), configMap({ k: '2' })]
+  t.equal(store.replace('a', both).length, 1)
+  t.equal(store.get('ConfigMap', 'default', 'cm')?.data.get('k'), '1')
+  t.same(store.replace('a', both.slice(1)), [])
+  t.equal(store.get('ConfigMap', 'default', 'cm')?.data.get('k'), '2')
+})
+
+t.test('C52: an immutable ConfigMap', async t => {
+  const { store, events } = makeStore()
+  const told = (...objects: ConfigMap[]) =>
+    store
+      .replace('a', objects)
+      .map(({ finding }) => `${finding.fieldPath}: ${finding.message}`)
+  const refused = (field: string) => [
+    `${field}: Forbidden: field is immutable when \`immutable\` is set`,
+  ]
+  const immutable = true
+  t.same(told(configMap({ k: '1' })), [])
+  t.same(told(configMap({ k: '2' })), [])
+  t.same(told(configMap({ k: '2' }, { immutable })), [])
+  t.same(told(configMap({ k: '3' }, { immutable })), refused('data'))
+  t.same(told(configMap({ k: '2' })), refused('immutable'))
+  const binaryData = new Map([['b', new Uint8Array([1])]])
+  t.same(
+    told(configMap({ k: '2' }, { immutable, binaryData })),
+    refused('binaryData'),
+  )
+  t.equal(store.get('ConfigMap', 'default', 'cm')?.data.get('k'), '2')
+  const labelled = configMap({ k: '2' }, { immutable })
+  const metadata = { ...labelled.metadata, labels: new Map([['l', 'v']]) }
+  t.same(told({ ...labelled, metadata }), [], 'labels may change')
+  t.same(told(), [], 'and it may be deleted')
+  t.same(told(configMap({ k: '9' })), [], 'and made anew')
+  t.equal(events.at(-1), `ADDED:cm@${store.resourceVersion}`)
+})
+
+t.test('C63: an immutable Secret, and a type that stays', async t => {
+  const { store } = makeStore()
+  const secret = (value: string) => ({
+    ...makeSecret({ data: { k: value } }),
+    immutable: true,
+  })
+  store.replace('a', [secret('1')])
+  const [conflict] = store.replace('a', [secret('hunter2')])
+  t.equal(conflict?.code, 'STORE_IMMUTABLE_OBJECT')
+  t.notMatch(JSON.stringify(conflict), /hunter2/)
+  const [other] = store.replace('a', [{ ...secret('1'), type: 'x/y' }])
+  t.equal(other?.finding.message, 'Invalid value: "x/y": field is immutable')
+})
+
+t.test('a listener that throws does not keep it from the others', async t => {
+  const errors: unknown[] = []
+  const store = new Store({ onListenerError: error => errors.push(error) })
+  let seen = 0
+  store.watch(() => {
+    throw new Error('no')
+  })
+  const stop = store.watch(() => {
+    seen += 1
+    // The state is already the new one.
+    t.equal(store.list('ConfigMap').length, 1)
+  })
+  store.replace('a', [configMap({ k: '1' })])
+  stop()
+  store.replace('a', [configMap({ k: '2' })])
+  t.equal(seen, 1)
+  t.equal(errors.length, 2)
+})
