@@ -9,6 +9,7 @@ import { Store } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
 import { podAroundVolume, PodVolumes } from '../volumes/pod-volumes.ts'
+import { clearAbandoned } from './abandoned-mount.ts'
 import { Cleanup } from './cleanup.ts'
 import { asFailure } from './failures.ts'
 import { thisNode } from './node-info.ts'
@@ -61,12 +62,12 @@ export async function mountVolumes(
   const { logger, places, mountpoint } = request
   const cleanup = new Cleanup(logger)
   try {
-    await refuseServed(places.runtime, mountpoint)
-    if (await prepareMountpoint(mountpoint))
-      cleanup.add('mount point', () => rmdir(mountpoint))
+    await takeMountpoint(places.runtime, mountpoint)
+    const madeMountpoint = await prepareMountpoint(mountpoint)
+    if (madeMountpoint) cleanup.add('mount point', () => rmdir(mountpoint))
     const session = await createSessionDirectory(places.runtime, 'mount')
     cleanup.add('run-time directory', () => session.remove())
-    await session.update({ mountpoint })
+    await session.update({ mountpoint, madeMountpoint })
 
     const store = new Store()
     const [mount, { pod, only }, node] = await allSettled([
@@ -134,20 +135,22 @@ async function abortable<T>(work: Promise<T>, abort: AbortSignal): Promise<T> {
   ])
 }
 
-async function refuseServed(
+/** Refuses a mount point that is served; clears one whose podfs was killed. */
+async function takeMountpoint(
   runtime: string,
   mountpoint: string,
 ): Promise<void> {
   const sessions = await listSessions(runtime)
-  const serving = sessions.find(
-    session => session.running && session.mountpoint === mountpoint,
-  )
-  if (serving !== undefined)
-    throw new Failure(
-      'failed',
-      `${mountpoint} is already served by podfs with pid ${serving.pid}`,
-      { fix: `podfs unmount ${mountpoint}` },
-    )
+  for (const session of sessions) {
+    if (session.mountpoint !== mountpoint) continue
+    if (session.running)
+      throw new Failure(
+        'failed',
+        `${mountpoint} is already served by podfs with pid ${session.pid}`,
+        { fix: `podfs unmount ${mountpoint}` },
+      )
+    await clearAbandoned(session)
+  }
 }
 
 /** Whether the directory had to be made. Throws a usage Failure when it cannot be used. */

@@ -24,6 +24,8 @@ export interface Session extends ProcessIdentity {
   readonly command: 'mount' | 'run'
   /** Of `mount`: the public path. */
   readonly mountpoint?: string
+  /** It was not there before, and goes at the end. */
+  readonly madeMountpoint?: boolean
   /** Of `run`: namespace/name, and the loopback address that is the Pod's. */
   readonly pod?: string
   readonly podIP?: string

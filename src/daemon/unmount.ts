@@ -1,11 +1,10 @@
-import { rmdir } from 'node:fs/promises'
 import { podfsMounts, unmountPath } from '../fuse/mountinfo.ts'
-import { stopAbandonedMount } from '../fuse/stop-abandoned-mount.ts'
 import type { Clock } from '../util/clock.ts'
 import { Failure } from '../util/failure.ts'
 import { holdersOf } from './mount-holders.ts'
 import { isRunning } from './process-identity.ts'
-import { listSessions, removeUnmounted } from './runtime-directory.ts'
+import { clearAbandoned } from './abandoned-mount.ts'
+import { listSessions } from './runtime-directory.ts'
 
 /** How long a podfs that was told to stop may take before its mount is taken from it. */
 const stopMs = 10_000
@@ -57,11 +56,6 @@ export async function unmount(options: {
       `podfs with pid ${session.pid} was told to stop and has not within ${stopMs / 1000} s`,
     )
   }
-  // Its daemon was killed: the keeper may still serve, or nobody does.
-  if (session !== undefined) await stopAbandonedMount(session.directory)
-  await unmountPath(mountpoint, { lazy: true }).catch(() => {})
-  await rmdir(mountpoint).catch(() => {})
-  if (session !== undefined) await removeUnmounted(session.directory)
-  if ((await podfsMounts()).some(mount => mount.mountpoint === mountpoint))
-    throw new Failure('failed', `${mountpoint} could not be unmounted`)
+  if (session === undefined) await unmountPath(mountpoint, { lazy: true })
+  else await clearAbandoned(session)
 }

@@ -15,6 +15,7 @@ import path from 'node:path'
 import {
   eventually,
   isRunning,
+  noteDetached,
   podfs,
   podfsMounts,
   startPodfs,
@@ -165,6 +166,7 @@ t.test('--detach returns when ready; unmount ends it', async t => {
   const { code, stdout, stderr } = await podfs(t, mount)
   t.equal(code, 0, stderr)
   t.match(stdout, /^\d+\n$/)
+  noteDetached(Number(stdout))
   t.teardown(() => podfs(t, ['unmount', '--lazy', mountpoint]))
   t.equal(await readFile(path.join(mountpoint, 'colour'), 'utf8'), 'blue')
 
@@ -255,4 +257,45 @@ t.test('what cannot be done is said in one line', async t => {
     t.equal(ended.stdout, '')
   }
   t.strictSame(podfsMounts(), [])
+})
+
+t.test('after kill -9', async t => {
+  const dir = t.testdir({ 'pod.yaml': manifest })
+  const mountpoint = path.join(dir, 'mnt')
+  const mount = [
+    'mount',
+    '-f',
+    path.join(dir, 'pod.yaml'),
+    '--configmap',
+    'settings',
+    mountpoint,
+  ]
+  const colour = () => readFile(path.join(mountpoint, 'colour'), 'utf8')
+
+  await t.test('a detached mount serves on until unmount', async t => {
+    const { stdout } = await podfs(t, [...mount, '--detach'])
+    const pid = noteDetached(Number(stdout))
+    process.kill(pid, 'SIGKILL')
+    await eventually(() => !isRunning(pid))
+    t.equal(await colour(), 'blue')
+    const { code, stderr } = await podfs(t, ['unmount', mountpoint])
+    t.equal(code, 0, stderr)
+    t.strictSame(podfsMounts(), [])
+    t.notOk(existsSync(mountpoint), 'it was made for the mount')
+  })
+
+  await t.test('a new podfs takes the mount point of a killed one', async t => {
+    const killed = startPodfs(t, mount)
+    await killed.saw(/ready/)
+    killed.child.kill('SIGKILL')
+    await killed.ended
+    t.equal(await colour(), 'blue', 'it serves on for a while')
+    const next = startPodfs(t, mount)
+    await next.saw(/ready/)
+    t.equal(await colour(), 'blue')
+    t.equal(podfsMounts().length, 2, 'its private mount and the public one')
+    next.child.kill('SIGTERM')
+    t.equal((await next.ended).code, 0)
+    t.strictSame(podfsMounts(), [])
+  })
 })

@@ -51,6 +51,7 @@ export function startPodfs(
     env: { ...process.env, NO_COLOR: '1', ...options.env },
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
+  if (child.pid !== undefined) started.add(child.pid)
   child.stdin?.end(options.input)
   const seen = { stdout: '', stderr: '' }
   const waiting = new Set<() => void>()
@@ -115,11 +116,35 @@ export function podfs(
   return startPodfs(t, args, options).ended
 }
 
-/** The lines of /proc/self/mountinfo that name podfs. */
+/** Where tap makes this test file's directories. */
+const fixtures = `/.tap/fixtures/${path
+  .relative('.', process.argv[1] ?? '')
+  .replaceAll('/', '-')}`
+
+/** Every podfs that this test file has started; others run beside it. */
+const started = new Set<number>()
+
+/** A process that podfs itself left in the background. */
+export function noteDetached(pid: number): number {
+  started.add(pid)
+  return pid
+}
+
+/**
+ * The lines of /proc/self/mountinfo that belong to a podfs of this test file: private mounts
+ * by their run-time directory, public ones by the connection that they share with those.
+ */
 export function podfsMounts(): string[] {
-  return readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .filter(line => line.includes('fuse.podfs') || line.includes('/run/podfs'))
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
+  const own = lines.filter(line =>
+    started.has(Number(/ \/run\/podfs\/[a-z]+-(\d+)\//.exec(line)?.[1])),
+  )
+  const devices = new Set(own.map(line => line.split(' ')[2]))
+  return lines.filter(
+    line =>
+      devices.has(line.split(' ')[2]) ||
+      (line.includes('fuse.podfs') && line.includes(fixtures)),
+  )
 }
 
 /** Looks until `condition` gives something; the test's own time-out is the limit. */

@@ -1,0 +1,23 @@
+import { rmdir } from 'node:fs/promises'
+import { podfsMounts, unmountPath } from '../fuse/mountinfo.ts'
+import { stopAbandonedMount } from '../fuse/stop-abandoned-mount.ts'
+import { Failure } from '../util/failure.ts'
+import { removeUnmounted, type FoundSession } from './runtime-directory.ts'
+
+/**
+ * Takes away what a killed `podfs mount` left: a mount that its keeper still serves, or one
+ * that nobody serves, the mount point if it was made for it, and the run-time directory.
+ */
+export async function clearAbandoned(session: FoundSession): Promise<void> {
+  const { mountpoint, directory } = session
+  await stopAbandonedMount(directory)
+  if (mountpoint !== undefined) {
+    const isMounted = async (): Promise<boolean> =>
+      (await podfsMounts()).some(mount => mount.mountpoint === mountpoint)
+    if (await isMounted()) await unmountPath(mountpoint, { lazy: true })
+    if (await isMounted())
+      throw new Failure('failed', `${mountpoint} could not be unmounted`)
+    if (session.madeMountpoint === true) await rmdir(mountpoint).catch(() => {})
+  }
+  await removeUnmounted(directory)
+}
