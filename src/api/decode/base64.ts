@@ -13,30 +13,29 @@ export type Base64Result =
  * would become other bytes without a word.) Source: encoding/base64/base64.go, decodeQuantum.
  */
 export function decodeBase64(text: string): Base64Result {
-  let quantum = 0
-  let padding = 0
+  /** Letters of the group of four that is being read. */
+  let letters = 0
+  /** Paddings that are still to come; undefined before the first. */
+  let missing: number | undefined
   for (let i = 0; i < text.length; i++) {
     const letter = text.charAt(i)
     if (letter === '\n' || letter === '\r') continue
-    if (padding > 0) {
-      // After the first `=`: only the second one of a two-byte gap, then nothing.
-      if (letter === '=' && padding === 1 && quantum === 3) {
-        padding = 2
-        quantum = 4
-        continue
-      }
-      return { illegalAt: i }
-    }
-    if (letter === '=') {
-      if (quantum < 2) return { illegalAt: i }
-      padding = 1
-      quantum += 1
+    if (missing !== undefined) {
+      if (missing === 0) return { illegalAt: i }
+      if (letter !== '=') return { illegalAt: i - 1 }
+      missing -= 1
+    } else if (letter === '=') {
+      if (letters < 2) return { illegalAt: i }
+      missing = 3 - letters
     } else if (members.has(letter)) {
-      quantum = (quantum % 4) + 1
+      letters = (letters + 1) % 4
     } else {
       return { illegalAt: i }
     }
   }
-  if (quantum % 4 !== 0) return { illegalAt: text.length }
+  if (missing === undefined && letters > 0) {
+    return { illegalAt: text.length - letters }
+  }
+  if (missing === 1) return { illegalAt: text.length }
   return { bytes: new Uint8Array(Buffer.from(text, 'base64')) }
 }

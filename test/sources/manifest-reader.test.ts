@@ -1,0 +1,348 @@
+import * as fc from 'fast-check'
+import t from 'tap'
+import { formatFinding } from '../../src/api/report.ts'
+import type { Pod } from '../../src/api/types.ts'
+import { readManifest } from '../../src/sources/manifest-reader.ts'
+
+const read = (text: string, path = 'f.yaml') =>
+  readManifest(text, path, { namespace: 'default' })
+
+/** Findings as a person sees them, the fix on a line of its own. */
+const linesOf = (text: string, path?: string) =>
+  read(text, path).findings.flatMap(finding => [
+    `${finding.treatment}: ${formatFinding(finding)}`,
+    ...(finding.fix === undefined ? [] : [`  fix: ${finding.fix}`]),
+  ])
+
+const pod = (spec: string) =>
+  `apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n${spec}`
+const main = '  containers:\n  - name: c\n'
+
+const cases: Readonly<
+  Record<string, { yaml: string; path?: string; findings: readonly string[] }>
+> = {
+  'a good ConfigMap': {
+    yaml: 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n',
+    findings: [],
+  },
+  'an empty file': { yaml: '', findings: [] },
+  'comments only': { yaml: '# nothing\n---\n# here\n', findings: [] },
+  'an unknown field, with what was meant': {
+    yaml: pod('  restartPolcy: Never\n' + main),
+    findings: [
+      'rejected: f.yaml:5:3: Pod default/p: spec.restartPolcy: unknown field "spec.restartPolcy"',
+      '  fix: did you mean restartPolicy?',
+    ],
+  },
+  'what is not done, in the order of the file': {
+    yaml: pod(
+      '  nodeSelector: {a: b}\n' +
+        main +
+        '    image: nginx\n    livenessProbe: {exec: {command: [a]}}\n    tty: true\n',
+    ),
+    findings: [
+      'ignored: f.yaml:5:3: Pod default/p: spec.nodeSelector: ignored: there is one node, this machine',
+      'emulated: f.yaml:8:5: Pod default/p: spec.containers[0].image: emulated: podfs pulls no image; it runs a program of this machine in its place',
+      'ignored: f.yaml:9:5: Pod default/p: spec.containers[0].livenessProbe: ignored: probes are not run yet',
+      'ignored: f.yaml:10:5: Pod default/p: spec.containers[0].tty: ignored: a container gets no terminal yet',
+    ],
+  },
+  'every error of every document at once': {
+    yaml: `${pod('  restartPolicy: Sometimes\n  volumes: {name: v}\n' + main)}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: Bad}\ndata: {a/b: x, i: 1}\n`,
+    findings: [
+      'rejected: f.yaml:5:3: Pod default/p: spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"',
+      'rejected: f.yaml:6:3: Pod default/p: spec.volumes: must be a list, not a mapping',
+      "rejected: f.yaml:12:12: ConfigMap default/Bad: metadata.name: Invalid value: \"Bad\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+      "rejected: f.yaml:13:8: ConfigMap default/Bad: data[a/b]: Invalid value: \"a/b\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
+      'rejected: f.yaml:13:16: ConfigMap default/Bad: data[i]: must be a string, not a number',
+      '  fix: put the value in quotes',
+    ],
+  },
+  'a volume that needs a cluster': {
+    yaml: pod(
+      main +
+        '  volumes:\n  - name: v\n    persistentVolumeClaim: {claimName: x}\n',
+    ),
+    findings: [
+      'rejected: f.yaml:9:5: Pod default/p: spec.volumes[0].persistentVolumeClaim: podfs cannot attach persistentVolumeClaim volumes: use emptyDir for scratch space, or hostPath for a directory of this machine',
+    ],
+  },
+  'a Secret that is not base64, without its value': {
+    yaml: 'apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: ns}\ndata:\n  password: hunter2!\n',
+    findings: [
+      'rejected: f.yaml:5:3: Secret ns/s: data[password]: illegal base64 data at input byte 7',
+      '  fix: plain text belongs under stringData',
+    ],
+  },
+  'an item of a List': {
+    yaml: 'apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: c}\n  dat: {}\n',
+    findings: [
+      'rejected: f.yaml:7:3: ConfigMap default/c: dat: unknown field "dat"',
+      '  fix: did you mean data?',
+    ],
+  },
+  'a kind that podfs does not know': {
+    yaml: 'apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 1}]}\n',
+    findings: [
+      'ignored: f.yaml:1:1: Service s: ignored: podfs does nothing with a Service',
+    ],
+  },
+  'a wrong apiVersion': {
+    yaml: 'apiVersion: v2\nkind: Pod\nmetadata: {name: p}\n',
+    findings: [
+      'rejected: f.yaml:1:1: Pod default/p: apiVersion: no matches for kind "Pod" in version "v2"',
+      '  fix: apiVersion: v1',
+    ],
+  },
+  'a duplicate key': {
+    yaml: 'apiVersion: v1\nkind: ConfigMap\nkind: Secret\n',
+    findings: ['rejected: f.yaml:3:1: duplicate field "kind"'],
+  },
+  'a template': {
+    yaml: 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-x\n',
+    findings: [
+      'rejected: f.yaml:4:9: found {{ where YAML was expected: this is a template',
+      '  fix: helm template . | podfs run -f -',
+    ],
+  },
+  'a kustomization': {
+    yaml: 'resources: [a.yaml]\n',
+    path: 'base/kustomization.yaml',
+    findings: [
+      'rejected: base/kustomization.yaml:1:1: a kustomization is not a manifest: kubectl makes manifests of it',
+      '  fix: kubectl kustomize base | podfs run -f -',
+    ],
+  },
+  'not YAML': {
+    yaml: 'a: b\n\tc: d\n',
+    findings: [
+      'rejected: f.yaml:2:1: not YAML: tabs are not allowed as indentation',
+    ],
+  },
+  'an anchor that contains itself': {
+    yaml: 'a: &x\n  b: *x\n',
+    findings: ['rejected: f.yaml:2:6: an anchor must not contain itself'],
+  },
+  'a scalar': {
+    yaml: 'hello\n',
+    findings: [
+      'rejected: f.yaml:1:1: a Kubernetes object was expected, not a string',
+    ],
+  },
+  'a missing required field: its parent is the place': {
+    yaml: pod(main + '    volumeMounts:\n    - name: v\n'),
+    findings: [
+      'rejected: f.yaml:8:7: Pod default/p: spec.containers[0].volumeMounts[0].mountPath: Required value',
+      'rejected: f.yaml:8:7: Pod default/p: spec.containers[0].volumeMounts[0].name: Not found: "v"',
+    ],
+  },
+}
+
+for (const [name, { yaml, path, findings }] of Object.entries(cases)) {
+  t.same(linesOf(yaml, path), findings, name)
+}
+
+t.test('defaults', async t => {
+  const { objects, findings } = read(
+    pod(
+      '  terminationGracePeriodSeconds: -1\n  serviceAccount: sa\n' +
+        main +
+        '    resources: {limits: {cpu: 1, memory: 1Gi}, requests: {cpu: 500m}}\n' +
+        '  volumes:\n  - name: none\n  - name: s\n    secret: {secretName: x}\n' +
+        '  - name: p\n    projected:\n      sources:\n      - serviceAccountToken: {path: t}\n' +
+        '  - name: c\n    configMap: {name: x, defaultMode: 0400, items: []}\n',
+    ),
+  )
+  t.same(
+    findings.filter(finding => finding.treatment !== 'emulated'),
+    [],
+  )
+  const { spec } = objects[0] as Pod
+  t.match(spec, {
+    restartPolicy: 'Always',
+    terminationGracePeriodSeconds: 1,
+    serviceAccountName: 'sa',
+    hostNetwork: false,
+    setHostnameAsFQDN: false,
+    hostAliases: [],
+    initContainers: [],
+    securityContext: {},
+  })
+  t.same(spec.volumes, [
+    { name: 'none', emptyDir: { medium: '' } },
+    {
+      name: 's',
+      secret: { secretName: 'x', defaultMode: 420, optional: false },
+    },
+    {
+      name: 'p',
+      projected: {
+        defaultMode: 420,
+        sources: [
+          { serviceAccountToken: { path: 't', expirationSeconds: 3600 } },
+        ],
+      },
+    },
+    { name: 'c', configMap: { name: 'x', defaultMode: 256, optional: false } },
+  ])
+  t.same(
+    [...(spec.containers[0]?.resources.requests ?? [])],
+    [
+      ['cpu', '500m'],
+      ['memory', '1Gi'],
+    ],
+  )
+})
+
+t.test('stringData is merged over data', async t => {
+  const { objects } = read(
+    'apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: YQ==, b: Yg==}\nstringData: {b: B, __proto__: p}\n',
+  )
+  const [secret] = objects
+  t.equal(secret?.kind === 'Secret' && secret.type, 'Opaque')
+  const data = secret?.kind === 'Secret' ? secret.data : new Map()
+  t.same(
+    [...data].map(([key, value]) => [key, Buffer.from(value).toString()]),
+    [
+      ['a', 'a'],
+      ['b', 'B'],
+      ['__proto__', 'p'],
+    ],
+  )
+})
+
+t.test('merge keys and aliases, as kubectl reads them', async t => {
+  const { objects, findings } = read(
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, labels: &l {a: one, b: two}}\ndata:\n  <<: *l\n  b: three\n  1: x\n  yes: t\n',
+  )
+  t.same(findings, [])
+  const [configMap] = objects
+  t.same(configMap?.kind === 'ConfigMap' && [...configMap.data], [
+    ['b', 'three'],
+    ['1', 'x'],
+    ['true', 't'],
+    ['a', 'one'],
+  ])
+})
+
+t.test('positions of fields, present and absent', async t => {
+  const { objects } = read(pod(main + '  hostAliases:\n  - ip: 1.2.3.4\n'))
+  const at = (path: string) => {
+    const place = objects[0]?.source.positionOf(path)
+    return `${place?.line}:${place?.column}`
+  }
+  t.equal(at('spec.containers[0].name'), '6:5')
+  t.equal(at('spec.containers[0].image'), '6:5')
+  t.equal(at('spec.hostAliases[0].ip'), '8:5')
+  t.equal(at('metadata.name'), '3:12')
+  t.equal(at('nothing.like[3].this'), '1:1')
+})
+
+t.test('a thousand laughs are refused', async t => {
+  const lines = ['a0: &a0 [x,x,x,x,x,x,x,x,x,x]']
+  for (let i = 1; i < 9; i++) {
+    lines.push(`a${i}: &a${i} [${`*a${i - 1},`.repeat(10)}]`)
+  }
+  t.match(linesOf(lines.join('\n'))[0], /too many values in one document/)
+})
+
+/** Texts that look like manifests, with something odd in each place. */
+const odd = fc.oneof(
+  fc.constantFrom(
+    'null',
+    '~',
+    '[]',
+    '{}',
+    '1',
+    '-1',
+    'yes',
+    '"x"',
+    '1e9',
+    '*a',
+  ),
+  fc.constantFrom(
+    '{a: 1}',
+    '[{}]',
+    '[null]',
+    '{null: 1}',
+    '&a x',
+    '!!int x',
+    '{{ x }}',
+  ),
+  fc.string({ maxLength: 8 }),
+)
+const fields = [
+  'metadata',
+  'metadata.labels',
+  'spec',
+  'spec.containers',
+  'spec.volumes',
+  'spec.containers[0].env',
+  'data',
+  'stringData',
+  'binaryData',
+  'type',
+]
+const manifest = fc
+  .tuple(
+    fc.constantFrom('Pod', 'Secret', 'ConfigMap', 'List', 'Deployment'),
+    fc.array(fc.tuple(fc.constantFrom(...fields), odd), { maxLength: 4 }),
+  )
+  .map(([kind, entries]) =>
+    [
+      `apiVersion: v1\nkind: ${kind}`,
+      ...entries.map(([field, value]) => {
+        const names = field.replace('[0]', '').split('.')
+        return names
+          .map((name, i) => `${'  '.repeat(i)}${name}:`)
+          .join('\n')
+          .concat(` ${value}`)
+      }),
+    ].join('\n'),
+  )
+
+t.test('whatever the text: no exception, each finding has a place', async t => {
+  fc.assert(
+    fc.property(
+      fc.oneof(manifest, fc.string(), fc.string({ unit: 'binary' })),
+      text => {
+        const { findings } = read(text)
+        for (const { position, message } of findings) {
+          const { path, line, column } = position
+          if (path !== 'f.yaml' || line < 1 || column < 1) return false
+          if (message.startsWith('podfs cannot read')) return false
+        }
+        return true
+      },
+    ),
+    { numRuns: 3000 },
+  )
+  t.pass('3000 texts')
+})
+
+t.test('the value of a Secret is in no message', async t => {
+  const value = 'hunter2hunter2'
+  const places = [
+    `data: {k: "${value}!"}`,
+    `data: {k: ${value}`,
+    `data: ["${value}"]`,
+    `data: {k: ["${value}"]}`,
+    `data: "${value}"`,
+    `stringData: {k: {a: ${value}}}`,
+    `stringData:\n  k: "${value}\n  l: x`,
+    `stringData:\n  k: ${value}\n  k: ${value}`,
+    `stringData:\n  k: "a" ${value}`,
+    `stringData:\n\tk: ${value}`,
+    `stringData:\n  k: *${value}`,
+    `stringData: {k: @${value}}`,
+    `stringData:\n  k: a\n   ${value}: b`,
+    `stringData:\n  k: !!int ${value}\n  l: !!float .inf`,
+    `stringData:\n  k: |\n   a\n  ${value}`,
+  ]
+  for (const place of places) {
+    const text = `apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n${place}\n`
+    const { findings } = read(text)
+    t.ok(findings.length > 0, place)
+    t.notMatch(JSON.stringify(findings), new RegExp(value), place)
+  }
+})
