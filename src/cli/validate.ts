@@ -48,7 +48,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
 }
 
 function asText(finding: Finding): string {
-  const word = finding.treatment === 'rejected' ? 'error' : finding.treatment
+  const word = finding.treatment === 'rejected' ? 'error' : 'warning'
   const fix = finding.fix === undefined ? '' : `  ${finding.fix}\n`
   return `${word}: ${formatFinding(finding)}\n${fix}`
 }

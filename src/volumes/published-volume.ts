@@ -13,6 +13,7 @@ import type { Store } from '../store/store.ts'
 import type { TokenManager } from '../tokens/token-manager.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
+import { nestedMountpoints } from './nested-mountpoints.ts'
 import { AtomicWriter, prepareVolumeRoot } from '../writer/atomic-writer.ts'
 
 export interface PublishedVolumeOptions {
@@ -121,6 +122,8 @@ export class PublishedVolume {
     if (!this.#prepared) {
       await mkdir(this.#root, { recursive: true })
       await prepareVolumeRoot(this.#root, options)
+      for (const nested of nestedMountpoints(volume.name, pod))
+        await mkdir(path.join(this.#root, nested), { recursive: true })
       this.#prepared = true
     }
     const startedAt = performance.now()
