@@ -19,7 +19,12 @@ function compare(a: unknown, b: unknown, path: string, paths: string[]): void {
     return
   }
   if (a instanceof Map && b instanceof Map)
-    return compareKeys(Object.fromEntries(a), Object.fromEntries(b), path, paths)
+    return compareKeys(
+      Object.fromEntries(a),
+      Object.fromEntries(b),
+      path,
+      paths,
+    )
   if (isStruct(a) && isStruct(b)) return compareKeys(a, b, path, paths)
   paths.push(path)
 }

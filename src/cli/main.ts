@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { isatty } from 'node:tty'
 import { systemClock } from '../util/clock.ts'
 import type { Context } from './context.ts'
 import { detachedContext } from './detached-context.ts'
@@ -11,8 +12,8 @@ const context: Context = {
   stdout: process.stdout,
   stderr: process.stderr,
   logFd: 2,
-  stderrIsTerminal: process.stderr.isTTY === true,
-  colour: process.stderr.isTTY === true && !process.env['NO_COLOR'],
+  stderrIsTerminal: isatty(2),
+  colour: isatty(2) && !process.env['NO_COLOR'],
   env: process.env,
   uid: process.getuid?.() ?? 0,
   cwd: process.cwd(),

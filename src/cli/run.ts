@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
@@ -47,12 +48,10 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const shared = await sessionOptions(context, options, paths)
 
   let signalled: NodeJS.Signals | undefined
-  let onFirstSignal: () => void = () => {}
-  let terminate: (() => void) | undefined
+  const signals = new EventEmitter<{ signal: [] }>()
   const stopListening = context.onSignal(signal => {
-    if (signalled === undefined) onFirstSignal()
     signalled ??= signal
-    terminate?.()
+    signals.emit('signal')
   })
   const session = await startPod({
     ...shared,
@@ -62,10 +61,15 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     onOutput: (stream, lines) => context[stream].write(lines),
     notice: text => context.stderr.write(`podfs: ${text}\n`),
   })
-  const grace = session.pod.spec.terminationGracePeriodSeconds
-  const countdown = new Countdown(context, grace)
-  onFirstSignal = () => countdown.start()
-  terminate = () => session.terminate()
+  const countdown = new Countdown(
+    context,
+    session.pod.spec.terminationGracePeriodSeconds,
+  )
+  const terminate = (): void => {
+    countdown.start()
+    session.terminate()
+  }
+  signals.on('signal', terminate)
   // A Ctrl-C during the start counts, too.
   if (signalled !== undefined) terminate()
   const status = await session.finished
@@ -135,6 +139,7 @@ function whatToRun(options: ParsedOptions): {
 class Countdown {
   readonly #context: Context
   readonly #seconds: number
+  #started = false
   #timer: { cancel(): void } | undefined
 
   constructor(context: Context, seconds: number) {
@@ -143,6 +148,8 @@ class Countdown {
   }
 
   start(): void {
+    if (this.#started) return
+    this.#started = true
     if (this.#context.stderrIsTerminal) return this.#tick(this.#seconds)
     this.#context.stderr.write(
       `podfs: terminating, up to ${this.#seconds} s; a second Ctrl-C kills at once\n`,

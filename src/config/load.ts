@@ -6,7 +6,6 @@ import {
   isSeq,
   LineCounter,
   parseDocument,
-  type Document,
   type Node,
 } from 'yaml'
 import type { Position } from '../api/types.ts'
@@ -92,7 +91,7 @@ export function parseSettings(text: string, file: string): Settings {
     })
   }
   if (mistakes.length === 0 && document.contents !== null)
-    check(document, document.contents, settingsShape, '', complain)
+    check(document.contents, settingsShape, '', complain)
   if (mistakes.length > 0) throw new ConfigError(mistakes)
   return withDefaults((document.toJS() ?? {}) as PartialSettings)
 }
@@ -122,7 +121,6 @@ type Complain = (
 ) => void
 
 function check(
-  document: Document,
   node: Node,
   shape: SettingShape,
   setting: string,
@@ -147,7 +145,6 @@ function check(
       return
     case 'strings':
       return check(
-        document,
         node,
         { kind: 'list', of: { kind: 'string' } },
         setting,
@@ -156,19 +153,13 @@ function check(
     case 'list':
       if (!isSeq(node)) return complain(node, setting, 'must be a list')
       node.items.forEach((item, index) =>
-        check(document, item as Node, shape.of, below(index), complain),
+        check(item as Node, shape.of, below(index), complain),
       )
       return
     case 'stringMap':
       if (!isMap(node)) return complain(node, setting, 'must be a map')
       for (const { key, value } of node.items)
-        check(
-          document,
-          value as Node,
-          { kind: 'string' },
-          below(String(key)),
-          complain,
-        )
+        check(value as Node, { kind: 'string' }, below(String(key)), complain)
       return
     case 'struct': {
       if (!isMap(node)) return complain(node, setting, 'must be a map')
@@ -179,7 +170,7 @@ function check(
           ? shape.fields[name]
           : undefined
         if (field !== undefined) {
-          check(document, value as Node, field, below(name), complain)
+          check(value as Node, field, below(name), complain)
           continue
         }
         const meant = nearest(name, names)

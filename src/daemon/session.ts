@@ -4,7 +4,7 @@ import type { Pod } from '../api/types.ts'
 import type { Settings } from '../config/settings.ts'
 import { ManifestFiles } from '../sources/manifest-files.ts'
 import type { Source } from '../sources/source.ts'
-import { Store } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 import { loadSigningKey } from '../tokens/signing-key.ts'
 import { TokenIssuer } from '../tokens/token-issuer.ts'
 import { TokenManager } from '../tokens/token-manager.ts'
@@ -94,15 +94,12 @@ export function noSuch(
   existing: readonly string[],
 ): Failure {
   const meant = nearest(name, existing)
-  return new Failure('usage', `no ${kind} ${namespace}/${name}`, {
-    ...(existing.length === 0
-      ? {}
-      : {
-          fix:
-            meant === undefined
-              ? `there ${existing.length === 1 ? 'is' : 'are'}: ${existing.join(', ')}`
-              : `did you mean ${meant}?`,
-        }),
+  const message = `no ${kind} ${namespace}/${name}`
+  if (meant !== undefined)
+    return new Failure('usage', message, { fix: `did you mean ${meant}?` })
+  if (existing.length === 0) return new Failure('usage', message)
+  return new Failure('usage', message, {
+    fix: `there ${existing.length === 1 ? 'is' : 'are'}: ${existing.join(', ')}`,
   })
 }
 

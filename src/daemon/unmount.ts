@@ -28,13 +28,7 @@ export async function unmount(options: {
   const mounts = await podfsMounts()
   const mounted = mounts.some(mount => mount.mountpoint === mountpoint)
   if (!mounted && session?.running !== true)
-    throw new Failure('usage', `podfs does not serve ${mountpoint}`, {
-      ...(mounts.length === 0
-        ? {}
-        : {
-            fix: `it serves: ${[...new Set(mounts.map(m => m.mountpoint))].join(', ')}`,
-          }),
-    })
+    throw new Failure('usage', `podfs does not serve ${mountpoint}`)
   if (!lazy && mounted) {
     const holders = await holdersOf(mountpoint)
     if (holders.length > 0)
