@@ -12,9 +12,5 @@ export function objectKey(
 }
 
 export function keyOf(object: KubeObject): ObjectKey {
-  return objectKey(
-    object.kind,
-    object.metadata.namespace,
-    object.metadata.name,
-  )
+  return objectKey(object.kind, object.metadata.namespace, object.metadata.name)
 }

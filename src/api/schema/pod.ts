@@ -35,7 +35,7 @@ export const podSpec = struct('PodSpec', {
     { default: 'Always' },
   ),
   terminationGracePeriodSeconds: supported('int64', { default: 30 }),
-  activeDeadlineSeconds: ignored('int64', 'the deadline is not kept yet'),
+  activeDeadlineSeconds: supported('int64'),
   dnsPolicy: ignored(
     { enum: ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'] },
     hostResolver,
