@@ -35,7 +35,7 @@ function firstAddress(): string {
 }
 
 /** The same text gives the same UUID; RFC 9562, version 8. */
-export function uuidFrom(text: string): string {
+function uuidFrom(text: string): string {
   const bytes = createHash('sha256').update(text).digest().subarray(0, 16)
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6)
   bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8)

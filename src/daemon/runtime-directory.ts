@@ -68,7 +68,7 @@ export async function createSessionDirectory(
 }
 
 /** A directory that only this user can enter; what somebody else made there is refused. */
-export async function ensurePrivateDirectory(directory: string): Promise<void> {
+async function ensurePrivateDirectory(directory: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
   } catch (error) {

@@ -5,10 +5,8 @@
  */
 export const EPERM = 1
 export const ENOENT = 2
-export const EINTR = 4
 export const EIO = 5
 export const EEXIST = 17
-export const ENODEV = 19
 export const ENOTDIR = 20
 export const EISDIR = 21
 export const EINVAL = 22

@@ -39,7 +39,7 @@ export const FATTR_ATIME_NOW = 1 << 7
 export const FATTR_MTIME_NOW = 1 << 8
 export const FATTR_CTIME = 1 << 10
 
-export const FUSE_NOTIFY_INVAL_INODE = 2
+const FUSE_NOTIFY_INVAL_INODE = 2
 export const FUSE_NOTIFY_RESEND = 7
 export const FUSE_NOTIFY_INC_EPOCH = 8
 
@@ -50,7 +50,7 @@ export const S_IFLNK = 0o120000
 export const S_ISGID = 0o2000
 
 export const FUSE_IN_HEADER_SIZE = 40
-export const FUSE_OUT_HEADER_SIZE = 16
+const FUSE_OUT_HEADER_SIZE = 16
 /** In one WRITE or READ; 32 pages, the kernel's classic limit. */
 export const MAX_WRITE = 128 * 1024
 /** The kernel refuses a read with less than 80 bytes beyond max_write (dev.c). */

@@ -24,7 +24,7 @@ export function tokenFile(
 }
 
 /** The user as whom all containers run, if the Pod names one and the same for all. */
-export function commonRunAsUser(pod: Pod): number | undefined {
+function commonRunAsUser(pod: Pod): number | undefined {
   const { containers, initContainers, securityContext } = pod.spec
   const users = new Set(
     [...initContainers, ...containers].map(

@@ -7,7 +7,7 @@ import {
 import type { ExitStatus } from './sandbox/container-runtime.ts'
 
 /** kubernetes.md 4.5: pkg/kubelet/kubelet.go:361 and :1088. */
-export const crashLoopBackoff: BackoffOptions = {
+const crashLoopBackoff: BackoffOptions = {
   baseMs: 10_000,
   maxMs: 300_000,
   resetAfterMs: 600_000,

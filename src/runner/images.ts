@@ -37,7 +37,7 @@ const busybox: Omit<ImageEntry, 'pattern'> = {
  * Entrypoints and arguments as in the images themselves: those of the distributions have no
  * entrypoint, so a Pod's `args` alone name the program.
  */
-export const builtInImages: readonly ImageEntry[] = [
+const builtInImages: readonly ImageEntry[] = [
   { pattern: 'busybox', ...busybox },
   { pattern: 'e2e-test-images/busybox', ...busybox },
   { pattern: 'alpine', entrypoint: [], args: ['/bin/sh'], busybox: true },

@@ -5,7 +5,7 @@ import { runHook } from './hooks/run-hook.ts'
 import type { RunningContainer } from './sandbox/container-runtime.ts'
 
 /** However little grace is left, this much is between SIGTERM and SIGKILL (kubernetes.md 4.9). */
-export const minimumGraceMs = 2000
+const minimumGraceMs = 2000
 
 export interface Termination {
   readonly container: RunningContainer

@@ -83,7 +83,7 @@ export interface FakeJournal extends JournalSink {
   failNext: boolean
 }
 
-export function emptyState(): ServerState {
+function emptyState(): ServerState {
   const { nodes, nextId } = Tree.empty({ uid: 0, gid: 0 }, { sec: 1, nsec: 0 })
   return { nodes, nextId, recent: [] }
 }

@@ -7,7 +7,7 @@ import type { Test } from 'tap'
  * The built program, as a person starts it: by argv, judged by its output and exit code.
  */
 
-export const podfsBinary = path.resolve('dist/podfs.cjs')
+const podfsBinary = path.resolve('dist/podfs.cjs')
 
 export interface Ended {
   readonly code: number | null

@@ -19,7 +19,7 @@ export const secret = makeSecret({
   name: 's',
   data: { 'data-1': 'value-1', 'data-2': 'value-2' },
 })
-export const configMap = makeConfigMap({
+const configMap = makeConfigMap({
   name: 'c',
   data: { 'data-1': 'value-1', 'data-2': 'value-2' },
   binaryData: {

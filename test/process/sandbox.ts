@@ -20,7 +20,7 @@ export const needsRoot = process.getuid?.() !== 0 && 'needs root'
 
 export const hostPath = '/usr/sbin:/usr/bin:/sbin:/bin'
 
-export function makeLaunch(
+function makeLaunch(
   argv: readonly string[],
   more: Partial<ContainerLaunch> = {},
 ): ContainerLaunch {
@@ -88,7 +88,7 @@ export async function makeSandbox(
 }
 
 /** A container whose output is read, and can be waited for. */
-export class ReadContainer {
+class ReadContainer {
   readonly container: RunningContainer
   output = ''
   #waiters: (() => void)[] = []

@@ -4,7 +4,7 @@ import type { ConfigMap, Secret } from '../types.ts'
 import { validConfigKey } from './names.ts'
 
 /** MaxSecretSize, the same for both kinds; keys are not counted. */
-export const maxDataBytes = 1024 * 1024
+const maxDataBytes = 1024 * 1024
 const tooLong = `Too long: may not be more than ${maxDataBytes} bytes`
 
 /** ValidateConfigMap. */
