@@ -169,7 +169,8 @@ async function start(
       lines.push(container, stream, chunk),
     onOutputEnd: container => lines.end(container),
     onStatus: () => {},
-    onEvent: event => logger.info(event, 'event'),
+    onEvent: ({ type, ...event }) =>
+      logger[type === 'Warning' ? 'warn' : 'info'](event, 'event'),
   })
   let deleted = false
   cleanup.add(

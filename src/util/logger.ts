@@ -30,7 +30,10 @@ export function createLogger(options: {
         destination: fd,
         sync: true,
         colorize: options.colour,
-        ignore: 'pid,hostname',
+        singleLine: true,
+        // A Kubernetes event reads as a sentence.
+        messageFormat: '{msg}{if reason} {reason}: {message}{end}',
+        ignore: 'pid,hostname,reason,message',
         translateTime: 'SYS:HH:MM:ss.l',
       })
     : pino.destination({ fd, sync: true })
