@@ -3,8 +3,9 @@
  * (kubernetes pkg/serviceaccount/claims.go and
  * pkg/registry/core/serviceaccount/storage/token.go; specification 3.7).
  */
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { SignJWT } from 'jose'
+import { nameBasedUuid } from '../util/name-based-uuid.ts'
 import type { SigningKey } from './signing-key.ts'
 
 interface ObjectIdentity {
@@ -86,20 +87,5 @@ export class TokenIssuer {
  * Always the same for a namespace and a name, in the form of a name-based UUID.
  */
 export function serviceAccountUid(namespace: string, name: string): string {
-  const hash = createHash('sha256').update(`${namespace}/${name}`).digest()
-  hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x50
-  hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80
-  const hex = hash.toString('hex')
-  return [
-    hex.slice(0, 8),
-    hex.slice(8, 12),
-    hex.slice(12, 16),
-    hex.slice(16, 20),
-    hex.slice(20, 32),
-  ].join('-')
-}
-
-/** Only what belongs into a token, whatever else the object holds. */
-function identity({ name, uid }: ObjectIdentity): ObjectIdentity {
-  return { name, uid }
+  return nameBasedUuid(`serviceaccount ${namespace}/${name}`)
 }

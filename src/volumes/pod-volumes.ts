@@ -1,11 +1,7 @@
-import type { Finding } from '../api/report.ts'
-import type { NodeInfo, Pod, Volume } from '../api/types.ts'
+import type { Pod, Volume } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import type { Store } from '../store/store.ts'
-import type { TokenManager } from '../tokens/token-manager.ts'
-import type { Clock } from '../util/clock.ts'
-import type { Logger } from '../util/logger.ts'
-import { PublishedVolume } from './published-volume.ts'
+import { PublishedVolume, type PublishingOptions } from './published-volume.ts'
 
 /*
  * Desired against actual, for one Pod: its Pod object and the objects that its volumes name
@@ -14,20 +10,10 @@ import { PublishedVolume } from './published-volume.ts'
  * who has to look again.
  */
 
-export interface PodVolumesOptions {
+export interface PodVolumesOptions extends PublishingOptions {
   readonly pod: Pod
   /** Which of the Pod's managed volumes to publish; absent: all. */
   readonly only?: readonly string[]
-  /** Each volume becomes a directory below this one. */
-  readonly directory: string
-  readonly store: Store
-  readonly node: NodeInfo
-  /** Called when the first volume asks for a token: a signing key is slow to make. */
-  readonly tokens: () => Promise<TokenManager>
-  readonly clock: Clock
-  readonly logger: Logger
-  /** A reason why a volume cannot be brought up to date; told once until it changes. */
-  readonly report: (finding: Finding) => void
 }
 
 /**

@@ -16,16 +16,24 @@ import type { Logger } from '../util/logger.ts'
 import { nestedMountpoints } from './nested-mountpoints.ts'
 import { AtomicWriter, prepareVolumeRoot } from '../writer/atomic-writer.ts'
 
-export interface PublishedVolumeOptions {
-  readonly volume: Volume
-  readonly pod: () => Pod
+/** What all volumes of a Pod have in common. */
+export interface PublishingOptions {
+  /** Each volume becomes a directory below this one. */
   readonly directory: string
   readonly store: Store
   readonly node: NodeInfo
+  /** Called when the first volume asks for a token: a signing key is slow to make. */
   readonly tokens: () => Promise<TokenManager>
   readonly clock: Clock
   readonly logger: Logger
+  /** A reason why a volume cannot be brought up to date; told once until it changes. */
   readonly report: (finding: Finding) => void
+}
+
+export interface PublishedVolumeOptions extends PublishingOptions {
+  readonly volume: Volume
+  /** The Pod as it is now. */
+  readonly pod: () => Pod
 }
 
 /** A failed write is tried again after this; the file system may be full only for a while. */
