@@ -89,3 +89,8 @@ export class TokenIssuer {
 export function serviceAccountUid(namespace: string, name: string): string {
   return nameBasedUuid(`serviceaccount ${namespace}/${name}`)
 }
+
+/** Only what belongs into a token, whatever else the object holds. */
+function identity({ name, uid }: ObjectIdentity): ObjectIdentity {
+  return { name, uid }
+}
