@@ -22,7 +22,7 @@ export async function cleanUpMount(
   // Never recursively: rmdir fails on what is still mounted, or is somebody else's.
   try {
     await rmdir(join(directory, 'rw'))
-    for (const name of ['control.sock', 'adopt', 'keeper.pid'])
+    for (const name of ['control.sock', 'adopt', 'go', 'keeper.pid'])
       await rm(join(directory, name), { force: true })
     await rmdir(directory)
   } catch {

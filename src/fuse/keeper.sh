@@ -1,6 +1,6 @@
 #!/bin/sh
 # The keeper of one mount: opens /dev/fuse, mounts, holds the connection and the journals,
-# starts the server and starts it again when it dies. Runs in a session of its own, so that a
+# starts the server and a standby, which serves when the server dies. Runs in a session of its own, so that a
 # Ctrl-C meant for the daemon does not reach it. For dash and busybox ash.
 #
 # It must never touch the mount: a process that holds /dev/fuse and waits for its own mount
@@ -15,12 +15,16 @@
 #             DIR/adopt for writing; detach: stay
 #
 # fd 1: what happened, a line each, for the daemon. fd 4, 5: the journals. fd 6: open for as
-# long as the daemon lives.
+# long as the daemon lives. fd 7: the standby's pipe, held open for reading and writing by the
+# keeper alone, so that its end of file means that the keeper is gone.
 set -u -f
 dir=$1 rw=$2 options=$3 lifetime=$4 max_failures=$5 node=$6 server=$7 opens=$8
 watcher=
 dev=
-serving=
+active=
+standby=
+critical=
+ending=
 umask 077
 # A Secret must not get into a core dump.
 ulimit -c 0 2>/dev/null
@@ -46,7 +50,7 @@ unmount_all() {
 # Never recursively: whatever is still mounted makes rmdir fail.
 remove_directory() {
   rmdir "$dir/rw" &&
-    rm -f "$dir/control.sock" "$dir/adopt" "$dir/keeper.pid" "$dir/keeper.pid.new" &&
+    rm -f "$dir/control.sock" "$dir/adopt" "$dir/go" "$dir/keeper.pid" "$dir/keeper.pid.new" &&
     rmdir "$dir" 2>/dev/null # not when the daemon keeps something there
 }
 
@@ -54,16 +58,52 @@ remove_directory() {
 # every mount namespace, which no umount could; (3) only then unmount.
 end() {
   trap '' TERM
-  # `$!`, not a variable set after the fork: SIGTERM may come in between.
-  [ -z "$serving" ] || { kill -9 $! && wait $!; } 2>/dev/null
-  exec 3<&- 4<&- 5<&-
+  for server_pid in $active $standby; do
+    kill -9 "$server_pid" && wait "$server_pid"
+  done 2>/dev/null
+  exec 3<&- 4<&- 5<&- 7<&-
   [ -z "$watcher" ] || kill "$watcher" 2>/dev/null
   unmount_all
   remove_directory
   echo "end $1"
   exit 0
 }
-trap 'end stopped' TERM
+# Between a fork and the note of its pid nothing may end: that server would be left over.
+trap 'if [ -n "$critical" ]; then ending=yes; else end stopped; fi' TERM
+uncritical() {
+  critical=
+  [ -z "$ending" ] || end stopped
+}
+
+# The first server, and a successor when no standby is there: `go` at once.
+start_active() {
+  critical=yes
+  "$node" "$server" "$dir" $$ "$opens" active 7<&- &
+  active=$!
+  uncritical
+}
+
+# A server that has loaded everything and waits for a line on its own pipe: with one that is
+# shared with the server before it, both could become active. It starts DELAY seconds later,
+# so that it takes no time from the start of a mount, and so that restarts in a tight loop do
+# not starve the machine; SIGCONT ends that delay, and does nothing to the server itself.
+start_standby() {
+  # Opened here and not by the child: the name goes before the child may have come that far.
+  mkfifo "$dir/go" && exec 7<>"$dir/go" 8<"$dir/go" || return
+  rm -f "$dir/go"
+  critical=yes
+  {
+    sleeper=
+    trap 'kill $sleeper 2>/dev/null' CONT
+    sleep "$1" 3<&- 4<&- 5<&- 7<&- 8<&- >/dev/null 2>&1 &
+    sleeper=$!
+    wait $sleeper
+    exec "$node" "$server" "$dir" $$ "$opens" standby 7<&- 8<&-
+  } <&8 &
+  standby=$!
+  exec 8<&-
+  uncritical
+}
 
 # Tells this shell when the daemon is gone. Holds neither the connection nor the journals.
 watch() {
@@ -108,16 +148,26 @@ while read -r _ _ number _ point _; do
 done </proc/self/mountinfo
 echo "mounted $dev"
 
+start_active
+echo $$ >"$dir/keeper.pid.new" && mv "$dir/keeper.pid.new" "$dir/keeper.pid"
+start_standby 1
 failures=
 while :; do
   # Only after wait: the dead server's last thread is gone then.
-  serving=yes
-  "$node" "$server" "$dir" $$ "$opens" &
-  [ -e "$dir/keeper.pid" ] || { echo $$ >"$dir/keeper.pid.new" && mv "$dir/keeper.pid.new" "$dir/keeper.pid"; }
-  wait $!
+  wait "$active"
   status=$?
-  serving= # its pid may be another process's from here on
   [ $status -ne 3 ] || end 'the connection is gone'
+  critical=yes
+  active=$standby standby= # the dead one's pid may be another process's from here on
+  uncritical
+  if [ -n "$active" ]; then
+    # One that has died meanwhile is a failure of its own, with the next round.
+    echo go >&7
+    kill -CONT "$active"
+  else
+    start_active
+  fi
+  exec 7<&-
   echo "server-exit $status"
   now=$(date +%s)
   recent=
@@ -128,4 +178,5 @@ while :; do
   failures=$recent
   # A held connection without a server makes every reader hang: better none.
   [ $count -lt "$max_failures" ] || end "the server failed $count times within ten seconds"
+  start_standby 0.3
 done

@@ -8,25 +8,40 @@
  *   goes through shared memory: a message would never be received.
  *
  * Descriptors, all inherited from the keeper: 3 /dev/fuse, 4 and 5 the journals. Arguments:
- * the runtime directory, the keeper's pid, `answer-opens` or `no-opens`.
+ * the runtime directory, the keeper's pid, `answer-opens` or `no-opens`, and `active`, or
+ * `standby`: then it gets everything ready and waits on descriptor 0. A line there means that
+ * the server before it is dead, and that it serves now; end of file, that the keeper is gone.
  */
+import { readSync } from 'node:fs'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'
 import { runControl } from './control.ts'
+import { rehearse } from './rehearse.ts'
 import { serve } from './serve.ts'
 import { SharedState } from './shared-state.ts'
 
-const [directory = '', keeperPid = '0', opens = ''] = process.argv.slice(2)
+const [directory = '', keeperPid = '0', opens = '', role = 'active'] =
+  process.argv.slice(2)
 
-if (isMainThread) {
+if (isMainThread) runServer()
+else {
+  const shared = new SharedState(workerData as SharedArrayBuffer)
+  shared.waitUntilActive()
+  runControl({ shared, directory, keeperPid: Number(keeperPid) })
+}
+
+function runServer(): void {
   const shared = SharedState.create()
   startControl(shared)
+  if (role === 'standby') {
+    rehearse()
+    if (!waitForTurn()) {
+      // Not process.exit: the Worker waits too, and exit would wait for it.
+      process.kill(process.pid, 'SIGKILL')
+      return
+    }
+  }
+  shared.activate()
   serve({ shared, answerOpens: opens === 'answer-opens' })
-} else {
-  runControl({
-    shared: new SharedState(workerData as SharedArrayBuffer),
-    directory,
-    keeperPid: Number(keeperPid),
-  })
 }
 
 function startControl(shared: SharedState): Worker {
@@ -35,4 +50,15 @@ function startControl(shared: SharedState): Worker {
     argv: process.argv.slice(2),
     workerData: shared.memory,
   })
+}
+
+/** False at the end of file. */
+function waitForTurn(): boolean {
+  for (;;) {
+    try {
+      return readSync(0, Buffer.alloc(8)) > 0
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EINTR') throw error
+    }
+  }
 }

@@ -2,6 +2,7 @@
 const ADMITTED_PID = 0
 const STOPPING = 1
 const NODES = 2
+const ACTIVE = 3
 const COUNTS_AT = 16
 const OPCODES = 64
 
@@ -33,6 +34,16 @@ export class SharedState {
 
   stop(): void {
     Atomics.store(this.#words, STOPPING, 1)
+  }
+
+  activate(): void {
+    Atomics.store(this.#words, ACTIVE, 1)
+    Atomics.notify(this.#words, ACTIVE)
+  }
+
+  /** Blocks this thread until the other one serves. */
+  waitUntilActive(): void {
+    Atomics.wait(this.#words, ACTIVE, 0)
   }
 
   /** How many nodes the tree has, those without a name that are still open included. */

@@ -167,3 +167,30 @@ export async function nextServer(
   )
   return mount.serverPid as number
 }
+
+/** The keeper's second server, when it has rehearsed and waits for its line. */
+export async function standbyOf(mount: FuseMount): Promise<number> {
+  let found = 0
+  await until(async () => {
+    const children = await readFile(
+      `/proc/${mount.keeperPid}/task/${mount.keeperPid}/children`,
+      'latin1',
+    )
+    for (const pid of children.trim().split(' ').map(Number)) {
+      const words = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(
+        () => '',
+      )
+      const waits = await readFile(`/proc/${pid}/wchan`, 'latin1').catch(
+        () => '',
+      )
+      if (
+        pid !== mount.serverPid &&
+        words.includes('\0standby\0') &&
+        /pipe|fifo/.test(waits)
+      )
+        found = pid
+    }
+    return found !== 0
+  }, 'a standby')
+  return found
+}
