@@ -3,7 +3,12 @@ import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
-import { commonOptions, sourceOptions, type ParsedOptions } from './options.ts'
+import {
+  backendOption,
+  commonOptions,
+  sourceOptions,
+  type ParsedOptions,
+} from './options.ts'
 import { requireRoot, sessionOptions } from './session-options.ts'
 import type { MountSession, MountTarget } from '../daemon/mount-session.ts'
 
@@ -44,6 +49,7 @@ in the files named with -f, or in DIR, is published at once.`,
     secret: { value: 'NAME', help: 'a Secret as a volume, no Pod needed' },
     detach: { short: 'd', help: 'return when ready, print the pid' },
     'allow-other': { help: 'let other users in, as far as the modes do' },
+    ...backendOption,
     ...commonOptions,
   },
   run,

@@ -37,6 +37,13 @@ export const sourceOptions = {
   },
 } as const satisfies Options
 
+export const backendOption = {
+  backend: {
+    value: 'NAME',
+    help: 'where volumes are published: fuse (the default), fuse-native, dir, or auto',
+  },
+} as const satisfies Options
+
 export interface ParsedOptions {
   readonly positionals: readonly string[]
   flag(name: string): boolean

@@ -3,7 +3,12 @@ import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodeOfSignal, exitCodes } from './exit-codes.ts'
-import { commonOptions, sourceOptions, type ParsedOptions } from './options.ts'
+import {
+  backendOption,
+  commonOptions,
+  sourceOptions,
+  type ParsedOptions,
+} from './options.ts'
 import { requireRoot, sessionOptions } from './session-options.ts'
 
 export const runCommand: Command = {
@@ -36,6 +41,7 @@ deletion does, the second one kills it.`,
     'host-root': {
       help: "give containers the host's file system as it is",
     },
+    ...backendOption,
     ...commonOptions,
   },
   run,

@@ -1,7 +1,11 @@
 import { placesOf } from '../daemon/places.ts'
 import type { SessionOptions } from '../daemon/session.ts'
 import { ConfigError, loadSettings } from '../config/load.ts'
-import type { Settings } from '../config/settings.ts'
+import {
+  backendChoices,
+  type BackendChoice,
+  type Settings,
+} from '../config/settings.ts'
 import { Failure } from '../util/failure.ts'
 import { createLogger, logLevels, type LogLevel } from '../util/logger.ts'
 import type { Context } from './context.ts'
@@ -14,7 +18,11 @@ export async function sessionOptions(
   options: ParsedOptions,
   paths: readonly string[],
 ): Promise<SessionOptions> {
-  const settings = await settingsOf(context, options)
+  const configured = await settingsOf(context, options)
+  const settings = {
+    ...configured,
+    backend: backendChoice(options.value('backend')) ?? configured.backend,
+  }
   return {
     settings,
     paths,
@@ -60,6 +68,17 @@ function logLevel(given: string | undefined): LogLevel | undefined {
       `--log-level ${given}: must be one of ${logLevels.join(', ')}`,
     )
   return level
+}
+
+function backendChoice(given: string | undefined): BackendChoice | undefined {
+  if (given === undefined) return undefined
+  const choice = backendChoices.find(name => name === given)
+  if (choice === undefined)
+    throw new Failure(
+      'usage',
+      `--backend ${given}: must be one of ${backendChoices.join(', ')}`,
+    )
+  return choice
 }
 
 /** What this version needs root for, it says before anything has been touched. */

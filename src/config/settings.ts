@@ -1,12 +1,17 @@
 import type { ImageMapEntry } from '../api/image-map.ts'
 import { logLevels, type LogLevel } from '../util/logger.ts'
 
+/** Where volumes are published; `auto`: the best that works. */
+export const backendChoices = ['fuse', 'fuse-native', 'dir', 'auto'] as const
+export type BackendChoice = (typeof backendChoices)[number]
+
 /** Everything a podfs.yaml can say, defaults filled in. */
 export interface Settings {
   readonly logLevel: LogLevel
   readonly clusterDomain: string
   /** `iss` and the default audience of service account tokens. */
   readonly serviceAccountIssuer: string
+  readonly backend: BackendChoice
   readonly fuse: {
     /** Whether the file server answers every open, instead of letting the kernel do it alone. */
     readonly answerOpens: boolean
@@ -18,6 +23,7 @@ export const defaultSettings: Settings = {
   logLevel: 'warn',
   clusterDomain: 'cluster.local',
   serviceAccountIssuer: 'https://kubernetes.default.svc.cluster.local',
+  backend: 'fuse',
   fuse: { answerOpens: false },
   images: [],
 }
@@ -44,6 +50,7 @@ export const settingsShape: SettingShape = {
     logLevel: { kind: 'string', oneOf: logLevels },
     clusterDomain: { kind: 'string' },
     serviceAccountIssuer: { kind: 'string' },
+    backend: { kind: 'string', oneOf: backendChoices },
     fuse: { kind: 'struct', fields: { answerOpens: { kind: 'boolean' } } },
     images: {
       kind: 'list',

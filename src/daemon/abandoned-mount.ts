@@ -1,6 +1,7 @@
 import { rmdir } from 'node:fs/promises'
-import { podfsMounts, unmountPath } from '../fuse/mountinfo.ts'
+import { mountsBelow, podfsMounts, unmountPath } from '../fuse/mountinfo.ts'
 import { stopAbandonedMount } from '../fuse/stop-abandoned-mount.ts'
+import { clearPlainDirectory } from '../volumes/plain-directory.ts'
 import { Failure } from '../util/failure.ts'
 import { removeUnmounted, type FoundSession } from './runtime-directory.ts'
 
@@ -11,6 +12,9 @@ import { removeUnmounted, type FoundSession } from './runtime-directory.ts'
 export async function clearAbandoned(session: FoundSession): Promise<void> {
   const { mountpoint, directory } = session
   await stopAbandonedMount(directory)
+  // Its descriptors are gone, so it cannot be a mount.
+  if ((await mountsBelow(directory)).length === 0)
+    await clearPlainDirectory(directory)
   if (mountpoint !== undefined) {
     const isMounted = async (): Promise<boolean> =>
       (await podfsMounts()).some(mount => mount.mountpoint === mountpoint)

@@ -19,7 +19,7 @@ export function asFailure(error: unknown): unknown {
     return new Failure(
       error.code === 'MOUNT_BUSY' ? 'failed' : 'platform',
       error.message,
-      cause,
+      { ...cause, ...(error.fix === undefined ? {} : { fix: error.fix }) },
     )
   if (error instanceof RunnerError)
     return new Failure(

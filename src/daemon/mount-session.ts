@@ -2,12 +2,12 @@ import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { keyOf } from '../api/object-key.ts'
 import type { Pod, Volume } from '../api/types.ts'
-import { mountFuse } from '../fuse/mount.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import { DirectoryConfigMap } from '../sources/directory-config-map.ts'
 import { Store } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
+import { openBackend } from '../volumes/backend.ts'
 import { podAroundVolume, PodVolumes } from '../volumes/pod-volumes.ts'
 import { clearAbandoned } from './abandoned-mount.ts'
 import { Cleanup } from './cleanup.ts'
@@ -21,6 +21,9 @@ import {
   readManifests,
   type SessionOptions,
 } from './session.ts'
+
+/** The name of the volume around a directory, a ConfigMap or a Secret. */
+const loneVolume = 'volume'
 
 /** What to serve. */
 export type MountTarget =
@@ -71,12 +74,16 @@ export async function mountVolumes(
 
     const store = new Store()
     const [mount, { pod, only }, node] = await allSettled([
-      mountFuse({
+      openBackend(request.settings.backend, {
         directory: session.directory,
         allowOther: request.allowOther,
         answerOpens: request.settings.fuse.answerOpens,
         lifetime: request.detached ? 'detach' : 'mount',
         logger,
+        shown: {
+          subdirectory: shownVolume(request.target),
+          target: mountpoint,
+        },
       }).then(mount => {
         cleanup.add('mount', () => mount.stop())
         return mount
@@ -89,6 +96,7 @@ export async function mountVolumes(
       pod,
       only,
       directory: mount.directory,
+      rootMode: mount.volumeRootMode,
       store,
       node,
       tokens: lazyTokens(request),
@@ -107,9 +115,7 @@ export async function mountVolumes(
     cleanup.add('watch', unsubscribe)
     await abortable(volumes.allPublished(), request.abort)
 
-    const wholeMount =
-      request.target.kind === 'pod' && request.target.volume === undefined
-    await mount.bind(wholeMount ? '' : (volumes.names[0] ?? ''), mountpoint)
+    await mount.bind(shownVolume(request.target), mountpoint)
     cleanup.add('public mount', () => mount.unbind(mountpoint, { lazy: true }))
     return {
       volumes: volumes.names.length,
@@ -121,6 +127,11 @@ export async function mountVolumes(
     await cleanup.run()
     throw asFailure(error)
   }
+}
+
+/** The volume that MOUNTPOINT is; '' when it has a directory for each. */
+function shownVolume(target: MountTarget): string {
+  return target.kind === 'pod' ? (target.volume ?? '') : loneVolume
 }
 
 async function abortable<T>(work: Promise<T>, abort: AbortSignal): Promise<T> {
@@ -205,7 +216,7 @@ async function chooseVolumes(
     await source.start()
     cleanup.add('source', () => source.close())
     return aroundVolume(target.directory, namespace, {
-      name: 'volume',
+      name: loneVolume,
       configMap: { name: 'directory', defaultMode: 0o644, optional: false },
     })
   }
@@ -226,7 +237,7 @@ async function chooseVolumes(
   if (!existing.includes(name)) throw noSuch(kind, namespace, name, existing)
   const from = { defaultMode: 0o644, optional: false }
   return aroundVolume(request.paths[0] ?? '-', namespace, {
-    name: 'volume',
+    name: loneVolume,
     ...(kind === 'Secret'
       ? { secret: { ...from, secretName: name } }
       : { configMap: { ...from, name } }),

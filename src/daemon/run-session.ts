@@ -10,7 +10,6 @@ import type {
   Secret,
   Volume,
 } from '../api/types.ts'
-import { mountFuse } from '../fuse/mount.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import {
   createImageMap,
@@ -32,6 +31,7 @@ import { Store } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
 import { checkHostPath, createEmptyDir } from '../volumes/local-volumes.ts'
+import { openBackend } from '../volumes/backend.ts'
 import { PodVolumes } from '../volumes/pod-volumes.ts'
 import { Cleanup } from './cleanup.ts'
 import { asFailure } from './failures.ts'
@@ -100,7 +100,7 @@ async function start(
   // Both take tens of milliseconds and neither needs the other.
   const [source, mount, node] = await allSettled([
     readManifests(request, store),
-    mountFuse({
+    openBackend(settings.backend, {
       directory: session.directory,
       allowOther: true,
       answerOpens: settings.fuse.answerOpens,
@@ -131,6 +131,7 @@ async function start(
     ...request,
     pod,
     directory: mount.directory,
+    rootMode: mount.volumeRootMode,
     store,
     node,
     tokens: lazyTokens(request),

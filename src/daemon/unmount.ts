@@ -1,5 +1,6 @@
 import { podfsMounts, unmountPath } from '../fuse/mountinfo.ts'
 import type { Clock } from '../util/clock.ts'
+import { hasPlainDirectory } from '../volumes/plain-directory.ts'
 import { Failure } from '../util/failure.ts'
 import { holdersOf } from './mount-holders.ts'
 import { isRunning } from './process-identity.ts'
@@ -27,7 +28,9 @@ export async function unmount(options: {
   const session = sessions.find(found => found.mountpoint === mountpoint)
   const mounts = await podfsMounts()
   const mounted = mounts.some(mount => mount.mountpoint === mountpoint)
-  if (!mounted && session?.running !== true)
+  const abandoned =
+    session?.running === false && (await hasPlainDirectory(session.directory))
+  if (!mounted && !abandoned && session?.running !== true)
     throw new Failure('usage', `podfs does not serve ${mountpoint}`)
   if (!lazy && mounted) {
     const holders = await holdersOf(mountpoint)

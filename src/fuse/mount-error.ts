@@ -7,20 +7,25 @@ export type MountErrorCode =
   | 'MOUNT_UNVERIFIED'
   /** No tmpfs for the journals. */
   | 'MOUNT_NO_TMPFS'
+  /** A package or library that a backend needs is not there. */
+  | 'MOUNT_NO_BACKEND'
 
 export class MountError extends Error {
   readonly code: MountErrorCode
   readonly path: string
+  /** What to type. */
+  readonly fix: string | undefined
 
   constructor(
     code: MountErrorCode,
     path: string,
     message: string,
-    options?: ErrorOptions,
+    options: ErrorOptions & { readonly fix?: string } = {},
   ) {
-    super(`${message}: ${path}`, options)
+    super(path === '' ? message : `${message}: ${path}`, options)
     this.name = 'MountError'
     this.code = code
     this.path = path
+    this.fix = options.fix
   }
 }

@@ -18,6 +18,8 @@ export interface Mount {
 }
 
 export const PODFS_TYPE = 'fuse.podfs'
+/** What tells the backend dir's tmpfs from others; mount-keeper.sh mounts it. */
+const TMPFS_SOURCE = 'podfs-volumes'
 
 /** The kernel writes space, tab, newline and backslash as three octal digits. */
 export function unescapeMountPath(field: string): string {
@@ -67,7 +69,10 @@ export async function readMountinfo(): Promise<Mount[]> {
 
 /** Every mount of podfs in this mount namespace, private ones and binds. */
 export async function podfsMounts(): Promise<Mount[]> {
-  return (await readMountinfo()).filter(({ type }) => type === PODFS_TYPE)
+  return (await readMountinfo()).filter(
+    ({ type, source }) =>
+      type === PODFS_TYPE || (type === 'tmpfs' && source === TMPFS_SOURCE),
+  )
 }
 
 /** Mounts of any kind at a directory or below it. */

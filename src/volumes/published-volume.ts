@@ -20,6 +20,8 @@ import { AtomicWriter, prepareVolumeRoot } from '../writer/atomic-writer.ts'
 export interface PublishingOptions {
   /** Each volume becomes a directory below this one. */
   readonly directory: string
+  /** The mode of a volume's root; absent: as a kubelet gives it. */
+  readonly rootMode?: number | undefined
   readonly store: Store
   readonly node: NodeInfo
   /** Called when the first volume asks for a token: a signing key is slow to make. */
@@ -129,7 +131,7 @@ export class PublishedVolume {
     const options = fsGroup === undefined ? {} : { fsGroup }
     if (!this.#prepared) {
       await mkdir(this.#root, { recursive: true })
-      await prepareVolumeRoot(this.#root, options)
+      await prepareVolumeRoot(this.#root, options, this.#options.rootMode)
       for (const nested of nestedMountpoints(volume.name, pod))
         await mkdir(path.join(this.#root, nested), { recursive: true })
       this.#prepared = true

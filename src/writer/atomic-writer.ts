@@ -17,9 +17,9 @@ import {
   type VolumeFileSystem,
 } from './volume-tree.ts'
 
-const DATA = '..data'
-const DATA_TMP = '..data_tmp'
-const timestampedName = /^\.\.\d{4}(_\d\d){5}\.\d+$/
+export const DATA = '..data'
+export const DATA_TMP = '..data_tmp'
+export const timestampedName = /^\.\.\d{4}(_\d\d){5}\.\d+$/
 
 export interface AtomicWriterOptions {
   readonly clock?: Clock
@@ -323,10 +323,14 @@ export class AtomicWriter {
   }
 }
 
-/** The mode of a managed volume's root: 1777, with fsGroup 3777 and the group's (6.12). */
+/**
+ * The mode of a managed volume's root: 1777, with fsGroup 3777 and the group's (6.12). `mode`:
+ * where nothing but the root's own mode keeps others out.
+ */
 export async function prepareVolumeRoot(
   directory: string,
   options: WriteOptions = {},
+  mode = 0o1777,
 ): Promise<void> {
   const { fsGroup } = options
   if (fsGroup !== undefined)
@@ -334,7 +338,7 @@ export async function prepareVolumeRoot(
   // After the chown, which may take the setgid bit away.
   await volumeFileSystem.chmod(
     directory,
-    fsGroup === undefined ? 0o1777 : 0o3777,
+    fsGroup === undefined ? mode : mode | 0o2000,
   )
 }
 

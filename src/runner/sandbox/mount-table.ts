@@ -6,7 +6,10 @@ export interface MountTableEntry {
   readonly readOnly: boolean
 }
 
-/** The file system type of every podfs mount. */
+/**
+ * The file system type of every podfs mount. The tmpfs of its backend dir counts as one: the
+ * source of that is `podfs-volumes`.
+ */
 export const podfsType = 'fuse.podfs'
 
 /** In the order in which the kernel lists them: a later entry may cover an earlier one. */
@@ -17,11 +20,14 @@ export function parseMountTable(text: string): MountTableEntry[] {
     .map(line => {
       const fields = line.split(' ')
       // Optional fields follow the sixth, as many as there are, up to a lone hyphen.
-      const type = fields[fields.indexOf('-', 6) + 1] ?? ''
+      const [fileSystem = '', source] = fields.slice(fields.indexOf('-', 6) + 1)
       const options = (fields[5] ?? '').split(',')
       return {
         point: unescapeOctal(fields[4] ?? ''),
-        type,
+        type:
+          fileSystem === 'tmpfs' && source === 'podfs-volumes'
+            ? podfsType
+            : fileSystem,
         readOnly: options.includes('ro'),
       }
     })

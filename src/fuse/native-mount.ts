@@ -1,0 +1,43 @@
+import { MountError } from './mount-error.ts'
+import { entryPoint } from './entry-points.ts'
+import {
+  startKeptMount,
+  type KeptMount,
+  type KeptMountOptions,
+} from './kept-mount.ts'
+
+/** A mount served through the npm package fuse-native: native-server-main.ts. */
+export async function mountNative(
+  options: KeptMountOptions,
+): Promise<KeptMount> {
+  return await startKeptMount(
+    options,
+    [
+      'native',
+      process.execPath,
+      entryPoint('fuse-native-server.cjs'),
+      options.allowOther ? 'allow-other' : 'owner-only',
+    ],
+    (missing, said) => {
+      if (missing === 'libfuse')
+        return new MountError(
+          'MOUNT_NO_BACKEND',
+          '',
+          'fuse-native needs libfuse 2, and libfuse.so.2 is not on this machine',
+          { fix: 'apt-get install libfuse2 (in newer releases libfuse2t64)' },
+        )
+      if (missing === 'package')
+        return new MountError(
+          'MOUNT_NO_BACKEND',
+          '',
+          `the npm package fuse-native cannot be loaded (${said})`,
+          { fix: 'npm install fuse-native@2.2.6 (linux-x64 only)' },
+        )
+      return new MountError(
+        'MOUNT_FAILED',
+        options.directory,
+        said || 'no answer from libfuse',
+      )
+    },
+  )
+}

@@ -1,0 +1,132 @@
+/**
+ * The places where volumes can be published, behind one interface. The writer is the same for
+ * all three, and so is the rule who may write: podfs through a private directory; everybody
+ * else sees read-only binds. What a backend cannot give: docs/backends.md, which is made from
+ * the results of the suite that all three go through (test/helpers/backend-suite.ts).
+ */
+import type { FuseMountOptions } from '../fuse/mount.ts'
+import { mountFuse } from '../fuse/mount.ts'
+import { MountError } from '../fuse/mount-error.ts'
+import { mountNative } from '../fuse/native-mount.ts'
+import { mountTmpfs } from '../fuse/tmpfs-mount.ts'
+import { usePlainDirectory } from './plain-directory.ts'
+
+/** The best first. */
+export const backendNames = ['fuse', 'fuse-native', 'dir'] as const
+export type BackendName = (typeof backendNames)[number]
+
+export interface BackendOptions extends FuseMountOptions {
+  /** What will be shown where: for a place that cannot be bound to a mount point later. */
+  readonly shown?: { readonly subdirectory: string; readonly target: string }
+}
+
+/** A place where volumes are published: RUNTIME/ID/rw and what it is shown at. */
+export interface Backend {
+  readonly name: BackendName
+  /** Writes go through here: a path that does not lead to the disk when the mount is gone. */
+  readonly directory: string
+  /** The mode that a volume's root must have; undefined: as a kubelet gives it. */
+  readonly volumeRootMode: number | undefined
+  /** Shows a directory ('' = all of it) read-only at an existing directory. */
+  bind(subdirectory: string, target: string): Promise<void>
+  /** Throws MOUNT_BUSY when somebody is in there, unless lazy. */
+  unbind(target: string, options?: { readonly lazy?: boolean }): Promise<void>
+  /** Resolves with the reason when it is lost; never after `stop`. */
+  readonly lost: Promise<string>
+  stop(): Promise<void>
+}
+
+/**
+ * Opens the named backend, or with `auto` the first that works on this machine. Throws a
+ * MountError that says what is missing.
+ */
+export async function openBackend(
+  choice: BackendName | 'auto',
+  options: BackendOptions,
+): Promise<Backend> {
+  if (choice !== 'auto') return await openers[choice](options)
+  const refused: Partial<Record<BackendName, string>> = {}
+  for (const name of backendNames)
+    try {
+      const backend = await openers[name](options)
+      const level = name === 'fuse' ? 'debug' : 'warn'
+      options.logger[level]({ backend: name, refused }, 'backend chosen')
+      return backend
+    } catch (error) {
+      if (!(error instanceof MountError)) throw error
+      refused[name] = error.message
+    }
+  throw new MountError(
+    'MOUNT_NO_BACKEND',
+    '',
+    `no backend works here: ${Object.entries(refused)
+      .map(([name, reason]) => `${name}: ${reason}`)
+      .join('; ')}`,
+  )
+}
+
+const openers: Record<
+  BackendName,
+  (options: BackendOptions) => Promise<Backend>
+> = {
+  fuse: async options => {
+    const mount = await withFix(
+      mountFuse(options),
+      'modprobe fuse; where there is no FUSE: --backend dir',
+    )
+    return withName('fuse', mount)
+  },
+  'fuse-native': async options => {
+    const mount = await withFix(
+      mountNative(options),
+      'modprobe fuse; where there is no FUSE: --backend dir',
+    )
+    return withName('fuse-native', mount)
+  },
+  dir: async options => {
+    try {
+      return withName(
+        'dir',
+        await mountTmpfs(options),
+        // A bind of a volume's own root is guarded by nothing but the root's mode.
+        options.allowOther ? undefined : 0o700,
+      )
+    } catch (error) {
+      if (!(error instanceof MountError)) throw error
+      options.logger.warn(
+        { reason: error.message },
+        'a plain directory: nothing keeps root from writing there',
+      )
+      return { name: 'dir', ...(await usePlainDirectory(options)) }
+    }
+  },
+}
+
+type Place = Omit<Backend, 'name' | 'volumeRootMode'>
+
+/** Not a spread: what a mount tells may change while it lives. */
+function withName(
+  name: BackendName,
+  place: Place,
+  volumeRootMode?: number,
+): Backend {
+  const { directory, lost } = place
+  return {
+    name,
+    directory,
+    volumeRootMode,
+    lost,
+    bind: (subdirectory, target) => place.bind(subdirectory, target),
+    unbind: (target, options) => place.unbind(target, options),
+    stop: () => place.stop(),
+  }
+}
+
+async function withFix<T>(work: Promise<T>, fix: string): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (!(error instanceof MountError) || error.fix !== undefined) throw error
+    throw new MountError(error.code, '', error.message, { cause: error, fix })
+  }
+}
