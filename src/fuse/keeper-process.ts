@@ -17,6 +17,8 @@ export interface KeeperOptions {
   readonly answerOpens: boolean
   readonly lifetime: 'run' | 'mount' | 'detach'
   readonly maxFailures?: number
+  /** For tests: see fault-points.ts. */
+  readonly faults?: string
 }
 
 /** keeper.sh, which see for its arguments and descriptors. */
@@ -42,7 +44,13 @@ export function startKeeper(options: KeeperOptions, rw: string): ChildProcess {
         detached: true,
         cwd: '/',
         // Nothing of NODE_OPTIONS: an inspector or a loader has no place in the server.
-        env: { PATH: mountPath(), LC_ALL: 'C' },
+        env: {
+          PATH: mountPath(),
+          LC_ALL: 'C',
+          ...(options.faults === undefined
+            ? {}
+            : { PODFS_TEST_FAULTS: options.faults }),
+        },
         // 3 is opened by the keeper itself. 6: its end of file means that this process is gone.
         stdio: ['ignore', 'pipe', 'pipe', 'ignore', ...journals, 'pipe'],
       },

@@ -36,6 +36,8 @@ export interface FuseMountOptions {
   readonly logger: Logger
   /** Deaths of the server within ten seconds before the keeper gives up. Default 5. */
   readonly maxFailures?: number
+  /** For tests: a file that says where the server has to die, see fault-points.ts. */
+  readonly faults?: string
 }
 
 export interface FuseMount {

@@ -10,6 +10,7 @@ import { readSync, writeSync } from 'node:fs'
 import { isThreadOf, readAdmission } from './admission.ts'
 import { EXIT_CONNECTION_GONE, FUSE_FD, JOURNAL_FILES } from './descriptors.ts'
 import { Dispatcher } from './dispatch.ts'
+import { FaultPoints } from './fault-points.ts'
 import { Journal } from './journal.ts'
 import {
   encodeInvalInode,
@@ -27,9 +28,10 @@ export function serve(options: {
   readonly answerOpens: boolean
 }): void {
   const { shared } = options
+  const faults = FaultPoints.fromEnvironment()
   // A resent request comes before the daemon can have connected to this server.
   shared.admittedPid = readAdmission(JOURNAL_FILES)?.pid ?? 0
-  const { journal, contents } = Journal.open(JOURNAL_FILES)
+  const { journal, contents } = Journal.open(JOURNAL_FILES, faults?.write)
   const dispatcher = new Dispatcher(
     replayJournal(contents), // (1)
     {
@@ -41,12 +43,18 @@ export function serve(options: {
       onRequest: opcode => shared.count(opcode),
     },
     {
-      append: (time, request, reply) => journal.append(time, request, reply),
+      append: (time, request, reply) => {
+        faults?.at('changed')
+        journal.append(time, request, reply)
+        faults?.at('recorded')
+      },
       appendDrop: nodeId => journal.appendDrop(nodeId),
       reload: () => replayJournal(Journal.read(JOURNAL_FILES)),
     },
   )
+  faults?.at('replayed')
   notify(encodeNotification(FUSE_NOTIFY_RESEND)) // (2)
+  faults?.at('resent')
   for (const node of dispatcher.tree.nodes.values())
     // (3)
     if (
@@ -59,14 +67,18 @@ export function serve(options: {
   for (;;) {
     shared.nodes = dispatcher.tree.nodes.size
     const request = readRequest(buffer)
+    faults?.at('read')
     const reply = dispatcher.dispatch(request)
     if (reply !== undefined) writeReply(reply)
-    if (journal.wantsCompaction) {
+    faults?.at('replied')
+    if (journal.wantsCompaction || faults?.wantsCompaction === true) {
+      if (faults !== undefined) faults.compacting = true
       try {
         journal.compact(dispatcher.state)
       } catch (error) {
         serverLog('journal: not compacted', { error: String(error) })
       }
+      if (faults !== undefined) faults.compacting = false
     }
   }
 }
