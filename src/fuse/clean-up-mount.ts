@@ -24,6 +24,7 @@ export async function cleanUpMount(
     await rmdir(join(directory, 'rw'))
     for (const name of ['control.sock', 'adopt', 'go', 'keeper.pid'])
       await rm(join(directory, name), { force: true })
+    await rmdir(join(directory, 'claim')).catch(() => undefined)
     await rmdir(directory)
   } catch {
     // Left for `podfs unmount`.

@@ -26,6 +26,11 @@ import {
 import { replayJournal } from './replay-journal.ts'
 import { serverLog } from './server-log.ts'
 import type { SharedState } from './shared-state.ts'
+import {
+  hasNextKeeper,
+  type KeeperOrigin,
+  startNextKeeper,
+} from './start-next-keeper.ts'
 
 /** How long the admission that a predecessor left is kept without a daemon that connects. */
 const RECONNECT_MS = 5000
@@ -33,12 +38,11 @@ const KEEPER_CHECK_MS = 1000
 
 export interface ControlOptions {
   readonly shared: SharedState
-  readonly directory: string
-  readonly keeperPid: number
+  readonly origin: KeeperOrigin
 }
 
 export function runControl(options: ControlOptions): void {
-  const { shared } = options
+  const { shared, origin } = options
   let admitted: Socket | undefined
   // A server without control must not go on: nobody could stop it in good order.
   process.on('uncaughtException', error => {
@@ -60,9 +64,14 @@ export function runControl(options: ControlOptions): void {
     if (admitted === undefined) withdraw()
   }, RECONNECT_MS)
 
-  // Without a keeper and without a daemon nobody would ever end this server.
+  // The standby has started another keeper, which takes care of this server; if there was no
+  // standby, this one does it. Without a keeper nobody would ever end it.
+  let checks = 0
   setInterval(() => {
-    if (process.ppid !== options.keeperPid && admitted === undefined) die()
+    if (process.ppid === origin.keeperPid) return
+    checks++
+    if (checks === 2 && !hasNextKeeper(origin)) startNextKeeper(origin)
+    if (checks > 5 && admitted === undefined) die()
   }, KEEPER_CHECK_MS)
 
   const answer = (socket: Socket, line: string): string => {
@@ -80,7 +89,7 @@ export function runControl(options: ControlOptions): void {
     }
   }
 
-  const path = join(options.directory, 'control.sock')
+  const path = join(origin.directory, 'control.sock')
   rmSync(path, { force: true }) // a killed predecessor's
   const server = createServer(socket => {
     socket.setEncoding('utf8')

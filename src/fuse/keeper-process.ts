@@ -68,10 +68,12 @@ function mountOptions(allowOther: boolean): string {
 export interface KeeperEvents {
   /** The mount's device; undefined when the keeper ended before. */
   readonly mounted: Promise<string | undefined>
-  /** Why the keeper ended. */
+  /** Why it all ended. */
   readonly reason: Promise<string>
-  /** Its end, however it came. */
+  /** The end of the keeper and of whoever took its place. */
   readonly ended: Promise<unknown>
+  /** The keeper that there is now; after a kill -9 another one takes the place. */
+  readonly pid: number
   /** Lets go of its pipes; a process that it left behind may hold the other ends. */
   close(): void
 }
@@ -80,27 +82,37 @@ export function keeperEvents(
   keeper: ChildProcess,
   logger: Logger,
 ): KeeperEvents {
+  let pid = keeper.pid as number
   let reason: string | undefined
   let said: string | undefined
-  const ended = Promise.race([
-    // Not `close`: a watcher of the keeper may hold the pipes a moment longer.
+  let sayEnd: () => void = () => {}
+  const saidEnd = new Promise<void>(resolve => (sayEnd = resolve))
+  const exited = Promise.race([
     once(keeper, 'exit') as Promise<[number | null, string | null]>,
     once(keeper, 'error').then((): [null, string] => [null, 'no start']),
   ])
   const lines = createInterface({
     input: keeper.stdout as NodeJS.ReadableStream,
   })
-  const linesRead = once(lines, 'close')
+  // The keeper and its servers have the other end, and nobody else.
+  const allGone = once(lines, 'close')
   const mounted = new Promise<string | undefined>(resolve => {
     lines.on('line', line => {
       const [word, ...rest] = line.split(' ')
       const value = rest.join(' ')
       if (word === 'mounted') resolve(value)
-      if (word === 'end') reason = value
+      if (word === 'keeper') {
+        pid = Number(value)
+        logger.warn({ pid }, 'fuse keeper died; another one took its place')
+      }
+      if (word === 'end') {
+        reason = value
+        sayEnd()
+      }
       if (word === 'server-exit')
         logger.warn({ status: Number(value) }, 'fuse server died')
     })
-    void ended.then(() => resolve(undefined))
+    void exited.then(() => resolve(undefined))
   })
   createInterface({ input: keeper.stderr as NodeJS.ReadableStream }).on(
     'line',
@@ -109,18 +121,27 @@ export function keeperEvents(
       logger.warn({ line }, 'fuse server or keeper says')
     },
   )
+  const ended = Promise.race([
+    allGone.then(() => exited),
+    // Not the pipe's end alone: a server that hangs may hold it.
+    saidEnd.then(() =>
+      Promise.race([allGone, delay(REASON_MS, undefined, { ref: false })]),
+    ),
+  ])
   return {
     mounted,
     ended,
+    get pid() {
+      return pid
+    },
     close: () => {
       for (const stream of keeper.stdio) stream?.destroy()
     },
     reason: (async () => {
-      const [code, signal] = await ended
-      // The line about the end may still be in the pipe.
-      await Promise.race([
-        linesRead,
-        delay(REASON_MS, undefined, { ref: false }),
+      await ended
+      const [code, signal] = await Promise.race([
+        exited,
+        delay<[null, string]>(REASON_MS, [null, 'no word'], { ref: false }),
       ])
       const how =
         reason ?? `the keeper ended with ${signal ?? `status ${code}`}`

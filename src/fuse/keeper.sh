@@ -6,19 +6,23 @@
 # It must never touch the mount: a process that holds /dev/fuse and waits for its own mount
 # cannot be killed. It learns what to unmount from /proc/self/mountinfo.
 #
-#   keeper.sh DIR RW OPTIONS LIFETIME MAX_FAILURES NODE SERVER OPENS
+#   keeper.sh DIR RW OPTIONS LIFETIME MAX_FAILURES NODE SERVER OPENS [DEAD ACTIVE]
 #
 #   DIR       the runtime directory of this mount, private, with an empty directory rw
 #   RW        DIR/rw as mountinfo spells it (octal escapes)
 #   OPTIONS   more mount options: user_id, group_id, allow_other
 #   LIFETIME  run: end with the daemon; mount: 30 s later, unless a new daemon opens
 #             DIR/adopt for writing; detach: stay
+#   DEAD, ACTIVE  the keeper whose place this one takes, and the server that it left: then
+#             this one was started by that keeper's standby, from which it has 3, 4, 5 and 6.
+#             Only who has them can hand them on.
 #
 # fd 1: what happened, a line each, for the daemon. fd 4, 5: the journals. fd 6: open for as
 # long as the daemon lives. fd 7: the standby's pipe, held open for reading and writing by the
 # keeper alone, so that its end of file means that the keeper is gone.
 set -u -f
 dir=$1 rw=$2 options=$3 lifetime=$4 max_failures=$5 node=$6 server=$7 opens=$8
+dead=${9-} orphan=${10-}
 watcher=
 dev=
 active=
@@ -51,6 +55,7 @@ unmount_all() {
 remove_directory() {
   rmdir "$dir/rw" &&
     rm -f "$dir/control.sock" "$dir/adopt" "$dir/go" "$dir/keeper.pid" "$dir/keeper.pid.new" &&
+    { [ ! -d "$dir/claim" ] || rmdir "$dir/claim"; } &&
     rmdir "$dir" 2>/dev/null # not when the daemon keeps something there
 }
 
@@ -61,7 +66,8 @@ end() {
   for server_pid in $active $standby; do
     kill -9 "$server_pid" && wait "$server_pid"
   done 2>/dev/null
-  exec 3<&- 4<&- 5<&- 7<&-
+  [ -z "$orphan" ] || ! is_orphan_alive || kill -9 "$orphan"
+  exec 3<&- 4<&- 5<&- 6<&- 7<&-
   [ -z "$watcher" ] || kill "$watcher" 2>/dev/null
   unmount_all
   remove_directory
@@ -78,7 +84,8 @@ uncritical() {
 # The first server, and a successor when no standby is there: `go` at once.
 start_active() {
   critical=yes
-  "$node" "$server" "$dir" $$ "$opens" active 7<&- &
+  "$node" "$server" "$dir" $$ "$opens" active - "$0" "$dir" "$rw" "$options" "$lifetime" \
+    "$max_failures" "$node" "$server" "$opens" 7<&- &
   active=$!
   uncritical
 }
@@ -95,19 +102,21 @@ start_standby() {
   {
     sleeper=
     trap 'kill $sleeper 2>/dev/null' CONT
-    sleep "$1" 3<&- 4<&- 5<&- 7<&- 8<&- >/dev/null 2>&1 &
+    sleep "$1" 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- >/dev/null 2>&1 &
     sleeper=$!
     wait $sleeper
-    exec "$node" "$server" "$dir" $$ "$opens" standby 7<&- 8<&-
+    exec "$node" "$server" "$dir" $$ "$opens" standby "${active:-$orphan}" "$0" "$dir" "$rw" \
+      "$options" "$lifetime" "$max_failures" "$node" "$server" "$opens" 7<&- 8<&-
   } <&8 &
   standby=$!
   exec 8<&-
   uncritical
 }
 
-# Tells this shell when the daemon is gone. Holds neither the connection nor the journals.
+# Tells this shell when the daemon is gone. Holds neither the connection nor the journals, nor
+# the daemon's pipes, whose end of file means that all of this is gone.
 watch() {
-  exec 3<&- 4<&- 5<&-
+  exec 3<&- 4<&- 5<&- >/dev/null 2>&1
   sleeper='' adopter=''
   trap 'kill -9 $sleeper $adopter 2>/dev/null; exit' TERM
   while read -r _; do :; done <&6
@@ -130,26 +139,71 @@ watch() {
   [ "$parent" != $$ ] || kill -TERM $$
 }
 
-# `<>` would create a missing one.
-[ -c /dev/fuse ] || { echo 'there is no /dev/fuse' >&2 && exit 1; }
-exec 3<>/dev/fuse || exit 1
-if [ "$lifetime" != detach ]; then
+# The server that a dead keeper left may still be serving, and is nobody's child: nothing
+# would wait for it. So it serves until the standby is ready, and is then replaced.
+replace_orphan() {
+  start_standby 0
+  for _ in 1 2 3 4 5 6 7 8; do
+    is_orphan_alive || break
+    sleep 0.05
+  done
+  ! is_orphan_alive || kill -9 "$orphan"
+  while is_orphan_alive; do sleep 0.005; done
+  echo go >&7
+  exec 7<&-
+  active=$standby standby=
+  orphan=
+}
+
+# It is gone when its last thread is; the number may by then be another process's.
+is_orphan_alive() {
+  grep -qsF "$dir" "/proc/$orphan/cmdline" || return 1
+  ! grep -qs '^State:.[ZX]' "/proc/$orphan/task/$orphan/status"
+}
+
+write_pid() {
+  echo $$ >"$dir/keeper.pid.new" && mv "$dir/keeper.pid.new" "$dir/keeper.pid"
+}
+
+# One keeper at a time: whoever finds the name of the dead one takes its place.
+take_place() {
+  mkdir "$dir/claim" 2>/dev/null || exit 0
+  last=
+  read -r last <"$dir/keeper.pid"
+  [ "$last" != "$dead" ] || write_pid
+  rmdir "$dir/claim"
+  [ "$last" = "$dead" ] || exit 0
+}
+
+if [ -n "$dead" ]; then
+  take_place
+else
+  # `<>` would create a missing one.
+  [ -c /dev/fuse ] || { echo 'there is no /dev/fuse' >&2 && exit 1; }
+  exec 3<>/dev/fuse || exit 1
   [ "$lifetime" != mount ] || mkfifo "$dir/adopt" || exit 1
+fi
+if [ "$lifetime" != detach ]; then
   watch &
   watcher=$!
 fi
-exec 6<&-
 
 # Not noexec: scripts in a ConfigMap are executed. The source may be any word.
-mount -i -t fuse.podfs -o "fd=3,rootmode=40000,default_permissions,nosuid,nodev,$options" \
-  podfs "$dir/rw" 4<&- 5<&- || end 'mount failed'
+if [ -z "$dead" ]; then
+  mount -i -t fuse.podfs -o "fd=3,rootmode=40000,default_permissions,nosuid,nodev,$options" \
+    podfs "$dir/rw" 4<&- 5<&- 6<&- || end 'mount failed'
+fi
 while read -r _ _ number _ point _; do
   [ "$point" = "$rw" ] && dev=$number
 done </proc/self/mountinfo
-echo "mounted $dev"
-
-start_active
-echo $$ >"$dir/keeper.pid.new" && mv "$dir/keeper.pid.new" "$dir/keeper.pid"
+if [ -n "$dead" ]; then
+  echo "keeper $$"
+  replace_orphan
+else
+  echo "mounted $dev"
+  start_active
+  write_pid
+fi
 start_standby 1
 failures=
 while :; do

@@ -13,10 +13,12 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../util/logger.ts'
 import { bindReadOnly } from './bind-read-only.ts'
 import { cleanUpMount } from './clean-up-mount.ts'
 import { ControlClient } from './control-client.ts'
+import { isKeeper } from './is-keeper.ts'
 import { keeperEvents, startKeeper } from './keeper-process.ts'
 import { MountError } from './mount-error.ts'
 import { unmountPath } from './unmount-path.ts'
@@ -61,6 +63,9 @@ export interface FuseMount {
 
 /** A server that does not take control connections must not delay the end. */
 const STOP_CONTROL_MS = 1000
+/** A killed keeper's successor takes some hundredths of a second. */
+const STOP_WAIT_MS = 500
+const STOP_WAITS = 10
 
 export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
   const { directory, logger } = options
@@ -86,12 +91,21 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
 
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
-    if (keeper.exitCode === null && keeper.signalCode === null) {
-      if (await control.connected(STOP_CONTROL_MS))
-        await control.ask('stop-prepare')
-      keeper.kill('SIGTERM')
+    const over = events.ended.then(() => true)
+    const isOver = await Promise.race([over, delay(0, false)])
+    if (!isOver && (await control.connected(STOP_CONTROL_MS)))
+      await control.ask('stop-prepare')
+    // More than once only when the keeper was killed and another one is taking its place.
+    for (let waits = 0; waits < STOP_WAITS; waits++) {
+      if (await isKeeper(events.pid, directory))
+        process.kill(events.pid, 'SIGTERM')
+      const wait = new AbortController()
+      const { signal } = wait
+      const soon = delay(STOP_WAIT_MS, false, { signal }).catch(() => false)
+      const isDone = await Promise.race([over, soon])
+      wait.abort()
+      if (isDone) break
     }
-    await events.ended
     const { serverPid } = control
     control.close()
     await root.close().catch(() => undefined)
@@ -115,7 +129,9 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
     get serverPid() {
       return control.serverPid
     },
-    keeperPid: keeper.pid as number,
+    get keeperPid() {
+      return events.pid
+    },
     stop: () => (stopping ??= stop()),
   }
 }

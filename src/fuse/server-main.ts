@@ -7,10 +7,12 @@
  * - The Worker has the control socket, see control.ts. What it must tell the other thread
  *   goes through shared memory: a message would never be received.
  *
- * Descriptors, all inherited from the keeper: 3 /dev/fuse, 4 and 5 the journals. Arguments:
- * the runtime directory, the keeper's pid, `answer-opens` or `no-opens`, and `active`, or
- * `standby`: then it gets everything ready and waits on descriptor 0. A line there means that
- * the server before it is dead, and that it serves now; end of file, that the keeper is gone.
+ * Descriptors, all inherited from the keeper: 3 /dev/fuse, 4 and 5 the journals, 6 the
+ * daemon's pipe. Arguments: the runtime directory, the keeper's pid, `answer-opens` or
+ * `no-opens`, and `active`, or `standby`: then it gets everything ready and waits on
+ * descriptor 0. A line there means that the server before it is dead, and that it serves now;
+ * end of file, that the keeper is gone: then it starts another. Then the active server's pid
+ * and the words with which the keeper was started.
  */
 import { readSync } from 'node:fs'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'
@@ -18,15 +20,28 @@ import { runControl } from './control.ts'
 import { rehearse } from './rehearse.ts'
 import { serve } from './serve.ts'
 import { SharedState } from './shared-state.ts'
+import { type KeeperOrigin, startNextKeeper } from './start-next-keeper.ts'
 
-const [directory = '', keeperPid = '0', opens = '', role = 'active'] =
-  process.argv.slice(2)
+const [
+  directory = '',
+  keeperPid = '0',
+  opens = '',
+  role = 'active',
+  activePid = '',
+  ...keeper
+] = process.argv.slice(2)
+const origin: KeeperOrigin = {
+  directory,
+  keeperPid: Number(keeperPid),
+  activePid: role === 'standby' ? Number(activePid) : process.pid,
+  keeper,
+}
 
 if (isMainThread) runServer()
 else {
   const shared = new SharedState(workerData as SharedArrayBuffer)
   shared.waitUntilActive()
-  runControl({ shared, directory, keeperPid: Number(keeperPid) })
+  runControl({ shared, origin })
 }
 
 function runServer(): void {
@@ -35,6 +50,7 @@ function runServer(): void {
   if (role === 'standby') {
     rehearse()
     if (!waitForTurn()) {
+      startNextKeeper(origin)
       // Not process.exit: the Worker waits too, and exit would wait for it.
       process.kill(process.pid, 'SIGKILL')
       return

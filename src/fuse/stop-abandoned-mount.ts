@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ControlClient } from './control-client.ts'
+import { isKeeper } from './is-keeper.ts'
 import { processStartTime } from './admission.ts'
 
 const STEP_MS = 5
@@ -22,11 +23,4 @@ export async function stopAbandonedMount(directory: string): Promise<boolean> {
   process.kill(pid, 'SIGTERM')
   while (processStartTime(pid) === startTime) await delay(STEP_MS)
   return true
-}
-
-/** A pid from a file may be another process's by now. */
-async function isKeeper(pid: number, directory: string): Promise<boolean> {
-  const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
-  const [, script, argument] = words.split('\0')
-  return script?.endsWith('keeper.sh') === true && argument === directory
 }

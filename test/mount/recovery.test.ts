@@ -17,12 +17,11 @@ import { silentLogger } from '../../src/util/logger.ts'
 import { formatEvents, Inotify } from '../helpers/inotify.ts'
 import {
   cannotMount,
-  isAlive,
   makeTemporaryDirectory,
   mountForTest,
   nextServer,
+  standbyOf,
   swap,
-  until,
 } from '../helpers/fuse-mount.ts'
 
 const skip = await cannotMount()
@@ -136,13 +135,14 @@ t.test('a server that keeps dying is given up', { skip }, async t => {
   t.strictSame(await mountsBelow(root), [])
 })
 
-t.test('a keeper that is killed is a lost mount', { skip }, async t => {
+t.test('keeper and servers killed at once: a lost mount', { skip }, async t => {
   const { mount, root, directory } = await mountForTest(t)
   const server = await nextServer(mount, undefined)
-  process.kill(mount.keeperPid, 'SIGKILL')
+  const standby = await standbyOf(mount)
+  for (const pid of [mount.keeperPid, server, standby])
+    process.kill(pid, 'SIGKILL')
   t.match(await mount.lost, /SIGKILL/)
   await mount.stop()
-  await until(async () => !(await isAlive(server)), 'the server ends')
   t.strictSame(await mountsBelow(root), [])
   t.notOk(existsSync(directory))
 })
