@@ -1,0 +1,151 @@
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { untilPrinted, type Bench } from '../bench.ts'
+import { milliseconds, ratioText, summaryText } from '../format.ts'
+import { skipped, type Line, type Result, type Row } from '../row.ts'
+import { alternate, median, ratioOf, summarize } from '../statistics.ts'
+import { IMAGE, preparePodman, type Podman } from '../trees/podman.ts'
+
+const RUNS = 3
+const MANY = 8
+const TARGET = 0.6
+const CONTAINER_TARGET_MS = 40
+const WHAT =
+  '`podfs run` of a two-container Pod with a ConfigMap volume, to the first line of both'
+const AGAINST = '`podman kube play` of the same Pod'
+
+/** Each container prints what its volume says, and waits. */
+export const runPod: Row = { name: 'run-pod', measure }
+
+async function measure(bench: Bench): Promise<Result> {
+  const two = manifest(bench, 2)
+  const many = manifest(bench, MANY)
+  const podfs = (file: string, containers: number) =>
+    repeat(() => runPodfs(bench, file, containers))
+  await runPodfs(bench, two, 2)
+  const ours = await alternate(bench.rounds, {
+    two: podfs(two, 2),
+    many: podfs(many, MANY),
+  })
+  const each = ours.many.map(
+    (round, index) =>
+      (median(round) - median(ours.two[index] ?? [])) / (MANY - 2),
+  )
+  return {
+    lines: [
+      await againstPodman(bench, two),
+      {
+        what: 'each further container',
+        against: '-',
+        target: `under ${CONTAINER_TARGET_MS} ms`,
+        figure: `${milliseconds(median(each))} (2: ${summaryText(summarize(ours.two), milliseconds)}; ${MANY}: ${summaryText(summarize(ours.many), milliseconds)})`,
+        met: median(each) < CONTAINER_TARGET_MS,
+      },
+    ],
+  }
+}
+
+async function againstPodman(bench: Bench, two: string): Promise<Line> {
+  const target = `at most ${TARGET} x`
+  let podman: Podman
+  try {
+    podman = preparePodman(bench)
+    // Builds podman's own pause image.
+    await runPodman(podman, two)
+  } catch (error) {
+    const reason = (error as Error).message.split('\n')[0] ?? ''
+    return skipped(WHAT, AGAINST, target, reason)
+  }
+  const times = await alternate(bench.rounds, {
+    podfs: repeat(() => runPodfs(bench, two, 2)),
+    podman: repeat(() => runPodman(podman, two)),
+  })
+  const ratio = ratioOf(times.podfs, times.podman)
+  return {
+    what: WHAT,
+    against: `${AGAINST}: ${summaryText(summarize(times.podman), milliseconds)}`,
+    target,
+    figure: `${summaryText(summarize(times.podfs), milliseconds)}; ${ratioText(ratio)}`,
+    met: ratio.median <= TARGET,
+  }
+}
+
+const repeat = (once: () => Promise<number>) => async () => {
+  const times: number[] = []
+  for (let run = 0; run < RUNS; run++) times.push(await once())
+  return times
+}
+
+async function runPodfs(
+  bench: Bench,
+  file: string,
+  containers: number,
+): Promise<number> {
+  const start = performance.now()
+  const podfs = bench.spawnPodfs('run', '-f', file)
+  await untilPrinted(podfs, saysHello(containers))
+  const took = performance.now() - start
+  // Twice: no grace period.
+  const exited = once(podfs, 'exit')
+  podfs.kill('SIGINT')
+  setTimeout(() => podfs.kill('SIGINT'), 50).unref()
+  await exited
+  return took
+}
+
+async function runPodman(podman: Podman, file: string): Promise<number> {
+  const start = performance.now()
+  const play = podman.play(file)
+  try {
+    await untilPrinted(play, saysHello(2))
+    return performance.now() - start
+  } finally {
+    podman.removePods()
+    play.stdout?.destroy()
+  }
+}
+
+/** Whether every container has printed its line. */
+function saysHello(containers: number): (text: string) => boolean {
+  return text =>
+    Array.from({ length: containers }, (_, i) => i).every(i =>
+      text.includes(`hello from container-${i}!`),
+    )
+}
+
+function manifest(bench: Bench, containers: number): string {
+  const file = path.join(bench.directory('pod'), 'pod.yaml')
+  const parts = Array.from(
+    { length: containers },
+    (_, i) => `  - name: container-${i}
+    image: ${IMAGE}
+    imagePullPolicy: Never
+    command:
+    - /bin/sh
+    - -c
+    - 'trap "exit 0" TERM; echo "$(cat /etc/app/greeting) from container-${i}!"; sleep 1000 & wait'
+    volumeMounts: [{name: app, mountPath: /etc/app}]
+`,
+  )
+  writeFileSync(
+    file,
+    `apiVersion: v1
+kind: ConfigMap
+metadata: {name: bench-config}
+data: {greeting: hello}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: bench-pod}
+spec:
+  hostNetwork: true
+  restartPolicy: Never
+  containers:
+${parts.join('')}  volumes:
+  - name: app
+    configMap: {name: bench-config}
+`,
+  )
+  return file
+}

@@ -1,0 +1,73 @@
+import path from 'node:path'
+import type { Bench } from '../bench.ts'
+import { microseconds, ratioText, summaryText } from '../format.ts'
+import type { Result, Row } from '../row.ts'
+import { alternate, ratioOf, summarize } from '../statistics.ts'
+import { keyName, makePayload } from '../trees/payload.ts'
+import { mountPodfs } from '../trees/podfs.ts'
+import { mountTmpfs } from '../trees/tmpfs.ts'
+
+const CALLS = 20_000
+const COUNTED_READS = 100_000
+const TARGET = 1.4
+
+/** The fast way: OPEN is unanswered, and a warm read never reaches the server. */
+export const warmRead: Row = { name: 'warm-read', measure }
+
+async function measure(bench: Bench): Promise<Result> {
+  const payload = makePayload({ keys: 10 })
+  const podfs = await mountPodfs(bench, payload)
+  bench.defer(() => podfs.close())
+  const tmpfs = await mountTmpfs(bench, payload)
+  bench.defer(() => tmpfs.close())
+
+  const read = (tree: string) => () =>
+    bench.client.measure('read', CALLS, path.join(tree, keyName(0)))
+  const times = await alternate(bench.rounds, {
+    podfs: read(podfs.path),
+    tmpfs: read(tmpfs.path),
+  })
+  const ratio = ratioOf(times.podfs, times.tmpfs)
+
+  const before = requestsOf(await podfs.mount.stats())
+  await bench.client.measure(
+    'read',
+    COUNTED_READS,
+    path.join(podfs.path, keyName(0)),
+  )
+  const requests = requestsOf(await podfs.mount.stats()) - before
+
+  return {
+    lines: [
+      {
+        what: 'open + read + close of a key through its two symlinks, warm, OPEN unanswered',
+        against: `tmpfs: ${summaryText(summarize(times.tmpfs), microseconds)}`,
+        target: `at most ${TARGET} x`,
+        figure: `${summaryText(summarize(times.podfs), microseconds)}; ${ratioText(ratio)}`,
+        met: ratio.median <= TARGET,
+      },
+      {
+        what: `requests that reach the server in ${COUNTED_READS.toLocaleString('en')} warm reads, OPEN unanswered`,
+        against: '-',
+        target: '0',
+        figure: String(requests),
+        met: requests === 0,
+      },
+    ],
+    distributions: [
+      {
+        title: 'open + read + close, warm, OPEN unanswered',
+        series: [
+          { name: 'tmpfs', rounds: times.tmpfs },
+          { name: 'podfs', rounds: times.podfs },
+        ],
+      },
+    ],
+  }
+}
+
+function requestsOf(stats: Readonly<Record<string, number>>): number {
+  return Object.entries(stats)
+    .filter(([name]) => name === name.toUpperCase())
+    .reduce((sum, [, count]) => sum + count, 0)
+}
