@@ -1,0 +1,55 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import t from 'tap'
+import { backendNames, type BackendName } from '../../src/volumes/backend.ts'
+import { backendsDocument } from '../helpers/backends-document.ts'
+import {
+  claims,
+  examineBackend,
+  whatIsMissing,
+  type Found,
+} from '../helpers/backend-suite.ts'
+import { cannotMount } from '../helpers/fuse-mount.ts'
+
+const document = 'docs/backends.md'
+const onCi = process.env['PODFS_TEST_NO_SKIP'] === '1'
+const skip = await cannotMount()
+const findings = new Map<BackendName, Found>()
+
+for (const name of backendNames)
+  t.test(name, { skip }, async t => {
+    const missing = await whatIsMissing(name)
+    if (missing !== undefined) return t.comment(`SKIPPED: ${missing}`)
+    const found = await examineBackend(name)
+    findings.set(name, found)
+
+    if (name === 'fuse')
+      for (const { what, wanted } of claims)
+        t.equal(found.claims.get(what), wanted, what)
+
+    t.test('nobody changes anything on the read-only bind', async t => {
+      for (const [call, result] of Object.entries(found.onBind))
+        t.ok(
+          result.root !== 'OK' && result.other !== 'OK',
+          `${call}: ${result.root}, ${result.other}`,
+        )
+    })
+    t.test('nor, with fuse, where nothing is bound', async t => {
+      if (name !== 'fuse') return
+      for (const [call, result] of Object.entries(found.withoutBind))
+        t.ok(
+          result.root !== 'OK' && result.other !== 'OK',
+          `${call}: ${result.root}, ${result.other}`,
+        )
+    })
+  })
+
+t.test('docs/backends.md says what was found', { skip }, async t => {
+  if (findings.size < backendNames.length) {
+    t.comment('SKIPPED: not every backend works here')
+    t.notOk(onCi)
+    return
+  }
+  const made = backendsDocument(findings)
+  if (process.env['PODFS_WRITE_DOCS'] === '1') await writeFile(document, made)
+  t.equal(await readFile(document, 'utf8'), made, 'npm run docs:backends')
+})
