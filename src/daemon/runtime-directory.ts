@@ -10,6 +10,7 @@ import {
 import path from 'node:path'
 import { mountsBelow } from '../fuse/mountinfo.ts'
 import { Failure } from '../util/failure.ts'
+import { hasPlainDirectory } from '../volumes/plain-directory.ts'
 import {
   identityOf,
   isRunning,
@@ -122,7 +123,11 @@ async function sweep(runtime: string): Promise<void> {
   await Promise.all(
     sessions
       .filter(({ running }) => !running)
-      .map(({ directory }) => removeUnmounted(directory).catch(() => {})),
+      .map(async ({ directory }) => {
+        // What was published at a mount point can only be found through it.
+        if (!(await hasPlainDirectory(directory)))
+          await removeUnmounted(directory).catch(() => {})
+      }),
   )
   // Logs of detached mounts (detach.ts) that ended badly, and had their time to be read.
   for (const name of await readdir(runtime)) {
