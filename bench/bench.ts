@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { buildClient, type Client } from './client.ts'
 
-type Step = () => Promise<unknown> | unknown
+type Step = () => Promise<void> | void
 
 /**
  * What all rows share: a scratch directory, the reader, and the duty to leave nothing behind.
@@ -54,7 +54,7 @@ export class Bench {
     return child
   }
 
-  /** Starts podfs itself; its stderr is shown. */
+  /** Starts podfs itself. Its stderr is shown, as it says why a mount failed. */
   spawnPodfs(...args: readonly string[]): ChildProcess {
     return this.spawn(process.execPath, [this.podfs, ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -75,7 +75,7 @@ export class Bench {
 
   /** Undoes what was registered since; a row calls it through main.ts. */
   async close(): Promise<void> {
-    for (const step of this.#steps.splice(0).reverse())
+    for (const step of this.#steps.splice(0).toReversed())
       try {
         await step()
       } catch (error) {
@@ -85,7 +85,7 @@ export class Bench {
 
   #removeScratch(): void {
     for (const child of this.#children) child.kill('SIGKILL')
-    for (const point of mountsBelow(this.scratch).reverse())
+    for (const point of mountsBelow(this.scratch).toReversed())
       spawnSync('umount', ['-l', point])
     rmSync(this.scratch, { recursive: true, force: true })
   }

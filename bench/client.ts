@@ -75,7 +75,7 @@ export class Client {
     const line = async (): Promise<string> => {
       const { value, done } = await lines.next()
       if (done === true) throw new Error(`client ${args[0]} ended early`)
-      return value as string
+      return value
     }
     await line() // ready
     return {
