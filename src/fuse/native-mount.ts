@@ -31,7 +31,10 @@ export async function mountNative(
           'MOUNT_NO_BACKEND',
           '',
           `the npm package fuse-native cannot be loaded (${said})`,
-          { fix: 'npm install fuse-native@2.2.6 (linux-x64 only)' },
+          {
+            // npm leaves it out where its library is missing.
+            fix: 'on linux-x64: apt-get install libfuse2, then npm install fuse-native@2.2.6',
+          },
         )
       return new MountError(
         'MOUNT_FAILED',

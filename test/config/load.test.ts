@@ -53,6 +53,11 @@ t.test('every mistake is told with its place', async t => {
         'podfs.yaml:1:11: logLevel: must be one of trace, debug, info, warn, error, silent',
     },
     {
+      text: 'backend: nfs\n',
+      message:
+        'podfs.yaml:1:10: backend: must be one of fuse, fuse-native, dir, auto',
+    },
+    {
       text: 'fuse:\n  answerOpens: "yes"\n',
       message: 'podfs.yaml:2:16: fuse.answerOpens: must be true or false',
     },
