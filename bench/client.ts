@@ -4,6 +4,8 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Bench } from './bench.ts'
 
+const compiler = 'gcc'
+
 /** The calls that client.c and node-client.ts know. */
 export type Call = 'read' | 'stat' | 'readlink' | 'readdir' | 'pread' | 'mmap'
 
@@ -95,7 +97,7 @@ export class Client {
 /** The client in C where there is a compiler, else this same bundle as a Node client. */
 export function buildClient(bench: Bench): Client {
   const program = path.join(bench.scratch, 'client')
-  const { status } = spawnSync('gcc', [
+  const { status } = spawnSync(compiler, [
     '-O2',
     '-o',
     program,

@@ -6,18 +6,21 @@ import type { Payload } from '../../src/writer/payload.ts'
 import { untilPrinted, type Bench } from '../bench.ts'
 import type { Tree } from './tree.ts'
 
+const compiler = 'gcc'
+const libraryFinder = 'pkg-config'
+
 /** The path of the built server, or why there is none. */
 export function buildCServer(
   bench: Bench,
 ): { readonly program: string } | { readonly reason: string } {
-  const flags = spawnSync('pkg-config', ['--cflags', '--libs', 'fuse3'], {
+  const flags = spawnSync(libraryFinder, ['--cflags', '--libs', 'fuse3'], {
     encoding: 'utf8',
   })
   if (flags.status !== 0)
     return { reason: 'no pkg-config or no libfuse3-dev on this machine' }
   const program = path.join(bench.scratch, 'c-server')
   const built = spawnSync(
-    'gcc',
+    compiler,
     [
       '-O2',
       '-o',

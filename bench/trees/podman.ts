@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync, type ChildProcess } from 'node:child_process'
 import {
   copyFileSync,
   existsSync,
@@ -9,10 +9,11 @@ import {
   writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
-import type { ChildProcess } from 'node:child_process'
 import type { Bench } from '../bench.ts'
 
 export const IMAGE = 'localhost/podfs-bench-busybox:latest'
+
+const program = 'podman'
 
 const containersConf = `[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
@@ -33,8 +34,8 @@ export interface Podman {
 /** Throws with the reason where podman does not work. */
 export function preparePodman(bench: Bench): Podman {
   const busybox = pathOf('busybox')
-  for (const program of ['podman', 'runc', 'catatonit'])
-    if (pathOf(program) === undefined) throw new Error(`no ${program} here`)
+  for (const needed of [program, 'runc', 'catatonit'])
+    if (pathOf(needed) === undefined) throw new Error(`no ${needed} here`)
   if (busybox === undefined) throw new Error('no busybox here')
   const directory = bench.directory('podman')
   const conf = path.join(directory, 'containers.conf')
@@ -47,7 +48,7 @@ export function preparePodman(bench: Bench): Podman {
     path.join(directory, 'run'),
   ]
   const podman = (...args: readonly string[]): void => {
-    execFileSync('podman', [...global, ...args], { env, stdio: 'pipe' })
+    execFileSync(program, [...global, ...args], { env, stdio: 'pipe' })
   }
   const hadGroups = cgroupsOf('libpod_parent').length > 0
   const archive = path.join(directory, 'image.tar')
@@ -62,7 +63,7 @@ export function preparePodman(bench: Bench): Podman {
   return {
     play: manifest =>
       bench.spawn(
-        'podman',
+        program,
         [...global, 'kube', 'play', '--log-driver', 'passthrough', manifest],
         // A pipe that the containers inherit: nothing stands between them and the reader.
         { env, stdio: ['ignore', 'pipe', 'ignore'] },
@@ -71,10 +72,10 @@ export function preparePodman(bench: Bench): Podman {
   }
 }
 
-function pathOf(program: string): string | undefined {
+function pathOf(name: string): string | undefined {
   return (process.env['PATH'] ?? '')
     .split(':')
-    .map(directory => path.join(directory, program))
+    .map(directory => path.join(directory, name))
     .find(candidate => existsSync(candidate))
 }
 
