@@ -48,6 +48,7 @@ in the files named with -f, or in DIR, is published at once.`,
     },
     secret: { value: 'NAME', help: 'a Secret as a volume, no Pod needed' },
     detach: { short: 'd', help: 'return when ready, print the pid' },
+    takeover: { help: 'take a live mount over from the podfs that serves it' },
     'allow-other': { help: 'let other users in, as far as the modes do' },
     ...backendOption,
     ...commonOptions,
@@ -61,7 +62,8 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   if (options.flag('detach') && context.detachedReady === undefined)
     return await detach(context)
 
-  const { mountVolumes } = await import('../daemon/mount-session.ts')
+  const { mountVolumes, takeoverSignal } =
+    await import('../daemon/mount-session.ts')
   const stop = new AbortController()
   const stopListening = context.onSignal(() =>
     stop.abort(new Failure('failed', 'stopped before it was ready')),
@@ -74,6 +76,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
       target,
       mountpoint,
       allowOther: options.flag('allow-other'),
+      takeover: options.flag('takeover'),
       detached: context.detachedReady !== undefined,
       abort: stop.signal,
     })
@@ -82,6 +85,9 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     if (error === stop.signal.reason) return exitCodes.done
     throw error
   }
+  // At once, whatever is under way: the podfs that takes over finishes or undoes it.
+  // oxlint-disable-next-line unicorn/no-process-exit
+  process.once(takeoverSignal, () => process.exit(exitCodes.done))
   const { volumes, lost } = session
   context.stdout.write(
     `podfs: ${mountpoint} ready (${volumes} ${volumes === 1 ? 'volume' : 'volumes'})\n`,

@@ -1,5 +1,10 @@
 import { rmdir } from 'node:fs/promises'
-import { mountsBelow, podfsMounts, unmountPath } from '../fuse/mountinfo.ts'
+import {
+  mountsBelow,
+  PODFS_TYPE,
+  podfsMounts,
+  unmountPath,
+} from '../fuse/mountinfo.ts'
 import { stopAbandonedMount } from '../fuse/stop-abandoned-mount.ts'
 import { clearPlainDirectory } from '../volumes/plain-directory.ts'
 import { Failure } from '../util/failure.ts'
@@ -11,7 +16,11 @@ import { removeUnmounted, type FoundSession } from './runtime-directory.ts'
  */
 export async function clearAbandoned(session: FoundSession): Promise<void> {
   const { mountpoint, directory } = session
-  await stopAbandonedMount(directory)
+  await stopAbandonedMount(session.mountDirectory ?? directory)
+  // Its keeper may have been killed, too: then nobody else unmounts.
+  for (const mount of (await mountsBelow(directory)).toReversed())
+    if (mount.type === PODFS_TYPE)
+      await unmountPath(mount.mountpoint, { lazy: true })
   // Its descriptors are gone, so it cannot be a mount.
   if ((await mountsBelow(directory)).length === 0)
     await clearPlainDirectory(directory)

@@ -2,18 +2,26 @@ import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { keyOf } from '../api/object-key.ts'
 import type { Pod, Volume } from '../api/types.ts'
+import { keeperOf } from '../fuse/adopt-mount.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import { DirectoryConfigMap } from '../sources/directory-config-map.ts'
 import { Store } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
-import { openBackend } from '../volumes/backend.ts'
-import { podAroundVolume, PodVolumes } from '../volumes/pod-volumes.ts'
+import { adoptBackend, type Backend, openBackend } from '../volumes/backend.ts'
+import { podAroundVolume } from '../volumes/pod-volumes.ts'
 import { clearAbandoned } from './abandoned-mount.ts'
 import { Cleanup } from './cleanup.ts'
 import { asFailure } from './failures.ts'
 import { thisNode } from './node-info.ts'
-import { createSessionDirectory, listSessions } from './runtime-directory.ts'
+import { isRunning } from './process-identity.ts'
+import {
+  adoptSessionDirectory,
+  createSessionDirectory,
+  type FoundSession,
+  listSessions,
+} from './runtime-directory.ts'
+import { ServedVolumes } from './served-volumes.ts'
 import {
   choosePod,
   lazyTokens,
@@ -24,6 +32,11 @@ import {
 
 /** The name of the volume around a directory, a ConfigMap or a Secret. */
 const loneVolume = 'volume'
+
+/** Ends a podfs without its mount; also one that does not know of it. */
+export const takeoverSignal = 'SIGUSR2'
+const takeoverMs = 5000
+const takeoverStepMs = 10
 
 /** What to serve. */
 export type MountTarget =
@@ -41,6 +54,8 @@ export interface MountRequest extends SessionOptions {
   readonly mountpoint: string
   readonly allowOther: boolean
   readonly detached: boolean
+  /** Whether a podfs that serves the mount point has to hand it over. */
+  readonly takeover?: boolean
   /** Gives up waiting for what a volume still lacks. */
   readonly abort: AbortSignal
 }
@@ -65,17 +80,31 @@ export async function mountVolumes(
   const { logger, places, mountpoint } = request
   const cleanup = new Cleanup(logger)
   try {
-    await takeMountpoint(places.runtime, mountpoint)
-    const madeMountpoint = await prepareMountpoint(mountpoint)
+    const store = new Store()
+    let abandoned = await takeMountpoint(request)
+    if (abandoned !== undefined && !(await isKept(abandoned))) {
+      // First of all: a dead mount disturbs whoever reads a directory beside it.
+      await clearAbandoned(abandoned)
+      abandoned = undefined
+    }
+    const known = abandoned && (await chooseVolumes(request, store, cleanup))
+    const adopted =
+      abandoned && known && (await adopt(abandoned, request, known.only))
+    const madeMountpoint =
+      adopted === undefined
+        ? await prepareMountpoint(mountpoint)
+        : abandoned?.madeMountpoint === true
     if (madeMountpoint) cleanup.add('mount point', () => rmdir(mountpoint))
-    const session = await createSessionDirectory(places.runtime, 'mount')
+    const session =
+      adopted === undefined || abandoned === undefined
+        ? await createSessionDirectory(places.runtime, 'mount')
+        : await adoptSessionDirectory(abandoned)
     cleanup.add('run-time directory', () => session.remove())
     await session.update({ mountpoint, madeMountpoint })
 
-    const store = new Store()
-    const [mount, { pod, only }, node] = await allSettled([
+    const open = (directory: string): Promise<Backend> =>
       openBackend(request.settings.backend, {
-        directory: session.directory,
+        directory,
         allowOther: request.allowOther,
         answerOpens: request.settings.fuse.answerOpens,
         lifetime: request.detached ? 'detach' : 'mount',
@@ -84,25 +113,37 @@ export async function mountVolumes(
           subdirectory: shownVolume(request.target),
           target: mountpoint,
         },
-      }).then(mount => {
-        cleanup.add('mount', () => mount.stop())
+      })
+    let stopMount = (): Promise<void> => Promise.resolve()
+    cleanup.add('mount', () => stopMount())
+    const [mount, { pod, only }, node] = await allSettled([
+      (adopted === undefined
+        ? open(session.directory)
+        : Promise.resolve(adopted)
+      ).then(mount => {
+        stopMount = () => mount.stop()
         return mount
       }),
-      chooseVolumes(request, store, cleanup),
+      Promise.resolve(known ?? chooseVolumes(request, store, cleanup)),
       thisNode(),
     ])
-    const volumes = new PodVolumes({
-      ...request,
-      pod,
-      only,
-      directory: mount.directory,
-      rootMode: mount.volumeRootMode,
-      store,
-      node,
-      tokens: lazyTokens(request),
-    })
-    cleanup.add('volumes', () => volumes.close())
-    volumes.start()
+    const volumes = new ServedVolumes(
+      mount,
+      {
+        ...request,
+        pod,
+        only,
+        store,
+        node,
+        tokens: lazyTokens(request),
+        session,
+        shown: shownVolume(request.target),
+        open,
+      },
+      adopted !== undefined,
+    )
+    stopMount = () => volumes.stop()
+    cleanup.add('volumes', () => volumes.closeVolumes())
     const unsubscribe = store.watch(events => {
       for (const { type, object } of events)
         if (
@@ -113,14 +154,13 @@ export async function mountVolumes(
           volumes.updatePod(object)
     })
     cleanup.add('watch', unsubscribe)
-    await abortable(volumes.allPublished(), request.abort)
-
-    await mount.bind(shownVolume(request.target), mountpoint)
-    cleanup.add('public mount', () => mount.unbind(mountpoint, { lazy: true }))
+    await volumes.show()
+    cleanup.add('public mount', () => volumes.hide())
+    await session.update({ serves: whatIsServed(request, only) })
     return {
       volumes: volumes.names.length,
       directory: session.directory,
-      lost: mount.lost,
+      lost: volumes.lost(),
       close: () => cleanup.run(),
     }
   } catch (error) {
@@ -134,34 +174,75 @@ function shownVolume(target: MountTarget): string {
   return target.kind === 'pod' ? (target.volume ?? '') : loneVolume
 }
 
-async function abortable<T>(work: Promise<T>, abort: AbortSignal): Promise<T> {
-  if (abort.aborted) throw abort.reason
-  return await Promise.race([
-    work,
-    new Promise<never>((_, reject) =>
-      abort.addEventListener('abort', () => reject(abort.reason as Error), {
-        once: true,
-      }),
-    ),
-  ])
+/**
+ * Refuses a mount point that is served, unless it is to be taken over: then that podfs ends
+ * and leaves its mount. Returns what a podfs that is gone has left there.
+ */
+async function takeMountpoint(
+  request: MountRequest,
+): Promise<FoundSession | undefined> {
+  const { mountpoint, places, clock } = request
+  const sessions = await listSessions(places.runtime)
+  const session = sessions.find(found => found.mountpoint === mountpoint)
+  if (session?.running !== true) return session
+  if (request.takeover !== true)
+    throw new Failure(
+      'failed',
+      `${mountpoint} is already served by podfs with pid ${session.pid}`,
+      { fix: `podfs unmount ${mountpoint}` },
+    )
+  process.kill(session.pid, takeoverSignal)
+  for (let waited = 0; waited < takeoverMs; waited += takeoverStepMs) {
+    if (!(await isRunning(session))) return { ...session, running: false }
+    await clock.sleep(takeoverStepMs)
+  }
+  throw new Failure(
+    'failed',
+    `podfs with pid ${session.pid} did not let go of ${mountpoint}`,
+  )
 }
 
-/** Refuses a mount point that is served; clears one whose podfs was killed. */
-async function takeMountpoint(
-  runtime: string,
-  mountpoint: string,
-): Promise<void> {
-  const sessions = await listSessions(runtime)
-  for (const session of sessions) {
-    if (session.mountpoint !== mountpoint) continue
-    if (session.running)
-      throw new Failure(
-        'failed',
-        `${mountpoint} is already served by podfs with pid ${session.pid}`,
-        { fix: `podfs unmount ${mountpoint}` },
-      )
-    await clearAbandoned(session)
-  }
+async function isKept(abandoned: FoundSession): Promise<boolean> {
+  const { directory, mountDirectory } = abandoned
+  return (await keeperOf(mountDirectory ?? directory)) !== undefined
+}
+
+/**
+ * The mount of a podfs that is gone, if it serves what is wanted now: programs that are in
+ * there notice nothing. Otherwise it is cleared away.
+ */
+async function adopt(
+  abandoned: FoundSession,
+  request: MountRequest,
+  volumes: readonly string[],
+): Promise<Backend | undefined> {
+  const { logger } = request
+  const { directory, mountDirectory, serves } = abandoned
+  const mount =
+    serves === whatIsServed(request, volumes)
+      ? await adoptBackend(mountDirectory ?? directory)
+      : undefined
+  if (mount === undefined) await clearAbandoned(abandoned)
+  logger.info(
+    { pid: abandoned.pid, adopted: mount !== undefined },
+    'found the mount of a podfs that is gone',
+  )
+  return mount
+}
+
+/** Equal for two requests whose mounts are laid out and protected alike. */
+function whatIsServed(
+  request: MountRequest,
+  volumes: readonly string[],
+): string {
+  const { allowOther, settings, target } = request
+  return JSON.stringify([
+    settings.backend,
+    settings.fuse.answerOpens,
+    allowOther,
+    shownVolume(target),
+    ...volumes,
+  ])
 }
 
 /** Whether the directory had to be made. Throws a usage Failure when it cannot be used. */

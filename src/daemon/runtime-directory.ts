@@ -27,6 +27,10 @@ export interface Session extends ProcessIdentity {
   readonly mountpoint?: string
   /** It was not there before, and goes at the end. */
   readonly madeMountpoint?: boolean
+  /** Of `mount`: what it serves, in one word to compare. */
+  readonly serves?: string
+  /** Where its mount is, when that is no longer the first one. */
+  readonly mountDirectory?: string
   /** Of `run`: namespace/name, and the loopback address that is the Pod's. */
   readonly pod?: string
   readonly podIP?: string
@@ -48,9 +52,26 @@ export async function createSessionDirectory(
   await sweep(runtime)
   const identity = await identityOf(process.pid)
   if (identity === undefined) throw new Error('/proc is not mounted')
-  let session: Session = { ...identity, command }
   const directory = path.join(runtime, `${command}-${process.pid}`)
   await mkdir(directory, { mode: 0o700 })
+  return await sessionDirectory(directory, { ...identity, command })
+}
+
+/** Makes this process the owner of what a dead one has left. */
+export async function adoptSessionDirectory(
+  found: FoundSession,
+): Promise<SessionDirectory> {
+  const identity = await identityOf(process.pid)
+  if (identity === undefined) throw new Error('/proc is not mounted')
+  const { directory, running: _, ...session } = found
+  return await sessionDirectory(directory, { ...session, ...identity })
+}
+
+async function sessionDirectory(
+  directory: string,
+  first: Session,
+): Promise<SessionDirectory> {
+  let session = first
   const write = async (): Promise<void> => {
     // By rename: whoever reads it sees all of it or the one before.
     const file = path.join(directory, 'session.json')

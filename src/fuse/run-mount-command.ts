@@ -1,10 +1,39 @@
 import { spawn } from 'node:child_process'
 
-/** Runs mount(8) or umount(8). Their messages are read, so they speak English. */
+interface MountResult {
+  readonly ok: boolean
+  readonly message: string
+}
+
+/** Runs mount(8) or umount(8). */
 export async function runMountCommand(
   command: 'mount' | 'umount',
   args: readonly string[],
-): Promise<{ readonly ok: boolean; readonly message: string }> {
+): Promise<MountResult> {
+  return await run(command, args)
+}
+
+/**
+ * Detaches what is mounted at a path and runs mount(8). In one shell, because between the two
+ * the directory beneath is seen: 1 to 2 ms. Without that gap the dead mount would have to stay
+ * beneath the new one: umount(2) by path takes the upper one, and a detached lower one takes
+ * the upper one along (tried).
+ */
+export async function runReplacingMount(
+  target: string,
+  args: readonly string[],
+): Promise<MountResult> {
+  // -c: a path through a dead mount cannot be canonicalised. busybox has no -c.
+  const script =
+    'umount -c -l "$0" 2>/dev/null || umount -l "$0"; exec mount "$@"'
+  return await run('/bin/sh', ['-c', script, target, ...args])
+}
+
+/** The messages are read, so they are to be English. */
+async function run(
+  command: string,
+  args: readonly string[],
+): Promise<MountResult> {
   const child = spawn(command, args, {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { PATH: mountPath(), LC_ALL: 'C' },

@@ -4,6 +4,7 @@
  * else sees read-only binds. What a backend cannot give: docs/backends.md, which is made from
  * the results of the suite that all three go through (test/helpers/backend-suite.ts).
  */
+import { adoptMount } from '../fuse/adopt-mount.ts'
 import type { FuseMountOptions } from '../fuse/mount.ts'
 import { mountFuse } from '../fuse/mount.ts'
 import { MountError } from '../fuse/mount-error.ts'
@@ -100,6 +101,14 @@ const openers: Record<
       return { name: 'dir', ...(await usePlainDirectory(options)) }
     }
   },
+}
+
+/** A fuse backend whose daemon has died, see adoptMount. */
+export async function adoptBackend(
+  directory: string,
+): Promise<Backend | undefined> {
+  const mount = await adoptMount(directory)
+  return mount && withName('fuse', mount)
 }
 
 type Place = Omit<Backend, 'name' | 'volumeRootMode'>

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readlink } from 'node:fs/promises'
 import path from 'node:path'
 import { objectKey } from '../api/object-key.ts'
 import type { Finding } from '../api/report.ts'
@@ -30,6 +30,8 @@ export interface PublishingOptions {
   readonly logger: Logger
   /** A reason why a volume cannot be brought up to date; told once until it changes. */
   readonly report: (finding: Finding) => void
+  /** The directory may hold what a writer that was killed has left. */
+  readonly adopted?: boolean
 }
 
 export interface PublishedVolumeOptions extends PublishingOptions {
@@ -131,7 +133,10 @@ export class PublishedVolume {
     const options = fsGroup === undefined ? {} : { fsGroup }
     if (!this.#prepared) {
       await mkdir(this.#root, { recursive: true })
-      await prepareVolumeRoot(this.#root, options, this.#options.rootMode)
+      if (this.#options.adopted === true) await this.#writer.recover()
+      // One that was published has its mode: setting it again would be an event.
+      if (!(await this.#isPublished()))
+        await prepareVolumeRoot(this.#root, options, this.#options.rootMode)
       for (const nested of nestedMountpoints(volume.name, pod))
         await mkdir(path.join(this.#root, nested), { recursive: true })
       this.#prepared = true
@@ -149,6 +154,14 @@ export class PublishedVolume {
         'published',
       )
     this.#resolvePublished()
+  }
+
+  async #isPublished(): Promise<boolean> {
+    if (this.#options.adopted !== true) return false
+    return await readlink(path.join(this.#root, '..data')).then(
+      () => true,
+      () => false,
+    )
   }
 
   #lookAfter(ms: number): void {

@@ -1,0 +1,128 @@
+import { constants } from 'node:fs'
+import { type FileHandle, open, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { bindReadOnly } from './bind-read-only.ts'
+import { cleanUpMount } from './clean-up-mount.ts'
+import { ControlClient } from './control-client.ts'
+import { isKeeper } from './is-keeper.ts'
+import type { FuseMount } from './mount.ts'
+import { mountAt, PODFS_TYPE } from './mountinfo.ts'
+import { stopAbandonedMount } from './stop-abandoned-mount.ts'
+import { unmountPath } from './unmount-path.ts'
+
+/** A keeper notices its daemon's death at once; a loaded machine takes longer. */
+const ADOPT_MS = 5000
+const STEP_MS = 10
+const WATCH_MS = 500
+/** A keeper that was killed has another one in its place sooner than this. */
+const KEEPER_GONE_MS = 5000
+
+/**
+ * Takes over a mount whose daemon has died, given its runtime directory: open files, working
+ * directories and inotify watches in it stay what they are. What that daemon was just writing
+ * is half-made: AtomicWriter.recover() first. `undefined`: there is nobody to take it from.
+ *
+ * The keeper goes by what it was started with: it waits 30 s for the next daemon (`mount`),
+ * or for ever (`detach`).
+ */
+export async function adoptMount(
+  directory: string,
+): Promise<FuseMount | undefined> {
+  const rw = join(directory, 'rw')
+  const mounted = await mountAt(rw)
+  if (mounted?.type !== PODFS_TYPE) return undefined
+  const { device } = mounted
+  let keeperPid = await keeperOf(directory)
+  if (keeperPid === undefined) return undefined
+  // Held open, it tells the keeper that this process lives.
+  const life = await openAdoptPipe(directory)
+  if (life === 'nobody') return undefined
+  const control = new ControlClient(join(directory, 'control.sock'))
+  let root: FileHandle | undefined
+  try {
+    // Publishing before that would get EROFS.
+    if (!(await control.connected(ADOPT_MS))) throw new Error('no server')
+    root = await open(rw, 'r')
+  } catch {
+    control.close()
+    await life?.close()
+    return undefined
+  }
+  const { fd } = root
+
+  const over = new AbortController()
+  const lost = (async () => {
+    let goneMs = 0
+    while (goneMs < KEEPER_GONE_MS) {
+      // Unref: it is no reason for this process to live.
+      const wait = { ref: false, signal: over.signal }
+      await delay(WATCH_MS, undefined, wait).catch(() => undefined)
+      if (over.signal.aborted) return await new Promise<never>(() => {})
+      const found = await keeperOf(directory)
+      keeperPid = found ?? keeperPid
+      goneMs = found === undefined ? goneMs + WATCH_MS : 0
+      if ((await mountAt(rw))?.device !== device) break
+    }
+    return 'the keeper is gone'
+  })()
+
+  let stopping: Promise<void> | undefined
+  const stop = async (): Promise<void> => {
+    over.abort()
+    const { serverPid } = control
+    await stopAbandonedMount(directory)
+    control.close()
+    await root.close().catch(() => undefined)
+    await life?.close()
+    await cleanUpMount(directory, device, serverPid)
+  }
+  return {
+    directory: `/proc/self/fd/${fd}`,
+    device,
+    bind: (subdirectory, target) =>
+      bindReadOnly(join(rw, subdirectory), target, device),
+    unbind: unmountPath,
+    lost,
+    stats: async () =>
+      ((await control.ask('stats')) ?? {}) as Record<string, number>,
+    get serverPid() {
+      return control.serverPid
+    },
+    get keeperPid() {
+      return keeperPid as number
+    },
+    stop: () => (stopping ??= stop()),
+  }
+}
+
+/** The keeper of a runtime directory's mount, while there is one. */
+export async function keeperOf(directory: string): Promise<number | undefined> {
+  const text = await readFile(join(directory, 'keeper.pid'), 'latin1').catch(
+    () => '0',
+  )
+  const pid = Number(text)
+  return (await isKeeper(pid, directory)) ? pid : undefined
+}
+
+/**
+ * undefined: the keeper was told to stay and has no such pipe. It opens its end when it has
+ * noticed that its daemon is gone.
+ */
+async function openAdoptPipe(
+  directory: string,
+): Promise<FileHandle | undefined | 'nobody'> {
+  // Not blocking: without a reader it is ENXIO.
+  const flags = constants.O_WRONLY | constants.O_NONBLOCK
+  for (let waited = 0; waited < ADOPT_MS; waited += STEP_MS) {
+    try {
+      return await open(join(directory, 'adopt'), flags)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT') return undefined
+      if (code !== 'ENXIO') return 'nobody'
+    }
+    await delay(STEP_MS)
+  }
+  return 'nobody'
+}
