@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Bench } from './bench.ts'
+import { pin } from './pin.ts'
 
 const compiler = 'gcc'
 
@@ -25,15 +26,23 @@ export class Client {
   readonly language: 'C' | 'Node'
   readonly #bench: Bench
   readonly #argv: readonly [string, ...string[]]
+  readonly #pinned: boolean
 
   constructor(
     bench: Bench,
     language: 'C' | 'Node',
     argv: readonly [string, ...string[]],
+    pinned = false,
   ) {
     this.#bench = bench
     this.language = language
     this.#argv = argv
+    this.#pinned = pinned
+  }
+
+  /** The same client on the core that `pin` uses. */
+  get pinned(): Client {
+    return new Client(this.#bench, this.language, this.#argv, true)
   }
 
   /** Nanoseconds of each of `count` calls, warm. */
@@ -88,9 +97,11 @@ export class Client {
 
   #start(args: readonly string[]): ChildProcess {
     const [command, ...before] = this.#argv
-    return this.#bench.spawn(command, [...before, ...args], {
+    const child = this.#bench.spawn(command, [...before, ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
+    if (this.#pinned) pin(child.pid)
+    return child
   }
 }
 

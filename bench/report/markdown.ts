@@ -10,7 +10,7 @@ export interface Report {
 export function renderMarkdown({ machine, rounds, lines }: Report): string {
   return `# How fast podfs is
 
-Written by \`npm run bench\`; do not edit. ${rounds} rounds, A B A B: the two sides of a comparison are measured in turn, and a ratio is the median over the rounds, with the least and the most in parentheses. "p99" is of all samples of all rounds.
+Written by \`npm run bench\`; do not edit. ${rounds} rounds, A B A B: the two sides of a comparison are measured in turn, and a ratio is the median over the rounds, with the least and the most in parentheses. "p99" is of all samples of all rounds. Where round trips to a server are compared, the reader and the servers share one core: between cores a wake-up in a virtual machine costs many times the round trip, and the scheduler decides anew in each round.
 
 ${machine.map(line => `- ${line}`).join('\n')}
 

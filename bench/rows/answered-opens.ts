@@ -1,11 +1,12 @@
 import path from 'node:path'
 import type { Bench } from '../bench.ts'
+import { pin } from '../pin.ts'
 import { microseconds, ratioText, summaryText } from '../format.ts'
 import { skipped, type Distribution, type Line } from '../row.ts'
 import type { Result, Row } from '../row.ts'
 import { alternate, ratioOf, summarize } from '../statistics.ts'
 import { buildCServer, mountCServer } from '../trees/c-server.ts'
-import { mountCommand } from '../trees/command.ts'
+import { mountCommand, type CommandTree } from '../trees/command.ts'
 import { keyName, makePayload } from '../trees/payload.ts'
 import { mountPodfs } from '../trees/podfs.ts'
 import type { Tree } from '../trees/tree.ts'
@@ -23,6 +24,7 @@ async function measure(bench: Bench): Promise<Result> {
     answerOpens: true,
   })
   bench.defer(() => podfs.close())
+  pin(podfs.mount.serverPid)
   const results = [
     await againstC(bench, podfs),
     await againstNative(bench, podfs),
@@ -54,6 +56,7 @@ async function againstC(bench: Bench, podfs: Tree): Promise<Comparison> {
     { answerOpens: true },
   )
   bench.defer(() => server.close())
+  pin(server.pid)
   const opensBefore = (await podfs.opens?.()) ?? 0
   const times = await alternateReads(bench, podfs, server)
   const opens = ((await podfs.opens?.()) ?? 0) - opensBefore
@@ -84,7 +87,7 @@ async function againstC(bench: Bench, podfs: Tree): Promise<Comparison> {
 async function againstNative(bench: Bench, podfs: Tree): Promise<Comparison> {
   const against = 'the fuse-native backend'
   const target = `at least ${NATIVE_TARGET} x faster`
-  let native: Tree
+  let native: CommandTree
   try {
     native = await mountCommand(bench, { keys: 10, backend: 'fuse-native' })
   } catch (error) {
@@ -92,6 +95,7 @@ async function againstNative(bench: Bench, podfs: Tree): Promise<Comparison> {
     return { line: skipped(WHAT, against, target, reason), distributions: [] }
   }
   bench.defer(() => native.close())
+  pin(native.pid)
   const times = await alternateReads(bench, podfs, native)
   const ratio = ratioOf(times.other, times.podfs)
   return {
@@ -113,7 +117,7 @@ async function againstNative(bench: Bench, podfs: Tree): Promise<Comparison> {
 
 async function alternateReads(bench: Bench, podfs: Tree, other: Tree) {
   const read = (tree: Tree) => () =>
-    bench.client.measure('read', CALLS, path.join(tree.path, keyName(0)))
+    bench.client.pinned.measure('read', CALLS, path.join(tree.path, keyName(0)))
   return await alternate(bench.rounds, {
     podfs: read(podfs),
     other: read(other),

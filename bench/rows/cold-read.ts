@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Bench } from '../bench.ts'
+import { pin } from '../pin.ts'
 import { microseconds, ratioText, summaryText } from '../format.ts'
 import { skipped, type Result, type Row } from '../row.ts'
 import { alternate, ratioOf, summarize } from '../statistics.ts'
@@ -24,16 +25,18 @@ async function measure(bench: Bench): Promise<Result> {
   const payload = makePayload({ keys: KEYS })
   const podfs = await mountPodfs(bench, payload)
   bench.defer(() => podfs.close())
+  pin(podfs.mount.serverPid)
   const server = await mountCServer(bench, built.program, payload, {
     answerOpens: false,
   })
   bench.defer(() => server.close())
+  pin(server.pid)
 
   const files = (tree: string): string[] =>
     Array.from({ length: KEYS }, (_, key) => path.join(tree, keyName(key)))
   const read = (tree: string) => async () => {
     dropCaches()
-    return await bench.client.measureCold(files(tree))
+    return await bench.client.pinned.measureCold(files(tree))
   }
   const sides = { podfs: read(podfs.path), server: read(server.path) }
   // A server that has answered nothing yet has not been compiled yet, either.

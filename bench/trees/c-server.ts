@@ -40,7 +40,7 @@ export async function mountCServer(
   program: string,
   payload: Payload,
   options: { readonly answerOpens: boolean },
-): Promise<Tree> {
+): Promise<Tree & { readonly pid: number | undefined }> {
   const source = bench.directory('source')
   await new AtomicWriter(source).write(payload)
   const target = bench.directory('cfuse')
@@ -53,6 +53,7 @@ export async function mountCServer(
   return {
     name: 'C server (libfuse 3)',
     path: target,
+    pid: server.pid,
     close: async () => {
       const closed = once(server, 'close')
       server.kill('SIGTERM')
