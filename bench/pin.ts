@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { processesBelow } from './memory.ts'
 
 /** The core of the servers and their reader in rows that count round trips. */
-export const CORE = '0'
+const CORE = '0'
+const program = 'taskset'
 
 /**
  * Puts a process, and all that descend from it, on one core. A round trip to a server on the
@@ -12,5 +13,5 @@ export const CORE = '0'
 export function pin(pid: number | undefined): void {
   if (pid === undefined) return
   for (const process of processesBelow(pid))
-    spawnSync('taskset', ['-apc', CORE, String(process)], { stdio: 'ignore' })
+    spawnSync(program, ['-apc', CORE, String(process)], { stdio: 'ignore' })
 }
