@@ -40,6 +40,11 @@ export class FaultPoints {
     return this.#armed().startsWith('compact')
   }
 
+  /** As if the kernel was older than 6.9. */
+  get pretendsNoResend(): boolean {
+    return this.#armed() === 'no-resend'
+  }
+
   at(point: FaultPoint): void {
     if (this.#isReached(point)) die()
   }

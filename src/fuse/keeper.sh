@@ -81,10 +81,10 @@ uncritical() {
   [ -z "$ending" ] || end stopped
 }
 
-# The first server, and a successor when no standby is there: `go` at once.
+# The first server (`active`), or a `successor` when no standby is there.
 start_active() {
   critical=yes
-  "$node" "$server" "$dir" $$ "$opens" active - "$0" "$dir" "$rw" "$options" "$lifetime" \
+  "$node" "$server" "$dir" $$ "$opens" "$1" - "$0" "$dir" "$rw" "$options" "$lifetime" \
     "$max_failures" "$node" "$server" "$opens" 7<&- &
   active=$!
   uncritical
@@ -201,7 +201,7 @@ if [ -n "$dead" ]; then
   replace_orphan
 else
   echo "mounted $dev"
-  start_active
+  start_active active
   write_pid
 fi
 start_standby 1
@@ -219,7 +219,7 @@ while :; do
     echo go >&7
     kill -CONT "$active"
   else
-    start_active
+    start_active successor
   fi
   exec 7<&-
   echo "server-exit $status"

@@ -26,6 +26,8 @@ import type { SharedState } from './shared-state.ts'
 export function serve(options: {
   readonly shared: SharedState
   readonly answerOpens: boolean
+  /** No server was there before, which may have died with a request that it had read. */
+  readonly isFirst: boolean
 }): void {
   const { shared } = options
   const faults = FaultPoints.fromEnvironment()
@@ -53,7 +55,16 @@ export function serve(options: {
     },
   )
   faults?.at('replayed')
-  notify(encodeNotification(FUSE_NOTIFY_RESEND)) // (2)
+  // (2)
+  const refused =
+    faults?.pretendsNoResend === true
+      ? 'EINVAL'
+      : notify(encodeNotification(FUSE_NOTIFY_RESEND))
+  // Before Linux 6.9 the callers of those requests would hang for ever. The keeper ends the
+  // connection, which gives them an error, and the daemon makes another mount.
+  if (refused === 'EINVAL' && !options.isFirst)
+    // oxlint-disable-next-line unicorn/no-process-exit
+    process.exit(EXIT_CONNECTION_GONE)
   faults?.at('resent')
   for (const node of dispatcher.tree.nodes.values())
     // (3)

@@ -9,7 +9,7 @@
  *
  * Descriptors, all inherited from the keeper: 3 /dev/fuse, 4 and 5 the journals, 6 the
  * daemon's pipe. Arguments: the runtime directory, the keeper's pid, `answer-opens` or
- * `no-opens`, and `active`, or `standby`: then it gets everything ready and waits on
+ * `no-opens`, and `active` for the first server, `successor`, or `standby`: then it gets everything ready and waits on
  * descriptor 0. A line there means that the server before it is dead, and that it serves now;
  * end of file, that the keeper is gone: then it starts another. Then the active server's pid
  * and the words with which the keeper was started.
@@ -57,7 +57,11 @@ function runServer(): void {
     }
   }
   shared.activate()
-  serve({ shared, answerOpens: opens === 'answer-opens' })
+  serve({
+    shared,
+    answerOpens: opens === 'answer-opens',
+    isFirst: role === 'active',
+  })
 }
 
 function startControl(shared: SharedState): Worker {

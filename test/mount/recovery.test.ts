@@ -6,6 +6,7 @@ import {
   readdir,
   readFile,
   stat,
+  statfs,
   writeFile,
 } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -146,6 +147,27 @@ t.test('keeper and servers killed at once: a lost mount', { skip }, async t => {
   t.strictSame(await mountsBelow(root), [])
   t.notOk(existsSync(directory))
 })
+
+t.test(
+  'a kernel without RESEND: readers get an error and do not hang',
+  { skip },
+  async t => {
+    const faults = join(makeTemporaryDirectory(t), 'faults')
+    // The request that it has just read is the one that nobody would send again.
+    await writeFile(faults, 'read 1000000')
+    const { mount, publicPath, root } = await mountForTest(t, { faults })
+    await swap(mount.directory, 1, keys(1))
+    await standbyOf(mount)
+    const server = await nextServer(mount, undefined)
+    process.kill(server, 'SIGSTOP')
+    await writeFile(faults, 'no-resend')
+    const reading = statfs(publicPath)
+    process.kill(server, 'SIGKILL')
+    await t.rejects(reading, { code: /ECONNABORTED|ENOTCONN/ })
+    t.match(await mount.lost, /connection is gone/)
+    t.strictSame(await mountsBelow(root), [])
+  },
+)
 
 t.test('an aborted connection is final', { skip }, async t => {
   const { mount, root } = await mountForTest(t)
