@@ -175,7 +175,14 @@ take_place() {
   [ "$last" = "$dead" ] || exit 0
 }
 
+find_device() {
+  while read -r _ _ number _ point _; do
+    [ "$point" = "$rw" ] && dev=$number
+  done </proc/self/mountinfo
+}
+
 if [ -n "$dead" ]; then
+  find_device # first: from the moment that its pid is known it may be told to end
   take_place
 else
   # `<>` would create a missing one.
@@ -193,9 +200,7 @@ if [ -z "$dead" ]; then
   mount -i -t fuse.podfs -o "fd=3,rootmode=40000,default_permissions,nosuid,nodev,$options" \
     podfs "$dir/rw" 4<&- 5<&- 6<&- || end 'mount failed'
 fi
-while read -r _ _ number _ point _; do
-  [ "$point" = "$rw" ] && dev=$number
-done </proc/self/mountinfo
+[ -n "$dead" ] || find_device
 if [ -n "$dead" ]; then
   echo "keeper $$"
   replace_orphan
