@@ -1,4 +1,5 @@
 import path from 'node:path'
+import { realPath } from '../util/real-path.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
@@ -109,9 +110,14 @@ async function aborted(signal: AbortSignal): Promise<undefined> {
 
 async function detach(context: Context): Promise<number> {
   const { startDetached } = await import('../daemon/detach.ts')
-  const outcome = await startDetached(context.argv, text =>
-    context.stderr.write(text),
+  const stop = new AbortController()
+  const stopListening = context.onSignal(() => stop.abort())
+  const outcome = await startDetached(
+    context.argv,
+    text => context.stderr.write(text),
+    stop.signal,
   )
+  stopListening()
   if (!outcome.ok) return outcome.exitCode
   context.stdout.write(`${outcome.pid}\n`)
   return exitCodes.done
@@ -130,7 +136,7 @@ function whatToMount(context: Context, options: ParsedOptions): Wanted {
     throw new Failure('usage', 'no MOUNTPOINT was given', {
       fix: 'podfs mount --help',
     })
-  const mountpoint = path.resolve(context.cwd, last)
+  const mountpoint = realPath(path.resolve(context.cwd, last))
   const configMap = options.value('configmap')
   const secret = options.value('secret')
   const pod = options.value('pod')
@@ -156,9 +162,17 @@ function whatToMount(context: Context, options: ParsedOptions): Wanted {
       chosen.length > 0 ||
       volume !== undefined
     )
-      throw new Failure('usage', 'what is to be mounted?', {
-        fix: 'podfs mount DIR MOUNTPOINT, or podfs mount -f PATH MOUNTPOINT',
-      })
+      throw new Failure(
+        'usage',
+        directory === undefined
+          ? 'what is to be mounted?'
+          : more.length > 0
+            ? `too much: ${given.join(', ')} and ${last}`
+            : 'a Pod, volume, ConfigMap or Secret is read from a file: -f PATH',
+        {
+          fix: 'podfs mount DIR MOUNTPOINT, or podfs mount -f PATH MOUNTPOINT',
+        },
+      )
     return {
       target: {
         kind: 'directory',

@@ -111,6 +111,15 @@ function parse(
         ...(meant === undefined ? {} : { fix: `did you mean --${meant}?` }),
       })
     }
+    const missing = /--(\S+) <value>' argument (missing|is ambiguous)/.exec(
+      message,
+    )?.[1]
+    if (missing !== undefined)
+      throw new Failure(
+        'usage',
+        `--${missing} needs a ${options[missing]?.value ?? 'value'}`,
+        { cause: error },
+      )
     throw new Failure(
       'usage',
       message.replace(/\. To specify .*$/s, '').replace(/\.$/, ''),

@@ -59,20 +59,19 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     signalled ??= signal
     signals.emit('signal')
   })
+  const countdown = new Countdown(context)
   const session = await startPod({
     ...shared,
     pod,
     images: options.values('image'),
     hostRoot: options.flag('host-root'),
-    onOutput: (stream, lines) => context[stream].write(lines),
-    notice: text => context.stderr.write(`podfs: ${text}\n`),
+    onOutput: (stream, lines) =>
+      countdown.around(() => context[stream].write(lines)),
+    notice: text =>
+      countdown.around(() => context.stderr.write(`podfs: ${text}\n`)),
   })
-  const countdown = new Countdown(
-    context,
-    session.pod.spec.terminationGracePeriodSeconds,
-  )
   const terminate = (): void => {
-    countdown.start()
+    countdown.start(session.pod.spec.terminationGracePeriodSeconds)
     session.terminate()
   }
   signals.on('signal', terminate)
@@ -141,38 +140,60 @@ function whatToRun(options: ParsedOptions): {
   return { paths, pod: names[0] }
 }
 
-/** `terminating: 29 s left` on a terminal, one plain line elsewhere. */
+/**
+ * `terminating: 29 s left` on a terminal, as its last line, with output above it; one plain
+ * line elsewhere.
+ */
 class Countdown {
   readonly #context: Context
-  readonly #seconds: number
-  #started = false
+  #left = 0
   #timer: { cancel(): void } | undefined
+  #started = false
 
-  constructor(context: Context, seconds: number) {
+  constructor(context: Context) {
     this.#context = context
-    this.#seconds = seconds
   }
 
-  start(): void {
+  start(seconds: number): void {
     if (this.#started) return
     this.#started = true
-    if (this.#context.stderrIsTerminal) return this.#tick(this.#seconds)
+    this.#left = seconds
+    if (this.#context.stderrIsTerminal) return this.#tick()
     this.#context.stderr.write(
-      `podfs: terminating, up to ${this.#seconds} s; a second Ctrl-C kills at once\n`,
+      `podfs: terminating, up to ${seconds} s; a second Ctrl-C kills at once\n`,
     )
   }
 
   stop(): void {
-    this.#timer?.cancel()
-    if (this.#timer !== undefined) this.#context.stderr.write('\r\u001b[K')
+    if (this.#timer === undefined) return
+    this.#timer.cancel()
+    this.#timer = undefined
+    this.#clear()
   }
 
-  #tick(left: number): void {
+  /** Writes something else: the countdown makes room and comes back after it. */
+  around(write: () => void): void {
+    if (this.#timer === undefined) return write()
+    this.#clear()
+    write()
+    this.#draw()
+  }
+
+  #tick(): void {
+    this.#draw()
+    this.#timer = this.#context.clock.after(1000, () => {
+      this.#left = Math.max(this.#left - 1, 0)
+      this.#tick()
+    })
+  }
+
+  #draw(): void {
     this.#context.stderr.write(
-      `\r\u001b[Kpodfs: terminating, ${left} s left; a second Ctrl-C kills at once`,
+      `\r\u001b[Kpodfs: terminating, ${this.#left} s left; a second Ctrl-C kills at once`,
     )
-    this.#timer = this.#context.clock.after(1000, () =>
-      this.#tick(Math.max(left - 1, 0)),
-    )
+  }
+
+  #clear(): void {
+    this.#context.stderr.write('\r\u001b[K')
   }
 }

@@ -53,7 +53,7 @@ async function settingsOf(
     if (!(error instanceof Error)) throw error
     const message =
       error instanceof ConfigError
-        ? error.message
+        ? error.message.replaceAll('\n', '\nerror: ')
         : `cannot read the configuration: ${error.message}`
     throw new Failure('usage', message, { cause: error })
   }

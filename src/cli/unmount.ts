@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { placesOf } from '../daemon/places.ts'
+import { realPath } from '../util/real-path.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -30,7 +31,7 @@ export const unmountCommand: Command = {
     requireRoot(context, 'unmount')
     const { unmount } = await import('../daemon/unmount.ts')
     await unmount({
-      mountpoint: path.resolve(context.cwd, mountpoint),
+      mountpoint: realPath(path.resolve(context.cwd, mountpoint)),
       runtime: placesOf(context.env, context.uid).runtime,
       lazy: options.flag('lazy'),
       clock: context.clock,

@@ -16,18 +16,29 @@ export type DetachedOutcome =
   | { readonly ok: true; readonly pid: number }
   | { readonly ok: false; readonly exitCode: number }
 
-/** Resolves when the new process is ready, or has ended without. `say` gets what it said. */
+/**
+ * Resolves when the new process is ready, or has ended without. `say` gets what it said. When
+ * `abort` fires before, it is told to end.
+ */
 export async function startDetached(
   argv: readonly string[],
   say: (text: string) => void,
+  abort: AbortSignal,
 ): Promise<DetachedOutcome> {
   const script = process.argv[1]
   if (script === undefined) throw new Error('no script to start again')
   const child = spawn(process.execPath, [script, ...argv], {
     detached: true,
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    // `-f -` is read by the one that stays.
+    stdio: [
+      argv.includes('-') ? 'inherit' : 'ignore',
+      'ignore',
+      'ignore',
+      'ipc',
+    ],
     env: { ...process.env, [variable]: '1' },
   })
+  abort.addEventListener('abort', () => child.kill('SIGTERM'))
   return await new Promise((resolve, reject) => {
     child.on('message', message => {
       const received = message as Message

@@ -10,7 +10,9 @@ export interface MountHolder {
  * mapped, or stand in it. Looks at names in /proc only: a dead mount must not be touched.
  */
 export async function holdersOf(mountpoint: string): Promise<MountHolder[]> {
-  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
+  const pids = (await readdir('/proc')).filter(
+    name => /^\d+$/.test(name) && Number(name) !== process.pid,
+  )
   const holders = await Promise.all(
     pids.map(async pid => {
       if (!(await holds(pid, mountpoint))) return undefined

@@ -21,6 +21,7 @@ import {
   type FoundSession,
   listSessions,
 } from './runtime-directory.ts'
+import { unmountedByOthers } from './unmounted.ts'
 import { ServedVolumes } from './served-volumes.ts'
 import {
   choosePod,
@@ -160,7 +161,10 @@ export async function mountVolumes(
     return {
       volumes: volumes.names.length,
       directory: session.directory,
-      lost: volumes.lost(),
+      lost: Promise.race([
+        volumes.lost(),
+        unmountedByOthers(mountpoint, request.clock, request.abort),
+      ]),
       close: () => cleanup.run(),
     }
   } catch (error) {

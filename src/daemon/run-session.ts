@@ -2,14 +2,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { keyOf, objectKey } from '../api/object-key.ts'
 import { changedFields } from '../api/changed-fields.ts'
-import type {
-  ConfigMap,
-  Container,
-  KubeObject,
-  Pod,
-  Secret,
-  Volume,
-} from '../api/types.ts'
+import type { ConfigMap, Container, Pod, Secret, Volume } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import {
   createImageMap,
@@ -36,6 +29,7 @@ import { PodVolumes } from '../volumes/pod-volumes.ts'
 import { Cleanup } from './cleanup.ts'
 import { asFailure } from './failures.ts'
 import { thisNode } from './node-info.ts'
+import { refuseChroot } from './refuse-chroot.ts'
 import { podIPFor } from './pod-ip.ts'
 import {
   createSessionDirectory,
@@ -90,6 +84,7 @@ async function start(
   cleanup: Cleanup,
 ): Promise<RunSession> {
   const { logger, clock, namespace, settings, places } = request
+  await refuseChroot()
   const images = createImageMap([
     ...settings.images,
     ...request.images.map(parseImageFlag),
@@ -169,15 +164,16 @@ async function start(
     onOutput: (container, stream, chunk) =>
       lines.push(container, stream, chunk),
     onOutputEnd: container => lines.end(container),
-    onStatus: () => {},
+    onStatus: restartTeller(request.notice),
     onEvent: ({ type, ...event }) =>
       logger[type === 'Warning' ? 'warn' : 'info'](event, 'event'),
   })
+  const unapplied = new UnappliedChanges(pod, request.notice)
   let deleted = false
   cleanup.add(
     'watch',
     store.watch(events => {
-      for (const { type, object, old } of events) {
+      for (const { type, object } of events) {
         if (keyOf(object) !== keyOf(pod) || object.kind !== 'Pod') continue
         if (type === 'DELETED') {
           deleted = true
@@ -186,7 +182,7 @@ async function start(
           )
           void runner.terminate()
         } else {
-          tellUnapplied(old, object, request.notice)
+          unapplied.look(object)
           published.updatePod(object)
           runner.updatePod(object)
         }
@@ -239,18 +235,50 @@ function podName({ metadata }: Pod): string {
   return `${metadata.namespace}/${metadata.name}`
 }
 
-/** Labels, annotations and volume data are live; the rest of a Pod is as it was started. */
-function tellUnapplied(
-  old: KubeObject | undefined,
-  pod: Pod,
-  notice: (text: string) => void,
-): void {
-  if (old?.kind !== 'Pod') return
-  const fields = changedFields(old.spec, pod.spec)
-  if (fields.length > 0)
-    notice(
-      `Pod ${podName(pod)}: ${fields.join(', ')} changed: end podfs and run it again to apply that`,
+/**
+ * Labels, annotations and volume data are live; the rest of a Pod is as it was started. Tells
+ * once in which fields the file differs from what runs, and when it does no longer.
+ */
+class UnappliedChanges {
+  readonly #running: Pod
+  readonly #notice: (text: string) => void
+  #told = ''
+
+  constructor(running: Pod, notice: (text: string) => void) {
+    this.#running = running
+    this.#notice = notice
+  }
+
+  look(pod: Pod): void {
+    const fields = changedFields(this.#running.spec, pod.spec).join(', ')
+    if (fields === this.#told) return
+    this.#told = fields
+    this.#notice(
+      fields === ''
+        ? `Pod ${podName(pod)}: the file is again what runs`
+        : `Pod ${podName(pod)}: ${fields} changed: end podfs and run it again to apply that`,
     )
+  }
+}
+
+/** A line for each container that ended and was started again. */
+function restartTeller(
+  notice: (text: string) => void,
+): (status: PodStatus) => void {
+  const restarts = new Map<string, number>()
+  return status => {
+    for (const { name, restartCount, lastState } of [
+      ...(status.initContainerStatuses ?? []),
+      ...status.containerStatuses,
+    ]) {
+      if (restartCount <= (restarts.get(name) ?? 0)) continue
+      restarts.set(name, restartCount)
+      const { terminated } = lastState
+      notice(
+        `container ${name} ended${terminated === undefined ? '' : ` (exit code ${terminated.exitCode})`} and was started again: restart ${restartCount}`,
+      )
+    }
+  }
 }
 
 /**

@@ -62,7 +62,7 @@ export interface FuseMount {
 }
 
 /** A server that does not take control connections must not delay the end. */
-const STOP_CONTROL_MS = 1000
+const CONTROL_MS = 1000
 /** A killed keeper's successor takes some hundredths of a second. */
 const STOP_WAIT_MS = 500
 const STOP_WAITS = 10
@@ -93,7 +93,7 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
   const stop = async (): Promise<void> => {
     const over = events.ended.then(() => true)
     const isOver = await Promise.race([over, delay(0, false)])
-    if (!isOver && (await control.connected(STOP_CONTROL_MS)))
+    if (!isOver && (await control.connected(CONTROL_MS)))
       await control.ask('stop-prepare')
     // More than once only when the keeper was killed and another one is taking its place.
     for (let waits = 0; waits < STOP_WAITS; waits++) {
@@ -124,8 +124,10 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
       const reason = await events.reason
       return stopping === undefined ? reason : new Promise<never>(() => {})
     })(),
-    stats: async () =>
-      ((await control.ask('stats')) ?? {}) as Record<string, number>,
+    stats: async () => {
+      await control.connected(CONTROL_MS)
+      return ((await control.ask('stats')) ?? {}) as Record<string, number>
+    },
     get serverPid() {
       return control.serverPid
     },

@@ -15,9 +15,8 @@ export async function runMountCommand(
 
 /**
  * Detaches what is mounted at a path and runs mount(8). In one shell, because between the two
- * the directory beneath is seen: 1 to 2 ms. Without that gap the dead mount would have to stay
- * beneath the new one: umount(2) by path takes the upper one, and a detached lower one takes
- * the upper one along (tried).
+ * the directory beneath is seen. Without that gap the dead mount would have to stay beneath the
+ * new one: umount(2) by path, also through a descriptor on the lower one, takes the upper one.
  */
 export async function runReplacingMount(
   target: string,
@@ -35,6 +34,8 @@ async function run(
   args: readonly string[],
 ): Promise<MountResult> {
   const child = spawn(command, args, {
+    // A Ctrl-C at the terminal is for podfs to handle, and must not end an umount half-way.
+    detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { PATH: mountPath(), LC_ALL: 'C' },
   })

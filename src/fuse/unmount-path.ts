@@ -8,7 +8,8 @@ export async function unmountPath(
 ): Promise<void> {
   const args = options.lazy === true ? ['-l', '--', target] : ['--', target]
   const { ok, message } = await runMountCommand('umount', args)
-  if (ok) return
+  // Somebody else was faster.
+  if (ok || message.includes('not mounted')) return
   const busy = message.includes('busy')
   throw new MountError(busy ? 'MOUNT_BUSY' : 'MOUNT_FAILED', target, message)
 }

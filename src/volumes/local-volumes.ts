@@ -1,9 +1,11 @@
 import {
   chmod,
   chown,
+  lstat,
   mkdir,
   mkdtemp,
   open,
+  readdir,
   rm,
   stat,
   statfs,
@@ -14,6 +16,9 @@ import type {
   EmptyDirVolumeSource,
   HostPathVolumeSource,
 } from '../api/types.ts'
+
+/** Before the pid of the podfs that made it, so that another one can tell that it is dead. */
+const memoryPrefix = 'podfs-emptydir-'
 
 /** statfs(2), f_type. */
 const TMPFS_MAGIC = 0x01021994
@@ -35,7 +40,12 @@ export async function createEmptyDir(
 ): Promise<{ readonly path: string; remove(): Promise<void> }> {
   const memory = source.medium === 'Memory'
   const root = memory
-    ? await mkdtemp(path.join(await tmpfsDirectory(), 'podfs-emptydir-'))
+    ? await mkdtemp(
+        path.join(
+          await tmpfsDirectory(),
+          `${memoryPrefix}${process.pid}-${options.name}-`,
+        ),
+      )
     : path.join(options.directory, options.name)
   if (!memory) await mkdir(root, { recursive: true })
   if (options.fsGroup !== undefined) await chown(root, -1, options.fsGroup)
@@ -44,6 +54,23 @@ export async function createEmptyDir(
   return {
     path: root,
     remove: () => rm(root, { recursive: true, force: true }),
+  }
+}
+
+/** Removes the emptyDirs of medium Memory that killed processes have left. */
+export async function removeAbandonedEmptyDirs(
+  isAlive: (pid: number) => Promise<boolean>,
+): Promise<void> {
+  const directory = await tmpfsDirectory()
+  for (const name of await readdir(directory)) {
+    const pid = name.startsWith(memoryPrefix)
+      ? Number.parseInt(name.slice(memoryPrefix.length), 10)
+      : Number.NaN
+    if (Number.isNaN(pid) || (await isAlive(pid))) continue
+    // /dev/shm is everybody's: only what is this user's own.
+    const { uid } = await lstat(path.join(directory, name))
+    if (uid === process.getuid?.())
+      await rm(path.join(directory, name), { recursive: true, force: true })
   }
 }
 

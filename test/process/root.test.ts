@@ -41,12 +41,12 @@ t.test('a container’s root', { skip: needsRoot }, async t => {
     const mounts = [makeMount(`${directory}/vol`, `/etc/${name}/deep`)]
     t.match(
       await sh(
-        `echo x > ${file}; echo y > /etc/${name}/deep/y; ls /etc/hosts`,
+        `echo x > ${file}; echo y > /etc/${name}/deep/y; ls /etc/passwd`,
         {
           mounts,
         },
       ),
-      { exitCode: 0, output: '/etc/hosts\n' },
+      { exitCode: 0, output: '/etc/passwd\n' },
     )
     t.ok(existsSync(file))
     t.ok(existsSync(`${directory}/vol/y`))

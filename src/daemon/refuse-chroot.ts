@@ -1,0 +1,36 @@
+import { readlink, stat } from 'node:fs/promises'
+import { readMountinfo } from '../fuse/mountinfo.ts'
+import { Failure } from '../util/failure.ts'
+
+/**
+ * A container enters a mount namespace, and thereby that namespace's root: started in a plain
+ * chroot, it would come out of it and run on the machine's real files.
+ */
+export async function refuseChroot(): Promise<void> {
+  if (!(await isChrooted())) return
+  throw new Failure(
+    'platform',
+    'podfs run does not work inside a chroot: its containers would leave it',
+    {
+      fix: 'enter the directory with pivot_root (as systemd-nspawn and bubblewrap do)',
+    },
+  )
+}
+
+async function isChrooted(): Promise<boolean> {
+  // From inside a directory that is no mount point, the root's mount is out of sight.
+  const mounts = await readMountinfo()
+  if (!mounts.some(({ mountpoint }) => mountpoint === '/')) return true
+  try {
+    const [own, first] = await Promise.all([
+      readlink('/proc/self/ns/mnt'),
+      readlink('/proc/1/ns/mnt'),
+    ])
+    if (own !== first) return false
+    const [here, there] = await Promise.all([stat('/'), stat('/proc/1/root/')])
+    return here.ino !== there.ino || here.dev !== there.dev
+  } catch {
+    // Process 1 is not ours to look at.
+    return false
+  }
+}

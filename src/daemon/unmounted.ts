@@ -1,0 +1,27 @@
+import { mountAt } from '../fuse/mountinfo.ts'
+import type { Clock } from '../util/clock.ts'
+
+const lookMs = 1000
+
+/**
+ * Resolves with a reason when what is mounted at a mount point has been unmounted by somebody
+ * else; never, when nothing is mounted there to begin with or `abort` fires before. Two looks,
+ * because a mount that is replaced is not there for a moment.
+ */
+export async function unmountedByOthers(
+  mountpoint: string,
+  clock: Clock,
+  abort: AbortSignal,
+): Promise<string> {
+  try {
+    let missed = (await mountAt(mountpoint)) === undefined ? -Infinity : 0
+    while (missed < 2) {
+      await clock.sleep(lookMs, abort)
+      missed = (await mountAt(mountpoint)) === undefined ? missed + 1 : 0
+    }
+    return 'somebody else has unmounted it'
+  } catch (error) {
+    if (!abort.aborted) throw error
+    return await new Promise<never>(() => {})
+  }
+}
