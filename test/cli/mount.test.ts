@@ -1,7 +1,7 @@
 import t from 'tap'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import {
   mkdir,
   readdir,
@@ -298,4 +298,62 @@ t.test('after kill -9', async t => {
     t.equal((await next.ended).code, 0)
     t.strictSame(podfsMounts(), [])
   })
+})
+
+t.test('somebody else unmounts it: podfs says so and ends', async t => {
+  const dir = t.testdir({ conf: { colour: 'blue' } })
+  const mountpoint = path.join(dir, 'mnt')
+  const run = startPodfs(t, ['mount', path.join(dir, 'conf'), mountpoint])
+  await run.saw(/ready/)
+  execFileSync('umount', [mountpoint])
+  const { code, stderr } = await run.ended
+  t.equal(code, 1)
+  t.equal(
+    stderr,
+    `error: the mount at ${mountpoint} is lost: somebody else has unmounted it\n`,
+  )
+  t.strictSame(podfsMounts(), [])
+})
+
+t.test('a mount point has one name, however it is reached', async t => {
+  const dir = t.testdir({
+    conf: { colour: 'blue' },
+    mnt: {},
+    link: t.fixture('symlink', 'mnt'),
+  })
+  const { stdout } = await podfs(t, [
+    'mount',
+    '-d',
+    path.join(dir, 'conf'),
+    path.join(dir, 'link'),
+  ])
+  noteDetached(Number(stdout))
+  const { code, stderr } = await podfs(t, ['unmount', path.join(dir, 'mnt')])
+  t.equal(code, 0, stderr)
+  t.notOk(isRunning(Number(stdout)))
+  t.strictSame(podfsMounts(), [])
+})
+
+t.test('Ctrl-C of a --detach that still waits ends both', async t => {
+  const dir = t.testdir({
+    'pod.yaml': manifest.slice(manifest.lastIndexOf('---') + 4),
+  })
+  const mountpoint = path.join(dir, 'mnt')
+  const run = startPodfs(t, [
+    'mount',
+    '-d',
+    '-f',
+    path.join(dir, 'pod.yaml'),
+    mountpoint,
+  ])
+  await run.saw(/configmap "settings" not found/, 'stderr')
+  const child = Number(
+    readFileSync(`/proc/${run.pid}/task/${run.pid}/children`, 'utf8'),
+  )
+  noteDetached(child)
+  run.child.kill('SIGINT')
+  await run.ended
+  t.notOk(isRunning(child))
+  t.notOk(existsSync(mountpoint))
+  t.strictSame(podfsMounts(), [])
 })

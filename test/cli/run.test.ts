@@ -1,10 +1,11 @@
 import t from 'tap'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import {
   cp,
   readdir,
   readFile,
   rename,
+  rm,
   writeFile,
   readlink,
 } from 'node:fs/promises'
@@ -277,3 +278,98 @@ ${more}`
   }
   t.strictSame(podfsMounts(), [])
 })
+
+t.test('a change that is not applied is told, and its end too', async t => {
+  const dir = t.testdir()
+  const file = path.join(dir, 'app.yaml')
+  await cp('examples/quickstart', dir, { recursive: true })
+  const run = startPodfs(t, ['run', '-f', dir])
+  await run.saw(/^worker \| labels/m)
+  await edit(file, text => text.replace('sleep 0.1', 'sleep 0.2'))
+  await run.saw(
+    /^podfs: Pod default\/quickstart: spec\.containers\[0\]\.args\[0\] changed: end podfs and run it again to apply that$/m,
+    'stderr',
+  )
+  await edit(file, text => text.replace('sleep 0.2', 'sleep 0.1'))
+  await run.saw(/the file is again what runs/, 'stderr')
+  await rm(file)
+  t.equal((await run.ended).code, 0, 'a Pod without a file ends, in peace')
+})
+
+t.test('a restart is told', async t => {
+  const run = startPodfs(t, ['run', '-f', '-'], {
+    input: `apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec: {containers: [{name: c, image: busybox, command: [sh, -c, exit 3]}]}
+`,
+  })
+  await run.saw(
+    /^podfs: container c ended \(exit code 3\) and was started again: restart 1$/m,
+    'stderr',
+  )
+  await run.saw(/"reason":"BackOff"/, 'stderr')
+  run.child.kill('SIGTERM')
+  t.equal((await run.ended).code, 143)
+})
+
+t.test('what a killed podfs left in memory goes with the next one', async t => {
+  const pod = (command: string) => `apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: c, image: busybox, command: [sh, -c, ${command}], volumeMounts: [{name: m, mountPath: /m}]}
+  volumes: [{name: m, emptyDir: {medium: Memory}}]
+`
+  const run = startPodfs(t, ['run', '-f', '-'], {
+    input: pod('echo up; sleep 1000'),
+  })
+  await run.saw(/^c \| up$/m)
+  const left = async () =>
+    (await readdir('/dev/shm')).filter(name => name.includes(`-${run.pid}-`))
+  t.equal((await left()).length, 1)
+  run.child.kill('SIGKILL')
+  await run.ended
+  t.equal(
+    (await podfs(t, ['run', '-f', '-'], { input: pod('"true"') })).code,
+    0,
+  )
+  t.strictSame(await left(), [])
+})
+
+t.test(
+  'on a terminal, output stands above the countdown',
+  { skip: capability('script') },
+  async t => {
+    const dir = t.testdir({
+      'pod.yaml': `apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  containers:
+  - name: c
+    image: busybox
+    command: [sh, -c, "trap 'echo ending; sleep 0.2; echo ended; exit 0' TERM; echo up; while :; do sleep 0.1; done"]
+`,
+    })
+    const run = startPodfs(t, ['run', '-f', path.join(dir, 'pod.yaml')], {
+      wrapper: ['sh', '-c', 'exec script -qefc "$*" /dev/null', 'sh'],
+      env: { SHELL: '/bin/sh' },
+    })
+    await run.saw(/c \| up/)
+    const podfsPid = await eventually(async () =>
+      (await descendants(run.pid)).find(pid =>
+        readFileSync(`/proc/${pid}/comm`, 'latin1').startsWith('node'),
+      ),
+    )
+    process.kill(podfsPid, 'SIGINT')
+    const { stdout } = await run.ended
+    const clear = String.raw`\r\u001b\[K`
+    const countdown = String.raw`podfs: terminating, \d+ s left; a second Ctrl-C kills at once`
+    t.match(stdout, new RegExp(`${clear}${countdown}${clear}c \\| ending\r?\n`))
+    t.match(stdout, new RegExp(`${clear}${countdown}${clear}c \\| ended\r?\n`))
+    t.match(stdout, new RegExp(`${clear}$`), 'nothing of it stays')
+  },
+)
