@@ -85,6 +85,7 @@ export function keeperEvents(
   let pid = keeper.pid as number
   let reason: string | undefined
   let said: string | undefined
+  let isMounted = false
   let sayEnd: () => void = () => {}
   const saidEnd = new Promise<void>(resolve => (sayEnd = resolve))
   const exited = Promise.race([
@@ -100,7 +101,10 @@ export function keeperEvents(
     lines.on('line', line => {
       const [word, ...rest] = line.split(' ')
       const value = rest.join(' ')
-      if (word === 'mounted') resolve(value)
+      if (word === 'mounted') {
+        isMounted = true
+        resolve(value)
+      }
       if (word === 'keeper') {
         pid = Number(value)
         logger.warn({ pid }, 'fuse keeper died; another one took its place')
@@ -117,8 +121,13 @@ export function keeperEvents(
   createInterface({ input: keeper.stderr as NodeJS.ReadableStream }).on(
     'line',
     line => {
-      said = line
-      logger.warn({ line }, 'fuse server or keeper says')
+      // mount(8)'s second line says nothing of its own.
+      if (!line.includes('dmesg(1)')) said = line
+      // What goes wrong before there is a mount is in the error that the caller gets.
+      logger[isMounted ? 'warn' : 'debug'](
+        { line },
+        'fuse server or keeper says',
+      )
     },
   )
   const ended = Promise.race([

@@ -24,7 +24,9 @@ export async function mountNative(
           'MOUNT_NO_BACKEND',
           '',
           'fuse-native needs libfuse 2, and libfuse.so.2 is not on this machine',
-          { fix: 'apt-get install libfuse2 (in newer releases libfuse2t64)' },
+          {
+            fix: 'apt-get install libfuse2 (in newer releases libfuse2t64); or --backend dir',
+          },
         )
       if (missing === 'package')
         return new MountError(
@@ -33,7 +35,7 @@ export async function mountNative(
           `the npm package fuse-native cannot be loaded (${said})`,
           {
             // npm leaves it out where its library is missing.
-            fix: 'on linux-x64: apt-get install libfuse2, then npm install fuse-native@2.2.6',
+            fix: 'on linux-x64: apt-get install libfuse2, then npm install fuse-native@2.2.6; or --backend dir',
           },
         )
       return new MountError(
