@@ -14,7 +14,7 @@ import { clearAbandoned } from './abandoned-mount.ts'
 import { Cleanup } from './cleanup.ts'
 import { asFailure } from './failures.ts'
 import { thisNode } from './node-info.ts'
-import { isRunning } from './process-identity.ts'
+import { isRunning } from '../util/process-identity.ts'
 import {
   adoptSessionDirectory,
   createSessionDirectory,
@@ -197,7 +197,7 @@ async function takeMountpoint(
     )
   process.kill(session.pid, takeoverSignal)
   for (let waited = 0; waited < takeoverMs; waited += takeoverStepMs) {
-    if (!(await isRunning(session))) return { ...session, running: false }
+    if (!isRunning(session)) return { ...session, running: false }
     await clock.sleep(takeoverStepMs)
   }
   throw new Failure(

@@ -16,7 +16,7 @@ import {
   identityOf,
   isRunning,
   type ProcessIdentity,
-} from './process-identity.ts'
+} from '../util/process-identity.ts'
 
 /**
  * The directory of one podfs process, RUNTIME/ID: its sockets, its private mount, its Pod's
@@ -51,7 +51,7 @@ export async function createSessionDirectory(
 ): Promise<SessionDirectory> {
   await ensurePrivateDirectory(runtime)
   await sweep(runtime)
-  const identity = await identityOf(process.pid)
+  const identity = identityOf(process.pid)
   if (identity === undefined) throw new Error('/proc is not mounted')
   const directory = path.join(runtime, `${command}-${process.pid}`)
   await mkdir(directory, { mode: 0o700 })
@@ -62,7 +62,7 @@ export async function createSessionDirectory(
 export async function adoptSessionDirectory(
   found: FoundSession,
 ): Promise<SessionDirectory> {
-  const identity = await identityOf(process.pid)
+  const identity = identityOf(process.pid)
   if (identity === undefined) throw new Error('/proc is not mounted')
   const { directory, running: _, ...session } = found
   return await sessionDirectory(directory, { ...session, ...identity })
@@ -127,7 +127,7 @@ export async function listSessions(runtime: string): Promise<FoundSession[]> {
           'utf8',
         )
         const session = JSON.parse(text) as Session
-        return { ...session, directory, running: await isRunning(session) }
+        return { ...session, directory, running: isRunning(session) }
       } catch {
         return undefined
       }
@@ -152,12 +152,12 @@ async function sweep(runtime: string): Promise<void> {
       }),
   )
   await removeAbandonedEmptyDirs(
-    async pid => (await identityOf(pid)) !== undefined,
+    async pid => identityOf(pid) !== undefined,
   ).catch(() => {})
   // Logs of detached mounts (detach.ts) that ended badly, and had their time to be read.
   for (const name of await readdir(runtime)) {
     const pid = /^mount-(\d+)\.log$/.exec(name)?.[1]
-    if (pid !== undefined && (await identityOf(Number(pid))) === undefined)
+    if (pid !== undefined && identityOf(Number(pid)) === undefined)
       await rm(path.join(runtime, name), { force: true })
   }
 }

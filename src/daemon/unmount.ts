@@ -3,7 +3,7 @@ import type { Clock } from '../util/clock.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
 import { Failure } from '../util/failure.ts'
 import { holdersOf } from './mount-holders.ts'
-import { isRunning } from './process-identity.ts'
+import { isRunning } from '../util/process-identity.ts'
 import { clearAbandoned } from './abandoned-mount.ts'
 import { listSessions } from './runtime-directory.ts'
 
@@ -45,7 +45,7 @@ export async function unmount(options: {
     process.kill(session.pid, 'SIGTERM')
     const deadline = clock.now() + stopMs
     while (clock.now() < deadline) {
-      if (!(await isRunning(session))) return
+      if (!isRunning(session)) return
       await clock.sleep(20)
     }
     throw new Failure(

@@ -6,43 +6,21 @@
  * reused, the pair is not) and a checksum. The daemon writes it itself before the first
  * server starts, so that publishing need not wait for the control socket.
  */
-import { accessSync, readFileSync, readSync, writeSync } from 'node:fs'
+import { accessSync, readSync, writeSync } from 'node:fs'
 import { crc32 } from './crc32.ts'
+import {
+  processStartTime,
+  type ProcessIdentity,
+} from '../util/process-identity.ts'
 import type { JournalFiles } from './journal.ts'
 
 const SLOT_AT = 64
 const SLOT_SIZE = 24
 
-export interface Admission {
-  readonly pid: number
-  /** Field 22 of /proc/PID/stat: clock ticks since the machine started. */
-  readonly startTime: number
-}
-
-/**
- * The start time of a process, or undefined when there is none. One that has ended and is not
- * reaped yet (state Z: its new parent may take its time) is none.
- */
-export function processStartTime(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // The second field is the command in parentheses and may hold spaces and parentheses.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return fields[0] === 'Z' ? undefined : Number(fields[22 - 3])
-  } catch {
-    return undefined
-  }
-}
-
-export function admissionOf(pid: number): Admission | undefined {
-  const startTime = processStartTime(pid)
-  return startTime === undefined ? undefined : { pid, startTime }
-}
-
 /** `undefined` clears it. */
 export function writeAdmission(
   files: JournalFiles,
-  admission: Admission | undefined,
+  admission: ProcessIdentity | undefined,
 ): void {
   const slot = Buffer.alloc(SLOT_SIZE)
   slot.writeUInt32LE(admission?.pid ?? 0, 0)
@@ -52,7 +30,9 @@ export function writeAdmission(
 }
 
 /** The admitted process, if it is still the same one. */
-export function readAdmission(files: JournalFiles): Admission | undefined {
+export function readAdmission(
+  files: JournalFiles,
+): ProcessIdentity | undefined {
   for (const file of files) {
     const slot = Buffer.alloc(SLOT_SIZE)
     if (readSync(file, slot, 0, SLOT_SIZE, SLOT_AT) < SLOT_SIZE) continue

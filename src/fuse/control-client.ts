@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { admissionOf } from './admission.ts'
+import { identityOf } from '../util/process-identity.ts'
 
 /** While a server starts, its socket is not there yet. */
 const RETRY_MS = 20
@@ -83,7 +83,7 @@ export class ControlClient {
   }
 
   async #admit(serverPid: number): Promise<void> {
-    const self = admissionOf(process.pid)
+    const self = identityOf(process.pid)
     const line = await this.#send(`admit ${self?.pid} ${self?.startTime}`)
     if (line === undefined) return
     this.#serverPid = serverPid

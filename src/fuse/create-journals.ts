@@ -1,7 +1,8 @@
 import { closeSync, openSync, statfsSync, unlinkSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { admissionOf, writeAdmission } from './admission.ts'
+import { identityOf } from '../util/process-identity.ts'
+import { writeAdmission } from './admission.ts'
 import { Journal, type JournalFiles } from './journal.ts'
 import { MountError } from './mount-error.ts'
 
@@ -20,7 +21,7 @@ export function createJournals(runtimeDirectory: string): JournalFiles {
   const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
   const sec = Math.floor(Date.now() / 1000)
   Journal.create(files, owner, { sec, nsec: 0 })
-  writeAdmission(files, admissionOf(process.pid))
+  writeAdmission(files, identityOf(process.pid))
   return files
 }
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { processStartTime } from './admission.ts'
+import { processStartTime } from '../util/process-identity.ts'
 
 /** What a server knows of its keeper: keeper.sh hands its own arguments down. */
 export interface KeeperOrigin {

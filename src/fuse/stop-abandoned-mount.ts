@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ControlClient } from './control-client.ts'
 import { isKeeper } from './is-keeper.ts'
-import { processStartTime } from './admission.ts'
+import { processStartTime } from '../util/process-identity.ts'
 
 const STEP_MS = 5
 

@@ -4,12 +4,14 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import {
-  admissionOf,
   isThreadOf,
-  processStartTime,
   readAdmission,
   writeAdmission,
 } from '../../src/fuse/admission.ts'
+import {
+  identityOf,
+  processStartTime,
+} from '../../src/util/process-identity.ts'
 import type { JournalFiles } from '../../src/fuse/journal.ts'
 
 t.test('an admission survives in either file', async t => {
@@ -19,7 +21,7 @@ t.test('an admission survives in either file', async t => {
   ) as unknown as JournalFiles
   t.teardown(() => files.forEach(closeSync))
   t.equal(readAdmission(files), undefined, 'empty files admit nobody')
-  const self = admissionOf(process.pid)
+  const self = identityOf(process.pid)
   writeAdmission(files, self)
   t.strictSame(readAdmission(files), self)
   writeSync(files[0], Buffer.from([0xff]), 0, 1, 64)
