@@ -11,7 +11,8 @@ import {
   type ParsedOptions,
 } from './options.ts'
 import { requireRoot, sessionOptions } from './session-options.ts'
-import type { MountSession, MountTarget } from '../daemon/mount-session.ts'
+import type { MountTarget } from '../daemon/chosen-volumes.ts'
+import type { MountSession } from '../daemon/mount-session.ts'
 
 export const mountCommand: Command = {
   name: 'mount',

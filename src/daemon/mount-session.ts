@@ -1,16 +1,17 @@
 import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { keyOf } from '../api/object-key.ts'
-import type { Pod, Volume } from '../api/types.ts'
 import { keeperOf } from '../fuse/adopt-mount.ts'
-import { isManagedVolume } from '../projection/projection.ts'
-import { DirectoryConfigMap } from '../sources/directory-config-map.ts'
 import { Store } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
 import { adoptBackend, type Backend, openBackend } from '../volumes/backend.ts'
-import { podAroundVolume } from '../volumes/pod-volumes.ts'
 import { clearAbandoned } from './abandoned-mount.ts'
+import {
+  chooseVolumes,
+  shownVolume,
+  type MountTarget,
+} from './chosen-volumes.ts'
 import { Cleanup } from './cleanup.ts'
 import { asFailure } from './failures.ts'
 import { thisNode } from './node-info.ts'
@@ -23,31 +24,12 @@ import {
 } from './runtime-directory.ts'
 import { unmountedByOthers } from './unmounted.ts'
 import { ServedVolumes } from './served-volumes.ts'
-import {
-  choosePod,
-  lazyTokens,
-  noSuch,
-  readManifests,
-  type SessionOptions,
-} from './session.ts'
-
-/** The name of the volume around a directory, a ConfigMap or a Secret. */
-const loneVolume = 'volume'
+import { lazyTokens, type SessionOptions } from './session.ts'
 
 /** Ends a podfs without its mount; also one that does not know of it. */
 export const takeoverSignal = 'SIGUSR2'
 const takeoverMs = 5000
 const takeoverStepMs = 10
-
-/** What to serve. */
-export type MountTarget =
-  | { readonly kind: 'directory'; readonly directory: string }
-  | { readonly kind: 'configMap' | 'secret'; readonly name: string }
-  | {
-      readonly kind: 'pod'
-      readonly name: string | undefined
-      readonly volume: string | undefined
-    }
 
 export interface MountRequest extends SessionOptions {
   readonly target: MountTarget
@@ -173,11 +155,6 @@ export async function mountVolumes(
   }
 }
 
-/** The volume that MOUNTPOINT is; '' when it has a directory for each. */
-function shownVolume(target: MountTarget): string {
-  return target.kind === 'pod' ? (target.volume ?? '') : loneVolume
-}
-
 /**
  * Refuses a mount point that is served, unless it is to be taken over: then that podfs ends
  * and leaves its mount. Returns what a podfs that is gone has left there.
@@ -277,116 +254,4 @@ async function prepareMountpoint(mountpoint: string): Promise<boolean> {
     })
   }
   return true
-}
-
-interface ChosenVolumes {
-  readonly pod: Pod
-  readonly only: readonly string[]
-}
-
-async function chooseVolumes(
-  request: MountRequest,
-  store: Store,
-  cleanup: Cleanup,
-): Promise<ChosenVolumes> {
-  const { target, namespace } = request
-  if (target.kind === 'directory') {
-    const source = new DirectoryConfigMap({
-      ...request,
-      directory: target.directory,
-      name: 'directory',
-      store,
-      watch: true,
-    })
-    await source.start()
-    cleanup.add('source', () => source.close())
-    return aroundVolume(target.directory, namespace, {
-      name: loneVolume,
-      configMap: { name: 'directory', defaultMode: 0o644, optional: false },
-    })
-  }
-  const source = await readManifests(request, store)
-  cleanup.add('source', () => source.close())
-  if (target.kind === 'pod')
-    return volumesOfPod(
-      choosePod(store, namespace, target.name),
-      target.volume,
-      request,
-    )
-
-  const { name } = target
-  const kind = target.kind === 'secret' ? 'Secret' : 'ConfigMap'
-  const existing = store
-    .list(kind, namespace)
-    .map(({ metadata }) => metadata.name)
-  if (!existing.includes(name)) throw noSuch(kind, namespace, name, existing)
-  const from = { defaultMode: 0o644, optional: false }
-  return aroundVolume(request.paths[0] ?? '-', namespace, {
-    name: loneVolume,
-    ...(kind === 'Secret'
-      ? { secret: { ...from, secretName: name } }
-      : { configMap: { ...from, name } }),
-  })
-}
-
-function aroundVolume(
-  origin: string,
-  namespace: string,
-  volume: Volume,
-): ChosenVolumes {
-  const position = { path: origin, line: 1, column: 1 }
-  return {
-    pod: podAroundVolume({
-      name: 'podfs-mount',
-      namespace,
-      volume,
-      source: { ...position, positionOf: () => position },
-    }),
-    only: [volume.name],
-  }
-}
-
-function volumesOfPod(
-  pod: Pod,
-  volume: string | undefined,
-  request: MountRequest,
-): ChosenVolumes {
-  const { metadata, spec } = pod
-  const managed = spec.volumes.filter(isManagedVolume).map(({ name }) => name)
-  const podName = `${metadata.namespace}/${metadata.name}`
-  if (volume !== undefined) {
-    if (managed.includes(volume)) return { pod, only: [volume] }
-    if (spec.volumes.some(({ name }) => name === volume))
-      throw new Failure(
-        'usage',
-        `volume "${volume}" of Pod ${podName} is an emptyDir or a hostPath: there is nothing to serve`,
-      )
-    throw noSuch(
-      `volume of Pod ${podName}:`,
-      metadata.namespace,
-      volume,
-      managed,
-    )
-  }
-  if (managed.length === 0)
-    throw new Failure(
-      'usage',
-      `Pod ${podName} has no Secret, ConfigMap, downwardAPI or projected volume`,
-    )
-  spec.volumes.forEach(({ name }, index) => {
-    const fieldPath = `spec.volumes[${index}]`
-    if (!managed.includes(name))
-      request.report({
-        treatment: 'ignored',
-        position: pod.source.positionOf(fieldPath),
-        object: {
-          kind: 'Pod',
-          namespace: metadata.namespace,
-          name: metadata.name,
-        },
-        fieldPath,
-        message: `volume "${name}" is an emptyDir or a hostPath: left out`,
-      })
-  })
-  return { pod, only: managed }
 }

@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { keyOf, objectKey } from '../api/object-key.ts'
-import { changedFields } from '../api/changed-fields.ts'
-import type { ConfigMap, Container, Pod, Secret, Volume } from '../api/types.ts'
-import { isManagedVolume } from '../projection/projection.ts'
+import type { ConfigMap, Container, Pod, Secret } from '../api/types.ts'
 import {
   createImageMap,
   type ImageMap,
@@ -13,7 +11,6 @@ import {
 } from '../runner/images.ts'
 import { OutputLines } from '../runner/output-lines.ts'
 import { defaultPath } from '../runner/environment.ts'
-import type { ContainerVolume } from '../runner/launch.ts'
 import { PodRunner } from '../runner/pod-runner.ts'
 import type { PodStatus } from '../runner/pod-status.ts'
 import {
@@ -23,13 +20,14 @@ import {
 import { Store } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
-import { checkHostPath, createEmptyDir } from '../volumes/local-volumes.ts'
 import { openBackend } from '../volumes/backend.ts'
 import { PodVolumes } from '../volumes/pod-volumes.ts'
 import { Cleanup } from './cleanup.ts'
+import { volumeProvider } from './container-volumes.ts'
 import { asFailure } from './failures.ts'
 import { thisNode } from './node-info.ts'
 import { refuseChroot } from './refuse-chroot.ts'
+import { podName, restartTeller, UnappliedChanges } from './pod-notices.ts'
 import { podIPFor } from './pod-ip.ts'
 import {
   createSessionDirectory,
@@ -231,56 +229,6 @@ function containerPath(own: string | undefined): string {
   return [...usual, ...new Set(further)].join(':')
 }
 
-function podName({ metadata }: Pod): string {
-  return `${metadata.namespace}/${metadata.name}`
-}
-
-/**
- * Labels, annotations and volume data are live; the rest of a Pod is as it was started. Tells
- * once in which fields the file differs from what runs, and when it does no longer.
- */
-class UnappliedChanges {
-  readonly #running: Pod
-  readonly #notice: (text: string) => void
-  #told = ''
-
-  constructor(running: Pod, notice: (text: string) => void) {
-    this.#running = running
-    this.#notice = notice
-  }
-
-  look(pod: Pod): void {
-    const fields = changedFields(this.#running.spec, pod.spec).join(', ')
-    if (fields === this.#told) return
-    this.#told = fields
-    this.#notice(
-      fields === ''
-        ? `Pod ${podName(pod)}: the file is again what runs`
-        : `Pod ${podName(pod)}: ${fields} changed: end podfs and run it again to apply that`,
-    )
-  }
-}
-
-/** A line for each container that ended and was started again. */
-function restartTeller(
-  notice: (text: string) => void,
-): (status: PodStatus) => void {
-  const restarts = new Map<string, number>()
-  return status => {
-    for (const { name, restartCount, lastState } of [
-      ...(status.initContainerStatuses ?? []),
-      ...status.containerStatuses,
-    ]) {
-      if (restartCount <= (restarts.get(name) ?? 0)) continue
-      restarts.set(name, restartCount)
-      const { terminated } = lastState
-      notice(
-        `container ${name} ended${terminated === undefined ? '' : ` (exit code ${terminated.exitCode})`} and was started again: restart ${restartCount}`,
-      )
-    }
-  }
-}
-
 /**
  * A loopback address that no other running Pod has. Two Pods that start at the same moment
  * both write down what they want and look again: the one with the higher pid moves on.
@@ -304,59 +252,4 @@ async function claimPodIP(
     )
     if (rivals.length === 0) return podIP
   }
-}
-
-interface VolumeProviderOptions {
-  readonly pod: Pod
-  readonly published: PodVolumes
-  readonly session: SessionDirectory
-  readonly cleanup: Cleanup
-}
-
-/** Where each of the Pod's volumes lies on the host, made when the first container wants it. */
-function volumeProvider(
-  options: VolumeProviderOptions,
-): (name: string) => Promise<ContainerVolume> {
-  const made = new Map<string, Promise<ContainerVolume>>()
-  return async name => {
-    const volume = options.pod.spec.volumes.find(v => v.name === name)
-    if (volume === undefined) throw new Error(`no volume "${name}"`)
-    const promise = made.get(name) ?? provide(volume, options)
-    made.set(name, promise)
-    try {
-      return await promise
-    } catch (error) {
-      // The next container start looks again: a hostPath may have appeared meanwhile.
-      made.delete(name)
-      throw error
-    }
-  }
-}
-
-async function provide(
-  volume: Volume,
-  { pod, published, session, cleanup }: VolumeProviderOptions,
-): Promise<ContainerVolume> {
-  if (isManagedVolume(volume)) {
-    await published.published(volume.name)
-    return {
-      path: path.join(session.directory, 'rw', volume.name),
-      readOnly: true,
-      recursive: false,
-    }
-  }
-  if (volume.hostPath !== undefined)
-    return {
-      path: await checkHostPath(volume.hostPath),
-      readOnly: false,
-      recursive: true,
-    }
-  const { fsGroup } = pod.spec.securityContext
-  const emptyDir = await createEmptyDir(volume.emptyDir ?? { medium: '' }, {
-    directory: path.join(session.directory, 'empty-dir'),
-    name: volume.name,
-    ...(fsGroup === undefined ? {} : { fsGroup }),
-  })
-  cleanup.add(`emptyDir ${volume.name}`, () => emptyDir.remove())
-  return { path: emptyDir.path, readOnly: false, recursive: false }
 }

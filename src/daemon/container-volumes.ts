@@ -1,0 +1,63 @@
+import path from 'node:path'
+import type { Pod, Volume } from '../api/types.ts'
+import { isManagedVolume } from '../projection/projection.ts'
+import type { ContainerVolume } from '../runner/launch.ts'
+import { checkHostPath, createEmptyDir } from '../volumes/local-volumes.ts'
+import type { PodVolumes } from '../volumes/pod-volumes.ts'
+import type { Cleanup } from './cleanup.ts'
+import type { SessionDirectory } from './runtime-directory.ts'
+
+interface VolumeProviderOptions {
+  readonly pod: Pod
+  readonly published: PodVolumes
+  readonly session: SessionDirectory
+  readonly cleanup: Cleanup
+}
+
+/** Where each of the Pod's volumes lies on the host, made when the first container wants it. */
+export function volumeProvider(
+  options: VolumeProviderOptions,
+): (name: string) => Promise<ContainerVolume> {
+  const made = new Map<string, Promise<ContainerVolume>>()
+  return async name => {
+    const volume = options.pod.spec.volumes.find(v => v.name === name)
+    if (volume === undefined) throw new Error(`no volume "${name}"`)
+    const promise = made.get(name) ?? provide(volume, options)
+    made.set(name, promise)
+    try {
+      return await promise
+    } catch (error) {
+      // The next container start looks again: a hostPath may have appeared meanwhile.
+      made.delete(name)
+      throw error
+    }
+  }
+}
+
+async function provide(
+  volume: Volume,
+  { pod, published, session, cleanup }: VolumeProviderOptions,
+): Promise<ContainerVolume> {
+  if (isManagedVolume(volume)) {
+    await published.published(volume.name)
+    return {
+      path: path.join(session.directory, 'rw', volume.name),
+      readOnly: true,
+      recursive: false,
+    }
+  }
+  if (volume.hostPath !== undefined)
+    return {
+      path: await checkHostPath(volume.hostPath),
+      readOnly: false,
+      recursive: true,
+    }
+  const { fsGroup } = pod.spec.securityContext
+  const emptyDir = await createEmptyDir(volume.emptyDir ?? { medium: '' }, {
+    directory: path.join(session.directory, 'empty-dir'),
+    name: volume.name,
+    ...(fsGroup === undefined ? {} : { fsGroup }),
+  })
+  cleanup.add(`emptyDir ${volume.name}`, () => emptyDir.remove())
+  return { path: emptyDir.path, readOnly: false, recursive: false }
+}
