@@ -2,6 +2,7 @@ import { nearest } from '../util/edit-distance.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
+import { doctorCommand } from './doctor.ts'
 import { exitCodes } from './exit-codes.ts'
 import { helpOfCommand, helpOfProgram } from './help.ts'
 import { mountCommand } from './mount.ts'
@@ -15,6 +16,7 @@ const commands: readonly Command[] = [
   unmountCommand,
   runCommand,
   validateCommand,
+  doctorCommand,
 ]
 
 /**

@@ -31,7 +31,7 @@ export function findBusybox(): string | undefined {
 }
 
 /** The system's directories first: podfs's own PATH may name whatever a user put there. */
-function findOnHost(name: string): string | undefined {
+export function findOnHost(name: string): string | undefined {
   return `${systemPath}:${process.env['PATH'] ?? ''}`
     .split(':')
     .filter(directory => directory.startsWith('/'))

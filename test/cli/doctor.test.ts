@@ -1,0 +1,61 @@
+import { readdirSync } from 'node:fs'
+import t from 'tap'
+import { podfs, startPodfs } from '../helpers/podfs.ts'
+import { capability } from '../helpers/capability.ts'
+
+interface Check {
+  readonly name: string
+  readonly status: string
+  readonly detail: string
+  readonly fix?: string
+}
+
+t.test('finds that podfs works here, by a real swap', async t => {
+  const run = startPodfs(t, ['doctor', '-o', 'json'])
+  const { code, stdout, stderr } = await run.ended
+  t.equal(code, 0, stderr)
+  const checks = JSON.parse(stdout) as Check[]
+  const swap = checks.find(({ name }) => name === 'swap on fuse')
+  t.match(swap, { status: 'ok', detail: /seen by a watcher after [\d.]+ ms/ })
+  t.notOk(
+    readdirSync('/run/podfs').some(name => name.endsWith(`-${run.pid}`)),
+    'the scratch mount is gone',
+  )
+})
+
+t.test('says in a table what is missing, and how to get it', async t => {
+  // A device that is none, seen only by this podfs.
+  const hideFuse = 'mount --bind /etc/hostname /dev/fuse; exec "$@"'
+  const { code, stdout } = await podfs(t, ['doctor'], {
+    wrapper: ['unshare', '--mount', 'sh', '-c', hideFuse, 'sh'],
+  })
+  t.equal(code, 3)
+  t.match(stdout, /^CHECK +STATUS +FOUND\n/)
+  t.match(
+    stdout,
+    /^\/dev\/fuse +missing +not a device\n +fix: .*--backend dir/m,
+  )
+  t.match(stdout, /^swap on fuse +missing /m)
+  t.match(stdout, /^swap on dir +ok /m, 'the other backend works')
+  t.match(stdout, /\npodfs lacks \/dev\/fuse, swap on fuse here\.\n$/)
+})
+
+t.test(
+  'an ordinary user gets no stack trace',
+  { skip: capability('setpriv') },
+  async t => {
+    const { code, stdout, stderr } = await podfs(t, ['doctor'], {
+      wrapper: ['setpriv', '--reuid', '65534', '--clear-groups', '--'],
+      cwd: '/',
+    })
+    t.equal(code, 3, stderr)
+    t.match(stdout, /^user +missing +uid 65534/m)
+    t.match(stdout, /fix: sudo podfs doctor/)
+  },
+)
+
+t.test('takes no argument', async t => {
+  const { code, stderr } = await podfs(t, ['doctor', 'now'])
+  t.equal(code, 2)
+  t.equal(stderr, 'error: doctor takes no argument: now\n')
+})

@@ -1,0 +1,159 @@
+import t from 'tap'
+import { checkMachine } from '../../src/daemon/doctor/checks.ts'
+import type { MachineFacts } from '../../src/daemon/doctor/machine-facts.ts'
+
+const goodMachine: MachineFacts = {
+  uid: 0,
+  nodeVersion: '20.20.2',
+  kernelRelease: '6.18.44-generic',
+  fuseDevice: { mode: 0o666, openError: undefined },
+  missingPrograms: [],
+  fusermount3: '/usr/bin/fusermount3',
+  userAllowOther: true,
+  userNamespaces: { max: 10_000, forbiddenBy: undefined },
+  overlay: true,
+  cgroupControllers: ['cpu', 'memory'],
+  inotify: { maxUserWatches: 500_000, maxUserInstances: 1024 },
+  busybox: '/bin/busybox',
+  staleMounts: [],
+  loopbackError: undefined,
+  unprivilegedPortStart: 1024,
+}
+
+t.test('a machine with everything: nothing to mend', async t => {
+  for (const { name, status, fix } of checkMachine(goodMachine)) {
+    t.equal(status, 'ok', name)
+    t.equal(fix, undefined, name)
+  }
+})
+
+const cases: readonly {
+  readonly title: string
+  readonly facts: Partial<MachineFacts>
+  readonly check: string
+  readonly status: 'warning' | 'missing'
+  readonly detail: RegExp
+  readonly fix?: RegExp
+}[] = [
+  {
+    title: 'an ordinary user',
+    facts: { uid: 1000 },
+    check: 'user',
+    status: 'missing',
+    detail: /uid 1000/,
+    fix: /sudo/,
+  },
+  {
+    title: 'a Node before the floor',
+    facts: { nodeVersion: '20.18.3' },
+    check: 'node',
+    status: 'missing',
+    detail: /needs 20\.19/,
+  },
+  {
+    title: 'a kernel without RESEND',
+    facts: { kernelRelease: '6.8.0-45-generic' },
+    check: 'kernel',
+    status: 'warning',
+    detail: /before 6\.9/,
+  },
+  {
+    title: 'no FUSE',
+    facts: { fuseDevice: { mode: undefined, openError: 'ENOENT' } },
+    check: '/dev/fuse',
+    status: 'missing',
+    detail: /not there/,
+    fix: /modprobe fuse/,
+  },
+  {
+    title: 'a FUSE device that a container may not open',
+    facts: { fuseDevice: { mode: 0o666, openError: 'EPERM' } },
+    check: '/dev/fuse',
+    status: 'missing',
+    detail: /EPERM/,
+    fix: /--device \/dev\/fuse/,
+  },
+  {
+    title: 'a FUSE device that only root may open',
+    facts: { fuseDevice: { mode: 0o600, openError: 'EACCES' } },
+    check: '/dev/fuse',
+    status: 'missing',
+    detail: /mode 0600/,
+    fix: /chmod 0666/,
+  },
+  {
+    title: 'programs that are not there',
+    facts: { missingPrograms: ['nsenter'] },
+    check: 'util-linux',
+    status: 'missing',
+    detail: /nsenter/,
+    fix: /apt-get install/,
+  },
+  {
+    title: 'no overlayfs',
+    facts: { overlay: false },
+    check: 'overlayfs',
+    status: 'missing',
+    detail: /filesystems/,
+    fix: /--host-root/,
+  },
+  {
+    title: 'few inotify watches',
+    facts: { inotify: { maxUserWatches: 8192, maxUserInstances: 128 } },
+    check: 'inotify',
+    status: 'warning',
+    detail: /8192/,
+    fix: /^sysctl -w fs\.inotify\.max_user_watches=\d+$/,
+  },
+  {
+    title: 'no loopback interface',
+    facts: { loopbackError: 'EADDRNOTAVAIL' },
+    check: 'addresses',
+    status: 'missing',
+    detail: /EADDRNOTAVAIL/,
+    fix: /ip link set lo up/,
+  },
+  {
+    title: 'no busybox',
+    facts: { busybox: undefined },
+    check: 'busybox',
+    status: 'warning',
+    detail: /own sh/,
+    fix: /apt-get install busybox/,
+  },
+  {
+    title: 'mounts that nobody serves',
+    facts: { staleMounts: ['/mnt/a', '/mnt/b'] },
+    check: 'stale mounts',
+    status: 'warning',
+    detail: /\/mnt\/a, \/mnt\/b/,
+    fix: /podfs unmount \/mnt\/a/,
+  },
+  {
+    title: 'user namespaces forbidden by the distribution',
+    facts: {
+      userNamespaces: {
+        max: 10_000,
+        forbiddenBy: 'kernel.unprivileged_userns_clone',
+      },
+    },
+    check: 'user namespaces',
+    status: 'warning',
+    detail: /forbidden/,
+    fix: /unprivileged_userns_clone/,
+  },
+]
+
+for (const { title, facts, check, ...expected } of cases)
+  t.test(title, async t => {
+    const checks = checkMachine({ ...goodMachine, ...facts })
+    t.match(
+      checks.find(({ name }) => name === check),
+      expected,
+    )
+    t.strictSame(
+      checks.filter(({ status }) => status !== 'ok').map(({ name }) => name),
+      [check],
+      'and nothing else is wrong',
+    )
+  })
