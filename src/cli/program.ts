@@ -1,6 +1,7 @@
 import { nearest } from '../util/edit-distance.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
+import { configCommand } from './config.ts'
 import type { Context } from './context.ts'
 import { doctorCommand } from './doctor.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -17,6 +18,7 @@ const commands: readonly Command[] = [
   runCommand,
   validateCommand,
   doctorCommand,
+  configCommand,
 ]
 
 /**

@@ -1,13 +1,10 @@
 import { placesOf } from '../daemon/places.ts'
 import type { SessionOptions } from '../daemon/session.ts'
-import { ConfigError, loadSettings } from '../config/load.ts'
-import {
-  backendChoices,
-  type BackendChoice,
-  type Settings,
-} from '../config/settings.ts'
+import { ConfigError } from '../config/errors.ts'
+import type { EffectiveSettings } from '../config/layers.ts'
+import { loadSettings } from '../config/load.ts'
 import { Failure } from '../util/failure.ts'
-import { createLogger, logLevels, type LogLevel } from '../util/logger.ts'
+import { createLogger } from '../util/logger.ts'
 import type { Context } from './context.ts'
 import type { ParsedOptions } from './options.ts'
 import { reportTo } from './report.ts'
@@ -18,18 +15,14 @@ export async function sessionOptions(
   options: ParsedOptions,
   paths: readonly string[],
 ): Promise<SessionOptions> {
-  const configured = await settingsOf(context, options)
-  const settings = {
-    ...configured,
-    backend: backendChoice(options.value('backend')) ?? configured.backend,
-  }
+  const { settings } = await effectiveSettings(context, options)
   return {
     settings,
     paths,
     places: placesOf(context.env, context.uid),
     clock: context.clock,
     logger: createLogger({
-      level: logLevel(options.value('log-level')) ?? settings.logLevel,
+      level: settings.logLevel,
       terminal: context.stderrIsTerminal,
       colour: context.colour,
       fd: context.logFd,
@@ -39,15 +32,24 @@ export async function sessionOptions(
   }
 }
 
-async function settingsOf(
+/** The flags that are settings, too. */
+const settingFlags = { 'log-level': 'logLevel', backend: 'backend' } as const
+
+/** Defaults, podfs.yaml, PODFS_* variables and flags. Throws a usage Failure. */
+export async function effectiveSettings(
   context: Context,
   options: ParsedOptions,
-): Promise<Settings> {
+): Promise<EffectiveSettings> {
   try {
     return await loadSettings({
       explicit: options.value('config'),
       env: context.env,
       cwd: context.cwd,
+      uid: context.uid,
+      flags: Object.entries(settingFlags).flatMap(([name, setting]) => {
+        const word = options.value(name)
+        return word === undefined ? [] : [{ setting, flag: `--${name}`, word }]
+      }),
     })
   } catch (error) {
     if (!(error instanceof Error)) throw error
@@ -57,28 +59,6 @@ async function settingsOf(
         : `cannot read the configuration: ${error.message}`
     throw new Failure('usage', message, { cause: error })
   }
-}
-
-function logLevel(given: string | undefined): LogLevel | undefined {
-  if (given === undefined) return undefined
-  const level = logLevels.find(level => level === given)
-  if (level === undefined)
-    throw new Failure(
-      'usage',
-      `--log-level ${given}: must be one of ${logLevels.join(', ')}`,
-    )
-  return level
-}
-
-function backendChoice(given: string | undefined): BackendChoice | undefined {
-  if (given === undefined) return undefined
-  const choice = backendChoices.find(name => name === given)
-  if (choice === undefined)
-    throw new Failure(
-      'usage',
-      `--backend ${given}: must be one of ${backendChoices.join(', ')}`,
-    )
-  return choice
 }
 
 /** What this version needs root for, it says before anything has been touched. */

@@ -1,8 +1,9 @@
 import type { ImageMapEntry } from '../api/image-map.ts'
 import { logLevels, type LogLevel } from '../util/logger.ts'
+import type { StructShape } from './shape.ts'
 
 /** Where volumes are published; `auto`: the best that works. */
-export const backendChoices = ['fuse', 'fuse-native', 'dir', 'auto'] as const
+const backendChoices = ['fuse', 'fuse-native', 'dir', 'auto'] as const
 export type BackendChoice = (typeof backendChoices)[number]
 
 /** Everything a podfs.yaml can say, defaults filled in. */
@@ -19,52 +20,88 @@ export interface Settings {
   readonly images: readonly ImageMapEntry[]
 }
 
-export const defaultSettings: Settings = {
-  logLevel: 'warn',
-  clusterDomain: 'cluster.local',
-  serviceAccountIssuer: 'https://kubernetes.default.svc.cluster.local',
-  backend: 'fuse',
-  fuse: { answerOpens: false },
-  images: [],
-}
-
 /**
- * The shape of a podfs.yaml as data: the loader checks against it. `kind` says what a value
- * must be; a struct's fields are all optional but for those in `required`.
+ * What podfs.yaml may say: the loader checks against it, the environment's and the flags'
+ * names come from it, and so does config/podfs.schema.json, for editors.
  */
-export type SettingShape =
-  | { readonly kind: 'string'; readonly oneOf?: readonly string[] }
-  | { readonly kind: 'boolean' }
-  | { readonly kind: 'strings' }
-  | { readonly kind: 'stringMap' }
-  | { readonly kind: 'list'; readonly of: SettingShape }
-  | {
-      readonly kind: 'struct'
-      readonly fields: Readonly<Record<string, SettingShape>>
-      readonly required?: readonly string[]
-    }
-
-export const settingsShape: SettingShape = {
+export const settingsShape: StructShape = {
   kind: 'struct',
   fields: {
-    logLevel: { kind: 'string', oneOf: logLevels },
-    clusterDomain: { kind: 'string' },
-    serviceAccountIssuer: { kind: 'string' },
-    backend: { kind: 'string', oneOf: backendChoices },
-    fuse: { kind: 'struct', fields: { answerOpens: { kind: 'boolean' } } },
+    logLevel: {
+      kind: 'string',
+      oneOf: logLevels,
+      default: 'warn',
+      description: 'What goes to stderr.',
+    },
+    clusterDomain: {
+      kind: 'string',
+      default: 'cluster.local',
+      description:
+        "The last part of a Pod's full name: HOSTNAME.SUBDOMAIN.NAMESPACE.svc.CLUSTERDOMAIN.",
+    },
+    serviceAccountIssuer: {
+      kind: 'string',
+      default: 'https://kubernetes.default.svc.cluster.local',
+      description: '`iss`, and the audience of a token that asks for none.',
+    },
+    backend: {
+      kind: 'string',
+      oneOf: backendChoices,
+      default: 'fuse',
+      description:
+        "Where volumes are published: podfs's own file server, libfuse 2 through the npm package fuse-native, a tmpfs or plain directory, or the best that works here.",
+    },
+    fuse: {
+      kind: 'struct',
+      fields: {
+        answerOpens: {
+          kind: 'boolean',
+          default: false,
+          description:
+            'true: the file server answers every open, and can count them. false: the kernel opens files by itself, which is faster.',
+        },
+      },
+    },
     images: {
       kind: 'list',
+      default: [],
+      description:
+        'What an image stands for on this machine. The most specific pattern wins.',
       of: {
         kind: 'struct',
         required: ['pattern'],
         fields: {
-          pattern: { kind: 'string' },
-          entrypoint: { kind: 'strings' },
-          args: { kind: 'strings' },
-          env: { kind: 'stringMap' },
-          workingDir: { kind: 'string' },
-          user: { kind: 'string' },
-          path: { kind: 'string' },
+          pattern: {
+            kind: 'string',
+            description:
+              'An image without tag or digest, a prefix that ends in /, or a pattern with *.',
+          },
+          entrypoint: {
+            kind: 'list',
+            of: { kind: 'string' },
+            description: "The program, unless the container's command says it.",
+          },
+          args: {
+            kind: 'list',
+            of: { kind: 'string' },
+            description: "Its arguments, unless the container's args say them.",
+          },
+          env: {
+            kind: 'stringMap',
+            description: "The image's environment; the container's own wins.",
+          },
+          workingDir: {
+            kind: 'string',
+            description: "Where it starts, unless the container's says it.",
+          },
+          user: {
+            kind: 'string',
+            description: 'USER, UID, or either with :GROUP; runAsUser wins.',
+          },
+          path: {
+            kind: 'string',
+            description: 'Its PATH.',
+          },
         },
       },
     },

@@ -1,24 +1,27 @@
 import t from 'tap'
 import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import {
-  ConfigError,
-  loadSettings,
-  parseSettings,
-} from '../../src/config/load.ts'
-import { defaultSettings } from '../../src/config/settings.ts'
+import { ConfigError } from '../../src/config/errors.ts'
+import { layOver } from '../../src/config/layers.ts'
+import { loadSettings, type LoadOptions } from '../../src/config/load.ts'
+import { parseSettings } from '../../src/config/parse.ts'
+import type { Settings } from '../../src/config/settings.ts'
+
+const defaultSettings = layOver([]).settings
+const settingsIn = (text: string): Settings =>
+  layOver(parseSettings(text, 'podfs.yaml')).settings
 
 t.test('config/podfs.yaml states the defaults', async t => {
   const text = await readFile('config/podfs.yaml', 'utf8')
-  t.strictSame(parseSettings(text, 'podfs.yaml'), defaultSettings)
+  t.strictSame(settingsIn(text), defaultSettings)
 })
 
 t.test('an empty file means the defaults', async t => {
-  t.strictSame(parseSettings('# nothing\n', 'podfs.yaml'), defaultSettings)
+  t.strictSame(settingsIn('# nothing\n'), defaultSettings)
 })
 
 t.test('settings are read', async t => {
-  const settings = parseSettings(
+  const settings = settingsIn(
     `logLevel: debug
 fuse: {answerOpens: true}
 images:
@@ -26,7 +29,6 @@ images:
   entrypoint: [node, server.js]
   env: {A: b}
 `,
-    'podfs.yaml',
   )
   t.equal(settings.logLevel, 'debug')
   t.equal(settings.fuse.answerOpens, true)
@@ -85,12 +87,79 @@ t.test('the first file found counts', async t => {
   const cwd = t.testdir({
     'podfs.yaml': 'logLevel: warn\n',
     'other.yaml': 'logLevel: error\n',
+    empty: {},
+    home: { '.config': { podfs: { 'podfs.yaml': 'logLevel: info\n' } } },
   })
-  const level = async (explicit: string | undefined, env: NodeJS.ProcessEnv) =>
-    (await loadSettings({ explicit, env, cwd })).logLevel
-  t.equal(await level(undefined, {}), 'warn')
-  t.equal(await level(undefined, { PODFS_CONFIG: 'other.yaml' }), 'error')
+  const level = async (given: Partial<LoadOptions>) =>
+    (await load(cwd, given)).settings.logLevel
+  t.equal(await level({}), 'warn')
+  t.equal(await level({ env: { PODFS_CONFIG: 'other.yaml' } }), 'error')
   await writeFile(path.join(cwd, 'third.yaml'), 'logLevel: trace\n')
-  t.equal(await level('third.yaml', { PODFS_CONFIG: 'other.yaml' }), 'trace')
-  await t.rejects(level('missing.yaml', {}), { code: 'ENOENT' })
+  t.equal(
+    await level({
+      explicit: 'third.yaml',
+      env: { PODFS_CONFIG: 'other.yaml' },
+    }),
+    'trace',
+  )
+  await t.rejects(level({ explicit: 'missing.yaml' }), { code: 'ENOENT' })
+  const user = {
+    cwd: path.join(cwd, 'empty'),
+    env: { HOME: path.join(cwd, 'home') },
+  }
+  t.equal(await level({ ...user, uid: 1000 }), 'info', "a user's own")
+  t.equal(await level(user), 'warn', 'which is not for root')
 })
+
+t.test('a variable wins over the file, a flag over both', async t => {
+  const cwd = t.testdir({
+    'podfs.yaml': 'logLevel: info\nbackend: dir\nfuse:\n  answerOpens: true\n',
+  })
+  const { settings, given } = await load(cwd, {
+    env: {
+      PODFS_BACKEND: 'auto',
+      PODFS_LOG_LEVEL: 'debug',
+      PODFS_CLUSTER_DOMAIN: '',
+    },
+    flags: [{ setting: 'logLevel', flag: '--log-level', word: 'error' }],
+  })
+  t.match(settings, {
+    logLevel: 'error',
+    backend: 'auto',
+    fuse: { answerOpens: true },
+  })
+  t.strictSame(
+    given.map(({ path, origin }) => `${path.join('.')}: ${origin}`),
+    [
+      'logLevel: --log-level',
+      'clusterDomain: default',
+      'serviceAccountIssuer: default',
+      'backend: PODFS_BACKEND',
+      'fuse.answerOpens: podfs.yaml:4',
+      'images: default',
+    ],
+  )
+})
+
+t.test('a mistake in a variable is told with its name', async t => {
+  const cwd = t.testdir({})
+  await t.rejects(
+    load(cwd, { env: { PODFS_BACKEND: 'nfs', PODFS_FUSE_ANSWER_OPENS: '1' } }),
+    {
+      name: 'ConfigError',
+      message:
+        'PODFS_BACKEND nfs: must be one of fuse, fuse-native, dir, auto\n' +
+        'PODFS_FUSE_ANSWER_OPENS 1: must be true or false',
+    },
+  )
+})
+
+async function load(cwd: string, given: Partial<LoadOptions>) {
+  return await loadSettings({
+    explicit: undefined,
+    env: {},
+    cwd,
+    uid: 0,
+    ...given,
+  })
+}

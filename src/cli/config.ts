@@ -1,0 +1,88 @@
+import { stringify } from 'yaml'
+import type { GivenSetting } from '../config/layers.ts'
+import { Failure } from '../util/failure.ts'
+import type { Command } from './command.ts'
+import type { Context } from './context.ts'
+import { exitCodes } from './exit-codes.ts'
+import { backendOption, commonOptions, type ParsedOptions } from './options.ts'
+import { effectiveSettings } from './session-options.ts'
+
+export const configCommand: Command = {
+  name: 'config',
+  summary: 'print the configuration that is in effect',
+  usage: ['config view [-o json]'],
+  description: `Prints every setting with its value and, as a comment, who gave it: default, a line of
+podfs.yaml, a PODFS_* variable or a flag. What it prints is a podfs.yaml.`,
+  examples: [
+    { comment: 'what counts here', line: 'podfs config view' },
+    {
+      comment: 'a variable wins over the file, a flag over both',
+      line: 'PODFS_BACKEND=dir podfs config view --log-level debug',
+    },
+  ],
+  options: {
+    output: { short: 'o', value: 'FORMAT', help: 'json' },
+    ...backendOption,
+    ...commonOptions,
+  },
+  run,
+}
+
+async function run(context: Context, options: ParsedOptions): Promise<number> {
+  const format = options.value('output')
+  if (format !== undefined && format !== 'json')
+    throw new Failure('usage', `-o ${format}: the only format is json`)
+  const [word, ...others] = options.positionals
+  if (word !== 'view' || others.length > 0)
+    throw new Failure(
+      'usage',
+      word === undefined || word === 'view'
+        ? 'config takes one word'
+        : `unknown command "config ${word}"`,
+      { fix: 'podfs config view' },
+    )
+  const { given } = await effectiveSettings(context, options)
+  context.stdout.write(
+    format === 'json'
+      ? `${JSON.stringify(given.map(asEntry), null, 2)}\n`
+      : asYaml(given),
+  )
+  return exitCodes.done
+}
+
+function asEntry({ path, value, origin }: GivenSetting): object {
+  return { setting: path.join('.'), value, origin }
+}
+
+/** Each setting's origin stands behind its first line. */
+function asYaml(given: readonly GivenSetting[]): string {
+  const lines: { text: string; origin?: string }[] = []
+  let open: readonly string[] = []
+  for (const { path, value, origin } of given) {
+    const parents = path.slice(0, -1)
+    for (const [depth, name] of parents.entries())
+      if (open[depth] !== name)
+        lines.push({ text: `${'  '.repeat(depth)}${name}:` })
+    open = parents
+    const [first = '', ...rest] = stringify(
+      { [path.at(-1) as string]: value },
+      { lineWidth: 0 },
+    )
+      .trimEnd()
+      .split('\n')
+      .map(line => `${'  '.repeat(parents.length)}${line}`)
+    lines.push({ text: first, origin }, ...rest.map(text => ({ text })))
+  }
+  const width = Math.max(
+    ...lines.map(({ text, origin }) =>
+      origin === undefined ? 0 : text.length,
+    ),
+  )
+  return lines
+    .map(({ text, origin }) =>
+      origin === undefined
+        ? `${text}\n`
+        : `${text.padEnd(width)}  # ${origin}\n`,
+    )
+    .join('')
+}

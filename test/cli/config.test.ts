@@ -1,0 +1,64 @@
+import t from 'tap'
+import { podfs } from '../helpers/podfs.ts'
+
+t.test('prints every setting, and who gave it', async t => {
+  const cwd = t.testdir({
+    'podfs.yaml': `clusterDomain: dev.local
+images:
+- pattern: web
+  entrypoint: [node, "a b.js"]
+`,
+  })
+  const { code, stdout, stderr } = await podfs(
+    t,
+    ['config', 'view', '--log-level', 'info'],
+    { cwd, env: { PODFS_FUSE_ANSWER_OPENS: 'true' } },
+  )
+  t.equal(code, 0, stderr)
+  t.equal(
+    stdout,
+    `logLevel: info                                                     # --log-level
+clusterDomain: dev.local                                           # podfs.yaml:1
+serviceAccountIssuer: https://kubernetes.default.svc.cluster.local # default
+backend: fuse                                                      # default
+fuse:
+  answerOpens: true                                                # PODFS_FUSE_ANSWER_OPENS
+images:                                                            # podfs.yaml:3
+  - pattern: web
+    entrypoint:
+      - node
+      - a b.js
+`.replaceAll(/ # /g, '  # '),
+  )
+  t.test('which podfs reads back', async t => {
+    const again = t.testdir({ 'podfs.yaml': stdout })
+    const { stdout: view } = await podfs(t, ['config', 'view', '-o', 'json'], {
+      cwd: again,
+    })
+    t.match(JSON.parse(view), [
+      { setting: 'logLevel', value: 'info', origin: 'podfs.yaml:1' },
+      { setting: 'clusterDomain', value: 'dev.local' },
+      { setting: 'serviceAccountIssuer' },
+      { setting: 'backend', value: 'fuse' },
+      { setting: 'fuse.answerOpens', value: true, origin: 'podfs.yaml:6' },
+      { setting: 'images', value: [{ pattern: 'web' }] },
+    ])
+  })
+})
+
+t.test('a mistake is one line, and exit code 2', async t => {
+  const cwd = t.testdir({ 'podfs.yaml': 'backand: dir\n' })
+  const { code, stdout, stderr } = await podfs(t, ['config', 'view'], { cwd })
+  t.equal(code, 2)
+  t.equal(stdout, '')
+  t.equal(
+    stderr,
+    'error: podfs.yaml:1:1: backand: no such setting; did you mean backend?\n',
+  )
+})
+
+t.test('another word than view', async t => {
+  const { code, stderr } = await podfs(t, ['config', 'show'])
+  t.equal(code, 2)
+  t.equal(stderr, 'error: unknown command "config show"\n  podfs config view\n')
+})
