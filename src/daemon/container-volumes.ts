@@ -5,12 +5,14 @@ import type { ContainerVolume } from '../runner/launch.ts'
 import { checkHostPath, createEmptyDir } from '../volumes/local-volumes.ts'
 import type { PodVolumes } from '../volumes/pod-volumes.ts'
 import type { Cleanup } from './cleanup.ts'
-import type { SessionDirectory } from './runtime-directory.ts'
 
 interface VolumeProviderOptions {
   readonly pod: Pod
   readonly published: PodVolumes
-  readonly session: SessionDirectory
+  /** Where the published volumes can be bound from. */
+  readonly publishedDirectory: string
+  /** For what is made for this Pod alone. */
+  readonly directory: string
   readonly cleanup: Cleanup
 }
 
@@ -36,12 +38,18 @@ export function volumeProvider(
 
 async function provide(
   volume: Volume,
-  { pod, published, session, cleanup }: VolumeProviderOptions,
+  {
+    pod,
+    published,
+    publishedDirectory,
+    directory,
+    cleanup,
+  }: VolumeProviderOptions,
 ): Promise<ContainerVolume> {
   if (isManagedVolume(volume)) {
     await published.published(volume.name)
     return {
-      path: path.join(session.directory, 'rw', volume.name),
+      path: path.join(publishedDirectory, volume.name),
       readOnly: true,
       recursive: false,
     }
@@ -54,7 +62,7 @@ async function provide(
     }
   const { fsGroup } = pod.spec.securityContext
   const emptyDir = await createEmptyDir(volume.emptyDir ?? { medium: '' }, {
-    directory: path.join(session.directory, 'empty-dir'),
+    directory: path.join(directory, 'empty-dir'),
     name: volume.name,
     ...(fsGroup === undefined ? {} : { fsGroup }),
   })

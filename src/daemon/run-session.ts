@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs'
-import path from 'node:path'
-import { keyOf, objectKey } from '../api/object-key.ts'
-import type { ConfigMap, Container, Pod, Secret } from '../api/types.ts'
+import { keyOf } from '../api/object-key.ts'
+import type { Container, Pod } from '../api/types.ts'
 import {
   createImageMap,
   type ImageMap,
@@ -10,30 +8,21 @@ import {
   unknownImages,
 } from '../runner/images.ts'
 import { OutputLines } from '../runner/output-lines.ts'
-import { defaultPath } from '../runner/environment.ts'
-import { PodRunner } from '../runner/pod-runner.ts'
 import type { PodStatus } from '../runner/pod-status.ts'
-import {
-  createSandboxRuntime,
-  hasBusybox,
-} from '../runner/sandbox/sandbox-runtime.ts'
+import { hasBusybox } from '../runner/sandbox/sandbox-runtime.ts'
 import { Store } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
 import { openBackend } from '../volumes/backend.ts'
-import { PodVolumes } from '../volumes/pod-volumes.ts'
 import { Cleanup } from './cleanup.ts'
-import { volumeProvider } from './container-volumes.ts'
 import { asFailure } from './failures.ts'
 import { thisNode } from './node-info.ts'
+import { outputLabels } from './output-labels.ts'
+import { PodAddresses } from './pod-addresses.ts'
+import { podName, UnappliedChanges } from './pod-notices.ts'
+import { startPodSession } from './pod-session.ts'
 import { refuseChroot } from './refuse-chroot.ts'
-import { podName, restartTeller, UnappliedChanges } from './pod-notices.ts'
-import { podIPFor } from './pod-ip.ts'
-import {
-  createSessionDirectory,
-  listSessions,
-  type SessionDirectory,
-} from './runtime-directory.ts'
+import { createSessionDirectory } from './runtime-directory.ts'
 import {
   choosePod,
   lazyTokens,
@@ -81,7 +70,7 @@ async function start(
   request: RunRequest,
   cleanup: Cleanup,
 ): Promise<RunSession> {
-  const { logger, clock, namespace, settings, places } = request
+  const { logger, namespace, settings, places } = request
   await refuseChroot()
   const images = createImageMap([
     ...settings.images,
@@ -116,56 +105,20 @@ async function start(
     request.notice(
       `this machine has no busybox: ${busyboxWanted.map(({ name }) => name).join(', ')} run with its own sh and tools`,
     )
-  const podIP = pod.spec.hostNetwork
-    ? node.ip
-    : await claimPodIP(places.runtime, session, pod)
-
-  const published = new PodVolumes({
+  const lines = new OutputLines(request.onOutput)
+  lines.setLabels(outputLabels([pod]))
+  const running = await startPodSession(pod, '1', {
     ...request,
-    pod,
-    directory: mount.directory,
-    rootMode: mount.volumeRootMode,
     store,
+    session,
+    mount,
     node,
-    tokens: lazyTokens(request),
-  })
-  cleanup.add('volumes', () => published.close())
-  published.start()
-
-  const runtime = createSandboxRuntime({
-    runtimeDirectory: places.runtime,
-    scratchDirectory: path.join(session.directory, 'sandbox'),
-    hostRoot: request.hostRoot,
-  })
-  cleanup.add('containers', () => runtime.close())
-  const lines = new OutputLines(
-    containers.map(({ name }) => name),
-    request.onOutput,
-  )
-  const inNamespace = (kind: 'Secret' | 'ConfigMap', name: string) =>
-    store.get(objectKey(kind, pod.metadata.namespace, name))
-  const runner = new PodRunner({
-    pod,
-    node,
-    podIP,
-    runtime,
-    clock,
-    logger,
+    addresses: new PodAddresses(places.runtime, session),
     images,
-    clusterDomain: settings.clusterDomain,
-    path: containerPath(process.env['PATH']),
-    secret: name => inNamespace('Secret', name) as Secret | undefined,
-    configMap: name => inNamespace('ConfigMap', name) as ConfigMap | undefined,
-    volume: volumeProvider({ pod, published, session, cleanup }),
-    hostsFile: path.join(session.directory, 'etc-hosts'),
-    hostHosts: () => readFileSync('/etc/hosts', 'utf8'),
-    onOutput: (container, stream, chunk) =>
-      lines.push(container, stream, chunk),
-    onOutputEnd: container => lines.end(container),
-    onStatus: restartTeller(request.notice),
-    onEvent: ({ type, ...event }) =>
-      logger[type === 'Warning' ? 'warn' : 'info'](event, 'event'),
+    tokens: lazyTokens(request),
+    lines,
   })
+  cleanup.add('Pod', () => running.close())
   const unapplied = new UnappliedChanges(pod, request.notice)
   let deleted = false
   cleanup.add(
@@ -178,24 +131,22 @@ async function start(
           request.notice(
             `Pod ${podName(pod)} is gone from its files: ending it`,
           )
-          void runner.terminate()
+          running.terminate()
         } else {
           unapplied.look(object)
-          published.updatePod(object)
-          runner.updatePod(object)
+          running.update(object)
         }
       }
-      runner.wake()
+      running.wake()
     }),
   )
-  runner.start()
   let terminating = false
   return {
     pod,
     deleted: () => deleted,
-    finished: runner.finished,
+    finished: running.finished,
     terminate: () => {
-      void runner.terminate(terminating ? 0 : undefined)
+      running.terminate(terminating ? 0 : undefined)
       terminating = true
     },
     close: () => cleanup.run(),
@@ -215,41 +166,4 @@ function refuseUnknownImages(
     `Pod ${podName(pod)}: ${[first, ...others].map(({ message }) => message).join('\nerror: ')}`,
     { cause: first },
   )
-}
-
-/**
- * Where a program without a directory in its name is looked for: a container's usual PATH,
- * then what the person's own PATH has beyond it (~/.local/bin, a Node from nvm).
- */
-function containerPath(own: string | undefined): string {
-  const usual = defaultPath.split(':')
-  const further = (own ?? '')
-    .split(':')
-    .filter(entry => path.isAbsolute(entry) && !usual.includes(entry))
-  return [...usual, ...new Set(further)].join(':')
-}
-
-/**
- * A loopback address that no other running Pod has. Two Pods that start at the same moment
- * both write down what they want and look again: the one with the higher pid moves on.
- */
-async function claimPodIP(
-  runtime: string,
-  session: SessionDirectory,
-  pod: Pod,
-): Promise<string> {
-  const { namespace, name } = pod.metadata
-  const taken = new Set<string>()
-  for (;;) {
-    for (const { pid, podIP, running } of await listSessions(runtime))
-      if (running && podIP !== undefined && pid !== process.pid)
-        taken.add(podIP)
-    const podIP = podIPFor(namespace, name, taken)
-    await session.update({ pod: podName(pod), podIP })
-    const rivals = (await listSessions(runtime)).filter(
-      other =>
-        other.running && other.podIP === podIP && other.pid < process.pid,
-    )
-    if (rivals.length === 0) return podIP
-  }
 }

@@ -32,9 +32,8 @@ export interface Session extends ProcessIdentity {
   readonly serves?: string
   /** Where its mount is, when that is no longer the first one. */
   readonly mountDirectory?: string
-  /** Of `run`: namespace/name, and the loopback address that is the Pod's. */
-  readonly pod?: string
-  readonly podIP?: string
+  /** Of `run`: namespace/name of its Pods, and the loopback address of each. */
+  readonly pods?: Readonly<Record<string, string>>
 }
 
 export interface SessionDirectory {

@@ -4,7 +4,7 @@ const newline = 0x0a
 const maxLineBytes = 64 * 1024
 
 /**
- * Turns what containers write into `NAME | line` lines, names padded to the longest, one
+ * Turns what containers write into `LABEL | line` lines, labels padded to the longest, one
  * write per call so that lines of two containers never mix.
  *
  * A line that is not finished waits for its end; `end` completes it with a newline. A line
@@ -12,26 +12,32 @@ const maxLineBytes = 64 * 1024
  * cut between two UTF-8 characters. Bytes that are no UTF-8 pass unchanged.
  */
 export class OutputLines {
-  readonly #width: number
   readonly #write: (stream: OutputStream, lines: Buffer) => void
   readonly #pending = new Map<string, Buffer[]>()
+  #labels: ReadonlyMap<string, string> = new Map()
+  #width = 0
 
-  constructor(
-    names: readonly string[],
-    write: (stream: OutputStream, lines: Buffer) => void,
-  ) {
-    this.#width = Math.max(0, ...names.map(name => name.length))
+  constructor(write: (stream: OutputStream, lines: Buffer) => void) {
     this.#write = write
   }
 
-  push(container: string, stream: OutputStream, chunk: Buffer): void {
-    const key = `${stream} ${container}`
+  /** What stands before the lines of each source from now on. */
+  setLabels(labels: ReadonlyMap<string, string>): void {
+    this.#labels = labels
+    this.#width = Math.max(
+      0,
+      ...[...labels.values()].map(({ length }) => length),
+    )
+  }
+
+  push(source: string, stream: OutputStream, chunk: Buffer): void {
+    const key = `${stream} ${source}`
     const end = chunk.lastIndexOf(newline)
     const pending = this.#pending.get(key) ?? []
     if (end === -1) {
       pending.push(chunk)
       this.#pending.set(key, pending)
-      this.#flushLongLine(key, container, stream)
+      this.#flushLongLine(key, source, stream)
       return
     }
     const complete = Buffer.concat([...pending, chunk.subarray(0, end)])
@@ -40,21 +46,21 @@ export class OutputLines {
     else this.#pending.set(key, [rest])
     const lines: Buffer[] = []
     for (const line of splitLines(complete)) lines.push(...pieces(line))
-    this.#writeLines(container, stream, lines)
-    this.#flushLongLine(key, container, stream)
+    this.#writeLines(source, stream, lines)
+    this.#flushLongLine(key, source, stream)
   }
 
-  /** The container has ended: completes what it left unfinished. */
-  end(container: string): void {
+  /** The source has ended: completes what it left unfinished. */
+  end(source: string): void {
     for (const stream of ['stdout', 'stderr'] as const) {
-      const key = `${stream} ${container}`
+      const key = `${stream} ${source}`
       const rest = Buffer.concat(this.#pending.get(key) ?? [])
       this.#pending.delete(key)
-      if (rest.length > 0) this.#writeLines(container, stream, pieces(rest))
+      if (rest.length > 0) this.#writeLines(source, stream, pieces(rest))
     }
   }
 
-  #flushLongLine(key: string, container: string, stream: OutputStream): void {
+  #flushLongLine(key: string, source: string, stream: OutputStream): void {
     const pending = this.#pending.get(key)
     if (pending === undefined) return
     const length = pending.reduce((sum, part) => sum + part.length, 0)
@@ -67,15 +73,16 @@ export class OutputLines {
     } else {
       this.#pending.delete(key)
     }
-    this.#writeLines(container, stream, all)
+    this.#writeLines(source, stream, all)
   }
 
   #writeLines(
-    container: string,
+    source: string,
     stream: OutputStream,
     lines: readonly Buffer[],
   ): void {
-    const prefix = Buffer.from(`${container.padEnd(this.#width)} | `)
+    const label = this.#labels.get(source) ?? source
+    const prefix = Buffer.from(`${label.padEnd(this.#width)} | `)
     const parts = lines.flatMap(line => [prefix, line, Buffer.of(newline)])
     this.#write(stream, Buffer.concat(parts))
   }

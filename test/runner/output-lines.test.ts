@@ -4,9 +4,10 @@ import { OutputLines } from '../../src/runner/output-lines.ts'
 
 function collect(names = ['web', 'sidecar']) {
   const written: string[] = []
-  const lines = new OutputLines(names, (stream, bytes) =>
+  const lines = new OutputLines((stream, bytes) =>
     written.push(`${stream}: ${bytes.toString()}`),
   )
+  lines.setLabels(new Map(names.map(name => [name, name])))
   const push = (name: string, text: string | Buffer) =>
     lines.push(name, 'stdout', Buffer.from(text))
   return { lines, push, written }
@@ -19,6 +20,24 @@ t.test('prefixes each line, padded to the longest name', async t => {
   t.same(written, [
     'stdout: web     | one\nweb     | two\n',
     'stdout: sidecar | \n',
+  ])
+})
+
+t.test('a label may change, and the padding with it', async t => {
+  const { lines, push, written } = collect(['c'])
+  push('c', 'one\nha')
+  lines.setLabels(
+    new Map([
+      ['c', 'web/c'],
+      ['d', 'db/main'],
+    ]),
+  )
+  push('c', 'lf\n')
+  push('d', 'x\n')
+  t.same(written, [
+    'stdout: c | one\n',
+    'stdout: web/c   | half\n',
+    'stdout: db/main | x\n',
   ])
 })
 
@@ -68,7 +87,7 @@ t.test('a character is never cut', async t => {
 
 t.test('bytes that are no UTF-8 pass', async t => {
   const parts: Buffer[] = []
-  const lines = new OutputLines(['c'], (_, bytes) => parts.push(bytes))
+  const lines = new OutputLines((_, bytes) => parts.push(bytes))
   lines.push('c', 'stdout', Buffer.from([0xff, 0x80, 0x0a]))
   t.same(parts, [Buffer.from([0x63, 0x20, 0x7c, 0x20, 0xff, 0x80, 0x0a])])
   const long = Buffer.alloc(200_000, 0x80)

@@ -1,0 +1,154 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { objectKey } from '../api/object-key.ts'
+import type { Finding } from '../api/report.ts'
+import type { ConfigMap, NodeInfo, Pod, Secret } from '../api/types.ts'
+import { defaultPath } from '../runner/environment.ts'
+import type { ImageMap } from '../runner/images.ts'
+import type { OutputLines } from '../runner/output-lines.ts'
+import { PodRunner } from '../runner/pod-runner.ts'
+import type { PodStatus } from '../runner/pod-status.ts'
+import { createSandboxRuntime } from '../runner/sandbox/sandbox-runtime.ts'
+import type { Store } from '../store/store.ts'
+import type { TokenManager } from '../tokens/token-manager.ts'
+import type { Backend } from '../volumes/backend.ts'
+import { PodVolumes } from '../volumes/pod-volumes.ts'
+import { Cleanup } from './cleanup.ts'
+import { volumeProvider } from './container-volumes.ts'
+import { outputSource } from './output-labels.ts'
+import type { PodAddresses } from './pod-addresses.ts'
+import { restartTeller } from './pod-notices.ts'
+import type { SessionDirectory } from './runtime-directory.ts'
+import type { SessionOptions } from './session.ts'
+
+/** What all Pods of one `podfs run` share. */
+export interface PodSessionContext extends SessionOptions {
+  readonly store: Store
+  readonly session: SessionDirectory
+  /** One mount; each Pod has a directory of its own in it. */
+  readonly mount: Backend
+  readonly node: NodeInfo
+  readonly addresses: PodAddresses
+  readonly images: ImageMap
+  readonly tokens: () => Promise<TokenManager>
+  readonly lines: OutputLines
+  readonly hostRoot: boolean
+  readonly notice: (text: string) => void
+}
+
+/** One run of one Pod: its volumes, its processes, and all that was made for them. */
+export interface PodSession {
+  /** As it was started. */
+  readonly pod: Pod
+  readonly finished: Promise<PodStatus>
+  /** Labels and annotations are live; the rest of the spec is as it was started. */
+  update(pod: Pod): void
+  /** Objects have changed: what waits for one of them is tried again now. */
+  wake(): void
+  /** Ends the Pod as its deletion does; a further call can only shorten the grace period. */
+  terminate(gracePeriodSeconds?: number): void
+  /** Undoes everything; the Pod has finished. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts one Pod. Resolves as soon as it is under way; its containers wait by themselves for
+ * volumes and objects that are not there yet. `id`: unique among all starts of the session.
+ */
+export async function startPodSession(
+  pod: Pod,
+  id: string,
+  context: PodSessionContext,
+): Promise<PodSession> {
+  const { logger, session, mount, node, store, lines } = context
+  const cleanup = new Cleanup(logger)
+  const directory = path.join(session.directory, 'pods', id)
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  cleanup.add('directory', () => rm(directory, { recursive: true }))
+  const podIP = pod.spec.hostNetwork
+    ? node.ip
+    : await context.addresses.claim(pod)
+
+  let terminating = false
+  const volumesDirectory = path.join(mount.directory, id)
+  const published = new PodVolumes({
+    ...context,
+    pod,
+    directory: volumesDirectory,
+    rootMode: mount.volumeRootMode,
+    // What a Pod on its way out still misses, nobody has to mend.
+    report: (finding: Finding) => {
+      if (!terminating) context.report(finding)
+    },
+  })
+  cleanup.add('volumes', async () => {
+    await published.close()
+    await rm(volumesDirectory, { recursive: true, force: true })
+  })
+  published.start()
+
+  const runtime = createSandboxRuntime({
+    runtimeDirectory: context.places.runtime,
+    scratchDirectory: path.join(directory, 'sandbox'),
+    hostRoot: context.hostRoot,
+  })
+  cleanup.add('containers', () => runtime.close())
+  const inNamespace = (kind: 'Secret' | 'ConfigMap', name: string) =>
+    store.get(objectKey(kind, pod.metadata.namespace, name))
+  const runner = new PodRunner({
+    pod,
+    node,
+    podIP,
+    runtime,
+    clock: context.clock,
+    logger,
+    images: context.images,
+    clusterDomain: context.settings.clusterDomain,
+    path: containerPath(process.env['PATH']),
+    secret: name => inNamespace('Secret', name) as Secret | undefined,
+    configMap: name => inNamespace('ConfigMap', name) as ConfigMap | undefined,
+    volume: volumeProvider({
+      pod,
+      published,
+      publishedDirectory: path.join(session.directory, 'rw', id),
+      directory,
+      cleanup,
+    }),
+    hostsFile: path.join(directory, 'etc-hosts'),
+    hostHosts: () => readFileSync('/etc/hosts', 'utf8'),
+    onOutput: (container, stream, chunk) =>
+      lines.push(outputSource(pod, container), stream, chunk),
+    onOutputEnd: container => lines.end(outputSource(pod, container)),
+    onStatus: restartTeller(context.notice),
+    onEvent: ({ type, ...event }) =>
+      logger[type === 'Warning' ? 'warn' : 'info'](event, 'event'),
+  })
+  runner.start()
+  return {
+    pod,
+    finished: runner.finished,
+    update: newer => {
+      published.updatePod(newer)
+      runner.updatePod(newer)
+    },
+    wake: () => runner.wake(),
+    terminate: gracePeriodSeconds => {
+      terminating = true
+      void runner.terminate(gracePeriodSeconds)
+    },
+    close: () => cleanup.run(),
+  }
+}
+
+/**
+ * Where a program without a directory in its name is looked for: a container's usual PATH,
+ * then what the person's own PATH has beyond it (~/.local/bin, a Node from nvm).
+ */
+export function containerPath(own: string | undefined): string {
+  const usual = defaultPath.split(':')
+  const further = (own ?? '')
+    .split(':')
+    .filter(entry => path.isAbsolute(entry) && !usual.includes(entry))
+  return [...usual, ...new Set(further)].join(':')
+}
