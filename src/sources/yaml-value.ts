@@ -9,7 +9,7 @@ import {
   type YAMLMap,
 } from 'yaml'
 import type { Value } from '../api/value.ts'
-import { resolvePlainScalar } from './yaml-scalar.ts'
+import { resolvePlainScalar } from '../api/go-yaml-scalar.ts'
 
 /** Something that YAML allows and Kubernetes does not, and where it stands. */
 export class YamlValueError extends Error {

@@ -20,6 +20,8 @@ function forms(...all: readonly string[]): string[] {
 }
 
 const float = /^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$/
+/** What begins with a point goes to Go's ParseFloat, which takes `_` between digits. */
+const fraction = /^\.[0-9](_?[0-9])*([eE][-+]?[0-9](_?[0-9])*)?$/
 const integer =
   /^([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))$/
 const special = /^([-+]?)\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$/
@@ -36,25 +38,36 @@ export function resolvePlainScalar(
     if (infinite[3] !== undefined) return Number.NaN
     return infinite[1] === '-' ? -Infinity : Infinity
   }
-  const plain = text.startsWith('.') ? text : text.replaceAll('_', '')
-  const parts = integer.exec(plain)
-  if (parts !== null) {
-    const [, sign, hex, binary, octal, decimal] = parts
-    const magnitude =
-      hex !== undefined
-        ? Number.parseInt(hex, 16)
-        : binary !== undefined
-          ? Number.parseInt(binary, 2)
-          : octal !== undefined
-            ? Number.parseInt(octal, 8)
-            : Number(decimal)
-    // Not -0, which would read as `-0` in a string.
-    return magnitude === 0 ? 0 : sign === '-' ? -magnitude : magnitude
-  }
-  if (float.test(plain)) {
+  const plain = text.replaceAll('_', '')
+  const whole = text.startsWith('.') ? undefined : resolveInteger(plain)
+  if (whole !== undefined) return whole
+  if (text.startsWith('.') ? fraction.test(text) : float.test(plain)) {
     const value = Number(plain)
     // 1e400 is out of range for Go's ParseFloat, so it stays a string.
     if (Number.isFinite(value)) return value
   }
   return text
+}
+
+/** `undefined` for what is no integer, or none of 64 bits. */
+function resolveInteger(plain: string): number | undefined {
+  // A sign after 0b is an oversight of go-yaml's: it gives the rest to ParseInt.
+  const signed = /^0b([-+][01]+)$/.exec(plain)?.[1]
+  if (signed !== undefined) return resolveInteger(signed.replace(/^./, '$&0b'))
+  const parts = integer.exec(plain)
+  if (parts === null) return undefined
+  const [, sign = '', hex, binary, octal, decimal] = parts
+  const magnitude = BigInt(
+    hex !== undefined
+      ? `0x${hex}`
+      : binary !== undefined
+        ? `0b${binary}`
+        : octal !== undefined
+          ? `0o${octal}`
+          : (decimal ?? '0'),
+  )
+  const largest =
+    sign === '' ? 2n ** 64n - 1n : sign === '-' ? 2n ** 63n : 2n ** 63n - 1n
+  if (magnitude > largest) return undefined
+  return Number(sign === '-' ? -magnitude : magnitude)
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { resolvePlainScalar } from '../../src/sources/yaml-scalar.ts'
+import { resolvePlainScalar } from '../../src/api/go-yaml-scalar.ts'
 
 /** Each asked of kubectl 1.32: `kubectl label --local -o json -f FILE a=b`. */
 const cases: Readonly<Record<string, null | boolean | number | string>> = {
