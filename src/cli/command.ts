@@ -1,10 +1,14 @@
 import type { Context } from './context.ts'
 import type { Options, ParsedOptions } from './options.ts'
 
-/** One command of the program. */
-export interface Command {
+interface Named {
   readonly name: string
+  readonly aliases?: readonly string[]
   readonly summary: string
+}
+
+/** One command of the program. */
+export interface Command extends Named {
   /** Each way to call it, without `podfs`. */
   readonly usage: readonly string[]
   readonly description?: string
@@ -15,4 +19,9 @@ export interface Command {
   readonly options: Options
   /** Resolves with the exit code; throws a Failure for the person at the terminal. */
   run(context: Context, options: ParsedOptions): Promise<number>
+}
+
+/** A word that only goes before commands, such as `create`. */
+export interface CommandGroup extends Named {
+  readonly commands: readonly (Command | CommandGroup)[]
 }

@@ -7,6 +7,8 @@ export interface Option {
   readonly short?: string
   /** The word for the value in the help text; a flag without one takes no value. */
   readonly value?: string
+  /** What the flag alone means; a value then follows only after `=`, as in `--dry-run=client`. */
+  readonly bare?: string
   readonly repeatable?: boolean
   readonly help: string
 }
@@ -87,7 +89,7 @@ function parse(
 ): { values: Record<string, unknown>; positionals: string[] } {
   try {
     return parseArgs({
-      args: [...argv],
+      args: normalized(argv, options),
       allowPositionals: true,
       options: Object.fromEntries(
         Object.entries(options).map(([name, { short, value }]) => [
@@ -111,19 +113,48 @@ function parse(
         ...(meant === undefined ? {} : { fix: `did you mean --${meant}?` }),
       })
     }
-    const missing = /--(\S+) <value>' argument (missing|is ambiguous)/.exec(
-      message,
-    )?.[1]
-    if (missing !== undefined)
-      throw new Failure(
-        'usage',
-        `--${missing} needs a ${options[missing]?.value ?? 'value'}`,
-        { cause: error },
-      )
+    const [, missing, how] =
+      /--(\S+)(?: <value>)?' argument (missing|is ambiguous)/.exec(message) ??
+      []
+    if (missing !== undefined) {
+      const value = options[missing]?.value ?? 'value'
+      throw new Failure('usage', `--${missing} needs a ${value}`, {
+        cause: error,
+        ...(how === 'missing'
+          ? {}
+          : { fix: `if it begins with a dash: --${missing}=${value}` }),
+      })
+    }
     throw new Failure(
       'usage',
       message.replace(/\. To specify .*$/s, '').replace(/\.$/, ''),
       { cause: error },
     )
   }
+}
+
+/**
+ * kubectl's ways to write a flag that parseArgs does not know: `-o=yaml`, `--flag=true`,
+ * `--flag=false`, and a flag whose value may be left out.
+ */
+function normalized(argv: readonly string[], options: Options): string[] {
+  const end = argv.indexOf('--')
+  const flags = end === -1 ? argv : argv.slice(0, end)
+  return [
+    ...flags.flatMap(word => normalizedFlag(word, options)),
+    ...argv.slice(flags.length),
+  ]
+}
+
+function normalizedFlag(word: string, options: Options): string[] {
+  const [, short, rest = ''] = /^-([a-z])=(.*)$/s.exec(word) ?? []
+  if (short !== undefined) return [`-${short}${rest}`]
+  const [, name = '', given] = /^--([^=]+)(?:=(.*))?$/s.exec(word) ?? []
+  const option = Object.hasOwn(options, name) ? options[name] : undefined
+  if (option === undefined) return [word]
+  if (given === undefined)
+    return [option.bare === undefined ? word : `--${name}=${option.bare}`]
+  if (option.value !== undefined) return [word]
+  if (given === 'true') return [`--${name}`]
+  return given === 'false' ? [] : [word]
 }

@@ -1,22 +1,24 @@
 import { nearest } from '../util/edit-distance.ts'
 import { Failure } from '../util/failure.ts'
-import type { Command } from './command.ts'
+import type { Command, CommandGroup } from './command.ts'
 import { configCommand } from './config.ts'
 import type { Context } from './context.ts'
+import { createCommand } from './create.ts'
 import { doctorCommand } from './doctor.ts'
 import { exitCodes } from './exit-codes.ts'
-import { helpOfCommand, helpOfProgram } from './help.ts'
+import { helpOfCommand, helpOfGroup, helpOfProgram } from './help.ts'
 import { mountCommand } from './mount.ts'
 import { parseOptions } from './options.ts'
 import { runCommand } from './run.ts'
 import { unmountCommand } from './unmount.ts'
 import { validateCommand } from './validate.ts'
 
-const commands: readonly Command[] = [
+const commands: CommandGroup['commands'] = [
   mountCommand,
   unmountCommand,
   runCommand,
   validateCommand,
+  createCommand,
   doctorCommand,
   configCommand,
 ]
@@ -45,28 +47,89 @@ async function dispatch(context: Context, version: string): Promise<number> {
     context.stdout.write(`podfs ${version}\n`)
     return exitCodes.done
   }
-  if (name === undefined || ['--help', '-h', 'help'].includes(name)) {
-    const wanted = commands.find(command => command.name === rest[0])
-    const help =
-      wanted === undefined ? helpOfProgram(commands) : helpOfCommand(wanted)
-    const stream = name === undefined ? context.stderr : context.stdout
-    stream.write(help)
-    return name === undefined ? exitCodes.usage : exitCodes.done
+  if (name === undefined) {
+    context.stderr.write(helpOfProgram(commands))
+    return exitCodes.usage
   }
-  const command = commands.find(command => command.name === name)
-  if (command === undefined) {
-    const meant = nearest(
-      name,
-      commands.map(({ name }) => name),
-    )
-    throw new Failure('usage', `unknown command "${name}"`, {
-      fix:
-        meant === undefined ? 'podfs --help' : `did you mean podfs ${meant}?`,
-    })
-  }
-  if (rest.includes('--help') || rest.includes('-h')) {
-    context.stdout.write(helpOfCommand(command))
+  if (['--help', '-h', 'help'].includes(name)) {
+    const { words, command } = commandAt(rest)
+    context.stdout.write(helpOf(words, command))
     return exitCodes.done
   }
-  return await command.run(context, parseOptions(rest, command.options))
+  const { words, command, rest: args } = commandAt(context.argv)
+  const helpWanted = args.includes('--help') || args.includes('-h')
+  if (helpWanted || command === undefined || 'commands' in command) {
+    if (!helpWanted && args.length > 0)
+      throw new Failure('usage', `unknown flag ${args[0]}`, {
+        fix: `${['podfs', ...words].join(' ')} --help`,
+      })
+    const stream = helpWanted ? context.stdout : context.stderr
+    stream.write(helpOf(words, command))
+    return helpWanted ? exitCodes.done : exitCodes.usage
+  }
+  return await command.run(context, parseOptions(args, command.options))
+}
+
+function helpOf(
+  words: readonly string[],
+  command: Command | CommandGroup | undefined,
+): string {
+  if (command === undefined) return helpOfProgram(commands)
+  return 'commands' in command
+    ? helpOfGroup(words.join(' '), command)
+    : helpOfCommand(command)
+}
+
+interface Found {
+  /** Those that name it, such as `create`, `secret`. */
+  readonly words: readonly string[]
+  /** `undefined`: the program itself. */
+  readonly command: Command | CommandGroup | undefined
+  readonly rest: readonly string[]
+}
+
+/** The command, or group of commands, that argv begins with. */
+function commandAt(argv: readonly string[]): Found {
+  let command: Command | CommandGroup | undefined
+  for (let i = 0; ; i++) {
+    const words = argv.slice(0, i)
+    const candidates = i === 0 ? commands : subcommandsOf(command)
+    const word = argv[i]
+    if (candidates === undefined || word === undefined || word.startsWith('-'))
+      return { words, command, rest: argv.slice(i) }
+    command = candidates.find(
+      ({ name, aliases }) => name === word || aliases?.includes(word),
+    )
+    if (command === undefined) throw unknownCommand(words, word, candidates)
+  }
+}
+
+function subcommandsOf(
+  command: Command | CommandGroup | undefined,
+): CommandGroup['commands'] | undefined {
+  return command !== undefined && 'commands' in command
+    ? command.commands
+    : undefined
+}
+
+function unknownCommand(
+  words: readonly string[],
+  word: string,
+  candidates: CommandGroup['commands'],
+): Failure {
+  const meant = nearest(
+    word,
+    candidates.map(({ name }) => name),
+  )
+  const podfs = ['podfs', ...words].join(' ')
+  return new Failure(
+    'usage',
+    `unknown command "${[...words, word].join(' ')}"`,
+    {
+      fix:
+        meant === undefined
+          ? `${podfs} --help`
+          : `did you mean ${podfs} ${meant}?`,
+    },
+  )
 }

@@ -7,6 +7,7 @@ const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
 const subdomain = String.raw`${label}(\.${label})*`
 const qualifiedName = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]'
 const labelValue = `(${qualifiedName})?`
+const envName = '[-._a-zA-Z][-._a-zA-Z0-9]*'
 const configKey = '[-._a-zA-Z0-9]+'
 
 export function dns1123Subdomain(value: string): string[] {
@@ -78,9 +79,22 @@ export function validLabelValue(value: string): string[] {
   ]
 }
 
+/** A key of an env file: IsEnvVarName, which v1.34 asks nowhere else. */
+export function validEnvFileKey(value: string): string[] {
+  return [
+    ...pattern(
+      value,
+      envName,
+      "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit",
+      ['my.env-name', 'MY_ENV.NAME', 'MyEnvName1'],
+    ),
+    ...noParentDirectory(value),
+  ]
+}
+
 /** A key of a ConfigMap or Secret; it becomes a file name. */
 export function validConfigKey(value: string): string[] {
-  const wrong = [
+  return [
     ...maxLength(value, 253),
     ...pattern(
       value,
@@ -88,11 +102,8 @@ export function validConfigKey(value: string): string[] {
       "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
       ['key.name', 'KEY_NAME', 'key-name'],
     ),
+    ...noParentDirectory(value),
   ]
-  if (value === '.') return [...wrong, "must not be '.'"]
-  if (value === '..') return [...wrong, "must not be '..'"]
-  if (value.startsWith('..')) return [...wrong, "must not start with '..'"]
-  return wrong
 }
 
 /** Since v1.34 nearly anything is a name of an environment variable. */
@@ -102,6 +113,13 @@ export function validEnvName(value: string): string[] {
     : [
         "a valid environment variable name must consist only of printable ASCII characters other than '='",
       ]
+}
+
+/** hasChDirPrefix. */
+function noParentDirectory(value: string): string[] {
+  if (value === '.') return ["must not be '.'"]
+  if (value === '..') return ["must not be '..'"]
+  return value.startsWith('..') ? ["must not start with '..'"] : []
 }
 
 function matches(value: string, format: string): boolean {
