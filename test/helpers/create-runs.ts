@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { CreateCase } from '../fixtures/create/cases.ts'
+import type { TextOutput } from '../../src/cli/context.ts'
 import { runProgram } from '../../src/cli/program.ts'
 import { systemClock } from '../../src/util/clock.ts'
 
@@ -67,34 +68,45 @@ export async function askKubectl(
   })
 }
 
-/** podfs in this process, so that hundreds of calls take no time. */
 export async function askPodfs(kase: CreateCase): Promise<Outcome> {
   return await inItsDirectory(kase, async cwd => {
-    const seen = { stdout: '', stderr: '' }
-    const outputTo = (name: keyof typeof seen) => ({
-      write: (text: string | Uint8Array) => {
-        seen[name] += Buffer.from(text).toString('utf8')
-      },
+    const { code, stdout, stderr } = await podfsHere(argsOf(kase), {
+      cwd,
+      env: { ...kase.env },
     })
-    const code = await runProgram(
-      {
-        stdout: outputTo('stdout'),
-        stderr: outputTo('stderr'),
-        logFd: 2,
-        stderrIsTerminal: false,
-        colour: false,
-        env: { ...kase.env },
-        uid: 1000,
-        cwd,
-        argv: argsOf(kase),
-        clock: systemClock,
-        onSignal: () => () => {},
-      },
-      'test',
-    )
-    const error = code === 0 ? '' : firstLine(seen.stderr)
-    return { ok: code === 0, stdout: seen.stdout, error }
+    const error = code === 0 ? '' : firstLine(stderr)
+    return { ok: code === 0, stdout, error }
   })
+}
+
+/** podfs in this process, so that hundreds of calls take no time. */
+export async function podfsHere(
+  args: readonly string[],
+  { cwd, env = {} }: { cwd: string; env?: NodeJS.ProcessEnv },
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const seen = { stdout: '', stderr: '' }
+  const outputTo = (name: keyof typeof seen): TextOutput => ({
+    write: text => {
+      seen[name] += Buffer.from(text).toString('utf8')
+    },
+  })
+  const code = await runProgram(
+    {
+      stdout: outputTo('stdout'),
+      stderr: outputTo('stderr'),
+      logFd: 2,
+      stderrIsTerminal: false,
+      colour: false,
+      env,
+      uid: 1000,
+      cwd,
+      argv: args,
+      clock: systemClock,
+      onSignal: () => () => {},
+    },
+    'test',
+  )
+  return { code, ...seen }
 }
 
 function firstLine(text: string): string {
