@@ -45,6 +45,15 @@ const cases: Readonly<Record<string, null | boolean | number | string>> = {
   '012345678901234567890': 12345678901234567000,
   '-': '-',
   '1.2.3': '1.2.3',
+  '0b-1': -1,
+  '0b+11': 3,
+  '-0b-1': '-0b-1',
+  '.5_0': 0.5,
+  '.5e1_0': 5e9,
+  '._5': '._5',
+  '0x1ffffffffffffffff': '0x1ffffffffffffffff',
+  '0o7777777777777777777777777': '0o7777777777777777777777777',
+  '-9223372036854775808': -(2 ** 63),
 }
 for (const [text, expected] of Object.entries(cases)) {
   t.equal(resolvePlainScalar(text), expected, text)

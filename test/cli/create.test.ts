@@ -281,8 +281,12 @@ t.test('any user may create', async t => {
     {
       // Without tap's own part of it, which would write its notes where it may not.
       wrapper: [
-        ...['env', '-u', 'NODE_OPTIONS'],
-        ...['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'],
+        'env',
+        '--unset=NODE_OPTIONS',
+        'setpriv',
+        '--reuid=65534',
+        '--regid=65534',
+        '--clear-groups',
       ],
     },
   )

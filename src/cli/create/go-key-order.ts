@@ -11,7 +11,7 @@ export function inGoOrder(keys: Iterable<string>): string[] {
     .sort((a, b) => (isLess(a, b) ? -1 : isLess(b, a) ? 1 : 0))
 }
 
-export function isLess(a: string, b: string): boolean {
+function isLess(a: string, b: string): boolean {
   const [left, right] = [Array.from(a), Array.from(b)]
   const length = Math.min(left.length, right.length)
   for (let i = 0; i < length; i++) {

@@ -85,8 +85,8 @@ export abstract class NewObject {
       case 'json':
         return `${goJson(this.tree(), '    ')}\n`
       case 'name':
-        return `${this.kind.toLowerCase()}/${this.name}\n`
     }
+    return `${this.kind.toLowerCase()}/${this.name}\n`
   }
 
   /** Some of the data, in the order of Go's maps in JSON. */

@@ -34,11 +34,11 @@ const sharedOptions = {
 
 /** A command of `podfs create`: everything but how the object is filled. */
 export interface ObjectCommand extends Omit<Command, 'run'> {
-  make(
+  readonly make: (
     identity: Identity,
     options: ParsedOptions,
     context: Context,
-  ): Promise<NewObject>
+  ) => Promise<NewObject>
 }
 
 export function objectCommand({ make, ...command }: ObjectCommand): Command {
