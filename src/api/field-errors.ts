@@ -6,7 +6,8 @@ export function required(detail = ''): string {
   return detail === '' ? 'Required value' : `Required value: ${detail}`
 }
 
-export function invalid(value: string | number, detail: string): string {
+/** Structs and maps are printed as JSON, as the API server does since v1.33. */
+export function invalid(value: unknown, detail: string): string {
   return `Invalid value: ${JSON.stringify(value)}: ${detail}`
 }
 

@@ -59,6 +59,25 @@ export interface ConfigMap extends ObjectBase {
 export interface Pod extends ObjectBase {
   readonly kind: 'Pod'
   readonly spec: PodSpec
+  /** Absent for a Pod that stands in a manifest itself. */
+  readonly workload?: Workload
+}
+
+export type WorkloadKind =
+  | 'Deployment'
+  | 'StatefulSet'
+  | 'DaemonSet'
+  | 'ReplicaSet'
+  | 'ReplicationController'
+  | 'Job'
+  | 'CronJob'
+
+/** The object of whose template a Pod is made. */
+export interface Workload {
+  readonly kind: WorkloadKind
+  readonly name: string
+  /** Where the template stands in that object: `spec.template`. */
+  readonly templatePath: string
 }
 
 export type KubeObject = Secret | ConfigMap | Pod

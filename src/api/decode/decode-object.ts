@@ -1,5 +1,6 @@
 import type { Finding } from '../report.ts'
-import { kinds, workloadKinds } from '../schema/kinds.ts'
+import { kinds } from '../schema/kinds.ts'
+import { workloads } from '../schema/workloads.ts'
 import type {
   ConfigMap,
   KubeObject,
@@ -7,14 +8,15 @@ import type {
   ObjectMeta,
   ObjectSource,
   Pod,
-  PodSpec,
   Secret,
-  Volume,
+  WorkloadKind,
 } from '../types.ts'
 import { validateConfigMap, validateSecret } from '../validation/data.ts'
 import { validateMetadata } from '../validation/metadata.ts'
 import { validatePod } from '../validation/pod.ts'
 import { describeType, isMapping, type Value } from '../value.ts'
+import { buildMetadata, buildPodSpec } from './build-pod.ts'
+import { decodeWorkload } from './decode-workload.ts'
 import { FindingList } from './finding-list.ts'
 import { decodeStruct, type Decoded } from './struct-decoder.ts'
 
@@ -57,25 +59,54 @@ export function decodeObject(
   }
   const object = identify(kind, value, options.namespace)
   const findings = new FindingList(source, object)
-  if (!isObjectKind(kind)) {
-    findings.add('ignored', '', ignoredKind(kind))
-    return { objects: [], findings: findings.sorted() }
-  }
-  if (apiVersion !== 'v1') {
-    findings.reject(
-      'apiVersion',
-      `no matches for kind ${JSON.stringify(kind)} in version ${JSON.stringify(apiVersion)}`,
-      `apiVersion: v1`,
+  const expected = expectedVersion(kind, apiVersion)
+  if (expected === undefined) {
+    findings.add(
+      'ignored',
+      '',
+      `ignored: podfs does nothing with ${/^[AEIO]/.test(kind) ? 'an' : 'a'} ${kind}`,
     )
     return { objects: [], findings: findings.sorted() }
   }
-  const decoded = decodeStruct(kinds[kind], value, '', findings)
-  const result = build(kind, decoded, source, options)
-  validate(result, findings)
+  if (apiVersion !== expected) {
+    findings.reject(
+      'apiVersion',
+      `no matches for kind ${JSON.stringify(kind)} in version ${JSON.stringify(apiVersion)}`,
+      `apiVersion: ${expected}`,
+    )
+    return { objects: [], findings: findings.sorted() }
+  }
+  const result = isWorkloadKind(kind)
+    ? decodeWorkload(kind, value, source, options, findings)
+    : decodeKind(kind as ObjectKind, value, source, options, findings)
   return {
     objects: findings.rejected ? [] : [result],
     findings: findings.sorted(),
   }
+}
+
+function decodeKind(
+  kind: ObjectKind,
+  value: Value,
+  source: ObjectSource,
+  options: DecodeOptions,
+  findings: FindingList,
+): KubeObject {
+  const decoded = decodeStruct(kinds[kind], value, '', findings)
+  const result = build(kind, decoded, source, options)
+  validate(result, findings)
+  return result
+}
+
+/**
+ * The version of a kind that podfs reads; undefined for what it ignores. A group with a dot
+ * is a custom resource's: a Job of batch.volcano.sh is none of Kubernetes's own.
+ */
+function expectedVersion(kind: string, apiVersion: string): string | undefined {
+  const [group = ''] = apiVersion.split('/')
+  if (apiVersion.includes('/') && group.includes('.')) return undefined
+  if (isObjectKind(kind)) return 'v1'
+  return isWorkloadKind(kind) ? workloads[kind].apiVersion : undefined
 }
 
 function decodeList(
@@ -110,10 +141,8 @@ function isObjectKind(kind: string): kind is ObjectKind {
   return Object.hasOwn(kinds, kind)
 }
 
-function ignoredKind(kind: string): string {
-  return workloadKinds.has(kind)
-    ? `ignored: podfs does not run a ${kind} yet; give it the Pod`
-    : `ignored: podfs does nothing with a ${kind}`
+function isWorkloadKind(kind: string): kind is WorkloadKind {
+  return Object.hasOwn(workloads, kind)
 }
 
 function refuse(source: ObjectSource, message: string): DecodeResult {
@@ -136,7 +165,9 @@ function identify(
   return {
     kind,
     // Of a kind that podfs does not know, it does not know either whether it has a namespace.
-    ...(isObjectKind(kind) && { namespace: text('namespace') || namespace }),
+    ...((isObjectKind(kind) || isWorkloadKind(kind)) && {
+      namespace: text('namespace') || namespace,
+    }),
     name: text('name') || text('generateName') || '(no name)',
   }
 }
@@ -165,21 +196,6 @@ function build(
   return { kind, metadata, source, spec: buildPodSpec(decoded['spec']) }
 }
 
-function buildMetadata(decoded: unknown, options: DecodeOptions): ObjectMeta {
-  const metadata = (decoded ?? {}) as Partial<ObjectMeta>
-  return {
-    name: metadata.name ?? '',
-    namespace: metadata.namespace ?? options.namespace,
-    // The store gives one when the object first appears.
-    uid: metadata.uid ?? '',
-    labels: metadata.labels ?? new Map(),
-    annotations: metadata.annotations ?? new Map(),
-    ...(metadata.creationTimestamp !== undefined && {
-      creationTimestamp: metadata.creationTimestamp,
-    }),
-  }
-}
-
 function buildSecret(
   decoded: Decoded,
   metadata: ObjectMeta,
@@ -196,56 +212,6 @@ function buildSecret(
     type: decoded['type'] as string,
     data,
     immutable: decoded['immutable'] === true,
-  }
-}
-
-/** Defaults that hang on more than one field (specification, 4.1 and 6.17). */
-function buildPodSpec(decoded: unknown): PodSpec {
-  // Without a spec: what an empty one becomes, so that validation has something to read.
-  // The table has told of it.
-  const podSpec = kinds.Pod.fields['spec']?.type
-  const spec = (decoded ??
-    (typeof podSpec === 'object' && 'struct' in podSpec
-      ? decodeStruct(podSpec.struct(), null, 'spec', quiet())
-      : {})) as PodSpec & { readonly serviceAccount?: string }
-  const grace = spec.terminationGracePeriodSeconds
-  return {
-    ...spec,
-    volumes: spec.volumes.map(withSource),
-    containers: spec.containers?.map(withRequests),
-    initContainers: spec.initContainers.map(withRequests),
-    // A negative grace is stored as 1 (specification, 4.1).
-    terminationGracePeriodSeconds: grace < 0 ? 1 : grace,
-    serviceAccountName:
-      spec.serviceAccountName === 'default'
-        ? (spec.serviceAccount ?? 'default')
-        : spec.serviceAccountName,
-  }
-}
-
-function quiet(): FindingList {
-  const nowhere = { path: '', line: 1, column: 1 }
-  return new FindingList({ ...nowhere, positionOf: () => nowhere }, undefined)
-}
-
-/** pkg/apis/core/v1/defaults.go:66: a volume without a source is an emptyDir. */
-function withSource(volume: Volume): Volume {
-  return Object.keys(volume).some(key => key !== 'name')
-    ? volume
-    : { ...volume, emptyDir: { medium: '' } }
-}
-
-/** SetDefaults_ResourceList: what is limited and not requested is requested at the limit. */
-function withRequests(
-  container: PodSpec['containers'][number],
-): PodSpec['containers'][number] {
-  const { limits, requests } = container.resources
-  return {
-    ...container,
-    resources: {
-      ...container.resources,
-      requests: new Map([...limits, ...requests]),
-    },
   }
 }
 

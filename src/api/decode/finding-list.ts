@@ -10,20 +10,36 @@ import type { ObjectSource } from '../types.ts'
 export class FindingList {
   readonly #source: ObjectSource
   readonly #object: NonNullable<Finding['object']> | undefined
-  readonly #findings: Finding[] = []
-  readonly #undecoded: string[] = []
+  readonly #prefix: string
+  readonly #findings: Finding[]
+  readonly #undecoded: string[]
 
-  constructor(source: ObjectSource, object: Finding['object']) {
+  constructor(
+    source: ObjectSource,
+    object: Finding['object'],
+    whole?: FindingList,
+    prefix = '',
+  ) {
     this.#source = source
     this.#object = object
+    this.#prefix = prefix
+    this.#findings = whole === undefined ? [] : whole.#findings
+    this.#undecoded = whole === undefined ? [] : whole.#undecoded
+  }
+
+  /** The same list, for whoever knows only a part of the object: the Pod in a template. */
+  at(path: string): FindingList {
+    const prefix = `${this.#prefix}${path}.`
+    return new FindingList(this.#source, this.#object, this, prefix)
   }
 
   add(
     treatment: Exclude<Treatment, 'supported'>,
-    fieldPath: string,
+    path: string,
     message: string,
     fix?: string,
   ): void {
+    const fieldPath = `${this.#prefix}${path}`
     this.#findings.push({
       treatment,
       position: this.#source.positionOf(fieldPath),
@@ -36,13 +52,14 @@ export class FindingList {
 
   /** For the decoder: the value at this path is not usable. */
   refuse(fieldPath: string, message: string, fix?: string): void {
-    this.#undecoded.push(fieldPath)
+    this.#undecoded.push(`${this.#prefix}${fieldPath}`)
     this.add('rejected', fieldPath, message, fix)
   }
 
   /** For validation: silent about a field, or a parent of a field, that was refused. */
   reject(fieldPath: string, message: string, fix?: string): void {
-    if (this.#undecoded.some(path => isAtOrAbove(fieldPath, path))) return
+    const whole = `${this.#prefix}${fieldPath}`
+    if (this.#undecoded.some(path => isAtOrAbove(whole, path))) return
     this.add('rejected', fieldPath, message, fix)
   }
 

@@ -32,17 +32,3 @@ export const kinds: Readonly<Record<ObjectKind, StructSpec>> = {
     immutable,
   }),
 }
-
-/**
- * Kinds that hold a Pod template. They are told apart from the rest, because a person who
- * gives one expects something to run.
- */
-export const workloadKinds: ReadonlySet<string> = new Set([
-  'Deployment',
-  'StatefulSet',
-  'DaemonSet',
-  'ReplicaSet',
-  'ReplicationController',
-  'Job',
-  'CronJob',
-])

@@ -29,6 +29,14 @@ export function validateMetadata(
   for (const problem of dns1123Label(metadata.namespace)) {
     findings.reject('metadata.namespace', invalid(metadata.namespace, problem))
   }
+  validateLabelsAndAnnotations(metadata, findings)
+}
+
+/** All that is looked at of a template's metadata: the rest of it means nothing. */
+export function validateLabelsAndAnnotations(
+  metadata: Pick<ObjectMeta, 'labels' | 'annotations'>,
+  findings: FindingList,
+): void {
   for (const [key, value] of metadata.labels) {
     for (const problem of qualifiedKey(key)) {
       findings.reject('metadata.labels', invalid(key, problem))

@@ -1,0 +1,103 @@
+import { workloads } from '../schema/workloads.ts'
+import type { ObjectMeta, ObjectSource, Pod, WorkloadKind } from '../types.ts'
+import {
+  validateLabelsAndAnnotations,
+  validateMetadata,
+} from '../validation/metadata.ts'
+import { validatePod } from '../validation/pod.ts'
+import { validateWorkload } from '../validation/workloads.ts'
+import type { Value } from '../value.ts'
+import { podOfWorkload, type WorkloadObject } from '../workload-pod.ts'
+import { buildMetadata, buildPodSpec } from './build-pod.ts'
+import type { FindingList } from './finding-list.ts'
+import { decodeStruct, type Decoded } from './struct-decoder.ts'
+
+/**
+ * The Pod that a workload runs as. Field paths and places of findings are those of the
+ * workload's file.
+ */
+export function decodeWorkload(
+  kind: WorkloadKind,
+  value: Value,
+  source: ObjectSource,
+  options: { readonly namespace: string },
+  findings: FindingList,
+): Pod {
+  const { struct, templatePath } = workloads[kind]
+  const decoded = decodeStruct(struct, value, '', findings)
+  const metadata = buildMetadata(decoded['metadata'], options)
+  const template = (valueAt(decoded, templatePath) ?? {}) as Decoded
+  const object: WorkloadObject = {
+    kind,
+    metadata,
+    spec: (decoded['spec'] ?? {}) as WorkloadObject['spec'],
+    template: {
+      ...pick(buildMetadata(template['metadata'], options)),
+      spec: buildPodSpec(template['spec']),
+    },
+  }
+  const { metadata: podMetadata, spec } = podOfWorkload(object)
+  const pod: Pod = {
+    kind: 'Pod',
+    metadata: podMetadata,
+    source: templateSource(source, templatePath),
+    spec,
+    workload: { kind, name: metadata.name, templatePath },
+  }
+  validateMetadata(metadata, findings)
+  validateWorkload(object, findings)
+  validateLabelsAndAnnotations(object.template, findings.at(templatePath))
+  validatePod(asWritten(pod), findings.at(templatePath))
+  findings.add(
+    'emulated',
+    '',
+    `emulated: podfs runs one Pod of it, ${podMetadata.name}`,
+  )
+  for (const [i, claim] of (object.spec.volumeClaimTemplates ?? []).entries())
+    findings.add(
+      'ignored',
+      `spec.volumeClaimTemplates[${i}]`,
+      `ignored: podfs claims no storage; volume "${claim.metadata.name ?? ''}" is an emptyDir, which goes when the Pod ends`,
+      'to keep the data, put a hostPath volume of that name into the template instead',
+    )
+  return pod
+}
+
+/** A StatefulSet's Pod gets its names from the controller, whatever the template says. */
+function asWritten(pod: Pod): Pod {
+  if (pod.workload?.kind !== 'StatefulSet') return pod
+  const { hostname: _hostname, subdomain: _subdomain, ...spec } = pod.spec
+  return { ...pod, spec }
+}
+
+function pick({
+  labels,
+  annotations,
+}: ObjectMeta): Pick<ObjectMeta, 'labels' | 'annotations'> {
+  return { labels, annotations }
+}
+
+function valueAt(decoded: Decoded, path: string): unknown {
+  return path
+    .split('.')
+    .reduce<unknown>(
+      (value, key) => (value as Decoded | undefined)?.[key],
+      decoded,
+    )
+}
+
+/** The Pod's fields stand in the template, but for its name. */
+function templateSource(
+  source: ObjectSource,
+  templatePath: string,
+): ObjectSource {
+  return {
+    ...source,
+    positionOf: path =>
+      source.positionOf(
+        path === '' || /^metadata\.(name|namespace)$/.test(path)
+          ? path
+          : `${templatePath}.${path}`,
+      ),
+  }
+}

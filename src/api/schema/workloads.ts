@@ -1,0 +1,260 @@
+import type { WorkloadKind } from '../types.ts'
+import { objectMeta } from './metadata.ts'
+import { podSpec } from './pod.ts'
+import { labelSelector } from './selectors.ts'
+import {
+  emulated,
+  ignored,
+  listOf,
+  one,
+  stringMap,
+  strings,
+  struct,
+  supported,
+  type FieldSpec,
+  type StructSpec,
+} from './struct.ts'
+
+/**
+ * The kinds that hold a Pod template: apps/v1, batch/v1 and core/v1 of v1.34. podfs has no
+ * controllers: it runs one Pod of the template, and everything that only a controller could
+ * do is said here to be emulated or ignored.
+ */
+const onePod = 'podfs runs one Pod of it'
+const noRollout = 'a change ends the old Pod, then starts the new one'
+const noHistory = 'podfs keeps no history'
+const once =
+  'podfs runs the Pod once, and does not try again when it has failed'
+
+const status = supported('any', { reason: 'podfs writes the status itself' })
+
+const podTemplate = struct('PodTemplateSpec', {
+  metadata: supported(one(objectMeta), { default: {} }),
+  spec: supported(one(podSpec), { required: true }),
+})
+const template = supported(one(podTemplate), { required: true })
+const selector = supported(one(labelSelector), { required: true })
+
+const replicas = emulated('int32', onePod)
+const minReadySeconds = ignored('int32', 'nothing waits for the Pod')
+const revisionHistoryLimit = ignored('int32', noHistory)
+
+function rollout(types: readonly string[], details: StructSpec): FieldSpec {
+  return emulated(
+    one(
+      struct(`${details.name}Strategy`, {
+        type: supported({ enum: types }),
+        rollingUpdate: supported(one(details)),
+      }),
+    ),
+    noRollout,
+  )
+}
+const surge = {
+  maxUnavailable: supported('intOrString'),
+  maxSurge: supported('intOrString'),
+}
+
+/** What a claim asks for matters to nobody here; its name is the volume's. */
+const volumeClaim = struct('PersistentVolumeClaim', {
+  apiVersion: supported('string'),
+  kind: supported('string'),
+  metadata: supported(one(objectMeta), { default: {} }),
+  spec: supported(
+    one(
+      struct('PersistentVolumeClaimSpec', {
+        accessModes: supported(strings),
+        selector: supported(one(labelSelector)),
+        resources: supported(
+          one(
+            struct('VolumeResourceRequirements', {
+              limits: supported({ map: 'quantity' }),
+              requests: supported({ map: 'quantity' }),
+            }),
+          ),
+        ),
+        volumeName: supported('string'),
+        storageClassName: supported('string'),
+        volumeMode: supported('string'),
+        dataSource: supported('any'),
+        dataSourceRef: supported('any'),
+        volumeAttributesClassName: supported('string'),
+      }),
+    ),
+  ),
+  status,
+})
+
+const deploymentSpec = struct('DeploymentSpec', {
+  replicas,
+  selector,
+  template,
+  strategy: rollout(
+    ['Recreate', 'RollingUpdate'],
+    struct('RollingUpdateDeployment', surge),
+  ),
+  minReadySeconds,
+  revisionHistoryLimit,
+  paused: ignored('boolean', 'a change is applied at once'),
+  progressDeadlineSeconds: ignored('int32', 'nothing waits for the Pod'),
+})
+
+const statefulSetSpec = struct('StatefulSetSpec', {
+  replicas,
+  selector,
+  template,
+  // Told of each claim by the decoder, with the name of its volume.
+  volumeClaimTemplates: supported(listOf(volumeClaim), { default: [] }),
+  serviceName: supported('string', {
+    reason: "the Pod's subdomain; there is no Service",
+  }),
+  podManagementPolicy: ignored({ enum: ['OrderedReady', 'Parallel'] }, onePod),
+  updateStrategy: rollout(
+    ['RollingUpdate', 'OnDelete'],
+    struct('RollingUpdateStatefulSet', {
+      partition: supported('int32'),
+      maxUnavailable: supported('intOrString'),
+    }),
+  ),
+  revisionHistoryLimit,
+  minReadySeconds,
+  persistentVolumeClaimRetentionPolicy: ignored(
+    one(
+      struct('StatefulSetPersistentVolumeClaimRetentionPolicy', {
+        whenDeleted: supported('string'),
+        whenScaled: supported('string'),
+      }),
+    ),
+    'no storage is claimed',
+  ),
+  ordinals: supported(
+    one(
+      struct('StatefulSetOrdinals', {
+        start: supported('int32', { default: 0 }),
+      }),
+    ),
+    { default: {} },
+  ),
+})
+
+const daemonSetSpec = struct('DaemonSetSpec', {
+  selector,
+  template,
+  updateStrategy: rollout(
+    ['RollingUpdate', 'OnDelete'],
+    struct('RollingUpdateDaemonSet', surge),
+  ),
+  minReadySeconds,
+  revisionHistoryLimit,
+})
+
+const replicaSetSpec = struct('ReplicaSetSpec', {
+  replicas,
+  minReadySeconds,
+  selector,
+  template,
+})
+
+const replicationControllerSpec = struct('ReplicationControllerSpec', {
+  replicas,
+  minReadySeconds,
+  // Absent: the template's labels.
+  selector: supported(stringMap),
+  template,
+})
+
+const jobSpec = struct('JobSpec', {
+  parallelism: emulated('int32', onePod),
+  completions: emulated('int32', onePod),
+  completionMode: emulated(
+    { enum: ['NonIndexed', 'Indexed'] },
+    'the one Pod of an Indexed Job has index 0',
+  ),
+  activeDeadlineSeconds: supported('int64', {
+    reason: 'the Pod has this deadline, if its own is not earlier',
+  }),
+  podFailurePolicy: ignored('any', once),
+  successPolicy: ignored('any', once),
+  backoffLimit: emulated('int32', once),
+  backoffLimitPerIndex: emulated('int32', once),
+  maxFailedIndexes: ignored('int32', once),
+  selector: supported(one(labelSelector)),
+  manualSelector: supported('boolean', { default: false }),
+  template,
+  ttlSecondsAfterFinished: emulated(
+    'int32',
+    'what has finished is gone at once',
+  ),
+  suspend: ignored('boolean', 'whoever runs it here wants it to run'),
+  podReplacementPolicy: ignored('string', once),
+  managedBy: ignored('string', 'podfs runs it whoever manages it elsewhere'),
+})
+
+const cronJobSpec = struct('CronJobSpec', {
+  schedule: emulated('string', 'podfs runs the job once, and at once', {
+    required: true,
+  }),
+  timeZone: emulated('string', 'podfs runs the job once, and at once'),
+  startingDeadlineSeconds: ignored('int64', 'the job runs at once'),
+  concurrencyPolicy: ignored(
+    { enum: ['Allow', 'Forbid', 'Replace'] },
+    'the job runs once',
+  ),
+  suspend: ignored('boolean', 'whoever runs it here wants it to run'),
+  jobTemplate: supported(
+    one(
+      struct('JobTemplateSpec', {
+        metadata: supported(one(objectMeta), { default: {} }),
+        spec: supported(one(jobSpec), { required: true }),
+      }),
+    ),
+    { required: true },
+  ),
+  successfulJobsHistoryLimit: ignored('int32', noHistory),
+  failedJobsHistoryLimit: ignored('int32', noHistory),
+})
+
+export interface WorkloadSpec {
+  readonly apiVersion: string
+  /** The path of the Pod template in the object. */
+  readonly templatePath: string
+  readonly struct: StructSpec
+}
+
+function workload(
+  kind: WorkloadKind,
+  apiVersion: string,
+  spec: StructSpec,
+  templatePath = 'spec.template',
+): WorkloadSpec {
+  return {
+    apiVersion,
+    templatePath,
+    struct: struct(kind, {
+      apiVersion: supported('string'),
+      kind: supported('string'),
+      metadata: supported(one(objectMeta), { default: {} }),
+      spec: supported(one(spec), { required: true }),
+      status,
+    }),
+  }
+}
+
+export const workloads: Readonly<Record<WorkloadKind, WorkloadSpec>> = {
+  Deployment: workload('Deployment', 'apps/v1', deploymentSpec),
+  StatefulSet: workload('StatefulSet', 'apps/v1', statefulSetSpec),
+  DaemonSet: workload('DaemonSet', 'apps/v1', daemonSetSpec),
+  ReplicaSet: workload('ReplicaSet', 'apps/v1', replicaSetSpec),
+  ReplicationController: workload(
+    'ReplicationController',
+    'v1',
+    replicationControllerSpec,
+  ),
+  Job: workload('Job', 'batch/v1', jobSpec),
+  CronJob: workload(
+    'CronJob',
+    'batch/v1',
+    cronJobSpec,
+    'spec.jobTemplate.spec.template',
+  ),
+}

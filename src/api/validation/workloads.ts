@@ -1,0 +1,214 @@
+import type { FindingList } from '../decode/finding-list.ts'
+import { forbidden, invalid, required, unsupported } from '../field-errors.ts'
+import { selectorMatches, type LabelRequirement } from '../label-selector.ts'
+import { workloads } from '../schema/workloads.ts'
+import { podOfWorkload, type WorkloadObject } from '../workload-pod.ts'
+import { dns1123Label } from './names.ts'
+
+/**
+ * The rules of a workload beside those of its template.
+ * Source: pkg/apis/apps/validation/validation.go, pkg/apis/batch/validation/validation.go and
+ * ValidateReplicationControllerSpec of v1.34.
+ */
+export function validateWorkload(
+  object: WorkloadObject,
+  findings: FindingList,
+): void {
+  validateSelector(object, findings)
+  if (object.kind === 'Job' || object.kind === 'CronJob')
+    validateJob(object, findings)
+  else validateReplicated(object, findings)
+  if (object.kind === 'CronJob') validateCronJob(object, findings)
+  const { serviceName } = object.spec
+  for (const problem of serviceName === undefined
+    ? []
+    : dns1123Label(serviceName))
+    findings.reject('spec.serviceName', invalid(serviceName, problem))
+  const specPath = object.kind === 'CronJob' ? 'spec.jobTemplate.spec' : 'spec'
+  refuseNegative(object.spec, 'spec', findings)
+  if (specPath !== 'spec')
+    refuseNegative(object.spec.jobTemplate?.spec ?? {}, specPath, findings)
+}
+
+/** Every number in the spec of a workload counts something. */
+function refuseNegative(
+  spec: object,
+  path: string,
+  findings: FindingList,
+): void {
+  for (const [field, value] of Object.entries(spec))
+    if (typeof value === 'number' && value < 0)
+      findings.reject(
+        `${path}.${field}`,
+        invalid(value, 'must be greater than or equal to 0'),
+      )
+}
+
+interface DecodedSelector {
+  readonly matchLabels?: ReadonlyMap<string, string>
+  readonly matchExpressions?: readonly {
+    readonly key?: string
+    readonly operator?: string
+    readonly values?: readonly string[]
+  }[]
+}
+
+function validateSelector(object: WorkloadObject, findings: FindingList): void {
+  const { kind, spec } = object
+  const path =
+    kind === 'CronJob' ? 'spec.jobTemplate.spec.selector' : 'spec.selector'
+  const given = (
+    (kind === 'CronJob' ? (spec.jobTemplate?.spec ?? {}) : spec) as {
+      readonly selector?: DecodedSelector | ReadonlyMap<string, string>
+    }
+  ).selector
+  // Required where it is: the table has said so.
+  if (given === undefined) return
+  const selector: DecodedSelector =
+    given instanceof Map ? { matchLabels: given } : (given as DecodedSelector)
+  const requirements = requirementsOf(selector, path, findings)
+  if (requirements === undefined) return
+  if (requirements.length === 0) {
+    // A Job's is made by the API server.
+    if (kind !== 'Job' && kind !== 'CronJob')
+      findings.reject(
+        path,
+        invalid({}, `empty selector is invalid for ${emptySelectorOf(kind)}`),
+      )
+    return
+  }
+  // A Job's Pods have the labels that the API server adds.
+  const { labels } =
+    kind === 'Job' ? podOfWorkload(object).metadata : object.template
+  if (!selectorMatches(requirements, labels))
+    findings.reject(
+      `${workloads[kind].templatePath}.metadata.labels`,
+      invalid(
+        labels.size === 0 ? null : Object.fromEntries([...labels].sort()),
+        '`selector` does not match template `labels`',
+      ),
+    )
+}
+
+/** The API server says so of a ReplicaSet, too. */
+function emptySelectorOf(kind: string): string {
+  return kind === 'ReplicaSet' ? 'deployment' : kind.toLowerCase()
+}
+
+const needValues: ReadonlySet<string> = new Set(['In', 'NotIn'])
+const needNone: ReadonlySet<string> = new Set(['Exists', 'DoesNotExist'])
+
+/** Undefined when it cannot be used; apimachinery's ValidateLabelSelectorRequirement. */
+function requirementsOf(
+  { matchLabels = new Map(), matchExpressions = [] }: DecodedSelector,
+  path: string,
+  findings: FindingList,
+): readonly LabelRequirement[] | undefined {
+  let usable = true
+  const reject = (field: string, message: string): void => {
+    usable = false
+    findings.reject(`${path}.matchExpressions${field}`, message)
+  }
+  for (const [i, { operator = '', values = [] }] of matchExpressions.entries())
+    if (needValues.has(operator)) {
+      if (values.length === 0)
+        reject(
+          `[${i}].values`,
+          required("must be specified when `operator` is 'In' or 'NotIn'"),
+        )
+    } else if (needNone.has(operator)) {
+      if (values.length > 0)
+        reject(
+          `[${i}].values`,
+          forbidden(
+            "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+          ),
+        )
+    } else {
+      reject(
+        `[${i}].operator`,
+        invalid(operator, 'not a valid selector operator'),
+      )
+    }
+  if (!usable) return undefined
+  return [
+    ...[...matchLabels].map(([key, value]): LabelRequirement => ({
+      key,
+      operator: 'In',
+      values: [value],
+    })),
+    ...matchExpressions.map(
+      ({ key = '', operator, values = [] }): LabelRequirement => ({
+        key,
+        operator: operator as LabelRequirement['operator'],
+        values,
+      }),
+    ),
+  ]
+}
+
+/** What is replaced when it ends must never end by itself. */
+function validateReplicated(
+  { kind, template }: WorkloadObject,
+  findings: FindingList,
+): void {
+  const path = `${workloads[kind].templatePath}.spec`
+  const { restartPolicy, activeDeadlineSeconds } = template.spec
+  if (restartPolicy !== 'Always')
+    findings.reject(
+      `${path}.restartPolicy`,
+      unsupported(restartPolicy, ['Always']),
+    )
+  if (activeDeadlineSeconds !== undefined)
+    findings.reject(
+      `${path}.activeDeadlineSeconds`,
+      forbidden(
+        `activeDeadlineSeconds in ${kind === 'Deployment' ? 'ReplicaSet' : kind} is not Supported`,
+      ),
+    )
+}
+
+function validateJob(
+  { kind, template }: WorkloadObject,
+  findings: FindingList,
+): void {
+  if (template.spec.restartPolicy === 'Always')
+    findings.reject(
+      `${workloads[kind].templatePath}.spec.restartPolicy`,
+      required('valid values: "OnFailure", "Never"'),
+    )
+}
+
+const longestCronJobName = 52
+
+function validateCronJob(object: WorkloadObject, findings: FindingList): void {
+  const { name } = object.metadata
+  if (name.length > longestCronJobName)
+    findings.reject(
+      'metadata.name',
+      invalid(name, 'must be no more than 52 characters'),
+    )
+  const { schedule } = object.spec as { readonly schedule?: string }
+  if (schedule === undefined || schedule === '' || schedule.startsWith('@'))
+    return
+  if (schedule.includes('TZ')) {
+    findings.reject(
+      'spec.schedule',
+      invalid(
+        schedule,
+        'cannot use TZ or CRON_TZ in schedule, use timeZone field instead',
+      ),
+    )
+    return
+  }
+  // podfs keeps no time-table, but a line that no cron would take is a mistake.
+  const fields = schedule.split(/\s+/).filter(Boolean)
+  if (fields.length !== 5)
+    findings.reject(
+      'spec.schedule',
+      invalid(
+        schedule,
+        `expected exactly 5 fields, found ${fields.length}: [${fields.join(' ')}]`,
+      ),
+    )
+}
