@@ -1,4 +1,4 @@
-import type { PodSpec } from './types.ts'
+import type { Pod, PodSpec, WorkloadKind } from './types.ts'
 
 /**
  * The paths of the fields in which two specs of a Pod differ, the deepest that both have:
@@ -8,6 +8,34 @@ export function changedFields(before: PodSpec, after: PodSpec): string[] {
   const paths: string[] = []
   compare(before, after, 'spec', paths)
   return paths
+}
+
+/** Whose controllers make new Pods when anything in the template changes. */
+const rollingOut: ReadonlySet<WorkloadKind> = new Set([
+  'Deployment',
+  'StatefulSet',
+  'DaemonSet',
+])
+
+/**
+ * The fields, as they are called in the file, by which a new Pod takes the place of a running
+ * one. Labels and annotations are live; but where a controller rolls out, people change them
+ * in order to have a new Pod (`checksum/config`, `kubectl rollout restart`).
+ */
+export function restartingFields(running: Pod, wanted: Pod): string[] {
+  const { workload } = wanted
+  const paths = changedFields(running.spec, wanted.spec)
+  if (workload !== undefined && rollingOut.has(workload.kind))
+    for (const field of ['labels', 'annotations'] as const)
+      compare(
+        running.metadata[field],
+        wanted.metadata[field],
+        `metadata.${field}`,
+        paths,
+      )
+  return workload === undefined
+    ? paths
+    : paths.map(path => `${workload.templatePath}.${path}`)
 }
 
 function compare(a: unknown, b: unknown, path: string, paths: string[]): void {

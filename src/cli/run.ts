@@ -1,4 +1,10 @@
 import { EventEmitter } from 'node:events'
+import {
+  LabelSelectorError,
+  parseLabelSelector,
+  type LabelSelector,
+} from '../api/label-selector.ts'
+import { parsePodReference, type PodChoice } from '../daemon/choose-pods.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
@@ -14,13 +20,29 @@ import { requireRoot, sessionOptions } from './session-options.ts'
 export const runCommand: Command = {
   name: 'run',
   summary: "run a Pod's containers as local processes",
-  usage: ['run -f PATH.. [POD]'],
-  description: `Starts the containers of one Pod as processes of this machine, in mount and PID namespaces of
-their own, with the Pod's volumes and a generated /etc/hosts. The first Ctrl-C ends the Pod as its
-deletion does, the second one kills it.`,
+  usage: [
+    'run -f PATH.. [NAME..]',
+    'run -f PATH.. --all',
+    'run -f PATH.. -l SELECTOR',
+  ],
+  description: `Starts the containers of Pods as processes of this machine, in mount and PID namespaces of their
+own, with the Pod's volumes and a generated /etc/hosts. A Deployment, StatefulSet, DaemonSet, Job
+or CronJob runs as one Pod of its template. What changes in the files is applied: labels,
+annotations and the data of volumes at once, the rest by a restart of the Pod. The first Ctrl-C
+ends the Pods as their deletion does, the second one kills them.
+
+NAME is a Pod's or a workload's name: web, pod/web, deployment/web.`,
   examples: [
     { comment: 'the only Pod of a manifest', line: 'podfs run -f pod.yaml' },
-    { comment: 'one Pod of several', line: 'podfs run -f k8s/ web' },
+    {
+      comment: 'some of several',
+      line: 'podfs run -f k8s/ web statefulset/db',
+    },
+    { comment: 'every Pod there is', line: 'podfs run -f k8s/ --all' },
+    {
+      comment: 'those with a label',
+      line: "podfs run -f k8s/ -l 'tier in (front, back)'",
+    },
     {
       comment: 'what kustomize makes',
       line: 'kubectl kustomize . | podfs run -f -',
@@ -32,7 +54,16 @@ deletion does, the second one kills it.`,
   ],
   options: {
     ...sourceOptions,
-    pod: { value: 'NAME', help: 'the Pod, when there are several' },
+    pod: { value: 'NAME', repeatable: true, help: 'the same as NAME' },
+    all: { help: 'every Pod of the input' },
+    selector: {
+      short: 'l',
+      value: 'SELECTOR',
+      help: 'Pods with these labels: =, ==, !=, in, notin, KEY, !KEY',
+    },
+    'no-recreate': {
+      help: 'only tell of a change that would restart a Pod',
+    },
     image: {
       value: "'PATTERN=COMMAND'",
       repeatable: true,
@@ -48,9 +79,10 @@ deletion does, the second one kills it.`,
 }
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
-  const { paths, pod } = whatToRun(options)
+  const { paths, choice } = whatToRun(options)
   requireRoot(context, 'run')
-  const { startPod } = await import('../daemon/run-session.ts')
+  const { startPods } = await import('../daemon/run-session.ts')
+  const { failureText } = await import('../daemon/pod-notices.ts')
   const shared = await sessionOptions(context, options, paths)
 
   let signalled: NodeJS.Signals | undefined
@@ -60,10 +92,12 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     signals.emit('signal')
   })
   const countdown = new Countdown(context)
-  const session = await startPod({
+  const session = await startPods({
     ...shared,
-    pod,
+    report: finding => countdown.around(() => shared.report(finding)),
+    choice,
     images: options.values('image'),
+    recreate: !options.flag('no-recreate'),
     hostRoot: options.flag('host-root'),
     onOutput: (stream, lines) =>
       countdown.around(() => context[stream].write(lines)),
@@ -71,73 +105,82 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
       countdown.around(() => context.stderr.write(`podfs: ${text}\n`)),
   })
   const terminate = (): void => {
-    countdown.start(session.pod.spec.terminationGracePeriodSeconds)
+    countdown.start(session.gracePeriodSeconds())
     session.terminate()
   }
   signals.on('signal', terminate)
   // A Ctrl-C during the start counts, too.
   if (signalled !== undefined) terminate()
-  const status = await session.finished
-  countdown.stop()
-  await session.close()
-  stopListening()
+  const outcomes = await session.finished.finally(async () => {
+    countdown.stop()
+    await session.close()
+    stopListening()
+  })
   if (signalled !== undefined) return exitCodeOfSignal(signalled)
-  if (status.phase === 'Succeeded' || session.deleted()) return exitCodes.done
-  const { namespace, name } = session.pod.metadata
+  const failed = outcomes.filter(
+    ({ status, deleted }) => status.phase !== 'Succeeded' && !deleted,
+  )
+  if (failed.length === 0) return exitCodes.done
   throw new Failure(
     'failed',
-    `Pod ${namespace}/${name} has failed${why(status)}`,
+    failed.map(({ pod, status }) => failureText(pod, status)).join('\nerror: '),
   )
-}
-
-interface Ended {
-  readonly reason?: string
-  readonly message?: string
-  readonly containerStatuses: readonly {
-    readonly name: string
-    readonly state: {
-      readonly terminated?: {
-        readonly exitCode: number
-        readonly message?: string
-      }
-    }
-  }[]
-}
-
-function why(status: Ended): string {
-  const parts = status.containerStatuses.flatMap(({ name, state }) => {
-    const { exitCode = 0, message } = state.terminated ?? {}
-    if (exitCode === 0) return []
-    return `container ${name}: ${message ?? `exit code ${exitCode}`}`
-  })
-  if (status.message !== undefined) parts.unshift(status.message)
-  return parts.length === 0 ? '' : `: ${parts.join(', ')}`
 }
 
 function whatToRun(options: ParsedOptions): {
   readonly paths: readonly string[]
-  readonly pod: string | undefined
+  readonly choice: PodChoice
 } {
-  // `-f *.yaml` reaches us as one -f and further paths; no Pod's name looks like one.
-  const isPath = (word: string): boolean => /\/|\.(ya?ml|json)$/.test(word)
+  // `-f *.yaml` reaches us as one -f and further paths.
+  const isName = (word: string): boolean =>
+    !/\.(ya?ml|json)$/.test(word) && parsePodReference(word) !== undefined
   const paths = [
     ...options.values('filename'),
-    ...options.positionals.filter(isPath),
-  ]
-  const names = [
-    ...options.positionals.filter(word => !isPath(word)),
-    ...options.values('pod'),
+    ...options.positionals.filter(word => !isName(word)),
   ]
   if (options.values('filename').length === 0)
     throw new Failure('usage', 'no -f PATH was given', {
       fix: 'podfs run -f PATH [POD]',
     })
-  if (names.length > 1)
+  return {
+    paths,
+    choice: choiceOf(options, options.positionals.filter(isName)),
+  }
+}
+
+function choiceOf(
+  options: ParsedOptions,
+  positionals: readonly string[],
+): PodChoice {
+  const names = [...positionals, ...options.values('pod')]
+  const text = options.value('selector')
+  const all = options.flag('all')
+  // kubectl's words.
+  if (all && text !== undefined)
     throw new Failure(
       'usage',
-      `one Pod at a time, not ${names.length}: ${names.join(', ')}`,
+      'cannot set --all and --selector at the same time',
     )
-  return { paths, pod: names[0] }
+  if (names.length > 0 && (all || text !== undefined))
+    throw new Failure(
+      'usage',
+      `${all ? '--all' : '--selector'} cannot be used when Pods are named: ${names.join(', ')}`,
+    )
+  if (names.length > 0) return { kind: 'named', names }
+  if (text !== undefined)
+    return { kind: 'selected', selector: selectorOf(text), text }
+  return { kind: all ? 'all' : 'only' }
+}
+
+function selectorOf(text: string): LabelSelector {
+  try {
+    return parseLabelSelector(text)
+  } catch (error) {
+    if (!(error instanceof LabelSelectorError)) throw error
+    throw new Failure('usage', `-l '${text}': ${error.message}`, {
+      cause: error,
+    })
+  }
 }
 
 /**

@@ -4,13 +4,9 @@ import { DirectoryConfigMap } from '../sources/directory-config-map.ts'
 import type { Store } from '../store/store.ts'
 import { Failure } from '../util/failure.ts'
 import { podAroundVolume } from '../volumes/pod-volumes.ts'
+import { choosePod } from './choose-pods.ts'
 import type { Cleanup } from './cleanup.ts'
-import {
-  choosePod,
-  noSuch,
-  readManifests,
-  type SessionOptions,
-} from './session.ts'
+import { noSuch, readManifests, type SessionOptions } from './session.ts'
 
 /** The name of the volume around a directory, a ConfigMap or a Secret. */
 const loneVolume = 'volume'

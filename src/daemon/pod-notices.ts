@@ -1,4 +1,4 @@
-import { changedFields } from '../api/changed-fields.ts'
+import { restartingFields } from '../api/changed-fields.ts'
 import type { Pod } from '../api/types.ts'
 import type { PodStatus } from '../runner/pod-status.ts'
 
@@ -6,9 +6,25 @@ export function podName({ metadata }: Pod): string {
   return `${metadata.namespace}/${metadata.name}`
 }
 
+/** `Pod default/web`; of a workload's Pod what stands in the file: `Deployment default/web`. */
+export function sourceName(pod: Pod): string {
+  const { metadata, workload } = pod
+  return workload === undefined
+    ? `Pod ${podName(pod)}`
+    : `${workload.kind} ${metadata.namespace}/${workload.name}`
+}
+
+const fieldsShown = 3
+
+export function listFields(fields: readonly string[]): string {
+  const more = fields.length - fieldsShown
+  const shown = fields.slice(0, fieldsShown).join(', ')
+  return more > 0 ? `${shown} and ${more} more` : shown
+}
+
 /**
- * Labels, annotations and volume data are live; the rest of a Pod is as it was started. Tells
- * once in which fields the file differs from what runs, and when it does no longer.
+ * With --no-recreate: tells once in which fields the file differs from what runs, and when it
+ * does no longer.
  */
 export class UnappliedChanges {
   readonly #running: Pod
@@ -21,19 +37,20 @@ export class UnappliedChanges {
   }
 
   look(pod: Pod): void {
-    const fields = changedFields(this.#running.spec, pod.spec).join(', ')
+    const fields = listFields(restartingFields(this.#running, pod))
     if (fields === this.#told) return
     this.#told = fields
     this.#notice(
       fields === ''
-        ? `Pod ${podName(pod)}: the file is again what runs`
-        : `Pod ${podName(pod)}: ${fields} changed: end podfs and run it again to apply that`,
+        ? `${sourceName(pod)}: the file is again what runs`
+        : `${sourceName(pod)}: ${fields} changed: end podfs and run it again to apply that`,
     )
   }
 }
 
 /** A line for each container that ended and was started again. */
 export function restartTeller(
+  labelOf: (container: string) => string,
   notice: (text: string) => void,
 ): (status: PodStatus) => void {
   const restarts = new Map<string, number>()
@@ -46,8 +63,22 @@ export function restartTeller(
       restarts.set(name, restartCount)
       const { terminated } = lastState
       notice(
-        `container ${name} ended${terminated === undefined ? '' : ` (exit code ${terminated.exitCode})`} and was started again: restart ${restartCount}`,
+        `container ${labelOf(name)} ended${terminated === undefined ? '' : ` (exit code ${terminated.exitCode})`} and was started again: restart ${restartCount}`,
       )
     }
   }
+}
+
+/** `Pod default/web has failed: container app: exit code 3` */
+export function failureText(pod: Pod, status: PodStatus): string {
+  const parts = status.containerStatuses.flatMap(({ name, state }) => {
+    const { exitCode = 0, message } = state.terminated ?? {}
+    return exitCode === 0
+      ? []
+      : [`container ${name}: ${message ?? `exit code ${exitCode}`}`]
+  })
+  if (status.message !== undefined) parts.unshift(status.message)
+  return [`Pod ${podName(pod)} has failed`, parts.join(', ')]
+    .filter(part => part !== '')
+    .join(': ')
 }

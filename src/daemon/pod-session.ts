@@ -120,7 +120,10 @@ export async function startPodSession(
     onOutput: (container, stream, chunk) =>
       lines.push(outputSource(pod, container), stream, chunk),
     onOutputEnd: container => lines.end(outputSource(pod, container)),
-    onStatus: restartTeller(context.notice),
+    onStatus: restartTeller(
+      container => lines.labelOf(outputSource(pod, container)),
+      context.notice,
+    ),
     onEvent: ({ type, ...event }) =>
       logger[type === 'Warning' ? 'warn' : 'info'](event, 'event'),
   })

@@ -1,40 +1,37 @@
-import { keyOf } from '../api/object-key.ts'
-import type { Container, Pod } from '../api/types.ts'
+import { keyOf, type ObjectKey } from '../api/object-key.ts'
+import type { Pod } from '../api/types.ts'
 import {
   createImageMap,
   type ImageMap,
   findImage,
   parseImageFlag,
-  unknownImages,
 } from '../runner/images.ts'
 import { OutputLines } from '../runner/output-lines.ts'
-import type { PodStatus } from '../runner/pod-status.ts'
 import { hasBusybox } from '../runner/sandbox/sandbox-runtime.ts'
-import { Store } from '../store/store.ts'
+import { Store, type StoreEvent } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
 import { openBackend } from '../volumes/backend.ts'
+import { choosePods, isChosen, type PodChoice } from './choose-pods.ts'
 import { Cleanup } from './cleanup.ts'
 import { asFailure } from './failures.ts'
+import { imageFindings } from './image-findings.ts'
 import { thisNode } from './node-info.ts'
 import { outputLabels } from './output-labels.ts'
 import { PodAddresses } from './pod-addresses.ts'
-import { podName, UnappliedChanges } from './pod-notices.ts'
-import { startPodSession } from './pod-session.ts'
+import { failureText, podName, sourceName } from './pod-notices.ts'
+import { startPodSession, type PodSessionContext } from './pod-session.ts'
 import { refuseChroot } from './refuse-chroot.ts'
 import { createSessionDirectory } from './runtime-directory.ts'
-import {
-  choosePod,
-  lazyTokens,
-  readManifests,
-  type SessionOptions,
-} from './session.ts'
+import { lazyTokens, readManifests, type SessionOptions } from './session.ts'
+import { SupervisedPod, type PodOutcome } from './supervised-pod.ts'
 
 export interface RunRequest extends SessionOptions {
-  /** Absent: the only Pod there is. */
-  readonly pod: string | undefined
+  readonly choice: PodChoice
   /** `PATTERN=COMMAND` of each --image. */
   readonly images: readonly string[]
+  /** Whether a changed Pod is ended and started anew. */
+  readonly recreate: boolean
   readonly hostRoot: boolean
   readonly onOutput: (stream: 'stdout' | 'stderr', lines: Uint8Array) => void
   /** A line for the person at the terminal that is neither output nor a mistake. */
@@ -42,21 +39,22 @@ export interface RunRequest extends SessionOptions {
 }
 
 export interface RunSession {
-  readonly pod: Pod
-  /** Whether the Pod was deleted from its files; then its end is no failure. */
-  deleted(): boolean
-  readonly finished: Promise<PodStatus>
-  /** Ends the Pod as its deletion does; the second call kills what is left at once. */
+  /** Resolves when every Pod has ended, each with its last run. */
+  readonly finished: Promise<readonly PodOutcome[]>
+  /** The longest of what runs. */
+  readonly gracePeriodSeconds: () => number
+  /** Ends the Pods as their deletion does; the second call kills what is left at once. */
   terminate(): void
-  /** Undoes everything; the Pod has finished. */
+  /** Undoes everything; the Pods have finished. */
   close(): Promise<void>
 }
 
 /**
- * Starts one Pod. Resolves as soon as it is under way; its containers wait by themselves for
- * volumes and objects that are not there yet.
+ * Starts the chosen Pods and keeps them equal to what the files say. Resolves as soon as they
+ * are under way; their containers wait by themselves for volumes and objects that are not
+ * there yet.
  */
-export async function startPod(request: RunRequest): Promise<RunSession> {
+export async function startPods(request: RunRequest): Promise<RunSession> {
   const cleanup = new Cleanup(request.logger)
   try {
     return await start(request, cleanup)
@@ -70,7 +68,7 @@ async function start(
   request: RunRequest,
   cleanup: Cleanup,
 ): Promise<RunSession> {
-  const { logger, namespace, settings, places } = request
+  const { logger, namespace, settings, places, choice } = request
   await refuseChroot()
   const images = createImageMap([
     ...settings.images,
@@ -95,19 +93,10 @@ async function start(
     thisNode(),
   ])
   cleanup.add('source', () => source.close())
-  const pod = choosePod(store, namespace, request.pod)
-  const containers = [...pod.spec.initContainers, ...pod.spec.containers]
-  refuseUnknownImages(pod, containers, images)
-  const busyboxWanted = containers.filter(
-    ({ image }) => findImage(images, image)?.busybox === true,
-  )
-  if (busyboxWanted.length > 0 && !hasBusybox())
-    request.notice(
-      `this machine has no busybox: ${busyboxWanted.map(({ name }) => name).join(', ')} run with its own sh and tools`,
-    )
-  const lines = new OutputLines(request.onOutput)
-  lines.setLabels(outputLabels([pod]))
-  const running = await startPodSession(pod, '1', {
+  const pods = choosePods(store, namespace, choice)
+  refuseUnknownImages(pods, images, request)
+  tellMissingBusybox(pods, images, request)
+  const running = new RunningPods(request, {
     ...request,
     store,
     session,
@@ -116,54 +105,159 @@ async function start(
     addresses: new PodAddresses(places.runtime, session),
     images,
     tokens: lazyTokens(request),
-    lines,
+    lines: new OutputLines(request.onOutput),
   })
-  cleanup.add('Pod', () => running.close())
-  const unapplied = new UnappliedChanges(pod, request.notice)
-  let deleted = false
+  cleanup.add('Pods', () => running.close())
+  for (const pod of pods) running.add(pod)
   cleanup.add(
     'watch',
-    store.watch(events => {
-      for (const { type, object } of events) {
-        if (keyOf(object) !== keyOf(pod) || object.kind !== 'Pod') continue
-        if (type === 'DELETED') {
-          deleted = true
-          request.notice(
-            `Pod ${podName(pod)} is gone from its files: ending it`,
-          )
-          running.terminate()
-        } else {
-          unapplied.look(object)
-          running.update(object)
-        }
-      }
-      running.wake()
-    }),
+    store.watch(events => running.onEvents(events)),
   )
-  let terminating = false
   return {
-    pod,
-    deleted: () => deleted,
     finished: running.finished,
-    terminate: () => {
-      running.terminate(terminating ? 0 : undefined)
-      terminating = true
-    },
+    gracePeriodSeconds: () => running.gracePeriodSeconds(),
+    terminate: () => running.terminate(),
     close: () => cleanup.run(),
   }
 }
 
-/** Each one with the flag to type; told before anything of the Pod has been started. */
+/** The Pods of one session: which there are, and what an event means for each. */
+class RunningPods {
+  readonly finished: Promise<readonly PodOutcome[]>
+  readonly #request: RunRequest
+  readonly #context: PodSessionContext
+  readonly #pods = new Map<ObjectKey, SupervisedPod>()
+  /** As they were last started: their containers have labels in the output. */
+  readonly #started = new Map<ObjectKey, Pod>()
+  readonly #allIdle: Promise<void>
+  #resolveIdle: () => void = () => undefined
+  #resolve: (outcomes: readonly PodOutcome[]) => void = () => undefined
+  #reject: (error: unknown) => void = () => undefined
+  #starts = 0
+  #terminating = false
+
+  constructor(request: RunRequest, context: PodSessionContext) {
+    this.#request = request
+    this.#context = context
+    this.finished = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    this.#allIdle = new Promise(resolve => (this.#resolveIdle = resolve))
+  }
+
+  add(pod: Pod): void {
+    const { notice, recreate, report } = this.#request
+    if (pod.workload !== undefined)
+      notice(`${sourceName(pod)} runs as one Pod, ${pod.metadata.name}`)
+    const supervised = new SupervisedPod({
+      start: async pod => {
+        this.#started.set(keyOf(pod), pod)
+        this.#context.lines.setLabels(outputLabels([...this.#started.values()]))
+        this.#starts += 1
+        return await startPodSession(pod, String(this.#starts), this.#context)
+      },
+      startable: pod => {
+        const findings = imageFindings(pod, this.#context.images)
+        for (const finding of findings) report(finding)
+        return findings.length === 0
+      },
+      recreate,
+      notice,
+      onIdle: () => this.#onIdle(pod, supervised),
+      onError: error => this.#reject(asFailure(error)),
+    })
+    this.#pods.set(keyOf(pod), supervised)
+    supervised.want(pod)
+  }
+
+  onEvents(events: readonly StoreEvent[]): void {
+    for (const { type, object } of events)
+      if (object.kind === 'Pod') this.#onPod(object, type === 'DELETED')
+    for (const supervised of this.#pods.values()) supervised.wake()
+  }
+
+  gracePeriodSeconds(): number {
+    const running = [...this.#pods.values()].filter(({ idle }) => !idle)
+    return Math.max(
+      0,
+      ...running.map(({ pod }) => pod?.spec.terminationGracePeriodSeconds ?? 0),
+    )
+  }
+
+  terminate(): void {
+    for (const supervised of this.#pods.values())
+      supervised.stop(this.#terminating ? 0 : undefined)
+    this.#terminating = true
+  }
+
+  /** Whatever still runs, because podfs itself failed, is killed. */
+  async close(): Promise<void> {
+    const all = [...this.#pods.values()]
+    if (all.every(({ idle }) => idle)) return
+    for (const supervised of all) supervised.stop(0)
+    await this.#allIdle
+  }
+
+  #onPod(pod: Pod, isGone: boolean): void {
+    const { choice, notice } = this.#request
+    const supervised = this.#pods.get(keyOf(pod))
+    const isOpen = choice.kind === 'all' || choice.kind === 'selected'
+    if (supervised === undefined) {
+      if (isGone || this.#terminating || !isChosen(choice, pod)) return
+      if (imageFindings(pod, this.#context.images).length === 0)
+        notice(`${sourceName(pod)} is new: starting it`)
+      this.add(pod)
+    } else if (isGone) {
+      supervised.drop('is gone from its files')
+    } else if (isOpen && !isChosen(choice, pod)) {
+      supervised.drop('is no longer selected')
+    } else {
+      supervised.want(pod)
+    }
+  }
+
+  #onIdle(pod: Pod, { outcome }: SupervisedPod): void {
+    const { notice } = this.#request
+    const several = this.#pods.size > 1
+    if (several && outcome !== undefined)
+      notice(
+        outcome.status.phase === 'Succeeded' ||
+          outcome.deleted ||
+          this.#terminating
+          ? `Pod ${podName(pod)} has ended`
+          : failureText(outcome.pod, outcome.status),
+      )
+    const all = [...this.#pods.values()]
+    if (!all.every(({ idle }) => idle)) return
+    if (several) notice('every Pod has ended')
+    this.#resolveIdle()
+    this.#resolve(all.flatMap(({ outcome }) => outcome ?? []))
+  }
+}
+
+/** Before anything is started: each image with the flag to type. */
 function refuseUnknownImages(
-  pod: Pod,
-  containers: readonly Container[],
+  pods: readonly Pod[],
   images: ImageMap,
+  { report }: RunRequest,
 ): void {
-  const [first, ...others] = unknownImages(containers, images)
-  if (first === undefined) return
-  throw new Failure(
-    'failed',
-    `Pod ${podName(pod)}: ${[first, ...others].map(({ message }) => message).join('\nerror: ')}`,
-    { cause: first },
-  )
+  const findings = pods.flatMap(pod => imageFindings(pod, images))
+  if (findings.length === 0) return
+  for (const finding of findings) report(finding)
+  throw new Failure('failed', 'an image is unknown; nothing was started')
+}
+
+function tellMissingBusybox(
+  pods: readonly Pod[],
+  images: ImageMap,
+  { notice }: RunRequest,
+): void {
+  const wanted = pods
+    .flatMap(({ spec }) => [...spec.initContainers, ...spec.containers])
+    .filter(({ image }) => findImage(images, image)?.busybox === true)
+  if (wanted.length > 0 && !hasBusybox())
+    notice(
+      `this machine has no busybox: ${wanted.map(({ name }) => name).join(', ')} run with its own sh and tools`,
+    )
 }

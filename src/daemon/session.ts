@@ -1,6 +1,5 @@
 import path from 'node:path'
 import type { Finding } from '../api/report.ts'
-import type { Pod } from '../api/types.ts'
 import type { Settings } from '../config/settings.ts'
 import { ManifestFiles } from '../sources/manifest-files.ts'
 import type { Source } from '../sources/source.ts'
@@ -51,39 +50,6 @@ export async function readManifests(
     'failed',
     `${mistakes === 1 ? 'a mistake' : `${mistakes} mistakes`} in the input; nothing was started`,
   )
-}
-
-/** The Pod that was asked for, or the only one there is. Throws a usage Failure. */
-export function choosePod(
-  store: Store,
-  namespace: string,
-  name: string | undefined,
-): Pod {
-  const pods = store.list('Pod').filter(object => object.kind === 'Pod')
-  const names = pods.map(
-    ({ metadata }) => `${metadata.namespace}/${metadata.name}`,
-  )
-  if (name !== undefined) {
-    const found = pods.find(
-      ({ metadata }) =>
-        metadata.name === name && metadata.namespace === namespace,
-    )
-    if (found !== undefined) return found
-    throw new Failure('usage', `no Pod ${namespace}/${name}`, {
-      fix:
-        names.length === 0
-          ? 'there is no Pod in the input'
-          : `there ${names.length === 1 ? 'is' : 'are'}: ${names.join(', ')}`,
-    })
-  }
-  const [only, ...others] = pods
-  if (only === undefined)
-    throw new Failure('usage', 'there is no Pod in the input')
-  if (others.length > 0)
-    throw new Failure('usage', `there are ${pods.length} Pods in the input`, {
-      fix: `name one of them: ${names.join(', ')}`,
-    })
-  return only
 }
 
 /** A Failure for something that was named and is not there. */

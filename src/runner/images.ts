@@ -1,9 +1,10 @@
 import type { ImageMapEntry } from '../api/image-map.ts'
-import type { Container } from '../api/types.ts'
+import type { Container, PodSpec } from '../api/types.ts'
 import { RunnerError } from './errors.ts'
 import { expandWith } from './expansion.ts'
 import { parseImageReference, type ImageReference } from './image-reference.ts'
 import { splitShellWords } from './shell-words.ts'
+import { imageFlag } from './suggest-command.ts'
 
 /**
  * What an image would have said of itself. podfs pulls nothing: a container runs a program
@@ -158,8 +159,8 @@ function globExpression(pattern: string): RegExp {
 /**
  * Program and arguments, `$(VAR)` expanded: `command` replaces the image's entrypoint *and*
  * its arguments, `args` replace its arguments (C123 to C126;
- * pkg/kubelet/container/helpers.go:265). Throws an error that prints the flag to type when
- * neither the manifest nor the map names a program.
+ * pkg/kubelet/container/helpers.go:265). Throws when neither the manifest nor the map names a
+ * program.
  */
 export function containerArgv(
   container: Container,
@@ -182,30 +183,51 @@ export function containerArgv(
   return argv
 }
 
+export interface UnknownImage {
+  /** `spec.containers[0].image` */
+  readonly fieldPath: string
+  readonly message: string
+  /** What to type. */
+  readonly fix: string
+}
+
 /**
- * The containers' images of which nobody says what to run, found before anything starts.
- * `containerArgv` would throw the same errors one by one.
+ * The containers of which nobody says what to run, each image once, found before anything
+ * starts. `containerArgv` would throw for them one by one.
  */
 export function unknownImages(
-  containers: readonly Container[],
+  spec: Pick<PodSpec, 'initContainers' | 'containers'>,
   images: ImageMap,
-): readonly RunnerError[] {
-  const errors = new Map<string, RunnerError>()
-  for (const container of containers) {
-    try {
-      containerArgv(container, findImage(images, container.image), new Map())
-    } catch (error) {
-      if (!(error instanceof RunnerError)) throw error
-      errors.set(container.image, error)
+  isProgram: (name: string) => boolean,
+): readonly UnknownImage[] {
+  const all = [...spec.initContainers, ...spec.containers]
+  const unknown = new Map<string, UnknownImage>()
+  for (const list of ['initContainers', 'containers'] as const)
+    for (const [i, container] of spec[list].entries()) {
+      const { image } = container
+      if (unknown.has(image) || isKnown(container, images)) continue
+      unknown.set(image, {
+        fieldPath: `spec.${list}[${i}].image`,
+        message: unknownImage(image).message,
+        fix: imageFlag(container, all, isProgram),
+      })
     }
+  return [...unknown.values()]
+}
+
+function isKnown(container: Container, images: ImageMap): boolean {
+  try {
+    containerArgv(container, findImage(images, container.image), new Map())
+    return true
+  } catch (error) {
+    if (error instanceof RunnerError) return false
+    throw error
   }
-  return [...errors.values()]
 }
 
 function unknownImage(image: string): RunnerError {
   return new RunnerError(
     'IMAGE_UNKNOWN',
-    `no program of this machine is known for the image "${image}"; ` +
-      `say which: --image '${image}=COMMAND'`,
+    `no program of this machine is known for the image ${JSON.stringify(image)}`,
   )
 }

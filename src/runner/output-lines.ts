@@ -30,6 +30,10 @@ export class OutputLines {
     )
   }
 
+  labelOf(source: string): string {
+    return this.#labels.get(source) ?? source
+  }
+
   push(source: string, stream: OutputStream, chunk: Buffer): void {
     const key = `${stream} ${source}`
     const end = chunk.lastIndexOf(newline)
@@ -81,8 +85,8 @@ export class OutputLines {
     stream: OutputStream,
     lines: readonly Buffer[],
   ): void {
-    const label = this.#labels.get(source) ?? source
-    const prefix = Buffer.from(`${label.padEnd(this.#width)} | `)
+    const label = this.labelOf(source).padEnd(this.#width)
+    const prefix = Buffer.from(`${label} | `)
     const parts = lines.flatMap(line => [prefix, line, Buffer.of(newline)])
     this.#write(stream, Buffer.concat(parts))
   }

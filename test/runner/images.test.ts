@@ -1,5 +1,6 @@
 import t from 'tap'
 
+import type { Container } from '../../src/api/types.ts'
 import {
   containerArgv,
   createImageMap,
@@ -7,6 +8,7 @@ import {
   parseImageFlag,
   unknownImages,
 } from '../../src/runner/images.ts'
+import { imageFlag } from '../../src/runner/suggest-command.ts'
 import { splitShellWords } from '../../src/runner/shell-words.ts'
 import { makeContainer } from '../helpers/make-objects.ts'
 
@@ -98,12 +100,112 @@ t.test('an unknown image prints the flag to type', async t => {
   const unknown = makeContainer({ image: 'quay.io/a/b:1', args: ['x'] })
   t.throws(() => containerArgv(unknown, undefined, new Map()), {
     code: 'IMAGE_UNKNOWN',
-    message: /--image 'quay.io\/a\/b:1=COMMAND'/,
+    message:
+      'no program of this machine is known for the image "quay.io/a/b:1"',
   })
   const known = makeContainer({ image: 'quay.io/a/b:1', command: ['x'] })
   t.same(containerArgv(known, undefined, new Map()), ['x'])
-  const errors = unknownImages([unknown, unknown, known], none)
-  t.equal(errors.length, 1, 'told once for each image')
+  t.strictSame(
+    unknownImages(
+      { initContainers: [known], containers: [known, unknown, unknown] },
+      none,
+      () => false,
+    ),
+    [
+      {
+        fieldPath: 'spec.containers[1].image',
+        message:
+          'no program of this machine is known for the image "quay.io/a/b:1"',
+        fix: "--image 'quay.io/a/b:1=COMMAND', with a program of this machine for COMMAND, such as 'node server.js'",
+      },
+    ],
+    'told once for each image',
+  )
+})
+
+t.test('the flag names a program of this machine', async t => {
+  const machine = new Set([
+    'postgres',
+    'valkey-server',
+    'python3',
+    'node',
+    'nginx',
+    'sh',
+    '/opt/my app/run',
+    'odd',
+  ])
+  const other = (image: string, command: string) =>
+    makeContainer({ name: 'other', image, command: [command] })
+  const cases: readonly (readonly [Partial<Container>, string, Container?])[] =
+    [
+      [{ image: 'postgres:16' }, "--image 'postgres:16=postgres'"],
+      [
+        { image: 'docker.io/bitnami/postgresql@sha256:abc' },
+        "--image 'docker.io/bitnami/postgresql@sha256:abc=postgres'",
+      ],
+      [{ image: 'redis' }, "--image 'redis=valkey-server'"],
+      [{ image: 'python:3.12-slim' }, "--image 'python:3.12-slim=python3'"],
+      [
+        { image: 'registry:5000/team/odd' },
+        "--image 'registry:5000/team/odd=odd'",
+      ],
+      [
+        { image: 'nginxinc/nginx' },
+        String.raw`--image 'nginxinc/nginx=nginx -g '\''daemon off;'\'''`,
+      ],
+      [
+        { image: 'redis', args: ['node', 'x.js'] },
+        "--image 'redis=' lets its args say it: they begin with node",
+      ],
+      [
+        { image: 'redis', args: ['--port', '1'] },
+        "--image 'redis=valkey-server'",
+      ],
+      [
+        { image: 'shop/web:1' },
+        "--image 'shop/web:1=node'",
+        other('shop/web:2', 'node'),
+      ],
+      [
+        { image: 'shop/web:1' },
+        String.raw`--image 'shop/web:1='\''/opt/my app/run'\'''`,
+        other('shop/web:1', '/opt/my app/run'),
+      ],
+      [
+        { image: 'shop/web:1' },
+        "--image 'shop/web:1=COMMAND', with a program of this machine for COMMAND, such as 'node server.js'",
+        other('shop/web:1', 'sh'),
+      ],
+      [
+        { image: 'shop/web:1' },
+        "--image 'shop/web:1=COMMAND', with a program of this machine for COMMAND, such as 'node server.js'",
+        other('shop/other', 'node'),
+      ],
+    ]
+  for (const [options, expected, another] of cases) {
+    const container = makeContainer(options)
+    const flag = imageFlag(
+      container,
+      another === undefined ? [container] : [container, another],
+      name => machine.has(name),
+    )
+    t.equal(flag, expected)
+  }
+})
+
+t.test('a suggested flag means what it says', async t => {
+  const shell = (text: string): string =>
+    splitShellWords(text).slice(1).join(' ')
+  const flag = imageFlag(
+    makeContainer({ image: 'nginxinc/nginx' }),
+    [],
+    name => name === 'nginx',
+  )
+  t.strictSame(parseImageFlag(shell(flag)).entrypoint, [
+    'nginx',
+    '-g',
+    'daemon off;',
+  ])
 })
 
 t.test('--image', async t => {

@@ -30,7 +30,7 @@ export function decodeWorkload(
   const object: WorkloadObject = {
     kind,
     metadata,
-    spec: (decoded['spec'] ?? {}) as WorkloadObject['spec'],
+    spec: decoded['spec'] ?? {},
     template: {
       ...pick(buildMetadata(template['metadata'], options)),
       spec: buildPodSpec(template['spec']),

@@ -84,10 +84,17 @@ function validateSelector(object: WorkloadObject, findings: FindingList): void {
     findings.reject(
       `${workloads[kind].templatePath}.metadata.labels`,
       invalid(
-        labels.size === 0 ? null : Object.fromEntries([...labels].sort()),
+        labels.size === 0 ? null : sortedObject(labels),
         '`selector` does not match template `labels`',
       ),
     )
+}
+
+/** Go prints a map in the order of its keys. */
+function sortedObject(map: ReadonlyMap<string, string>): object {
+  return Object.fromEntries(
+    [...map].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
+  )
 }
 
 /** The API server says so of a ReplicaSet, too. */

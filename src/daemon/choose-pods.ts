@@ -1,0 +1,162 @@
+import { selectorMatches, type LabelSelector } from '../api/label-selector.ts'
+import type { Pod, WorkloadKind } from '../api/types.ts'
+import type { Store } from '../store/store.ts'
+import { Failure } from '../util/failure.ts'
+import { podName } from './pod-notices.ts'
+
+/** Which Pods of the input are meant. */
+export type PodChoice =
+  /** The only one there is. */
+  | { readonly kind: 'only' }
+  /** `web`, `pod/web`, `deployment/web`, ... */
+  | { readonly kind: 'named'; readonly names: readonly string[] }
+  | { readonly kind: 'all' }
+  | {
+      readonly kind: 'selected'
+      readonly selector: LabelSelector
+      /** As it was typed. */
+      readonly text: string
+    }
+
+/** kubectl's words for the kinds that can be run: singular, plural, short. */
+const kindWords: Readonly<Record<string, WorkloadKind | 'Pod'>> = {
+  ...words('Pod', 'po'),
+  ...words('Deployment', 'deploy'),
+  ...words('StatefulSet', 'sts'),
+  ...words('DaemonSet', 'ds'),
+  ...words('ReplicaSet', 'rs'),
+  ...words('ReplicationController', 'rc'),
+  ...words('Job'),
+  ...words('CronJob', 'cj'),
+}
+
+function words<Kind extends WorkloadKind | 'Pod'>(
+  kind: Kind,
+  ...short: readonly string[]
+): Record<string, Kind> {
+  const name = kind.toLowerCase()
+  return Object.fromEntries(
+    [name, `${name}s`, ...short].map(word => [word, kind]),
+  )
+}
+
+interface PodReference {
+  /** Absent: a Pod, or else any workload. */
+  readonly kind?: WorkloadKind | 'Pod'
+  readonly name: string
+}
+
+/**
+ * `NAME` or `KIND/NAME`, the kind as kubectl takes it (`deploy`, `Deployment`,
+ * `deployments.apps`); undefined for what is neither.
+ */
+export function parsePodReference(text: string): PodReference | undefined {
+  const parts = text.split('/')
+  const [first = '', name] = parts
+  if (name === undefined) return { name: first }
+  const word = first.toLowerCase().replace(/\.(apps|batch)$/, '')
+  const kind = Object.hasOwn(kindWords, word) ? kindWords[word] : undefined
+  return kind === undefined || name === '' || parts.length > 2
+    ? undefined
+    : { kind, name }
+}
+
+/** Whether the Pod belongs to a choice that new Pods may join. */
+export function isChosen(choice: PodChoice, pod: Pod): boolean {
+  switch (choice.kind) {
+    case 'all':
+      return true
+    case 'selected':
+      return selectorMatches(choice.selector, pod.metadata.labels)
+    case 'only':
+    case 'named':
+      return false
+  }
+}
+
+/** At least one. Throws a usage Failure that lists what there is. */
+export function choosePods(
+  store: Store,
+  namespace: string,
+  choice: PodChoice,
+): readonly Pod[] {
+  const pods = store.list('Pod')
+  if (pods.length === 0)
+    throw new Failure('usage', 'there is no Pod in the input')
+  switch (choice.kind) {
+    case 'all':
+      return pods
+    case 'selected': {
+      const chosen = pods.filter(pod => isChosen(choice, pod))
+      if (chosen.length > 0) return chosen
+      throw new Failure('usage', `no Pod matches -l '${choice.text}'`, {
+        fix: thereAre(pods),
+      })
+    }
+    case 'named': {
+      const chosen = choice.names.map(name => namedPod(pods, namespace, name))
+      return [...new Set(chosen)]
+    }
+    case 'only': {
+      const [only, ...others] = pods
+      if (only !== undefined && others.length === 0) return [only]
+      throw new Failure('usage', `there are ${pods.length} Pods in the input`, {
+        fix: `name one of them: ${namesOf(pods)}`,
+      })
+    }
+  }
+}
+
+/** One Pod: that of the name, or the only one there is. Throws a usage Failure. */
+export function choosePod(
+  store: Store,
+  namespace: string,
+  name: string | undefined,
+): Pod {
+  const choice: PodChoice =
+    name === undefined ? { kind: 'only' } : { kind: 'named', names: [name] }
+  const [pod] = choosePods(store, namespace, choice)
+  if (pod === undefined) throw new Error('choosePods chose nothing')
+  return pod
+}
+
+function namedPod(pods: readonly Pod[], namespace: string, text: string): Pod {
+  const reference = parsePodReference(text)
+  if (reference === undefined)
+    throw new Failure('usage', `"${text}" is no Pod's name`, {
+      fix: 'NAME, or KIND/NAME with a kind that has a Pod, such as deployment/web',
+    })
+  const { kind, name } = reference
+  const here = pods.filter(({ metadata }) => metadata.namespace === namespace)
+  const exact =
+    kind === undefined || kind === 'Pod'
+      ? here.find(({ metadata }) => metadata.name === name)
+      : undefined
+  if (exact !== undefined) return exact
+  const [found, ...others] = here.filter(
+    ({ workload }) =>
+      workload?.name === name && (kind === undefined || workload.kind === kind),
+  )
+  if (found === undefined) {
+    const what =
+      kind === undefined
+        ? `Pod ${namespace}/${name}`
+        : `${kind} ${namespace}/${name}`
+    throw new Failure('usage', `no ${what}`, { fix: thereAre(pods) })
+  }
+  if (others.length > 0)
+    throw new Failure('usage', `several workloads are named ${name}`, {
+      fix: `name one of them: ${[found, ...others]
+        .map(({ workload }) => `${workload?.kind.toLowerCase()}/${name}`)
+        .join(', ')}`,
+    })
+  return found
+}
+
+function thereAre(pods: readonly Pod[]): string {
+  return `there ${pods.length === 1 ? 'is' : 'are'}: ${namesOf(pods)}`
+}
+
+function namesOf(pods: readonly Pod[]): string {
+  return pods.map(podName).join(', ')
+}

@@ -1,0 +1,46 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import path from 'node:path'
+import type { Finding } from '../api/report.ts'
+import type { Pod } from '../api/types.ts'
+import { unknownImages, type ImageMap } from '../runner/images.ts'
+import { containerPath } from './pod-session.ts'
+
+/** What must be said before the Pod can be started: each image of which nobody says what to run. */
+export function imageFindings(pod: Pod, images: ImageMap): readonly Finding[] {
+  const { metadata, source, workload } = pod
+  return unknownImages(pod.spec, images, isProgram).map(
+    ({ fieldPath, message, fix }): Finding => ({
+      treatment: 'rejected',
+      position: source.positionOf(fieldPath),
+      object: {
+        kind: workload?.kind ?? 'Pod',
+        namespace: metadata.namespace,
+        name: workload?.name ?? metadata.name,
+      },
+      fieldPath:
+        workload === undefined
+          ? fieldPath
+          : `${workload.templatePath}.${fieldPath}`,
+      message,
+      fix,
+    }),
+  )
+}
+
+function isProgram(name: string): boolean {
+  const candidates = name.includes('/')
+    ? [name]
+    : containerPath(process.env['PATH'])
+        .split(':')
+        .map(directory => path.join(directory, name))
+  return name !== '' && candidates.some(isExecutableFile)
+}
+
+function isExecutableFile(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return statSync(file).isFile()
+  } catch {
+    return false
+  }
+}
