@@ -279,11 +279,11 @@ ${more}`
   t.strictSame(podfsMounts(), [])
 })
 
-t.test('a change that is not applied is told, and its end too', async t => {
+t.test('--no-recreate: a change is told, and its end too', async t => {
   const dir = t.testdir()
   const file = path.join(dir, 'app.yaml')
   await cp('examples/quickstart', dir, { recursive: true })
-  const run = startPodfs(t, ['run', '-f', dir])
+  const run = startPodfs(t, ['run', '-f', dir, '--no-recreate'])
   await run.saw(/^worker \| labels/m)
   await edit(file, text => text.replace('sleep 0.1', 'sleep 0.2'))
   await run.saw(

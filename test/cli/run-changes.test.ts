@@ -1,0 +1,222 @@
+import { rename, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import t from 'tap'
+import { podfs, podfsMounts, startPodfs } from '../helpers/podfs.ts'
+
+/*
+ * The files of a running Pod change. Each script prints what the test waits for; nothing here
+ * waits for a time to pass.
+ */
+
+const script = (words: string) =>
+  `trap "echo bye from ${words}; exit 0" TERM; echo hello from ${words}; while :; do sleep 0.05; done`
+
+const pod = (words: string, more = '') => `apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  ${more}
+  containers:
+  - name: c
+    image: busybox
+    command: [sh, -c, '${script(words)}']
+`
+
+async function save(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text)
+  await rename(`${file}.new`, file)
+}
+
+t.test(
+  'a change of the spec: the old one ends, the new one starts',
+  async t => {
+    const dir = t.testdir({ 'pod.yaml': pod('one') })
+    const file = path.join(dir, 'pod.yaml')
+    const run = startPodfs(t, ['run', '-f', file])
+    await run.saw(/^c \| hello from one$/m)
+    await save(file, pod('two'))
+    await run.saw(/^c \| hello from two$/m)
+    t.match(
+      run.stderr(),
+      /^podfs: Pod default\/p changed \(spec\.containers\[0\]\.command\[2\]\): restarting it$/m,
+    )
+    t.match(
+      run.stdout(),
+      /hello from one\nc \| bye from one\nc \| hello from two\n/,
+      'one after the other',
+    )
+
+    // Nothing but another place and a comment.
+    await save(file, `# a comment\n\n${pod('two')}`)
+    await save(
+      file,
+      pod(
+        'three',
+        'hostname: x\n  terminationGracePeriodSeconds: 9\n  subdomain: sub\n  nodeName: z',
+      ),
+    )
+    await run.saw(/^c \| hello from three$/m)
+    t.match(run.stderr(), / and 2 more\): restarting it$/m, 'the first fields')
+    t.equal(run.stderr().match(/restarting it/g)?.length, 2)
+
+    await rm(file)
+    const { code, stderr } = await run.ended
+    t.equal(code, 0, 'gone from its files: ended in peace')
+    t.match(
+      stderr,
+      /^podfs: Pod default\/p is gone from its files: ending it$/m,
+    )
+    t.match(run.stdout(), /bye from three/)
+    t.strictSame(podfsMounts(), [])
+  },
+)
+
+t.test(
+  'of several changes during a termination the last one counts',
+  async t => {
+    const dir = t.testdir()
+    const file = path.join(dir, 'pod.yaml')
+    // It ends when the test says so.
+    const wait = `until test -e ${dir}/go; do sleep 0.05; done; exit 0`
+    await save(file, pod('one').replace('exit 0', wait))
+    const run = startPodfs(t, ['run', '-f', file])
+    await run.saw(/hello from one/)
+    await save(file, pod('two'))
+    await run.saw(/bye from one/)
+    // The warnings tell that a version has been read.
+    await save(file, pod('three', 'nodeSelector: {a: b}'))
+    await run.saw(/^warning: .*nodeSelector/m, 'stderr')
+    await save(file, pod('four', 'schedulerName: x'))
+    await run.saw(/^warning: .*schedulerName/m, 'stderr')
+    await writeFile(path.join(dir, 'go'), '')
+    await run.saw(/hello from four/)
+    t.notMatch(run.stdout(), /hello from two/)
+    t.equal(run.stderr().match(/restarting it/g)?.length, 1)
+  },
+)
+
+t.test('a mistake, or an unknown image: the old one keeps running', async t => {
+  const dir = t.testdir({ 'pod.yaml': pod('one') })
+  const file = path.join(dir, 'pod.yaml')
+  const run = startPodfs(t, ['run', '-f', file])
+  await run.saw(/hello from one/)
+  await save(file, pod('two', 'restartPolicy: Sometimes'))
+  await run.saw(
+    /^error: .*pod\.yaml:5:3: Pod default\/p: spec\.restartPolicy: Unsupported value/m,
+    'stderr',
+  )
+  await save(file, 'a: [')
+  await run.saw(/^error: .*: not YAML/m, 'stderr')
+  await save(
+    file,
+    pod('two').replace(
+      /image: busybox\n.*/,
+      'image: shop/web:1\n    args: [--port, "80"]',
+    ),
+  )
+  await run.saw(
+    /^error: .*pod\.yaml:8:5: Pod default\/p: spec\.containers\[0\]\.image: no program of this machine is known for the image "shop\/web:1"\n {2}--image 'shop\/web:1=COMMAND'/m,
+    'stderr',
+  )
+  t.equal(run.stdout(), 'c | hello from one\n')
+  await save(file, pod('three'))
+  await run.saw(/bye from one\nc \| hello from three/)
+})
+
+t.test(
+  'what a Secret or ConfigMap under a new name brings with it',
+  async t => {
+    const manifest = (hash: string) => `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: c
+        image: busybox
+        command: [sh, -c, 'cat /etc/app/key; ${script('it')}']
+        volumeMounts: [{name: config, mountPath: /etc/app}]
+      volumes: [{name: config, configMap: {name: app-${hash}}}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: app-${hash}}
+data: {key: "value ${hash}\\n"}
+`
+    const dir = t.testdir({ 'all.yaml': manifest('aaa') })
+    const run = startPodfs(t, ['run', '-f', dir])
+    await run.saw(/^c \| value aaa\nc \| hello/m)
+    for (const hash of ['bbb', 'ccc']) {
+      await save(path.join(dir, 'all.yaml'), manifest(hash))
+      await run.saw(
+        new RegExp(
+          `^c \\| bye from it\nc \\| value ${hash}\nc \\| hello from it`,
+          'm',
+        ),
+      )
+    }
+    t.notMatch(run.stderr(), /^error/m, 'nobody missed the old one')
+    t.match(
+      run.stderr(),
+      /^podfs: Deployment default\/web changed \(spec\.template\.spec\.volumes\[0\]\.configMap\.name\): restarting its Pod$/m,
+    )
+  },
+)
+
+t.test(
+  'where a controller rolls out, metadata of the template restart, too',
+  async t => {
+    const manifest = (sum: string) => `apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  serviceName: db
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}, annotations: {checksum/config: "${sum}"}}
+    spec:
+      containers:
+      - {name: c, image: busybox, command: [sh, -c, 'tail -n 1 /etc/hosts; ${script('it')}']}
+`
+    const dir = t.testdir({ 'db.yaml': manifest('1') })
+    const run = startPodfs(t, ['run', '-f', dir])
+    await run.saw(
+      /^c \| \S+\tdb-0\.db\.default\.svc\.cluster\.local\tdb-0\nc \| hello/m,
+    )
+    await save(path.join(dir, 'db.yaml'), manifest('2'))
+    await run.saw(/hello from it[^]*hello from it/)
+    t.match(
+      run.stderr(),
+      /\(spec\.template\.metadata\.annotations\.checksum\/config\)/,
+    )
+  },
+)
+
+t.test('Ctrl-C during a restart ends podfs', async t => {
+  const dir = t.testdir({ 'pod.yaml': pod('one').replace('exit 0', ': ') })
+  const file = path.join(dir, 'pod.yaml')
+  const run = startPodfs(t, ['run', '-f', file])
+  await run.saw(/hello from one/)
+  await save(file, pod('two'))
+  await run.saw(/bye from one/)
+  run.child.kill('SIGINT')
+  await run.saw(/terminating/, 'stderr')
+  run.child.kill('SIGINT')
+  const { code, stdout } = await run.ended
+  t.equal(code, 130)
+  t.notMatch(stdout, /hello from two/)
+  t.strictSame(podfsMounts(), [])
+})
+
+t.test('--no-recreate and a deletion', async t => {
+  const { code } = await podfs(t, ['run', '-f', '-', '--no-recreate'], {
+    input: pod('x', 'restartPolicy: Never').replace(
+      /command:.*/,
+      'command: ["true"]',
+    ),
+  })
+  t.equal(code, 0)
+})
