@@ -58,7 +58,7 @@ export function formatMap(map: ReadonlyMap<string, string>): string {
 }
 
 /** `a.b['c']` in two parts: split at the first `['`, and only if the path ends in `']`. */
-function splitSubscript(
+export function splitSubscript(
   fieldPath: string,
 ): { path: string; subscript: string } | undefined {
   if (!fieldPath.endsWith("']")) return undefined

@@ -39,17 +39,21 @@ const decimalExponents: ReadonlyMap<string, number> = new Map([
   ['E', 18],
 ])
 
+const numberAndSuffix =
+  /^(?<sign>[+-]?)(?<whole>\d*)(?:\.(?<fraction>\d*))?(?<suffix>[A-Za-z]*(?:[+-]?\d+)?)$/
+
 /**
  * Reads a quantity; undefined if it is none. What is finer than a billionth rounds up, away
  * from zero; what is larger than 2^63-1 becomes that.
  */
 export function parseQuantity(text: string): Nanos | undefined {
   if (text.length > MAX_NUMBER_LENGTH) return undefined
-  const match =
-    /^(?<sign>[+-]?)(?<whole>\d*)(?:\.(?<fraction>\d*))?(?<suffix>[A-Za-z]*(?:[+-]?\d+)?)$/.exec(
-      text,
-    )
-  const { sign, whole = '', fraction = '', suffix = '' } = match?.groups ?? {}
+  const {
+    sign,
+    whole = '',
+    fraction = '',
+    suffix = '',
+  } = numberAndSuffix.exec(text)?.groups ?? {}
   const digits = whole + fraction
   if (digits === '') return undefined
 
@@ -95,4 +99,70 @@ function parseSuffix(
   return scientific === undefined
     ? undefined
     : { exponent: Number(scientific), shift: 0n }
+}
+
+/**
+ * The quantity as an API server prints it: `1000m` as `1`, `2048Mi` as `2Gi`, in the kind of
+ * suffix it was written with. Source: Quantity.CanonicalizeBytes.
+ */
+export function canonicalQuantity(text: string): string {
+  return isCanonical(text)
+    ? text
+    : formatQuantity(parseQuantity(text) ?? 0n, text)
+}
+
+/** What ParseQuantity takes for canonical, and prints as it was written: `+2` and `5.`, too. */
+function isCanonical(text: string): boolean {
+  const {
+    whole = '',
+    fraction = '',
+    suffix = '',
+  } = numberAndSuffix.exec(text)?.groups ?? {}
+  const digits = (whole.replace(/^0+(?=.)/, '') || '0') + fraction
+  if (digits.length > 15) return false
+  if (binaryShifts.has(suffix)) {
+    return fraction === '' && BigInt(digits) % 8n !== 0n
+  }
+  const scale = (parseSuffix(suffix)?.exponent ?? 0) - fraction.length
+  return (
+    scale >= -9 &&
+    scale % 3 === 0 &&
+    !digits.endsWith('000') &&
+    !digits.startsWith('0')
+  )
+}
+
+/** `nanos` in the kind of suffix that `like` has. */
+export function formatQuantity(nanos: Nanos, like: string): string {
+  if (nanos === 0n) return '0'
+  const sign = nanos < 0n ? '-' : ''
+  const magnitude = nanos < 0n ? -nanos : nanos
+  // Small numbers, and what would be rounded, are not written in powers of two.
+  const binary =
+    like.endsWith('i') &&
+    magnitude >= 1024n * NANOS_PER_UNIT &&
+    magnitude % NANOS_PER_UNIT === 0n
+  if (binary) {
+    return sign + shorten(magnitude / NANOS_PER_UNIT, 1024n, binarySuffixes)
+  }
+  const suffixes = /[eE][+-]?\d+$/.test(like)
+    ? decimalSuffixes.map((_, i) => (i === 3 ? '' : `e${i * 3 - 9}`))
+    : decimalSuffixes
+  return sign + shorten(magnitude, 1000n, suffixes)
+}
+
+const binarySuffixes = ['', ...binaryShifts.keys()]
+const decimalSuffixes = [...decimalExponents.keys()]
+
+function shorten(
+  amount: bigint,
+  base: bigint,
+  suffixes: readonly string[],
+): string {
+  let step = 0
+  while (amount % base === 0n && step < suffixes.length - 1) {
+    amount /= base
+    step++
+  }
+  return `${amount}${suffixes[step]}`
 }

@@ -5,7 +5,8 @@ export type Treatment = 'supported' | 'emulated' | 'ignored' | 'rejected'
 
 /** One finding about one field of one object (or of a file, where no object could be read). */
 export interface Finding {
-  readonly treatment: Exclude<Treatment, 'supported'>
+  /** A `warning` is about a field that podfs does as asked, and that is surely a mistake. */
+  readonly treatment: Exclude<Treatment, 'supported'> | 'warning'
   readonly position: Position
   readonly object?: {
     /** Any kind, also one that podfs ignores. */
@@ -21,12 +22,29 @@ export interface Finding {
   readonly fix?: string
 }
 
+/** A field that stands in the input, the deepest that podfs treats in one way. */
+export interface FieldUse {
+  readonly fieldPath: string
+  readonly treatment: Treatment
+  readonly position: Position
+}
+
+/** Everything that one object says. */
+export interface ObjectFields {
+  readonly object: NonNullable<Finding['object']>
+  readonly position: Position
+  /** In the order of the file. */
+  readonly fields: readonly FieldUse[]
+}
+
 /**
  * `PATH:LINE:COL: KIND NAMESPACE/NAME: FIELD.PATH: what is wrong`
  *
  * The caller puts `error: ` or `warning: ` before it, and the fix on a second line.
  */
-export function formatFinding(finding: Finding): string {
+export function formatFinding(
+  finding: Omit<Finding, 'treatment' | 'fix'>,
+): string {
   const { position, object, fieldPath, message } = finding
   const parts = [`${position.path}:${position.line}:${position.column}`]
   if (object !== undefined) {

@@ -7,6 +7,7 @@ import { createCommand } from './create.ts'
 import { doctorCommand } from './doctor.ts'
 import { exitCodes } from './exit-codes.ts'
 import { helpOfCommand, helpOfGroup, helpOfProgram } from './help.ts'
+import { explainCommand } from './explain.ts'
 import { mountCommand } from './mount.ts'
 import { parseOptions } from './options.ts'
 import { runCommand } from './run.ts'
@@ -19,6 +20,7 @@ const commands: CommandGroup['commands'] = [
   runCommand,
   validateCommand,
   createCommand,
+  explainCommand,
   doctorCommand,
   configCommand,
 ]

@@ -1,4 +1,9 @@
-import { formatFinding, type Finding } from '../api/report.ts'
+import {
+  formatFinding,
+  type Finding,
+  type ObjectFields,
+} from '../api/report.ts'
+import type { Position } from '../api/types.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
@@ -9,9 +14,10 @@ import { sessionOptions } from './session-options.ts'
 export const validateCommand: Command = {
   name: 'validate',
   summary: 'check manifests, and list what podfs does not do with them',
-  usage: ['validate -f PATH.. [-o json]'],
-  description: `Prints every mistake of every document, then each field that podfs emulates or ignores,
-and why. Mistakes make it exit with 1; the rest does not.`,
+  usage: ['validate -f PATH.. [-o wide|json]'],
+  description: `Prints every mistake of every document, then what is accepted and surely meant otherwise,
+then each field that podfs emulates or ignores and why, and at last one line for each
+object. Mistakes make it exit with 1; the rest does not.`,
   examples: [
     { comment: 'a directory of manifests', line: 'podfs validate -f k8s/' },
     {
@@ -21,47 +27,91 @@ and why. Mistakes make it exit with 1; the rest does not.`,
   ],
   options: {
     ...sourceOptions,
-    output: { short: 'o', value: 'FORMAT', help: 'json' },
+    output: {
+      short: 'o',
+      value: 'FORMAT',
+      help: 'wide: each supported field, too; json: all of it as JSON',
+    },
     ...commonOptions,
   },
   run,
 }
 
+const formats = ['wide', 'json']
+
 async function run(context: Context, options: ParsedOptions): Promise<number> {
   const format = options.value('output')
-  if (format !== undefined && format !== 'json')
-    throw new Failure('usage', `-o ${format}: the only format is json`)
+  if (format !== undefined && !formats.includes(format))
+    throw new Failure('usage', `-o ${format}: the formats are wide and json`)
   const paths = [...options.values('filename'), ...options.positionals]
   if (paths.length === 0)
     throw new Failure('usage', 'no -f PATH was given', {
       fix: 'podfs validate --help',
     })
   const { validate } = await import('../daemon/validate.ts')
-  const findings = sorted(
-    await validate(await sessionOptions(context, options, paths)),
+  const result = await validate(await sessionOptions(context, options, paths))
+  const findings = sortFindings(result.findings)
+  const objects = inFileOrder(result.objects)
+  context.stdout.write(
+    format === 'json'
+      ? `${JSON.stringify({ findings, objects }, null, 2)}\n`
+      : asText(findings, objects, format === 'wide'),
   )
-  if (format === 'json')
-    context.stdout.write(`${JSON.stringify(findings, null, 2)}\n`)
-  else for (const finding of findings) context.stdout.write(asText(finding))
   const mistakes = findings.some(({ treatment }) => treatment === 'rejected')
   return mistakes ? exitCodes.failed : exitCodes.done
 }
 
-function asText(finding: Finding): string {
-  const word = finding.treatment === 'rejected' ? 'error' : 'warning'
-  const fix = finding.fix === undefined ? '' : `  ${finding.fix}\n`
-  return `${word}: ${formatFinding(finding)}\n${fix}`
+function asText(
+  findings: readonly Finding[],
+  objects: readonly ObjectFields[],
+  wide: boolean,
+): string {
+  const supported = objects.flatMap(({ object, fields }) =>
+    fields
+      .filter(({ treatment }) => treatment === 'supported')
+      .map(({ position, fieldPath }) =>
+        formatFinding({ position, object, fieldPath, message: 'supported' }),
+      ),
+  )
+  const lines = [
+    ...findings.map(findingLines),
+    ...(wide ? supported : []),
+    ...objects.map(summaryLine),
+  ]
+  return lines.map(line => `${line}\n`).join('')
 }
 
-/** Mistakes first; each group in the order of the files. */
-function sorted(findings: readonly Finding[]): Finding[] {
-  const rank = (finding: Finding): number =>
-    finding.treatment === 'rejected' ? 0 : 1
-  return [...findings].sort(
-    (a, b) =>
-      rank(a) - rank(b) ||
-      a.position.path.localeCompare(b.position.path) ||
-      a.position.line - b.position.line ||
-      a.position.column - b.position.column,
+function findingLines(finding: Finding): string {
+  const word = finding.treatment === 'rejected' ? 'error' : 'warning'
+  const fix = finding.fix === undefined ? '' : `\n  ${finding.fix}`
+  return `${word}: ${formatFinding(finding)}${fix}`
+}
+
+/** `Pod default/web: 14 fields supported, 2 emulated, 1 ignored` */
+function summaryLine({ object, position, fields }: ObjectFields): string {
+  const counts = (
+    ['supported', 'emulated', 'ignored', 'rejected'] as const
+  ).flatMap(treatment => {
+    const count = fields.filter(field => field.treatment === treatment).length
+    if (treatment === 'supported')
+      return [`${count} ${count === 1 ? 'field' : 'fields'} supported`]
+    return count === 0 ? [] : [`${count} ${treatment}`]
+  })
+  return formatFinding({ position, object, message: counts.join(', ') })
+}
+
+/** Mistakes first, then doubts, then what podfs does its own way; each in file order. */
+function sortFindings(findings: readonly Finding[]): Finding[] {
+  const rank = ({ treatment }: Finding): number =>
+    treatment === 'rejected' ? 0 : treatment === 'warning' ? 1 : 2
+  return inFileOrder(findings).sort((a, b) => rank(a) - rank(b))
+}
+
+function inFileOrder<T extends { readonly position: Position }>(
+  items: readonly T[],
+): T[] {
+  return [...items].sort(
+    ({ position: a }, { position: b }) =>
+      a.path.localeCompare(b.path) || a.line - b.line || a.column - b.column,
   )
 }

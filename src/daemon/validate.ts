@@ -1,17 +1,25 @@
-import type { Finding } from '../api/report.ts'
+import type { Finding, ObjectFields } from '../api/report.ts'
 import { ManifestFiles } from '../sources/manifest-files.ts'
 import { Store } from '../store/store.ts'
 import { asFailure } from './failures.ts'
 import type { SessionOptions } from './session.ts'
 
+export interface Validation {
+  readonly findings: readonly Finding[]
+  /** Of the kinds that podfs has. */
+  readonly objects: readonly ObjectFields[]
+}
+
 /** Reads everything once and returns what there is to say about it. */
-export async function validate(options: SessionOptions): Promise<Finding[]> {
+export async function validate(options: SessionOptions): Promise<Validation> {
   const findings: Finding[] = []
+  const objects: ObjectFields[] = []
   const source = new ManifestFiles({
     ...options,
     store: new Store(),
     watch: false,
     report: finding => findings.push(finding),
+    onFields: fields => objects.push(fields),
   })
   try {
     await source.start()
@@ -20,5 +28,5 @@ export async function validate(options: SessionOptions): Promise<Finding[]> {
   } finally {
     await source.close()
   }
-  return findings
+  return { findings, objects }
 }

@@ -154,6 +154,7 @@ function readField(
 ): string {
   switch (fieldPath) {
     case 'spec.nodeName':
+    case 'spec.host':
       return node.name
     case 'spec.serviceAccountName':
       return pod.spec.serviceAccountName

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text as readText } from 'node:stream/consumers'
+import type { DecodeOptions } from '../api/decode/decode-object.ts'
 import type { KubeObject } from '../api/types.ts'
 import type { Hint } from './directory-watch.ts'
 import { unreadable, watchLimit } from './errors.ts'
@@ -24,7 +25,8 @@ const conflictMs = 500
 /** A file that a .gitignore hides is looked for once more before it is let go. */
 const unlistedMs = 100
 
-export interface ManifestFilesOptions extends SourceOptions {
+export interface ManifestFilesOptions
+  extends SourceOptions, Pick<DecodeOptions, 'onFields'> {
   /** Files, directories, `-` for standard input. */
   readonly paths: readonly string[]
   /** What `-` reads; the process's own by default. */

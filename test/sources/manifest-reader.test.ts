@@ -16,7 +16,9 @@ const linesOf = (text: string, path?: string) =>
 
 const pod = (spec: string) =>
   `apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n${spec}`
-const main = '  containers:\n  - name: c\n'
+const main = '  containers:\n  - name: c\n    image: nginx\n'
+const image = (line: number) =>
+  `emulated: f.yaml:${line}:5: Pod default/p: spec.containers[0].image: emulated: podfs pulls no image; it runs a program of this machine in its place`
 
 const cases: Readonly<
   Record<string, { yaml: string; path?: string; findings: readonly string[] }>
@@ -32,17 +34,18 @@ const cases: Readonly<
     findings: [
       'rejected: f.yaml:5:3: Pod default/p: spec.restartPolcy: unknown field "spec.restartPolcy"',
       '  fix: did you mean restartPolicy?',
+      image(8),
     ],
   },
   'what is not done, in the order of the file': {
     yaml: pod(
       '  nodeSelector: {a: b}\n' +
         main +
-        '    image: nginx\n    livenessProbe: {exec: {command: [a]}}\n    tty: true\n',
+        '    livenessProbe: {exec: {command: [a]}}\n    tty: true\n',
     ),
     findings: [
       'ignored: f.yaml:5:3: Pod default/p: spec.nodeSelector: ignored: there is one node, this machine',
-      'emulated: f.yaml:8:5: Pod default/p: spec.containers[0].image: emulated: podfs pulls no image; it runs a program of this machine in its place',
+      image(8),
       'ignored: f.yaml:9:5: Pod default/p: spec.containers[0].livenessProbe: ignored: probes are not run yet',
       'ignored: f.yaml:10:5: Pod default/p: spec.containers[0].tty: ignored: a container gets no terminal yet',
     ],
@@ -52,9 +55,10 @@ const cases: Readonly<
     findings: [
       'rejected: f.yaml:5:3: Pod default/p: spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"',
       'rejected: f.yaml:6:3: Pod default/p: spec.volumes: must be a list, not a mapping',
-      "rejected: f.yaml:12:12: ConfigMap default/Bad: metadata.name: Invalid value: \"Bad\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
-      "rejected: f.yaml:13:8: ConfigMap default/Bad: data[a/b]: Invalid value: \"a/b\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
-      'rejected: f.yaml:13:16: ConfigMap default/Bad: data[i]: must be a string, not a number',
+      image(9),
+      "rejected: f.yaml:13:12: ConfigMap default/Bad: metadata.name: Invalid value: \"Bad\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+      "rejected: f.yaml:14:8: ConfigMap default/Bad: data[a/b]: Invalid value: \"a/b\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
+      'rejected: f.yaml:14:16: ConfigMap default/Bad: data[i]: must be a string, not a number',
       '  fix: put the value in quotes',
     ],
   },
@@ -64,7 +68,8 @@ const cases: Readonly<
         '  volumes:\n  - name: v\n    persistentVolumeClaim: {claimName: x}\n',
     ),
     findings: [
-      'rejected: f.yaml:9:5: Pod default/p: spec.volumes[0].persistentVolumeClaim: podfs cannot attach persistentVolumeClaim volumes: use emptyDir for scratch space, or hostPath for a directory of this machine',
+      image(7),
+      'rejected: f.yaml:10:5: Pod default/p: spec.volumes[0].persistentVolumeClaim: podfs cannot attach persistentVolumeClaim volumes: use emptyDir for scratch space, or hostPath for a directory of this machine',
     ],
   },
   'a Secret that is not base64, without its value': {
@@ -132,8 +137,9 @@ const cases: Readonly<
   'a missing required field: its parent is the place': {
     yaml: pod(main + '    volumeMounts:\n    - name: v\n'),
     findings: [
-      'rejected: f.yaml:8:7: Pod default/p: spec.containers[0].volumeMounts[0].mountPath: Required value',
-      'rejected: f.yaml:8:7: Pod default/p: spec.containers[0].volumeMounts[0].name: Not found: "v"',
+      image(7),
+      'rejected: f.yaml:9:7: Pod default/p: spec.containers[0].volumeMounts[0].mountPath: Required value',
+      'rejected: f.yaml:9:7: Pod default/p: spec.containers[0].volumeMounts[0].name: Not found: "v"',
     ],
   },
 }
@@ -232,8 +238,8 @@ t.test('positions of fields, present and absent', async t => {
     return `${place?.line}:${place?.column}`
   }
   t.equal(at('spec.containers[0].name'), '6:5')
-  t.equal(at('spec.containers[0].image'), '6:5')
-  t.equal(at('spec.hostAliases[0].ip'), '8:5')
+  t.equal(at('spec.containers[0].image'), '7:5')
+  t.equal(at('spec.hostAliases[0].ip'), '9:5')
   t.equal(at('metadata.name'), '3:12')
   t.equal(at('nothing.like[3].this'), '1:1')
 })

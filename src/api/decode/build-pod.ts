@@ -1,5 +1,5 @@
 import { podSpec } from '../schema/pod.ts'
-import type { ObjectMeta, PodSpec, Volume } from '../types.ts'
+import type { Container, ObjectMeta, PodSpec, Volume } from '../types.ts'
 import { FindingList } from './finding-list.ts'
 import { decodeStruct } from './struct-decoder.ts'
 
@@ -33,8 +33,14 @@ export function buildPodSpec(decoded: unknown): PodSpec {
   return {
     ...spec,
     volumes: spec.volumes.map(withSource),
-    containers: spec.containers?.map(withRequests),
-    initContainers: spec.initContainers.map(withRequests),
+    containers: spec.containers?.map(container =>
+      withoutRestartPolicy(withRequests(container)),
+    ),
+    initContainers: spec.initContainers.map(container =>
+      container.restartPolicy === 'Always'
+        ? withRequests(container)
+        : withoutRestartPolicy(withRequests(container)),
+    ),
     // A negative grace is stored as 1 (specification, 4.1).
     terminationGracePeriodSeconds: grace < 0 ? 1 : grace,
     serviceAccountName:
@@ -56,10 +62,16 @@ function withSource(volume: Volume): Volume {
     : { ...volume, emptyDir: { medium: '' } }
 }
 
+/** Only a sidecar has one: v1.34 drops it everywhere else (dropContainerRestartRules). */
+function withoutRestartPolicy({
+  restartPolicy: _dropped,
+  ...container
+}: Container): Container {
+  return container
+}
+
 /** SetDefaults_ResourceList: what is limited and not requested is requested at the limit. */
-function withRequests(
-  container: PodSpec['containers'][number],
-): PodSpec['containers'][number] {
+function withRequests(container: Container): Container {
   const { limits, requests } = container.resources
   return {
     ...container,

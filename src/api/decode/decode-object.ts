@@ -1,4 +1,4 @@
-import type { Finding } from '../report.ts'
+import type { Finding, ObjectFields } from '../report.ts'
 import { kinds } from '../schema/kinds.ts'
 import { workloads } from '../schema/workloads.ts'
 import type {
@@ -29,6 +29,8 @@ export interface DecodeResult {
 export interface DecodeOptions {
   /** For objects that name none. */
   readonly namespace: string
+  /** Is told of every object that is read, with all its fields. */
+  readonly onFields?: (fields: ObjectFields) => void
 }
 
 /**
@@ -79,6 +81,11 @@ export function decodeObject(
   const result = isWorkloadKind(kind)
     ? decodeWorkload(kind, value, source, options, findings)
     : decodeKind(kind as ObjectKind, value, source, options, findings)
+  options.onFields?.({
+    object,
+    position: source.positionOf(''),
+    fields: findings.fields,
+  })
   return {
     objects: findings.rejected ? [] : [result],
     findings: findings.sorted(),
@@ -94,7 +101,7 @@ function decodeKind(
 ): KubeObject {
   const decoded = decodeStruct(kinds[kind], value, '', findings)
   const result = build(kind, decoded, source, options)
-  validate(result, findings)
+  validate(result, decoded, findings)
   return result
 }
 
@@ -215,8 +222,13 @@ function buildSecret(
   }
 }
 
-function validate(object: KubeObject, findings: FindingList): void {
-  validateMetadata(object.metadata, findings)
+function validate(
+  object: KubeObject,
+  decoded: Decoded,
+  findings: FindingList,
+): void {
+  const metadata = decoded['metadata'] as object | undefined
+  validateMetadata({ ...metadata, ...object.metadata }, findings)
   switch (object.kind) {
     case 'Pod':
       validatePod(object satisfies Pod, findings)

@@ -1,4 +1,4 @@
-import type { Finding, Treatment } from '../report.ts'
+import type { FieldUse, Finding, Treatment } from '../report.ts'
 import type { ObjectSource } from '../types.ts'
 
 /**
@@ -13,6 +13,8 @@ export class FindingList {
   readonly #prefix: string
   readonly #findings: Finding[]
   readonly #undecoded: string[]
+  readonly #invalid: string[]
+  readonly #uses: (readonly [fieldPath: string, treatment: Treatment])[]
 
   constructor(
     source: ObjectSource,
@@ -25,6 +27,8 @@ export class FindingList {
     this.#prefix = prefix
     this.#findings = whole === undefined ? [] : whole.#findings
     this.#undecoded = whole === undefined ? [] : whole.#undecoded
+    this.#invalid = whole === undefined ? [] : whole.#invalid
+    this.#uses = whole === undefined ? [] : whole.#uses
   }
 
   /** The same list, for whoever knows only a part of the object: the Pod in a template. */
@@ -34,7 +38,7 @@ export class FindingList {
   }
 
   add(
-    treatment: Exclude<Treatment, 'supported'>,
+    treatment: Finding['treatment'],
     path: string,
     message: string,
     fix?: string,
@@ -56,11 +60,56 @@ export class FindingList {
     this.add('rejected', fieldPath, message, fix)
   }
 
-  /** For validation: silent about a field, or a parent of a field, that was refused. */
+  /** For the decoder: a value that is none of the valid ones. */
+  refuseInvalid(fieldPath: string, message: string, fix?: string): void {
+    this.#invalid.push(`${this.#prefix}${fieldPath}`)
+    this.refuse(fieldPath, message, fix)
+  }
+
+  /**
+   * For validation: silent about a field that was refused, its parents and its children, and
+   * about what was said of the same field already (as kubectl prints it).
+   */
   reject(fieldPath: string, message: string, fix?: string): void {
     const whole = `${this.#prefix}${fieldPath}`
-    if (this.#undecoded.some(path => isAtOrAbove(whole, path))) return
-    this.add('rejected', fieldPath, message, fix)
+    const unknown = this.#undecoded.some(
+      path => isAtOrAbove(whole, path) || isAtOrAbove(path, whole),
+    )
+    if (unknown) return
+    this.#invalid.push(whole)
+    const told = this.#findings.some(
+      finding => finding.fieldPath === whole && finding.message === message,
+    )
+    if (!told) this.add('rejected', fieldPath, message, fix)
+  }
+
+  /** One rejection for each of the problems that a rule of names.ts has found. */
+  rejectEach(
+    fieldPath: string,
+    problems: readonly string[],
+    toMessage: (problem: string) => string,
+  ): void {
+    for (const problem of problems) this.reject(fieldPath, toMessage(problem))
+  }
+
+  /** For the decoder: this field stands in the input. */
+  use(fieldPath: string, treatment: Treatment): void {
+    this.#uses.push([fieldPath, treatment])
+  }
+
+  /** Where a field stands is looked up only for who asks. */
+  get fields(): FieldUse[] {
+    return this.#uses.map(([fieldPath, treatment]) => ({
+      fieldPath,
+      treatment,
+      position: this.#source.positionOf(fieldPath),
+    }))
+  }
+
+  /** Whether a valid value was missed at this path or below it. */
+  isInvalid(fieldPath: string): boolean {
+    const whole = `${this.#prefix}${fieldPath}`
+    return this.#invalid.some(path => isAtOrAbove(whole, path))
   }
 
   get rejected(): boolean {

@@ -1,5 +1,5 @@
 import { nearest } from '../../util/edit-distance.ts'
-import { unsupported } from '../field-errors.ts'
+import { required, unsupported } from '../field-errors.ts'
 import type { FieldSpec, FieldType, StructSpec } from '../schema/struct.ts'
 import { describeType, isMapping, type Value } from '../value.ts'
 import { decodeBase64 } from './base64.ts'
@@ -65,15 +65,17 @@ function walkField(
   context: Context,
 ): unknown {
   if (value === null) return undefined
+  if (context.tell) noteUse(field, value, path, context.findings)
+  if (field.treatment === 'rejected') {
+    context.findings.refuse(path, field.reason ?? '')
+    return undefined
+  }
   const whole = field.treatment === 'supported' || !context.tell
   const tell = context.tell && field.treatment === 'supported'
   const result = walkType(field.type, value, path, { ...context, tell })
   if (whole) return result
   const reason = field.reason ?? ''
   switch (field.treatment) {
-    case 'rejected':
-      context.findings.refuse(path, reason)
-      return undefined
     case 'ignored':
       // The value is kept: validation looks at it, though nothing else does.
       context.findings.add('ignored', path, `ignored: ${reason}`)
@@ -87,6 +89,21 @@ function walkField(
   return result
 }
 
+/** Of a supported struct its fields are noted instead. */
+function noteUse(
+  { type, treatment }: FieldSpec,
+  value: Value,
+  path: string,
+  findings: FindingList,
+): void {
+  const item = typeof type === 'object' && 'list' in type ? type.list : type
+  const hasFields =
+    typeof item === 'object' &&
+    'struct' in item &&
+    (value instanceof Map ? value.size > 0 : Array.isArray(value))
+  if (treatment !== 'supported' || !hasFields) findings.use(path, treatment)
+}
+
 function walkType(
   type: FieldType,
   value: Value,
@@ -98,7 +115,7 @@ function walkType(
     const text = walkScalar('string', value, path, context)
     if (typeof text !== 'string' || text === '') return text
     if (type.enum.includes(text)) return text
-    context.findings.refuse(path, unsupported(text, type.enum))
+    context.findings.refuseInvalid(path, unsupported(text, type.enum))
     return undefined
   }
   if ('struct' in type) return walkStruct(type.struct(), value, path, context)
@@ -257,10 +274,12 @@ function fillIn(
   for (const [key, field] of Object.entries(spec.fields)) {
     const fieldPath = path === '' ? key : `${path}.${key}`
     const value = decoded[key]
-    if (!isEmpty(value)) continue
-    if (field.required === true && tell) {
-      findings.reject(fieldPath, 'Required value')
-    }
+    const absent =
+      field.pointer === true
+        ? value === undefined
+        : isEmpty(value) || (field.zeroIsAbsent === true && value === 0)
+    if (!absent) continue
+    if (field.required === true) findings.reject(fieldPath, required())
     if (field.default === undefined) {
       delete decoded[key]
       continue
@@ -285,7 +304,8 @@ function isEmpty(value: unknown): boolean {
 /** Go's JSON: null in a list or map is the zero value of its type. */
 function zeroOf(type: FieldType): Value {
   if (type === 'boolean') return false
-  if (type === 'int32' || type === 'int64') return 0
+  if (type === 'int32' || type === 'int64' || type === 'intOrString') return 0
+  if (type === 'quantity') return '0'
   if (typeof type === 'string' || 'enum' in type) return ''
   return 'list' in type ? [] : new Map()
 }

@@ -25,10 +25,17 @@ const envVar = struct('EnvVar', {
       struct('EnvVarSource', {
         fieldRef: supported(one(objectFieldSelector)),
         resourceFieldRef: supported(one(resourceFieldSelector)),
-        configMapKeyRef: supported(one(keySelector)),
-        secretKeyRef: supported(one(keySelector)),
+        configMapKeyRef: supported(one(keySelector('ConfigMap'))),
+        secretKeyRef: supported(one(keySelector('Secret'))),
         fileKeyRef: rejected(
-          'any',
+          one(
+            struct('FileKeySelector', {
+              volumeName: supported('string', { required: true }),
+              path: supported('string', { required: true }),
+              key: supported('string', { required: true }),
+              optional: supported('boolean', { default: false }),
+            }),
+          ),
           'podfs does not read environment files yet: use configMapKeyRef or secretKeyRef',
         ),
       }),
@@ -38,15 +45,15 @@ const envVar = struct('EnvVar', {
 
 const envFromSource = struct('EnvFromSource', {
   prefix: supported('string', { default: '' }),
-  configMapRef: supported(one(envSource)),
-  secretRef: supported(one(envSource)),
+  configMapRef: supported(one(envSource('ConfigMap'))),
+  secretRef: supported(one(envSource('Secret'))),
 })
 
 /** Ports are a remark in Kubernetes too: a process listens where it likes. */
 const containerPort = struct('ContainerPort', {
   name: supported('string'),
   containerPort: supported('int32'),
-  protocol: supported('string'),
+  protocol: supported('string', { default: 'TCP' }),
   hostPort: emulated(
     'int32',
     'the container shares the network of this machine, and listens on containerPort itself',
@@ -66,8 +73,13 @@ const volumeMount = struct('VolumeMount', {
   mountPropagation: ignored(
     'string',
     'mounts of a container stay its own, as with None',
+    { pointer: true },
   ),
-  recursiveReadOnly: ignored('string', 'mounts are read-only as with Disabled'),
+  recursiveReadOnly: ignored(
+    'string',
+    'mounts are read-only as with Disabled',
+    { pointer: true },
+  ),
 })
 
 export const resourceRequirements = struct('ResourceRequirements', {
@@ -81,15 +93,24 @@ export const resourceRequirements = struct('ResourceRequirements', {
     'nothing is reserved; only the downward API sees them',
     { default: new Map() },
   ),
-  claims: ignored({ list: 'any' }, 'there are no devices to claim'),
+  claims: ignored(
+    listOf(
+      struct('ResourceClaim', {
+        name: supported('string', { required: 'elsewhere' }),
+        request: supported('string'),
+      }),
+    ),
+    'there are no devices to claim',
+  ),
 })
 
-/** Shared by containers, initContainers and (in Kubernetes) ephemeralContainers. */
-export const container = struct('Container', {
+/** Shared by containers, initContainers and ephemeralContainers. */
+const containerFields = {
   name: supported('string', { required: true }),
   image: emulated(
     'string',
     'podfs pulls no image; it runs a program of this machine in its place',
+    { required: true },
   ),
   command: supported(strings),
   args: supported(strings),
@@ -98,15 +119,40 @@ export const container = struct('Container', {
   env: supported(listOf(envVar), { default: [] }),
   envFrom: supported(listOf(envFromSource), { default: [] }),
   resources: supported(one(resourceRequirements), { default: {} }),
-  resizePolicy: ignored({ list: 'any' }, 'limits are not enforced'),
+  resizePolicy: ignored(
+    listOf(
+      struct('ContainerResizePolicy', {
+        resourceName: supported('string', { required: 'elsewhere' }),
+        restartPolicy: supported('string', { required: 'elsewhere' }),
+      }),
+    ),
+    'limits are not enforced',
+  ),
   restartPolicy: supported('string'),
   restartPolicyRules: ignored(
-    { list: 'any' },
+    listOf(
+      struct('ContainerRestartRule', {
+        action: supported('string'),
+        exitCodes: supported(
+          one(
+            struct('ContainerRestartRuleOnExitCodes', {
+              operator: supported('string'),
+              values: supported({ list: 'int32' }),
+            }),
+          ),
+        ),
+      }),
+    ),
     'the restart rules of one container are not done yet',
   ),
   volumeMounts: supported(listOf(volumeMount), { default: [] }),
   volumeDevices: rejected(
-    'any',
+    listOf(
+      struct('VolumeDevice', {
+        name: supported('string', { required: true }),
+        devicePath: supported('string', { required: true }),
+      }),
+    ),
     'podfs has no block volumes: use a hostPath of type BlockDevice',
   ),
   livenessProbe: ignored(one(probe), 'probes are not run yet'),
@@ -129,4 +175,11 @@ export const container = struct('Container', {
   stdin: ignored('boolean', 'a container reads from /dev/null'),
   stdinOnce: ignored('boolean', 'a container reads from /dev/null'),
   tty: ignored('boolean', 'a container gets no terminal yet'),
+}
+
+export const container = struct('Container', containerFields)
+
+export const ephemeralContainer = struct('EphemeralContainer', {
+  ...containerFields,
+  targetContainerName: supported('string'),
 })

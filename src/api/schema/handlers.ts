@@ -5,10 +5,10 @@ const execAction = struct('ExecAction', {
 })
 
 const httpGetAction = struct('HTTPGetAction', {
-  path: supported('string'),
-  port: supported('intOrString'),
+  path: supported('string', { default: '/' }),
+  port: supported('intOrString', { required: 'elsewhere', pointer: true }),
   host: supported('string'),
-  scheme: supported({ enum: ['HTTP', 'HTTPS'] }),
+  scheme: supported({ enum: ['HTTP', 'HTTPS'] }, { default: 'HTTP' }),
   httpHeaders: supported(
     listOf(
       struct('HTTPHeader', {
@@ -20,7 +20,7 @@ const httpGetAction = struct('HTTPGetAction', {
 })
 
 const tcpSocketAction = struct('TCPSocketAction', {
-  port: supported('intOrString'),
+  port: supported('intOrString', { required: 'elsewhere', pointer: true }),
   host: supported('string'),
 })
 
@@ -49,15 +49,15 @@ export const probe = struct('Probe', {
   grpc: supported(
     one(
       struct('GRPCAction', {
-        port: supported('int32'),
+        port: supported('int32', { required: 'elsewhere' }),
         service: supported('string'),
       }),
     ),
   ),
   initialDelaySeconds: supported('int32', { default: 0 }),
-  timeoutSeconds: supported('int32', { default: 1 }),
-  periodSeconds: supported('int32', { default: 10 }),
-  successThreshold: supported('int32', { default: 1 }),
-  failureThreshold: supported('int32', { default: 3 }),
+  timeoutSeconds: supported('int32', { default: 1, zeroIsAbsent: true }),
+  periodSeconds: supported('int32', { default: 10, zeroIsAbsent: true }),
+  successThreshold: supported('int32', { default: 1, zeroIsAbsent: true }),
+  failureThreshold: supported('int32', { default: 3, zeroIsAbsent: true }),
   terminationGracePeriodSeconds: supported('int64'),
 })

@@ -14,7 +14,7 @@ const immutable = supported('boolean', { default: false })
 export const kinds: Readonly<Record<ObjectKind, StructSpec>> = {
   Pod: struct('Pod', {
     ...head,
-    spec: supported(one(podSpec), { required: true }),
+    spec: supported(one(podSpec), { default: {}, required: 'elsewhere' }),
     // What `kubectl get -o yaml` printed: podfs writes its own.
     status: supported('any', { reason: 'podfs writes the status itself' }),
   }),

@@ -27,7 +27,20 @@ export const objectMeta: StructSpec = struct('ObjectMeta', {
   resourceVersion: supported('string', { reason: byPodfs }),
   generation: supported('int64', { reason: byPodfs }),
   selfLink: supported('string', { reason: byPodfs }),
-  managedFields: supported({ list: 'any' }, { reason: byPodfs }),
+  managedFields: supported(
+    listOf(
+      struct('ManagedFieldsEntry', {
+        manager: supported('string'),
+        operation: supported('string'),
+        apiVersion: supported('string'),
+        time: supported('string'),
+        fieldsType: supported('string'),
+        fieldsV1: supported('any'),
+        subresource: supported('string'),
+      }),
+    ),
+    { reason: byPodfs },
+  ),
   deletionTimestamp: ignored('string', byPodfs),
   deletionGracePeriodSeconds: ignored('int64', byPodfs),
   ownerReferences: ignored(

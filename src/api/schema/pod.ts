@@ -1,4 +1,8 @@
-import { container, resourceRequirements } from './container.ts'
+import {
+  container,
+  ephemeralContainer,
+  resourceRequirements,
+} from './container.ts'
 import { podSecurityContext } from './security-context.ts'
 import {
   affinity,
@@ -27,7 +31,7 @@ export const podSpec = struct('PodSpec', {
   initContainers: supported(listOf(container), { default: [] }),
   containers: supported(listOf(container), { required: true }),
   ephemeralContainers: ignored(
-    { list: 'any' },
+    listOf(ephemeralContainer),
     'ephemeral containers are not run yet',
   ),
   restartPolicy: supported(
@@ -90,7 +94,7 @@ export const podSpec = struct('PodSpec', {
   hostAliases: supported(
     listOf(
       struct('HostAlias', {
-        ip: supported('string', { required: true }),
+        ip: supported('string', { required: 'elsewhere' }),
         hostnames: supported(strings, { default: [] }),
       }),
     ),
@@ -98,7 +102,7 @@ export const podSpec = struct('PodSpec', {
   ),
   priorityClassName: ignored('string', oneNode),
   priority: ignored('int32', oneNode),
-  preemptionPolicy: ignored('string', oneNode),
+  preemptionPolicy: ignored('string', oneNode, { pointer: true }),
   readinessGates: ignored(
     listOf(struct('PodReadinessGate', { conditionType: supported('string') })),
     'no controller sets such a condition here',
@@ -107,7 +111,9 @@ export const podSpec = struct('PodSpec', {
     listOf(struct('PodSchedulingGate', { name: supported('string') })),
     oneNode,
   ),
-  runtimeClassName: ignored('string', 'containers are local processes'),
+  runtimeClassName: ignored('string', 'containers are local processes', {
+    pointer: true,
+  }),
   enableServiceLinks: ignored('boolean', 'there are no Services here'),
   overhead: ignored({ map: 'quantity' }, 'containers are local processes'),
   os: ignored(
@@ -115,6 +121,15 @@ export const podSpec = struct('PodSpec', {
     'containers are local processes',
   ),
   hostUsers: ignored('boolean', 'user namespaces are chosen by podfs'),
-  resourceClaims: ignored({ list: 'any' }, 'there are no devices to claim'),
+  resourceClaims: ignored(
+    listOf(
+      struct('PodResourceClaim', {
+        name: supported('string', { required: 'elsewhere' }),
+        resourceClaimName: supported('string', { pointer: true }),
+        resourceClaimTemplateName: supported('string', { pointer: true }),
+      }),
+    ),
+    'there are no devices to claim',
+  ),
   resources: ignored(one(resourceRequirements), 'limits are not enforced'),
 })

@@ -23,7 +23,7 @@ const seLinuxOptions = struct('SELinuxOptions', {
 const profile = (name: string) =>
   struct(name, {
     type: supported('string'),
-    localhostProfile: supported('string'),
+    localhostProfile: supported('string', { pointer: true }),
   })
 
 /** What Pod and container have in common and podfs does not do. */
@@ -35,9 +35,9 @@ const notDone: Record<string, FieldSpec> = {
   windowsOptions: ignored(
     one(
       struct('WindowsSecurityContextOptions', {
-        gmsaCredentialSpecName: supported('string'),
-        gmsaCredentialSpec: supported('string'),
-        runAsUserName: supported('string'),
+        gmsaCredentialSpecName: supported('string', { pointer: true }),
+        gmsaCredentialSpec: supported('string', { pointer: true }),
+        runAsUserName: supported('string', { pointer: true }),
         hostProcess: supported('boolean'),
       }),
     ),
@@ -50,9 +50,11 @@ export const podSecurityContext = struct('PodSecurityContext', {
   runAsGroup,
   fsGroup: supported('int64'),
   supplementalGroups: supported({ list: 'int64' }),
-  supplementalGroupsPolicy: ignored('string', notFenced),
-  fsGroupChangePolicy: ignored('string', 'fsGroup is always applied'),
-  seLinuxChangePolicy: ignored('string', notFenced),
+  supplementalGroupsPolicy: ignored('string', notFenced, { pointer: true }),
+  fsGroupChangePolicy: ignored('string', 'fsGroup is always applied', {
+    pointer: true,
+  }),
+  seLinuxChangePolicy: ignored('string', notFenced, { pointer: true }),
   sysctls: ignored(
     listOf(
       struct('Sysctl', {
@@ -80,6 +82,6 @@ export const containerSecurityContext = struct('SecurityContext', {
   privileged: ignored('boolean', notFenced),
   readOnlyRootFilesystem: ignored('boolean', notFenced),
   allowPrivilegeEscalation: ignored('boolean', notFenced),
-  procMount: ignored('string', notFenced),
+  procMount: ignored('string', notFenced, { pointer: true }),
   ...notDone,
 })

@@ -6,25 +6,27 @@ import { listOf, one, stringMap, strings, struct, supported } from './struct.ts'
  */
 
 /** `name` of an object in the same namespace, one key of it. */
-export const keySelector = struct('KeySelector', {
-  name: supported('string', { default: '' }),
-  key: supported('string', { required: true }),
-  optional: supported('boolean', { default: false }),
-})
+export const keySelector = (kind: 'ConfigMap' | 'Secret') =>
+  struct(`${kind}KeySelector`, {
+    name: supported('string', { default: '', required: 'elsewhere' }),
+    key: supported('string', { required: true }),
+    optional: supported('boolean', { default: false }),
+  })
 
-export const envSource = struct('EnvSource', {
-  name: supported('string', { required: true }),
-  optional: supported('boolean', { default: false }),
-})
+export const envSource = (kind: 'ConfigMap' | 'Secret') =>
+  struct(`${kind}EnvSource`, {
+    name: supported('string', { required: true }),
+    optional: supported('boolean', { default: false }),
+  })
 
 export const objectFieldSelector = struct('ObjectFieldSelector', {
   apiVersion: supported('string', { reason: 'only v1 exists' }),
-  fieldPath: supported('string', { required: true }),
+  fieldPath: supported('string', { required: 'elsewhere' }),
 })
 
 export const resourceFieldSelector = struct('ResourceFieldSelector', {
   containerName: supported('string'),
-  resource: supported('string', { required: true }),
+  resource: supported('string', { required: 'elsewhere' }),
   divisor: supported('quantity'),
 })
 
@@ -65,19 +67,20 @@ const podAffinityTerm = struct('PodAffinityTerm', {
   mismatchLabelKeys: supported(strings),
 })
 
-const podAffinity = struct('PodAffinity', {
-  requiredDuringSchedulingIgnoredDuringExecution: supported(
-    listOf(podAffinityTerm),
-  ),
-  preferredDuringSchedulingIgnoredDuringExecution: supported(
-    listOf(
-      struct('WeightedPodAffinityTerm', {
-        weight: supported('int32'),
-        podAffinityTerm: supported(one(podAffinityTerm)),
-      }),
-    ),
-  ),
+const weightedPodAffinityTerm = struct('WeightedPodAffinityTerm', {
+  weight: supported('int32'),
+  podAffinityTerm: supported(one(podAffinityTerm)),
 })
+
+const podAffinity = (name: 'PodAffinity' | 'PodAntiAffinity') =>
+  struct(name, {
+    requiredDuringSchedulingIgnoredDuringExecution: supported(
+      listOf(podAffinityTerm),
+    ),
+    preferredDuringSchedulingIgnoredDuringExecution: supported(
+      listOf(weightedPodAffinityTerm),
+    ),
+  })
 
 export const affinity = struct('Affinity', {
   nodeAffinity: supported(
@@ -101,8 +104,8 @@ export const affinity = struct('Affinity', {
       }),
     ),
   ),
-  podAffinity: supported(one(podAffinity)),
-  podAntiAffinity: supported(one(podAffinity)),
+  podAffinity: supported(one(podAffinity('PodAffinity'))),
+  podAntiAffinity: supported(one(podAffinity('PodAntiAffinity'))),
 })
 
 export const toleration = struct('Toleration', {
@@ -119,7 +122,7 @@ export const topologySpreadConstraint = struct('TopologySpreadConstraint', {
   whenUnsatisfiable: supported('string'),
   labelSelector: supported(one(labelSelector)),
   minDomains: supported('int32'),
-  nodeAffinityPolicy: supported('string'),
-  nodeTaintsPolicy: supported('string'),
+  nodeAffinityPolicy: supported('string', { pointer: true }),
+  nodeTaintsPolicy: supported('string', { pointer: true }),
   matchLabelKeys: supported(strings),
 })

@@ -33,9 +33,14 @@ export interface FieldSpec {
   readonly treatment: Treatment
   /** Why it is not plainly supported, for the person who wrote the field. */
   readonly reason?: string
-  readonly required?: boolean
+  /** `elsewhere`: validation says that it is missing, at a path that the API server has chosen. */
+  readonly required?: boolean | 'elsewhere'
   /** What an absent field means; an empty list only saves the reader a test. */
   readonly default?: unknown
+  /** A pointer in Go: an empty string is a value, and not the same as an absent field. */
+  readonly pointer?: boolean
+  /** A number that is no pointer in Go: 0 is the same as an absent field. */
+  readonly zeroIsAbsent?: boolean
 }
 
 export interface StructSpec {
@@ -44,11 +49,7 @@ export interface StructSpec {
   readonly fields: Readonly<Record<string, FieldSpec>>
 }
 
-interface Extra {
-  readonly required?: boolean
-  readonly default?: unknown
-  readonly reason?: string
-}
+type Extra = Omit<FieldSpec, 'type' | 'treatment'>
 
 export function struct(
   name: string,

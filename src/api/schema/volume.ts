@@ -1,3 +1,4 @@
+import * as sources from './cluster-volumes.ts'
 import {
   labelSelector,
   objectFieldSelector,
@@ -11,6 +12,7 @@ import {
   struct,
   supported,
   type FieldSpec,
+  type StructSpec,
 } from './struct.ts'
 
 /** Kubernetes's default for every defaultMode: 0644 (types.go:1460, 1906, 2171, 8211). */
@@ -25,8 +27,7 @@ const keyToPath = struct('KeyToPath', {
 const items = supported(listOf(keyToPath))
 
 const downwardAPIVolumeFile = struct('DownwardAPIVolumeFile', {
-  // Required, but the API server says so of the parent (validation/volumes.ts).
-  path: supported('string', { default: '' }),
+  path: supported('string', { default: '', required: 'elsewhere' }),
   fieldRef: supported(one(objectFieldSelector)),
   resourceFieldRef: supported(one(resourceFieldSelector)),
   mode: supported('int32'),
@@ -50,7 +51,7 @@ const volumeProjection = struct('VolumeProjection', {
       struct('ServiceAccountTokenProjection', {
         audience: supported('string'),
         expirationSeconds: supported('int64', { default: 3600 }),
-        path: supported('string', { default: '' }),
+        path: supported('string', { default: '', required: 'elsewhere' }),
       }),
     ),
   ),
@@ -84,8 +85,11 @@ const volumeProjection = struct('VolumeProjection', {
 const useInstead =
   'use emptyDir for scratch space, or hostPath for a directory of this machine'
 
-function noSuchVolume(what: string): FieldSpec {
-  return rejected('any', `podfs cannot attach ${what} volumes: ${useInstead}`)
+function noSuchVolume(what: string, source: StructSpec): FieldSpec {
+  return rejected(
+    one(source),
+    `podfs cannot attach ${what} volumes: ${useInstead}`,
+  )
 }
 
 /** Every volume source of v1.34; those that need a cluster, a cloud or a driver are refused. */
@@ -94,7 +98,7 @@ export const volume = struct('Volume', {
   secret: supported(
     one(
       struct('SecretVolumeSource', {
-        secretName: supported('string', { required: true }),
+        secretName: supported('string', { required: 'elsewhere' }),
         items,
         defaultMode,
         optional,
@@ -104,7 +108,7 @@ export const volume = struct('Volume', {
   configMap: supported(
     one(
       struct('ConfigMapVolumeSource', {
-        name: supported('string', { required: true }),
+        name: supported('string', { required: 'elsewhere' }),
         items,
         defaultMode,
         optional,
@@ -138,7 +142,7 @@ export const volume = struct('Volume', {
   hostPath: supported(
     one(
       struct('HostPathVolumeSource', {
-        path: supported('string', { required: true }),
+        path: supported('string', { required: 'elsewhere' }),
         type: supported(
           {
             enum: [
@@ -157,37 +161,52 @@ export const volume = struct('Volume', {
       }),
     ),
   ),
-  persistentVolumeClaim: noSuchVolume('persistentVolumeClaim'),
-  ephemeral: noSuchVolume('ephemeral'),
-  csi: noSuchVolume('csi'),
+  persistentVolumeClaim: noSuchVolume(
+    'persistentVolumeClaim',
+    sources.persistentVolumeClaimVolumeSource,
+  ),
+  ephemeral: noSuchVolume('ephemeral', sources.ephemeralVolumeSource),
+  csi: noSuchVolume('csi', sources.csiVolumeSource),
   nfs: rejected(
-    'any',
+    one(sources.nfsVolumeSource),
     'podfs mounts no NFS: mount it on this machine and name its mount point in a hostPath',
   ),
   image: rejected(
-    'any',
+    one(sources.imageVolumeSource),
     'podfs pulls no images: unpack it and name the directory in a hostPath',
   ),
   gitRepo: rejected(
-    'any',
+    one(sources.gitRepoVolumeSource),
     'Kubernetes has removed it: clone in an init container into an emptyDir',
   ),
-  iscsi: noSuchVolume('iscsi'),
-  glusterfs: noSuchVolume('glusterfs'),
-  rbd: noSuchVolume('rbd'),
-  cephfs: noSuchVolume('cephfs'),
-  cinder: noSuchVolume('cinder'),
-  fc: noSuchVolume('fc'),
-  flocker: noSuchVolume('flocker'),
-  flexVolume: noSuchVolume('flexVolume'),
-  gcePersistentDisk: noSuchVolume('gcePersistentDisk'),
-  awsElasticBlockStore: noSuchVolume('awsElasticBlockStore'),
-  azureFile: noSuchVolume('azureFile'),
-  azureDisk: noSuchVolume('azureDisk'),
-  vsphereVolume: noSuchVolume('vsphereVolume'),
-  photonPersistentDisk: noSuchVolume('photonPersistentDisk'),
-  portworxVolume: noSuchVolume('portworxVolume'),
-  scaleIO: noSuchVolume('scaleIO'),
-  storageos: noSuchVolume('storageos'),
-  quobyte: noSuchVolume('quobyte'),
+  iscsi: noSuchVolume('iscsi', sources.iscsiVolumeSource),
+  glusterfs: noSuchVolume('glusterfs', sources.glusterfsVolumeSource),
+  rbd: noSuchVolume('rbd', sources.rbdVolumeSource),
+  cephfs: noSuchVolume('cephfs', sources.cephFSVolumeSource),
+  cinder: noSuchVolume('cinder', sources.cinderVolumeSource),
+  fc: noSuchVolume('fc', sources.fcVolumeSource),
+  flocker: noSuchVolume('flocker', sources.flockerVolumeSource),
+  flexVolume: noSuchVolume('flexVolume', sources.flexVolumeSource),
+  gcePersistentDisk: noSuchVolume(
+    'gcePersistentDisk',
+    sources.gcePersistentDiskVolumeSource,
+  ),
+  awsElasticBlockStore: noSuchVolume(
+    'awsElasticBlockStore',
+    sources.awsElasticBlockStoreVolumeSource,
+  ),
+  azureFile: noSuchVolume('azureFile', sources.azureFileVolumeSource),
+  azureDisk: noSuchVolume('azureDisk', sources.azureDiskVolumeSource),
+  vsphereVolume: noSuchVolume(
+    'vsphereVolume',
+    sources.vsphereVirtualDiskVolumeSource,
+  ),
+  photonPersistentDisk: noSuchVolume(
+    'photonPersistentDisk',
+    sources.photonPersistentDiskVolumeSource,
+  ),
+  portworxVolume: noSuchVolume('portworxVolume', sources.portworxVolumeSource),
+  scaleIO: noSuchVolume('scaleIO', sources.scaleIOVolumeSource),
+  storageos: noSuchVolume('storageos', sources.storageOSVolumeSource),
+  quobyte: noSuchVolume('quobyte', sources.quobyteVolumeSource),
 })

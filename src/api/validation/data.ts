@@ -1,11 +1,10 @@
 import type { FindingList } from '../decode/finding-list.ts'
-import { invalid, required } from '../field-errors.ts'
+import { invalid, required, tooLong } from '../field-errors.ts'
 import type { ConfigMap, Secret } from '../types.ts'
 import { validConfigKey } from './names.ts'
 
 /** MaxSecretSize, the same for both kinds; keys are not counted. */
 const maxDataBytes = 1024 * 1024
-const tooLong = `Too long: may not be more than ${maxDataBytes} bytes`
 
 /** ValidateConfigMap. */
 export function validateConfigMap(
@@ -27,18 +26,17 @@ export function validateConfigMap(
     size += value.byteLength
     validateKey('binaryData', key, findings)
   }
-  if (size > maxDataBytes) findings.reject('data', tooLong)
+  // Of the whole object, says the API server.
+  if (size > maxDataBytes) findings.reject('', tooLong(maxDataBytes))
 }
 
 const serviceAccountName = 'kubernetes.io/service-account.name'
 
-/** The keys that a Secret of this type must have (ValidateSecret). */
-const requiredKeys: Readonly<Record<string, readonly string[]>> = {
-  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
-  'kubernetes.io/dockercfg': ['.dockercfg'],
-  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
-  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
-}
+/** Secrets for registries: the key they must have, and that it holds a JSON mapping. */
+const registryKeys: ReadonlyMap<string, string> = new Map([
+  ['kubernetes.io/dockercfg', '.dockercfg'],
+  ['kubernetes.io/dockerconfigjson', '.dockerconfigjson'],
+])
 
 /** ValidateSecret. Keys may be named, values never. */
 export function validateSecret(secret: Secret, findings: FindingList): void {
@@ -47,26 +45,78 @@ export function validateSecret(secret: Secret, findings: FindingList): void {
     size += value.byteLength
     validateKey('data', key, findings)
   }
-  if (size > maxDataBytes) findings.reject('data', tooLong)
-  const keys = Object.hasOwn(requiredKeys, secret.type)
-    ? requiredKeys[secret.type]
-    : undefined
-  for (const key of keys ?? []) {
-    if (!secret.data.has(key)) findings.reject(`data[${key}]`, required())
+  if (size > maxDataBytes) findings.reject('data', tooLong(maxDataBytes))
+  validateType(secret, findings)
+}
+
+function validateType(secret: Secret, findings: FindingList): void {
+  const { data } = secret
+  const require = (...keys: string[]) => {
+    for (const key of keys) findings.reject(`data[${key}]`, required())
   }
-  if (
-    secret.type === 'kubernetes.io/basic-auth' &&
-    !secret.data.has('username') &&
-    !secret.data.has('password')
-  ) {
-    findings.reject('data[username]', required())
-    findings.reject('data[password]', required())
+  switch (secret.type) {
+    case 'kubernetes.io/tls':
+      require(...['tls.crt', 'tls.key'].filter(key => !data.has(key)))
+      return
+    case 'kubernetes.io/ssh-auth':
+      if ((data.get('ssh-privatekey')?.byteLength ?? 0) === 0) {
+        require('ssh-privatekey')
+      }
+      return
+    case 'kubernetes.io/basic-auth':
+      if (!data.has('username') && !data.has('password')) {
+        require('username', 'password')
+      }
+      return
+    case 'kubernetes.io/service-account-token':
+      if ((secret.metadata.annotations.get(serviceAccountName) ?? '') === '') {
+        findings.reject(
+          `metadata.annotations[${serviceAccountName}]`,
+          required(),
+        )
+      }
+      return
   }
-  if (
-    secret.type === 'kubernetes.io/service-account-token' &&
-    (secret.metadata.annotations.get(serviceAccountName) ?? '') === ''
-  ) {
-    findings.reject(`metadata.annotations[${serviceAccountName}]`, required())
+  const key = registryKeys.get(secret.type)
+  if (key === undefined) return
+  const bytes = data.get(key)
+  if (bytes === undefined) require(key)
+  else {
+    const problem = jsonProblem(new TextDecoder().decode(bytes))
+    if (problem === undefined) return
+    findings.reject(
+      `data[${key}]`,
+      invalid('<secret contents redacted>', problem),
+    )
+  }
+}
+
+/**
+ * What keeps Go from reading the text into a map, in its words; but where those quote a
+ * letter of the text, they do not: it is a Secret's.
+ */
+function jsonProblem(text: string): string | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (
+      value === null ||
+      (typeof value === 'object' && !Array.isArray(value))
+    ) {
+      return undefined
+    }
+    const type =
+      typeof value === 'boolean'
+        ? 'bool'
+        : Array.isArray(value)
+          ? 'array'
+          : typeof value
+    return `json: cannot unmarshal ${type} into Go value of type map[string]interface {}`
+  } catch (error) {
+    const words = String(error)
+    const at = /at position (\d+)/.exec(words)?.[1]
+    return /end of JSON|Unterminated/.test(words) || Number(at) === text.length
+      ? 'unexpected end of JSON input'
+      : 'invalid character: this is not JSON'
   }
 }
 

@@ -22,6 +22,21 @@ export function dns1123Subdomain(value: string): string[] {
   ]
 }
 
+const underscoreLabel = '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?'
+
+/** A DNS search path. */
+export function dns1123SubdomainWithUnderscore(value: string): string[] {
+  return [
+    ...maxLength(value, 253),
+    ...pattern(
+      value,
+      String.raw`${underscoreLabel}(\.${underscoreLabel})*`,
+      "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character",
+      ['example.com'],
+    ),
+  ]
+}
+
 export function dns1123Label(value: string): string[] {
   const tooLong = maxLength(value, 63)
   if (matches(value, label)) return tooLong
@@ -120,6 +135,44 @@ function noParentDirectory(value: string): string[] {
   if (value === '.') return ["must not be '.'"]
   if (value === '..') return ["must not be '..'"]
   return value.startsWith('..') ? ["must not start with '..'"] : []
+}
+
+/** IsValidPortName: a service name of RFC 6335. */
+export function validPortName(value: string): string[] {
+  const wrong = maxLength(value, 15)
+  if (!/^[-a-z0-9]+$/.test(value)) {
+    wrong.push(
+      'must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)',
+    )
+  }
+  if (!/[a-z]/.test(value)) {
+    wrong.push('must contain at least one letter (a-z)')
+  }
+  if (value.includes('--')) wrong.push('must not contain consecutive hyphens')
+  if (value.startsWith('-') || value.endsWith('-')) {
+    wrong.push('must not begin or end with a hyphen')
+  }
+  return wrong
+}
+
+export function validPortNumber(value: number): string[] {
+  return inRange(value, 1, 65_535)
+}
+
+/** What a user or group id may be; also a number of seconds. */
+export function inRange(value: number, from: number, to: number): string[] {
+  return value < from || value > to
+    ? [`must be between ${from} and ${to}, inclusive`]
+    : []
+}
+
+export function validHeaderName(value: string): string[] {
+  return pattern(
+    value,
+    '[-A-Za-z0-9]+',
+    "a valid HTTP header must consist of alphanumeric characters or '-'",
+    ['X-Header-Name'],
+  )
 }
 
 function matches(value: string, format: string): boolean {

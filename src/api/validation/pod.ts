@@ -1,65 +1,120 @@
-import { isIP } from 'node:net'
 import type { FindingList } from '../decode/finding-list.ts'
-import { invalid, required } from '../field-errors.ts'
+import { forbidden, invalid, required, unsupported } from '../field-errors.ts'
 import type { Pod } from '../types.ts'
+import { validatePodAnnotations } from './annotations.ts'
+import { validateHostNetworkPorts } from './container-ports.ts'
 import { validateContainers } from './containers.ts'
-import { dns1123Label, dns1123Subdomain } from './names.ts'
-import { validateIds } from './security.ts'
+import { validateLabels } from './metadata.ts'
+import { dns1123Label, dns1123Subdomain, inRange } from './names.ts'
+import { validateDNS, validateHostAliases } from './network.ts'
+import { warnOfPod } from './pod-warnings.ts'
+import type { ContainerFields, PodFields } from './pod-fields.ts'
+import { validateResourceClaims } from './resource-claims.ts'
+import { validateOverhead, validatePodResources } from './resources.ts'
+import { validateScheduling } from './scheduling.ts'
+import { validateHostUsers, validatePodSecurityContext } from './security.ts'
 import { validateVolumes } from './volumes.ts'
+import { validateForOS, validateHostProcess } from './windows.ts'
 
-/** Source: pkg/apis/core/validation/validation.go, ValidatePodSpec. */
-export function validatePod({ spec }: Pod, findings: FindingList): void {
-  validateVolumes(spec.volumes, findings)
-  if (spec.containers !== undefined) validateContainers(spec, findings)
-  validateIds(spec.securityContext, 'spec.securityContext', findings)
-  for (const field of ['hostname', 'subdomain'] as const) {
-    const value = spec[field]
-    for (const problem of value === undefined ? [] : dns1123Label(value)) {
-      findings.reject(`spec.${field}`, invalid(value ?? '', problem))
-    }
+/** Source: pkg/apis/core/validation/validation.go, ValidatePodCreate. */
+export function validatePod(pod: Pod, findings: FindingList): void {
+  const spec = withHostPorts(pod.spec as PodFields)
+  const volumes = validateVolumes(spec.volumes, findings)
+  validateResourceClaims(spec.resourceClaims ?? [], findings)
+  validateContainers(spec, volumes, findings)
+  validatePodResources(spec, findings)
+  if (spec.hostNetwork) {
+    validateHostNetworkPorts(spec.containers ?? [], findings)
   }
-  for (const field of ['serviceAccountName', 'nodeName'] as const) {
-    const value = spec[field]
-    for (const problem of value === undefined ? [] : dns1123Subdomain(value)) {
-      findings.reject(`spec.${field}`, invalid(value ?? '', problem))
-    }
-  }
-  for (const [i, alias] of spec.hostAliases.entries()) {
-    const path = `spec.hostAliases[${i}]`
-    if (alias.ip !== undefined && isIP(alias.ip) === 0) {
-      findings.reject(
-        `${path}.ip`,
-        invalid(
-          alias.ip,
-          'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
-        ),
-      )
-    }
-    for (const [j, hostname] of alias.hostnames.entries()) {
-      for (const problem of dns1123Subdomain(hostname)) {
-        findings.reject(`${path}.hostnames[${j}]`, invalid(hostname, problem))
-      }
-    }
-  }
-  const deadline = spec.activeDeadlineSeconds
-  if (deadline !== undefined && (deadline < 1 || deadline > 2 ** 31 - 1)) {
+  validateLabels(spec.nodeSelector ?? new Map(), 'spec.nodeSelector', findings)
+  validatePodSecurityContext(spec, findings)
+  validateHostUsers(spec, findings)
+  validateHostProcess(spec, findings)
+  validateScheduling(spec, findings)
+  validateDNS(spec, findings)
+  validateHostAliases(spec, findings)
+  validateScalars(spec, findings)
+  validateOverhead(spec.overhead, findings)
+  validateOS(spec, findings)
+  if ((spec.ephemeralContainers ?? []).length > 0) {
     findings.reject(
-      'spec.activeDeadlineSeconds',
-      invalid(deadline, 'must be between 1 and 2147483647, inclusive'),
+      'spec.ephemeralContainers',
+      forbidden('cannot be set on create'),
     )
   }
-  validateDns(spec as { dnsPolicy?: unknown; dnsConfig?: unknown }, findings)
+  validatePodAnnotations(pod.metadata, spec, findings)
+  // The API server warns only of what it accepts.
+  if (!findings.rejected) warnOfPod(pod.metadata, spec, findings)
 }
 
-/** Fields that podfs ignores, so that they are not in the type. */
-function validateDns(
-  spec: { readonly dnsPolicy?: unknown; readonly dnsConfig?: unknown },
-  findings: FindingList,
-): void {
-  if (spec.dnsPolicy === 'None' && spec.dnsConfig === undefined) {
-    findings.reject(
-      'spec.dnsConfig',
-      required('must provide `dnsConfig` when `dnsPolicy` is None'),
+const rules = {
+  hostname: dns1123Label,
+  subdomain: dns1123Label,
+  serviceAccountName: dns1123Subdomain,
+  nodeName: dns1123Subdomain,
+  priorityClassName: dns1123Subdomain,
+  runtimeClassName: dns1123Subdomain,
+} as const
+
+const preemptionPolicies = ['PreemptLowerPriority', 'Never']
+
+function validateScalars(spec: PodFields, findings: FindingList): void {
+  for (const [field, rule] of Object.entries(rules)) {
+    const value = spec[field as keyof typeof rules]
+    if (value === undefined) continue
+    findings.rejectEach(`spec.${field}`, rule(value), problem =>
+      invalid(value, problem),
     )
+  }
+  const { activeDeadlineSeconds: deadline, preemptionPolicy } = spec
+  if (deadline !== undefined) {
+    findings.rejectEach(
+      'spec.activeDeadlineSeconds',
+      inRange(deadline, 1, 2 ** 31 - 1),
+      problem => invalid(deadline, problem),
+    )
+  }
+  if (preemptionPolicy === '') {
+    findings.reject('spec.preemptionPolicy', required())
+  } else if (
+    preemptionPolicy !== undefined &&
+    !preemptionPolicies.includes(preemptionPolicy)
+  ) {
+    findings.reject(
+      'spec.preemptionPolicy',
+      unsupported(preemptionPolicy, preemptionPolicies),
+    )
+  }
+}
+
+const systems = ['linux', 'windows']
+
+function validateOS(spec: PodFields, findings: FindingList): void {
+  if (spec.os === undefined) return
+  const { name = '' } = spec.os
+  if (name === '') findings.reject('spec.os.name', required())
+  else if (!systems.includes(name)) {
+    findings.reject('spec.os', unsupported(name, systems))
+  } else {
+    validateForOS(spec, findings)
+  }
+}
+
+/** defaultHostNetworkPorts: on the host's network a port is the host's own. */
+function withHostPorts(spec: PodFields): PodFields {
+  if (!spec.hostNetwork) return spec
+  const own = (container: ContainerFields): ContainerFields => ({
+    ...container,
+    ...(container.ports && {
+      ports: container.ports.map(port => ({
+        ...port,
+        hostPort: port.hostPort || port.containerPort || 0,
+      })),
+    }),
+  })
+  return {
+    ...spec,
+    ...(spec.containers && { containers: spec.containers.map(own) }),
+    initContainers: spec.initContainers.map(own),
   }
 }

@@ -1,0 +1,262 @@
+import type {
+  Container,
+  Lifecycle,
+  LifecycleHandler,
+  ObjectMeta,
+  PodSecurityContext,
+  PodSpec,
+  ResourceRequirements,
+  SecurityContext,
+  VolumeMount,
+} from '../types.ts'
+
+/**
+ * All that the field tables decode, also what podfs ignores: validation looks at it, nothing
+ * else does. What a manifest leaves out is undefined, also where Kubernetes requires it.
+ */
+export interface PodFields extends Omit<
+  PodSpec,
+  'containers' | 'initContainers' | 'securityContext'
+> {
+  readonly containers?: readonly ContainerFields[]
+  readonly initContainers: readonly ContainerFields[]
+  readonly ephemeralContainers?: readonly EphemeralContainerFields[]
+  readonly securityContext: PodSecurityFields
+  readonly hostPID?: boolean
+  readonly hostIPC?: boolean
+  readonly hostUsers?: boolean
+  readonly shareProcessNamespace?: boolean
+  readonly nodeSelector?: ReadonlyMap<string, string>
+  readonly affinity?: Affinity
+  readonly tolerations?: readonly Toleration[]
+  readonly topologySpreadConstraints?: readonly TopologySpreadConstraint[]
+  readonly imagePullSecrets?: readonly { readonly name?: string }[]
+  readonly dnsPolicy?: string
+  readonly dnsConfig?: DNSConfig
+  readonly readinessGates?: readonly { readonly conditionType?: string }[]
+  readonly schedulingGates?: readonly { readonly name?: string }[]
+  readonly priorityClassName?: string
+  readonly runtimeClassName?: string
+  readonly preemptionPolicy?: string
+  readonly overhead?: ReadonlyMap<string, string>
+  readonly os?: { readonly name?: string }
+  readonly resourceClaims?: readonly PodResourceClaim[]
+  readonly resources?: ResourceFields
+}
+
+export interface ContainerFields extends Omit<
+  Container,
+  'securityContext' | 'lifecycle' | 'resources' | 'volumeMounts'
+> {
+  readonly ports?: readonly ContainerPort[]
+  readonly resources: ResourceFields
+  readonly resizePolicy?: readonly ResizePolicy[]
+  readonly volumeMounts: readonly VolumeMountFields[]
+  readonly lifecycle?: LifecycleFields
+  readonly livenessProbe?: Probe
+  readonly readinessProbe?: Probe
+  readonly startupProbe?: Probe
+  readonly securityContext?: SecurityFields
+}
+
+export interface EphemeralContainerFields extends ContainerFields {
+  readonly targetContainerName?: string
+}
+
+export interface ContainerPort {
+  readonly name?: string
+  readonly containerPort?: number
+  readonly hostPort?: number
+  readonly hostIP?: string
+  readonly protocol: string
+}
+
+export interface VolumeMountFields extends VolumeMount {
+  readonly mountPropagation?: string
+  readonly recursiveReadOnly?: string
+}
+
+export interface ResourceFields extends ResourceRequirements {
+  readonly claims?: readonly {
+    readonly name?: string
+    readonly request?: string
+  }[]
+}
+
+export interface ResizePolicy {
+  readonly resourceName?: string
+  readonly restartPolicy?: string
+}
+
+export interface PodResourceClaim {
+  readonly name?: string
+  readonly resourceClaimName?: string
+  readonly resourceClaimTemplateName?: string
+}
+
+/** What a probe and a hook may do; exactly one. */
+export interface Handler {
+  readonly exec?: NonNullable<LifecycleHandler['exec']>
+  readonly httpGet?: {
+    readonly port?: number | string
+    readonly httpHeaders?: readonly { readonly name?: string }[]
+  }
+  readonly tcpSocket?: { readonly port?: number | string }
+  readonly grpc?: { readonly port?: number }
+  readonly sleep?: NonNullable<LifecycleHandler['sleep']>
+}
+
+export interface LifecycleFields extends Lifecycle {
+  readonly postStart?: Handler
+  readonly preStop?: Handler
+}
+
+export interface Probe extends Handler {
+  readonly initialDelaySeconds: number
+  readonly timeoutSeconds: number
+  readonly periodSeconds: number
+  readonly successThreshold: number
+  readonly failureThreshold: number
+  readonly terminationGracePeriodSeconds?: number
+}
+
+export interface Profile {
+  readonly type?: string
+  readonly localhostProfile?: string
+}
+
+export interface WindowsOptions {
+  readonly gmsaCredentialSpecName?: string
+  readonly gmsaCredentialSpec?: string
+  readonly runAsUserName?: string
+  readonly hostProcess?: boolean
+}
+
+interface SharedSecurityFields {
+  readonly runAsNonRoot?: boolean
+  readonly seLinuxOptions?: Readonly<Record<string, string>>
+  readonly seccompProfile?: Profile
+  readonly appArmorProfile?: Profile
+  readonly windowsOptions?: WindowsOptions
+}
+
+export interface SecurityFields extends SecurityContext, SharedSecurityFields {
+  readonly capabilities?: {
+    readonly add?: readonly string[]
+    readonly drop?: readonly string[]
+  }
+  readonly privileged?: boolean
+  readonly readOnlyRootFilesystem?: boolean
+  readonly allowPrivilegeEscalation?: boolean
+  readonly procMount?: string
+}
+
+export interface PodSecurityFields
+  extends PodSecurityContext, SharedSecurityFields {
+  readonly supplementalGroupsPolicy?: string
+  readonly fsGroupChangePolicy?: string
+  readonly seLinuxChangePolicy?: string
+  readonly sysctls?: readonly { readonly name?: string }[]
+}
+
+export interface DNSConfig {
+  readonly nameservers?: readonly string[]
+  readonly searches?: readonly string[]
+  readonly options?: readonly { readonly name?: string }[]
+}
+
+export interface Requirement {
+  readonly key?: string
+  readonly operator?: string
+  readonly values?: readonly string[]
+}
+
+export interface LabelSelector {
+  readonly matchLabels?: ReadonlyMap<string, string>
+  readonly matchExpressions?: readonly Requirement[]
+}
+
+export interface NodeSelectorTerm {
+  readonly matchExpressions?: readonly Requirement[]
+  readonly matchFields?: readonly Requirement[]
+}
+
+export interface PodAffinityTerm {
+  readonly labelSelector?: LabelSelector
+  readonly namespaceSelector?: LabelSelector
+  readonly namespaces?: readonly string[]
+  readonly topologyKey?: string
+  readonly matchLabelKeys?: readonly string[]
+  readonly mismatchLabelKeys?: readonly string[]
+}
+
+export interface PodAffinity {
+  readonly requiredDuringSchedulingIgnoredDuringExecution?: readonly PodAffinityTerm[]
+  readonly preferredDuringSchedulingIgnoredDuringExecution?: readonly {
+    readonly weight?: number
+    readonly podAffinityTerm?: PodAffinityTerm
+  }[]
+}
+
+export interface Affinity {
+  readonly nodeAffinity?: {
+    readonly requiredDuringSchedulingIgnoredDuringExecution?: {
+      readonly nodeSelectorTerms?: readonly NodeSelectorTerm[]
+    }
+    readonly preferredDuringSchedulingIgnoredDuringExecution?: readonly {
+      readonly weight?: number
+      readonly preference?: NodeSelectorTerm
+    }[]
+  }
+  readonly podAffinity?: PodAffinity
+  readonly podAntiAffinity?: PodAffinity
+}
+
+export interface Toleration {
+  readonly key?: string
+  readonly operator?: string
+  readonly value?: string
+  readonly effect?: string
+  readonly tolerationSeconds?: number
+}
+
+export interface TopologySpreadConstraint {
+  readonly maxSkew?: number
+  readonly topologyKey?: string
+  readonly whenUnsatisfiable?: string
+  readonly labelSelector?: LabelSelector
+  readonly minDomains?: number
+  readonly nodeAffinityPolicy?: string
+  readonly nodeTaintsPolicy?: string
+  readonly matchLabelKeys?: readonly string[]
+}
+
+/** Metadata that only validation reads. */
+export interface MetadataFields extends ObjectMeta {
+  readonly generateName?: string
+  readonly generation?: number
+  readonly finalizers?: readonly string[]
+  readonly ownerReferences?: readonly OwnerReference[]
+}
+
+export interface OwnerReference {
+  readonly apiVersion?: string
+  readonly kind?: string
+  readonly name?: string
+  readonly uid?: string
+  readonly controller?: boolean
+  readonly blockOwnerDeletion?: boolean
+}
+
+/** Each container of a Pod with its path, in the order of the API server. */
+export function containersOf(
+  spec: PodFields,
+): (readonly [path: string, container: ContainerFields])[] {
+  return (
+    ['initContainers', 'containers', 'ephemeralContainers'] as const
+  ).flatMap(list =>
+    (spec[list] ?? []).map(
+      (container, i) => [`spec.${list}[${i}]`, container] as const,
+    ),
+  )
+}
