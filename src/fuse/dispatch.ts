@@ -10,21 +10,34 @@
  *  (4) append it to the journal, before the reply exists for anybody else. A mutation that
  *      cannot be recorded has not happened: the tree is read back from the journal.
  */
+import { Call } from './call.ts'
 import { EIO, ENOSPC, ENOSYS, ENOTCONN, EROFS, ErrnoError } from './errno.ts'
 import { handlers } from './handlers.ts'
 import type { RecordedReply, ServerState } from './journal.ts'
-import * as wire from './protocol.ts'
 import {
   type MutationName,
   operationNames,
   operations,
   type QueryName,
 } from './operations.ts'
-import type { InHeader, Time } from './protocol.ts'
+import * as wire from './protocol.ts'
+import type { Time } from './protocol.ts'
 import { Tree } from './tree.ts'
 
 /** Replies kept for resent requests. One thread serves, so one would do; a few are kept. */
 const RECENT_REPLIES = 8
+
+/** What is done with an operation, by opcode. */
+const served = operationNames.map(
+  name =>
+    name && {
+      name,
+      kind: operations[name].kind,
+      handle: handlers[name as QueryName | MutationName] as Handler | undefined,
+    },
+)
+
+type Handler = (call: Call) => Buffer
 
 export interface DispatcherSettings {
   /** false: OPEN is ENOSYS, and the kernel opens and closes without asking again. */
@@ -47,8 +60,8 @@ export interface JournalSink {
 }
 
 export class Dispatcher {
-  tree: Tree
   recent: RecordedReply[]
+  readonly #call: Call
   readonly #settings: DispatcherSettings
   readonly #journal: JournalSink
   /**
@@ -62,10 +75,16 @@ export class Dispatcher {
     settings: DispatcherSettings,
     journal: JournalSink,
   ) {
-    this.tree = new Tree(state)
     this.recent = [...state.recent]
     this.#settings = settings
     this.#journal = journal
+    this.#call = new Call(new Tree(state), settings, nodeId =>
+      this.#lookups.set(nodeId, (this.#lookups.get(nodeId) ?? 0) + 1),
+    )
+  }
+
+  get tree(): Tree {
+    return this.#call.tree
   }
 
   get state(): ServerState {
@@ -73,45 +92,49 @@ export class Dispatcher {
     return { nodes, nextId, recent: this.recent }
   }
 
-  /** `undefined`: the kernel expects no reply. */
+  /**
+   * `undefined`: the kernel expects no reply. The reply is overwritten by the next one.
+   */
   dispatch(request: Buffer): Buffer | undefined {
     // The kernel never sends less than a header; without one there is nobody to answer.
     if (request.length < wire.FUSE_IN_HEADER_SIZE) return undefined
-    const header = wire.decodeInHeader(request)
-    this.#settings.onRequest?.(header.opcode)
-    const name = operationNames.get(header.opcode)
-    const kind = name === undefined ? 'ENOSYS' : operations[name].kind
+    const call = this.#call
+    call.request = request
+    const { opcode } = call
+    this.#settings.onRequest?.(opcode)
+    const operation = served[opcode]
+    const kind = operation?.kind
     try {
       if (kind === 'silent') {
-        this.#forget(header, request.subarray(wire.FUSE_IN_HEADER_SIZE))
+        this.#forget(call)
         return undefined
       }
-      if (kind === 'ENOSYS') return wire.encodeReply(header.unique, ENOSYS)
-      if (this.#settings.isStopping())
-        return wire.encodeReply(header.unique, ENOTCONN)
+      if (operation?.handle === undefined) return call.refuse(ENOSYS)
+      if (this.#settings.isStopping()) return call.refuse(ENOTCONN)
       return kind === 'mutation'
-        ? this.#mutate(header, request)
-        : this.#run(name as QueryName, header, request, this.#settings.now())
+        ? this.#mutate(call, operation.handle)
+        : operation.handle(call)
     } catch (error) {
       if (kind === 'silent') return undefined
-      if (!(error instanceof ErrnoError))
-        this.#settings.log('request failed', {
-          operation: name,
-          error: String(error),
-        })
-      const errno = error instanceof ErrnoError ? error.errno : EIO
-      return wire.encodeReply(header.unique, errno)
+      if (error instanceof ErrnoError) return call.refuse(error.errno)
+      this.#settings.log('request failed', {
+        operation: operation?.name,
+        error: String(error),
+      })
+      return call.refuse(EIO)
     }
   }
 
   /** Does again what the journal has; throws when the result is not what was recorded. */
   replay(time: Time, request: Buffer, recorded: Buffer): void {
-    const header = wire.decodeInHeader(request)
-    const name = operationNames.get(header.opcode) as MutationName
-    const reply = this.#run(name, header, request, time)
+    const call = this.#call
+    call.request = request
+    call.time = time
+    const name = operationNames[call.opcode] as MutationName
+    const reply = handlers[name](call)
     if (!reply.equals(recorded))
       throw new Error(`journal: ${name} replayed with another result`)
-    this.#remember(header, reply)
+    this.#remember(call, reply)
     // The count was the old server's.
     this.#lookups.clear()
   }
@@ -127,68 +150,47 @@ export class Dispatcher {
     this.#lookups.delete(nodeId)
   }
 
-  #mutate(header: InHeader, request: Buffer): Buffer {
-    const name = operationNames.get(header.opcode) as MutationName
+  #mutate(call: Call, handle: Handler): Buffer {
     // (1)
-    if (isResent(header)) {
-      const done = this.recent.find(({ unique }) => unique === key(header))
-      if (done !== undefined) {
-        const reply = Buffer.from(done.reply)
-        header.unique.copy(reply, 8)
-        return reply
-      }
+    if (isResent(call)) {
+      const done = this.recent.find(({ unique }) => unique === key(call))
+      // Its `unique` is given back as it came, with the bit.
+      if (done !== undefined) return call.replyAgain(done.reply)
     }
     // (2)
-    if (!this.#settings.isDaemonThread(header.tid)) throw new ErrnoError(EROFS)
+    if (!this.#settings.isDaemonThread(call.tid)) throw new ErrnoError(EROFS)
     // (3)
-    const time = this.#settings.now()
-    const reply = this.#run(name, header, request, time)
+    call.time = this.#settings.now()
+    const reply = handle(call)
     // (4)
     try {
-      this.#journal.append(time, request, reply)
+      this.#journal.append(call.time, call.request, reply)
     } catch (error) {
       this.#settings.log('journal: a change could not be recorded', {
         error: String(error),
       })
       const state = this.#journal.reload()
-      this.tree = new Tree(state)
+      this.#call.tree = new Tree(state)
       this.recent = [...state.recent]
       throw new ErrnoError(ENOSPC)
     }
-    this.#remember(header, reply)
+    this.#remember(call, reply)
     return reply
   }
 
-  #run(
-    name: QueryName | MutationName,
-    header: InHeader,
-    request: Buffer,
-    time: Time,
-  ): Buffer {
-    return handlers[name]({
-      tree: this.tree,
-      header,
-      body: request.subarray(wire.FUSE_IN_HEADER_SIZE),
-      time,
-      answerOpens: this.#settings.answerOpens,
-      isDaemonThread: this.#settings.isDaemonThread,
-      referenced: nodeId =>
-        this.#lookups.set(nodeId, (this.#lookups.get(nodeId) ?? 0) + 1),
-    })
-  }
-
-  #remember(header: InHeader, reply: Buffer): void {
-    this.recent.push({ unique: key(header), reply })
+  #remember(call: Call, reply: Buffer): void {
+    this.recent.push({ unique: key(call), reply: Buffer.from(reply) })
     if (this.recent.length > RECENT_REPLIES) this.recent.shift()
   }
 
-  #forget(header: InHeader, body: Buffer): void {
+  #forget(call: Call): void {
     const { FORGET, BATCH_FORGET } = operations
-    if (header.opcode === FORGET.opcode)
-      this.#forgetOne(header.nodeId, wire.decodeForget(body))
-    if (header.opcode === BATCH_FORGET.opcode)
-      for (const { nodeId, nlookup } of wire.decodeBatchForget(body))
-        this.#forgetOne(nodeId, nlookup)
+    if (call.opcode === FORGET.opcode)
+      this.#forgetOne(call.nodeId, wire.decodeForget(call.body))
+    if (call.opcode === BATCH_FORGET.opcode)
+      wire.decodeBatchForget(call.body, (nodeId, nlookup) =>
+        this.#forgetOne(nodeId, nlookup),
+      )
   }
 
   #forgetOne(nodeId: number, nlookup: number): void {
@@ -200,13 +202,13 @@ export class Dispatcher {
 }
 
 /** Bit 63 of `unique` (FUSE_UNIQUE_RESEND): the kernel does not know what became of it. */
-function isResent(header: InHeader): boolean {
-  return ((header.unique[7] ?? 0) & 0x80) !== 0
+function isResent({ request }: Call): boolean {
+  return (request.readUInt8(15) & 0x80) !== 0
 }
 
 /** `unique` without that bit, as a string to compare. */
-function key(header: InHeader): string {
-  const bytes = Buffer.from(header.unique)
-  bytes[7] = (bytes[7] ?? 0) & 0x7f
+function key({ request }: Call): string {
+  const bytes = Buffer.from(request.subarray(8, 16))
+  bytes.writeUInt8(bytes.readUInt8(7) & 0x7f, 7)
   return bytes.toString('hex')
 }

@@ -11,10 +11,9 @@ import {
   EROFS,
   ErrnoError,
 } from './errno.ts'
-import * as wire from './protocol.ts'
+import type { Call } from './call.ts'
 import type { MutationName, QueryName } from './operations.ts'
-import type { InHeader, Time } from './protocol.ts'
-import type { Tree } from './tree.ts'
+import * as wire from './protocol.ts'
 
 /**
  * How long the kernel may keep names and attributes: in effect for ever. Every change comes
@@ -24,19 +23,6 @@ const VALID_SECONDS = 365 * 86_400
 
 const O_ACCMODE = 0o3
 const O_TRUNC = 0o1000
-
-/** One request, and what its handler may ask. */
-export interface Call {
-  readonly tree: Tree
-  readonly header: InHeader
-  readonly body: Buffer
-  /** The time of the change: of a replayed one, when it first happened. */
-  readonly time: Time
-  readonly answerOpens: boolean
-  readonly isDaemonThread: (tid: number) => boolean
-  /** The reply gives the kernel one more reference to a node. */
-  readonly referenced: (nodeId: number) => void
-}
 
 export const handlers: Record<
   QueryName | MutationName,
@@ -64,36 +50,28 @@ export const handlers: Record<
 }
 
 function entry(call: Call, nodeId: number): Buffer {
-  const { tree, header } = call
+  const { tree } = call
   call.referenced(nodeId)
-  const reply = wire.encodeReply(header.unique, 0, wire.FUSE_ENTRY_OUT_SIZE)
+  const reply = call.reply(wire.FUSE_ENTRY_OUT_SIZE)
   const attr = tree.attr(tree.get(nodeId))
   wire.encodeEntryOut(attr, VALID_SECONDS, reply, 16)
   return reply
 }
 
 function attributes(call: Call): Buffer {
-  const { tree, header } = call
-  const reply = wire.encodeReply(header.unique, 0, wire.FUSE_ATTR_OUT_SIZE)
-  const attr = tree.attr(tree.get(header.nodeId))
+  const { tree } = call
+  const reply = call.reply(wire.FUSE_ATTR_OUT_SIZE)
+  const attr = tree.attr(tree.get(call.nodeId))
   wire.encodeAttrOut(attr, VALID_SECONDS, reply, 16)
   return reply
 }
 
-function bytes(call: Call, data: Buffer): Buffer {
-  const { header } = call
-  const reply = wire.encodeReply(header.unique, 0, data.length)
-  data.copy(reply, 16)
-  return reply
-}
-
 function nothing(call: Call): Buffer {
-  const { header } = call
-  return wire.encodeReply(header.unique, 0)
+  return call.reply()
 }
 
 function init(call: Call): Buffer {
-  const { header, body } = call
+  const { body } = call
   const init = wire.decodeInitIn(body)
   if (
     init.major !== wire.FUSE_KERNEL_VERSION ||
@@ -109,7 +87,7 @@ function init(call: Call): Buffer {
     wire.FUSE_CACHE_SYMLINKS |
     wire.FUSE_NO_OPENDIR_SUPPORT |
     wire.FUSE_INIT_EXT
-  const reply = wire.encodeReply(header.unique, 0, wire.FUSE_INIT_OUT_SIZE)
+  const reply = call.reply(wire.FUSE_INIT_OUT_SIZE)
   wire.encodeInitOut(
     {
       major: wire.FUSE_KERNEL_VERSION,
@@ -126,58 +104,57 @@ function init(call: Call): Buffer {
 }
 
 function lookup(call: Call): Buffer {
-  const { tree, header, body } = call
-  const node = tree.lookup(header.nodeId, wire.decodeName(body, 0))
+  const { tree, body } = call
+  const node = tree.lookup(call.nodeId, wire.decodeName(body, 0))
   if (node !== undefined) return entry(call, node.id)
   // "No such name" is worth keeping too: a name only appears through the mount.
-  const reply = wire.encodeReply(header.unique, 0, wire.FUSE_ENTRY_OUT_SIZE)
+  const reply = call.reply(wire.FUSE_ENTRY_OUT_SIZE)
   wire.encodeEntryOut(undefined, VALID_SECONDS, reply, 16)
   return reply
 }
 
 function readlink(call: Call): Buffer {
-  const { tree, header } = call
-  const node = tree.file(header.nodeId)
+  const { tree } = call
+  const node = tree.file(call.nodeId)
   if ((node.mode & wire.S_IFMT) !== wire.S_IFLNK) throw new ErrnoError(EINVAL)
-  return bytes(call, node.data)
+  return call.replyWith(node.data)
 }
 
 function open(call: Call): Buffer {
-  const { tree, header, body } = call
   if (!call.answerOpens) throw new ErrnoError(ENOSYS)
-  tree.get(header.nodeId)
-  const flags = body.readUInt32LE(0)
+  call.tree.get(call.nodeId)
+  const flags = call.word(0)
   const writes = (flags & O_ACCMODE) !== 0 || (flags & O_TRUNC) !== 0
-  if (writes && !call.isDaemonThread(header.tid)) throw new ErrnoError(EROFS)
-  const reply = wire.encodeReply(header.unique, 0, 16)
+  if (writes && !call.isDaemonThread(call.tid)) throw new ErrnoError(EROFS)
+  const reply = call.reply(16)
   reply.writeUInt32LE(wire.FOPEN_KEEP_CACHE | wire.FOPEN_NOFLUSH, 16 + 8)
   return reply
 }
 
 function read(call: Call): Buffer {
-  const { tree, header, body } = call
+  const { tree, body } = call
   const { offset, size } = wire.decodeReadIn(body)
-  const { data } = tree.file(header.nodeId)
+  const { data } = tree.file(call.nodeId)
   const end = Math.min(offset + Math.min(size, wire.MAX_WRITE), data.length)
-  return bytes(call, data.subarray(Math.min(offset, end), end))
+  return call.replyWith(data.subarray(Math.min(offset, end), end))
 }
 
 function readdir(call: Call): Buffer {
-  const { tree, header, body } = call
+  const { tree, body } = call
   const { offset, size } = wire.decodeReadIn(body)
   const out = Buffer.alloc(Math.min(size, wire.MAX_WRITE))
   let at = 0
-  for (const dirent of tree.readdir(header.nodeId, offset)) {
+  for (const dirent of tree.readdir(call.nodeId, offset)) {
     if (at + wire.direntSize(dirent.name) > out.length) break
     wire.encodeDirent(dirent, out, at)
     at += wire.direntSize(dirent.name)
   }
-  return bytes(call, out.subarray(0, at))
+  return call.replyWith(out.subarray(0, at))
 }
 
 function statfs(call: Call): Buffer {
-  const { tree, header } = call
-  const reply = wire.encodeReply(header.unique, 0, 80)
+  const { tree } = call
+  const reply = call.reply(80)
   reply.writeBigUInt64LE(BigInt(tree.nodes.size), 16 + 24) // files
   reply.writeUInt32LE(4096, 16 + 40) // bsize
   reply.writeUInt32LE(255, 16 + 44) // namelen
@@ -186,10 +163,10 @@ function statfs(call: Call): Buffer {
 }
 
 function setattr(call: Call): Buffer {
-  const { tree, header, body, time } = call
+  const { tree, body, time } = call
   const change = wire.decodeSetattrIn(body)
   const has = (bit: number): boolean => (change.valid & bit) !== 0
-  const node = tree.get(header.nodeId)
+  const node = tree.get(call.nodeId)
   if (has(wire.FATTR_SIZE)) tree.truncate(node.id, change.size, time)
   if (has(wire.FATTR_MODE))
     node.mode = (node.mode & wire.S_IFMT) | (change.mode & 0o7777)
@@ -204,14 +181,14 @@ function setattr(call: Call): Buffer {
 }
 
 function symlink(call: Call): Buffer {
-  const { tree, header, body, time } = call
+  const { tree, body, time } = call
   const name = wire.decodeName(body, 0)
   const target = wire.decodeName(body, name.length + 1)
   const node = tree.create(
-    header.nodeId,
+    call.nodeId,
     name,
     wire.S_IFLNK | 0o777,
-    header,
+    call,
     time,
     Buffer.from(target, 'latin1'),
   )
@@ -219,56 +196,56 @@ function symlink(call: Call): Buffer {
 }
 
 function mknod(call: Call): Buffer {
-  const { tree, header, body, time } = call
+  const { tree, body, time } = call
   const mode = body.readUInt32LE(0)
   const name = wire.decodeName(body, 16)
   // A volume holds files, directories and links; never a device, pipe or socket.
   if ((mode & wire.S_IFMT) !== wire.S_IFREG) throw new ErrnoError(EPERM)
   const node = tree.create(
-    header.nodeId,
+    call.nodeId,
     name,
     wire.S_IFREG | (mode & 0o7777),
-    header,
+    call,
     time,
   )
   return entry(call, node.id)
 }
 
 function mkdir(call: Call): Buffer {
-  const { tree, header, body, time } = call
+  const { tree, body, time } = call
   const mode = wire.S_IFDIR | (body.readUInt32LE(0) & 0o7777)
   const name = wire.decodeName(body, 8)
-  const node = tree.create(header.nodeId, name, mode, header, time)
+  const node = tree.create(call.nodeId, name, mode, call, time)
   return entry(call, node.id)
 }
 
 function unlink(call: Call): Buffer {
-  const { tree, header, body, time } = call
-  tree.remove(header.nodeId, wire.decodeName(body, 0), 'file', time)
+  const { tree, body, time } = call
+  tree.remove(call.nodeId, wire.decodeName(body, 0), 'file', time)
   return nothing(call)
 }
 
 function rmdir(call: Call): Buffer {
-  const { tree, header, body, time } = call
-  tree.remove(header.nodeId, wire.decodeName(body, 0), 'directory', time)
+  const { tree, body, time } = call
+  tree.remove(call.nodeId, wire.decodeName(body, 0), 'directory', time)
   return nothing(call)
 }
 
 function rename(call: Call): Buffer {
-  const { tree, header, body, time } = call
+  const { tree, body, time } = call
   const from = wire.decodeName(body, 8)
   const to = wire.decodeName(body, 8 + from.length + 1)
   if (from === '') throw new ErrnoError(ENOENT)
   const toDirectory = wire.decodeNodeId(body, 0)
-  tree.rename(header.nodeId, from, toDirectory, to, time)
+  tree.rename(call.nodeId, from, toDirectory, to, time)
   return nothing(call)
 }
 
 function write(call: Call): Buffer {
-  const { tree, header, body, time } = call
+  const { tree, body, time } = call
   const { offset, data } = wire.decodeWriteIn(body)
-  tree.write(header.nodeId, offset, data, time)
-  const reply = wire.encodeReply(header.unique, 0, 8)
+  tree.write(call.nodeId, offset, data, time)
+  const reply = call.reply(8)
   reply.writeUInt32LE(data.length, 16)
   return reply
 }

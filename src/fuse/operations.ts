@@ -73,10 +73,12 @@ type NamesOf<Kind> = {
 export type QueryName = NamesOf<'query'>
 export type MutationName = NamesOf<'mutation'>
 
-/** Opcode to name, derived. */
-export const operationNames: ReadonlyMap<number, OperationName> = new Map(
-  Object.entries(operations).map(([name, { opcode }]) => [
-    opcode,
-    name as OperationName,
-  ]),
-)
+/** By opcode, derived. */
+export const operationNames: readonly (OperationName | undefined)[] =
+  Object.entries(operations).reduce<(OperationName | undefined)[]>(
+    (names, [name, { opcode }]) => {
+      names[opcode] = name as OperationName
+      return names
+    },
+    [],
+  )

@@ -3,7 +3,7 @@
  * kernel's include/uapi/linux/fuse.h, and the encoding of each structure that is used.
  * All fields are little-endian (x64 and arm64). 64-bit node ids, offsets and sizes are held
  * as JavaScript numbers: podfs gives out small ids. `unique` is never a number: its bit 63
- * (FUSE_UNIQUE_RESEND) does not survive one, so its 8 raw bytes are copied.
+ * (FUSE_UNIQUE_RESEND) does not survive one, so it is copied as two words.
  */
 import type { Buffer as NodeBuffer } from 'node:buffer'
 
@@ -50,7 +50,7 @@ export const S_IFLNK = 0o120000
 export const S_ISGID = 0o2000
 
 export const FUSE_IN_HEADER_SIZE = 40
-const FUSE_OUT_HEADER_SIZE = 16
+export const FUSE_OUT_HEADER_SIZE = 16
 /** In one WRITE or READ; 32 pages, the kernel's classic limit. */
 export const MAX_WRITE = 128 * 1024
 /** The kernel refuses a read with less than 80 bytes beyond max_write (dev.c). */
@@ -59,18 +59,6 @@ export const REQUEST_BUFFER_SIZE = MAX_WRITE + 4096
 export interface Time {
   readonly sec: number
   readonly nsec: number
-}
-
-export interface InHeader {
-  readonly length: number
-  readonly opcode: number
-  /** The 8 raw bytes, to be echoed. */
-  readonly unique: NodeBuffer
-  readonly nodeId: number
-  readonly uid: number
-  readonly gid: number
-  /** A thread id, in the pid namespace of whoever mounted; 0 when it has none. */
-  readonly tid: number
 }
 
 export interface Attr {
@@ -85,41 +73,19 @@ export interface Attr {
   readonly gid: number
 }
 
-function readU64(buffer: NodeBuffer, at: number): number {
-  return Number(buffer.readBigUInt64LE(at))
+/** Exact up to 2^53, as all that the server itself gives out; and no BigInt is made for it. */
+export function readU64(buffer: NodeBuffer, at: number): number {
+  return buffer.readUInt32LE(at) + buffer.readUInt32LE(at + 4) * 2 ** 32
 }
 
 function readI64(buffer: NodeBuffer, at: number): number {
-  return Number(buffer.readBigInt64LE(at))
+  return buffer.readUInt32LE(at) + buffer.readInt32LE(at + 4) * 2 ** 32
 }
 
+/** Negative ones in two's complement. */
 function writeU64(buffer: NodeBuffer, value: number, at: number): void {
-  buffer.writeBigInt64LE(BigInt(value), at)
-}
-
-export function decodeInHeader(request: NodeBuffer): InHeader {
-  return {
-    length: request.readUInt32LE(0),
-    opcode: request.readUInt32LE(4),
-    unique: request.subarray(8, 16),
-    nodeId: readU64(request, 16),
-    uid: request.readUInt32LE(24),
-    gid: request.readUInt32LE(28),
-    tid: request.readUInt32LE(32),
-  }
-}
-
-/** A reply with room for `bodySize` bytes at offset 16; an error has no body. */
-export function encodeReply(
-  unique: NodeBuffer,
-  errno: number,
-  bodySize = 0,
-): NodeBuffer {
-  const reply = Buffer.alloc(FUSE_OUT_HEADER_SIZE + bodySize)
-  reply.writeUInt32LE(reply.length, 0)
-  reply.writeInt32LE(-errno, 4)
-  unique.copy(reply, 8)
-  return reply
+  buffer.writeUInt32LE(value >>> 0, at)
+  buffer.writeUInt32LE(Math.floor(value / 2 ** 32) >>> 0, at + 4)
 }
 
 /** fuse_attr, 88 bytes. */
@@ -281,16 +247,16 @@ export function decodeForget(body: NodeBuffer): number {
   return readU64(body, 0)
 }
 
+/** Calls `forget` for each pair of a node and how many references to it are given back. */
 export function decodeBatchForget(
   body: NodeBuffer,
-): { nodeId: number; nlookup: number }[] {
+  forget: (nodeId: number, nlookup: number) => void,
+): void {
   const count = body.readUInt32LE(0)
   if (8 + count * 16 > body.length)
     throw new RangeError('BATCH_FORGET: short list')
-  return Array.from({ length: count }, (_, index) => ({
-    nodeId: readU64(body, 8 + index * 16),
-    nlookup: readU64(body, 16 + index * 16),
-  }))
+  for (let at = 8; at < 8 + count * 16; at += 16)
+    forget(readU64(body, at), readU64(body, at + 8))
 }
 
 export function decodeNodeId(body: NodeBuffer, at: number): number {
@@ -343,7 +309,8 @@ export function encodeInitOut(
 
 /** A message to the kernel that answers nothing: unique 0, the code in place of the error. */
 export function encodeNotification(code: number, bodySize = 0): NodeBuffer {
-  const notification = encodeReply(Buffer.alloc(8), 0, bodySize)
+  const notification = Buffer.alloc(FUSE_OUT_HEADER_SIZE + bodySize)
+  notification.writeUInt32LE(notification.length, 0)
   notification.writeInt32LE(code, 4)
   return notification
 }

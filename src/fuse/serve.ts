@@ -22,6 +22,7 @@ import {
 import { replayJournal } from './replay-journal.ts'
 import { serverLog } from './server-log.ts'
 import type { SharedState } from './shared-state.ts'
+import { Views } from './views.ts'
 
 export function serve(options: {
   readonly shared: SharedState
@@ -74,10 +75,10 @@ export function serve(options: {
     )
       dispatcher.drop(node.id)
 
-  const buffer = Buffer.alloc(REQUEST_BUFFER_SIZE)
+  const requests = new Views(REQUEST_BUFFER_SIZE)
   for (;;) {
     shared.nodes = dispatcher.tree.nodes.size
-    const request = readRequest(buffer)
+    const request = readRequest(requests)
     faults?.at('read')
     const reply = dispatcher.dispatch(request)
     if (reply !== undefined) writeReply(reply)
@@ -104,10 +105,12 @@ function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code
 }
 
-function readRequest(buffer: Buffer): Buffer {
+function readRequest(requests: Views): Buffer {
+  const { memory } = requests
   for (;;) {
     try {
-      return buffer.subarray(0, readSync(FUSE_FD, buffer, 0, buffer.length, -1))
+      const length = readSync(FUSE_FD, memory, 0, memory.length, null)
+      return requests.ofLength(length)
     } catch (error) {
       const code = codeOf(error)
       // ENOENT: the request was taken back. EINTR: a signal.
@@ -123,7 +126,7 @@ function readRequest(buffer: Buffer): Buffer {
 
 function writeReply(reply: Buffer): void {
   try {
-    writeSync(FUSE_FD, reply)
+    writeSync(FUSE_FD, reply, 0, reply.length, null)
   } catch (error) {
     // ENOENT: its caller was killed, or the request was resent under another `unique`.
     if (codeOf(error) !== 'ENOENT')

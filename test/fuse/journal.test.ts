@@ -9,7 +9,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { Dispatcher } from '../../src/fuse/dispatch.ts'
+import type { Dispatcher } from '../../src/fuse/dispatch.ts'
 import {
   Journal,
   type JournalFiles,
@@ -18,6 +18,7 @@ import {
 import { replayJournal } from '../../src/fuse/replay-journal.ts'
 import {
   DAEMON_TID,
+  KeepingDispatcher,
   makeBody,
   makeRequest,
   makeWriteBody,
@@ -46,7 +47,7 @@ function startServer(
 ): { dispatcher: Dispatcher; journal: Journal; log: string[] } {
   const { journal, contents } = Journal.open(files, write)
   const log: string[] = []
-  const dispatcher = new Dispatcher(
+  const dispatcher = new KeepingDispatcher(
     replayJournal(contents),
     {
       answerOpens: false,

@@ -88,6 +88,14 @@ function emptyState(): ServerState {
   return { nodes, nextId, recent: [] }
 }
 
+/** Its replies stay what they are when further ones are made. */
+export class KeepingDispatcher extends Dispatcher {
+  override dispatch(request: Buffer): Buffer | undefined {
+    const reply = super.dispatch(request)
+    return reply && Buffer.from(reply)
+  }
+}
+
 /** A dispatcher with an empty tree, a journal in memory and a clock that counts seconds. */
 export function makeDispatcher(settings: Partial<DispatcherSettings> = {}): {
   dispatcher: Dispatcher
@@ -101,13 +109,16 @@ export function makeDispatcher(settings: Partial<DispatcherSettings> = {}): {
     failNext: false,
     append: (_time, request, reply) => {
       if (journal.failNext) throw new Error('ENOSPC')
-      journal.requests.push({ request: Buffer.from(request), reply })
+      journal.requests.push({
+        request: Buffer.from(request),
+        reply: Buffer.from(reply),
+      })
     },
     appendDrop: nodeId => journal.drops.push(nodeId),
     reload: emptyState,
   }
   let sec = 1000
-  const dispatcher = new Dispatcher(
+  const dispatcher = new KeepingDispatcher(
     emptyState(),
     {
       answerOpens: false,

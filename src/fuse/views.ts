@@ -1,0 +1,21 @@
+/** Longer messages than those of a fixed size are of too many lengths to keep a view of each. */
+const LONGEST_KEPT = 512
+
+/**
+ * The beginning of one piece of memory, by length. Every request is read into the same memory
+ * and every reply written into another, and most are of one of a few lengths: to make a view
+ * anew costs more than what is read or written through it.
+ */
+export class Views {
+  readonly memory: Buffer
+  readonly #kept: (Buffer | undefined)[] = []
+
+  constructor(size: number) {
+    this.memory = Buffer.allocUnsafeSlow(size)
+  }
+
+  ofLength(length: number): Buffer {
+    if (length > LONGEST_KEPT) return this.memory.subarray(0, length)
+    return (this.#kept[length] ??= this.memory.subarray(0, length))
+  }
+}
