@@ -1,5 +1,7 @@
 import type { DispatcherSettings } from './dispatch.ts'
 import {
+  dataViewOf,
+  decodeName,
   FUSE_IN_HEADER_SIZE,
   FUSE_OUT_HEADER_SIZE,
   readU64,
@@ -7,7 +9,7 @@ import {
   type Time,
 } from './protocol.ts'
 import type { Tree } from './tree.ts'
-import { Views } from './views.ts'
+import { LONGEST_KEPT, Views } from './views.ts'
 
 const NO_TIME: Time = { sec: 0, nsec: 0 }
 
@@ -20,7 +22,6 @@ const NOTHING = Buffer.alloc(FUSE_IN_HEADER_SIZE)
  * requests for an open allocates is a measurable part of them.
  */
 export class Call {
-  request: Buffer = NOTHING
   tree: Tree
   /** The time of the change: of a replayed one, when it first happened. */
   time: Time = NO_TIME
@@ -30,6 +31,10 @@ export class Call {
   readonly referenced: (nodeId: number) => void
   /** Nothing that is answered is longer than a request may be. */
   readonly #replies = new Views(REQUEST_BUFFER_SIZE)
+  #request: Buffer = NOTHING
+  #in = dataViewOf(NOTHING)
+  /** The last request of each length: the server reads them all into the same memory. */
+  readonly #kept: { request: Buffer; data: DataView }[] = []
 
   constructor(
     tree: Tree,
@@ -42,25 +47,41 @@ export class Call {
     this.referenced = referenced
   }
 
+  get request(): Buffer {
+    return this.#request
+  }
+
+  set request(request: Buffer) {
+    this.#request = request
+    const { length } = request
+    const kept = this.#kept[length]
+    if (kept?.request === request) this.#in = kept.data
+    else {
+      this.#in = dataViewOf(request)
+      if (length <= LONGEST_KEPT)
+        this.#kept[length] = { request, data: this.#in }
+    }
+  }
+
   get opcode(): number {
-    return this.request.readUInt32LE(4)
+    return this.#in.getUint32(4, true)
   }
 
   get nodeId(): number {
-    return readU64(this.request, 16)
+    return readU64(this.#in, 16)
   }
 
   get uid(): number {
-    return this.request.readUInt32LE(24)
+    return this.#in.getUint32(24, true)
   }
 
   get gid(): number {
-    return this.request.readUInt32LE(28)
+    return this.#in.getUint32(28, true)
   }
 
   /** A thread id, in the pid namespace of whoever mounted; 0 when it has none. */
   get tid(): number {
-    return this.request.readUInt32LE(32)
+    return this.#in.getUint32(32, true)
   }
 
   /** What follows the header. */
@@ -70,14 +91,31 @@ export class Call {
 
   /** The 32 bits at an offset of the body. */
   word(at: number): number {
-    return this.request.readUInt32LE(FUSE_IN_HEADER_SIZE + at)
+    return this.#in.getUint32(FUSE_IN_HEADER_SIZE + at, true)
   }
 
-  /** A reply with `bodySize` zeros at offset 16. Good until the next reply. */
+  /** The 64 bits at an offset of the body. */
+  long(at: number): number {
+    return readU64(this.#in, FUSE_IN_HEADER_SIZE + at)
+  }
+
+  /** The NUL-terminated name at an offset of the body. */
+  name(at: number): string {
+    return decodeName(this.#request, FUSE_IN_HEADER_SIZE + at)
+  }
+
+  /** The reply's bytes, to be written behind its header. */
+  get out(): DataView {
+    return this.#replies.data
+  }
+
+  /** A reply with `bodySize` zeros at offset 16, a multiple of 4. Good until the next one. */
   reply(bodySize = 0): Buffer {
-    const reply = this.#head(FUSE_OUT_HEADER_SIZE + bodySize, 0)
-    if (bodySize > 0) reply.fill(0, FUSE_OUT_HEADER_SIZE)
-    return reply
+    const length = FUSE_OUT_HEADER_SIZE + bodySize
+    const { data } = this.#replies
+    for (let at = FUSE_OUT_HEADER_SIZE; at < length; at += 4)
+      data.setUint32(at, 0)
+    return this.#head(length, 0)
   }
 
   /** As `reply`, with these bytes. */
@@ -98,12 +136,12 @@ export class Call {
   }
 
   #head(length: number, errno: number): Buffer {
-    const reply = this.#replies.ofLength(length)
-    reply.writeUInt32LE(length, 0)
-    reply.writeInt32LE(-errno, 4)
+    const { data } = this.#replies
+    data.setUint32(0, length, true)
+    data.setInt32(4, -errno, true)
     // `unique` as it came: its bit 63 does not survive a number.
-    reply.writeUInt32LE(this.request.readUInt32LE(8), 8)
-    reply.writeUInt32LE(this.request.readUInt32LE(12), 12)
-    return reply
+    data.setUint32(8, this.#in.getUint32(8, true), true)
+    data.setUint32(12, this.#in.getUint32(12, true), true)
+    return this.#replies.ofLength(length)
   }
 }

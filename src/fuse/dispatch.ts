@@ -186,7 +186,7 @@ export class Dispatcher {
   #forget(call: Call): void {
     const { FORGET, BATCH_FORGET } = operations
     if (call.opcode === FORGET.opcode)
-      this.#forgetOne(call.nodeId, wire.decodeForget(call.body))
+      this.#forgetOne(call.nodeId, call.long(0))
     if (call.opcode === BATCH_FORGET.opcode)
       wire.decodeBatchForget(call.body, (nodeId, nlookup) =>
         this.#forgetOne(nodeId, nlookup),

@@ -54,7 +54,7 @@ function entry(call: Call, nodeId: number): Buffer {
   call.referenced(nodeId)
   const reply = call.reply(wire.FUSE_ENTRY_OUT_SIZE)
   const attr = tree.attr(tree.get(nodeId))
-  wire.encodeEntryOut(attr, VALID_SECONDS, reply, 16)
+  wire.encodeEntryOut(attr, VALID_SECONDS, call.out, 16)
   return reply
 }
 
@@ -62,7 +62,7 @@ function attributes(call: Call): Buffer {
   const { tree } = call
   const reply = call.reply(wire.FUSE_ATTR_OUT_SIZE)
   const attr = tree.attr(tree.get(call.nodeId))
-  wire.encodeAttrOut(attr, VALID_SECONDS, reply, 16)
+  wire.encodeAttrOut(attr, VALID_SECONDS, call.out, 16)
   return reply
 }
 
@@ -104,12 +104,12 @@ function init(call: Call): Buffer {
 }
 
 function lookup(call: Call): Buffer {
-  const { tree, body } = call
-  const node = tree.lookup(call.nodeId, wire.decodeName(body, 0))
+  const { tree } = call
+  const node = tree.lookup(call.nodeId, call.name(0))
   if (node !== undefined) return entry(call, node.id)
   // "No such name" is worth keeping too: a name only appears through the mount.
   const reply = call.reply(wire.FUSE_ENTRY_OUT_SIZE)
-  wire.encodeEntryOut(undefined, VALID_SECONDS, reply, 16)
+  wire.encodeEntryOut(undefined, VALID_SECONDS, call.out, 16)
   return reply
 }
 
@@ -127,21 +127,23 @@ function open(call: Call): Buffer {
   const writes = (flags & O_ACCMODE) !== 0 || (flags & O_TRUNC) !== 0
   if (writes && !call.isDaemonThread(call.tid)) throw new ErrnoError(EROFS)
   const reply = call.reply(16)
-  reply.writeUInt32LE(wire.FOPEN_KEEP_CACHE | wire.FOPEN_NOFLUSH, 16 + 8)
+  call.out.setUint32(16 + 8, wire.FOPEN_KEEP_CACHE | wire.FOPEN_NOFLUSH, true)
   return reply
 }
 
 function read(call: Call): Buffer {
-  const { tree, body } = call
-  const { offset, size } = wire.decodeReadIn(body)
+  const { tree } = call
+  const offset = call.long(8)
+  const size = call.word(16)
   const { data } = tree.file(call.nodeId)
   const end = Math.min(offset + Math.min(size, wire.MAX_WRITE), data.length)
   return call.replyWith(data.subarray(Math.min(offset, end), end))
 }
 
 function readdir(call: Call): Buffer {
-  const { tree, body } = call
-  const { offset, size } = wire.decodeReadIn(body)
+  const { tree } = call
+  const offset = call.long(8)
+  const size = call.word(16)
   const out = Buffer.alloc(Math.min(size, wire.MAX_WRITE))
   let at = 0
   for (const dirent of tree.readdir(call.nodeId, offset)) {
@@ -181,9 +183,9 @@ function setattr(call: Call): Buffer {
 }
 
 function symlink(call: Call): Buffer {
-  const { tree, body, time } = call
-  const name = wire.decodeName(body, 0)
-  const target = wire.decodeName(body, name.length + 1)
+  const { tree, time } = call
+  const name = call.name(0)
+  const target = call.name(name.length + 1)
   const node = tree.create(
     call.nodeId,
     name,
@@ -196,9 +198,9 @@ function symlink(call: Call): Buffer {
 }
 
 function mknod(call: Call): Buffer {
-  const { tree, body, time } = call
-  const mode = body.readUInt32LE(0)
-  const name = wire.decodeName(body, 16)
+  const { tree, time } = call
+  const mode = call.word(0)
+  const name = call.name(16)
   // A volume holds files, directories and links; never a device, pipe or socket.
   if ((mode & wire.S_IFMT) !== wire.S_IFREG) throw new ErrnoError(EPERM)
   const node = tree.create(
@@ -212,32 +214,31 @@ function mknod(call: Call): Buffer {
 }
 
 function mkdir(call: Call): Buffer {
-  const { tree, body, time } = call
-  const mode = wire.S_IFDIR | (body.readUInt32LE(0) & 0o7777)
-  const name = wire.decodeName(body, 8)
+  const { tree, time } = call
+  const mode = wire.S_IFDIR | (call.word(0) & 0o7777)
+  const name = call.name(8)
   const node = tree.create(call.nodeId, name, mode, call, time)
   return entry(call, node.id)
 }
 
 function unlink(call: Call): Buffer {
-  const { tree, body, time } = call
-  tree.remove(call.nodeId, wire.decodeName(body, 0), 'file', time)
+  const { tree, time } = call
+  tree.remove(call.nodeId, call.name(0), 'file', time)
   return nothing(call)
 }
 
 function rmdir(call: Call): Buffer {
-  const { tree, body, time } = call
-  tree.remove(call.nodeId, wire.decodeName(body, 0), 'directory', time)
+  const { tree, time } = call
+  tree.remove(call.nodeId, call.name(0), 'directory', time)
   return nothing(call)
 }
 
 function rename(call: Call): Buffer {
-  const { tree, body, time } = call
-  const from = wire.decodeName(body, 8)
-  const to = wire.decodeName(body, 8 + from.length + 1)
+  const { tree, time } = call
+  const from = call.name(8)
+  const to = call.name(8 + from.length + 1)
   if (from === '') throw new ErrnoError(ENOENT)
-  const toDirectory = wire.decodeNodeId(body, 0)
-  tree.rename(call.nodeId, from, toDirectory, to, time)
+  tree.rename(call.nodeId, from, call.long(0), to, time)
   return nothing(call)
 }
 
@@ -246,6 +247,6 @@ function write(call: Call): Buffer {
   const { offset, data } = wire.decodeWriteIn(body)
   tree.write(call.nodeId, offset, data, time)
   const reply = call.reply(8)
-  reply.writeUInt32LE(data.length, 16)
+  call.out.setUint32(16, data.length, true)
   return reply
 }

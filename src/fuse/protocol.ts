@@ -73,61 +73,73 @@ export interface Attr {
   readonly gid: number
 }
 
-/** Exact up to 2^53, as all that the server itself gives out; and no BigInt is made for it. */
-export function readU64(buffer: NodeBuffer, at: number): number {
-  return buffer.readUInt32LE(at) + buffer.readUInt32LE(at + 4) * 2 ** 32
+/** Exact up to 2^53, as is all that the server itself gives out; and no BigInt is made. */
+export function readU64(data: DataView, at: number): number {
+  const low = data.getUint32(at, true)
+  const high = data.getUint32(at + 4, true)
+  // A sum would be a float, for which V8 looks longer in a Map.
+  return high === 0 ? low : low + high * 2 ** 32
 }
 
-function readI64(buffer: NodeBuffer, at: number): number {
-  return buffer.readUInt32LE(at) + buffer.readInt32LE(at + 4) * 2 ** 32
+function readI64(data: DataView, at: number): number {
+  return data.getUint32(at, true) + data.getInt32(at + 4, true) * 2 ** 32
 }
 
 /** Negative ones in two's complement. */
-function writeU64(buffer: NodeBuffer, value: number, at: number): void {
-  buffer.writeUInt32LE(value >>> 0, at)
-  buffer.writeUInt32LE(Math.floor(value / 2 ** 32) >>> 0, at + 4)
+function writeU64(data: DataView, value: number, at: number): void {
+  data.setUint32(at, value, true)
+  data.setUint32(at + 4, Math.floor(value / 2 ** 32), true)
+}
+
+/** V8 reads and writes a number through it in an eighth of the time of a Buffer's methods. */
+export function dataViewOf({
+  buffer,
+  byteOffset,
+  length,
+}: NodeBuffer): DataView {
+  return new DataView(buffer, byteOffset, length)
 }
 
 /** fuse_attr, 88 bytes. */
 export const FUSE_ATTR_SIZE = 88
 
-export function encodeAttr(attr: Attr, out: NodeBuffer, at: number): void {
+export function encodeAttr(attr: Attr, out: DataView, at: number): void {
   writeU64(out, attr.ino, at)
   writeU64(out, attr.size, at + 8)
   writeU64(out, Math.ceil(attr.size / 512), at + 16)
   writeU64(out, attr.atime.sec, at + 24)
   writeU64(out, attr.mtime.sec, at + 32)
   writeU64(out, attr.ctime.sec, at + 40)
-  out.writeUInt32LE(attr.atime.nsec, at + 48)
-  out.writeUInt32LE(attr.mtime.nsec, at + 52)
-  out.writeUInt32LE(attr.ctime.nsec, at + 56)
-  out.writeUInt32LE(attr.mode, at + 60)
-  out.writeUInt32LE(attr.nlink, at + 64)
-  out.writeUInt32LE(attr.uid, at + 68)
-  out.writeUInt32LE(attr.gid, at + 72)
-  out.writeUInt32LE(4096, at + 80) // blksize
+  out.setUint32(at + 48, attr.atime.nsec, true)
+  out.setUint32(at + 52, attr.mtime.nsec, true)
+  out.setUint32(at + 56, attr.ctime.nsec, true)
+  out.setUint32(at + 60, attr.mode, true)
+  out.setUint32(at + 64, attr.nlink, true)
+  out.setUint32(at + 68, attr.uid, true)
+  out.setUint32(at + 72, attr.gid, true)
+  out.setUint32(at + 80, 4096, true) // blksize
 }
 
-export function decodeAttr(buffer: NodeBuffer, at: number): Attr {
+export function decodeAttr(data: DataView, at: number): Attr {
   return {
-    ino: readU64(buffer, at),
-    size: readU64(buffer, at + 8),
+    ino: readU64(data, at),
+    size: readU64(data, at + 8),
     atime: {
-      sec: readI64(buffer, at + 24),
-      nsec: buffer.readUInt32LE(at + 48),
+      sec: readI64(data, at + 24),
+      nsec: data.getUint32(at + 48, true),
     },
     mtime: {
-      sec: readI64(buffer, at + 32),
-      nsec: buffer.readUInt32LE(at + 52),
+      sec: readI64(data, at + 32),
+      nsec: data.getUint32(at + 52, true),
     },
     ctime: {
-      sec: readI64(buffer, at + 40),
-      nsec: buffer.readUInt32LE(at + 56),
+      sec: readI64(data, at + 40),
+      nsec: data.getUint32(at + 56, true),
     },
-    mode: buffer.readUInt32LE(at + 60),
-    nlink: buffer.readUInt32LE(at + 64),
-    uid: buffer.readUInt32LE(at + 68),
-    gid: buffer.readUInt32LE(at + 72),
+    mode: data.getUint32(at + 60, true),
+    nlink: data.getUint32(at + 64, true),
+    uid: data.getUint32(at + 68, true),
+    gid: data.getUint32(at + 72, true),
   }
 }
 
@@ -137,7 +149,7 @@ export const FUSE_ENTRY_OUT_SIZE = 128
 export function encodeEntryOut(
   attr: Attr | undefined,
   validSeconds: number,
-  out: NodeBuffer,
+  out: DataView,
   at: number,
 ): void {
   writeU64(out, attr?.ino ?? 0, at) // nodeid; podfs's inode numbers are its node ids
@@ -153,7 +165,7 @@ export const FUSE_ATTR_OUT_SIZE = 104
 export function encodeAttrOut(
   attr: Attr,
   validSeconds: number,
-  out: NodeBuffer,
+  out: DataView,
   at: number,
 ): void {
   writeU64(out, validSeconds, at)
@@ -179,22 +191,24 @@ export function encodeDirent(
   out: NodeBuffer,
   at: number,
 ): void {
-  writeU64(out, dirent.ino, at)
-  writeU64(out, dirent.off, at + 8)
-  out.writeUInt32LE(dirent.name.length, at + 16)
-  out.writeUInt32LE((dirent.mode & S_IFMT) >> 12, at + 20) // DT_*
+  const data = dataViewOf(out)
+  writeU64(data, dirent.ino, at)
+  writeU64(data, dirent.off, at + 8)
+  data.setUint32(at + 16, dirent.name.length, true)
+  data.setUint32(at + 20, (dirent.mode & S_IFMT) >> 12, true) // DT_*
   out.write(dirent.name, at + 24, 'latin1')
 }
 
 export function decodeDirents(body: NodeBuffer): Dirent[] {
   const dirents: Dirent[] = []
+  const data = dataViewOf(body)
   for (let at = 0; at + 24 <= body.length;) {
-    const length = body.readUInt32LE(at + 16)
+    const length = data.getUint32(at + 16, true)
     const name = body.toString('latin1', at + 24, at + 24 + length)
     dirents.push({
-      ino: readU64(body, at),
-      off: readU64(body, at + 8),
-      mode: body.readUInt32LE(at + 20) << 12,
+      ino: readU64(data, at),
+      off: readU64(data, at + 8),
+      mode: data.getUint32(at + 20, true) << 12,
       name,
     })
     at += direntSize(name)
@@ -214,24 +228,17 @@ export interface SetattrIn {
 }
 
 export function decodeSetattrIn(body: NodeBuffer): SetattrIn {
+  const data = dataViewOf(body)
   return {
-    valid: body.readUInt32LE(0),
-    size: readU64(body, 16),
-    atime: { sec: readI64(body, 32), nsec: body.readUInt32LE(56) },
-    mtime: { sec: readI64(body, 40), nsec: body.readUInt32LE(60) },
-    ctime: { sec: readI64(body, 48), nsec: body.readUInt32LE(64) },
-    mode: body.readUInt32LE(68),
-    uid: body.readUInt32LE(76),
-    gid: body.readUInt32LE(80),
+    valid: data.getUint32(0, true),
+    size: readU64(data, 16),
+    atime: { sec: readI64(data, 32), nsec: data.getUint32(56, true) },
+    mtime: { sec: readI64(data, 40), nsec: data.getUint32(60, true) },
+    ctime: { sec: readI64(data, 48), nsec: data.getUint32(64, true) },
+    mode: data.getUint32(68, true),
+    uid: data.getUint32(76, true),
+    gid: data.getUint32(80, true),
   }
-}
-
-/** fuse_read_in, also of READDIR. */
-export function decodeReadIn(body: NodeBuffer): {
-  offset: number
-  size: number
-} {
-  return { offset: readU64(body, 8), size: body.readUInt32LE(16) }
 }
 
 export function decodeWriteIn(body: NodeBuffer): {
@@ -240,11 +247,8 @@ export function decodeWriteIn(body: NodeBuffer): {
 } {
   const size = body.readUInt32LE(16)
   if (40 + size > body.length) throw new RangeError('WRITE: short data')
-  return { offset: readU64(body, 8), data: body.subarray(40, 40 + size) }
-}
-
-export function decodeForget(body: NodeBuffer): number {
-  return readU64(body, 0)
+  const offset = readU64(dataViewOf(body), 8)
+  return { offset, data: body.subarray(40, 40 + size) }
 }
 
 /** Calls `forget` for each pair of a node and how many references to it are given back. */
@@ -252,15 +256,12 @@ export function decodeBatchForget(
   body: NodeBuffer,
   forget: (nodeId: number, nlookup: number) => void,
 ): void {
-  const count = body.readUInt32LE(0)
+  const data = dataViewOf(body)
+  const count = data.getUint32(0, true)
   if (8 + count * 16 > body.length)
     throw new RangeError('BATCH_FORGET: short list')
   for (let at = 8; at < 8 + count * 16; at += 16)
-    forget(readU64(body, at), readU64(body, at + 8))
-}
-
-export function decodeNodeId(body: NodeBuffer, at: number): number {
-  return readU64(body, at)
+    forget(readU64(data, at), readU64(data, at + 8))
 }
 
 /** A NUL-terminated name, its bytes as latin1; RangeError when there is no NUL. */
@@ -322,7 +323,8 @@ export function encodeNotification(code: number, bodySize = 0): NodeBuffer {
  */
 export function encodeInvalInode(nodeId: number, data: boolean): NodeBuffer {
   const notification = encodeNotification(FUSE_NOTIFY_INVAL_INODE, 24)
-  writeU64(notification, nodeId, 16)
-  writeU64(notification, data ? 0 : -1, 24)
+  const out = dataViewOf(notification)
+  writeU64(out, nodeId, 16)
+  writeU64(out, data ? 0 : -1, 24)
   return notification
 }

@@ -1,5 +1,5 @@
 /** Longer messages than those of a fixed size are of too many lengths to keep a view of each. */
-const LONGEST_KEPT = 512
+export const LONGEST_KEPT = 512
 
 /**
  * The beginning of one piece of memory, by length. Every request is read into the same memory
@@ -8,10 +8,13 @@ const LONGEST_KEPT = 512
  */
 export class Views {
   readonly memory: Buffer
+  /** All of it: V8 reads a number through a DataView in an eighth of a Buffer's time. */
+  readonly data: DataView
   readonly #kept: (Buffer | undefined)[] = []
 
   constructor(size: number) {
     this.memory = Buffer.allocUnsafeSlow(size)
+    this.data = new DataView(this.memory.buffer)
   }
 
   ofLength(length: number): Buffer {

@@ -54,7 +54,11 @@ t.test('serves what was made: file, link, directory', async t => {
     ],
   )
   const { body } = decodeReply(run('GETATTR', file))
-  t.match(wire.decodeAttr(body, 16), { ino: file, size: 5, mode: 0o100644 })
+  t.match(wire.decodeAttr(wire.dataViewOf(body), 16), {
+    ino: file,
+    size: 5,
+    mode: 0o100644,
+  })
 })
 
 t.test('a listing in small pieces has each name once', async t => {
@@ -141,7 +145,7 @@ t.test('sets mode, owner, size and times', async t => {
   const reply = decodeReply(
     dispatcher.dispatch(makeRequest('SETATTR', file, body)),
   )
-  t.match(wire.decodeAttr(reply.body, 16), {
+  t.match(wire.decodeAttr(wire.dataViewOf(reply.body), 16), {
     mode: 0o104400,
     uid: 5,
     gid: 6,

@@ -36,7 +36,7 @@ t.test('encodes an attr at the offsets of the kernel header', async t => {
     gid: 9,
   }
   const out = Buffer.alloc(wire.FUSE_ATTR_SIZE)
-  wire.encodeAttr(attr, out, 0)
+  wire.encodeAttr(attr, wire.dataViewOf(out), 0)
   t.equal(
     out.toString('hex'),
     hex(`
@@ -45,7 +45,7 @@ t.test('encodes an attr at the offsets of the kernel header', async t => {
       04000000 05000000 06000000 a4810000 01000000 08000000 09000000
       00000000 00100000 00000000`).toString('hex'),
   )
-  t.strictSame(wire.decodeAttr(out, 0), attr)
+  t.strictSame(wire.decodeAttr(wire.dataViewOf(out), 0), attr)
 })
 
 t.test('an attr survives a round trip', async () => {
@@ -70,8 +70,8 @@ t.test('an attr survives a round trip', async () => {
       }),
       attr => {
         const out = Buffer.alloc(wire.FUSE_ATTR_SIZE + 3)
-        wire.encodeAttr(attr, out, 3)
-        assert.deepEqual(wire.decodeAttr(out, 3), {
+        wire.encodeAttr(attr, wire.dataViewOf(out), 3)
+        assert.deepEqual(wire.decodeAttr(wire.dataViewOf(out), 3), {
           ...attr,
           atime: { ...attr.atime },
           mtime: { ...attr.mtime },
