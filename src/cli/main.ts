@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { isatty } from 'node:tty'
 import { systemClock } from '../util/clock.ts'
 import type { Context } from './context.ts'

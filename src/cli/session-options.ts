@@ -21,7 +21,7 @@ export async function sessionOptions(
     paths,
     places: placesOf(context.env, context.uid),
     clock: context.clock,
-    logger: createLogger({
+    logger: await createLogger({
       level: settings.logLevel,
       terminal: context.stderrIsTerminal,
       colour: context.colour,

@@ -1,5 +1,4 @@
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino'
-import pretty from 'pino-pretty'
 
 /** Constant messages, changing facts as fields. Secret data never goes in. */
 export type Logger = PinoLogger
@@ -18,15 +17,15 @@ export type LogLevel = (typeof logLevels)[number]
  * A logger on stderr: readable lines on a terminal, one JSON object a line otherwise.
  * It writes synchronously, so that the last line before an exit is not lost.
  */
-export function createLogger(options: {
+export async function createLogger(options: {
   readonly level: LogLevel
   readonly terminal: boolean
   readonly colour: boolean
   readonly fd?: number
-}): Logger {
+}): Promise<Logger> {
   const fd = options.fd ?? 2
   const destination: DestinationStream = options.terminal
-    ? pretty({
+    ? (await import('pino-pretty')).default({
         destination: fd,
         sync: true,
         colorize: options.colour,
