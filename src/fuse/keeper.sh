@@ -37,6 +37,7 @@ trap '' PIPE HUP INT
 
 # Every mount of this connection in this namespace, newest first.
 unmount_all() {
+  [ -n "$dev" ] || find_device # told to end while it mounted
   [ -n "$dev" ] || return 0
   mounts=
   while read -r _ _ number _ point _; do
@@ -195,8 +196,10 @@ if [ "$lifetime" != detach ]; then
   watcher=$!
 fi
 
+# The server first: it takes longer to start than the mount to be made, for which it waits.
 # Not noexec: scripts in a ConfigMap are executed. The source may be any word.
 if [ -z "$dead" ]; then
+  start_active active
   mount -i -t fuse.podfs -o "fd=3,rootmode=40000,default_permissions,nosuid,nodev,$options" \
     podfs "$dir/rw" 4<&- 5<&- 6<&- || end 'mount failed'
 fi
@@ -206,7 +209,6 @@ if [ -n "$dead" ]; then
   replace_orphan
 else
   echo "mounted $dev"
-  start_active active
   write_pid
 fi
 start_standby 1

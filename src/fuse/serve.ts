@@ -115,6 +115,11 @@ function readRequest(requests: Views): Buffer {
       const code = codeOf(error)
       // ENOENT: the request was taken back. EINTR: a signal.
       if (code === 'ENOENT' || code === 'EINTR' || code === 'EAGAIN') continue
+      // Not mounted yet: the keeper starts the server first.
+      if (code === 'EPERM') {
+        sleepMs(1)
+        continue
+      }
       // ENODEV: unmounted, or aborted through fusectl. No thread waits in a read here, so
       // exit does not hang; a keeper that restarted now would do it for ever.
       // oxlint-disable-next-line unicorn/no-process-exit
@@ -122,6 +127,10 @@ function readRequest(requests: Views): Buffer {
       throw error
     }
   }
+}
+
+function sleepMs(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
 function writeReply(reply: Buffer): void {
