@@ -75,6 +75,7 @@ export class ContainerStarter {
   readonly #changes: ChangeSignal
   readonly #stop: AbortSignal
   readonly #draining = new Set<Promise<void>>()
+  readonly #prepared = new Map<string, Promise<ContainerLaunch>>()
 
   /** `stop`: the Pod is to go, a hook that is still running is abandoned. */
   constructor(
@@ -92,13 +93,30 @@ export class ContainerStarter {
   }
 
   /**
+   * Builds the worlds of containers that are about to be started one after the other, all at
+   * once. What cannot be built is told by its start.
+   */
+  prepare(containers: readonly Container[], sandbox: PodSandbox): void {
+    const { runtime } = this.#options
+    for (const container of containers) {
+      const launch = this.#launch(container, sandbox)
+      this.#prepared.set(container.name, launch)
+      void launch.then(ready => runtime.prepare?.(ready)).catch(() => undefined)
+      // Its hook may change what the next one finds.
+      if (container.lifecycle?.postStart !== undefined) break
+    }
+  }
+
+  /**
    * Starts one container and runs its postStart hook. Never rejects: what goes wrong is
    * written into the container's record, and planned anew.
    */
   async start(container: Container, sandbox: PodSandbox): Promise<void> {
+    const prepared = this.#prepared.get(container.name)
+    this.#prepared.delete(container.name)
     let launch: ContainerLaunch
     try {
-      launch = await this.#launch(container, sandbox)
+      launch = await (prepared ?? this.#launch(container, sandbox))
     } catch (error) {
       return this.#noteConfigFailure(container, error)
     }

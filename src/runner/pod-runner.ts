@@ -8,7 +8,7 @@
  * container, so no two starts ever overlap and a postStart hook holds up the next start, as
  * in the kubelet. The end, `#end`, comes after the loop, never beside it.
  */
-import type { Pod } from '../api/types.ts'
+import type { Container, Pod } from '../api/types.ts'
 import { ChangeSignal } from './change-signal.ts'
 import { recordFailure, recordWake } from './container-record.ts'
 import {
@@ -176,6 +176,7 @@ export class PodRunner {
       const steps = this.#plan()
       this.#state.publish()
       let until: number | undefined
+      this.#starter.prepare(this.#startedBy(steps), sandbox)
       for (const step of steps) {
         if (step.step === 'killPod') return step.because
         if (step.step === 'waitUntil') until = step.time
@@ -185,6 +186,12 @@ export class PodRunner {
       const acted = steps.some(({ step }) => step !== 'waitUntil')
       if (!acted) await this.#changes.wait(seen, until)
     }
+  }
+
+  #startedBy(steps: readonly Step[]): readonly Container[] {
+    return steps
+      .filter(step => step.step === 'start')
+      .map(step => this.#state.container(step.container))
   }
 
   #plan(): readonly Step[] {

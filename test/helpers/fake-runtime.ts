@@ -26,11 +26,17 @@ export class FakeRuntime implements ContainerRuntime {
   /** `start NAME`, `SIGTERM NAME`, `exec NAME ARGV`, `exit NAME CODE`, `close`. */
   readonly journal: string[] = []
   readonly launches: ContainerLaunch[] = []
+  /** The containers of each `prepare`. */
+  readonly prepared: string[] = []
   readonly running = new Map<string, FakeContainer>()
   readonly #behaviours: Readonly<Record<string, FakeBehaviour>>
 
   constructor(behaviours: Readonly<Record<string, FakeBehaviour>> = {}) {
     this.#behaviours = behaviours
+  }
+
+  async prepare({ name }: ContainerLaunch): Promise<void> {
+    this.prepared.push(name)
   }
 
   async start(launch: ContainerLaunch): Promise<RunningContainer> {

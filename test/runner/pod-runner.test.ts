@@ -43,6 +43,26 @@ function test(
 }
 
 test(
+  'builds the worlds of containers that start one after the other all at once',
+  { pod: pod([a, b]) },
+  async (h, t) => {
+    await h.start()
+    t.same(h.runtime.prepared, ['a', 'b'])
+    t.same(h.journal(), ['start a', 'start b'])
+  },
+)
+
+test(
+  'builds no world before the hook of a container that starts earlier',
+  { pod: pod([{ ...a, lifecycle: { postStart: exec } }, b]) },
+  async (h, t) => {
+    await h.start()
+    t.same(h.runtime.prepared, ['a'])
+    t.same(h.journal(), ['start a', 'exec a hook', 'start b'])
+  },
+)
+
+test(
   'starts the containers in order and tells it as a kubelet does',
   { pod: pod([b, a]) },
   async (h, t) => {
