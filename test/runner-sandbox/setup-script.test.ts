@@ -25,12 +25,13 @@ t.test(
   async t => {
     const lines = setupScript(options).split('\n')
     for (const line of [
-      String.raw`mkdir -p -- '/w/a' '/w/b' '/w/it'\''s'`,
+      String.raw`mkdir -p -- '/w/.podfs/old' '/w/a' '/w/b' '/w/it'\''s'`,
       String.raw`chown 0:8 -- '/w/it'\''s'`,
       String.raw`chmod 1777 -- '/w/b' '/w/it'\''s'`,
       ": > '/w/f'",
       "ln -s -- 'usr/bin' 'usr/lib' '/w/'",
       "ln -s -- 'y' '/w/x'",
+      "mount -n -a -T '/fstab-roots'",
     ])
       t.ok(lines.includes(line), line)
   },

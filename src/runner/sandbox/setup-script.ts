@@ -1,4 +1,5 @@
 import { basename, dirname, join } from 'node:path'
+import { formatFstab, type FstabEntry } from './fstab.ts'
 import type { PlannedLink, RootPlan } from './root-tree.ts'
 import { shellQuote } from './shell-quote.ts'
 
@@ -24,7 +25,7 @@ export const setupDone = 'done'
  *
  *  1. two tmpfs: the root, unbindable so that the rbind of the directory in which it stands
  *     leaves it out; and the layers inside it, a mount of its own because an overlay refuses
- *     an unbindable upper layer
+ *     an unbindable upper layer; by one process
  *  2. directories, files, links
  *  3. all other mounts, by one process
  *  4. pivot_root; the host's root and the layers are detached (the overlays keep theirs)
@@ -38,14 +39,19 @@ export const setupDone = 'done'
 export function setupScript(options: SetupScriptOptions): string {
   const { plan, world, fstabFile, fifos, hostname, hidden } = options
   const layers = join(world, '.podfs/layers')
+  const rootsFile = `${fstabFile}-roots`
+  const roots = formatFstab([
+    tmpfs(world, ['mode=0755', 'unbindable']),
+    tmpfs(layers, ['mode=0700', 'X-mount.mkdir']),
+  ])
   return [
     'set -e',
     'umask 022',
     command('mkfifo -m 600 --', fifos),
-    `mount -n -t tmpfs -o mode=0755,unbindable podfs ${shellQuote(world)}`,
-    command('mkdir -p --', [layers, join(world, '.podfs/old')]),
-    `mount -n -t tmpfs -o mode=0700 podfs ${shellQuote(layers)}`,
-    ...makeDirectories(plan),
+    // A file: from a pipe, mount(8) reads no fstab.
+    `printf %s ${shellQuote(roots)} > ${shellQuote(rootsFile)}`,
+    `mount -n -a -T ${shellQuote(rootsFile)}`,
+    ...makeDirectories(plan, join(world, '.podfs/old')),
     ...plan.files.map(path => `: > ${shellQuote(path)}`),
     ...makeLinks(plan.links),
     `mount -n -a -T ${shellQuote(fstabFile)}`,
@@ -58,7 +64,9 @@ export function setupScript(options: SetupScriptOptions): string {
     'umount -n -l /.podfs/layers /.podfs/old',
     'rmdir /.podfs/layers /.podfs/old /.podfs',
     `echo ${rootReady}`,
-    'while IFS= read -r point && [ -n "$point" ]; do umount -n -c -l -- "$point" 2>/dev/null || :; done',
+    'set --',
+    'while IFS= read -r point && [ -n "$point" ]; do set -- "$@" "$point"; done',
+    '[ $# = 0 ] || umount -n -c -l -- "$@" 2>/dev/null || :',
     ...(hidden === undefined ? [] : [hide(hidden)]),
     'umount -n -l /proc',
     `echo ${setupDone}`,
@@ -67,13 +75,17 @@ export function setupScript(options: SetupScriptOptions): string {
   ].join('\n')
 }
 
+function tmpfs(target: string, options: readonly string[]): FstabEntry {
+  return { source: 'podfs', target, type: 'tmpfs', options }
+}
+
 function hide(directory: string): string {
   const path = shellQuote(directory)
   return `if [ -d ${path} ]; then mount -n -t tmpfs -o mode=0755,size=4k podfs ${path}; fi`
 }
 
 /** One process for all of them, and one for each unusual mode or owner. */
-function makeDirectories(plan: RootPlan): string[] {
+function makeDirectories(plan: RootPlan, oldRoot: string): string[] {
   const { directories } = plan
   const modes = groupBy(
     directories.filter(({ mode }) => mode !== undefined),
@@ -86,7 +98,7 @@ function makeDirectories(plan: RootPlan): string[] {
   const paths = (group: typeof directories): string[] =>
     group.map(({ path }) => path)
   return [
-    command('mkdir -p --', paths(directories)),
+    command('mkdir -p --', [oldRoot, ...paths(directories)]),
     // chown first: it would clear the set-id bits.
     ...owners.map(([owner, group]) =>
       command(`chown ${owner} --`, paths(group)),
