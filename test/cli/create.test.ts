@@ -242,7 +242,7 @@ t.test('--save tells why it cannot', async t => {
   const dir = t.testdir({ file: '', sub: { 'db-secret.yaml': {} } })
   await symlink('nowhere', path.join(dir, 'dangling'))
   const cases = [
-    { to: 'file', stderr: /^error: cannot save file: file already exists\n/ },
+    { to: 'file', stderr: /^error: cannot save file: not a directory\n/ },
     {
       to: 'a/b',
       stderr: /^error: cannot save a\/b: no such file or directory\n/,

@@ -1,11 +1,9 @@
-import { decodeObject } from '../../api/decode/decode-object.ts'
 import { Failure } from '../../util/failure.ts'
 import type { Command } from '../command.ts'
 import type { Context } from '../context.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { commonOptions, type Options, type ParsedOptions } from '../options.ts'
 import { formats, type Identity, type NewObject } from './new-object.ts'
-import { saveManifest } from './save.ts'
 
 const sharedOptions = {
   namespace: {
@@ -56,6 +54,7 @@ export function objectCommand({ make, ...command }: ObjectCommand): Command {
       const object = await make(identityOf(options), options, context)
       if (options.flag('append-hash')) object.appendHash()
       if (options.flag('save-config')) object.saveConfig()
+      const { problemsOf } = await import('./problems-of.ts')
       const problems = problemsOf(object)
       if (directory === undefined || format === 'name') {
         for (const problem of problems)
@@ -65,6 +64,7 @@ export function objectCommand({ make, ...command }: ObjectCommand): Command {
       }
       const [problem] = problems
       if (problem !== undefined) throw new Failure('failed', problem)
+      const { saveManifest } = await import('./save.ts')
       const saved = await saveManifest(object, format, directory, context.cwd)
       context.stdout.write(`${saved}\n`)
       return exitCodes.done
@@ -102,20 +102,4 @@ function refuseServer(dryRun: string | undefined): void {
       : `Invalid dry-run value (${dryRun}). Must be "client"`,
     { fix: '--dry-run=client' },
   )
-}
-
-/** What an API server would say of it; kubectl prints it all the same. */
-function problemsOf(object: NewObject): string[] {
-  const nowhere = { path: '', line: 1, column: 1 }
-  const { findings } = decodeObject(
-    object.tree(),
-    { ...nowhere, positionOf: () => nowhere },
-    { namespace: object.namespace ?? 'default' },
-  )
-  return findings
-    .filter(({ treatment }) => treatment === 'rejected')
-    .map(
-      ({ fieldPath, message }) =>
-        `${object.kind} ${object.name}: ${fieldPath}: ${message}`,
-    )
 }

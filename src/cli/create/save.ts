@@ -23,7 +23,9 @@ export async function saveManifest(
   const name = `${object.name}-${object.kind.toLowerCase()}.${format}`
   const shown = path.join(directory, name)
   const absolute = path.resolve(cwd, shown)
-  await inWords(directory, () => makeDirectory(path.dirname(absolute)))
+  await inWords(directory, () =>
+    makeDirectory(path.dirname(absolute), directory),
+  )
   await inWords(shown, () => refuseOther(absolute, shown, text))
   const mode = object.kind === 'Secret' ? 0o600 : 0o644
   await inWords(shown, () => writeWhole(absolute, text, mode))
@@ -45,12 +47,15 @@ async function inWords(
 }
 
 /** Only the last part of the path is made: a mistyped path should not become a tree. */
-async function makeDirectory(directory: string): Promise<void> {
+async function makeDirectory(absolute: string, shown: string): Promise<void> {
   try {
-    await mkdir(directory)
+    await mkdir(absolute)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    if (!(await stat(directory)).isDirectory()) throw error
+    if (!(await stat(absolute)).isDirectory())
+      throw new Failure('failed', `cannot save ${shown}: not a directory`, {
+        cause: error,
+      })
   }
 }
 

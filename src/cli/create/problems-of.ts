@@ -1,0 +1,18 @@
+import { decodeObject } from '../../api/decode/decode-object.ts'
+import type { NewObject } from './new-object.ts'
+
+/** What an API server would say of it; kubectl prints it all the same. */
+export function problemsOf(object: NewObject): string[] {
+  const nowhere = { path: '', line: 1, column: 1 }
+  const { findings } = decodeObject(
+    object.tree(),
+    { ...nowhere, positionOf: () => nowhere },
+    { namespace: object.namespace ?? 'default' },
+  )
+  return findings
+    .filter(({ treatment }) => treatment === 'rejected')
+    .map(
+      ({ fieldPath, message }) =>
+        `${object.kind} ${object.name}: ${fieldPath}: ${message}`,
+    )
+}
