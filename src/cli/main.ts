@@ -37,8 +37,10 @@ process.stdout.on('error', error => {
 process.umask(0o022)
 
 const detached = detachedContext(context)
-void runProgram(detached ?? context, packageJson.version).then(code => {
+void runProgram(detached ?? context, packageJson.version).then(async code => {
   detached?.ended(code)
+  // A pipe takes 64 KiB at a time; what a slow reader has not taken yet would be lost.
+  await new Promise(resolve => process.stdout.write('', resolve))
   // Nothing that is still open (a watcher, a pipe of a process that outlives us) may keep a
   // finished command alive; what must be waited for, the command has waited for.
   // oxlint-disable-next-line unicorn/no-process-exit

@@ -272,6 +272,21 @@ t.test('--save tells why it cannot', async t => {
   t.strictSame(await readdir(path.join(dir, 'sub')), ['db-secret.yaml'])
 })
 
+t.test('a slow reader gets all of it', async t => {
+  const size = 1_500_000
+  const dir = t.testdir({ big: 'x'.repeat(size) })
+  const { stdout, stderr } = await podfs(
+    t,
+    ['create', 'configmap', 'web', '--from-file=big'],
+    { cwd: dir, wrapper: ['sh', '-c', '"$@" | { sleep 0.5; wc -c; }', 'sh'] },
+  )
+  t.ok(Number(stdout) > size, stdout)
+  t.equal(
+    stderr,
+    'warning: ConfigMap web: data: Too long: may not be more than 1048576 bytes\n',
+  )
+})
+
 t.test('any user may create', async t => {
   const home = t.testdir({})
   await chown(home, 65534, 65534)
@@ -337,39 +352,37 @@ t.test('what create prints is valid, and mounts to the same bytes', async t => {
   const dir = t.testdir({ values: {} })
   for (const [name, content] of Object.entries(nasty))
     await writeFile(path.join(dir, 'values', name), content)
-  for (const kind of ['configmap', 'secret'] as const) {
-    const create = [
-      'create',
-      ...(kind === 'secret' ? ['secret', 'generic'] : ['configmap']),
-      'nasty',
-      '--from-file=values',
-    ]
-    const { stdout } = await podfsHere(create, { cwd: dir })
-    const validated = await podfs(t, ['validate', '-f', '-'], { input: stdout })
+  for (const [kind, format, ...words] of [
+    ['configmap', 'yaml', 'configmap'],
+    ['secret', 'json', 'secret', 'generic'],
+  ] as const) {
+    const create = ['create', ...words, 'nasty', '--from-file=values']
+    const printed = await podfsHere([...create, '-o', format], { cwd: dir })
+    const validated = await podfs(t, ['validate', '-f', '-'], {
+      input: printed.stdout,
+    })
     t.strictSame(
       { code: validated.code, stdout: validated.stdout },
       { code: 0, stdout: '' },
     )
-    for (const format of ['yaml', 'json']) {
-      const saved = await podfsHere([...create, '-o', format, '--save', kind], {
-        cwd: dir,
-      })
-      const mountpoint = path.join(dir, `${kind}-${format}`)
-      const run = startPodfs(
-        t,
-        ['mount', '-f', saved.stdout.trim(), `--${kind}`, 'nasty', mountpoint],
-        { cwd: dir },
+    const saved = await podfsHere([...create, '-o', format, '--save', kind], {
+      cwd: dir,
+    })
+    const mountpoint = path.join(dir, `mnt-${kind}`)
+    const run = startPodfs(
+      t,
+      ['mount', '-f', saved.stdout.trim(), `--${kind}`, 'nasty', mountpoint],
+      { cwd: dir },
+    )
+    await run.saw(/ready/)
+    for (const [name, content] of Object.entries(nasty))
+      t.strictSame(
+        await readFile(path.join(mountpoint, name)),
+        Buffer.from(content as string),
+        `${kind} ${name}`,
       )
-      await run.saw(/ready/)
-      for (const [name, content] of Object.entries(nasty))
-        t.strictSame(
-          await readFile(path.join(mountpoint, name)),
-          Buffer.from(content as string),
-          `${kind} ${format} ${name}`,
-        )
-      run.child.kill('SIGINT')
-      t.equal((await run.ended).code, 0)
-    }
+    run.child.kill('SIGINT')
+    t.equal((await run.ended).code, 0)
   }
   t.strictSame(podfsMounts(), [])
 })
