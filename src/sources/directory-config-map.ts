@@ -1,18 +1,26 @@
 import { isUtf8 } from 'node:buffer'
-import { readdir, readFile, readlink, realpath, stat } from 'node:fs/promises'
+import { statSync } from 'node:fs'
+import { readdir, readFile, readlink, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
-import { FindingList } from '../api/decode/finding-list.ts'
 import type { Finding } from '../api/report.ts'
 import type { ConfigMap } from '../api/types.ts'
-import { validateConfigMap } from '../api/validation/data.ts'
+import { maxDataBytes, tooLong } from '../api/validation/data.ts'
 import { validConfigKey } from '../api/validation/names.ts'
-import { unreadable, watchLimit } from './errors.ts'
+import type { Hint } from './directory-watch.ts'
+import { isEditorsFile } from './editors-files.ts'
+import { limitFinding, unreadable, type SourceError } from './errors.ts'
 import { FindingsReport } from './findings-report.ts'
 import { FollowedFile, look, type FileEvent } from './followed-file.ts'
-import { noteWatchPoints } from './manifest-tree.ts'
+import { Obstacles } from './obstacles.ts'
 import { Rounds } from './rounds.ts'
 import type { Source, SourceOptions } from './source.ts'
+import { WatchPoints } from './watch-points.ts'
 import { WatchSet } from './watch-set.ts'
+
+/** A new name must last so long: it may be the file that an editor renames over another. */
+const newNameMs = 100
+/** A directory that cannot be read is tried again this much later. */
+const retryMs = 1000
 
 export interface DirectoryConfigMapOptions extends SourceOptions {
   readonly directory: string
@@ -22,12 +30,11 @@ export interface DirectoryConfigMapOptions extends SourceOptions {
 
 interface KeyFile {
   readonly follower: FollowedFile
-  /** Undefined until the first read. */
+  /** Undefined until the first read, and while the file is too large to be one. */
   bytes: Buffer | undefined
+  /** Bytes, also of what is too large. */
+  size: number
 }
-
-/** vim, emacs, and what vim makes to see whether it may write here. */
-const editorsFiles = /~$|^#.*#$|^\.#|^\..*\.sw.$|^4913$/
 
 /**
  * A plain directory as one ConfigMap, live, by the rules of
@@ -37,48 +44,56 @@ const editorsFiles = /~$|^#.*#$|^\.#|^\..*\.sw.$|^4913$/
  * A directory that is itself a published volume works: its names are links through `..data`,
  * and such links are followed. Other links are left out and reported once, as are names that
  * cannot be keys; editors' files are passed over in silence.
+ *
+ * While the directory itself is away (it is being replaced) the ConfigMap stays as it was.
  */
 export class DirectoryConfigMap implements Source {
   readonly #options: DirectoryConfigMapOptions
   readonly #report: FindingsReport
+  readonly #obstacles: Obstacles
   readonly #files = new Map<string, KeyFile>()
+  /** Not there any more; let go with the next round. */
+  readonly #gone = new Set<string>()
   readonly #watches: WatchSet
   readonly #rounds: Rounds
+  #points = new WatchPoints()
+  #real = ''
+  #retry: { cancel(): void } | undefined
   #started = false
   #closed = false
   #onRead: () => void = () => undefined
+  #startFailure: SourceError | undefined
 
   constructor(options: DirectoryConfigMapOptions) {
     this.#options = options
+    const { clock, directory } = options
     this.#report = new FindingsReport(options.report)
-    this.#watches = new WatchSet((directory, name, hint) => {
-      if (this.#closed) return
-      const file = name === null ? undefined : this.#files.get(name)
-      if (file !== undefined) file.follower.hint(hint)
-      // `directory` may also be the parent, in which a name means something else.
-      if (file === undefined || directory !== this.#real) this.#look(name)
-    })
-    this.#rounds = new Rounds(options.clock, {
+    this.#obstacles = new Obstacles(this.#report, directory)
+    this.#watches = new WatchSet(clock, (where, name, hint) =>
+      this.#heard(where, name, hint),
+    )
+    this.#rounds = new Rounds({
+      clock,
       busy: () => [...this.#files.values()].some(file => file.follower.busy),
-      flush: () => this.#publish(),
+      flush: () => this.#flush(),
     })
   }
-
-  #real = ''
 
   async start(): Promise<void> {
     const { directory, watch } = this.#options
     try {
-      if (!(await stat(directory)).isDirectory()) {
-        throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' })
-      }
       await readdir(directory)
     } catch (error) {
       throw unreadable(directory, error)
     }
     if (watch) await this.#lookAround()
     else await this.#readOnce()
-    await this.#allRead()
+    try {
+      await this.#allRead()
+    } catch (error) {
+      await this.close()
+      throw error
+    }
     this.#started = true
     this.#publish()
   }
@@ -86,24 +101,53 @@ export class DirectoryConfigMap implements Source {
   async close(): Promise<void> {
     this.#closed = true
     this.#rounds.close()
+    this.#retry?.cancel()
     this.#watches.close()
     for (const { follower } of this.#files.values()) follower.close()
   }
 
-  #look(name: string | null): void {
-    // All links of a published volume change with `..data`, and nothing but it is heard.
-    if (name === null || name.startsWith('..')) this.#hintAll()
+  #heard(where: string, name: string | null, hint: Hint): void {
+    if (this.#closed) return
+    if (name === null) {
+      this.#hintAll()
+    } else if (where === this.#real) {
+      const file = this.#files.get(name)
+      if (file !== undefined) {
+        this.#hint(name, file, hint)
+        return
+      }
+      if (isEditorsFile(name)) return
+      // All links of a published volume change with `..data`, and nothing but it is heard.
+      if (name.startsWith('..')) this.#hintAll()
+      this.#rounds.heardOther(name)
+    } else if (!this.#points.matters(where, name)) {
+      return
+    }
+    this.#look()
+  }
+
+  #look(): void {
     void this.#rounds.look(() => this.#lookAround())
   }
 
   #hintAll(): void {
-    for (const { follower } of this.#files.values()) follower.hint('rename')
+    for (const [name, file] of this.#files) this.#hint(name, file, 'rename')
+  }
+
+  #hint(name: string, file: KeyFile, hint: Hint): void {
+    if (file.bytes === undefined) this.#rounds.heardOther(name)
+    else this.#rounds.heard(name)
+    file.follower.hint(hint)
   }
 
   async #readOnce(): Promise<void> {
     for (const name of await this.#keys()) {
       const file = this.#open(name)
-      file.bytes = await readFile(join(this.#options.directory, name))
+      const { path } = file.follower
+      file.bytes = await readFile(path).catch((error: unknown) => {
+        throw unreadable(path, error)
+      })
+      file.size = file.bytes.length
       this.#files.set(name, file)
     }
   }
@@ -111,32 +155,25 @@ export class DirectoryConfigMap implements Source {
   async #lookAround(): Promise<void> {
     const { directory } = this.#options
     for (let again = true; again && !this.#closed;) {
-      const points = new Set<string>()
-      await noteWatchPoints(directory, points)
+      const points = new WatchPoints()
+      await points.addPath(directory)
       const real = await realpath(directory).catch(() => undefined)
-      if (real !== undefined) points.add(real)
+      if (real !== undefined) points.addAll(real)
       this.#real = real ?? this.#real
-      again = await this.#watch(points)
-      if (again) this.#hintAll()
+      this.#points = points
+      const { renewed, limit } = await this.#watches.set(points, directory)
+      this.#report.set(
+        'watch',
+        limit === undefined ? [] : [limitFinding(limit)],
+      )
+      if (renewed) this.#hintAll()
       for (const name of await this.#keys()) {
         if (this.#files.has(name)) continue
         const file = this.#open(name)
         this.#files.set(name, file)
         file.follower.hint('change')
       }
-    }
-  }
-
-  async #watch(points: ReadonlySet<string>): Promise<boolean> {
-    const { directory } = this.#options
-    try {
-      return await this.#watches.set(points)
-    } catch (error) {
-      const problem =
-        watchLimit(directory, error) ?? unreadable(directory, error)
-      if (!this.#started) throw problem
-      this.#report.set('watch', [this.#finding('rejected', '', problem.reason)])
-      return false
+      again = renewed
     }
   }
 
@@ -145,14 +182,20 @@ export class DirectoryConfigMap implements Source {
     const { directory } = this.#options
     const keys: string[] = []
     const findings: Finding[] = []
-    const entries = await readdir(directory, { withFileTypes: true }).catch(
-      () => undefined,
-    )
-    // Just being replaced: the names stay as they are.
-    if (entries === undefined) return [...this.#files.keys()]
+    this.#retry?.cancel()
+    let entries
+    try {
+      entries = await readdir(directory, { withFileTypes: true })
+      this.#obstacles.set('', new Map())
+    } catch (error) {
+      this.#obstacles.set('', new Map([[directory, error]]))
+      this.#retry = this.#options.clock.after(retryMs, () => this.#look())
+      return []
+    }
+    const isVolume = entries.some(({ name }) => name === '..data')
     for (const entry of entries) {
       const { name } = entry
-      if (name.startsWith('..') || editorsFiles.test(name)) continue
+      if (isEditorsFile(name) || (isVolume && name.startsWith('..'))) continue
       if (entry.isSymbolicLink()) {
         const path = join(directory, name)
         const target = await readlink(path).catch(() => '')
@@ -181,16 +224,23 @@ export class DirectoryConfigMap implements Source {
   #open(name: string): KeyFile {
     const file: KeyFile = {
       bytes: undefined,
+      size: 0,
       follower: new FollowedFile({
         path: join(this.#options.directory, name),
         clock: this.#options.clock,
+        ...(this.#started && { firstLookMs: newNameMs }),
+        maxBytes: () => maxDataBytes - this.#sizeWithout(file),
         onEvent: event => this.#onFile(name, file, event),
         onIdle: () => {
           // An empty file is a key with an empty value, unless it had one: then its writer
           // has two seconds.
-          if (!this.#started) file.bytes ??= Buffer.alloc(0)
+          if (!this.#started && file.size === 0) file.bytes ??= Buffer.alloc(0)
           this.#onRead()
-          this.#rounds.settled()
+          const isGone = this.#gone.has(name)
+          // It has never been a key: nothing changes.
+          if (isGone && file.bytes === undefined && file.size === 0)
+            this.#letGo(name)
+          else this.#rounds.settled(name, file.bytes !== undefined && !isGone)
         },
       }),
     }
@@ -198,60 +248,107 @@ export class DirectoryConfigMap implements Source {
   }
 
   #onFile(name: string, file: KeyFile, event: FileEvent): void {
+    const { path } = file.follower
+    if (event.kind === 'unreadable' && !this.#started) {
+      this.#startFailure ??= unreadable(path, event.error)
+      return
+    }
+    this.#obstacles.set(
+      name,
+      new Map(event.kind === 'unreadable' ? [[path, event.error]] : []),
+    )
     switch (event.kind) {
       case 'content':
         file.bytes = event.bytes
-        this.#report.set(name, [])
-        return
+        file.size = event.bytes.length
+        break
+      case 'large':
+        file.bytes = undefined
+        file.size = event.size
+        break
       case 'empty':
         file.bytes = Buffer.alloc(0)
-        this.#rounds.settled()
-        return
+        file.size = 0
+        this.#rounds.settled(name, true)
+        break
       case 'gone':
-        if (this.#files.get(name) === file) this.#files.delete(name)
-        file.follower.close()
-        this.#report.set(name, [])
-        this.#onRead()
-        this.#rounds.settled()
-        // It may have come back while it was still followed.
-        if (this.#started) void this.#rounds.look(() => this.#lookAround())
+        this.#gone.add(name)
         return
       case 'unreadable':
-        this.#report.set(name, [
-          this.#finding('rejected', name, unreadable('', event.error).reason),
-        ])
-        return
       case 'stable':
     }
+    this.#gone.delete(name)
   }
 
   async #allRead(): Promise<void> {
-    await new Promise<void>(resolve => {
+    await new Promise<void>((resolve, reject) => {
       this.#onRead = () => {
+        if (this.#startFailure !== undefined) reject(this.#startFailure)
         const files = [...this.#files.values()]
-        if (files.every(file => file.bytes !== undefined)) resolve()
+        if (files.every(file => file.bytes !== undefined || file.size > 0))
+          resolve()
       }
       this.#onRead()
     })
     this.#onRead = () => undefined
   }
 
-  #publish(): void {
+  #flush(): void {
     if (!this.#started || this.#closed) return
+    // A directory that is away comes back with its files, or with others.
+    if (isDirectory(this.#options.directory))
+      for (const name of this.#gone) this.#letGo(name)
+    this.#gone.clear()
+    this.#publish()
+  }
+
+  #letGo(name: string): void {
+    this.#files.get(name)?.follower.close()
+    this.#files.delete(name)
+    this.#gone.delete(name)
+    this.#obstacles.set(name, new Map())
+    // It may have come back while it was still followed.
+    if (this.#started) this.#look()
+  }
+
+  #publish(): void {
     const { directory, store } = this.#options
-    const configMap = this.#configMap()
-    const findings = new FindingList(configMap.source, undefined)
-    validateConfigMap(configMap, findings)
-    if (findings.rejected) {
-      // Too large: what was served stays.
-      this.#report.set('data', findings.sorted())
+    if (this.#sizeWithout(undefined) > maxDataBytes) {
+      // What was served stays.
+      this.#report.set('data', [this.#tooLarge()])
       return
     }
-    const conflicts = store.replace(directory, [configMap])
+    const unread = [...this.#files.values()].filter(
+      file => file.bytes === undefined && file.size > 0,
+    )
+    if (unread.length > 0) {
+      // There was no room for them when they were looked at.
+      for (const { follower } of unread) follower.readAgain()
+      return
+    }
+    const conflicts = store.replace(directory, [this.#configMap()])
     this.#report.set(
       'data',
       conflicts.map(conflict => conflict.finding),
     )
+  }
+
+  #sizeWithout(file: KeyFile | undefined): number {
+    let size = 0
+    for (const each of this.#files.values())
+      if (each !== file) size += each.size
+    return size
+  }
+
+  #tooLarge(): Finding {
+    const largest = [...this.#files]
+      .sort(([, a], [, b]) => b.size - a.size)
+      .slice(0, 3)
+      .map(([key, { size }]) => `${key} (${size} bytes)`)
+    return {
+      ...this.#finding('rejected', '', `data: ${tooLong}`),
+      fix: `move elsewhere what is largest: ${largest.join(', ')}`,
+    }
   }
 
   #configMap(): ConfigMap {
@@ -295,6 +392,14 @@ export class DirectoryConfigMap implements Source {
   ): Finding {
     const path = join(this.#options.directory, name)
     return { treatment, position: { path, line: 1, column: 1 }, message }
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory()
+  } catch {
+    return false
   }
 }
 

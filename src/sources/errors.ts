@@ -1,3 +1,5 @@
+import type { Finding } from '../api/report.ts'
+
 export type SourceErrorCode =
   /** A PATH that is not there, or may not be read. */
   | 'SOURCE_UNREADABLE'
@@ -41,6 +43,19 @@ const reasons: Readonly<Record<string, string>> = {
   ELOOP: 'too many symbolic links',
   ENOTDIR: 'not a directory',
   EISDIR: 'is a directory',
+  EMFILE: 'podfs has too many open files',
+  ENFILE: 'the machine has too many open files',
+}
+
+const fixes: Readonly<Record<string, string>> = {
+  EMFILE: 'ulimit -n 4096, and start podfs again if it does not end by itself',
+  ENFILE: 'sudo sysctl fs.file-max=1000000',
+}
+
+/** There is nothing (any more) at the path, as opposed to something that cannot be read. */
+export function isAbsence(error: unknown): boolean {
+  const code = errorCode(error)
+  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP'
 }
 
 export function unreadable(path: string, cause: unknown): SourceError {
@@ -49,8 +64,19 @@ export function unreadable(path: string, cause: unknown): SourceError {
     'SOURCE_UNREADABLE',
     path,
     reasons[code] ?? `cannot be read${code === '' ? '' : ` (${code})`}`,
-    { cause },
+    { cause, ...(fixes[code] !== undefined && { fix: fixes[code] }) },
   )
+}
+
+/** What is told of a limit of inotify: nothing is wrong with the input, podfs works slower. */
+export function limitFinding(limit: SourceError): Finding {
+  const { path, reason, fix } = limit
+  return {
+    treatment: 'emulated',
+    position: { path, line: 1, column: 1 },
+    message: reason,
+    ...(fix !== undefined && { fix }),
+  }
 }
 
 /** `undefined` for an error that is not about the limits of inotify. */
@@ -63,7 +89,7 @@ export function watchLimit(
     return new SourceError(
       'SOURCE_WATCH_LIMIT',
       path,
-      'cannot be watched: the limit of inotify watches (fs.inotify.max_user_watches) is reached',
+      'looked at only once a second: the limit of inotify watches (fs.inotify.max_user_watches) is reached',
       { cause, fix: 'sudo sysctl fs.inotify.max_user_watches=524288' },
     )
   }
@@ -71,7 +97,7 @@ export function watchLimit(
     return new SourceError(
       'SOURCE_WATCH_LIMIT',
       path,
-      'cannot be watched: the limit of inotify instances (fs.inotify.max_user_instances) or of open files is reached',
+      'looked at only once a second: the limit of inotify instances (fs.inotify.max_user_instances) or of open files is reached',
       { cause, fix: 'sudo sysctl fs.inotify.max_user_instances=1024' },
     )
   }

@@ -1,8 +1,9 @@
+import { constants, type BigIntStats } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
-import type { BigIntStats } from 'node:fs'
 import type { Clock } from '../util/clock.ts'
 import type { Hint } from './directory-watch.ts'
-import { errorCode } from './errors.ts'
+import { errorCode, isAbsence } from './errors.ts'
+import { Turns } from './turns.ts'
 
 /** Two looks this far apart must agree before a file is read (architecture, rule 9). */
 const lookMs = 10
@@ -12,20 +13,34 @@ const goneMs = 100
 const stableMs = 250
 /** So long an empty file is taken for one whose writer has only just begun. */
 const emptyMs = 2000
+/** A file that is written to for longer without a pause of 10 ms is read all the same. */
+const restlessMs = 2000
+/** How often a file is looked at that could not be read, or has names we do not watch. */
+const pollMs = 1000
+
+/** Each read holds a descriptor, and there may be thousands of files. */
+const reads = new Turns(16)
 
 export type FileEvent =
   /** New content; maybe not yet all of it. */
   | { readonly kind: 'content'; readonly bytes: Buffer }
+  /** New content, more than is wanted; it has not been read. */
+  | { readonly kind: 'large'; readonly size: number }
   /** The last content has not changed for 250 ms. */
   | { readonly kind: 'stable' }
   /** Empty for 2 s. */
   | { readonly kind: 'empty' }
   | { readonly kind: 'gone' }
+  /** Tried again each second. */
   | { readonly kind: 'unreadable'; readonly error: unknown }
 
 export interface FollowedFileOptions {
   readonly path: string
   readonly clock: Clock
+  /** How far apart the first two looks are; 10 ms by default. */
+  readonly firstLookMs?: number
+  /** Larger files are not read. */
+  readonly maxBytes: () => number
   readonly onEvent: (event: FileEvent) => void
   /** After each answer to a hint: the file is known as it is. */
   readonly onIdle: () => void
@@ -39,10 +54,12 @@ export interface FollowedFileOptions {
  * 3. Empty: half-written, said after 2 s, and read when it is not empty any more.
  * 4. Another file than before, and nobody has written to this name since it came: renamed
  *    into place, so it is complete; read at once.
- * 5. Else look again 10 ms later, until two looks agree in device, inode, size, mtime.
+ * 5. Else look again 10 ms later, until two looks agree.
  * 6. Read; if the file is another one after reading than before, start again.
  * 7. 250 ms later look once more: the same means stable, else go on at 4. So an event that
  *    was lost costs 250 ms, not the edit.
+ *
+ * All waiting is by a clock that nobody can set.
  */
 export class FollowedFile {
   readonly path: string
@@ -52,10 +69,17 @@ export class FollowedFile {
   #writes = 0
   #awake = false
   #closed = false
-  #last: { readonly look: BigIntStats; readonly bytes: Buffer } | undefined
+  /** `bytes` is undefined of a file that was too large. */
+  #last:
+    | { readonly look: BigIntStats; readonly bytes: Buffer | undefined }
+    | undefined
   /** Read without the second look: an equal look later proves nothing. */
   #readAtOnce = false
+  /** What was told last is not what was read last: an equal look, or equal bytes, are news. */
+  #told = true
   #stable = false
+  #newHere = true
+  #empty: { readonly look: BigIntStats; readonly since: number } | undefined
   #timer: { cancel(): void } | undefined
 
   constructor(options: FollowedFileOptions) {
@@ -77,6 +101,12 @@ export class FollowedFile {
     void this.#follow()
   }
 
+  /** Reads it even when it looks as it did. */
+  readAgain(): void {
+    this.#told = false
+    this.hint('change')
+  }
+
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
@@ -90,18 +120,24 @@ export class FollowedFile {
       try {
         await this.#lookAndRead()
       } catch (error) {
+        this.#told = false
         this.#emit({ kind: 'unreadable', error })
+        this.#after(pollMs, () => this.hint('change'))
       }
     } while (answered !== this.#hints && !this.#closed)
     this.#awake = false
+    this.#newHere = false
     if (!this.#closed) this.#options.onIdle()
   }
 
   async #lookAndRead(): Promise<void> {
+    const { clock, firstLookMs = lookMs } = this.#options
+    const began = clock.elapsed()
     while (!this.#closed) {
       const first = await this.#lookForAWhile()
       if (first === undefined) {
         this.#last = undefined
+        this.#told = true
         this.#emit({ kind: 'gone' })
         return
       }
@@ -109,34 +145,57 @@ export class FollowedFile {
         this.#waitWhileEmpty(first)
         return
       }
+      this.#empty = undefined
       if (
         this.#last !== undefined &&
         !this.#readAtOnce &&
+        this.#told &&
         sameLook(first, this.#last.look)
       ) {
         this.#waitUntilStable(first)
         return
       }
       const atOnce = await this.#cameByRename(first)
+      const restless = clock.elapsed() - began >= restlessMs
       if (!atOnce) {
-        await this.#options.clock.sleep(lookMs)
+        await clock.sleep(this.#last === undefined ? firstLookMs : lookMs)
         const second = await look(this.path)
-        if (second === undefined || !sameLook(first, second)) continue
+        if (second === undefined) continue
+        if (!restless && !sameLook(first, second)) continue
       }
-      const bytes = await readUnchanged(this.path, first)
-      if (bytes === undefined) continue
-      this.#accept(first, bytes, atOnce)
+      const read = await reads.run(() =>
+        readUnchanged(this.path, this.#options.maxBytes()),
+      )
+      if (read === undefined || read.look.size === 0n) continue
+      // Renamed over in between, it is as complete as the one before; else look again.
+      const expected =
+        restless ||
+        sameLook(read.look, first) ||
+        (await this.#cameByRename(read.look))
+      if (!expected) continue
+      this.#accept(read, atOnce)
       return
     }
   }
 
-  #accept(look: BigIntStats, bytes: Buffer, atOnce: boolean): void {
-    const same = this.#last?.bytes.equals(bytes) === true
+  #accept(
+    { look, bytes }: { look: BigIntStats; bytes: Buffer | undefined },
+    atOnce: boolean,
+  ): void {
+    const same =
+      this.#told &&
+      bytes !== undefined &&
+      this.#last?.bytes?.equals(bytes) === true
     this.#last = { look, bytes }
     this.#readAtOnce = atOnce
+    this.#told = true
     if (!same) {
       this.#stable = false
-      this.#emit({ kind: 'content', bytes })
+      this.#emit(
+        bytes === undefined
+          ? { kind: 'large', size: Number(look.size) }
+          : { kind: 'content', bytes },
+      )
     }
     this.#waitUntilStable(look)
   }
@@ -166,37 +225,58 @@ export class FollowedFile {
   }
 
   #waitUntilStable(look: BigIntStats): void {
-    if (this.#stable) return
-    this.#after(stableMs, look, () => {
-      this.#stable = true
-      this.#emit({ kind: 'stable' })
-    })
+    if (this.#stable) this.#watchOtherNames(look)
+    else
+      this.#ifUnchanged(this.#left(stableMs, look), look, () => {
+        this.#stable = true
+        this.#emit({ kind: 'stable' })
+        this.#watchOtherNames(look)
+      })
+  }
+
+  /** Written to under another of its names (hard links), it changes without a word. */
+  #watchOtherNames(look: BigIntStats): void {
+    if (look.nlink === 1n) return
+    this.#ifUnchanged(pollMs, look, () => this.#watchOtherNames(look))
   }
 
   #waitWhileEmpty(look: BigIntStats): void {
-    this.#after(emptyMs, look, () => this.#emit({ kind: 'empty' }))
-  }
-
-  /** Calls back when the file has not changed for so long; the time before we looked counts. */
-  #after(ms: number, seen: BigIntStats, callback: () => void): void {
     const { clock } = this.#options
-    const age = clock.now() - Number(seen.ctimeNs / 1_000_000n)
-    if (age >= ms) {
-      callback()
-      return
-    }
-    // A clock that went backwards must not make it wait longer.
-    const remaining = Math.min(ms, ms - age)
-    this.#timer = clock.after(remaining, () => {
-      void this.#ifUnchanged(seen, callback)
+    if (this.#empty === undefined || !sameLook(this.#empty.look, look))
+      this.#empty = { look, since: clock.elapsed() }
+    const waited = clock.elapsed() - this.#empty.since
+    this.#ifUnchanged(this.#left(emptyMs - waited, look), look, () => {
+      // The same content again is news, then.
+      this.#told = false
+      this.#emit({ kind: 'empty' })
     })
   }
 
-  async #ifUnchanged(seen: BigIntStats, callback: () => void): Promise<void> {
-    const now = await look(this.path).catch(() => undefined)
-    if (this.#closed || this.#awake) return
-    if (now !== undefined && sameLook(now, seen)) callback()
-    else this.hint('change')
+  /**
+   * What was there before it was first looked at need not wait as long again. Only then is the
+   * time of day asked, which anybody may set, and which a file server may see otherwise.
+   */
+  #left(ms: number, look: BigIntStats): number {
+    if (!this.#newHere) return ms
+    const age = this.#options.clock.now() - Number(look.ctimeNs / 1_000_000n)
+    return age >= 0 ? ms - age : ms
+  }
+
+  #after(ms: number, callback: () => void): void {
+    this.#timer?.cancel()
+    this.#timer = this.#options.clock.after(ms, callback)
+  }
+
+  /** Calls back so much later; or looks and reads, when the file has changed. */
+  #ifUnchanged(ms: number, seen: BigIntStats, callback: () => void): void {
+    this.#after(ms, () => {
+      void (async () => {
+        const now = await look(this.path).catch(() => undefined)
+        if (this.#closed || this.#awake) return
+        if (now !== undefined && sameLook(now, seen)) callback()
+        else this.hint('change')
+      })()
+    })
   }
 
   #emit(event: FileEvent): void {
@@ -210,40 +290,43 @@ export async function look(path: string): Promise<BigIntStats | undefined> {
     const found = await stat(path, { bigint: true })
     return found.isFile() ? found : undefined
   } catch (error) {
-    const code = errorCode(error)
-    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') {
-      return undefined
-    }
+    if (isAbsence(error)) return undefined
     throw error
   }
 }
 
+/** The time of a file's last change alone can be set back (`touch -r`, `rsync -t`). */
 function sameLook(a: BigIntStats, b: BigIntStats): boolean {
   return (
     a.ino === b.ino &&
     a.dev === b.dev &&
     a.size === b.size &&
-    a.mtimeNs === b.mtimeNs
+    a.mtimeNs === b.mtimeNs &&
+    a.ctimeNs === b.ctimeNs
   )
 }
 
-/** Undefined when it is not, or no longer, the file that was looked at. */
+/** Undefined when it is no regular file, or changes while it is read. */
 async function readUnchanged(
   path: string,
-  expected: BigIntStats,
-): Promise<Buffer | undefined> {
+  maxBytes: number,
+): Promise<{ look: BigIntStats; bytes: Buffer | undefined } | undefined> {
   let file
   try {
-    file = await open(path, 'r')
+    // Without O_NONBLOCK a named pipe that has just come here would hold a thread for ever.
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined
+    // ENXIO: a socket.
+    if (isAbsence(error) || errorCode(error) === 'ENXIO') return undefined
     throw error
   }
   try {
-    if (!sameLook(await file.stat({ bigint: true }), expected)) return undefined
+    const before = await file.stat({ bigint: true })
+    if (!before.isFile()) return undefined
+    if (before.size > maxBytes) return { look: before, bytes: undefined }
     const bytes = await file.readFile()
     const after = await file.stat({ bigint: true })
-    return sameLook(after, expected) ? bytes : undefined
+    return sameLook(after, before) ? { look: before, bytes } : undefined
   } finally {
     await file.close()
   }

@@ -2,9 +2,11 @@ import { keyOf } from '../api/object-key.ts'
 import type { Finding } from '../api/report.ts'
 import type { KubeObject } from '../api/types.ts'
 import type { Clock } from '../util/clock.ts'
-import { unreadable } from './errors.ts'
 import { FollowedFile, type FileEvent } from './followed-file.ts'
 import { readManifest, type Manifest } from './manifest-reader.ts'
+
+/** No generator writes such a file; read and parsed, it would take gigabytes of memory. */
+const maxBytes = 32 * 1024 * 1024
 
 /** What the file tells whoever follows it. */
 export interface ManifestFileOptions {
@@ -18,6 +20,8 @@ export interface ManifestFileOptions {
     about: 'content' | 'file',
     findings: readonly Finding[],
   ) => void
+  /** Not readable at the moment; undefined: there is nothing in the way any more. */
+  readonly onUnreadable: (error: unknown) => void
   readonly onGone: () => void
   /** The file is there, after all. */
   readonly onBack: () => void
@@ -49,6 +53,7 @@ export class ManifestFile {
     this.follower = new FollowedFile({
       path: options.path,
       clock: options.clock,
+      maxBytes: () => maxBytes,
       onEvent: event => this.#onEvent(event),
       onIdle: () => {
         // Empty: there is nothing more to wait for at the start.
@@ -64,13 +69,21 @@ export class ManifestFile {
   }
 
   #onEvent(event: FileEvent): void {
-    const { onFindings, onGone, onBack, onIdle } = this.#options
+    const { onFindings, onUnreadable, onGone, onBack, onIdle } = this.#options
+    onUnreadable(event.kind === 'unreadable' ? event.error : undefined)
     switch (event.kind) {
       case 'content':
         onFindings('file', [])
         onBack()
         this.#onContent(event.bytes.toString())
         return
+      case 'large': {
+        this.#known = true
+        onBack()
+        const message = `not read: the file has ${event.size} bytes, more than ${maxBytes}`
+        onFindings('file', [this.#finding('rejected', message)])
+        return
+      }
       case 'stable':
         this.#known = true
         this.#onStable()
@@ -84,11 +97,9 @@ export class ManifestFile {
         onFindings('file', [])
         onGone()
         return
-      case 'unreadable': {
+      case 'unreadable':
         this.#known = true
-        const { reason } = unreadable(this.path, event.error)
-        onFindings('file', [this.#finding('rejected', reason)])
-      }
+        onBack()
     }
   }
 

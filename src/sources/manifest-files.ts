@@ -1,29 +1,34 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { statSync } from 'node:fs'
+import { lstat, readFile, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { text as readText } from 'node:stream/consumers'
 import type { DecodeOptions } from '../api/decode/decode-object.ts'
 import type { KubeObject } from '../api/types.ts'
 import type { Hint } from './directory-watch.ts'
-import { unreadable, watchLimit } from './errors.ts'
+import { isEditorsFile } from './editors-files.ts'
+import { isAbsence, limitFinding, unreadable } from './errors.ts'
 import { FindingsReport } from './findings-report.ts'
 import { look } from './followed-file.ts'
-import { GoneFiles } from './gone-files.ts'
 import { ManifestFile } from './manifest-file.ts'
 import { readManifest, type Manifest } from './manifest-reader.ts'
 import {
   findManifests,
   hintKeys,
-  refuseMissing,
+  refuseProblems,
   type ManifestTree,
 } from './manifest-tree.ts'
+import { Obstacles } from './obstacles.ts'
 import { Rounds } from './rounds.ts'
 import type { Source, SourceOptions } from './source.ts'
+import { WatchPoints } from './watch-points.ts'
 import { WatchSet } from './watch-set.ts'
 
 /** A conflict between two files is believed when it lasts: an object may be moving. */
 const conflictMs = 500
 /** A file that a .gitignore hides is looked for once more before it is let go. */
 const unlistedMs = 100
+/** A directory that cannot be read is tried again this much later. */
+const retryMs = 1000
 
 export interface ManifestFilesOptions
   extends SourceOptions, Pick<DecodeOptions, 'onFields'> {
@@ -41,56 +46,66 @@ export interface ManifestFilesOptions
  * - directory-watch.ts: that something happened to a name. A hint, nothing more;
  * - followed-file.ts: when a file is complete, when it is gone;
  * - manifest-file.ts: what of its content is believed;
- * - this class: which file a hint concerns, and what goes into the store together.
+ * - rounds.ts: when what has been read goes into the store, together;
+ * - this class: which file a hint concerns.
+ *
+ * Only what is known to be removed is removed: not what nobody can read at the moment, and not
+ * what was in a PATH that is no longer there (a directory that is being replaced).
  */
 export class ManifestFiles implements Source {
   readonly #options: ManifestFilesOptions
   readonly #report: FindingsReport
   readonly #files = new Map<string, ManifestFile>()
-  /** Real path of a name -> files that it concerns. */
-  #hintKeys = new Map<string, readonly ManifestFile[]>()
+  readonly #obstacles: Obstacles
+  /** Real paths of the names that concern each file. */
+  readonly #hintKeys = new Map<ManifestFile, readonly string[]>()
+  #concerned = new Map<string, readonly ManifestFile[]>()
+  #points = new WatchPoints()
   readonly #watches: WatchSet
   readonly #rounds: Rounds
-  readonly #gone: GoneFiles
+  /** Not there any more; removed from the store with the next round. */
+  readonly #gone = new Set<string>()
   /** There, but not in the tree: the inode. */
   readonly #unlisted = new Map<string, bigint>()
   readonly #changes = new Map<string, readonly KubeObject[]>()
   readonly #origins = new Set<string>()
-  readonly #timers: { conflicts?: Timer; unlisted?: Timer } = {}
+  readonly #timers: { conflicts?: Timer; unlisted?: Timer; retry?: Timer } = {}
+  /** Pipes (`-f <(helm template .)`), and standard input. */
+  readonly #readOnce = new Set(['-'])
   #started = false
   #closed = false
   #onSettled: () => void = () => undefined
 
   constructor(options: ManifestFilesOptions) {
     this.#options = options
-    const { clock } = options
+    const { clock, paths } = options
     this.#report = new FindingsReport(options.report)
-    this.#watches = new WatchSet((directory, name, hint) =>
+    this.#obstacles = new Obstacles(this.#report, paths[0] ?? '.')
+    this.#watches = new WatchSet(clock, (directory, name, hint) =>
       this.#heard(directory, name, hint),
     )
-    this.#rounds = new Rounds(clock, {
-      busy: () => this.#busy(),
-      flush: () => this.#flush(),
-    })
-    this.#gone = new GoneFiles({
+    this.#rounds = new Rounds({
       clock,
-      busy: () => this.#rounds.looking || this.#busy(),
-      drop: path => this.#drop(path),
+      busy: () => [...this.#files.values()].some(file => file.follower.busy),
+      flush: () => this.#flush(),
     })
   }
 
   async start(): Promise<void> {
     const { paths, watch } = this.#options
     if (paths.includes('-')) await this.#readStdin()
+    for (const path of this.#paths()) {
+      if (!(await isPipe(path))) continue
+      this.#readOnce.add(path)
+      await this.#readFile(path)
+    }
     const tree = await findManifests(this.#paths())
-    refuseMissing(tree)
+    refuseProblems(tree)
     if (watch) {
-      await this.#watch(tree)
-      // What came between the look and the watch.
       await this.#lookAround()
       await this.#allKnown()
     } else {
-      for (const path of tree.files) await this.#readOnce(path)
+      for (const path of tree.files) await this.#readFile(path)
     }
     // Not before: which of two files has an object must not hang on which was read first.
     this.#started = true
@@ -101,19 +116,13 @@ export class ManifestFiles implements Source {
   async close(): Promise<void> {
     this.#closed = true
     this.#rounds.close()
-    this.#gone.close()
-    this.#timers.conflicts?.cancel()
-    this.#timers.unlisted?.cancel()
+    for (const timer of Object.values(this.#timers)) timer?.cancel()
     this.#watches.close()
     for (const file of this.#files.values()) file.follower.close()
   }
 
-  #busy(): boolean {
-    return [...this.#files.values()].some(file => file.follower.busy)
-  }
-
   #paths(): readonly string[] {
-    return this.#options.paths.filter(path => path !== '-')
+    return this.#options.paths.filter(path => !this.#readOnce.has(path))
   }
 
   async #readStdin(): Promise<void> {
@@ -121,7 +130,7 @@ export class ManifestFiles implements Source {
     this.#take('stdin', readManifest(text, 'stdin', this.#options))
   }
 
-  async #readOnce(path: string): Promise<void> {
+  async #readFile(path: string): Promise<void> {
     const bytes = await readFile(path).catch((error: unknown) => {
       throw unreadable(path, error)
     })
@@ -136,18 +145,45 @@ export class ManifestFiles implements Source {
 
   #heard(directory: string, name: string | null, hint: Hint): void {
     if (this.#closed) return
-    this.#gone.heard()
     if (name === null || name.startsWith('..')) {
+      if (name !== null && !this.#points.matters(directory, name)) return
       // `..data` has been swapped, or something that inotify could not name has happened.
-      for (const { follower } of this.#files.values()) follower.hint(hint)
+      for (const file of this.#files.values()) this.#hint(file, hint)
       this.#lookAgain()
       return
     }
-    const files = this.#hintKeys.get(join(directory, name)) ?? []
-    for (const { follower } of files) follower.hint(hint)
+    const path = join(directory, name)
+    const files = this.#concerned.get(path) ?? []
+    for (const file of files) this.#hint(file, hint)
+    if (files.length > 0) {
+      if (hint === 'rename') void this.#noteLink(path, files)
+      return
+    }
+    if (!this.#points.matters(directory, name) || isEditorsFile(name)) return
     // A known file tells itself when it is gone; any other name may be a new one.
-    if (files.length > 0) return
-    if (hint === 'rename' || name === '.gitignore') this.#lookAgain()
+    if (hint === 'rename' || name === '.gitignore') {
+      if (!name.startsWith('.')) this.#rounds.heardOther(path)
+      this.#lookAgain()
+    }
+  }
+
+  #hint(file: ManifestFile, hint: Hint): void {
+    if (file.known) this.#rounds.heard(file.path)
+    else this.#rounds.heardOther(file.path)
+    file.follower.hint(hint)
+  }
+
+  /** The name of a known file may be a link now, or one to elsewhere. */
+  async #noteLink(path: string, files: readonly ManifestFile[]): Promise<void> {
+    const found = await lstat(path).catch(() => undefined)
+    if (found === undefined) return
+    const affected = files.filter(
+      file =>
+        found.isSymbolicLink() || (this.#hintKeys.get(file)?.length ?? 0) > 1,
+    )
+    if (affected.length === 0) return
+    for (const file of affected) this.#hintKeys.delete(file)
+    this.#lookAgain()
   }
 
   #lookAgain(): void {
@@ -158,54 +194,77 @@ export class ManifestFiles implements Source {
   async #lookAround(): Promise<void> {
     for (let again = true; again && !this.#closed;) {
       const tree = await findManifests(this.#paths())
-      again = await this.#watch(tree)
-      await this.#follow(tree, again)
+      this.#points = tree.points
+      const [path = '.'] = this.#paths()
+      const { renewed, limit } = await this.#watches.set(tree.points, path)
+      this.#report.set(
+        'watch',
+        limit === undefined ? [] : [limitFinding(limit)],
+      )
+      this.#noteProblems(tree)
+      await this.#follow(tree, renewed)
+      again = renewed
     }
   }
 
-  /** True when the caller should look again, because a watch is new. */
-  async #watch(tree: ManifestTree): Promise<boolean> {
-    try {
-      return await this.#watches.set(tree.directories)
-    } catch (error) {
-      const path = this.#paths()[0] ?? '.'
-      const problem = watchLimit(path, error) ?? unreadable(path, error)
-      if (!this.#started) throw problem
-      const { reason, fix } = problem
-      this.#report.set('watch', [
-        {
-          treatment: 'rejected',
-          position: { path, line: 1, column: 1 },
-          message: reason,
-          ...(fix !== undefined && { fix }),
-        },
-      ])
-      return false
-    }
+  #noteProblems({ problems }: ManifestTree): void {
+    const told = new Map(
+      [...problems].filter(
+        // A FILE that was removed is no mistake; its directory, or a DIR, may come back.
+        ([path, error]) => !isAbsence(error) || !this.#isRemoved(path),
+      ),
+    )
+    this.#obstacles.set('', told)
+    this.#timers.retry?.cancel()
+    if ([...told.values()].every(isAbsence)) return
+    this.#timers.retry = this.#options.clock.after(retryMs, () =>
+      this.#lookAgain(),
+    )
   }
 
-  async #follow(tree: ManifestTree, lookAtAll: boolean): Promise<void> {
+  /** False while the PATH that the file belongs to is itself not there. */
+  #isRemoved(path: string): boolean {
+    const root = this.#paths().find(
+      each => each === path || path.startsWith(join(each, '/')),
+    )
+    if (root === undefined) return true
+    const isFile = this.#files.has(root)
+    return isDirectory(isFile ? dirname(root) : root)
+  }
+
+  async #follow(tree: ManifestTree, renewed: boolean): Promise<void> {
     const listed = new Set(tree.files)
     for (const path of tree.files) {
       const file = this.#files.get(path)
       if (file === undefined) this.#open(path)
-      else if (lookAtAll) file.follower.hint('rename')
+      else if (renewed) this.#hint(file, 'rename')
       this.#unlisted.delete(path)
     }
-    const found = await Promise.all(
-      [...this.#files.values()].map(
-        async file => [file, await hintKeys(file.path)] as const,
-      ),
-    )
-    const keys = new Map<string, readonly ManifestFile[]>()
-    for (const [file, names] of found) {
-      for (const name of names)
-        keys.set(name, [...(keys.get(name) ?? []), file])
-    }
-    this.#hintKeys = keys
+    await this.#updateHintKeys(renewed)
+    const closed = [...tree.problems]
+      .filter(([, error]) => !isAbsence(error))
+      .map(([path]) => path)
     for (const file of this.#files.values()) {
-      if (!listed.has(file.path)) await this.#onUnlisted(file)
+      const { path } = file
+      if (listed.has(path)) continue
+      const unknown = closed.some(
+        each => each === path || path.startsWith(join(each, '/')),
+      )
+      if (!unknown) await this.#onUnlisted(file)
     }
+  }
+
+  async #updateHintKeys(all: boolean): Promise<void> {
+    for (const file of this.#files.values()) {
+      if (!all && this.#hintKeys.has(file)) continue
+      this.#hintKeys.set(file, await hintKeys(file.path))
+    }
+    const concerned = new Map<string, readonly ManifestFile[]>()
+    for (const [file, names] of this.#hintKeys) {
+      for (const name of names)
+        concerned.set(name, [...(concerned.get(name) ?? []), file])
+    }
+    this.#concerned = concerned
   }
 
   /**
@@ -215,13 +274,14 @@ export class ManifestFiles implements Source {
   async #onUnlisted({ path, follower }: ManifestFile): Promise<void> {
     follower.hint('rename')
     const found = await look(path).catch(() => undefined)
-    if (found === undefined) {
+    if (found === undefined || !this.#isRemoved(path)) {
       this.#unlisted.delete(path)
       return
     }
     // The same file was there before this look around, and is there after it.
     if (this.#unlisted.get(path) === found.ino) {
       this.#drop(path)
+      this.#rounds.settled(path, false)
       return
     }
     this.#unlisted.set(path, found.ino)
@@ -240,10 +300,15 @@ export class ManifestFiles implements Source {
       onObjects: objects => this.#changes.set(path, objects),
       onFindings: (about, findings) =>
         this.#report.set(about === 'file' ? `${path} file` : path, findings),
+      onUnreadable: error =>
+        this.#obstacles.set(
+          path,
+          new Map(error === undefined ? [] : [[path, error]]),
+        ),
       onGone: () => this.#gone.add(path),
       onBack: () => this.#gone.delete(path),
       onIdle: () => {
-        this.#rounds.settled()
+        this.#rounds.settled(path, !this.#gone.has(path))
         this.#onSettled()
       },
     })
@@ -256,11 +321,10 @@ export class ManifestFiles implements Source {
     if (file === undefined) return
     file.follower.close()
     this.#files.delete(path)
+    this.#hintKeys.delete(file)
     this.#unlisted.delete(path)
-    this.#gone.delete(path)
     this.#report.set(path, [])
     this.#changes.set(path, [])
-    this.#rounds.settled()
     this.#onSettled()
     // It may have come back in the meantime, unheard because it was still followed.
     if (this.#started) this.#lookAgain()
@@ -277,7 +341,13 @@ export class ManifestFiles implements Source {
   }
 
   #flush(): void {
-    if (this.#changes.size === 0 || this.#closed || !this.#started) return
+    if (this.#closed || !this.#started) return
+    for (const path of this.#gone) {
+      // What is in a PATH that is away comes back, or is looked at, together with it.
+      if (this.#isRemoved(path)) this.#drop(path)
+    }
+    this.#gone.clear()
+    if (this.#changes.size === 0) return
     const changes = new Map(
       [...this.#changes].sort(([a], [b]) => (a < b ? -1 : 1)),
     )
@@ -293,7 +363,7 @@ export class ManifestFiles implements Source {
   #waitForConflicts(): void {
     this.#timers.conflicts?.cancel()
     this.#timers.conflicts = this.#options.clock.after(conflictMs, () => {
-      if (this.#gone.pending) this.#waitForConflicts()
+      if (this.#gone.size > 0) this.#waitForConflicts()
       else this.#reportConflicts()
     })
   }
@@ -311,4 +381,18 @@ export class ManifestFiles implements Source {
 
 interface Timer {
   cancel(): void
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory()
+  } catch {
+    return false
+  }
+}
+
+/** What can be read once, such as the `/dev/fd/63` of a shell's `<(COMMAND)`. */
+async function isPipe(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined)
+  return found !== undefined && !found.isFile() && !found.isDirectory()
 }

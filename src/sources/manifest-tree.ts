@@ -1,15 +1,16 @@
-import { readFile, readdir, readlink, realpath, stat } from 'node:fs/promises'
+import { readFile, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, relative, resolve } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
-import { unreadable } from './errors.ts'
+import { errorCode, isAbsence, unreadable } from './errors.ts'
+import { WatchPoints } from './watch-points.ts'
 
 export interface ManifestTree {
   /** As the person would write them, sorted within each PATH. */
   readonly files: readonly string[]
-  /** Real paths of the directories in which a change may concern a file of the tree. */
-  readonly directories: ReadonlySet<string>
-  /** PATHs that are not there; a later look may find them. */
-  readonly missing: ReadonlyMap<string, unknown>
+  /** Where a change may concern a file of the tree. */
+  readonly points: WatchPoints
+  /** PATHs and directories that are not there or cannot be read, each with its error. */
+  readonly problems: ReadonlyMap<string, unknown>
 }
 
 const extensions = new Set(['.yaml', '.yml', '.json'])
@@ -26,56 +27,65 @@ export async function findManifests(
   paths: readonly string[],
 ): Promise<ManifestTree> {
   const files = new Map<string, string>()
-  const directories = new Set<string>()
-  const missing = new Map<string, unknown>()
+  const points = new WatchPoints()
+  const problems = new Map<string, unknown>()
   for (const path of paths) {
+    await points.addPath(path)
     try {
-      await noteWatchPoints(path, directories)
       if ((await stat(path)).isDirectory()) {
         const found: string[] = []
-        await walk(path, found, directories, [], new Set())
+        await walk(path, { files: found, points, problems }, [], new Set())
         for (const file of found.sort(compare)) files.set(resolve(file), file)
       } else {
         files.set(resolve(path), path)
       }
     } catch (error) {
-      missing.set(path, error)
+      problems.set(path, error)
     }
   }
-  for (const file of files.values()) await noteWatchPoints(file, directories)
-  return { files: [...files.values()], directories, missing }
+  return { files: [...files.values()], points, problems }
 }
 
-/** Throws a SourceError for a PATH that is not there. */
-export function refuseMissing(tree: ManifestTree): void {
-  for (const [path, error] of tree.missing) throw unreadable(path, error)
+/** Throws a SourceError for what cannot be read. */
+export function refuseProblems(tree: ManifestTree): void {
+  for (const [path, error] of tree.problems) throw unreadable(path, error)
+}
+
+interface Found {
+  readonly files: string[]
+  readonly points: WatchPoints
+  readonly problems: Map<string, unknown>
 }
 
 async function walk(
   directory: string,
-  files: string[],
-  directories: Set<string>,
+  found: Found,
   rules: readonly GitIgnore[],
   above: ReadonlySet<string>,
 ): Promise<void> {
   const real = await realpath(directory)
   // A link to a directory above: kubectl does not follow links, we do not follow circles.
   if (above.has(real)) return
-  directories.add(real)
+  found.points.addAll(real)
   const own = await readGitIgnore(directory)
   const all = own === undefined ? rules : [...rules, own]
   for (const entry of await readdir(directory, { withFileTypes: true })) {
     const path = join(directory, entry.name)
     if (entry.name.startsWith('.') || entry.name === 'node_modules') continue
-    const kind = entry.isSymbolicLink()
-      ? await stat(path).catch(() => undefined)
-      : entry
+    const isLink = entry.isSymbolicLink()
+    if (isLink) await found.points.addPath(path)
+    const kind = isLink ? await stat(path).catch(() => undefined) : entry
     if (kind?.isDirectory() === true) {
       if (isIgnored(`${path}/`, all)) continue
-      await walk(path, files, directories, all, new Set([...above, real]))
+      try {
+        await walk(path, found, all, new Set([...above, real]))
+      } catch (error) {
+        // Just gone: what tells of that brings the next look.
+        if (!isAbsence(error)) found.problems.set(path, error)
+      }
     } else if (extensions.has(extname(entry.name)) && !isIgnored(path, all)) {
       // What is not there yet, such as a dangling link, is looked at nevertheless.
-      if (kind === undefined || kind.isFile()) files.push(path)
+      if (kind === undefined || kind.isFile()) found.files.push(path)
     }
   }
 }
@@ -91,7 +101,9 @@ async function readGitIgnore(
   try {
     const text = await readFile(join(directory, '.gitignore'), 'utf8')
     return { directory, rules: ignore().add(text) }
-  } catch {
+  } catch (error) {
+    // For want of a descriptor, say, nothing that it hides must come to light.
+    if (!isAbsence(error) && errorCode(error) !== 'EISDIR') throw error
     return undefined
   }
 }
@@ -104,34 +116,6 @@ function isIgnored(path: string, all: readonly GitIgnore[]): boolean {
     if (ignored || unignored) return ignored
   }
   return false
-}
-
-/**
- * The directories whose entries decide what `path` means: that of the last name, and that of
- * each symbolic link on the way. A change of any of them can put another file at `path`.
- */
-export async function noteWatchPoints(
-  path: string,
-  directories: Set<string>,
-  depth = 0,
-): Promise<string> {
-  const names = resolve(path).split('/').filter(Boolean)
-  let real = '/'
-  for (const [i, name] of names.entries()) {
-    const next = join(real, name)
-    const link = await readlink(next).catch(() => undefined)
-    if (link !== undefined || i === names.length - 1) note(real, directories)
-    real =
-      link === undefined || depth > 40
-        ? next
-        : await noteWatchPoints(resolve(real, link), directories, depth + 1)
-  }
-  return real
-}
-
-/** A timestamped directory of a published volume never changes: `..data` beside it does. */
-function note(directory: string, directories: Set<string>): void {
-  if (!basename(directory).startsWith('..')) directories.add(directory)
 }
 
 /** The key under which a hint about a name in a directory finds the file. */

@@ -1,41 +1,72 @@
 import type { Clock } from '../util/clock.ts'
 
-/** So long a finished file waits for others that are still being looked at. */
-const roundMs = 50
+/** So long nothing may have been heard before several files are taken for complete. */
+const quietMs = 100
+/** Not even a directory that is never quiet keeps what is in it waiting for longer. */
+const longestMs = 2000
 
-interface Round {
+interface RoundsOptions {
+  readonly clock: Clock
   /** Is any file still being looked at? */
-  busy(): boolean
-  flush(): void
+  readonly busy: () => boolean
+  readonly flush: () => void
 }
 
 /**
- * Makes one batch of what was saved together: `git checkout` changes 200 files, and a
- * volume made of them should change once. Also runs one look around at a time.
+ * Makes one batch of what was saved together: `git checkout` changes 200 files, removes first
+ * what the other branch does not have, and writes last what it has; a volume made of them
+ * should change once, from the one branch to the other.
+ *
+ * One file that was saved, with nothing heard of after it, waits for nothing. Anything else
+ * waits until the directories have been quiet for 100 ms: a second file, one that is new, one
+ * that is gone. Also runs one look around at a time.
  */
 export class Rounds {
-  readonly #clock: Clock
-  readonly #round: Round
+  readonly #options: RoundsOptions
+  /** When the first file of this round was heard of. */
+  #since: number | undefined
+  #first: string | undefined
+  #several = false
+  #last: string | undefined
+  #lastHeard = -Infinity
   #timer: { cancel(): void } | undefined
   #looking: Promise<void> | undefined
   #lookAgain = false
   #closed = false
 
-  constructor(clock: Clock, round: Round) {
-    this.#clock = clock
-    this.#round = round
+  constructor(options: RoundsOptions) {
+    this.#options = options
   }
 
-  /** A file has been read, or found gone. */
-  settled(): void {
+  /** Something happened to a file that has been read before. */
+  heard(path: string): void {
+    this.heardOther(path)
+    this.#since ??= this.#lastHeard
+    this.#first ??= path
+    if (path !== this.#first) this.#several = true
+  }
+
+  /** Something happened to another name, maybe that of a file that is new. */
+  heardOther(path: string): void {
+    this.#lastHeard = this.#options.clock.elapsed()
+    this.#last = path
+  }
+
+  /** A file is as it is now. `alone`: it was there before, and has been read. */
+  settled(path: string, alone: boolean): void {
     if (this.#closed) return
-    if (!this.#round.busy()) this.#flush()
-    else this.#timer ??= this.#clock.after(roundMs, () => this.#flush())
-  }
-
-  /** Is a look around under way? */
-  get looking(): boolean {
-    return this.#looking !== undefined
+    if (
+      alone &&
+      !this.#several &&
+      this.#first === path &&
+      this.#last === path
+    ) {
+      this.#flush()
+      return
+    }
+    this.#since ??= this.#options.clock.elapsed()
+    this.#several = true
+    if (this.#timer === undefined) this.#wait()
   }
 
   /** Looks now, or once more after the look that is under way. */
@@ -57,9 +88,27 @@ export class Rounds {
     this.#timer?.cancel()
   }
 
+  #wait(): void {
+    this.#timer = undefined
+    const { clock, busy } = this.#options
+    const now = clock.elapsed()
+    const quiet = now - this.#lastHeard
+    const unquiet = quiet < quietMs || this.#looking !== undefined || busy()
+    const left = longestMs - (now - (this.#since ?? now))
+    if (!unquiet || left <= 0) {
+      this.#flush()
+      return
+    }
+    const ms = Math.min(Math.max(quietMs - quiet, 10), left)
+    this.#timer = clock.after(ms, () => this.#wait())
+  }
+
   #flush(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    if (!this.#closed) this.#round.flush()
+    this.#since = undefined
+    this.#first = undefined
+    this.#several = false
+    if (!this.#closed) this.#options.flush()
   }
 }

@@ -1,61 +1,97 @@
+import type { Clock } from '../util/clock.ts'
 import {
   directoryIdentity,
   watchDirectory,
   type DirectoryWatch,
   type Hint,
 } from './directory-watch.ts'
+import { watchLimit, type SourceError } from './errors.ts'
+import type { WatchPoints } from './watch-points.ts'
 
-/** The directories that one source watches at the moment. */
+/** How often directories are looked at that the kernel does not watch for us. */
+const pollMs = 1000
+
+export type WatchListener = (
+  directory: string,
+  name: string | null,
+  hint: Hint,
+) => void
+
+export interface Watching {
+  /** Something was added or renewed: what changed before is not known, so look again. */
+  readonly renewed: boolean
+  /** Why some directories are only looked at once a second. */
+  readonly limit: SourceError | undefined
+}
+
+/**
+ * The directories that one source watches at the moment. What inotify's limits leave no watch
+ * for is looked at once a second instead, until there is one.
+ */
 export class WatchSet {
-  readonly #listener: (
-    directory: string,
-    name: string | null,
-    hint: Hint,
-  ) => void
+  readonly #clock: Clock
+  readonly #listener: WatchListener
   readonly #watches = new Map<string, DirectoryWatch>()
+  #poll: { cancel(): void } | undefined
   #closed = false
 
-  constructor(
-    listener: (directory: string, name: string | null, hint: Hint) => void,
-  ) {
+  constructor(clock: Clock, listener: WatchListener) {
+    this.#clock = clock
     this.#listener = listener
   }
 
-  /**
-   * Watches exactly these; a directory that was replaced by another one is watched anew.
-   * True when something was added or renewed: what changed before is not known, so the
-   * caller looks again. Rejects with inotify's error.
-   */
-  async set(directories: ReadonlySet<string>): Promise<boolean> {
-    let renewed = false
+  /** Watches exactly these; a directory that was replaced by another one is watched anew. */
+  async set(points: WatchPoints, path: string): Promise<Watching> {
+    const wanted = new Set(points.directories)
     for (const [directory, watch] of this.#watches) {
       const stale =
-        !directories.has(directory) ||
+        !wanted.has(directory) ||
         (await directoryIdentity(directory)) !== watch.identity
       if (stale) {
         watch.close()
         this.#watches.delete(directory)
       }
     }
-    for (const directory of directories) {
+    let renewed = false
+    let limit: SourceError | undefined
+    let unwatched: string | undefined
+    for (const directory of wanted) {
       if (this.#watches.has(directory)) continue
-      const watch = await watchDirectory(directory, (name, hint) =>
-        this.#listener(directory, name, hint),
-      )
-      // Closed while chokidar was getting ready: nobody would close this one.
-      if (this.#closed) {
-        watch.close()
-        return false
+      try {
+        const watch = await watchDirectory(directory, (name, hint) =>
+          this.#listener(directory, name, hint),
+        )
+        // Closed in the meantime: nobody would close this one.
+        if (this.#closed) {
+          watch.close()
+          break
+        }
+        this.#watches.set(directory, watch)
+        renewed = true
+      } catch (error) {
+        // Gone again, or not ours to read: whoever reads it says so.
+        const problem = watchLimit(path, error)
+        if (problem === undefined) continue
+        limit ??= problem
+        unwatched ??= directory
       }
-      this.#watches.set(directory, watch)
-      renewed = true
     }
-    return renewed
+    this.#poll?.cancel()
+    if (unwatched !== undefined && !this.#closed) this.#pollLater(unwatched)
+    return { renewed, limit }
   }
 
   close(): void {
     this.#closed = true
+    this.#poll?.cancel()
     for (const watch of this.#watches.values()) watch.close()
     this.#watches.clear()
+  }
+
+  /** Whoever hears of it looks around, and so calls `set` again. */
+  #pollLater(directory: string): void {
+    this.#poll = this.#clock.after(pollMs, () =>
+      this.#listener(directory, null, 'rename'),
+    )
   }
 }

@@ -7,6 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 export interface Clock {
   /** Milliseconds since 1970-01-01T00:00:00Z. */
   now(): number
+  /** Milliseconds since some moment; goes on evenly when somebody sets the time of day. */
+  elapsed(): number
   /** Resolves after `ms`; rejects with an AbortError when `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
   /** Calls back once after `ms` unless cancelled; does not keep the process alive. */
@@ -15,6 +17,7 @@ export interface Clock {
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsed: () => performance.now(),
   sleep: (ms, signal) => delay(ms, undefined, { signal }),
   after: (ms, callback) => {
     const timer = setTimeout(callback, ms)

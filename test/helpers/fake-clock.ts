@@ -8,6 +8,7 @@ interface Timer {
 /** A clock that moves only when told to. */
 export class FakeClock implements Clock {
   #now: number
+  #jumped = 0
   readonly #timers = new Set<Timer>()
 
   constructor(now = Date.UTC(2026, 0, 1)) {
@@ -15,7 +16,16 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
+    return this.#now + this.#jumped
+  }
+
+  elapsed(): number {
     return this.#now
+  }
+
+  /** Somebody sets the time of day: timers do not move. */
+  jump(ms: number): void {
+    this.#jumped += ms
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {

@@ -5,6 +5,7 @@ import { makeConfigMap, makeSecret } from '../helpers/make-objects.ts'
 
 const clock = {
   now: () => Date.UTC(2026, 0, 2, 3, 4, 5, 678),
+  elapsed: () => 0,
   sleep: async () => undefined,
   after: () => ({ cancel: () => undefined }),
 }

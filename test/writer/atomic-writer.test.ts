@@ -16,6 +16,7 @@ t.test('names a generation by the UTC time of its write', async t => {
   const directory = await makeTmpfsDirectory(t)
   const clock = {
     now: () => Date.UTC(2026, 7, 21, 11, 29, 11, 999),
+    elapsed: () => 0,
     sleep: async () => {},
     after: () => ({ cancel: () => {} }),
   }

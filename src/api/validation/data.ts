@@ -4,7 +4,7 @@ import type { ConfigMap, Secret } from '../types.ts'
 import { validConfigKey } from './names.ts'
 
 /** MaxSecretSize, the same for both kinds; keys are not counted. */
-const maxDataBytes = 1024 * 1024
+export const maxDataBytes = 1024 * 1024
 
 /** ValidateConfigMap. */
 export function validateConfigMap(
