@@ -188,6 +188,7 @@ export class DirectoryConfigMap implements Source {
       entries = await readdir(directory, { withFileTypes: true })
       this.#obstacles.set('', new Map())
     } catch (error) {
+      if (this.#closed) return []
       this.#obstacles.set('', new Map([[directory, error]]))
       this.#retry = this.#options.clock.after(retryMs, () => this.#look())
       return []

@@ -1,20 +1,7 @@
 import { mkdir, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
-import { DirectoryConfigMap } from '../../src/sources/directory-config-map.ts'
-import { Live, temporaryDirectory } from './live.ts'
-
-async function followDirectory(t: Test, directory: string): Promise<Live> {
-  const live = new Live()
-  const source = new DirectoryConfigMap({
-    ...live.options,
-    directory,
-    name: 'cm',
-  })
-  t.teardown(() => source.close())
-  await source.start()
-  return live
-}
+import t from 'tap'
+import { followDirectory, temporaryDirectory, type Live } from './live.ts'
 
 const get = (live: Live) => live.store.get('ConfigMap', 'default', 'cm')
 

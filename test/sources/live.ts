@@ -6,8 +6,10 @@ import {
   ManifestFiles,
   type ManifestFilesOptions,
 } from '../../src/sources/manifest-files.ts'
+import { DirectoryConfigMap } from '../../src/sources/directory-config-map.ts'
 import { Store, type StoreEvent } from '../../src/store/store.ts'
 import { systemClock } from '../../src/util/clock.ts'
+import type { SourceOptions } from '../../src/sources/source.ts'
 import type { Test } from 'tap'
 
 /** Far more than anything takes; a loaded machine must not make a test fail. */
@@ -102,6 +104,24 @@ export async function follow(
 ): Promise<Live> {
   const live = new Live()
   const source = new ManifestFiles({ ...live.options, ...options, paths })
+  t.teardown(() => source.close())
+  await source.start()
+  return live
+}
+
+/** The directory as the ConfigMap default/cm. */
+export async function followDirectory(
+  t: Test,
+  directory: string,
+  options: Partial<SourceOptions> = {},
+): Promise<Live> {
+  const live = new Live()
+  const source = new DirectoryConfigMap({
+    ...live.options,
+    ...options,
+    directory,
+    name: 'cm',
+  })
   t.teardown(() => source.close())
   await source.start()
   return live
