@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs'
+import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Finding } from '../api/report.ts'
 import { errorCode, unreadable } from './errors.ts'
@@ -55,7 +55,7 @@ function closedPlace(path: string): string {
     directory = dirname(directory)
   ) {
     try {
-      accessSync(directory, constants.X_OK)
+      statSync(`${directory}/.`)
     } catch {
       place = directory
     }

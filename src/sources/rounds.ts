@@ -3,7 +3,7 @@ import type { Clock } from '../util/clock.ts'
 /** So long nothing may have been heard before several files are taken for complete. */
 const quietMs = 100
 /** Not even a directory that is never quiet keeps what is in it waiting for longer. */
-const longestMs = 2000
+const longestMs = 5000
 
 interface RoundsOptions {
   readonly clock: Clock

@@ -11,6 +11,12 @@ import type { WatchPoints } from './watch-points.ts'
 /** How often directories are looked at that the kernel does not watch for us. */
 const pollMs = 1000
 
+/**
+ * The kernel's queue holds 16,384 events by default, and Node does not say that it was full.
+ * After more than so many within a second, everything is looked at.
+ */
+const manyEvents = 1000
+
 export type WatchListener = (
   directory: string,
   name: string | null,
@@ -33,6 +39,8 @@ export class WatchSet {
   readonly #listener: WatchListener
   readonly #watches = new Map<string, DirectoryWatch>()
   #poll: { cancel(): void } | undefined
+  #events = 0
+  #counting: { cancel(): void } | undefined
   #closed = false
 
   constructor(clock: Clock, listener: WatchListener) {
@@ -58,9 +66,10 @@ export class WatchSet {
     for (const directory of wanted) {
       if (this.#watches.has(directory)) continue
       try {
-        const watch = await watchDirectory(directory, (name, hint) =>
-          this.#listener(directory, name, hint),
-        )
+        const watch = await watchDirectory(directory, (name, hint) => {
+          this.#count(directory)
+          this.#listener(directory, name, hint)
+        })
         // Closed in the meantime: nobody would close this one.
         if (this.#closed) {
           watch.close()
@@ -84,8 +93,19 @@ export class WatchSet {
   close(): void {
     this.#closed = true
     this.#poll?.cancel()
+    this.#counting?.cancel()
     for (const watch of this.#watches.values()) watch.close()
     this.#watches.clear()
+  }
+
+  #count(directory: string): void {
+    this.#events += 1
+    this.#counting ??= this.#clock.after(pollMs, () => {
+      const many = this.#events > manyEvents
+      this.#events = 0
+      this.#counting = undefined
+      if (many) this.#listener(directory, null, 'rename')
+    })
   }
 
   /** Whoever hears of it looks around, and so calls `set` again. */

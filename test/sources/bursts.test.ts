@@ -18,7 +18,8 @@ import {
  */
 
 const run = promisify(execFile)
-const files = 200
+/** 200 for git; fewer for the others, whose ways of writing differ, not their number. */
+let files = 60
 
 /** Names and contents of a state of the directory. */
 type State = ReadonlyMap<string, string>
@@ -251,12 +252,13 @@ const bursts: Readonly<Record<string, Burst>> = {
   },
 }
 
-const rounds = 4
+const rounds = 3
 
 for (const [name, { skip = false, prepare, change }] of Object.entries(
   bursts,
 )) {
-  t.test(`${name}: ${rounds} times ${files} files`, { skip }, async t => {
+  t.test(`${name}: ${rounds} times`, { skip }, async t => {
+    files = name === 'git checkout' ? 200 : 60
     const directory = join(await temporaryDirectory(t), 'parent', 'dir')
     await write(directory, branch('one'))
     await prepare?.(directory)
@@ -271,7 +273,10 @@ for (const [name, { skip = false, prepare, change }] of Object.entries(
         )
     }
     for (const [which, { live, states }] of Object.entries(both)) {
-      const mixed = states.filter(state => !/^(one|two) in 200$/.test(state))
+      const mixed = states.filter(
+        state =>
+          !/^(one|two) in \d+$/.test(state) || !state.endsWith(` ${files}`),
+      )
       // A writer that this machine lets wait for 100 ms in the middle seems to have finished.
       t.ok(
         mixed.length < rounds,
