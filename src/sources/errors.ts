@@ -68,11 +68,11 @@ export function unreadable(path: string, cause: unknown): SourceError {
   )
 }
 
-/** What is told of a limit of inotify: nothing is wrong with the input, podfs works slower. */
+/** What is told of a limit of inotify: a warning, because nothing is wrong with the input. */
 export function limitFinding(limit: SourceError): Finding {
   const { path, reason, fix } = limit
   return {
-    treatment: 'emulated',
+    treatment: 'ignored',
     position: { path, line: 1, column: 1 },
     message: reason,
     ...(fix !== undefined && { fix }),
