@@ -14,14 +14,23 @@ export async function unmountedByOthers(
   abort: AbortSignal,
 ): Promise<string> {
   try {
-    let missed = (await mountAt(mountpoint)) === undefined ? -Infinity : 0
+    let missed = (await isMounted(mountpoint)) ? 0 : -Infinity
     while (missed < 2) {
       await clock.sleep(lookMs, abort)
-      missed = (await mountAt(mountpoint)) === undefined ? missed + 1 : 0
+      missed = (await isMounted(mountpoint)) ? 0 : missed + 1
     }
     return 'somebody else has unmounted it'
   } catch (error) {
     if (!abort.aborted) throw error
     return await new Promise<never>(() => {})
+  }
+}
+
+/** What cannot be looked at, because no descriptor is left, is not known to be gone. */
+async function isMounted(mountpoint: string): Promise<boolean> {
+  try {
+    return (await mountAt(mountpoint)) !== undefined
+  } catch {
+    return true
   }
 }

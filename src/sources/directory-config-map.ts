@@ -4,7 +4,8 @@ import { readdir, readFile, readlink, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Finding } from '../api/report.ts'
 import type { ConfigMap } from '../api/types.ts'
-import { maxDataBytes, tooLong } from '../api/validation/data.ts'
+import { tooLong } from '../api/field-errors.ts'
+import { maxDataBytes } from '../api/validation/data.ts'
 import { validConfigKey } from '../api/validation/names.ts'
 import type { Hint } from './directory-watch.ts'
 import { isEditorsFile } from './editors-files.ts'
@@ -347,7 +348,7 @@ export class DirectoryConfigMap implements Source {
       .slice(0, 3)
       .map(([key, { size }]) => `${key} (${size} bytes)`)
     return {
-      ...this.#finding('rejected', '', `data: ${tooLong}`),
+      ...this.#finding('rejected', '', `data: ${tooLong(maxDataBytes)}`),
       fix: `move elsewhere what is largest: ${largest.join(', ')}`,
     }
   }

@@ -48,7 +48,7 @@ const reasons: Readonly<Record<string, string>> = {
 }
 
 const fixes: Readonly<Record<string, string>> = {
-  EMFILE: 'ulimit -n 4096, and start podfs again if it does not end by itself',
+  EMFILE: 'ulimit -n 65536 before podfs is started',
   ENFILE: 'sudo sysctl fs.file-max=1000000',
 }
 

@@ -75,7 +75,7 @@ export class ManifestFile {
       case 'content':
         onFindings('file', [])
         onBack()
-        this.#onContent(event.bytes.toString())
+        this.#onContent(event.bytes)
         return
       case 'large': {
         this.#known = true
@@ -103,9 +103,9 @@ export class ManifestFile {
     }
   }
 
-  #onContent(text: string): void {
+  #onContent(bytes: Buffer): void {
     const { path } = this
-    this.#manifest = readManifest(text, path, this.#options)
+    this.#manifest = readManifest(bytes, path, this.#options)
     const { objects, findings, parsed } = this.#manifest
     if (!parsed) return
     const all = withMissing(objects, this.#objects)

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { lstat, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { text as readText } from 'node:stream/consumers'
+import { buffer as readBytes } from 'node:stream/consumers'
 import type { DecodeOptions } from '../api/decode/decode-object.ts'
 import type { KubeObject } from '../api/types.ts'
 import type { Hint } from './directory-watch.ts'
@@ -126,15 +126,15 @@ export class ManifestFiles implements Source {
   }
 
   async #readStdin(): Promise<void> {
-    const text = await readText(this.#options.stdin ?? process.stdin)
-    this.#take('stdin', readManifest(text, 'stdin', this.#options))
+    const bytes = await readBytes(this.#options.stdin ?? process.stdin)
+    this.#take('stdin', readManifest(bytes, 'stdin', this.#options))
   }
 
   async #readFile(path: string): Promise<void> {
     const bytes = await readFile(path).catch((error: unknown) => {
       throw unreadable(path, error)
     })
-    this.#take(path, readManifest(bytes.toString(), path, this.#options))
+    this.#take(path, readManifest(bytes, path, this.#options))
   }
 
   /** Of what will not be watched: believed as it is. */

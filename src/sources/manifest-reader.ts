@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { basename, dirname } from 'node:path'
 import { LineCounter, parseAllDocuments, type Document } from 'yaml'
 import {
@@ -23,14 +24,17 @@ export interface Manifest {
 }
 
 /**
- * Reads the text of a manifest file: YAML or JSON, several documents, Lists. Everything
- * wrong is a finding with its line and column; nothing is thrown.
+ * Reads a manifest file, its bytes or its text: YAML or JSON, several documents, Lists.
+ * Everything wrong is a finding with its line and column; nothing is thrown.
  */
 export function readManifest(
-  text: string,
+  content: Buffer | string,
   path: string,
   options: DecodeOptions,
 ): Manifest {
+  if (typeof content !== 'string' && !isUtf8(content))
+    return broken([notUtf8(content, path)])
+  const text = content.toString()
   const lines = new LineCounter()
   const toPosition = positionsIn(path, lines)
   try {
@@ -42,6 +46,19 @@ export function readManifest(
       rejection(toPosition(0), `podfs cannot read this file: ${words}`),
     ])
   }
+}
+
+/** What is read in spite of it would be other bytes than the file has. */
+function notUtf8(bytes: Buffer, path: string): Finding {
+  const lines = bytes.toString('latin1').split('\n')
+  const line = lines.findIndex(each => !isUtf8(Buffer.from(each, 'latin1')))
+  const text = Buffer.from(lines[line] ?? '', 'latin1').toString()
+  const position = {
+    path,
+    line: line + 1,
+    column: Math.max(text.indexOf('\uFFFD'), 0) + 1,
+  }
+  return rejection(position, 'not YAML: the text is not UTF-8')
 }
 
 function readDocuments(

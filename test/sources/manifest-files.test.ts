@@ -428,7 +428,9 @@ t.test(
 )
 
 t.test('standard input is read to its end', async t => {
-  const live = await follow(t, ['-'], { stdin: Readable.from([yaml('v')]) })
+  const live = await follow(t, ['-'], {
+    stdin: Readable.from([Buffer.from(yaml('v'))]),
+  })
   t.equal(live.value('cm'), 'v')
 })
 
