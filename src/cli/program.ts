@@ -62,7 +62,7 @@ async function dispatch(context: Context, version: string): Promise<number> {
   const helpWanted = args.includes('--help') || args.includes('-h')
   if (helpWanted || command === undefined || 'commands' in command) {
     if (!helpWanted && args.length > 0)
-      throw new Failure('usage', `unknown flag ${args[0]}`, {
+      throw new Failure('usage', `unknown flag ${args[0]?.split('=')[0]}`, {
         fix: `${['podfs', ...words].join(' ')} --help`,
       })
     const stream = helpWanted ? context.stdout : context.stderr

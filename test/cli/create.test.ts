@@ -59,8 +59,8 @@ t.test('what was mistyped is named, and never a value', async t => {
         'error: unknown command "create secret genric"\n  did you mean podfs create secret generic?\n',
     },
     {
-      args: ['create', '--save', 'x'],
-      stderr: 'error: unknown flag --save\n  podfs create --help\n',
+      args: ['create', '--from-literal=password=hunter2', 'secret'],
+      stderr: 'error: unknown flag --from-literal\n  podfs create --help\n',
     },
     {
       args: [...generic, '--from-litral=password=hunter2'],

@@ -30,7 +30,7 @@ async function inItsDirectory<T>(
 ): Promise<T> {
   const cwd = mkdtempSync(path.join(tmpdir(), 'podfs-create-'))
   try {
-    cpSync(pems, cwd, { recursive: true })
+    if (kase.args.includes('tls')) cpSync(pems, cwd, { recursive: true })
     for (const [name, content] of Object.entries(kase.files ?? {})) {
       const file = path.join(cwd, name)
       mkdirSync(path.dirname(file), { recursive: true })

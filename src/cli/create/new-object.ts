@@ -39,7 +39,10 @@ export abstract class NewObject {
     this.data.set(key, value)
   }
 
-  abstract invalidKey(key: string, problems: readonly string[]): string
+  protected abstract invalidKey(
+    key: string,
+    problems: readonly string[],
+  ): string
   protected abstract duplicateKey(key: string): string
   /** What a source that is not `key=value` is called: it may be a Secret's value. */
   abstract showLiteral(source: string, position: number): string
@@ -106,7 +109,7 @@ export abstract class NewObject {
 export class NewConfigMap extends NewObject {
   readonly kind = 'ConfigMap'
 
-  invalidKey(key: string, problems: readonly string[]): string {
+  protected invalidKey(key: string, problems: readonly string[]): string {
     return `${goQuote(key)} is not a valid key name for a ConfigMap: ${problems.join(',')}`
   }
 
@@ -158,7 +161,7 @@ export class NewSecret extends NewObject {
     this.#type = type
   }
 
-  invalidKey(key: string, problems: readonly string[]): string {
+  protected invalidKey(key: string, problems: readonly string[]): string {
     return `${goQuote(key)} is not valid key name for a Secret ${problems.join(';')}`
   }
 
