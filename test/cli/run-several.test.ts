@@ -231,7 +231,7 @@ spec:
   t.equal(stdout, '')
   t.equal(
     stderr,
-    `error: stdin:20:29: Deployment default/cache: spec.template.spec.containers[0].image: no program of this machine is known for the image "registry:5000/team/node:20@sha256:abc"
+    `error: stdin:21:30: Deployment default/cache: spec.template.spec.containers[0].image: no program of this machine is known for the image "registry:5000/team/node:20@sha256:abc"
   --image 'registry:5000/team/node:20@sha256:abc=node'
 error: an image is unknown; nothing was started
 `,

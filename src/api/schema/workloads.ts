@@ -36,8 +36,8 @@ const template = supported(one(podTemplate), { required: true })
 const selector = supported(one(labelSelector), { required: true })
 
 const replicas = emulated('int32', onePod)
-const minReadySeconds = ignored('int32', 'nothing waits for the Pod')
-const revisionHistoryLimit = ignored('int32', noHistory)
+const minReadySeconds = emulated('int32', 'nothing waits for the Pod')
+const revisionHistoryLimit = emulated('int32', noHistory)
 
 function rollout(types: readonly string[], details: StructSpec): FieldSpec {
   return emulated(
@@ -95,8 +95,8 @@ const deploymentSpec = struct('DeploymentSpec', {
   ),
   minReadySeconds,
   revisionHistoryLimit,
-  paused: ignored('boolean', 'a change is applied at once'),
-  progressDeadlineSeconds: ignored('int32', 'nothing waits for the Pod'),
+  paused: emulated('boolean', 'a change is applied at once'),
+  progressDeadlineSeconds: emulated('int32', 'nothing waits for the Pod'),
 })
 
 const statefulSetSpec = struct('StatefulSetSpec', {
@@ -108,7 +108,7 @@ const statefulSetSpec = struct('StatefulSetSpec', {
   serviceName: supported('string', {
     reason: "the Pod's subdomain; there is no Service",
   }),
-  podManagementPolicy: ignored({ enum: ['OrderedReady', 'Parallel'] }, onePod),
+  podManagementPolicy: emulated({ enum: ['OrderedReady', 'Parallel'] }, onePod),
   updateStrategy: rollout(
     ['RollingUpdate', 'OnDelete'],
     struct('RollingUpdateStatefulSet', {
@@ -118,7 +118,7 @@ const statefulSetSpec = struct('StatefulSetSpec', {
   ),
   revisionHistoryLimit,
   minReadySeconds,
-  persistentVolumeClaimRetentionPolicy: ignored(
+  persistentVolumeClaimRetentionPolicy: emulated(
     one(
       struct('StatefulSetPersistentVolumeClaimRetentionPolicy', {
         whenDeleted: supported('string'),
@@ -185,7 +185,7 @@ const jobSpec = struct('JobSpec', {
     'int32',
     'what has finished is gone at once',
   ),
-  suspend: ignored('boolean', 'whoever runs it here wants it to run'),
+  suspend: emulated('boolean', 'podfs runs it all the same'),
   podReplacementPolicy: ignored('string', once),
   managedBy: ignored('string', 'podfs runs it whoever manages it elsewhere'),
 })
@@ -195,12 +195,12 @@ const cronJobSpec = struct('CronJobSpec', {
     required: true,
   }),
   timeZone: emulated('string', 'podfs runs the job once, and at once'),
-  startingDeadlineSeconds: ignored('int64', 'the job runs at once'),
-  concurrencyPolicy: ignored(
+  startingDeadlineSeconds: emulated('int64', 'the job runs at once'),
+  concurrencyPolicy: emulated(
     { enum: ['Allow', 'Forbid', 'Replace'] },
     'the job runs once',
   ),
-  suspend: ignored('boolean', 'whoever runs it here wants it to run'),
+  suspend: emulated('boolean', 'podfs runs it all the same'),
   jobTemplate: supported(
     one(
       struct('JobTemplateSpec', {
@@ -210,8 +210,8 @@ const cronJobSpec = struct('CronJobSpec', {
     ),
     { required: true },
   ),
-  successfulJobsHistoryLimit: ignored('int32', noHistory),
-  failedJobsHistoryLimit: ignored('int32', noHistory),
+  successfulJobsHistoryLimit: emulated('int32', noHistory),
+  failedJobsHistoryLimit: emulated('int32', noHistory),
 })
 
 export interface WorkloadSpec {
