@@ -44,8 +44,8 @@ function holds(
     case 'Gt':
       return isInteger(value) && BigInt(value) > BigInt(values[0] ?? 0)
     case 'Lt':
-      return isInteger(value) && BigInt(value) < BigInt(values[0] ?? 0)
   }
+  return isInteger(value) && BigInt(value) < BigInt(values[0] ?? 0)
 }
 
 function isInteger(text: string | undefined): text is string {

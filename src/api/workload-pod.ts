@@ -63,8 +63,8 @@ export function podOfWorkload(object: WorkloadObject): PodParts {
     case 'Deployment':
     case 'DaemonSet':
     case 'ReplicaSet':
-      return pod
   }
+  return pod
 }
 
 /** pkg/controller/statefulset/stateful_set_utils.go: initIdentity, updateStorage. */

@@ -111,11 +111,14 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   signals.on('signal', terminate)
   // A Ctrl-C during the start counts, too.
   if (signalled !== undefined) terminate()
-  const outcomes = await session.finished.finally(async () => {
+  let outcomes
+  try {
+    outcomes = await session.finished
+  } finally {
     countdown.stop()
     await session.close()
     stopListening()
-  })
+  }
   if (signalled !== undefined) return exitCodeOfSignal(signalled)
   const failed = outcomes.filter(
     ({ status, deleted }) => status.phase !== 'Succeeded' && !deleted,

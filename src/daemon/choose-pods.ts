@@ -70,8 +70,8 @@ export function isChosen(choice: PodChoice, pod: Pod): boolean {
       return selectorMatches(choice.selector, pod.metadata.labels)
     case 'only':
     case 'named':
-      return false
   }
+  return false
 }
 
 /** At least one. Throws a usage Failure that lists what there is. */
@@ -97,14 +97,13 @@ export function choosePods(
       const chosen = choice.names.map(name => namedPod(pods, namespace, name))
       return [...new Set(chosen)]
     }
-    case 'only': {
-      const [only, ...others] = pods
-      if (only !== undefined && others.length === 0) return [only]
-      throw new Failure('usage', `there are ${pods.length} Pods in the input`, {
-        fix: `name one of them: ${namesOf(pods)}`,
-      })
-    }
+    case 'only':
   }
+  const [only, ...others] = pods
+  if (only !== undefined && others.length === 0) return [only]
+  throw new Failure('usage', `there are ${pods.length} Pods in the input`, {
+    fix: `name one of them: ${namesOf(pods)}`,
+  })
 }
 
 /** One Pod: that of the name, or the only one there is. Throws a usage Failure. */
