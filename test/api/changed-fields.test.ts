@@ -1,5 +1,9 @@
 import t from 'tap'
-import { changedFields } from '../../src/api/changed-fields.ts'
+import {
+  changedFields,
+  restartingFields,
+} from '../../src/api/changed-fields.ts'
+import type { Pod, WorkloadKind } from '../../src/api/types.ts'
 import { makePod } from '../helpers/make-objects.ts'
 
 t.test('names the deepest field in which two specs differ', async t => {
@@ -36,3 +40,37 @@ t.test('names the deepest field in which two specs differ', async t => {
     ['spec.containers[0].resources.limits.cpu'],
   )
 })
+
+t.test(
+  'labels and annotations restart where a controller rolls out',
+  async t => {
+    const ofKind = (kind: WorkloadKind | undefined, options = {}): Pod => ({
+      ...makePod(options),
+      ...(kind && {
+        workload: { kind, name: 'w', templatePath: 'spec.template' },
+      }),
+    })
+    const changes = {
+      labels: { tier: 'new' },
+      annotations: { 'checksum/config': '2' },
+      spec: { hostNetwork: true },
+    }
+    const metadata = [
+      'spec.template.metadata.labels.tier',
+      'spec.template.metadata.annotations.checksum/config',
+    ]
+    for (const kind of ['Deployment', 'StatefulSet', 'DaemonSet'] as const)
+      t.strictSame(restartingFields(ofKind(kind), ofKind(kind, changes)), [
+        'spec.template.spec.hostNetwork',
+        ...metadata,
+      ])
+    for (const kind of ['Job', 'ReplicaSet'] as const)
+      t.strictSame(restartingFields(ofKind(kind), ofKind(kind, changes)), [
+        'spec.template.spec.hostNetwork',
+      ])
+    t.strictSame(
+      restartingFields(ofKind(undefined), ofKind(undefined, changes)),
+      ['spec.hostNetwork'],
+    )
+  },
+)

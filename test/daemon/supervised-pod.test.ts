@@ -1,0 +1,258 @@
+import t from 'tap'
+import type { Pod } from '../../src/api/types.ts'
+import type { PodSession } from '../../src/daemon/pod-session.ts'
+import { SupervisedPod } from '../../src/daemon/supervised-pod.ts'
+import type { PodStatus } from '../../src/runner/pod-status.ts'
+import { makePod } from '../helpers/make-objects.ts'
+
+/*
+ * What a change means at each moment of a Pod's life. The runs themselves are stand-ins that
+ * write down what is asked of them and end when the test says so.
+ */
+
+const version = (hostname: string, labels = {}): Pod =>
+  makePod({ labels, spec: { hostname } })
+
+function supervise(options: { recreate?: boolean; unknown?: string } = {}) {
+  const log: string[] = []
+  let finish: (phase: string) => void = () => undefined
+  let startable = 0
+  let mayStart: Promise<void> = Promise.resolve()
+  const supervised = new SupervisedPod({
+    recreate: options.recreate ?? true,
+    notice: text => log.push(text.replace('Pod default/pod', 'it')),
+    startable: pod => {
+      startable += 1
+      return pod.spec.hostname !== options.unknown
+    },
+    onIdle: () => log.push('idle'),
+    onError: error => log.push(String(error)),
+    start: async (pod): Promise<PodSession> => {
+      await mayStart
+      const name = pod.spec.hostname
+      log.push(`start ${name}`)
+      const finished = new Promise<PodStatus>(resolve => {
+        finish = phase => resolve({ phase } as PodStatus)
+      })
+      return {
+        pod,
+        finished,
+        update: ({ metadata }) =>
+          log.push(`update ${[...metadata.labels.values()].join()}`),
+        wake: () => log.push('wake'),
+        terminate: grace => log.push(`terminate ${name} ${grace ?? ''}`.trim()),
+        close: async () => void log.push(`close ${name}`),
+      }
+    },
+  })
+  return {
+    supervised,
+    log,
+    startableCalls: () => startable,
+    /** What runs has ended; everything that follows of it has happened. */
+    end: async (phase = 'Succeeded') => {
+      finish(phase)
+      await settle()
+    },
+    holdStart: () => {
+      let go: () => void = () => undefined
+      mayStart = new Promise(resolve => (go = resolve))
+      return async () => {
+        go()
+        await settle()
+      }
+    },
+  }
+}
+
+const settle = () => new Promise<void>(resolve => setImmediate(resolve))
+
+t.test('a change ends the old one, then starts the new one', async t => {
+  const { supervised, log, end } = supervise()
+  supervised.want(version('one'))
+  await settle()
+  supervised.want(version('two'))
+  t.notOk(supervised.idle)
+  await end()
+  await end('Failed')
+  t.strictSame(log, [
+    'start one',
+    'it changed (spec.hostname): restarting it',
+    'terminate one',
+    'close one',
+    'start two',
+    'close two',
+    'idle',
+  ])
+  t.match(supervised.outcome, { status: { phase: 'Failed' }, deleted: false })
+})
+
+t.test('of several changes during the termination the last counts', async t => {
+  const { supervised, log, end } = supervise({ unknown: 'bad' })
+  supervised.want(version('one'))
+  await settle()
+  for (const name of ['two', 'three', 'four', 'bad'])
+    supervised.want(version(name))
+  await end()
+  t.strictSame(log, [
+    'start one',
+    'it changed (spec.hostname): restarting it',
+    'terminate one',
+    'close one',
+    'start four',
+  ])
+})
+
+t.test(
+  'back to what it was during the termination: it starts again',
+  async t => {
+    const { supervised, log, end } = supervise()
+    supervised.want(version('one'))
+    await settle()
+    supervised.want(version('two'))
+    supervised.want(version('one'))
+    await end()
+    t.equal(log.at(-1), 'start one')
+  },
+)
+
+t.test('a change while it is being started', async t => {
+  const { supervised, log, end, holdStart } = supervise()
+  const go = holdStart()
+  supervised.want(version('one'))
+  supervised.want(version('two'))
+  await go()
+  await end()
+  t.strictSame(log, [
+    'start one',
+    'it changed (spec.hostname): restarting it',
+    'terminate one',
+    'close one',
+    'start two',
+  ])
+})
+
+t.test('labels are live; nothing is restarted', async t => {
+  const { supervised, log } = supervise()
+  supervised.want(version('one'))
+  await settle()
+  supervised.want(version('one', { a: 'b' }))
+  supervised.wake()
+  t.strictSame(log, ['start one', 'update b', 'wake'])
+})
+
+t.test('what cannot be started leaves the old one alone', async t => {
+  const { supervised, log, end, startableCalls } = supervise({ unknown: 'bad' })
+  supervised.want(version('bad'))
+  t.ok(supervised.idle)
+  t.equal(supervised.outcome, undefined)
+  supervised.want(version('one'))
+  await settle()
+  const before = startableCalls()
+  supervised.want(version('bad'))
+  t.equal(startableCalls(), before + 1, 'told once')
+  await end()
+  t.strictSame(log, ['start one', 'close one', 'idle'])
+})
+
+t.test('gone from the files, and back', async t => {
+  const { supervised, log, end } = supervise()
+  supervised.want(version('one'))
+  await settle()
+  supervised.drop('is gone')
+  supervised.drop('is gone')
+  await end('Failed')
+  t.match(supervised.outcome, { deleted: true })
+  supervised.want(version('one'))
+  await settle()
+  supervised.drop('is gone')
+  supervised.want(version('one'))
+  await end()
+  t.strictSame(log, [
+    'start one',
+    'it is gone: ending it',
+    'terminate one',
+    'close one',
+    'idle',
+    'it has changed: starting it again',
+    'start one',
+    'it is gone: ending it',
+    'terminate one',
+    'close one',
+    'start one',
+  ])
+})
+
+t.test('gone while it is being started', async t => {
+  const { supervised, log, end, holdStart } = supervise()
+  const go = holdStart()
+  supervised.want(version('one'))
+  supervised.drop('is gone')
+  await go()
+  await end()
+  t.strictSame(log, [
+    'it is gone: ending it',
+    'start one',
+    'terminate one',
+    'close one',
+    'idle',
+  ])
+  t.match(supervised.outcome, { deleted: true })
+})
+
+t.test(
+  'what has ended by itself starts again only when it is another one',
+  async t => {
+    const { supervised, log, end } = supervise()
+    supervised.want(version('one'))
+    await settle()
+    await end()
+    supervised.want(version('one', { a: 'b' }))
+    t.ok(supervised.idle)
+    supervised.want(version('two'))
+    await settle()
+    t.equal(log.at(-1), 'start two')
+  },
+)
+
+t.test('Ctrl-C is the last word', async t => {
+  for (const moment of ['starting', 'running', 'restarting']) {
+    const { supervised, log, end, holdStart } = supervise()
+    const go = moment === 'starting' ? holdStart() : settle
+    supervised.want(version('one'))
+    if (moment !== 'starting') await settle()
+    if (moment === 'restarting') supervised.want(version('two'))
+    supervised.stop()
+    supervised.stop(0)
+    supervised.want(version('three'))
+    supervised.drop('is gone')
+    await go()
+    await end()
+    t.ok(supervised.idle)
+    t.equal(log.at(-1), 'idle')
+    t.ok(log.includes('terminate one 0'), log.join('\n'))
+    t.notMatch(log.join(), /start (two|three)|gone/)
+  }
+})
+
+t.test('--no-recreate only tells', async t => {
+  const { supervised, log, end } = supervise({ recreate: false })
+  supervised.want(version('one'))
+  await settle()
+  supervised.want(version('two', { a: 'b' }))
+  supervised.want(version('two', { a: 'c' }))
+  supervised.want(version('one'))
+  await end()
+  supervised.want(version('three'))
+  t.ok(supervised.idle)
+  t.strictSame(log, [
+    'start one',
+    'it: spec.hostname changed: end podfs and run it again to apply that',
+    'update b',
+    'update c',
+    'it: the file is again what runs',
+    'update ',
+    'close one',
+    'idle',
+  ])
+})
