@@ -1,7 +1,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
-import { podfs, podfsMounts, startPodfs } from '../helpers/podfs.ts'
+import { podfsMounts, startPodfs } from '../helpers/podfs.ts'
 
 /*
  * The files of a running Pod change. Each script prints what the test waits for; nothing here
@@ -123,78 +123,6 @@ t.test('a mistake, or an unknown image: the old one keeps running', async t => {
   await run.saw(/bye from one\nc \| hello from three/)
 })
 
-t.test(
-  'what a Secret or ConfigMap under a new name brings with it',
-  async t => {
-    const manifest = (hash: string) => `apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-      - name: c
-        image: busybox
-        command: [sh, -c, 'cat /etc/app/key; ${script('it')}']
-        volumeMounts: [{name: config, mountPath: /etc/app}]
-      volumes: [{name: config, configMap: {name: app-${hash}}}]
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: app-${hash}}
-data: {key: "value ${hash}\\n"}
-`
-    const dir = t.testdir({ 'all.yaml': manifest('aaa') })
-    const run = startPodfs(t, ['run', '-f', dir])
-    await run.saw(/^c \| value aaa\nc \| hello/m)
-    for (const hash of ['bbb', 'ccc']) {
-      await save(path.join(dir, 'all.yaml'), manifest(hash))
-      await run.saw(
-        new RegExp(
-          `^c \\| bye from it\nc \\| value ${hash}\nc \\| hello from it`,
-          'm',
-        ),
-      )
-    }
-    t.notMatch(run.stderr(), /^error/m, 'nobody missed the old one')
-    t.match(
-      run.stderr(),
-      /^podfs: Deployment default\/web changed \(spec\.template\.spec\.volumes\[0\]\.configMap\.name\): restarting its Pod$/m,
-    )
-  },
-)
-
-t.test(
-  'where a controller rolls out, metadata of the template restart, too',
-  async t => {
-    const manifest = (sum: string) => `apiVersion: apps/v1
-kind: StatefulSet
-metadata: {name: db}
-spec:
-  serviceName: db
-  selector: {matchLabels: {app: db}}
-  template:
-    metadata: {labels: {app: db}, annotations: {checksum/config: "${sum}"}}
-    spec:
-      containers:
-      - {name: c, image: busybox, command: [sh, -c, 'tail -n 1 /etc/hosts; ${script('it')}']}
-`
-    const dir = t.testdir({ 'db.yaml': manifest('1') })
-    const run = startPodfs(t, ['run', '-f', dir])
-    await run.saw(
-      /^c \| \S+\tdb-0\.db\.default\.svc\.cluster\.local\tdb-0\nc \| hello/m,
-    )
-    await save(path.join(dir, 'db.yaml'), manifest('2'))
-    await run.saw(/hello from it[^]*hello from it/)
-    t.match(
-      run.stderr(),
-      /\(spec\.template\.metadata\.annotations\.checksum\/config\)/,
-    )
-  },
-)
-
 t.test('Ctrl-C during a restart ends podfs', async t => {
   const dir = t.testdir({ 'pod.yaml': pod('one').replace('exit 0', ': ') })
   const file = path.join(dir, 'pod.yaml')
@@ -209,14 +137,4 @@ t.test('Ctrl-C during a restart ends podfs', async t => {
   t.equal(code, 130)
   t.notMatch(stdout, /hello from two/)
   t.strictSame(podfsMounts(), [])
-})
-
-t.test('--no-recreate and a deletion', async t => {
-  const { code } = await podfs(t, ['run', '-f', '-', '--no-recreate'], {
-    input: pod('x', 'restartPolicy: Never').replace(
-      /command:.*/,
-      'command: ["true"]',
-    ),
-  })
-  t.equal(code, 0)
 })
