@@ -19,7 +19,7 @@ import { volumeProvider } from './container-volumes.ts'
 import { outputSource } from './output-labels.ts'
 import type { PodAddresses } from './pod-addresses.ts'
 import { restartTeller } from './pod-notices.ts'
-import type { SessionDirectory } from './runtime-directory.ts'
+import { removeUnmounted, type SessionDirectory } from './runtime-directory.ts'
 import type { SessionOptions } from './session.ts'
 
 /** What all Pods of one `podfs run` share. */
@@ -65,7 +65,7 @@ export async function startPodSession(
   const cleanup = new Cleanup(logger)
   const directory = path.join(session.directory, 'pods', id)
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  cleanup.add('directory', () => rm(directory, { recursive: true }))
+  cleanup.add('directory', () => removeUnmounted(directory))
   const podIP = pod.spec.hostNetwork
     ? node.ip
     : await context.addresses.claim(pod)

@@ -5,8 +5,9 @@ import { startPodfs } from '../helpers/podfs.ts'
 
 /* A workload's template changes while its Pod runs. */
 
+// Its end outlasts the time after which a file's missing objects are believed to be gone.
 const script =
-  'trap "echo bye; exit 0" TERM; echo hello; while :; do sleep 0.05; done'
+  'trap "echo bye; sleep 0.6; exit 0" TERM; echo hello; while :; do sleep 0.05; done'
 
 async function save(file: string, text: string): Promise<void> {
   await writeFile(`${file}.new`, text)
