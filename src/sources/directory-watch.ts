@@ -1,17 +1,21 @@
-import { watch } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { watch } from 'chokidar'
 
 /**
- * The one place that asks the kernel to be told, and for one thing only: that something
- * happened to a name in a directory. What happened, the file system says (followed-file.ts).
+ * The one place that uses chokidar, and for one thing only: to hear that something happened
+ * to a name in a directory. What happened, the file system says (followed-file.ts).
  *
  * Directories are watched, never files. A directory watch survives each swap of a file in it
  * (rename saves, `..data`), costs one inotify watch for any number of files, and is ready
  * before the first file appears.
  *
- * `fs.watch` and not a library above it: of chokidar only the raw events could be used (its
- * own are throttled, and come after a stat), and for each burst of them it read the whole
- * directory again.
+ * chokidar keeps one inotify watch for each path in the process, and of two users of it
+ * neither gets a new one when the path means another directory. So there is one watcher for
+ * each directory in the whole process, shared by all listeners, and renewed for all of them
+ * when the directory has been replaced.
+ *
+ * Its `raw` events are used, and not `add` or `change`: those are throttled, and come after a
+ * stat of its own.
  */
 
 /** As inotify says it: a name came or went (`rename`), or its content or mode changed. */
@@ -20,11 +24,21 @@ export type Hint = 'rename' | 'change'
 /** `name` is null when anything in the directory may have changed. */
 export type DirectoryListener = (name: string | null, hint: Hint) => void
 
+interface Watched {
+  readonly identity: string
+  readonly ready: Promise<void>
+  /** Also lets those go on who wait until it is ready. */
+  readonly shut: () => void
+  readonly listeners: Set<DirectoryListener>
+}
+
 export interface DirectoryWatch {
   /** Which directory is watched: another one means that it was replaced. */
   readonly identity: string
   close(): void
 }
+
+const watchedDirectories = new Map<string, Watched>()
 
 /**
  * The directory's identity, or undefined when it is not there. The time of its birth, too: a
@@ -52,13 +66,63 @@ export async function watchDirectory(
 ): Promise<DirectoryWatch> {
   // Before the watch: replaced in between, it seems stale, and is renewed at the next look.
   const identity = (await directoryIdentity(directory)) ?? ''
-  const watcher = watch(directory, (event, name) =>
-    listener(
-      name === null || name === '' ? null : name,
-      event === 'change' ? 'change' : 'rename',
-    ),
-  )
-  // A directory that goes away ends its watch; the next look finds another one, or none.
-  watcher.on('error', () => watcher.close())
-  return { identity, close: () => watcher.close() }
+  const existing = watchedDirectories.get(directory)
+  let entry = existing
+  if (existing === undefined || existing.identity !== identity) {
+    entry = open(directory, identity, existing?.listeners ?? new Set())
+    watchedDirectories.set(directory, entry)
+    existing?.shut()
+  }
+  const { listeners, ready } = entry as Watched
+  // A wrapper, so that the same function may listen twice.
+  const own: DirectoryListener = (name, hint) => listener(name, hint)
+  listeners.add(own)
+  const close = () => {
+    listeners.delete(own)
+    const current = watchedDirectories.get(directory)
+    if (current?.listeners === listeners && listeners.size === 0) {
+      watchedDirectories.delete(directory)
+      current.shut()
+    }
+  }
+  try {
+    await ready
+  } catch (error) {
+    close()
+    throw error
+  }
+  return { identity, close }
+}
+
+function open(
+  directory: string,
+  identity: string,
+  listeners: Set<DirectoryListener>,
+): Watched {
+  const watcher = watch(directory, {
+    depth: 0,
+    ignoreInitial: true,
+    followSymlinks: false,
+    // Nothing but the directory itself: its raw events name the files.
+    ignored: path => path !== directory,
+  })
+  watcher.on('raw', (event, name: unknown) => {
+    const hint = event === 'change' ? 'change' : 'rename'
+    const text = typeof name === 'string' && name !== '' ? name : null
+    for (const listener of listeners) listener(text, hint)
+  })
+  let shut = () => undefined as void
+  const ready = new Promise<void>((resolve, reject) => {
+    shut = () => {
+      // chokidar says no `ready` after this.
+      resolve()
+      void watcher.close()
+    }
+    watcher.once('ready', () => resolve())
+    // chokidar says `error` first and `ready` nevertheless.
+    watcher.on('error', reject)
+  })
+  // Whoever opens it awaits it; this only keeps a second listener's error from being lost.
+  ready.catch(() => undefined)
+  return { identity, ready, shut, listeners }
 }
