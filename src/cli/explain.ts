@@ -19,7 +19,7 @@ export const explainCommand: Command = {
   name: 'explain',
   summary: 'a field: its type, its default, and what podfs does with it',
   usage: ['explain FIELD.PATH [--recursive] [-o json]'],
-  description: `FIELD.PATH begins with a kind (pod, configmap, secret); indices may stand in it.`,
+  description: `FIELD.PATH begins with a kind (pod, configmap, secret, deployment, ...); indices may stand in it.`,
   examples: [
     {
       comment: 'what podfs does with probes',
@@ -71,8 +71,8 @@ function asText(
   recursive: boolean,
   descriptions: Descriptions,
 ): string {
-  const { kind, name, field } = found
-  const lines = [`KIND:     ${kind}`, 'VERSION:  v1']
+  const { kind, apiVersion, name, field } = found
+  const lines = [`KIND:     ${kind}`, `VERSION:  ${apiVersion}`]
   if (name !== undefined) {
     lines.push(`FIELD:    ${name} <${typeWords(field.type)}>`)
     const fallback = defaultWords(name, field)
@@ -156,11 +156,11 @@ function asJson(
   depth: number,
   descriptions: Descriptions,
 ): unknown {
-  const { kind, path, field, treatment, reason } = found
+  const { kind, apiVersion, path, field, treatment, reason } = found
   const fields = depth > 0 ? fieldsOf(found) : []
   return {
     kind,
-    apiVersion: 'v1',
+    apiVersion,
     path,
     type: typeWords(field.type),
     required: field.required !== undefined,

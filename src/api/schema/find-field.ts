@@ -1,11 +1,15 @@
 import { nearest } from '../../util/edit-distance.ts'
 import type { Treatment } from '../report.ts'
-import type { ObjectKind } from '../types.ts'
+import type { ObjectKind, WorkloadKind } from '../types.ts'
 import { kinds } from './kinds.ts'
 import type { FieldSpec, FieldType, StructSpec } from './struct.ts'
+import { workloads } from './workloads.ts'
+
+type Kind = ObjectKind | WorkloadKind
 
 export interface FoundField {
-  readonly kind: ObjectKind
+  readonly kind: Kind
+  readonly apiVersion: string
   /** `pod.spec.containers`: kind and field names, without indices. */
   readonly path: string
   /** Absent for the kind itself. */
@@ -24,18 +28,35 @@ export interface UnknownField {
   readonly meant?: string
 }
 
-const aliases: ReadonlyMap<string, ObjectKind> = new Map([
-  ...(Object.keys(kinds) as ObjectKind[]).flatMap(kind => [
+const allKinds = Object.keys({ ...kinds, ...workloads }) as Kind[]
+
+const aliases: ReadonlyMap<string, Kind> = new Map([
+  ...allKinds.flatMap(kind => [
     [kind.toLowerCase(), kind] as const,
     [`${kind.toLowerCase()}s`, kind] as const,
   ]),
   ['po', 'Pod'],
   ['cm', 'ConfigMap'],
+  ['deploy', 'Deployment'],
+  ['sts', 'StatefulSet'],
+  ['ds', 'DaemonSet'],
+  ['rs', 'ReplicaSet'],
+  ['rc', 'ReplicationController'],
+  ['cj', 'CronJob'],
 ])
+
+function definitionOf(kind: Kind): {
+  readonly apiVersion: string
+  readonly struct: StructSpec
+} {
+  return kind in workloads
+    ? workloads[kind as WorkloadKind]
+    : { apiVersion: 'v1', struct: kinds[kind as ObjectKind] }
+}
 
 /**
  * Looks up `pod.spec.containers[0].image`: as kubectl explain does, and with indices. Without
- * a kind it must be a field of one kind only.
+ * a kind it must be a field of one kind only, of those that are no workloads.
  */
 export function findField(text: string): FoundField | UnknownField {
   const [first = '', ...rest] = text
@@ -59,7 +80,7 @@ export function findField(text: string): FoundField | UnknownField {
   }
   const meant = search('Pod', first) ?? nearest(first, aliases.keys())
   return {
-    message: `${text}: neither a kind that podfs knows (${Object.keys(kinds).join(', ')}) nor a field of one`,
+    message: `${text}: neither a kind that podfs knows (${allKinds.join(', ')}) nor a field of one`,
     ...(meant !== undefined && { meant: [meant, ...rest].join('.') }),
   }
 }
@@ -85,6 +106,7 @@ export function fieldOf(
   const { treatment, reason } = inherited ? parent : field
   return {
     kind: parent.kind,
+    apiVersion: parent.apiVersion,
     path: `${parent.path}.${name}`,
     name,
     field,
@@ -122,15 +144,14 @@ function rank(path: string): number {
   return /\.(init|ephemeral)Containers/.test(path) ? 1 : 0
 }
 
-function walk(
-  kind: ObjectKind,
-  names: readonly string[],
-): FoundField | UnknownField {
+function walk(kind: Kind, names: readonly string[]): FoundField | UnknownField {
+  const { apiVersion, struct } = definitionOf(kind)
   let found: FoundField = {
     kind,
+    apiVersion,
     path: kind.toLowerCase(),
     field: {
-      type: { struct: () => kinds[kind] },
+      type: { struct: () => struct },
       treatment: 'supported',
     },
     treatment: 'supported',
