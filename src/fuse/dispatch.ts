@@ -16,9 +16,9 @@ import { handlers } from './handlers.ts'
 import type { RecordedReply, ServerState } from './journal.ts'
 import {
   type MutationName,
+  type OperationName,
   operationNames,
   operations,
-  type QueryName,
 } from './operations.ts'
 import * as wire from './protocol.ts'
 import type { Time } from './protocol.ts'
@@ -27,17 +27,15 @@ import { Tree } from './tree.ts'
 /** Replies kept for resent requests. One thread serves, so one would do; a few are kept. */
 const RECENT_REPLIES = 8
 
-/** What is done with an operation, by opcode. */
+type Handler = (call: Call) => Buffer
+
+const handlerOf: Partial<Record<OperationName, Handler>> = handlers
+
+/** What is done with an operation, by opcode; without a handler it is ENOSYS or silent. */
 const served = operationNames.map(
   name =>
-    name && {
-      name,
-      kind: operations[name].kind,
-      handle: handlers[name as QueryName | MutationName] as Handler | undefined,
-    },
+    name && { name, kind: operations[name].kind, handle: handlerOf[name] },
 )
-
-type Handler = (call: Call) => Buffer
 
 export interface DispatcherSettings {
   /** false: OPEN is ENOSYS, and the kernel opens and closes without asking again. */
