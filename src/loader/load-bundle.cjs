@@ -12,15 +12,22 @@ const { readFileSync } = require('node:fs')
 const { Script } = require('node:vm')
 
 const filename = __filename.replace(/\.cjs$/, '.bundle.cjs')
-// esbuild writes ASCII, of which V8 makes a string without decoding it.
-const source = readFileSync(filename, 'latin1')
-let cachedData
-try {
-  cachedData = readFileSync(`${filename}.cache`)
-} catch {
-  // A build for another machine may do without.
+
+function readCodeCache() {
+  try {
+    return readFileSync(`${filename}.cache`)
+  } catch {
+    return undefined // a build for another machine may do without
+  }
 }
-// As in write-code-cache.cjs, to the letter.
-const wrapped = `(function (exports, require, module, __filename, __dirname) { ${source}\n})`
-const script = new Script(wrapped, { filename, cachedData })
-script.runInThisContext()(exports, require, module, filename, __dirname)
+
+function loadScript() {
+  // esbuild writes ASCII, of which V8 makes a string without decoding it.
+  const source = readFileSync(filename, 'latin1')
+  // As in write-code-cache.cjs, to the letter.
+  const wrapped = `(function (exports, require, module, __filename, __dirname) { ${source}\n})`
+  return new Script(wrapped, { filename, cachedData: readCodeCache() })
+}
+
+const run = loadScript().runInThisContext()
+run(exports, require, module, filename, __dirname)
