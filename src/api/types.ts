@@ -56,6 +56,12 @@ export interface ConfigMap extends ObjectBase {
   readonly immutable: boolean
 }
 
+export interface ServiceAccount extends ObjectBase {
+  readonly kind: 'ServiceAccount'
+  /** Whether Pods that do not say so themselves get its token (automount.ts). */
+  readonly automountServiceAccountToken?: boolean
+}
+
 export interface Pod extends ObjectBase {
   readonly kind: 'Pod'
   readonly spec: PodSpec
@@ -80,7 +86,7 @@ export interface Workload {
   readonly templatePath: string
 }
 
-export type KubeObject = Secret | ConfigMap | Pod
+export type KubeObject = Secret | ConfigMap | ServiceAccount | Pod
 export type ObjectKind = KubeObject['kind']
 
 export interface PodSpec {
@@ -96,6 +102,7 @@ export interface PodSpec {
   readonly subdomain?: string
   readonly setHostnameAsFQDN: boolean
   readonly serviceAccountName: string
+  readonly automountServiceAccountToken?: boolean
   readonly nodeName?: string
   readonly securityContext: PodSecurityContext
 }

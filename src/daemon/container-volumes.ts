@@ -1,8 +1,10 @@
 import path from 'node:path'
-import type { Pod, Volume } from '../api/types.ts'
+import type { NodeInfo, Pod, Volume } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import type { ContainerVolume } from '../runner/launch.ts'
+import type { Logger } from '../util/logger.ts'
 import { checkHostPath, createEmptyDir } from '../volumes/local-volumes.ts'
+import { emptyDirMemorySize } from '../volumes/memory-size.ts'
 import type { PodVolumes } from '../volumes/pod-volumes.ts'
 import type { Cleanup } from './cleanup.ts'
 
@@ -11,8 +13,11 @@ interface VolumeProviderOptions {
   readonly published: PodVolumes
   /** Where the published volumes can be bound from. */
   readonly publishedDirectory: string
-  /** For what is made for this Pod alone. */
-  readonly directory: string
+  /** For what is made for this Pod alone, and for mounts of its own. */
+  readonly diskDirectory: string
+  readonly mountDirectory: string
+  readonly node: NodeInfo
+  readonly logger: Logger
   readonly cleanup: Cleanup
 }
 
@@ -38,14 +43,9 @@ export function volumeProvider(
 
 async function provide(
   volume: Volume,
-  {
-    pod,
-    published,
-    publishedDirectory,
-    directory,
-    cleanup,
-  }: VolumeProviderOptions,
+  options: VolumeProviderOptions,
 ): Promise<ContainerVolume> {
+  const { pod, published, publishedDirectory, cleanup } = options
   if (isManagedVolume(volume)) {
     await published.published(volume.name)
     return {
@@ -61,9 +61,12 @@ async function provide(
       recursive: true,
     }
   const { fsGroup } = pod.spec.securityContext
-  const emptyDir = await createEmptyDir(volume.emptyDir ?? { medium: '' }, {
-    directory: path.join(directory, 'empty-dir'),
+  const source = volume.emptyDir ?? { medium: '' }
+  const { allocatable } = options.node
+  const emptyDir = await createEmptyDir(source, {
+    ...options,
     name: volume.name,
+    memorySize: emptyDirMemorySize(source, pod, allocatable),
     ...(fsGroup === undefined ? {} : { fsGroup }),
   })
   cleanup.add(`emptyDir ${volume.name}`, () => emptyDir.remove())

@@ -24,7 +24,7 @@ import {
 } from './runtime-directory.ts'
 import { unmountedByOthers } from './unmounted.ts'
 import { ServedVolumes } from './served-volumes.ts'
-import { lazyTokens, type SessionOptions } from './session.ts'
+import { lazyServiceAccounts, type SessionOptions } from './session.ts'
 
 /** Ends a podfs without its mount; also one that does not know of it. */
 export const takeoverSignal = 'SIGUSR2'
@@ -118,7 +118,7 @@ export async function mountVolumes(
         only,
         store,
         node,
-        tokens: lazyTokens(request),
+        ...lazyServiceAccounts(request),
         session,
         shown: shownVolume(request.target),
         open,

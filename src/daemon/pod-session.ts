@@ -32,6 +32,9 @@ export interface PodSessionContext extends SessionOptions {
   readonly addresses: PodAddresses
   readonly images: ImageMap
   readonly tokens: () => Promise<TokenManager>
+  readonly rootCertificate: () => Promise<string>
+  /** On the disk, for the emptyDirs of all Pods. */
+  readonly emptyDirs: string
   readonly lines: OutputLines
   readonly hostRoot: boolean
   readonly notice: (text: string) => void
@@ -112,7 +115,10 @@ export async function startPodSession(
       pod,
       published,
       publishedDirectory: path.join(session.directory, 'rw', id),
-      directory,
+      diskDirectory: path.join(context.emptyDirs, id),
+      mountDirectory: path.join(directory, 'memory'),
+      node,
+      logger,
       cleanup,
     }),
     hostsFile: path.join(directory, 'etc-hosts'),

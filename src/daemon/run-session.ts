@@ -1,3 +1,4 @@
+import { withServiceAccountVolume } from '../api/automount.ts'
 import { keyOf, type ObjectKey } from '../api/object-key.ts'
 import type { Pod } from '../api/types.ts'
 import {
@@ -14,6 +15,7 @@ import { Failure } from '../util/failure.ts'
 import { openBackend } from '../volumes/backend.ts'
 import { choosePods, isChosen, type PodChoice } from './choose-pods.ts'
 import { Cleanup } from './cleanup.ts'
+import { claimEmptyDirs } from './empty-dirs.ts'
 import { asFailure } from './failures.ts'
 import { imageFindings } from './image-findings.ts'
 import { thisNode } from './node-info.ts'
@@ -23,7 +25,11 @@ import { failureText, podName, sourceName } from './pod-notices.ts'
 import { startPodSession, type PodSessionContext } from './pod-session.ts'
 import { refuseChroot } from './refuse-chroot.ts'
 import { createSessionDirectory } from './runtime-directory.ts'
-import { lazyTokens, readManifests, type SessionOptions } from './session.ts'
+import {
+  lazyServiceAccounts,
+  readManifests,
+  type SessionOptions,
+} from './session.ts'
 import { SupervisedPod, type PodOutcome } from './supervised-pod.ts'
 
 export interface RunRequest extends SessionOptions {
@@ -74,9 +80,11 @@ async function start(
     ...settings.images,
     ...request.images.map(parseImageFlag),
   ])
-  const store = new Store()
+  const store = new Store({ admit: withServiceAccountVolume })
   const session = await createSessionDirectory(places.runtime, 'run')
   cleanup.add('run-time directory', () => session.remove())
+  const emptyDirs = await claimEmptyDirs(places, session.directory)
+  cleanup.add('emptyDirs', () => emptyDirs.remove())
   // Both take tens of milliseconds and neither needs the other.
   const [source, mount, node] = await allSettled([
     readManifests(request, store),
@@ -102,9 +110,10 @@ async function start(
     session,
     mount,
     node,
+    emptyDirs: emptyDirs.directory,
     addresses: new PodAddresses(places.runtime, session),
     images,
-    tokens: lazyTokens(request),
+    ...lazyServiceAccounts(request),
     lines: new OutputLines(request.onOutput),
   })
   cleanup.add('Pods', () => running.close())

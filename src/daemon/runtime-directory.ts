@@ -10,7 +10,6 @@ import {
 import path from 'node:path'
 import { mountsBelow } from '../fuse/mountinfo.ts'
 import { Failure } from '../util/failure.ts'
-import { removeAbandonedEmptyDirs } from '../volumes/local-volumes.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
 import {
   identityOf,
@@ -150,9 +149,6 @@ async function sweep(runtime: string): Promise<void> {
           await removeUnmounted(directory).catch(() => {})
       }),
   )
-  await removeAbandonedEmptyDirs(
-    async pid => identityOf(pid) !== undefined,
-  ).catch(() => {})
   // Logs of detached mounts (detach.ts) that ended badly, and had their time to be read.
   for (const name of await readdir(runtime)) {
     const pid = /^mount-(\d+)\.log$/.exec(name)?.[1]

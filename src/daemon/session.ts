@@ -4,6 +4,8 @@ import type { Settings } from '../config/settings.ts'
 import { ManifestFiles } from '../sources/manifest-files.ts'
 import type { Source } from '../sources/source.ts'
 import type { Store } from '../store/store.ts'
+import { publishKeySet } from '../tokens/key-set.ts'
+import { rootCertificate } from '../tokens/root-certificate.ts'
 import { loadSigningKey } from '../tokens/signing-key.ts'
 import { TokenIssuer } from '../tokens/token-issuer.ts'
 import { TokenManager } from '../tokens/token-manager.ts'
@@ -69,25 +71,34 @@ export function noSuch(
   })
 }
 
-/** Makes the token manager when it is first asked for, and only once. */
-export function lazyTokens(
-  options: SessionOptions,
-): () => Promise<TokenManager> {
-  let manager: Promise<TokenManager> | undefined
-  return () => {
-    manager ??= (async () => {
-      const key = await loadSigningKey(
-        path.join(options.places.state, 'service-account-key.pem'),
+/** What hangs on the signing key; made when it is first asked for, and only once. */
+export function lazyServiceAccounts(options: SessionOptions): {
+  tokens: () => Promise<TokenManager>
+  rootCertificate: () => Promise<string>
+} {
+  const { places, settings, clock, logger } = options
+  const key = once(() =>
+    loadSigningKey(path.join(places.state, 'service-account-key.pem')),
+  )
+  return {
+    tokens: once(async () => {
+      await publishKeySet(
+        await key(),
+        path.join(places.state, 'service-account-keys.json'),
       )
       return new TokenManager(
-        new TokenIssuer(key, options.settings.serviceAccountIssuer),
-        options.clock,
+        new TokenIssuer(await key(), settings.serviceAccountIssuer),
+        clock,
         {
-          onFailure: error =>
-            options.logger.error({ err: error }, 'token not renewed'),
+          onFailure: error => logger.error({ err: error }, 'token not renewed'),
         },
       )
-    })()
-    return manager
+    }),
+    rootCertificate: once(async () => rootCertificate(await key())),
   }
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => (made ??= make())
 }

@@ -5,13 +5,20 @@ import {
   type KeptMountOptions,
 } from './kept-mount.ts'
 
-/** A tmpfs instead of a file server. Nobody but this user can enter without allowOther. */
+/**
+ * A tmpfs that goes when podfs does, at DIRECTORY/rw. Nobody but this user can enter without
+ * allowOther. `size` in bytes; absent: half of the memory, as the kernel has it.
+ */
 export async function mountTmpfs(
-  options: KeptMountOptions,
+  options: KeptMountOptions & { readonly size?: bigint },
 ): Promise<KeptMount> {
+  const mode = `mode=${options.allowOther ? '755' : '700'}`
   return await startKeptMount(
     options,
-    ['tmpfs', `mode=${options.allowOther ? '755' : '700'}`],
+    [
+      'tmpfs',
+      options.size === undefined ? mode : `${mode},size=${options.size}`,
+    ],
     (_, said) =>
       new MountError(
         'MOUNT_FAILED',

@@ -116,11 +116,12 @@ async function containerMount(
     throw configError(`volume "${mount.name}" not found`)
   }
   const subPath = mountSubPath(mount, env)
+  const target =
+    subPath === undefined ? undefined : await resolveSubPath(volume, subPath)
   return {
-    source:
-      subPath === undefined
-        ? volume.path
-        : await resolveSubPath(volume, subPath),
+    source: target?.path ?? volume.path,
+    // Nobody can put something else into a managed volume.
+    ...(target && !volume.readOnly && { identity: target.identity }),
     mountPath: mount.mountPath,
     readOnly: mount.readOnly || volume.readOnly,
     recursive: volume.recursive,

@@ -1,9 +1,14 @@
-import { chmod, lstat, mkdir, realpath, stat } from 'node:fs/promises'
-import { isAbsolute, join, sep } from 'node:path'
+import { constants } from 'node:fs'
+import { mkdir, open, realpath, stat, type FileHandle } from 'node:fs/promises'
+import { isAbsolute, join, relative, sep } from 'node:path'
 
 import type { VolumeMount } from '../api/types.ts'
 import { configError } from './errors.ts'
 import { expandStrict } from './expansion.ts'
+import { fileIdentity } from './sandbox/file-identity.ts'
+
+/** open(2): a descriptor for the name alone, that needs no permission. Node has no name for it. */
+const O_PATH = 0o10000000
 
 /**
  * What a volumeMount's subPath or subPathExpr says, checked; undefined: the whole volume.
@@ -40,73 +45,118 @@ function expandSubPath(
   throw configError(`missing value for ${expanded.missing.join(', ')}`)
 }
 
+/** What a subPath names: a path without links, and which file or directory that is. */
+export interface SubPathTarget {
+  readonly path: string
+  readonly identity: string
+}
+
 /**
  * The host path that a subPath names now, symbolic links resolved: for a managed volume the
  * file of the current timestamped directory, which later updates do not change (kubernetes.md
  * 3.11). What is missing becomes a directory with the mode of the volume's root, unless the
  * volume is managed. Whatever links there are, the result lies inside the volume (C143 to
  * C146).
+ *
+ * Other containers write into the volume meanwhile, and could put a link in a directory's
+ * place. So nothing is looked at or made by its path: each step opens a name, without following
+ * it, in the directory that is open already (pkg/volume/util/subpath, doSafeOpen). Whoever
+ * mounts the path has to compare what came to be mounted with `identity`.
  */
 export async function resolveSubPath(
   volume: { readonly path: string; readonly readOnly: boolean },
   subPath: string,
-): Promise<string> {
+): Promise<SubPathTarget> {
   const root = await realpath(volume.path)
-  const { mode } = await stat(root)
-  let current = root
+  let inside = ''
   for (const name of subPath.split('/')) {
     if (name === '' || name === '.') continue
-    const next = join(current, name)
-    if (!(await exists(next))) {
-      if (volume.readOnly) {
-        throw configError(`subPath ${subPath}: no such file or directory`)
-      }
-      await makeDirectory(next, mode & 0o7777)
-    }
-    // Step by step, so that nothing is ever made behind a link that leads outside.
-    current = await resolveInside(root, next, subPath)
+    const next = join(inside, name)
+    const { isLink } = await lookInside(root, next, subPath, !volume.readOnly)
+    inside = isLink ? await targetInside(root, next, subPath) : next
   }
-  return current
+  const { identity } = await lookInside(root, inside, subPath, false)
+  return { path: join(root, inside), identity }
 }
 
-async function resolveInside(
+/** Of a path below `root` in which only the last name may be a link. */
+async function lookInside(
   root: string,
   path: string,
   subPath: string,
-): Promise<string> {
-  let resolved: string
+  make: boolean,
+): Promise<{ readonly isLink: boolean; readonly identity: string }> {
+  const names = path.split('/').filter(name => name !== '')
+  const { mode } = await stat(root)
+  let current = await open(root, O_PATH | constants.O_DIRECTORY)
   try {
-    resolved = await realpath(path)
-  } catch (error) {
+    for (const [i, name] of names.entries()) {
+      const child = `/proc/self/fd/${current.fd}/${name}`
+      const isLast = i === names.length - 1
+      const next = await openName(child).catch(async (error: unknown) => {
+        if (make && isLast && codeOf(error) === 'ENOENT') {
+          await makeDirectory(child, mode & 0o7777)
+          return await openName(child)
+        }
+        throw unusable(subPath, error)
+      })
+      await current.close()
+      current = next
+    }
+    const found = await current.stat({ bigint: true })
+    return { isLink: found.isSymbolicLink(), identity: fileIdentity(found) }
+  } finally {
+    await current.close()
+  }
+}
+
+/** Where a link leads, relative to the volume. */
+async function targetInside(
+  root: string,
+  link: string,
+  subPath: string,
+): Promise<string> {
+  const target = await realpath(join(root, link)).catch((error: unknown) => {
     throw configError(`subPath ${subPath}: cannot be resolved`, {
       cause: error,
     })
-  }
-  if (resolved !== root && !resolved.startsWith(root + sep)) {
+  })
+  if (target !== root && !target.startsWith(root + sep)) {
     throw configError(`subPath ${subPath} leads outside of its volume`)
   }
-  return resolved
+  return relative(root, target)
 }
 
-/** Of the link itself: one that dangles exists, and is refused afterwards. */
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path)
-    return true
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') return false
-    const reason = code ?? 'error'
-    throw configError(`subPath: ${path}: ${reason}`, { cause: error })
-  }
+async function openName(path: string): Promise<FileHandle> {
+  return await open(path, O_PATH | constants.O_NOFOLLOW)
 }
 
 async function makeDirectory(path: string, mode: number): Promise<void> {
   try {
     await mkdir(path)
-    await chmod(path, mode)
   } catch (error) {
     // Another container of the Pod was faster.
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (codeOf(error) === 'EEXIST') return
+    throw error
   }
+  // Through a descriptor: the name may be somebody else's by now.
+  const made = await open(
+    path,
+    constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW,
+  )
+  try {
+    await made.chmod(mode)
+  } finally {
+    await made.close()
+  }
+}
+
+function unusable(subPath: string, error: unknown): Error {
+  const code = codeOf(error)
+  const reason = code === 'ENOENT' ? 'no such file or directory' : code
+  return configError(`subPath ${subPath}: ${reason}`, { cause: error })
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? 'error'
 }

@@ -17,7 +17,7 @@ export function immutableChange(
   old: KubeObject,
   object: KubeObject,
 ): Refusal | undefined {
-  if (old.kind === 'Pod' || object.kind === 'Pod') return undefined
+  if (!('immutable' in old) || !('immutable' in object)) return undefined
   if (
     old.kind === 'Secret' &&
     object.kind === 'Secret' &&

@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
 import type { Finding } from '../api/report.ts'
-import type { KubeObject, ObjectKind } from '../api/types.ts'
+import type {
+  KubeObject,
+  ObjectKind,
+  Pod,
+  ServiceAccount,
+} from '../api/types.ts'
 import { systemClock, type Clock } from '../util/clock.ts'
 import { immutableChange } from './immutable.ts'
 import { sameContent } from './same-content.ts'
@@ -36,6 +41,8 @@ export interface StoreOptions {
   readonly clock?: Clock
   /** A listener threw; the others were told nevertheless. */
   readonly onListenerError?: (error: unknown) => void
+  /** What becomes of a Pod when it is stored, as an API server's admission has it. */
+  readonly admit?: (pod: Pod, serviceAccount: ServiceAccount | undefined) => Pod
 }
 
 /**
@@ -48,6 +55,7 @@ export interface StoreOptions {
  *   manifest gives them.
  * - Of two origins with the same key the first wins; when it lets go, the next takes over
  *   without a DELETED in between.
+ * - A Pod is admitted with the ServiceAccount that is there when the Pod comes or changes.
  * - An immutable Secret or ConfigMap keeps its data until it is deleted
  *   (specification, 3.8; C52, C63).
  * - Events come in one batch for each `apply`, after all of it is done.
@@ -55,6 +63,7 @@ export interface StoreOptions {
 export class Store {
   readonly #clock: Clock
   readonly #onListenerError: (error: unknown) => void
+  readonly #admitPod: NonNullable<StoreOptions['admit']>
   readonly #objects = new Map<ObjectKey, KubeObject>()
   /** In the order in which the origins claimed the key; the first is served. */
   readonly #claims = new Map<ObjectKey, readonly Claim[]>()
@@ -66,6 +75,7 @@ export class Store {
   constructor(options: StoreOptions = {}) {
     this.#clock = options.clock ?? systemClock
     this.#onListenerError = options.onListenerError ?? (() => undefined)
+    this.#admitPod = options.admit ?? (pod => pod)
   }
 
   /** Sets all objects of one origin; what it had before and has no more is let go. */
@@ -207,11 +217,11 @@ export class Store {
       this.#note(this.#duplicate(key, other, [first.object]))
     }
     if (old === undefined) {
-      const object = this.#versioned(this.#born(first.object))
+      const object = this.#versioned(this.#born(this.#admit(first.object)))
       this.#objects.set(key, object)
       return { type: 'ADDED', object }
     }
-    const object = this.#inherit(first.object, old)
+    const object = this.#inherit(this.#admit(first.object), old)
     const refusal = immutableChange(old, object)
     if (refusal !== undefined) {
       this.#note({
@@ -230,6 +240,19 @@ export class Store {
     const modified = this.#versioned(object)
     this.#objects.set(key, modified)
     return { type: 'MODIFIED', object: modified, old }
+  }
+
+  /** Its ServiceAccount may be in the same batch, and not settled yet. */
+  #admit(object: KubeObject): KubeObject {
+    if (object.kind !== 'Pod') return object
+    const { namespace } = object.metadata
+    const { serviceAccountName } = object.spec
+    const key = objectKey('ServiceAccount', namespace, serviceAccountName)
+    const account = this.#claims.get(key)?.[0]?.object
+    return this.#admitPod(
+      object,
+      account?.kind === 'ServiceAccount' ? account : undefined,
+    )
   }
 
   #versioned(object: KubeObject): KubeObject {

@@ -1,87 +1,69 @@
-import {
-  chmod,
-  chown,
-  lstat,
-  mkdir,
-  mkdtemp,
-  open,
-  readdir,
-  rm,
-  stat,
-  statfs,
-} from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmod, chown, mkdir, open, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type {
   EmptyDirVolumeSource,
   HostPathVolumeSource,
 } from '../api/types.ts'
+import { mountTmpfs } from '../fuse/tmpfs-mount.ts'
+import type { Logger } from '../util/logger.ts'
 
-/** Before the pid of the podfs that made it, so that another one can tell that it is dead. */
-const memoryPrefix = 'podfs-emptydir-'
+export interface EmptyDirOptions {
+  /** For this Pod alone: of the disk, and of mounts. Made if absent. */
+  readonly diskDirectory: string
+  readonly mountDirectory: string
+  readonly name: string
+  readonly fsGroup?: number
+  /** Of medium Memory, in bytes. */
+  readonly memorySize: bigint
+  readonly logger: Logger
+}
 
-/** statfs(2), f_type. */
-const TMPFS_MAGIC = 0x01021994
+export interface EmptyDir {
+  readonly path: string
+  remove(): Promise<void>
+}
 
 /**
- * Makes an emptyDir: mode 0777 (medium Memory: 1777), with fsGroup setgid and that group
- * (kubernetes pkg/volume/emptydir/empty_dir.go; measured on a real kubelet).
- *
- * Medium Memory lives on the machine's own tmpfs, so there is no mount that could be left
- * behind; `remove` is the caller's duty at the end of the Pod.
+ * Makes an emptyDir: mode 0777 (medium Memory: a tmpfs, 1777), with fsGroup setgid and that
+ * group (kubernetes pkg/volume/emptydir/empty_dir.go; measured on a real kubelet). `remove`
+ * is the caller's duty at the end of the Pod; the tmpfs also goes when podfs is killed.
  */
 export async function createEmptyDir(
-  source: EmptyDirVolumeSource,
-  options: {
-    readonly directory: string
-    readonly name: string
-    readonly fsGroup?: number
-  },
-): Promise<{ readonly path: string; remove(): Promise<void> }> {
-  const memory = source.medium === 'Memory'
-  const root = memory
-    ? await mkdtemp(
-        path.join(
-          await tmpfsDirectory(),
-          `${memoryPrefix}${process.pid}-${options.name}-`,
-        ),
-      )
-    : path.join(options.directory, options.name)
-  if (!memory) await mkdir(root, { recursive: true })
-  if (options.fsGroup !== undefined) await chown(root, -1, options.fsGroup)
-  const setgid = options.fsGroup === undefined ? 0 : 0o2000
-  await chmod(root, (memory ? 0o1777 : 0o777) | setgid)
+  { medium }: EmptyDirVolumeSource,
+  options: EmptyDirOptions,
+): Promise<EmptyDir> {
+  const made =
+    medium === 'Memory' ? await onTmpfs(options) : await onDisk(options)
+  const { fsGroup } = options
+  if (fsGroup !== undefined) await chown(made.path, -1, fsGroup)
+  const setgid = fsGroup === undefined ? 0 : 0o2000
+  await chmod(made.path, (medium === 'Memory' ? 0o1777 : 0o777) | setgid)
+  return made
+}
+
+async function onDisk({
+  diskDirectory,
+  name,
+}: EmptyDirOptions): Promise<EmptyDir> {
+  const root = path.join(diskDirectory, name)
+  await mkdir(root, { recursive: true })
   return {
     path: root,
     remove: () => rm(root, { recursive: true, force: true }),
   }
 }
 
-/** Removes the emptyDirs of medium Memory that killed processes have left. */
-export async function removeAbandonedEmptyDirs(
-  isAlive: (pid: number) => Promise<boolean>,
-): Promise<void> {
-  const directory = await tmpfsDirectory()
-  for (const name of await readdir(directory)) {
-    const pid = name.startsWith(memoryPrefix)
-      ? Number.parseInt(name.slice(memoryPrefix.length), 10)
-      : Number.NaN
-    if (Number.isNaN(pid) || (await isAlive(pid))) continue
-    // /dev/shm is everybody's: only what is this user's own.
-    const { uid } = await lstat(path.join(directory, name))
-    if (uid === process.getuid?.())
-      await rm(path.join(directory, name), { recursive: true, force: true })
-  }
-}
-
-async function tmpfsDirectory(): Promise<string> {
-  for (const candidate of ['/dev/shm', tmpdir()])
-    try {
-      if ((await statfs(candidate)).type === TMPFS_MAGIC) return candidate
-    } catch {
-      // Not there: the next one.
-    }
-  throw new Error('medium Memory needs a tmpfs at /dev/shm')
+async function onTmpfs(options: EmptyDirOptions): Promise<EmptyDir> {
+  const directory = path.join(options.mountDirectory, options.name)
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const mount = await mountTmpfs({
+    directory,
+    allowOther: true,
+    lifetime: 'run',
+    size: options.memorySize,
+    logger: options.logger,
+  })
+  return { path: path.join(directory, 'rw'), remove: () => mount.stop() }
 }
 
 /**

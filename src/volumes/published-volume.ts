@@ -1,5 +1,6 @@
 import { mkdir, readlink } from 'node:fs/promises'
 import path from 'node:path'
+import { rootCertificateName } from '../api/automount.ts'
 import { objectKey } from '../api/object-key.ts'
 import type { Finding } from '../api/report.ts'
 import type { ConfigMap, NodeInfo, Pod, Secret, Volume } from '../api/types.ts'
@@ -26,6 +27,8 @@ export interface PublishingOptions {
   readonly node: NodeInfo
   /** Called when the first volume asks for a token: a signing key is slow to make. */
   readonly tokens: () => Promise<TokenManager>
+  /** The ca.crt of namespaces that bring no ConfigMap kube-root-ca.crt of their own. */
+  readonly rootCertificate: () => Promise<string>
   readonly clock: Clock
   readonly logger: Logger
   /** A reason why a volume cannot be brought up to date; told once until it changes. */
@@ -116,12 +119,19 @@ export class PublishedVolume {
         : await (await this.#options.tokens()).tokensFor({ pod, node, sources })
     const lookUp = (kind: 'Secret' | 'ConfigMap', name: string) =>
       store.get(objectKey(kind, pod.metadata.namespace, name))
+    const root =
+      this.references.includes(`ConfigMap/${rootCertificateName}`) &&
+      lookUp('ConfigMap', rootCertificateName) === undefined
+        ? await this.#rootCertificate()
+        : undefined
     const result = collectPayload({
       volume,
       pod,
       node,
       secret: name => lookUp('Secret', name) as Secret | undefined,
-      configMap: name => lookUp('ConfigMap', name) as ConfigMap | undefined,
+      configMap: name =>
+        (lookUp('ConfigMap', name) as ConfigMap | undefined) ??
+        (name === rootCertificateName ? root : undefined),
       token: source =>
         tokens?.of(source) ?? new Error('no token was asked for'),
     })
@@ -136,7 +146,11 @@ export class PublishedVolume {
       if (this.#options.adopted === true) await this.#writer.recover()
       // One that was published has its mode: setting it again would be an event.
       if (!(await this.#isPublished()))
-        await prepareVolumeRoot(this.#root, options, this.#options.rootMode)
+        await prepareVolumeRoot(
+          this.#root,
+          options,
+          this.#options.rootMode ?? rootModeOf(volume),
+        )
       for (const nested of nestedMountpoints(volume.name, pod))
         await mkdir(path.join(this.#root, nested), { recursive: true })
       this.#prepared = true
@@ -154,6 +168,25 @@ export class PublishedVolume {
         'published',
       )
     this.#resolvePublished()
+  }
+
+  /** Kubernetes has a controller that makes one in every namespace. */
+  async #rootCertificate(): Promise<ConfigMap> {
+    const { metadata, source } = this.#options.pod()
+    return {
+      kind: 'ConfigMap',
+      metadata: {
+        name: rootCertificateName,
+        namespace: metadata.namespace,
+        uid: '',
+        labels: new Map(),
+        annotations: new Map(),
+      },
+      source,
+      data: new Map([['ca.crt', await this.#options.rootCertificate()]]),
+      binaryData: new Map(),
+      immutable: false,
+    }
   }
 
   async #isPublished(): Promise<boolean> {
@@ -199,4 +232,9 @@ export class PublishedVolume {
         message: `MountVolume.SetUp failed for volume "${this.#options.volume.name}" : ${message}`,
       })
   }
+}
+
+/** A kubelet keeps a ConfigMap on its disk and the others on a tmpfs, whose roots are sticky. */
+function rootModeOf({ configMap }: Volume): number {
+  return configMap === undefined ? 0o1777 : 0o777
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 
 import t, { type Test } from 'tap'
 
+import { fileIdentity } from '../../src/runner/sandbox/file-identity.ts'
 import { mountSubPath, resolveSubPath } from '../../src/runner/sub-path.ts'
 
 async function makeVolume(t: Test, readOnly = false) {
@@ -22,20 +23,20 @@ async function makeVolume(t: Test, readOnly = false) {
 
 t.test('C128 to C132: the file behind the links of now', async t => {
   const volume = await makeVolume(t, true)
-  t.equal(await resolveSubPath(volume, 'key'), join(volume.path, '..ts', 'key'))
-  t.equal(
-    await resolveSubPath(volume, './dir//file'),
-    join(volume.path, 'dir/file'),
-  )
+  const resolve = async (subPath: string) =>
+    (await resolveSubPath(volume, subPath)).path
+  t.equal(await resolve('key'), join(volume.path, '..ts', 'key'))
+  t.equal(await resolve('./dir//file'), join(volume.path, 'dir/file'))
   await t.rejects(resolveSubPath(volume, 'nope'), { code: 'CONTAINER_CONFIG' })
 })
 
 t.test('C139: what is missing is made, with the mode of the root', async t => {
   const volume = await makeVolume(t)
-  const made = await resolveSubPath(volume, 'new/deep')
+  const { path: made, identity } = await resolveSubPath(volume, 'new/deep')
   t.equal(made, join(volume.path, 'new/deep'))
   const root = await stat(volume.path)
   t.equal((await stat(made)).mode, root.mode)
+  t.equal(identity, fileIdentity(await stat(made, { bigint: true })))
 })
 
 t.test('C143 C144 C145 C146: nothing outside of the volume', async t => {

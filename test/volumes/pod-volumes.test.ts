@@ -35,6 +35,7 @@ async function publish(
     directory,
     store,
     node: makeNode(),
+    rootCertificate: async () => 'certificate',
     tokens: async () => {
       const key = await loadSigningKey(path.join(directory, '..', 'key.pem'))
       return new TokenManager(new TokenIssuer(key, 'https://issuer'), clock)
@@ -79,7 +80,8 @@ t.test('publishes all managed volumes of a Pod, and only those', async t => {
   t.strictSame((await readdir(directory)).sort(), ['config', 'secret'])
   t.equal(await read('config/a'), '1')
   t.equal(await read('secret/b'), '2')
-  t.equal((await stat(path.join(directory, 'config'))).mode & 0o7777, 0o1777)
+  t.equal((await stat(path.join(directory, 'config'))).mode & 0o7777, 0o777)
+  t.equal((await stat(path.join(directory, 'secret'))).mode & 0o7777, 0o1777)
   t.equal((await stat(path.join(directory, 'secret/b'))).mode & 0o777, 0o400)
 })
 

@@ -198,6 +198,17 @@ function build(
         binaryData: decoded['binaryData'] as ConfigMap['binaryData'],
         immutable: decoded['immutable'] === true,
       }
+    case 'ServiceAccount': {
+      const automount = decoded['automountServiceAccountToken']
+      return {
+        kind,
+        metadata,
+        source,
+        ...(typeof automount === 'boolean' && {
+          automountServiceAccountToken: automount,
+        }),
+      }
+    }
     case 'Pod':
   }
   return { kind, metadata, source, spec: buildPodSpec(decoded['spec']) }
@@ -238,5 +249,7 @@ function validate(
       return
     case 'ConfigMap':
       validateConfigMap(object, findings)
+      return
+    case 'ServiceAccount':
   }
 }

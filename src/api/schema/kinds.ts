@@ -1,6 +1,16 @@
 import { objectMeta } from './metadata.ts'
 import { podSpec } from './pod.ts'
-import { one, stringMap, struct, supported, type StructSpec } from './struct.ts'
+import { localObjectReference } from './selectors.ts'
+import {
+  emulated,
+  ignored,
+  listOf,
+  one,
+  stringMap,
+  struct,
+  supported,
+  type StructSpec,
+} from './struct.ts'
 import type { ObjectKind } from '../types.ts'
 
 const head = {
@@ -30,5 +40,17 @@ export const kinds: Readonly<Record<ObjectKind, StructSpec>> = {
     data: supported(stringMap, { default: new Map() }),
     binaryData: supported({ map: 'bytes' }, { default: new Map() }),
     immutable,
+  }),
+  ServiceAccount: struct('ServiceAccount', {
+    ...head,
+    secrets: ignored(
+      { list: 'any' },
+      'tokens are signed when a Pod needs them, none is kept in a Secret',
+    ),
+    imagePullSecrets: emulated(
+      listOf(localObjectReference),
+      'podfs pulls no image',
+    ),
+    automountServiceAccountToken: supported('boolean'),
   }),
 }

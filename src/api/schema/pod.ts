@@ -66,10 +66,7 @@ export const podSpec = struct('PodSpec', {
   serviceAccount: supported('string', {
     reason: 'the old name of serviceAccountName',
   }),
-  automountServiceAccountToken: ignored(
-    'boolean',
-    'no token is mounted unless a volume asks for it',
-  ),
+  automountServiceAccountToken: supported('boolean'),
   nodeName: supported('string'),
   hostNetwork: supported('boolean', { default: false }),
   hostPID: ignored('boolean', 'each container has its own process namespace'),

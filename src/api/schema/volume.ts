@@ -134,7 +134,7 @@ export const volume = struct('Volume', {
         medium: supported('string', { default: '' }),
         sizeLimit: emulated(
           'quantity',
-          'a limit is not enforced on the disk of this machine',
+          'with medium Memory it is the size of the tmpfs; on the disk nothing is enforced',
         ),
       }),
     ),

@@ -95,10 +95,27 @@ function validateSource(
       return
     }
     case 'emptyDir':
+      validateMedium(
+        volume.emptyDir?.medium,
+        `${path}.emptyDir.medium`,
+        findings,
+      )
       validateSizeLimit(volume, path, findings)
       return
     case undefined:
   }
+}
+
+/** The API server takes any word here, and the kubelet then fails to mount it. */
+function validateMedium(
+  medium: string | undefined,
+  path: string,
+  findings: FindingList,
+): void {
+  if (medium === undefined || medium === '' || medium === 'Memory') return
+  if (/^HugePages(-|$)/.test(medium))
+    findings.reject(path, 'podfs gives no huge pages', 'medium: Memory')
+  else findings.reject(path, `unknown storage medium ${JSON.stringify(medium)}`)
 }
 
 function validateSizeLimit(

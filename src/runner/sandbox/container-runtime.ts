@@ -50,6 +50,8 @@ export interface ContainerMount {
   readonly readOnly: boolean
   /** With its submounts (hostPath). */
   readonly recursive: boolean
+  /** What must come to be mounted (file-identity.ts); else the container does not start. */
+  readonly identity?: string
 }
 
 /** How a process ended, as Kubernetes says it: 128 + n when killed by signal n. */

@@ -1,9 +1,10 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
+import { fileIdentity } from './file-identity.ts'
 import { formatFstab } from './fstab.ts'
 import { systemPath, type MachineTools } from './machine-tools.ts'
 import {
@@ -140,6 +141,7 @@ async function converse(
   await Promise.race([expect(rootReady), failed])
   const mounts = await readMounts(pid)
   verifyReadOnly(mounts, options.plan.mountPaths)
+  await verifyIdentity(pid, options.plan.mountPaths)
   const foreign = foreignIn(mounts)
   const unspeakable = foreign.find(point => point.includes('\n'))
   if (unspeakable !== undefined)
@@ -167,6 +169,26 @@ function verifyReadOnly(
       throw new Error(
         `mountPath ${mountPath.path}: this machine's mount made it writable`,
       )
+}
+
+/**
+ * Between the look at a subPath and its mount, another container may have put a link in a
+ * directory's place. What is mounted stays what it is: now it can be compared.
+ */
+async function verifyIdentity(
+  pid: number,
+  mountPaths: readonly PlannedMountPath[],
+): Promise<void> {
+  // Of two at the same place the later one is seen.
+  const last = new Map(mountPaths.map(mountPath => [mountPath.path, mountPath]))
+  for (const { path, identity } of last.values()) {
+    if (identity === undefined) continue
+    const found = await stat(`/proc/${pid}/root${path}`, { bigint: true })
+    if (fileIdentity(found) !== identity)
+      throw new Error(
+        `mountPath ${path}: its subPath was replaced while it was mounted`,
+      )
+  }
 }
 
 /**

@@ -38,6 +38,7 @@ export interface VolumePoint {
 export interface PlannedMountPath {
   readonly path: string
   readonly readOnly: boolean
+  readonly identity?: string
 }
 
 /** What lies at a path of the container and below it, up to the next place. */
@@ -173,7 +174,8 @@ export class RootTree {
     ]
     this.#volumeMounts.push(bind(source, join(this.#world, path), options))
     this.#places.set(path, { at: path, source, volume: true })
-    this.#mountPaths.push({ path, readOnly: mount.readOnly })
+    const { readOnly, identity } = mount
+    this.#mountPaths.push({ path, readOnly, ...(identity && { identity }) })
   }
 
   makeWorkingDirectory(workingDir: string): void {
