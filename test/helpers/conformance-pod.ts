@@ -25,6 +25,8 @@ export interface Look {
   /** sh. */
   readonly see: string
   readonly expect: string | RegExp
+  /** Given the output, to look at it further. */
+  readonly onSeen?: (output: string) => void
   /** What it must come to show. */
   readonly after?: string
 }
@@ -115,6 +117,7 @@ export async function lookFromPod(
     await t.test(titleOf(look), async t => {
       if (typeof expect === 'string') t.equal(text, expect)
       else t.match(text, expect)
+      look.onSeen?.(text)
     })
   }
   if (change !== undefined) {
