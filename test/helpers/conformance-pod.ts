@@ -36,6 +36,8 @@ export interface LookingPod {
   readonly objects?: readonly Json[]
   readonly metadata?: Json
   readonly spec?: Json
+  /** Of each container that looks: mounts of volumes in `spec`. */
+  readonly mounts?: readonly Json[]
   /** Further containers; theirs is to end by themselves. */
   readonly containers?: readonly Json[]
   /** How the input is changed when every look has been taken once. */
@@ -172,12 +174,12 @@ export function list(items: readonly Json[]): Json {
 }
 
 function podSpec(pod: LookingPod): Json {
-  const { looks, spec, containers = [] } = pod
+  const { looks, spec, mounts = [], containers = [] } = pod
   const users = [...new Set(looks.map(({ as }) => as))]
   return {
     ...spec,
     containers: [
-      ...users.map(user => lookingContainer(user, looks)),
+      ...users.map(user => lookingContainer(user, looks, mounts)),
       ...containers,
     ],
     volumes: [
@@ -192,6 +194,7 @@ function podSpec(pod: LookingPod): Json {
 function lookingContainer(
   user: number | undefined,
   looks: readonly Look[],
+  mounts: readonly Json[],
 ): Json {
   const own = [...looks.entries()].filter(([, { as }]) => as === user)
   const place = (i: number, nth: number): string => `/looks/${i}-${nth}`
@@ -215,12 +218,15 @@ function lookingContainer(
     image: 'busybox',
     command: ['sh', '-c', script],
     ...(user !== undefined && { securityContext: { runAsUser: user } }),
-    volumeMounts: own.flatMap(([i, { volumes = [], mount }]) =>
-      volumes.map((_, nth) => ({
-        name: `v${i}-${nth}`,
-        mountPath: place(i, nth),
-        ...(nth === 0 && mount),
-      })),
-    ),
+    volumeMounts: [
+      ...mounts,
+      ...own.flatMap(([i, { volumes = [], mount }]) =>
+        volumes.map((_, nth) => ({
+          name: `v${i}-${nth}`,
+          mountPath: place(i, nth),
+          ...(nth === 0 && mount),
+        })),
+      ),
+    ],
   }
 }

@@ -1,10 +1,19 @@
 import { spawnSync } from 'node:child_process'
 import { closeSync, existsSync, openSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import {
+  mkdir,
+  mkdtemp,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { resolveSubPath } from '../../src/runner/sub-path.ts'
 import { makeMount, makeSandbox, needsRoot } from './sandbox.ts'
 
 t.test('a container’s root', { skip: needsRoot }, async t => {
@@ -52,6 +61,25 @@ t.test('a container’s root', { skip: needsRoot }, async t => {
     t.ok(existsSync(`${directory}/vol/y`))
     t.notOk(existsSync(`/etc/${name}`))
   })
+
+  t.test(
+    'C143 to C146: a directory that became a link since its subPath was resolved',
+    async t => {
+      const { sh, directory } = await makeSandbox(t)
+      await mkdir(`${directory}/vol/sub`, { recursive: true })
+      await writeFile(`${directory}/vol/sub/file`, 'inside')
+      const volume = { path: `${directory}/vol`, readOnly: false }
+      const { path, identity } = await resolveSubPath(volume, 'sub')
+      const mounts = [makeMount(path, '/mnt/sub', { identity })]
+      t.match(await sh('cat /mnt/sub/file', { mounts }), { output: 'inside' })
+
+      await rename(path, `${path}.old`)
+      await symlink('/etc', path)
+      await t.rejects(sh('cat /mnt/sub/passwd', { mounts }), {
+        message: /mountPath \/mnt\/sub: its subPath was replaced/,
+      })
+    },
+  )
 
   t.test('volumes appear at paths that the host does not have', async t => {
     const { sh, directory } = await makeSandbox(t)
