@@ -31,7 +31,7 @@ async function claimsOf(token: string, audience: string) {
   return payload
 }
 
-t.test('C81 C84 claims of a token', async t => {
+t.test('C81: claims of a token', async t => {
   const { token, expiresAt } = await tokens.issue(request, now)
   t.match(token, /^([A-Za-z0-9_-]+\.){2}[A-Za-z0-9_-]+$/, 'three parts')
   t.strictSame(decodeProtectedHeader(token), { alg: 'RS256', kid: key.kid })
