@@ -313,32 +313,6 @@ spec: {containers: [{name: c, image: busybox, command: [sh, -c, exit 3]}]}
   t.equal((await run.ended).code, 143)
 })
 
-t.test('what a killed podfs left in memory goes with the next one', async t => {
-  const pod = (command: string) => `apiVersion: v1
-kind: Pod
-metadata: {name: p}
-spec:
-  restartPolicy: Never
-  containers:
-  - {name: c, image: busybox, command: [sh, -c, ${command}], volumeMounts: [{name: m, mountPath: /m}]}
-  volumes: [{name: m, emptyDir: {medium: Memory}}]
-`
-  const run = startPodfs(t, ['run', '-f', '-'], {
-    input: pod('echo up; sleep 1000'),
-  })
-  await run.saw(/^c \| up$/m)
-  const left = async () =>
-    (await readdir('/dev/shm')).filter(name => name.includes(`-${run.pid}-`))
-  t.equal((await left()).length, 1)
-  run.child.kill('SIGKILL')
-  await run.ended
-  t.equal(
-    (await podfs(t, ['run', '-f', '-'], { input: pod('"true"') })).code,
-    0,
-  )
-  t.strictSame(await left(), [])
-})
-
 t.test(
   'on a terminal, output stands above the countdown',
   { skip: capability('script') },
