@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { needsRoot } from '../process/sandbox.ts'
 import {
+  container,
   list,
   object,
   volume,
@@ -79,15 +80,12 @@ t.test('a Pod waits for what it requires', { skip: needsRoot }, async t => {
       {},
       {
         containers: [
-          {
-            name: 'main',
-            image: 'busybox',
-            command: ['sh', '-c', 'echo started'],
+          container('main', 'echo started', {
             volumeMounts: cases.map((_, i) => ({
               name: `v${i}`,
               mountPath: `/v/${i}`,
             })),
-          },
+          }),
         ],
         volumes: cases.map(({ source }, i) => ({ name: `v${i}`, ...source })),
       },
@@ -131,25 +129,22 @@ t.test('what disappears from a running Pod', { skip: needsRoot }, async t => {
       { labels: { step: 'one' } },
       {
         containers: [
-          {
-            name: 'main',
-            image: 'busybox',
-            command: [
-              'sh',
-              '-c',
-              `trap 'exit 0' TERM
+          container(
+            'main',
+            `trap 'exit 0' TERM
 show() { echo "$1: $(cat /all/password /all/colour /all/labels) $(cat /keys/a 2>/dev/null || echo none) $(cat /items/b)"; }
 show start
 until [ "$(cat /watch/step)" = two ]; do sleep 0.05; done; show frozen
 until [ "$(cat /all/password)" = new ]; do sleep 0.05; done; show again
 until [ ! -e /keys/a ]; do sleep 0.05; done; show gone
 sleep 1000 & wait`,
-            ],
-            volumeMounts: ['all', 'keys', 'items', 'watch'].map(name => ({
-              name,
-              mountPath: `/${name}`,
-            })),
-          },
+            {
+              volumeMounts: ['all', 'keys', 'items', 'watch'].map(name => ({
+                name,
+                mountPath: `/${name}`,
+              })),
+            },
+          ),
         ],
         volumes: [
           {
@@ -229,18 +224,13 @@ for (const kind of ['ConfigMap', 'Secret'] as const)
           {},
           {
             containers: [
-              {
-                name: 'main',
-                image: 'busybox',
-                command: [
-                  'sh',
-                  '-c',
-                  `trap 'exit 0' TERM
+              container(
+                'main',
+                `trap 'exit 0' TERM
 last=; while :; do now=$(cat /v/key 2>/dev/null || echo none)
 [ "$now" = "$last" ] || { echo "now $now"; last=$now; }; sleep 0.05; done`,
-                ],
-                volumeMounts: [{ name: 'v', mountPath: '/v' }],
-              },
+                { volumeMounts: [{ name: 'v', mountPath: '/v' }] },
+              ),
             ],
             volumes: [
               {

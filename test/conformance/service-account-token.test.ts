@@ -5,6 +5,7 @@ import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose'
 import t from 'tap'
 import { needsRoot } from '../process/sandbox.ts'
 import {
+  container,
   list,
   lookFromPod,
   object,
@@ -20,6 +21,14 @@ const issuer = 'https://kubernetes.default.svc.cluster.local'
 const place = '/var/run/secrets/kubernetes.io/serviceaccount'
 const keySet = '/var/lib/podfs/service-account-keys.json'
 const jwt = /^([A-Za-z0-9_-]+\.){2}[A-Za-z0-9_-]+$/
+
+interface KubeClaims {
+  readonly namespace: string
+  readonly pod: { readonly name: string }
+  readonly serviceaccount: { readonly name: string }
+  readonly node: { readonly name: string }
+  readonly warnafter: number
+}
 
 async function claimsOf(token: string, audience: string) {
   const keys = JSON.parse(await readFile(keySet, 'utf8')) as JSONWebKeySet
@@ -72,14 +81,18 @@ t.test('the automatic volume and a token', { skip: needsRoot }, async t => {
         see: `cmp ${place}/ca.crt $V/ca.crt && cat $V/ca.crt`,
         expect:
           /^-----BEGIN CERTIFICATE-----\n[^-]+-----END CERTIFICATE-----\n$/,
-        onSeen: text => void t.ok(new X509Certificate(text).ca),
+        onSeen: text => {
+          t.ok(new X509Certificate(text).ca)
+        },
       },
       {
         ids: 'C79',
         what: 'the token is a JWT',
         see: `cat ${place}/token`,
         expect: jwt,
-        onSeen: text => (token = text),
+        onSeen: text => {
+          token = text
+        },
       },
       {
         ids: 'C81',
@@ -97,21 +110,23 @@ t.test('the automatic volume and a token', { skip: needsRoot }, async t => {
         ],
         see: 'cat $V/here/token',
         expect: jwt,
-        onSeen: text => (projected = text),
+        onSeen: text => {
+          projected = text
+        },
       },
     ],
   })
   await t.test('C79: the token says who it is, and verifies', async t => {
     const { exp = 0, iat = 0, ...claims } = await claimsOf(token, issuer)
     t.equal(claims.sub, 'system:serviceaccount:ns:robot')
-    const kube = claims['kubernetes.io'] as Record<string, { name: string }>
-    t.equal(kube['namespace'] as unknown, 'ns')
-    t.equal(kube['pod']?.name, 'tokens')
-    t.equal(kube['serviceaccount']?.name, 'robot')
-    t.ok(kube['node']?.name)
+    const kube = claims['kubernetes.io'] as KubeClaims
+    t.equal(kube.namespace, 'ns')
+    t.equal(kube.pod.name, 'tokens')
+    t.equal(kube.serviceaccount.name, 'robot')
+    t.ok(kube.node.name)
     t.ok(claims.jti)
     t.equal(exp - iat, 365 * 24 * 3600, 'for programs that read it once')
-    t.equal(kube['warnafter'] as unknown, iat + 3607)
+    t.equal(kube.warnafter, iat + 3607)
   })
   await t.test('C81: the projected token verifies too', async t => {
     const { aud, exp = 0, iat = 0 } = await claimsOf(projected, 'vault')
@@ -172,17 +187,12 @@ t.test('C83: a token is renewed in its file', { skip: needsRoot }, async t => {
       {
         automountServiceAccountToken: false,
         containers: [
-          {
-            name: 'main',
-            image: 'busybox',
-            command: [
-              'sh',
-              '-c',
-              `for n in 1 2 3; do now=$(cat /v/token); echo "$n $now"
+          container(
+            'main',
+            `for n in 1 2 3; do now=$(cat /v/token); echo "$n $now"
 until [ "$(cat /v/token)" != "$now" ]; do sleep 0.02; done; done`,
-            ],
-            volumeMounts: [{ name: 'v', mountPath: '/v' }],
-          },
+            { volumeMounts: [{ name: 'v', mountPath: '/v' }] },
+          ),
         ],
         volumes: [
           {

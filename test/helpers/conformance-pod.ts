@@ -90,6 +90,11 @@ export const object = {
   }),
 }
 
+/** A container that runs a script. */
+export function container(name: string, script: string, more: Json = {}): Json {
+  return { name, image: 'busybox', command: ['sh', '-c', script], ...more }
+}
+
 /** The mode listing and the content of a file, as the e2e tests print them. */
 export const modeAndContent = (file: string): string =>
   `stat -L -c %A $V/${file}; cat $V/${file}`
@@ -213,10 +218,7 @@ function lookingContainer(
           ],
     ),
   ].join('\n')
-  return {
-    name: user === undefined ? 'root' : `as-${user}`,
-    image: 'busybox',
-    command: ['sh', '-c', script],
+  return container(user === undefined ? 'root' : `as-${user}`, script, {
     ...(user !== undefined && { securityContext: { runAsUser: user } }),
     volumeMounts: [
       ...mounts,
@@ -228,5 +230,5 @@ function lookingContainer(
         })),
       ),
     ],
-  }
+  })
 }
