@@ -280,7 +280,8 @@ export interface ServiceAccountTokenProjection {
 }
 
 export interface EmptyDirVolumeSource {
-  readonly medium: '' | 'Memory'
+  /** `''`, `Memory`, or what nothing here can mount. */
+  readonly medium: string
   readonly sizeLimit?: string
 }
 

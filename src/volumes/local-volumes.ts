@@ -32,6 +32,8 @@ export async function createEmptyDir(
   { medium }: EmptyDirVolumeSource,
   options: EmptyDirOptions,
 ): Promise<EmptyDir> {
+  if (medium !== '' && medium !== 'Memory')
+    throw new Error(`unknown storage medium ${JSON.stringify(medium)}`)
   const made =
     medium === 'Memory' ? await onTmpfs(options) : await onDisk(options)
   const { fsGroup } = options

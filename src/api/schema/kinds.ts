@@ -20,6 +20,16 @@ const head = {
 }
 const immutable = supported('boolean', { default: false })
 
+const objectReference = struct('ObjectReference', {
+  kind: supported('string'),
+  namespace: supported('string'),
+  name: supported('string'),
+  uid: supported('string'),
+  apiVersion: supported('string'),
+  resourceVersion: supported('string'),
+  fieldPath: supported('string'),
+})
+
 /** The kinds that podfs holds; all of them are of apiVersion v1. */
 export const kinds: Readonly<Record<ObjectKind, StructSpec>> = {
   Pod: struct('Pod', {
@@ -44,7 +54,7 @@ export const kinds: Readonly<Record<ObjectKind, StructSpec>> = {
   ServiceAccount: struct('ServiceAccount', {
     ...head,
     secrets: ignored(
-      { list: 'any' },
+      listOf(objectReference),
       'tokens are signed when a Pod needs them, none is kept in a Secret',
     ),
     imagePullSecrets: emulated(

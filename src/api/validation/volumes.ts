@@ -95,27 +95,27 @@ function validateSource(
       return
     }
     case 'emptyDir':
-      validateMedium(
-        volume.emptyDir?.medium,
-        `${path}.emptyDir.medium`,
-        findings,
-      )
+      warnOfMedium(volume.emptyDir?.medium, `${path}.emptyDir.medium`, findings)
       validateSizeLimit(volume, path, findings)
       return
     case undefined:
   }
 }
 
-/** The API server takes any word here, and the kubelet then fails to mount it. */
-function validateMedium(
+/** The API server takes any word here, and the kubelet then cannot mount it. */
+function warnOfMedium(
   medium: string | undefined,
   path: string,
   findings: FindingList,
 ): void {
   if (medium === undefined || medium === '' || medium === 'Memory') return
-  if (/^HugePages(-|$)/.test(medium))
-    findings.reject(path, 'podfs gives no huge pages', 'medium: Memory')
-  else findings.reject(path, `unknown storage medium ${JSON.stringify(medium)}`)
+  findings.add(
+    'ignored',
+    path,
+    /^HugePages(-|$)/.test(medium)
+      ? 'podfs gives no huge pages: the Pod will not start; use medium: Memory'
+      : `unknown storage medium ${JSON.stringify(medium)}: the Pod will not start`,
+  )
 }
 
 function validateSizeLimit(
