@@ -70,6 +70,46 @@ async function end(podfs: RunningPodfs): Promise<void> {
   await podfs.ended
 }
 
+/**
+ * A process that looks at a file without pause. `seen` are the contents and errors in the
+ * order of their first appearance, and what a listing of the directory gave but the file.
+ */
+function startLooker(t: Test, directory: string, name: string) {
+  const script = `
+    const fs = require('node:fs'), [, directory, name] = process.argv
+    const seen = new Set(); let looks = 0, over = false
+    const look = read => { try { return read() } catch (error) { return error.code } }
+    process.stdin.once('data', () => (over = true))
+    const round = () => {
+      for (let i = 0; i < 50; i++) {
+        seen.add(look(() => fs.readFileSync(directory + '/' + name, 'utf8')))
+        const names = look(() => fs.readdirSync(directory))
+        if (Array.isArray(names) ? !names.includes(name) : true) seen.add(String(names) || 'empty')
+        looks++
+      }
+      if (looks === 50) console.log('looks')
+      if (over) console.log(JSON.stringify({ looks, seen: [...seen] })), process.exit()
+      setImmediate(round)
+    }
+    round()`
+  const child = spawn(process.execPath, ['-e', script, directory, name], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  const lines = createInterface({ input: child.stdout })
+  const nextLine = async (): Promise<string> =>
+    ((await once(lines, 'line')) as [string])[0]
+  const first = nextLine()
+  return {
+    looks: () => first,
+    end: async () => {
+      const last = nextLine()
+      child.stdin.write('end\n')
+      return JSON.parse(await last) as { looks: number; seen: string[] }
+    },
+  }
+}
+
 /** Somebody inside: an open file, a watch, a working directory. */
 async function consumer(t: Test, mountpoint: string) {
   const held = await open(path.join(mountpoint, 'colour'))
@@ -176,6 +216,8 @@ t.test('keeper and servers killed: a fresh mount', { skip }, async t => {
   const { args, mountpoint, change, colour } = world(t)
   const serving = startPodfs(t, args)
   await serving.saw(/ready/)
+  const looker = startLooker(t, mountpoint, 'colour')
+  await looker.looks()
   for (const round of [1, 2]) {
     const directory = round === 1 ? '' : '/again-1'
     // With its standby, so that nobody is left.
@@ -193,6 +235,14 @@ t.test('keeper and servers killed: a fresh mount', { skip }, async t => {
     await eventually(() => podfsMounts().length === 2)
     t.equal(podfsMounts().length, 2, 'the dead one is gone')
   }
+  const { looks, seen } = await looker.end()
+  t.comment(`${looks} looks`)
+  // What is cached of a dead mount may still be read; nobody sees what lies beneath.
+  t.strictSame(
+    seen.filter(what => !/^(blue|ENOTCONN|ECONNABORTED)$/.test(what)),
+    ['round-1', 'round-2'],
+    seen.join(' '),
+  )
   serving.child.kill('SIGTERM')
   t.equal((await serving.ended).code, 0)
   t.strictSame(podfsMounts(), [])
