@@ -3,14 +3,14 @@ import type { Pod, Volume } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import type { ContainerVolume } from '../runner/launch.ts'
 import { checkHostPath, createEmptyDir } from '../volumes/local-volumes.ts'
-import type { PodVolumes } from '../volumes/pod-volumes.ts'
 import type { Cleanup } from './cleanup.ts'
+import type { ServedVolumes } from './served-volumes.ts'
 
 interface VolumeProviderOptions {
   readonly pod: Pod
-  readonly published: PodVolumes
-  /** Where the published volumes can be bound from. */
-  readonly publishedDirectory: string
+  readonly published: ServedVolumes
+  /** Whether a lost mount is replaced: then volumes may change their place. */
+  readonly renewable: boolean
   /** For what is made for this Pod alone. */
   readonly directory: string
   readonly cleanup: Cleanup
@@ -38,20 +38,16 @@ export function volumeProvider(
 
 async function provide(
   volume: Volume,
-  {
-    pod,
-    published,
-    publishedDirectory,
-    directory,
-    cleanup,
-  }: VolumeProviderOptions,
+  { pod, published, renewable, directory, cleanup }: VolumeProviderOptions,
 ): Promise<ContainerVolume> {
   if (isManagedVolume(volume)) {
     await published.published(volume.name)
+    const current = (): Promise<string> => published.pathOf(volume.name)
     return {
-      path: path.join(publishedDirectory, volume.name),
+      path: await current(),
       readOnly: true,
       recursive: false,
+      ...(renewable ? { current } : {}),
     }
   }
   if (volume.hostPath !== undefined)

@@ -23,7 +23,8 @@ import {
   listSessions,
 } from './runtime-directory.ts'
 import { unmountedByOthers } from './unmounted.ts'
-import { ServedVolumes } from './served-volumes.ts'
+import { type CurrentMount, RenewedMount } from './renewed-mount.ts'
+import { abortable, ServedVolumes } from './served-volumes.ts'
 import { lazyTokens, type SessionOptions } from './session.ts'
 
 /** Ends a podfs without its mount; also one that does not know of it. */
@@ -110,23 +111,31 @@ export async function mountVolumes(
       Promise.resolve(known ?? chooseVolumes(request, store, cleanup)),
       thisNode(),
     ])
-    const volumes = new ServedVolumes(
-      mount,
+    const renewed = new RenewedMount(
       {
-        ...request,
-        pod,
-        only,
-        store,
-        node,
-        tokens: lazyTokens(request),
-        session,
-        shown: shownVolume(request.target),
-        open,
+        backend: mount,
+        directory: (adopted && abandoned?.mountDirectory) ?? session.directory,
       },
-      adopted !== undefined,
+      { ...request, session, open },
     )
-    stopMount = () => volumes.stop()
-    cleanup.add('volumes', () => volumes.closeVolumes())
+    stopMount = () => renewed.stop()
+    const show = ({ backend }: CurrentMount): Promise<void> =>
+      backend.bind(shownVolume(request.target), mountpoint)
+    const volumes = new ServedVolumes(renewed, {
+      ...request,
+      pod,
+      only,
+      store,
+      node,
+      tokens: lazyTokens(request),
+      adopted: adopted !== undefined,
+      show,
+    })
+    const closeVolumes = async (): Promise<void> => {
+      await volumes.close()
+      await renewed.close()
+    }
+    cleanup.add('volumes', closeVolumes)
     const unsubscribe = store.watch(events => {
       for (const { type, object } of events)
         if (
@@ -137,14 +146,18 @@ export async function mountVolumes(
           volumes.updatePod(object)
     })
     cleanup.add('watch', unsubscribe)
-    await volumes.show()
-    cleanup.add('public mount', () => volumes.hide())
+    await abortable(volumes.allPublished(), request.abort)
+    await show(renewed.current)
+    cleanup.add('public mount', async () => {
+      await closeVolumes()
+      await renewed.current.backend.unbind(mountpoint, { lazy: true })
+    })
     await session.update({ serves: whatIsServed(request, only) })
     return {
       volumes: volumes.names.length,
       directory: session.directory,
       lost: Promise.race([
-        volumes.lost(),
+        renewed.lost(),
         unmountedByOthers(mountpoint, request.clock, request.abort),
       ]),
       close: () => cleanup.run(),

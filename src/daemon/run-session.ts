@@ -11,7 +11,7 @@ import { hasBusybox } from '../runner/sandbox/sandbox-runtime.ts'
 import { Store, type StoreEvent } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
-import { openBackend } from '../volumes/backend.ts'
+import { type Backend, openBackend } from '../volumes/backend.ts'
 import { choosePods, isChosen, type PodChoice } from './choose-pods.ts'
 import { Cleanup } from './cleanup.ts'
 import { asFailure } from './failures.ts'
@@ -22,6 +22,7 @@ import { PodAddresses } from './pod-addresses.ts'
 import { failureText, podName, sourceName } from './pod-notices.ts'
 import { startPodSession, type PodSessionContext } from './pod-session.ts'
 import { refuseChroot } from './refuse-chroot.ts'
+import { RenewedMount } from './renewed-mount.ts'
 import { createSessionDirectory } from './runtime-directory.ts'
 import { lazyTokens, readManifests, type SessionOptions } from './session.ts'
 import { SupervisedPod, type PodOutcome } from './supervised-pod.ts'
@@ -68,7 +69,7 @@ async function start(
   request: RunRequest,
   cleanup: Cleanup,
 ): Promise<RunSession> {
-  const { logger, namespace, settings, places, choice } = request
+  const { clock, logger, namespace, settings, places, choice } = request
   await refuseChroot()
   const images = createImageMap([
     ...settings.images,
@@ -78,15 +79,24 @@ async function start(
   const session = await createSessionDirectory(places.runtime, 'run')
   cleanup.add('run-time directory', () => session.remove())
   // Both take tens of milliseconds and neither needs the other.
-  const [source, mount, node] = await allSettled([
-    readManifests(request, store),
+  const open = (directory: string): Promise<Backend> =>
     openBackend(settings.backend, {
-      directory: session.directory,
+      directory,
       allowOther: true,
       answerOpens: settings.fuse.answerOpens,
       lifetime: 'run',
       logger,
-    }).then(mount => {
+    })
+  const [source, mount, node] = await allSettled([
+    readManifests(request, store),
+    open(session.directory).then(backend => {
+      const mount = new RenewedMount(
+        { backend, directory: session.directory },
+        { session, open, clock, logger },
+      )
+      void mount
+        .lost()
+        .then(reason => logger.error({ reason }, 'the volumes are lost'))
       cleanup.add('mount', () => mount.stop())
       return mount
     }),

@@ -27,6 +27,8 @@ export interface ContainerVolume {
   readonly readOnly: boolean
   /** With its submounts. */
   readonly recursive: boolean
+  /** Of a volume that may be mounted anew: its path now, as soon as it can be read there. */
+  readonly current?: () => Promise<string>
 }
 
 export interface LaunchContext extends EnvironmentSources {
@@ -115,15 +117,19 @@ async function containerMount(
   if (volume === undefined) {
     throw configError(`volume "${mount.name}" not found`)
   }
+  const { current, readOnly, recursive } = volume
   const subPath = mountSubPath(mount, env)
+  const locate = async (): Promise<string> => {
+    const path = (await current?.()) ?? volume.path
+    if (subPath === undefined) return path
+    return await resolveSubPath({ path, readOnly }, subPath)
+  }
   return {
-    source:
-      subPath === undefined
-        ? volume.path
-        : await resolveSubPath(volume, subPath),
+    source: await locate(),
     mountPath: mount.mountPath,
-    readOnly: mount.readOnly || volume.readOnly,
-    recursive: volume.recursive,
+    readOnly: mount.readOnly || readOnly,
+    recursive,
+    ...(current === undefined ? {} : { locate }),
   }
 }
 

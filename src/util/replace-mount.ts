@@ -27,8 +27,16 @@ export function replaceMountCommand(options: {
   const namespace = `/proc/${process.pid}/ns/mnt`
   const exchange: [string, ...string[]] = [
     'unshare',
-    ...['--mount', '--propagation', 'unchanged', '--'],
-    ...['sh', '-c', exchangeScript, target, String(stacked), namespace],
+    '--mount',
+    '--propagation',
+    'unchanged',
+    '--',
+    'sh',
+    '-c',
+    exchangeScript,
+    target,
+    String(stacked),
+    namespace,
     ...mount,
   ]
   if (parent === undefined) return exchange

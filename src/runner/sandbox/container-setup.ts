@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { formatFstab } from './fstab.ts'
+import type { ContainerLiveMounts } from './live-mounts.ts'
 import { systemPath, type MachineTools } from './machine-tools.ts'
 import {
   parseMountTable,
@@ -35,6 +36,8 @@ export interface ContainerSetupOptions {
   readonly directory: string
   readonly hostname?: string
   readonly runtimeDirectory?: string
+  /** Where the plan's live places are, when it has some. */
+  readonly live?: ContainerLiveMounts
 }
 
 type SetupProcess = ChildProcessByStdio<Writable, Readable, Readable>
@@ -45,6 +48,7 @@ export async function setUpContainer(
   const { plan, directory } = options
   const paths = pathsIn(directory)
   for (const point of plan.volumePoints) await makeVolumePoint(point)
+  await options.live?.makePlaces(plan.livePlaces)
   await writeFile(paths.fstabFile, formatFstab(plan.fstab))
   const child = spawnSetup(options)
   const exited = once(child, 'close')
@@ -92,7 +96,7 @@ function spawnSetup(options: ContainerSetupOptions): SetupProcess {
     tools.setpriv,
     [
       ['--pdeathsig', 'KILL', '--', tools.unshare],
-      ['--mount', '--uts', '--propagation', 'private', '--'],
+      ['--mount', '--uts', '--propagation', 'slave', '--'],
       [tools.sh, '-c', script],
     ].flat(),
     {
@@ -138,6 +142,7 @@ async function converse(
   // Without a pid there is an 'error' event.
   const { pid = 0 } = child
   await Promise.race([expect(rootReady), failed])
+  await options.live?.fill()
   const mounts = await readMounts(pid)
   verifyReadOnly(mounts, options.plan.mountPaths)
   const foreign = foreignIn(mounts)
