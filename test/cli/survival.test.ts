@@ -43,11 +43,18 @@ function world(t: Test) {
 }
 
 /** The keeper of a podfs, its server and its standby. */
-function processesOf(pid: number | string): {
+function processesOf(
+  pid: number,
+  command: 'mount' | 'run' = 'mount',
+): {
   keeper: number
   servers: number[]
 } {
-  const keeper = Number(readFileSync(`/run/podfs/mount-${pid}/keeper.pid`))
+  const directory = `/run/podfs/${command}-${pid}`
+  const { mountDirectory = directory } = JSON.parse(
+    readFileSync(`${directory}/session.json`, 'utf8'),
+  ) as { mountDirectory?: string }
+  const keeper = Number(readFileSync(`${mountDirectory}/keeper.pid`))
   const children = readFileSync(
     `/proc/${keeper}/task/${keeper}/children`,
     'latin1',
@@ -62,6 +69,23 @@ function processesOf(pid: number | string): {
       ),
     )
   return { keeper, servers }
+}
+
+/** Keeper, server and standby at once, so that nobody is left who could go on. */
+async function killAll(
+  pid: number,
+  command: 'mount' | 'run' = 'mount',
+): Promise<void> {
+  const { keeper, servers } = await eventually(() => {
+    try {
+      const found = processesOf(pid, command)
+      return found.servers.length === 2 && found
+    } catch {
+      // Between two mounts.
+      return false
+    }
+  })
+  for (const one of [keeper, ...servers]) process.kill(one, 'SIGKILL')
 }
 
 /** Before the test's directory is removed, which must not walk into a mount. */
@@ -219,14 +243,8 @@ t.test('keeper and servers killed: a fresh mount', { skip }, async t => {
   const looker = startLooker(t, mountpoint, 'colour')
   await looker.looks()
   for (const round of [1, 2]) {
-    const directory = round === 1 ? '' : '/again-1'
-    // With its standby, so that nobody is left.
-    const { keeper, servers } = await eventually(() => {
-      const found = processesOf(`${serving.pid}${directory}`)
-      return found.servers.length === 2 && found
-    })
+    await killAll(serving.pid)
     const at = performance.now()
-    for (const pid of [keeper, ...servers]) process.kill(pid, 'SIGKILL')
     change(`round-${round}`)
     await eventually(
       async () => (await colour().catch(() => '')) === `round-${round}`,
@@ -266,4 +284,155 @@ t.test('daemon, keeper and servers killed', { skip }, async t => {
   t.equal(await colour(), 'blue')
   t.equal(podfsMounts().length, 2, 'nothing of the dead one is left')
   await end(next)
+})
+
+/** Prints a file whenever it has changed, and what is no content. */
+const follow = (file: string): string =>
+  `last=; while :; do now=; read -r now <${file}; [ "$now" = "$last" ] || echo "${file} $now"; last=$now; done`
+
+t.test('a running Pod gets the fresh mount', { skip }, async t => {
+  const dir = t.testdir({})
+  const file = path.join(dir, 'pod.yaml')
+  const change = (colour: string): void =>
+    writeFileSync(
+      file,
+      `apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {colour: "${colour}\\n"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: other}
+stringData: {password: "hunter2"}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  terminationGracePeriodSeconds: 1
+  volumes:
+  - {name: v, configMap: {name: settings}}
+  - {name: other, secret: {secretName: other}}
+  - {name: scratch, emptyDir: {}}
+  initContainers:
+  - name: first
+    image: debian
+    command: [sh, -c, 'echo init; until grep -qs round-1 /cfg/colour; do :; done; cat /cfg/colour']
+    volumeMounts: [{name: v, mountPath: /cfg}]
+  containers:
+  - name: whole
+    image: debian
+    command: [bash, -c, '${follow('/cfg/colour').replaceAll("'", "''")}']
+    lifecycle: {preStop: {exec: {command: [sh, -c, 'echo hook $(cat /cfg/colour) >/proc/1/fd/1']}}}
+    volumeMounts:
+    - {name: v, mountPath: /cfg}
+    - {name: scratch, mountPath: /cfg/scratch}
+  - name: part
+    image: debian
+    command: [bash, -c, '${follow('/etc/one.conf').replaceAll("'", "''")}']
+    volumeMounts: [{name: v, mountPath: /etc/one.conf, subPath: colour}]
+  - name: again
+    image: debian
+    command: [sh, -c, 'until now=$(cat /cfg/colour 2>&-); do :; done; echo started with $now; until grep -qs round-2 /cfg/colour; do :; done; sleep 0.1']
+    volumeMounts: [{name: v, mountPath: /cfg}]
+`,
+    )
+  change('blue')
+  const { child, pid, saw, ended, stdout, stderr } = startPodfs(t, [
+    'run',
+    '-f',
+    file,
+  ])
+  await saw(/first +\| init/)
+  for (const round of [1, 2, 3]) {
+    await killAll(pid, 'run')
+    change(`round-${round}`)
+    await saw(new RegExp(`whole +\\| /cfg/colour round-${round}`))
+    await saw(new RegExp(`part +\\| /etc/one.conf round-${round}`))
+  }
+  await saw(/again +\| started with round-[23]/)
+  // Each container sees its own volumes, and nothing of podfs's.
+  const childrenOf = (parent: number | string): string[] =>
+    readFileSync(`/proc/${parent}/task/${parent}/children`, 'latin1')
+      .split(' ')
+      .filter(one => one !== '')
+  const podfsMountsOf = (one: string): string =>
+    readFileSync(`/proc/${one}/mountinfo`, 'utf8')
+      .split('\n')
+      .filter(line => /fuse\.podfs|live/.test(line))
+      .map(line => line.split(' ').slice(4, 6).join(' ').split(',')[0])
+      .sort()
+      .join(', ')
+  // The place and the volume, and soon nothing of the dead one.
+  await eventually(() => {
+    const containers = childrenOf(pid)
+      .filter(one =>
+        readFileSync(`/proc/${one}/cmdline`, 'latin1').includes('--kill-child'),
+      )
+      .flatMap(childrenOf)
+    return (
+      containers.length >= 2 &&
+      containers.every(one => /^(\S+) ro, \1 rw$/.test(podfsMountsOf(one)))
+    )
+  })
+  child.kill('SIGTERM')
+  t.equal((await ended).code, 143)
+  const lines = (name: string): string[] =>
+    stdout()
+      .split('\n')
+      .filter(line => line.startsWith(`${name} `))
+      .map(line => line.slice(line.indexOf('|') + 2).trim())
+      // A read that fails with ENOTCONN gives an empty one.
+      .filter(line => !['/cfg/colour', '/etc/one.conf'].includes(line))
+  t.notMatch(stderr(), /No such file/)
+  t.strictSame(lines('first'), ['init', 'round-1'])
+  t.strictSame(lines('whole'), [
+    '/cfg/colour round-1',
+    '/cfg/colour round-2',
+    '/cfg/colour round-3',
+    'hook round-3',
+  ])
+  t.strictSame(lines('part').slice(-2), [
+    '/etc/one.conf round-2',
+    '/etc/one.conf round-3',
+  ])
+  t.strictSame(podfsMounts(), [])
+  t.notOk(existsSync(`/run/podfs/run-${pid}`))
+})
+
+t.test('a podfs run that is killed leaves nothing', { skip }, async t => {
+  const dir = t.testdir({
+    'pod.yaml': `apiVersion: v1
+kind: Pod
+metadata: {name: p, labels: {a: b}}
+spec:
+  volumes:
+  - {name: v, downwardAPI: {items: [{path: labels, fieldRef: {fieldPath: metadata.labels}}]}}
+  containers:
+  - {name: c, image: debian, command: [sh, -c, 'echo up; sleep 1000'], volumeMounts: [{name: v, mountPath: /v}]}
+`,
+  })
+  const { child, pid, saw, ended } = startPodfs(t, [
+    'run',
+    '-f',
+    path.join(dir, 'pod.yaml'),
+  ])
+  await saw(/up/)
+  await killAll(pid, 'run')
+  await eventually(() => {
+    try {
+      return processesOf(pid, 'run').servers.length === 2
+    } catch {
+      return false
+    }
+  })
+  child.kill('SIGKILL')
+  await ended
+  await eventually(
+    () =>
+      !readFileSync('/proc/self/mountinfo', 'utf8').includes(
+        `/run/podfs/run-${pid}/`,
+      ),
+  )
 })

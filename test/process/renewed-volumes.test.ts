@@ -64,7 +64,7 @@ t.test('volumes that are mounted anew', { skip: needsRoot }, async t => {
       '  done',
       'done',
     ]
-    const mounts = [mount('/vol'), mount('/etc/app.conf', 'key')]
+    const mounts = [mount('/etc/app.conf', 'key'), mount('/vol')]
     const read = await start(['sh', '-c', `seen=; ${look.join('\n')}`], {
       mounts,
     })

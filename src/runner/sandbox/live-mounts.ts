@@ -84,13 +84,12 @@ export class ContainerLiveMounts {
 
   /** Empty places, to be bound in the container. */
   async makePlaces(places: readonly LivePlace[]): Promise<void> {
-    for (const { place, kind } of places) {
-      const stage = stageOf(place)
-      const parents = kind === 'directory' ? [place, stage] : [dirname(place)]
-      for (const path of parents) await mkdir(path, { recursive: true })
-      if (kind === 'file')
-        for (const path of [place, stage]) await writeFile(path, '')
-    }
+    for (const { place, kind } of places)
+      for (const path of [place, stageOf(place)]) {
+        const directory = kind === 'directory' ? path : dirname(path)
+        await mkdir(directory, { recursive: true })
+        if (kind === 'file') await writeFile(path, '')
+      }
     this.#places = places
   }
 
