@@ -339,19 +339,15 @@ spec:
 `,
     )
   change('blue')
-  const { child, pid, saw, ended, stdout, stderr } = startPodfs(t, [
-    'run',
-    '-f',
-    file,
-  ])
-  await saw(/first +\| init/)
+  const running = startPodfs(t, ['run', '-f', file])
+  await running.saw(/first +\| init/)
   for (const round of [1, 2, 3]) {
-    await killAll(pid, 'run')
+    await killAll(running.pid, 'run')
     change(`round-${round}`)
-    await saw(new RegExp(`whole +\\| /cfg/colour round-${round}`))
-    await saw(new RegExp(`part +\\| /etc/one.conf round-${round}`))
+    await running.saw(new RegExp(`whole +\\| /cfg/colour round-${round}`))
+    await running.saw(new RegExp(`part +\\| /etc/one.conf round-${round}`))
   }
-  await saw(/again +\| started with round-[23]/)
+  await running.saw(/again +\| started with round-[23]/)
   // Each container sees its own volumes, and nothing of podfs's.
   const childrenOf = (parent: number | string): string[] =>
     readFileSync(`/proc/${parent}/task/${parent}/children`, 'latin1')
@@ -362,30 +358,30 @@ spec:
       .split('\n')
       .filter(line => /fuse\.podfs|live/.test(line))
       .map(line => line.split(' ').slice(4, 6).join(' ').split(',')[0])
-      .sort()
       .join(', ')
   // The place and the volume, and soon nothing of the dead one.
   await eventually(() => {
-    const containers = childrenOf(pid)
+    const containers = childrenOf(running.pid)
       .filter(one =>
         readFileSync(`/proc/${one}/cmdline`, 'latin1').includes('--kill-child'),
       )
       .flatMap(childrenOf)
     return (
       containers.length >= 2 &&
-      containers.every(one => /^(\S+) ro, \1 rw$/.test(podfsMountsOf(one)))
+      containers.every(one => /^(\S+) rw, \1 ro$/.test(podfsMountsOf(one)))
     )
   })
-  child.kill('SIGTERM')
-  t.equal((await ended).code, 143)
+  running.child.kill('SIGTERM')
+  t.equal((await running.ended).code, 143)
   const lines = (name: string): string[] =>
-    stdout()
+    running
+      .stdout()
       .split('\n')
       .filter(line => line.startsWith(`${name} `))
       .map(line => line.slice(line.indexOf('|') + 2).trim())
       // A read that fails with ENOTCONN gives an empty one.
       .filter(line => !['/cfg/colour', '/etc/one.conf'].includes(line))
-  t.notMatch(stderr(), /No such file/)
+  t.notMatch(running.stderr(), /No such file/)
   t.strictSame(lines('first'), ['init', 'round-1'])
   t.strictSame(lines('whole'), [
     '/cfg/colour round-1',
@@ -398,7 +394,7 @@ spec:
     '/etc/one.conf round-3',
   ])
   t.strictSame(podfsMounts(), [])
-  t.notOk(existsSync(`/run/podfs/run-${pid}`))
+  t.notOk(existsSync(`/run/podfs/run-${running.pid}`))
 })
 
 t.test('a podfs run that is killed leaves nothing', { skip }, async t => {
@@ -413,26 +409,22 @@ spec:
   - {name: c, image: debian, command: [sh, -c, 'echo up; sleep 1000'], volumeMounts: [{name: v, mountPath: /v}]}
 `,
   })
-  const { child, pid, saw, ended } = startPodfs(t, [
-    'run',
-    '-f',
-    path.join(dir, 'pod.yaml'),
-  ])
-  await saw(/up/)
-  await killAll(pid, 'run')
+  const running = startPodfs(t, ['run', '-f', path.join(dir, 'pod.yaml')])
+  await running.saw(/up/)
+  await killAll(running.pid, 'run')
   await eventually(() => {
     try {
-      return processesOf(pid, 'run').servers.length === 2
+      return processesOf(running.pid, 'run').servers.length === 2
     } catch {
       return false
     }
   })
-  child.kill('SIGKILL')
-  await ended
+  running.child.kill('SIGKILL')
+  await running.ended
   await eventually(
     () =>
       !readFileSync('/proc/self/mountinfo', 'utf8').includes(
-        `/run/podfs/run-${pid}/`,
+        `/run/podfs/run-${running.pid}/`,
       ),
   )
 })
