@@ -13,9 +13,9 @@ import {
   type MountTarget,
 } from './chosen-volumes.ts'
 import { Cleanup } from './cleanup.ts'
+import { claimMountpoint } from './claim-mountpoint.ts'
 import { asFailure } from './failures.ts'
 import { thisNode } from './node-info.ts'
-import { isRunning } from '../util/process-identity.ts'
 import {
   adoptSessionDirectory,
   createSessionDirectory,
@@ -65,7 +65,7 @@ export async function mountVolumes(
   const cleanup = new Cleanup(logger)
   try {
     const store = new Store()
-    let abandoned = await takeMountpoint(request)
+    let abandoned = await takeMountpoint(request, cleanup)
     if (abandoned !== undefined && !(await isKept(abandoned))) {
       // First of all: a dead mount disturbs whoever reads a directory beside it.
       await clearAbandoned(abandoned)
@@ -170,29 +170,40 @@ export async function mountVolumes(
 
 /**
  * Refuses a mount point that is served, unless it is to be taken over: then that podfs ends
- * and leaves its mount. Returns what a podfs that is gone has left there.
+ * and leaves its mount. Returns what a podfs that is gone has left there. Of several that begin
+ * at the same moment one gets it; the others wait until it can be said who.
  */
 async function takeMountpoint(
   request: MountRequest,
+  cleanup: Cleanup,
 ): Promise<FoundSession | undefined> {
   const { mountpoint, places, clock } = request
-  const sessions = await listSessions(places.runtime)
-  const session = sessions.find(found => found.mountpoint === mountpoint)
-  if (session?.running !== true) return session
-  if (request.takeover !== true)
-    throw new Failure(
-      'failed',
-      `${mountpoint} is already served by podfs with pid ${session.pid}`,
-      { fix: `podfs unmount ${mountpoint}` },
-    )
-  process.kill(session.pid, takeoverSignal)
+  let claim: { release(): void } | undefined
+  cleanup.add('claim', () => claim?.release())
+  let told: number | undefined
   for (let waited = 0; waited < takeoverMs; waited += takeoverStepMs) {
-    if (!isRunning(session)) return { ...session, running: false }
+    claim ??= await claimMountpoint(places.runtime, mountpoint)
+    const sessions = await listSessions(places.runtime)
+    const here = sessions.filter(found => found.mountpoint === mountpoint)
+    const serving = here.find(({ running }) => running)
+    if (serving === undefined && claim !== undefined) return here[0]
+    if (serving !== undefined && request.takeover !== true)
+      throw new Failure(
+        'failed',
+        `${mountpoint} is already served by podfs with pid ${serving.pid}`,
+        { fix: `podfs unmount ${mountpoint}` },
+      )
+    if (serving !== undefined && told === undefined) {
+      process.kill(serving.pid, takeoverSignal)
+      told = serving.pid
+    }
     await clock.sleep(takeoverStepMs)
   }
   throw new Failure(
     'failed',
-    `podfs with pid ${session.pid} did not let go of ${mountpoint}`,
+    told === undefined
+      ? `another podfs has begun to serve ${mountpoint}`
+      : `podfs with pid ${told} did not let go of ${mountpoint}`,
   )
 }
 

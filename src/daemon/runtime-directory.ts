@@ -8,6 +8,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import path from 'node:path'
+import { keeperOf } from '../fuse/adopt-mount.ts'
 import { mountsBelow } from '../fuse/mountinfo.ts'
 import { Failure } from '../util/failure.ts'
 import { removeAbandonedEmptyDirs } from '../volumes/local-volumes.ts'
@@ -144,7 +145,9 @@ async function sweep(runtime: string): Promise<void> {
   await Promise.all(
     sessions
       .filter(({ running }) => !running)
-      .map(async ({ directory }) => {
+      .map(async ({ directory, mountDirectory }) => {
+        // Its mount may be in another mount namespace, where this would take it away.
+        if ((await keeperOf(mountDirectory ?? directory)) !== undefined) return
         // What was published at a mount point can only be found through it.
         if (!(await hasPlainDirectory(directory)))
           await removeUnmounted(directory).catch(() => {})

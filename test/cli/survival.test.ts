@@ -268,6 +268,41 @@ t.test('keeper and servers killed: a fresh mount', { skip }, async t => {
   t.notOk(existsSync(`/run/podfs/mount-${serving.pid}`))
 })
 
+for (const before of ['nobody', 'a podfs that was killed'])
+  t.test(`several begin at once after ${before}`, { skip }, async t => {
+    const { args, mountpoint } = world(t)
+    let serving: RunningPodfs | undefined
+    for (let round = 0; round < 3; round++) {
+      const all = [1, 2, 3].map(() => startPodfs(t, args))
+      const outcomes = await Promise.all(
+        all.map(one =>
+          Promise.race([one.saw(/ready/).catch(() => 'ended'), one.ended]),
+        ),
+      )
+      const winners = all.filter((_, at) => Array.isArray(outcomes[at]))
+      t.equal(winners.length, 1)
+      serving = winners[0] as RunningPodfs
+      for (const one of all)
+        if (one !== serving)
+          t.match(await one.ended, {
+            code: 1,
+            stderr: new RegExp(
+              `${mountpoint} is already served by podfs with pid ${serving.pid}\\n`,
+            ),
+          })
+      t.equal(podfsMounts().length, 2)
+      if (before === 'nobody') await end(serving)
+      else {
+        serving.child.kill('SIGKILL')
+        await serving.ended
+      }
+    }
+    if (before !== 'nobody')
+      t.match(await podfs(t, ['unmount', mountpoint]), { code: 0 })
+    t.strictSame(podfsMounts(), [])
+    t.notOk(existsSync(mountpoint))
+  })
+
 t.test('daemon, keeper and servers killed', { skip }, async t => {
   const { args, colour } = world(t)
   const first = startPodfs(t, args)
