@@ -6,7 +6,7 @@ import { Store } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
 import { adoptBackend, type Backend, openBackend } from '../volumes/backend.ts'
-import { clearAbandoned } from './abandoned-mount.ts'
+import { clearAbandoned, clearDeadMount } from './abandoned-mount.ts'
 import {
   chooseVolumes,
   shownVolume,
@@ -68,9 +68,14 @@ export async function mountVolumes(
     let abandoned = await takeMountpoint(request, cleanup)
     if (abandoned !== undefined && !(await isKept(abandoned))) {
       // First of all: a dead mount disturbs whoever reads a directory beside it.
+      logger.warn(
+        { mountpoint, pid: abandoned.pid },
+        'what a podfs that is gone has left is cleared away',
+      )
       await clearAbandoned(abandoned)
       abandoned = undefined
     }
+    if (abandoned === undefined) await clearDeadMount(mountpoint, logger)
     const known = abandoned && (await chooseVolumes(request, store, cleanup))
     const adopted =
       abandoned && known && (await adopt(abandoned, request, known.only))

@@ -1,10 +1,10 @@
-import { podfsMounts, unmountPath } from '../fuse/mountinfo.ts'
+import { podfsMounts } from '../fuse/mountinfo.ts'
 import type { Clock } from '../util/clock.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
 import { Failure } from '../util/failure.ts'
 import { holdersOf } from './mount-holders.ts'
 import { isRunning } from '../util/process-identity.ts'
-import { clearAbandoned } from './abandoned-mount.ts'
+import { clearAbandoned, unmountPodfs } from './abandoned-mount.ts'
 import { listSessions } from './runtime-directory.ts'
 
 /** How long a podfs that was told to stop may take before its mount is taken from it. */
@@ -53,6 +53,6 @@ export async function unmount(options: {
       `podfs with pid ${session.pid} was told to stop and has not within ${stopMs / 1000} s`,
     )
   }
-  if (session === undefined) await unmountPath(mountpoint, { lazy: true })
+  if (session === undefined) await unmountPodfs(mountpoint)
   else await clearAbandoned(session)
 }
