@@ -54,7 +54,7 @@ export async function createSessionDirectory(
   const identity = identityOf(process.pid)
   if (identity === undefined) throw new Error('/proc is not mounted')
   const directory = path.join(runtime, `${command}-${process.pid}`)
-  await mkdir(directory, { mode: 0o700 })
+  await inRuntimeDirectory(directory, () => mkdir(directory, { mode: 0o700 }))
   return await sessionDirectory(directory, { ...identity, command })
 }
 
@@ -79,14 +79,32 @@ async function sessionDirectory(
     await writeFile(`${file}.new`, JSON.stringify(session), { mode: 0o600 })
     await rename(`${file}.new`, file)
   }
-  await write()
+  await inRuntimeDirectory(directory, write).catch(async error => {
+    await removeUnmounted(directory)
+    throw error
+  })
   return {
     directory,
     update: async facts => {
       session = { ...session, ...facts }
-      await write()
+      await inRuntimeDirectory(directory, write)
     },
     remove: () => removeUnmounted(directory),
+  }
+}
+
+/** It may be full or read-only: the error is to say where that is. */
+async function inRuntimeDirectory(
+  directory: string,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    const { message } = error as Error
+    throw new Failure('platform', `cannot use ${directory}: ${message}`, {
+      cause: error,
+    })
   }
 }
 
