@@ -1,6 +1,5 @@
 import { mkdtemp } from 'node:fs/promises'
 import path from 'node:path'
-import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 import type { Backend } from '../volumes/backend.ts'
 import type { SessionDirectory } from './runtime-directory.ts'
@@ -26,7 +25,6 @@ export interface RenewedMountOptions {
   readonly session: SessionDirectory
   /** A new mount in a directory that exists. */
   readonly open: (directory: string) => Promise<Backend>
-  readonly clock: Clock
   readonly logger: Logger
 }
 
@@ -65,14 +63,15 @@ export class RenewedMount {
 
   /** Renews it as often as need be. Resolves with the reason why there is no other one. */
   async lost(): Promise<string> {
-    const { clock, logger } = this.#options
+    const { logger } = this.#options
+    // Not the time of day, which may be set.
     const losses: number[] = []
     for (;;) {
       const reason = await this.#current.backend.lost
-      const recent = losses.filter(time => time > clock.now() - minute)
+      const recent = losses.filter(time => time > performance.now() - minute)
       if (this.#isClosed || !this.isRenewable) return reason
       if (recent.length >= renewalsPerMinute) return reason
-      losses.push(clock.now())
+      losses.push(performance.now())
       logger.warn({ reason }, 'the mount is lost; making another one')
       try {
         this.#renewing = this.#renew()

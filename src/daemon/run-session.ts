@@ -69,7 +69,7 @@ async function start(
   request: RunRequest,
   cleanup: Cleanup,
 ): Promise<RunSession> {
-  const { clock, logger, namespace, settings, places, choice } = request
+  const { logger, namespace, settings, places, choice } = request
   await refuseChroot()
   const images = createImageMap([
     ...settings.images,
@@ -92,7 +92,7 @@ async function start(
     open(session.directory).then(backend => {
       const mount = new RenewedMount(
         { backend, directory: session.directory },
-        { session, open, clock, logger },
+        { session, open, logger },
       )
       void mount
         .lost()

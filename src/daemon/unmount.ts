@@ -9,6 +9,7 @@ import { listSessions } from './runtime-directory.ts'
 
 /** How long a podfs that was told to stop may take before its mount is taken from it. */
 const stopMs = 10_000
+const stopStepMs = 20
 
 /**
  * Ends the podfs that serves a mount point, and resolves when the mount is gone. What a killed
@@ -43,10 +44,9 @@ export async function unmount(options: {
   }
   if (session?.running === true) {
     process.kill(session.pid, 'SIGTERM')
-    const deadline = clock.now() + stopMs
-    while (clock.now() < deadline) {
+    for (let waited = 0; waited < stopMs; waited += stopStepMs) {
       if (!isRunning(session)) return
-      await clock.sleep(20)
+      await clock.sleep(stopStepMs)
     }
     throw new Failure(
       'failed',

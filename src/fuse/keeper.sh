@@ -235,7 +235,9 @@ while :; do
   fi
   exec 7<&-
   echo "server-exit $status"
-  now=$(date +%s)
+  # Not the time of day, which may be set.
+  read -r now _ </proc/uptime
+  now=${now%.*}
   recent=
   count=0
   for time in $failures $now; do
