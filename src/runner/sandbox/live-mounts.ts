@@ -105,6 +105,7 @@ export class ContainerLiveMounts {
       }))
       await this.#mountAll([...staged.flat(), ...shown])
       this.#isFilled = true
+      // mount -a would take what is still there for what it is to mount.
       await this.#clearStage()
     })
   }
