@@ -14,8 +14,14 @@ t.setTimeout(240_000)
 const skip = await cannotMount()
 
 const inNamespace = (script: string): string[] => [
-  ...['unshare', '--mount', '--propagation', 'private'],
-  ...['sh', '-c', `${script} && exec "$@"`, 'sh'],
+  'unshare',
+  '--mount',
+  '--propagation',
+  'private',
+  'sh',
+  '-c',
+  `${script} && exec "$@"`,
+  'sh',
 ]
 const tmpfs = (options: string): string =>
   `mount -t tmpfs -o mode=700,${options} podfs-test /run/podfs`
