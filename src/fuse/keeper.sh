@@ -36,7 +36,7 @@ ulimit -c 0 2>/dev/null
 trap '' PIPE HUP INT
 
 # Every mount of this connection in this namespace, newest first; of a `run` that is over also
-# whatever else is mounted in its run-time directory: the places of its containers' volumes.
+# whatever else is mounted in its run-time directory: a lost mount, places of containers' volumes.
 unmount_all() {
   [ -n "$dev" ] || find_device # told to end while it mounted
   session=none
@@ -45,7 +45,7 @@ unmount_all() {
   mounts=
   while read -r _ _ number _ point _; do
     case $number:$point in
-    "$dev":* | *:"$session"/*/live) mounts="$point $mounts" ;;
+    "$dev":* | *:"$session"/*) mounts="$point $mounts" ;;
     esac
   done </proc/self/mountinfo
   for point in $mounts; do
