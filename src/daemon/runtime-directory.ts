@@ -9,7 +9,7 @@ import {
 } from 'node:fs/promises'
 import path from 'node:path'
 import { keeperOf } from '../fuse/adopt-mount.ts'
-import { mountsBelow } from '../fuse/mountinfo.ts'
+import { mountsBelow, unmountPath } from '../fuse/mountinfo.ts'
 import { Failure } from '../util/failure.ts'
 import { removeAbandonedEmptyDirs } from '../volumes/local-volumes.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
@@ -163,9 +163,15 @@ async function sweep(runtime: string): Promise<void> {
   await Promise.all(
     sessions
       .filter(({ running }) => !running)
-      .map(async ({ directory, mountDirectory }) => {
+      .map(async ({ command, directory, mountDirectory }) => {
         // Its mount may be in another mount namespace, where this would take it away.
         if ((await keeperOf(mountDirectory ?? directory)) !== undefined) return
+        // Of a `run` whose keeper was killed, too, nothing is of use to anybody.
+        if (command === 'run')
+          for (const { mountpoint } of (
+            await mountsBelow(directory)
+          ).toReversed())
+            await unmountPath(mountpoint, { lazy: true }).catch(() => {})
         // What was published at a mount point can only be found through it.
         if (!(await hasPlainDirectory(directory)))
           await removeUnmounted(directory).catch(() => {})
