@@ -1,5 +1,7 @@
 import { rmdir } from 'node:fs/promises'
+import { isDeadMount } from '../fuse/is-dead-mount.ts'
 import {
+  mountAt,
   mountsBelow,
   PODFS_TYPE,
   podfsMounts,
@@ -8,6 +10,7 @@ import {
 import { stopAbandonedMount } from '../fuse/stop-abandoned-mount.ts'
 import { clearPlainDirectory } from '../volumes/plain-directory.ts'
 import { Failure } from '../util/failure.ts'
+import type { Logger } from '../util/logger.ts'
 import { removeUnmounted, type FoundSession } from './runtime-directory.ts'
 
 /**
@@ -25,12 +28,42 @@ export async function clearAbandoned(session: FoundSession): Promise<void> {
   if ((await mountsBelow(directory)).length === 0)
     await clearPlainDirectory(directory)
   if (mountpoint !== undefined) {
-    const isMounted = async (): Promise<boolean> =>
-      (await podfsMounts()).some(mount => mount.mountpoint === mountpoint)
-    if (await isMounted()) await unmountPath(mountpoint, { lazy: true })
-    if (await isMounted())
-      throw new Failure('failed', `${mountpoint} could not be unmounted`)
+    await unmountPodfs(mountpoint)
     if (session.madeMountpoint === true) await rmdir(mountpoint).catch(() => {})
   }
   await removeUnmounted(directory)
+}
+
+/** Takes away every mount of podfs at a path, however many are stacked there. */
+export async function unmountPodfs(mountpoint: string): Promise<void> {
+  const count = async (): Promise<number> =>
+    (await podfsMounts()).filter(mount => mount.mountpoint === mountpoint)
+      .length
+  for (let left = await count(); left > 0;) {
+    await unmountPath(mountpoint, { lazy: true })
+    const now = await count()
+    if (now >= left)
+      throw new Failure('failed', `${mountpoint} could not be unmounted`)
+    left = now
+  }
+}
+
+/**
+ * Takes away what is mounted at a path and has lost its server, when it is podfs's; for the
+ * sessions whose run-time directory is gone, too. Throws when it is another's.
+ */
+export async function clearDeadMount(
+  mountpoint: string,
+  logger: Logger,
+): Promise<void> {
+  const mount = await mountAt(mountpoint)
+  if (mount === undefined || !(await isDeadMount(mountpoint))) return
+  if (mount.type !== PODFS_TYPE)
+    throw new Failure(
+      'failed',
+      `${mountpoint} is a dead mount that is not podfs's: ${mount.source}, type ${mount.type}`,
+      { fix: `umount --lazy ${mountpoint}` },
+    )
+  logger.warn({ mountpoint }, 'a dead mount is here; it is cleared away')
+  await unmountPodfs(mountpoint)
 }

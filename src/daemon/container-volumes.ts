@@ -1,18 +1,17 @@
-import path from 'node:path'
 import type { NodeInfo, Pod, Volume } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import type { ContainerVolume } from '../runner/launch.ts'
 import type { Logger } from '../util/logger.ts'
 import { checkHostPath, createEmptyDir } from '../volumes/local-volumes.ts'
 import { emptyDirMemorySize } from '../volumes/memory-size.ts'
-import type { PodVolumes } from '../volumes/pod-volumes.ts'
 import type { Cleanup } from './cleanup.ts'
+import type { ServedVolumes } from './served-volumes.ts'
 
 interface VolumeProviderOptions {
   readonly pod: Pod
-  readonly published: PodVolumes
-  /** Where the published volumes can be bound from. */
-  readonly publishedDirectory: string
+  readonly published: ServedVolumes
+  /** Whether a lost mount is replaced: then volumes may change their place. */
+  readonly renewable: boolean
   /** For what is made for this Pod alone, and for mounts of its own. */
   readonly diskDirectory: string
   readonly mountDirectory: string
@@ -45,13 +44,15 @@ async function provide(
   volume: Volume,
   options: VolumeProviderOptions,
 ): Promise<ContainerVolume> {
-  const { pod, published, publishedDirectory, cleanup } = options
+  const { pod, published, renewable, cleanup } = options
   if (isManagedVolume(volume)) {
     await published.published(volume.name)
+    const current = (): Promise<string> => published.pathOf(volume.name)
     return {
-      path: path.join(publishedDirectory, volume.name),
+      path: await current(),
       readOnly: true,
       recursive: false,
+      ...(renewable ? { current } : {}),
     }
   }
   if (volume.hostPath !== undefined)

@@ -29,5 +29,21 @@ export function asFailure(error: unknown): unknown {
     )
   if (error instanceof TokenError)
     return new Failure('failed', error.message, cause)
-  return error
+  const { code, message } = (error ?? {}) as NodeJS.ErrnoException
+  const fix = code === undefined ? undefined : exhausted[code]
+  if (fix === undefined) return error
+  return new Failure('platform', String(message), {
+    ...cause,
+    ...(fix === '' ? {} : { fix }),
+  })
+}
+
+/** What a machine can run out of, wherever it is noticed, and what to type. */
+const exhausted: Readonly<Record<string, string>> = {
+  EMFILE: 'ulimit -n 1024',
+  ENFILE: '',
+  ENOMEM: '',
+  ENOSPC: '',
+  EDQUOT: '',
+  EROFS: '',
 }

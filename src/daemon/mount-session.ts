@@ -6,16 +6,16 @@ import { Store } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
 import { adoptBackend, type Backend, openBackend } from '../volumes/backend.ts'
-import { clearAbandoned } from './abandoned-mount.ts'
+import { clearAbandoned, clearDeadMount } from './abandoned-mount.ts'
 import {
   chooseVolumes,
   shownVolume,
   type MountTarget,
 } from './chosen-volumes.ts'
 import { Cleanup } from './cleanup.ts'
+import { claimMountpoint } from './claim-mountpoint.ts'
 import { asFailure } from './failures.ts'
 import { thisNode } from './node-info.ts'
-import { isRunning } from '../util/process-identity.ts'
 import {
   adoptSessionDirectory,
   createSessionDirectory,
@@ -23,7 +23,8 @@ import {
   listSessions,
 } from './runtime-directory.ts'
 import { unmountedByOthers } from './unmounted.ts'
-import { ServedVolumes } from './served-volumes.ts'
+import { type CurrentMount, RenewedMount } from './renewed-mount.ts'
+import { abortable, ServedVolumes } from './served-volumes.ts'
 import { lazyServiceAccounts, type SessionOptions } from './session.ts'
 
 /** Ends a podfs without its mount; also one that does not know of it. */
@@ -64,12 +65,17 @@ export async function mountVolumes(
   const cleanup = new Cleanup(logger)
   try {
     const store = new Store()
-    let abandoned = await takeMountpoint(request)
+    let abandoned = await takeMountpoint(request, cleanup)
     if (abandoned !== undefined && !(await isKept(abandoned))) {
       // First of all: a dead mount disturbs whoever reads a directory beside it.
+      logger.warn(
+        { mountpoint, pid: abandoned.pid },
+        'what a podfs that is gone has left is cleared away',
+      )
       await clearAbandoned(abandoned)
       abandoned = undefined
     }
+    if (abandoned === undefined) await clearDeadMount(mountpoint, logger)
     const known = abandoned && (await chooseVolumes(request, store, cleanup))
     const adopted =
       abandoned && known && (await adopt(abandoned, request, known.only))
@@ -110,23 +116,31 @@ export async function mountVolumes(
       Promise.resolve(known ?? chooseVolumes(request, store, cleanup)),
       thisNode(),
     ])
-    const volumes = new ServedVolumes(
-      mount,
+    const renewed = new RenewedMount(
       {
-        ...request,
-        pod,
-        only,
-        store,
-        node,
-        ...lazyServiceAccounts(request),
-        session,
-        shown: shownVolume(request.target),
-        open,
+        backend: mount,
+        directory: (adopted && abandoned?.mountDirectory) ?? session.directory,
       },
-      adopted !== undefined,
+      { ...request, session, open },
     )
-    stopMount = () => volumes.stop()
-    cleanup.add('volumes', () => volumes.closeVolumes())
+    stopMount = () => renewed.stop()
+    const show = ({ backend }: CurrentMount): Promise<void> =>
+      backend.bind(shownVolume(request.target), mountpoint)
+    const volumes = new ServedVolumes(renewed, {
+      ...request,
+      pod,
+      only,
+      store,
+      node,
+      ...lazyServiceAccounts(request),
+      adopted: adopted !== undefined,
+      show,
+    })
+    const closeVolumes = async (): Promise<void> => {
+      await volumes.close()
+      await renewed.close()
+    }
+    cleanup.add('volumes', closeVolumes)
     const unsubscribe = store.watch(events => {
       for (const { type, object } of events)
         if (
@@ -137,14 +151,18 @@ export async function mountVolumes(
           volumes.updatePod(object)
     })
     cleanup.add('watch', unsubscribe)
-    await volumes.show()
-    cleanup.add('public mount', () => volumes.hide())
+    await abortable(volumes.allPublished(), request.abort)
+    await show(renewed.current)
+    cleanup.add('public mount', async () => {
+      await closeVolumes()
+      await renewed.current.backend.unbind(mountpoint, { lazy: true })
+    })
     await session.update({ serves: whatIsServed(request, only) })
     return {
       volumes: volumes.names.length,
       directory: session.directory,
       lost: Promise.race([
-        volumes.lost(),
+        renewed.lost(),
         unmountedByOthers(mountpoint, request.clock, request.abort),
       ]),
       close: () => cleanup.run(),
@@ -157,29 +175,40 @@ export async function mountVolumes(
 
 /**
  * Refuses a mount point that is served, unless it is to be taken over: then that podfs ends
- * and leaves its mount. Returns what a podfs that is gone has left there.
+ * and leaves its mount. Returns what a podfs that is gone has left there. Of several that begin
+ * at the same moment one gets it; the others wait until it can be said who.
  */
 async function takeMountpoint(
   request: MountRequest,
+  cleanup: Cleanup,
 ): Promise<FoundSession | undefined> {
   const { mountpoint, places, clock } = request
-  const sessions = await listSessions(places.runtime)
-  const session = sessions.find(found => found.mountpoint === mountpoint)
-  if (session?.running !== true) return session
-  if (request.takeover !== true)
-    throw new Failure(
-      'failed',
-      `${mountpoint} is already served by podfs with pid ${session.pid}`,
-      { fix: `podfs unmount ${mountpoint}` },
-    )
-  process.kill(session.pid, takeoverSignal)
+  let claim: { release(): void } | undefined
+  cleanup.add('claim', () => claim?.release())
+  let told: number | undefined
   for (let waited = 0; waited < takeoverMs; waited += takeoverStepMs) {
-    if (!isRunning(session)) return { ...session, running: false }
+    claim ??= await claimMountpoint(places.runtime, mountpoint)
+    const sessions = await listSessions(places.runtime)
+    const here = sessions.filter(found => found.mountpoint === mountpoint)
+    const serving = here.find(({ running }) => running)
+    if (serving === undefined && claim !== undefined) return here[0]
+    if (serving !== undefined && request.takeover !== true)
+      throw new Failure(
+        'failed',
+        `${mountpoint} is already served by podfs with pid ${serving.pid}`,
+        { fix: `podfs unmount ${mountpoint}` },
+      )
+    if (serving !== undefined && told === undefined) {
+      process.kill(serving.pid, takeoverSignal)
+      told = serving.pid
+    }
     await clock.sleep(takeoverStepMs)
   }
   throw new Failure(
     'failed',
-    `podfs with pid ${session.pid} did not let go of ${mountpoint}`,
+    told === undefined
+      ? `another podfs has begun to serve ${mountpoint}`
+      : `podfs with pid ${told} did not let go of ${mountpoint}`,
   )
 }
 

@@ -12,14 +12,14 @@ import type { PodStatus } from '../runner/pod-status.ts'
 import { createSandboxRuntime } from '../runner/sandbox/sandbox-runtime.ts'
 import type { Store } from '../store/store.ts'
 import type { TokenManager } from '../tokens/token-manager.ts'
-import type { Backend } from '../volumes/backend.ts'
-import { PodVolumes } from '../volumes/pod-volumes.ts'
 import { Cleanup } from './cleanup.ts'
 import { volumeProvider } from './container-volumes.ts'
 import { outputSource } from './output-labels.ts'
 import type { PodAddresses } from './pod-addresses.ts'
 import { restartTeller } from './pod-notices.ts'
+import type { RenewedMount } from './renewed-mount.ts'
 import { removeUnmounted, type SessionDirectory } from './runtime-directory.ts'
+import { ServedVolumes } from './served-volumes.ts'
 import type { SessionOptions } from './session.ts'
 
 /** What all Pods of one `podfs run` share. */
@@ -27,7 +27,7 @@ export interface PodSessionContext extends SessionOptions {
   readonly store: Store
   readonly session: SessionDirectory
   /** One mount; each Pod has a directory of its own in it. */
-  readonly mount: Backend
+  readonly mount: RenewedMount
   readonly node: NodeInfo
   readonly addresses: PodAddresses
   readonly images: ImageMap
@@ -74,22 +74,27 @@ export async function startPodSession(
     : await context.addresses.claim(pod)
 
   let terminating = false
-  const volumesDirectory = path.join(mount.directory, id)
-  const published = new PodVolumes({
+  const published = new ServedVolumes(mount, {
     ...context,
     pod,
-    directory: volumesDirectory,
-    rootMode: mount.volumeRootMode,
+    subdirectory: id,
     // What a Pod on its way out still misses, nobody has to mend.
     report: (finding: Finding) => {
       if (!terminating) context.report(finding)
     },
+    show: async () => {
+      try {
+        await runtime.renewVolumes()
+      } catch (error) {
+        logger.error({ err: error }, 'a container keeps a lost volume')
+      }
+    },
   })
   cleanup.add('volumes', async () => {
     await published.close()
-    await rm(volumesDirectory, { recursive: true, force: true })
+    const { backend } = mount.current
+    await rm(path.join(backend.directory, id), { recursive: true, force: true })
   })
-  published.start()
 
   const runtime = createSandboxRuntime({
     runtimeDirectory: context.places.runtime,
@@ -114,7 +119,7 @@ export async function startPodSession(
     volume: volumeProvider({
       pod,
       published,
-      publishedDirectory: path.join(session.directory, 'rw', id),
+      renewable: mount.isRenewable,
       diskDirectory: path.join(context.emptyDirs, id),
       mountDirectory: path.join(directory, 'memory'),
       node,

@@ -12,7 +12,7 @@ import { hasBusybox } from '../runner/sandbox/sandbox-runtime.ts'
 import { Store, type StoreEvent } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
-import { openBackend } from '../volumes/backend.ts'
+import { type Backend, openBackend } from '../volumes/backend.ts'
 import { choosePods, isChosen, type PodChoice } from './choose-pods.ts'
 import { Cleanup } from './cleanup.ts'
 import { claimEmptyDirs } from './empty-dirs.ts'
@@ -24,6 +24,7 @@ import { PodAddresses } from './pod-addresses.ts'
 import { failureText, podName, sourceName } from './pod-notices.ts'
 import { startPodSession, type PodSessionContext } from './pod-session.ts'
 import { refuseChroot } from './refuse-chroot.ts'
+import { RenewedMount } from './renewed-mount.ts'
 import { createSessionDirectory } from './runtime-directory.ts'
 import {
   lazyServiceAccounts,
@@ -86,15 +87,24 @@ async function start(
   const emptyDirs = await claimEmptyDirs(places, session.directory)
   cleanup.add('emptyDirs', () => emptyDirs.remove())
   // Both take tens of milliseconds and neither needs the other.
-  const [source, mount, node] = await allSettled([
-    readManifests(request, store),
+  const open = (directory: string): Promise<Backend> =>
     openBackend(settings.backend, {
-      directory: session.directory,
+      directory,
       allowOther: true,
       answerOpens: settings.fuse.answerOpens,
       lifetime: 'run',
       logger,
-    }).then(mount => {
+    })
+  const [source, mount, node] = await allSettled([
+    readManifests(request, store),
+    open(session.directory).then(backend => {
+      const mount = new RenewedMount(
+        { backend, directory: session.directory },
+        { session, open, logger },
+      )
+      void mount
+        .lost()
+        .then(reason => logger.error({ reason }, 'the volumes are lost'))
       cleanup.add('mount', () => mount.stop())
       return mount
     }),

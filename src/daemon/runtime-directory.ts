@@ -8,7 +8,8 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import path from 'node:path'
-import { mountsBelow } from '../fuse/mountinfo.ts'
+import { keeperOf } from '../fuse/adopt-mount.ts'
+import { mountsBelow, unmountPath } from '../fuse/mountinfo.ts'
 import { Failure } from '../util/failure.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
 import {
@@ -52,7 +53,7 @@ export async function createSessionDirectory(
   const identity = identityOf(process.pid)
   if (identity === undefined) throw new Error('/proc is not mounted')
   const directory = path.join(runtime, `${command}-${process.pid}`)
-  await mkdir(directory, { mode: 0o700 })
+  await inRuntimeDirectory(directory, () => mkdir(directory, { mode: 0o700 }))
   return await sessionDirectory(directory, { ...identity, command })
 }
 
@@ -77,14 +78,32 @@ async function sessionDirectory(
     await writeFile(`${file}.new`, JSON.stringify(session), { mode: 0o600 })
     await rename(`${file}.new`, file)
   }
-  await write()
+  await inRuntimeDirectory(directory, write).catch(async error => {
+    await removeUnmounted(directory)
+    throw error
+  })
   return {
     directory,
     update: async facts => {
       session = { ...session, ...facts }
-      await write()
+      await inRuntimeDirectory(directory, write)
     },
     remove: () => removeUnmounted(directory),
+  }
+}
+
+/** It may be full or read-only: the error is to say where that is. */
+async function inRuntimeDirectory(
+  directory: string,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    const { message } = error as Error
+    throw new Failure('platform', `cannot use ${directory}: ${message}`, {
+      cause: error,
+    })
   }
 }
 
@@ -143,7 +162,15 @@ async function sweep(runtime: string): Promise<void> {
   await Promise.all(
     sessions
       .filter(({ running }) => !running)
-      .map(async ({ directory }) => {
+      .map(async ({ command, directory, mountDirectory }) => {
+        // Its mount may be in another mount namespace, where this would take it away.
+        if ((await keeperOf(mountDirectory ?? directory)) !== undefined) return
+        // Of a `run` whose keeper was killed, too, nothing is of use to anybody.
+        if (command === 'run')
+          for (const { mountpoint } of (
+            await mountsBelow(directory)
+          ).toReversed())
+            await unmountPath(mountpoint, { lazy: true }).catch(() => {})
         // What was published at a mount point can only be found through it.
         if (!(await hasPlainDirectory(directory)))
           await removeUnmounted(directory).catch(() => {})

@@ -1,46 +1,40 @@
-import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { Pod } from '../api/types.ts'
-import type { Backend } from '../volumes/backend.ts'
 import { PodVolumes, type PodVolumesOptions } from '../volumes/pod-volumes.ts'
-import type { SessionDirectory } from './runtime-directory.ts'
-
-/** More losses than this within a minute are not bad luck. */
-const remountsPerMinute = 3
-const minute = 60_000
+import type { CurrentMount, RenewedMount } from './renewed-mount.ts'
 
 export interface ServedVolumesOptions extends Omit<
   PodVolumesOptions,
-  'directory' | 'rootMode' | 'adopted'
+  'directory' | 'rootMode'
 > {
-  readonly session: SessionDirectory
-  readonly mountpoint: string
-  /** The volume that the mount point shows; '' for all. */
-  readonly shown: string
-  readonly abort: AbortSignal
-  /** A new mount in a directory that exists. */
-  readonly open: (directory: string) => Promise<Backend>
+  /** The directory of the mount that is this Pod's; all of it when not given. */
+  readonly subdirectory?: string
+  /** Shows what is published on a mount that took the place of a lost one. */
+  readonly show: (mount: CurrentMount) => Promise<void>
 }
 
 /**
- * Published volumes and the mount that they are on, shown at a mount point. When the mount is
- * lost (its keeper and its servers were killed at once), another one takes its place: made and
- * filled beside it, then shown instead of it.
+ * The published volumes of one Pod, and their mount, which may be lost: then they are
+ * published once more on the one that takes its place.
  */
 export class ServedVolumes {
   readonly #options: ServedVolumesOptions
-  #mount: Backend
+  readonly #unfollow: () => void
+  readonly #closed = new AbortController()
   #volumes: PodVolumes
   #pod: Pod
-  #remounting: Promise<void> | undefined
-  #isClosed = false
+  /** The directory that the volumes are in, once what was published before is there again. */
+  #directory: Promise<string>
+  #sayMoved: () => void = () => {}
+  #moved: Promise<void>
 
-  /** `adopted`: the mount has been served by a podfs that died. */
-  constructor(mount: Backend, options: ServedVolumesOptions, adopted: boolean) {
+  constructor(mount: RenewedMount, options: ServedVolumesOptions) {
     this.#options = options
     this.#pod = options.pod
-    this.#mount = mount
-    this.#volumes = this.#publish(mount, adopted)
+    this.#moved = new Promise(resolve => (this.#sayMoved = resolve))
+    this.#volumes = this.#publish(mount.current, options.adopted === true)
+    this.#directory = Promise.resolve(directoryOf(mount.current))
+    this.#unfollow = mount.follow(next => this.#move(next))
   }
 
   get names(): readonly string[] {
@@ -52,93 +46,75 @@ export class ServedVolumes {
     this.#volumes.updatePod(pod)
   }
 
-  /** Resolves when everything can be read at the mount point. */
-  async show(): Promise<void> {
-    await this.#show(this.#mount, this.#volumes)
-  }
-
-  /** Resolves with the reason when the mount is lost and no other one can be made. */
-  async lost(): Promise<string> {
-    const { clock, logger } = this.#options
-    const losses: number[] = []
-    for (let round = 1; ; round++) {
-      const reason = await this.#mount.lost
-      const recent = losses.filter(time => time > clock.now() - minute)
-      if (this.#isClosed) return reason
-      if (this.#mount.name !== 'fuse' || recent.length >= remountsPerMinute)
-        return reason
-      losses.push(clock.now())
-      logger.warn({ reason }, 'the mount is lost; making another one')
-      try {
-        this.#remounting = this.#remount(round)
-        await this.#remounting
-      } catch (error) {
-        logger.error({ err: error }, 'no other mount could be made')
-        return reason
-      }
+  /** See PodVolumes. */
+  async published(name: string): Promise<void> {
+    for (;;) {
+      const volumes = this.#volumes
+      await Promise.race([volumes.published(name), this.#moved])
+      if (volumes === this.#volumes) return
     }
   }
 
-  /** After this nothing is written any more; the mount point still shows what there is. */
-  async closeVolumes(): Promise<void> {
-    this.#isClosed = true
-    await this.#remounting?.catch(() => undefined)
+  async allPublished(): Promise<void> {
+    await Promise.all(this.names.map(name => this.published(name)))
+  }
+
+  /** Where a published volume can be bound from. */
+  async pathOf(name: string): Promise<string> {
+    const { subdirectory = '' } = this.#options
+    return path.join(await this.#directory, subdirectory, name)
+  }
+
+  /** After this nothing is written any more; what is there stays. */
+  async close(): Promise<void> {
+    this.#unfollow()
+    this.#closed.abort(new Error('the volumes are closed'))
     await this.#volumes.close()
   }
 
-  async hide(): Promise<void> {
-    this.#isClosed = true
-    await this.#remounting?.catch(() => undefined)
-    await this.#mount.unbind(this.#options.mountpoint, { lazy: true })
-  }
-
-  async stop(): Promise<void> {
-    await this.#mount.stop()
-  }
-
-  #publish(mount: Backend, adopted: boolean): PodVolumes {
+  #publish(mount: CurrentMount, adopted: boolean): PodVolumes {
+    const { subdirectory = '' } = this.#options
     const volumes = new PodVolumes({
       ...this.#options,
       pod: this.#pod,
-      directory: mount.directory,
-      rootMode: mount.volumeRootMode,
+      directory: path.join(mount.backend.directory, subdirectory),
+      rootMode: mount.backend.volumeRootMode,
       adopted,
     })
     volumes.start()
     return volumes
   }
 
-  async #show(mount: Backend, volumes: PodVolumes): Promise<void> {
-    const { shown, mountpoint, abort } = this.#options
-    await abortable(volumes.allPublished(), abort)
-    await mount.bind(shown, mountpoint)
-  }
-
-  async #remount(round: number): Promise<void> {
-    const { session, open } = this.#options
-    await this.#volumes.close()
-    // Beside the dead one, which stays in its place until the new one can be read.
-    const directory = path.join(session.directory, `again-${round}`)
-    await mkdir(directory, { mode: 0o700 })
-    const mount = await open(directory)
-    const volumes = this.#publish(mount, false)
-    try {
-      await this.#show(mount, volumes)
-      await session.update({ mountDirectory: directory })
-    } catch (error) {
-      await volumes.close()
-      await mount.stop()
-      throw error
-    }
-    const dead = this.#mount
-    this.#mount = mount
-    this.#volumes = volumes
-    await dead.stop()
+  async #move(next: Promise<CurrentMount>): Promise<void> {
+    const before = this.#volumes.publishedNames
+    const moved = (async (): Promise<CurrentMount> => {
+      await this.#volumes.close()
+      const mount = await next
+      this.#closed.signal.throwIfAborted()
+      this.#volumes = this.#publish(mount, false)
+      this.#sayMoved()
+      this.#moved = new Promise(resolve => (this.#sayMoved = resolve))
+      const again = before.map(name => this.#volumes.published(name))
+      await abortable(Promise.all(again), this.#closed.signal)
+      return mount
+    })()
+    this.#directory = moved.then(directoryOf)
+    // Who starts a container meanwhile hears of it.
+    this.#directory.catch(() => undefined)
+    await this.#options.show(await moved)
   }
 }
 
-async function abortable<T>(work: Promise<T>, abort: AbortSignal): Promise<T> {
-  if (abort.aborted) throw abort.reason
+function directoryOf({ directory }: CurrentMount): string {
+  return path.join(directory, 'rw')
+}
+
+/** Rejects with the signal's reason when that comes first. */
+export async function abortable<T>(
+  work: Promise<T>,
+  abort: AbortSignal,
+): Promise<T> {
+  abort.throwIfAborted()
   return await Promise.race([
     work,
     new Promise<never>((_, reject) =>

@@ -1,14 +1,15 @@
-import { podfsMounts, unmountPath } from '../fuse/mountinfo.ts'
+import { podfsMounts } from '../fuse/mountinfo.ts'
 import type { Clock } from '../util/clock.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
 import { Failure } from '../util/failure.ts'
 import { holdersOf } from './mount-holders.ts'
 import { isRunning } from '../util/process-identity.ts'
-import { clearAbandoned } from './abandoned-mount.ts'
+import { clearAbandoned, unmountPodfs } from './abandoned-mount.ts'
 import { listSessions } from './runtime-directory.ts'
 
 /** How long a podfs that was told to stop may take before its mount is taken from it. */
 const stopMs = 10_000
+const stopStepMs = 20
 
 /**
  * Ends the podfs that serves a mount point, and resolves when the mount is gone. What a killed
@@ -43,16 +44,15 @@ export async function unmount(options: {
   }
   if (session?.running === true) {
     process.kill(session.pid, 'SIGTERM')
-    const deadline = clock.now() + stopMs
-    while (clock.now() < deadline) {
+    for (let waited = 0; waited < stopMs; waited += stopStepMs) {
       if (!isRunning(session)) return
-      await clock.sleep(20)
+      await clock.sleep(stopStepMs)
     }
     throw new Failure(
       'failed',
       `podfs with pid ${session.pid} was told to stop and has not within ${stopMs / 1000} s`,
     )
   }
-  if (session === undefined) await unmountPath(mountpoint, { lazy: true })
+  if (session === undefined) await unmountPodfs(mountpoint)
   else await clearAbandoned(session)
 }

@@ -2,7 +2,8 @@ import { realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { MountError } from './mount-error.ts'
 import { mountAt, PODFS_TYPE } from './mountinfo.ts'
-import { runMountCommand, runReplacingMount } from './run-mount-command.ts'
+import { replaceDeadMount } from './replace-dead-mount.ts'
+import { runMountCommand } from './run-mount-command.ts'
 
 /**
  * A view of the mount that the kernel keeps read-only, at an existing directory. Verified in
@@ -20,15 +21,15 @@ export async function bindReadOnly(
   )
   // Flags of a bind are set as a whole: without nosuid and nodev here they would be gone.
   const flags = 'ro,nosuid,nodev'
-  const args = ['-n', '-o', `bind,${flags}`, '--', source, target]
+  const args = ['-n', '-o', `bind,${flags}`, '--', source]
   const there = await mountAt(target)
   const isDead = there?.type === PODFS_TYPE && there.device !== device
   // A podfs before this one has made it.
   const isThere = there?.device === device && there.options.includes('ro')
   if (isThere) return
   const bound = isDead
-    ? await runReplacingMount(target, args)
-    : await runMountCommand('mount', args)
+    ? await replaceDeadMount(target, args)
+    : await runMountCommand('mount', [...args, target])
   if (!bound.ok) throw new MountError('MOUNT_FAILED', target, bound.message)
   // busybox and old util-linux take the first step only.
   if ((await mountAt(target))?.options.includes('ro') !== true)

@@ -21,12 +21,18 @@ export interface KeeperOptions {
   readonly faults?: string
 }
 
-/** keeper.sh, which see for its arguments and descriptors. */
-export function startKeeper(options: KeeperOptions, rw: string): ChildProcess {
+/**
+ * keeper.sh, which see for its arguments and descriptors. Rejects with a system error when it
+ * cannot be started.
+ */
+export async function startKeeper(
+  options: KeeperOptions,
+  rw: string,
+): Promise<ChildProcess> {
   const { server, keeper } = entryPoints()
   const journals = createJournals(options.directory)
   try {
-    return spawn(
+    const child = spawn(
       '/bin/sh',
       [
         keeper,
@@ -55,6 +61,8 @@ export function startKeeper(options: KeeperOptions, rw: string): ChildProcess {
         stdio: ['ignore', 'pipe', 'pipe', 'ignore', ...journals, 'pipe'],
       },
     )
+    await once(child, 'spawn')
+    return child
   } finally {
     closeJournals(journals)
   }
@@ -88,10 +96,7 @@ export function keeperEvents(
   let isMounted = false
   let sayEnd: () => void = () => {}
   const saidEnd = new Promise<void>(resolve => (sayEnd = resolve))
-  const exited = Promise.race([
-    once(keeper, 'exit') as Promise<[number | null, string | null]>,
-    once(keeper, 'error').then((): [null, string] => [null, 'no start']),
-  ])
+  const exited = once(keeper, 'exit') as Promise<[number | null, string | null]>
   const lines = createInterface({
     input: keeper.stdout as NodeJS.ReadableStream,
   })

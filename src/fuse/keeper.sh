@@ -35,13 +35,18 @@ ulimit -c 0 2>/dev/null
 # The daemon may be gone when there is something to say.
 trap '' PIPE HUP INT
 
-# Every mount of this connection in this namespace, newest first.
+# Every mount of this connection in this namespace, newest first; of a `run` that is over also
+# whatever else is mounted in its run-time directory: a lost mount, places of containers' volumes.
 unmount_all() {
   [ -n "$dev" ] || find_device # told to end while it mounted
+  session=none
+  [ "$lifetime $1" != 'run stopped' ] || session=${rw%/rw} session=${session%/again-*}
   [ -n "$dev" ] || return 0
   mounts=
   while read -r _ _ number _ point _; do
-    [ "$number" = "$dev" ] && mounts="$point $mounts"
+    case $number:$point in
+    "$dev":* | *:"$session"/*) mounts="$point $mounts" ;;
+    esac
   done </proc/self/mountinfo
   for point in $mounts; do
     case $point in
@@ -70,7 +75,7 @@ end() {
   [ -z "$orphan" ] || ! is_orphan_alive || kill -9 "$orphan"
   exec 3<&- 4<&- 5<&- 6<&- 7<&-
   [ -z "$watcher" ] || kill "$watcher" 2>/dev/null
-  unmount_all
+  unmount_all "$1"
   remove_directory
   echo "end $1"
   exit 0
@@ -230,7 +235,9 @@ while :; do
   fi
   exec 7<&-
   echo "server-exit $status"
-  now=$(date +%s)
+  # Not the time of day, which may be set.
+  read -r now _ </proc/uptime
+  now=${now%.*}
   recent=
   count=0
   for time in $failures $now; do

@@ -10,6 +10,7 @@
  * - The order of the end is the keeper's, see keeper.sh. Before it, the server makes the
  *   kernel forget what it cached, because copies of the mount in other namespaces stay.
  */
+import type { ChildProcess } from 'node:child_process'
 import { type FileHandle, open } from 'node:fs/promises'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -71,7 +72,13 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
   const { directory, logger } = options
   const rw = join(directory, 'rw')
   mkdirSync(rw, { mode: 0o700 })
-  const keeper = startKeeper(options, rw)
+  let keeper: ChildProcess
+  try {
+    keeper = await startKeeper(options, rw)
+  } catch (error) {
+    await cleanUpMount(directory, undefined)
+    throw error
+  }
   const events = keeperEvents(keeper, logger)
   const device = await events.mounted
   if (device === undefined) {

@@ -13,6 +13,8 @@ export interface Mount {
   readonly mountpoint: string
   /** Options of this mount point, such as `ro`. */
   readonly options: readonly string[]
+  /** Whether what is mounted in it appears in other places too, or comes from one. */
+  readonly propagation: 'shared' | 'slave' | 'private'
   readonly type: string
   readonly source: string
 }
@@ -56,10 +58,18 @@ export function parseMountinfo(text: string): Mount[] {
         root: unescapeMountPath(field(3)),
         mountpoint: unescapeMountPath(field(4)),
         options: field(5).split(','),
+        propagation: propagationOf(fields.slice(6, separator)),
         type: field(separator + 1),
         source: unescapeMountPath(field(separator + 2)),
       }
     })
+}
+
+function propagationOf(optional: readonly string[]): Mount['propagation'] {
+  const has = (tag: string): boolean =>
+    optional.some(field => field.startsWith(`${tag}:`))
+  if (has('shared')) return 'shared'
+  return has('master') ? 'slave' : 'private'
 }
 
 /** Of this process's mount namespace. */

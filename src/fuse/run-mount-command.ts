@@ -1,35 +1,12 @@
 import { spawn } from 'node:child_process'
 
-interface MountResult {
+export interface MountResult {
   readonly ok: boolean
   readonly message: string
 }
 
-/** Runs mount(8) or umount(8). */
+/** Runs mount(8), umount(8), or what runs them. The messages are read, so they are English. */
 export async function runMountCommand(
-  command: 'mount' | 'umount',
-  args: readonly string[],
-): Promise<MountResult> {
-  return await run(command, args)
-}
-
-/**
- * Detaches what is mounted at a path and runs mount(8). In one shell, because between the two
- * the directory beneath is seen. Without that gap the dead mount would have to stay beneath the
- * new one: umount(2) by path, also through a descriptor on the lower one, takes the upper one.
- */
-export async function runReplacingMount(
-  target: string,
-  args: readonly string[],
-): Promise<MountResult> {
-  // -c: a path through a dead mount cannot be canonicalised. busybox has no -c.
-  const script =
-    'umount -c -l "$0" 2>/dev/null || umount -l "$0"; exec mount "$@"'
-  return await run('/bin/sh', ['-c', script, target, ...args])
-}
-
-/** The messages are read, so they are to be English. */
-async function run(
   command: string,
   args: readonly string[],
 ): Promise<MountResult> {
@@ -43,8 +20,11 @@ async function run(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     message += text
   })
-  const ok = await new Promise<boolean>((resolve, reject) => {
-    child.on('error', reject)
+  const ok = await new Promise<boolean>(resolve => {
+    child.on('error', error => {
+      message = error.message
+      resolve(false)
+    })
     child.on('close', code => resolve(code === 0))
   })
   return { ok, message: message.trim() }

@@ -15,7 +15,7 @@ import type {
   ContainerLaunch,
   ContainerMount,
 } from './sandbox/container-runtime.ts'
-import { mountSubPath, resolveSubPath } from './sub-path.ts'
+import { mountSubPath, resolveSubPath, type SubPathTarget } from './sub-path.ts'
 
 const etcHosts = '/etc/hosts'
 
@@ -27,6 +27,8 @@ export interface ContainerVolume {
   readonly readOnly: boolean
   /** With its submounts. */
   readonly recursive: boolean
+  /** Of a volume that may be mounted anew: its path now, as soon as it can be read there. */
+  readonly current?: () => Promise<string>
 }
 
 export interface LaunchContext extends EnvironmentSources {
@@ -115,16 +117,26 @@ async function containerMount(
   if (volume === undefined) {
     throw configError(`volume "${mount.name}" not found`)
   }
+  const { current, readOnly, recursive } = volume
   const subPath = mountSubPath(mount, env)
-  const target =
-    subPath === undefined ? undefined : await resolveSubPath(volume, subPath)
+  const locate = async (): Promise<
+    Partial<SubPathTarget> & { path: string }
+  > => {
+    const path = (await current?.()) ?? volume.path
+    if (subPath === undefined) return { path }
+    return await resolveSubPath({ path, readOnly }, subPath)
+  }
+  const { path: source, identity } = await locate()
   return {
-    source: target?.path ?? volume.path,
+    source,
     // Nobody can put something else into a managed volume.
-    ...(target && !volume.readOnly && { identity: target.identity }),
+    ...(identity !== undefined && !readOnly && { identity }),
     mountPath: mount.mountPath,
-    readOnly: mount.readOnly || volume.readOnly,
-    recursive: volume.recursive,
+    readOnly: mount.readOnly || readOnly,
+    recursive,
+    ...(current !== undefined && {
+      locate: async () => (await locate()).path,
+    }),
   }
 }
 

@@ -61,6 +61,13 @@ export class PodVolumes {
     return [...this.#volumes.keys()]
   }
 
+  /** What could be read by now. */
+  get publishedNames(): readonly string[] {
+    return [...this.#volumes]
+      .filter(([, volume]) => volume.isPublished)
+      .map(([name]) => name)
+  }
+
   /**
    * Resolves when the volume has been published for the first time. It may wait for ever,
    * as a Pod does whose ConfigMap never comes.

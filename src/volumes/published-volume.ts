@@ -55,6 +55,7 @@ export class PublishedVolume {
   /** `KIND/NAME` of the objects whose change concerns this volume. */
   readonly references: readonly string[]
   readonly published: Promise<void>
+  isPublished = false
   readonly #options: PublishedVolumeOptions
   readonly #writer: AtomicWriter
   readonly #root: string
@@ -76,7 +77,10 @@ export class PublishedVolume {
     this.#root = path.join(options.directory, options.volume.name)
     this.#writer = new AtomicWriter(this.#root)
     this.published = new Promise(resolve => {
-      this.#resolvePublished = resolve
+      this.#resolvePublished = () => {
+        this.isPublished = true
+        resolve()
+      }
     })
   }
 

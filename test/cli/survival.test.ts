@@ -43,11 +43,18 @@ function world(t: Test) {
 }
 
 /** The keeper of a podfs, its server and its standby. */
-function processesOf(pid: number | string): {
+function processesOf(
+  pid: number,
+  command: 'mount' | 'run' = 'mount',
+): {
   keeper: number
   servers: number[]
 } {
-  const keeper = Number(readFileSync(`/run/podfs/mount-${pid}/keeper.pid`))
+  const directory = `/run/podfs/${command}-${pid}`
+  const { mountDirectory = directory } = JSON.parse(
+    readFileSync(`${directory}/session.json`, 'utf8'),
+  ) as { mountDirectory?: string }
+  const keeper = Number(readFileSync(`${mountDirectory}/keeper.pid`))
   const children = readFileSync(
     `/proc/${keeper}/task/${keeper}/children`,
     'latin1',
@@ -64,10 +71,67 @@ function processesOf(pid: number | string): {
   return { keeper, servers }
 }
 
+/** Keeper, server and standby at once, so that nobody is left who could go on. */
+async function killAll(
+  pid: number,
+  command: 'mount' | 'run' = 'mount',
+): Promise<void> {
+  const { keeper, servers } = await eventually(() => {
+    try {
+      const found = processesOf(pid, command)
+      return found.servers.length === 2 && found
+    } catch {
+      // Between two mounts.
+      return false
+    }
+  })
+  for (const one of [keeper, ...servers]) process.kill(one, 'SIGKILL')
+}
+
 /** Before the test's directory is removed, which must not walk into a mount. */
 async function end(podfs: RunningPodfs): Promise<void> {
   podfs.child.kill('SIGTERM')
   await podfs.ended
+}
+
+/**
+ * A process that looks at a file without pause. `seen` are the contents and errors in the
+ * order of their first appearance, and what a listing of the directory gave but the file.
+ */
+function startLooker(t: Test, directory: string, name: string) {
+  const script = `
+    const fs = require('node:fs'), [, directory, name] = process.argv
+    const seen = new Set(); let looks = 0, over = false
+    const look = read => { try { return read() } catch (error) { return error.code } }
+    process.stdin.once('data', () => (over = true))
+    const round = () => {
+      for (let i = 0; i < 50; i++) {
+        seen.add(look(() => fs.readFileSync(directory + '/' + name, 'utf8')))
+        const names = look(() => fs.readdirSync(directory))
+        if (Array.isArray(names) ? !names.includes(name) : true) seen.add(String(names) || 'empty')
+        looks++
+      }
+      if (looks === 50) console.log('looks')
+      if (over) console.log(JSON.stringify({ looks, seen: [...seen] })), process.exit()
+      setImmediate(round)
+    }
+    round()`
+  const child = spawn(process.execPath, ['-e', script, directory, name], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  const lines = createInterface({ input: child.stdout })
+  const nextLine = async (): Promise<string> =>
+    ((await once(lines, 'line')) as [string])[0]
+  const first = nextLine()
+  return {
+    looks: () => first,
+    end: async () => {
+      const last = nextLine()
+      child.stdin.write('end\n')
+      return JSON.parse(await last) as { looks: number; seen: string[] }
+    },
+  }
 }
 
 /** Somebody inside: an open file, a watch, a working directory. */
@@ -176,15 +240,11 @@ t.test('keeper and servers killed: a fresh mount', { skip }, async t => {
   const { args, mountpoint, change, colour } = world(t)
   const serving = startPodfs(t, args)
   await serving.saw(/ready/)
+  const looker = startLooker(t, mountpoint, 'colour')
+  await looker.looks()
   for (const round of [1, 2]) {
-    const directory = round === 1 ? '' : '/again-1'
-    // With its standby, so that nobody is left.
-    const { keeper, servers } = await eventually(() => {
-      const found = processesOf(`${serving.pid}${directory}`)
-      return found.servers.length === 2 && found
-    })
+    await killAll(serving.pid)
     const at = performance.now()
-    for (const pid of [keeper, ...servers]) process.kill(pid, 'SIGKILL')
     change(`round-${round}`)
     await eventually(
       async () => (await colour().catch(() => '')) === `round-${round}`,
@@ -193,12 +253,55 @@ t.test('keeper and servers killed: a fresh mount', { skip }, async t => {
     await eventually(() => podfsMounts().length === 2)
     t.equal(podfsMounts().length, 2, 'the dead one is gone')
   }
+  const { looks, seen } = await looker.end()
+  t.comment(`${looks} looks`)
+  // What is cached of a dead mount may still be read; nobody sees what lies beneath.
+  t.strictSame(
+    seen.filter(what => !/^(blue|ENOTCONN|ECONNABORTED)$/.test(what)),
+    ['round-1', 'round-2'],
+    seen.join(' '),
+  )
   serving.child.kill('SIGTERM')
   t.equal((await serving.ended).code, 0)
   t.strictSame(podfsMounts(), [])
   t.notOk(existsSync(mountpoint))
   t.notOk(existsSync(`/run/podfs/mount-${serving.pid}`))
 })
+
+for (const before of ['nobody', 'a podfs that was killed'])
+  t.test(`several begin at once after ${before}`, { skip }, async t => {
+    const { args, mountpoint } = world(t)
+    let serving: RunningPodfs | undefined
+    for (let round = 0; round < 3; round++) {
+      const all = [1, 2, 3].map(() => startPodfs(t, args))
+      const outcomes = await Promise.all(
+        all.map(one =>
+          Promise.race([one.saw(/ready/).catch(() => 'ended'), one.ended]),
+        ),
+      )
+      const winners = all.filter((_, at) => Array.isArray(outcomes[at]))
+      t.equal(winners.length, 1)
+      serving = winners[0] as RunningPodfs
+      for (const one of all)
+        if (one !== serving)
+          t.match(await one.ended, {
+            code: 1,
+            stderr: new RegExp(
+              `${mountpoint} is already served by podfs with pid ${serving.pid}\\n`,
+            ),
+          })
+      t.equal(podfsMounts().length, 2)
+      if (before === 'nobody') await end(serving)
+      else {
+        serving.child.kill('SIGKILL')
+        await serving.ended
+      }
+    }
+    if (before !== 'nobody')
+      t.match(await podfs(t, ['unmount', mountpoint]), { code: 0 })
+    t.strictSame(podfsMounts(), [])
+    t.notOk(existsSync(mountpoint))
+  })
 
 t.test('daemon, keeper and servers killed', { skip }, async t => {
   const { args, colour } = world(t)
@@ -216,4 +319,147 @@ t.test('daemon, keeper and servers killed', { skip }, async t => {
   t.equal(await colour(), 'blue')
   t.equal(podfsMounts().length, 2, 'nothing of the dead one is left')
   await end(next)
+})
+
+/** Prints a file whenever it has changed, and what is no content. */
+const follow = (file: string): string =>
+  `last=; while :; do now=; read -r now <${file}; [ "$now" = "$last" ] || echo "${file} $now"; last=$now; done`
+
+t.test('a running Pod gets the fresh mount', { skip }, async t => {
+  const dir = t.testdir({})
+  const file = path.join(dir, 'pod.yaml')
+  const change = (colour: string): void =>
+    writeFileSync(
+      file,
+      `apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {colour: "${colour}\\n"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: other}
+stringData: {password: "hunter2"}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  terminationGracePeriodSeconds: 1
+  volumes:
+  - {name: v, configMap: {name: settings}}
+  - {name: other, secret: {secretName: other}}
+  - {name: scratch, emptyDir: {}}
+  initContainers:
+  - name: first
+    image: debian
+    command: [sh, -c, 'echo init; until grep -qs round-1 /cfg/colour; do :; done; cat /cfg/colour']
+    volumeMounts: [{name: v, mountPath: /cfg}]
+  containers:
+  - name: whole
+    image: debian
+    command: [bash, -c, '${follow('/cfg/colour').replaceAll("'", "''")}']
+    lifecycle: {preStop: {exec: {command: [sh, -c, 'echo hook $(cat /cfg/colour) >/proc/1/fd/1']}}}
+    volumeMounts:
+    - {name: v, mountPath: /cfg}
+    - {name: scratch, mountPath: /cfg/scratch}
+  - name: part
+    image: debian
+    command: [bash, -c, '${follow('/etc/one.conf').replaceAll("'", "''")}']
+    volumeMounts: [{name: v, mountPath: /etc/one.conf, subPath: colour}]
+  - name: again
+    image: debian
+    command: [sh, -c, 'until now=$(cat /cfg/colour 2>&-); do :; done; echo started with $now; until grep -qs round-2 /cfg/colour; do :; done; sleep 0.1']
+    volumeMounts: [{name: v, mountPath: /cfg}]
+`,
+    )
+  change('blue')
+  const running = startPodfs(t, ['run', '-f', file])
+  await running.saw(/first +\| init/)
+  for (const round of [1, 2, 3]) {
+    await killAll(running.pid, 'run')
+    change(`round-${round}`)
+    await running.saw(new RegExp(`whole +\\| /cfg/colour round-${round}`))
+    await running.saw(new RegExp(`part +\\| /etc/one.conf round-${round}`))
+  }
+  await running.saw(/again +\| started with round-[23]/)
+  // Each container sees its own volumes, and nothing of podfs's.
+  const childrenOf = (parent: number | string): string[] =>
+    readFileSync(`/proc/${parent}/task/${parent}/children`, 'latin1')
+      .split(' ')
+      .filter(one => one !== '')
+  const podfsMountsOf = (one: string): string =>
+    readFileSync(`/proc/${one}/mountinfo`, 'utf8')
+      .split('\n')
+      .filter(line => /fuse\.podfs|live/.test(line))
+      .map(line => line.split(' ').slice(4, 6).join(' ').split(',')[0])
+      .join(', ')
+  // The place and the volume, and soon nothing of the dead one.
+  await eventually(() => {
+    const containers = childrenOf(running.pid)
+      .filter(one =>
+        readFileSync(`/proc/${one}/cmdline`, 'latin1').includes('--kill-child'),
+      )
+      .flatMap(childrenOf)
+    return (
+      containers.length >= 2 &&
+      containers.every(one => /^(\S+) rw, \1 ro$/.test(podfsMountsOf(one)))
+    )
+  })
+  running.child.kill('SIGTERM')
+  t.equal((await running.ended).code, 143)
+  const lines = (name: string): string[] =>
+    running
+      .stdout()
+      .split('\n')
+      .filter(line => line.startsWith(`${name} `))
+      .map(line => line.slice(line.indexOf('|') + 2).trim())
+      // A read that fails with ENOTCONN gives an empty one.
+      .filter(line => !['/cfg/colour', '/etc/one.conf'].includes(line))
+  t.notMatch(running.stderr(), /No such file/)
+  t.strictSame(lines('first'), ['init', 'round-1'])
+  t.strictSame(lines('whole'), [
+    '/cfg/colour round-1',
+    '/cfg/colour round-2',
+    '/cfg/colour round-3',
+    'hook round-3',
+  ])
+  t.strictSame(lines('part').slice(-2), [
+    '/etc/one.conf round-2',
+    '/etc/one.conf round-3',
+  ])
+  t.strictSame(podfsMounts(), [])
+  t.notOk(existsSync(`/run/podfs/run-${running.pid}`))
+})
+
+t.test('a podfs run that is killed leaves nothing', { skip }, async t => {
+  const dir = t.testdir({
+    'pod.yaml': `apiVersion: v1
+kind: Pod
+metadata: {name: p, labels: {a: b}}
+spec:
+  volumes:
+  - {name: v, downwardAPI: {items: [{path: labels, fieldRef: {fieldPath: metadata.labels}}]}}
+  containers:
+  - {name: c, image: debian, command: [sh, -c, 'echo up; sleep 1000'], volumeMounts: [{name: v, mountPath: /v}]}
+`,
+  })
+  const running = startPodfs(t, ['run', '-f', path.join(dir, 'pod.yaml')])
+  await running.saw(/up/)
+  await killAll(running.pid, 'run')
+  await eventually(() => {
+    try {
+      return processesOf(running.pid, 'run').servers.length === 2
+    } catch {
+      return false
+    }
+  })
+  running.child.kill('SIGKILL')
+  await running.ended
+  await eventually(
+    () =>
+      !readFileSync('/proc/self/mountinfo', 'utf8').includes(
+        `/run/podfs/run-${running.pid}/`,
+      ),
+  )
 })

@@ -31,7 +31,7 @@ t.test('the chain that starts a program', async t => {
   t.equal(
     [file, ...args].join(' '),
     '/b/setpriv --pdeathsig KILL -- /b/nsenter --target=7 --mount --uts -- ' +
-      '/b/unshare --pid --fork --kill-child --mount-proc --wd=/app -- ' +
+      '/b/unshare --pid --fork --kill-child --mount-proc --propagation=unchanged --wd=/app -- ' +
       '/b/env -- LD_PRELOAD=/l.so prog -- -x',
   )
   t.same(Object.entries(env), [

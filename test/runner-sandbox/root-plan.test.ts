@@ -43,17 +43,17 @@ function plan(
 t.test('system directories are overlays, the rest is the host', async t => {
   const { fstabLines, links, files, paths } = plan()
   t.same(fstabLines, [
-    '/proc /proc bind',
+    '/proc /proc bind,private',
     'overlay /usr',
     'overlay /etc',
     'overlay /var',
     'overlay /run',
-    '/run/docker.sock /run/docker.sock rbind',
-    '/run/lock /run/lock rbind',
-    '/dev /dev rbind',
-    '/home /home rbind',
-    '/vol /vol rbind',
-    '/.dockerenv /.dockerenv rbind',
+    '/run/docker.sock /run/docker.sock rbind,rprivate',
+    '/run/lock /run/lock rbind,rprivate',
+    '/dev /dev rbind,rprivate',
+    '/home /home rbind,rprivate',
+    '/vol /vol rbind,rprivate',
+    '/.dockerenv /.dockerenv rbind,rprivate',
   ])
   t.same(links, [{ path: '/w/bin', target: 'usr/bin' }])
   t.same(files, ['/w/.dockerenv'])
@@ -92,8 +92,8 @@ t.test('submounts of a system directory are bound back in, once', async t => {
     /^\/(etc|var)/.test(line),
   )
   t.same(back, [
-    '/etc/resolv.conf /etc/resolv.conf rbind',
-    '/var/lib/docker /var/lib/docker rbind',
+    '/etc/resolv.conf /etc/resolv.conf rbind,rprivate',
+    '/var/lib/docker /var/lib/docker rbind,rprivate',
   ])
 })
 
@@ -110,41 +110,41 @@ const mountCases: {
   {
     name: 'a new directory at the top',
     mounts: [volume('/projected-volume', { readOnly: true })],
-    mounted: ['/vol /projected-volume bind,ro'],
+    mounted: ['/vol /projected-volume bind,ro,private'],
     made: ['/w/projected-volume'],
   },
   {
     name: 'a new directory below a new one',
     mounts: [volume('/a/b/c')],
-    mounted: ['/vol /a/b/c bind'],
+    mounted: ['/vol /a/b/c bind,private'],
     made: ['/w/a', '/w/a/b', '/w/a/b/c'],
   },
   {
     name: 'an existing directory',
     mounts: [volume('/home/me/project', { recursive: true })],
-    mounted: ['/vol /home/me/project rbind'],
+    mounted: ['/vol /home/me/project rbind,rprivate'],
   },
   {
     name: 'a new directory in a layer',
     mounts: [volume('/etc/podinfo')],
-    mounted: ['/vol /etc/podinfo bind'],
+    mounted: ['/vol /etc/podinfo bind,private'],
     made: ['/w/.podfs/layers/2/upper/podinfo'],
   },
   {
     name: 'a new directory through a symlink',
     mounts: [volume('/var/run/x/y')],
-    mounted: ['/vol /run/x/y bind'],
+    mounted: ['/vol /run/x/y bind,private'],
     made: ['/w/.podfs/layers/4/upper/x', '/w/.podfs/layers/4/upper/x/y'],
   },
   {
     name: 'a file over an existing file',
     mounts: [volume('/etc/hosts', { source: '/vol/key' })],
-    mounted: ['/vol/key /etc/hosts bind'],
+    mounted: ['/vol/key /etc/hosts bind,private'],
   },
   {
     name: 'a new file',
     mounts: [volume('/usr/share/key', { source: '/vol/key' })],
-    mounted: ['/vol/key /usr/share/key bind'],
+    mounted: ['/vol/key /usr/share/key bind,private'],
     files: ['/w/.podfs/layers/1/upper/share/key'],
   },
   {
@@ -155,16 +155,16 @@ const mountCases: {
       volume('/data/key', { source: '/home/me/notes' }),
     ],
     mounted: [
-      '/vol /data bind',
-      '/home/me/notes /data/key bind',
-      '/home/me /data/inner/deep bind',
+      '/vol /data bind,private',
+      '/home/me/notes /data/key bind,private',
+      '/home/me /data/inner/deep bind,private',
     ],
     points: ['/vol/inner/deep'],
   },
   {
     name: 'a path with dots and slashes',
     mounts: [volume('//data/../srv//./x/')],
-    mounted: ['/vol /srv/x bind'],
+    mounted: ['/vol /srv/x bind,private'],
   },
 ]
 for (const { name, mounts, mounted, made, files, points } of mountCases)
@@ -189,8 +189,8 @@ t.test(
     t.same(fstabLines.slice(-3), [
       'overlay /home/me',
       // So what is written in the project stays the host's.
-      '/home/me/project /home/me/project rbind',
-      '/vol /home/me/new/deep bind',
+      '/home/me/project /home/me/project rbind,rprivate',
+      '/vol /home/me/new/deep bind,private',
     ])
     t.match(
       directories.find(({ path }) => path === '/w/.podfs/layers/5/upper'),
@@ -208,13 +208,13 @@ t.test(
     t.same(
       fstabLines.filter(line => line.includes('/home')),
       [
-        '/home /home rbind',
+        '/home /home rbind,rprivate',
         'overlay /home',
-        '/home/me /home/me rbind',
+        '/home/me /home/me rbind,rprivate',
         'overlay /home/me',
-        '/home/me/project /home/me/project rbind',
-        '/vol /home/me/new bind',
-        '/vol /home/you/new bind',
+        '/home/me/project /home/me/project rbind,rprivate',
+        '/vol /home/me/new bind,private',
+        '/vol /home/you/new bind,private',
       ].filter((_, index) => index !== 0),
     )
   },
@@ -239,9 +239,9 @@ t.test('what overlay options cannot say is a tmpfs with binds', async t => {
   const { fstabLines, links } = plan({ mounts: [volume('/srv/a,b/new')] }, host)
   t.same(fstabLines.slice(-4), [
     '/w/.podfs/layers/5/upper /srv/a,b bind',
-    '/srv/a,b/file /srv/a,b/file rbind',
-    '/srv/a,b/socket /srv/a,b/socket rbind',
-    '/vol /srv/a,b/new bind',
+    '/srv/a,b/file /srv/a,b/file rbind,rprivate',
+    '/srv/a,b/socket /srv/a,b/socket rbind,rprivate',
+    '/vol /srv/a,b/new bind,private',
   ])
   t.match(links.at(-1), {
     path: '/w/.podfs/layers/5/upper/link',
@@ -259,9 +259,9 @@ t.test('hostRoot: no overlay anywhere', async t => {
     fakeHost({ '/h': {}, '/etc/hostname': undefined }),
   )
   t.notOk(fstab.some(({ type }) => type === 'overlay'))
-  t.ok(fstabLines.includes('/usr /usr rbind'))
-  t.ok(fstabLines.includes('/run /run rbind'))
-  t.equal(fstabLines.at(-1), '/vol /etc/podinfo bind')
+  t.ok(fstabLines.includes('/usr /usr rbind,rprivate'))
+  t.ok(fstabLines.includes('/run /run rbind,rprivate'))
+  t.equal(fstabLines.at(-1), '/vol /etc/podinfo bind,private')
 })
 
 t.test('the hosts file gives way to a volume', async t => {
@@ -271,19 +271,22 @@ t.test('the hosts file gives way to a volume', async t => {
       { mounts, hostsFile: '/h', hostnameFile: '/h' },
       host,
     ).fstabLines.slice(-2)
-  t.same(last([]), ['/h /etc/hosts bind', '/h /etc/hostname bind'])
-  t.same(last([volume('/etc/hosts', { source: '/vol/key' })]), [
-    '/h /etc/hostname bind',
-    '/vol/key /etc/hosts bind',
+  t.same(last([]), [
+    '/h /etc/hosts bind,private',
+    '/h /etc/hostname bind,private',
   ])
-  t.equal(last([volume('/etc')]).at(-1), '/vol /etc bind')
+  t.same(last([volume('/etc/hosts', { source: '/vol/key' })]), [
+    '/h /etc/hostname bind,private',
+    '/vol/key /etc/hosts bind,private',
+  ])
+  t.equal(last([volume('/etc')]).at(-1), '/vol /etc bind,private')
 })
 
 t.test('busybox: its applets, and its shell', async t => {
   const { links, fstabLines } = plan({
     busybox: { program: '/usr/bin/busybox', applets: '/vol' },
   })
-  t.equal(fstabLines.at(-1), '/vol /usr/lib/podfs/applets bind,ro')
+  t.equal(fstabLines.at(-1), '/vol /usr/lib/podfs/applets bind,ro,private')
   t.match(links.at(-1), {
     path: '/w/.podfs/layers/1/upper/bin/sh',
     target: '/usr/bin/busybox',

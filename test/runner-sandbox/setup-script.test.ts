@@ -17,6 +17,7 @@ const plan = {
   fstab: [],
   volumePoints: [],
   mountPaths: [],
+  livePlaces: [],
 }
 const options = { plan, world: '/w', fstabFile: '/fstab', fifos: ['/1', '/2'] }
 

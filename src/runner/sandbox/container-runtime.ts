@@ -15,6 +15,12 @@ export interface ContainerRuntime {
    * its volumes must be mounted. Any number at a time. Rejects as `start` would.
    */
   prepare?(container: ContainerLaunch): Promise<void>
+  /**
+   * Volumes were lost and have been mounted anew: every container gets them at the places of
+   * the dead ones, those that run and those that are being started. Rejects when one could
+   * not be given to all.
+   */
+  renewVolumes?(): Promise<void>
   /** Ends what is left of the Pod and removes what was made for it. Never rejects twice. */
   close(): Promise<void>
 }
@@ -52,6 +58,8 @@ export interface ContainerMount {
   readonly recursive: boolean
   /** What must come to be mounted (file-identity.ts); else the container does not start. */
   readonly identity?: string
+  /** Of a volume that may be mounted anew: where its source is now. */
+  readonly locate?: () => Promise<string>
 }
 
 /** How a process ended, as Kubernetes says it: 128 + n when killed by signal n. */

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { fileIdentity } from './file-identity.ts'
 import { formatFstab } from './fstab.ts'
+import type { ContainerLiveMounts } from './live-mounts.ts'
 import { systemPath, type MachineTools } from './machine-tools.ts'
 import {
   parseMountTable,
@@ -36,6 +37,8 @@ export interface ContainerSetupOptions {
   readonly directory: string
   readonly hostname?: string
   readonly runtimeDirectory?: string
+  /** Where the plan's live places are, when it has some. */
+  readonly live?: ContainerLiveMounts
 }
 
 type SetupProcess = ChildProcessByStdio<Writable, Readable, Readable>
@@ -46,6 +49,7 @@ export async function setUpContainer(
   const { plan, directory } = options
   const paths = pathsIn(directory)
   for (const point of plan.volumePoints) await makeVolumePoint(point)
+  await options.live?.makePlaces(plan.livePlaces)
   await writeFile(paths.fstabFile, formatFstab(plan.fstab))
   const child = spawnSetup(options)
   const exited = once(child, 'close')
@@ -93,7 +97,7 @@ function spawnSetup(options: ContainerSetupOptions): SetupProcess {
     tools.setpriv,
     [
       ['--pdeathsig', 'KILL', '--', tools.unshare],
-      ['--mount', '--uts', '--propagation', 'private', '--'],
+      ['--mount', '--uts', '--propagation', 'slave', '--'],
       [tools.sh, '-c', script],
     ].flat(),
     {
@@ -139,6 +143,7 @@ async function converse(
   // Without a pid there is an 'error' event.
   const { pid = 0 } = child
   await Promise.race([expect(rootReady), failed])
+  await options.live?.fill()
   const mounts = await readMounts(pid)
   verifyReadOnly(mounts, options.plan.mountPaths)
   await verifyIdentity(pid, options.plan.mountPaths)

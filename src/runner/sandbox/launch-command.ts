@@ -46,6 +46,8 @@ export function startCommand(
     '--fork',
     '--kill-child',
     '--mount-proc',
+    // Private is the default: what comes to the volumes' places must come here, too.
+    '--propagation=unchanged',
     `--wd=${launch.workingDir}`,
     '--',
     ...programCommand(tools, launch),

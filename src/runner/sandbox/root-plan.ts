@@ -44,6 +44,8 @@ export interface RootPlanOptions {
   /** The host as it is: no overlays. */
   readonly hostRoot: boolean
   readonly busybox?: BusyboxMounts
+  /** A directory on the host whose mounts are propagated: see live-mounts.ts. */
+  readonly liveDirectory?: string
 }
 
 export interface BusyboxMounts {
@@ -58,7 +60,12 @@ export const appletsDirectory = '/usr/lib/podfs/applets'
 
 /** Throws an Error whose message names the mountPath. */
 export function planRoot(host: HostView, options: RootPlanOptions): RootPlan {
-  const tree = new RootTree(host, options.world, !options.hostRoot)
+  const tree = new RootTree(
+    host,
+    options.world,
+    !options.hostRoot,
+    options.liveDirectory,
+  )
   planHostEntries(tree, host, options)
   if (options.busybox) planBusybox(tree, options.busybox)
   const mounts = sortedByDepth(tree, options.mounts)

@@ -16,6 +16,20 @@ export interface RootPlan {
   readonly volumePoints: readonly VolumePoint[]
   /** Where the container's volumes are, symlinks resolved. */
   readonly mountPaths: readonly PlannedMountPath[]
+  /** Not in the fstab: mounted on the host, see live-mounts.ts. */
+  readonly livePlaces: readonly LivePlace[]
+}
+
+/** A place on the host whose mounts the container sees. */
+export interface LivePlace {
+  readonly place: string
+  readonly kind: 'directory' | 'file'
+  /** A volume, and those that lie within it. */
+  readonly mounts: readonly LiveMount[]
+}
+
+export interface LiveMount extends FstabEntry {
+  readonly locate?: () => Promise<string>
 }
 
 export interface PlannedDirectory {
@@ -69,19 +83,30 @@ export class RootTree {
   readonly #links: PlannedLink[] = []
   readonly #volumePoints: VolumePoint[] = []
   readonly #mountPaths: PlannedMountPath[] = []
+  readonly #liveDirectory: string | undefined
+  readonly #live: (Omit<LivePlace, 'mounts'> & {
+    readonly path: string
+    readonly mounts: LiveMount[]
+  })[] = []
   /** What the plan makes, by the container's path. */
   readonly #made = new Map<string, FileKind>()
   #layers = 0
 
-  constructor(host: HostView, world: string, overlays: boolean) {
+  constructor(
+    host: HostView,
+    world: string,
+    overlays: boolean,
+    liveDirectory?: string,
+  ) {
     this.#host = host
+    this.#liveDirectory = liveDirectory
     this.#world = world
     this.#overlays = overlays
     this.#places.set('/', { at: '/', source: '/', upper: world, volume: false })
     // For the mount programs; detached at the end, when the PID namespace brings its own.
     this.#directories.push({ path: join(world, 'proc') })
     this.#layerMounts.set('/proc', [
-      bind('/proc', join(world, 'proc'), ['bind']),
+      bind('/proc', join(world, 'proc'), ['bind', 'private']),
     ])
   }
 
@@ -168,14 +193,37 @@ export class RootTree {
       throw new Error(
         `mountPath ${mount.mountPath}: is a ${present} in the container, but the volume has a ${wanted}`,
       )
-    const options = [
-      mount.recursive ? 'rbind' : 'bind',
-      ...(mount.readOnly ? ['ro'] : []),
-    ]
-    this.#volumeMounts.push(bind(source, join(this.#world, path), options))
+    this.#mountVolumeAt(path, source, wanted, mount)
     this.#places.set(path, { at: path, source, volume: true })
     const { readOnly, identity } = mount
     this.#mountPaths.push({ path, readOnly, ...(identity && { identity }) })
+  }
+
+  #mountVolumeAt(
+    path: string,
+    source: string,
+    kind: 'directory' | 'file',
+    { recursive, readOnly, locate }: ContainerMount,
+  ): void {
+    const options = [recursive ? 'rbind' : 'bind', ...(readOnly ? ['ro'] : [])]
+    const target = join(this.#world, path)
+    const around = this.#live.find(live => path.startsWith(`${live.path}/`))
+    if (around !== undefined) {
+      const within = join(around.place, path.slice(around.path.length))
+      around.mounts.push({
+        ...bind(source, within, options),
+        ...(locate === undefined ? {} : { locate }),
+      })
+    } else if (locate !== undefined && this.#liveDirectory !== undefined) {
+      const place = join(this.#liveDirectory, String(this.#live.length))
+      const mounts = [{ ...bind(source, place, options), locate }]
+      this.#live.push({ path, place, kind, mounts })
+      // Not private: here appears what is mounted at the place.
+      this.#volumeMounts.push(bind(place, target, ['bind']))
+    } else {
+      const isolation = recursive ? 'rprivate' : 'private'
+      this.#volumeMounts.push(bind(source, target, [...options, isolation]))
+    }
   }
 
   makeWorkingDirectory(workingDir: string): void {
@@ -198,6 +246,11 @@ export class RootTree {
       fstab: [...layers.flatMap(([, mounts]) => mounts), ...this.#volumeMounts],
       volumePoints: this.#volumePoints,
       mountPaths: this.#mountPaths,
+      livePlaces: this.#live.map(({ place, kind, mounts }) => ({
+        place,
+        kind,
+        mounts,
+      })),
     }
   }
 
@@ -302,6 +355,7 @@ export class RootTree {
   #hostBind(path: string): FstabEntry {
     return bind(path, join(this.#world, path), [
       'rbind',
+      'rprivate',
       'nofail',
       'X-mount.mkdir',
     ])

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { systemClock, type Clock } from '../../util/clock.ts'
 import {
   ContainerStartError,
@@ -8,6 +9,7 @@ import {
 import { setUpContainer, type ContainerSetup } from './container-setup.ts'
 import { readHostView } from './host-view.ts'
 import type { Launch } from './launch-command.ts'
+import { LiveMounts, type ContainerLiveMounts } from './live-mounts.ts'
 import {
   findBusybox,
   findMachineTools,
@@ -62,6 +64,9 @@ class Sandbox implements SandboxRuntime {
   readonly #options: SandboxOptions
   readonly #clock: Clock
   readonly #podFiles: PodFiles
+  readonly #live: LiveMounts
+  /** Of each setup whose container is not known to have ended. */
+  readonly #liveOf = new Map<ContainerSetup, ContainerLiveMounts>()
   readonly #prepared = new Map<ContainerLaunch, Promise<ContainerSetup>>()
   readonly #setups = new Set<ContainerSetup>()
   readonly #starting = new Set<Promise<StartedProcess>>()
@@ -73,6 +78,7 @@ class Sandbox implements SandboxRuntime {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     this.#podFiles = new PodFiles(options.scratchDirectory)
+    this.#live = new LiveMounts(join(options.scratchDirectory, 'live'))
   }
 
   async prepare(container: ContainerLaunch): Promise<void> {
@@ -109,7 +115,11 @@ class Sandbox implements SandboxRuntime {
       })
       this.#running.add(running)
       void running.exited.then(() => this.#running.delete(running))
+      void running.exited.then(() => this.#releaseLive(setup))
       return running
+    } catch (error) {
+      await this.#releaseLive(setup)
+      throw error
     } finally {
       // Not awaited: the kernel takes its time to dismantle a mount namespace.
       void setup.release().then(() => this.#setups.delete(setup))
@@ -125,17 +135,32 @@ class Sandbox implements SandboxRuntime {
     await Promise.allSettled([...this.#starting, ...this.#prepared.values()])
     await Promise.all([...this.#running].map(running => running.kill()))
     await Promise.all([...this.#setups].map(setup => setup.release()))
+    await this.#live.close()
     await this.#podFiles.remove()
+  }
+
+  async renewVolumes(): Promise<void> {
+    await this.#live.renew()
+  }
+
+  async #releaseLive(setup: ContainerSetup): Promise<void> {
+    await this.#liveOf.get(setup)?.release()
+    this.#liveOf.delete(setup)
   }
 
   async #setUp(container: ContainerLaunch): Promise<ContainerSetup> {
     if (this.#closed)
       throw new ContainerStartError(container.name, 'the Pod has ended')
+    const isLive = container.mounts.some(({ locate }) => locate !== undefined)
+    let live: ContainerLiveMounts | undefined
     try {
-      const setup = await this.#setUpOnStillMachine(container)
+      if (isLive) live = await this.#live.open()
+      const setup = await this.#setUpOnStillMachine(container, live)
       this.#setups.add(setup)
+      if (live !== undefined) this.#liveOf.set(setup, live)
       return setup
     } catch (error) {
+      await live?.release()
       const message = error instanceof Error ? error.message : String(error)
       throw new ContainerStartError(container.name, message, { cause: error })
     }
@@ -147,6 +172,7 @@ class Sandbox implements SandboxRuntime {
    */
   async #setUpOnStillMachine(
     container: ContainerLaunch,
+    live: ContainerLiveMounts | undefined,
   ): Promise<ContainerSetup> {
     const tools = this.#findTools()
     const files = await this.#podFiles.ready(container)
@@ -163,6 +189,7 @@ class Sandbox implements SandboxRuntime {
         ...(hostsFile === undefined ? {} : { hostsFile }),
         ...(hostname === undefined ? {} : { hostnameFile: files.hostnameFile }),
         ...(files.busybox ? { busybox: files.busybox } : {}),
+        ...(live === undefined ? {} : { liveDirectory: live.directory }),
       })
       const planText = JSON.stringify(plan)
       if (failed?.plan === planText) throw failed.error
@@ -176,8 +203,10 @@ class Sandbox implements SandboxRuntime {
           ...(runtimeDirectory === undefined
             ? {}
             : { runtimeDirectory: resolvePath(runtimeDirectory, host) }),
+          ...(live === undefined ? {} : { live }),
         })
       } catch (error) {
+        await live?.empty()
         failed = { plan: planText, error }
       }
     }

@@ -1,0 +1,200 @@
+import { execFile } from 'node:child_process'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, relative } from 'node:path'
+import { promisify } from 'node:util'
+import { replaceMountCommand } from '../../util/replace-mount.ts'
+import { formatFstab, type FstabEntry } from './fstab.ts'
+import { systemPath } from './machine-tools.ts'
+import type { LivePlace } from './root-tree.ts'
+
+/*
+ * Volumes that can be mounted anew under a running container. Nothing can be bound into its
+ * mount namespace from outside, but mounts are propagated into it:
+ *
+ *   DIRECTORY            bound to itself and shared; empty but for
+ *   DIRECTORY/N/0, 1 ..  a place for each such volumeMount of one container
+ *
+ * In the container a place is bound at the mountPath, as a slave of DIRECTORY, and to nothing
+ * else of it. What is mounted at the place, on the host, appears there, and what is mounted
+ * instead of it later, too (replace-mount.ts): without a gap, without anything that would have
+ * to run in the container. A volume within a volume is mounted at the place as well, on top of
+ * the other one.
+ */
+export class LiveMounts {
+  readonly #directory: string
+  readonly #containers = new Set<ContainerLiveMounts>()
+  #made: Promise<unknown> | undefined
+  #count = 0
+
+  constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  /** For one start of one container. */
+  async open(): Promise<ContainerLiveMounts> {
+    this.#made ??= mkdir(this.#directory, { recursive: true }).then(() =>
+      run('mount', [
+        '-n',
+        '--bind',
+        '--make-shared',
+        this.#directory,
+        this.#directory,
+      ]),
+    )
+    await this.#made
+    this.#count += 1
+    const directory = join(this.#directory, String(this.#count))
+    const container = new ContainerLiveMounts(directory, () =>
+      this.#containers.delete(container),
+    )
+    this.#containers.add(container)
+    return container
+  }
+
+  async renew(): Promise<void> {
+    const results = await Promise.allSettled(
+      [...this.#containers].map(container => container.renew()),
+    )
+    const failed = results.find(({ status }) => status === 'rejected')
+    if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
+  }
+
+  /** When no container runs any more. */
+  async close(): Promise<void> {
+    if (this.#made === undefined) return
+    await this.#made.catch(() => undefined)
+    await run('umount', ['-n', '-c', '-l', this.#directory]).catch(() => {})
+    // Never recursively as long as something may be mounted there.
+    await rm(this.#directory, { recursive: true, force: true })
+  }
+}
+
+export class ContainerLiveMounts {
+  readonly directory: string
+  readonly #onRelease: () => void
+  #places: readonly LivePlace[] = []
+  #isFilled = false
+  /** One after the other. */
+  #work: Promise<unknown> = Promise.resolve()
+
+  constructor(directory: string, onRelease: () => void) {
+    this.directory = directory
+    this.#onRelease = onRelease
+  }
+
+  /** Empty places, to be bound in the container. */
+  async makePlaces(places: readonly LivePlace[]): Promise<void> {
+    for (const { place, kind } of places)
+      for (const path of [place, stageOf(place)]) {
+        const directory = kind === 'directory' ? path : dirname(path)
+        await mkdir(directory, { recursive: true })
+        if (kind === 'file') await writeFile(path, '')
+      }
+    this.#places = places
+  }
+
+  /** Mounts the volumes at their places. */
+  async fill(): Promise<void> {
+    await this.#next(async () => {
+      const staged = await Promise.all(this.#places.map(stageEntries))
+      const shown = this.#places.map(({ place }) => ({
+        source: stageOf(place),
+        target: place,
+        type: 'none',
+        options: ['rbind'],
+      }))
+      await this.#mountAll([...staged.flat(), ...shown])
+      this.#isFilled = true
+      // mount -a would take what is still there for what it is to mount.
+      await this.#clearStage()
+    })
+  }
+
+  /** Does nothing before `fill`. */
+  async renew(): Promise<void> {
+    await this.#next(async () => {
+      if (!this.#isFilled) return
+      const failures: unknown[] = []
+      for (const place of this.#places)
+        await this.#renewPlace(place).catch(error => failures.push(error))
+      await this.#clearStage()
+      if (failures.length > 0) throw failures[0]
+    })
+  }
+
+  /** As it was before `makePlaces`. */
+  async empty(): Promise<void> {
+    await this.#next(async () => {
+      this.#isFilled = false
+      await this.#clearStage()
+      for (const { place } of this.#places)
+        await run('umount', ['-n', '-c', '-l', place]).catch(() => {})
+      this.#places = []
+      await rm(this.directory, { recursive: true, force: true })
+    })
+  }
+
+  async release(): Promise<void> {
+    this.#onRelease()
+    await this.empty()
+  }
+
+  async #renewPlace(live: LivePlace): Promise<void> {
+    const { place, mounts } = live
+    await this.#mountAll(await stageEntries(live))
+    // A dead mount with mounts within it would stay.
+    for (const { target } of mounts.slice(1).toReversed())
+      await run('umount', ['-n', '-c', '-l', target])
+    const [command, ...args] = replaceMountCommand({
+      target: place,
+      mount: ['--rbind', '--', stageOf(place)],
+    })
+    await run(command, args)
+  }
+
+  async #mountAll(entries: readonly FstabEntry[]): Promise<void> {
+    const fstab = join(this.directory, 'fstab')
+    await writeFile(fstab, formatFstab(entries))
+    await run('mount', ['-n', '-a', '-T', fstab])
+  }
+
+  async #clearStage(): Promise<void> {
+    const stages = this.#places.map(({ place }) => stageOf(place))
+    await run('umount', ['-n', '-l', ...stages]).catch(() => {})
+  }
+
+  async #next(work: () => Promise<void>): Promise<void> {
+    const done = this.#work.then(work)
+    this.#work = done.catch(() => undefined)
+    await done
+  }
+}
+
+function stageOf(place: string): string {
+  return join(dirname(place), 'stage', basename(place))
+}
+
+/**
+ * A volume and what lies within it, put together beside its place: what appears there has to
+ * be whole and read-only from the first moment. mount(2) makes a bind read-only in a second
+ * step, which is not propagated. And private: else what is unmounted here goes there, too.
+ */
+async function stageEntries({
+  place,
+  mounts,
+}: LivePlace): Promise<FstabEntry[]> {
+  return await Promise.all(
+    mounts.map(async ({ locate, source, target, type, options }) => ({
+      source: (await locate?.()) ?? source,
+      target: join(stageOf(place), relative(place, target)),
+      type,
+      options: [...options, options.includes('rbind') ? 'rprivate' : 'private'],
+    })),
+  )
+}
+
+const execute = promisify(execFile)
+
+async function run(command: string, args: readonly string[]): Promise<void> {
+  await execute(command, args, { env: { PATH: systemPath, LC_ALL: 'C' } })
+}

@@ -1,0 +1,106 @@
+/*
+ * A machine that has run out of something: a clear error at the start; later the last state
+ * stays, and is brought up to date when there is room again. Each podfs has a run-time
+ * directory of its own, in a mount namespace of its own.
+ */
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import t, { type Test } from 'tap'
+import { cannotMount } from '../helpers/fuse-mount.ts'
+import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
+
+t.setTimeout(240_000)
+const skip = await cannotMount()
+
+const inNamespace = (script: string): string[] => [
+  'unshare',
+  '--mount',
+  '--propagation',
+  'private',
+  'sh',
+  '-c',
+  `${script} && exec "$@"`,
+  'sh',
+]
+const tmpfs = (options: string): string =>
+  `mount -t tmpfs -o mode=700,${options} podfs-test /run/podfs`
+/** Where there is none. */
+const made = 'mkdir -p -m 700 /run/podfs && '
+
+function world(t: Test) {
+  const dir = t.testdir({ conf: { key: 'one' } })
+  const mountpoint = path.join(dir, 'mnt')
+  return { conf: path.join(dir, 'conf'), mountpoint }
+}
+
+for (const [what, wrapper, error] of [
+  [
+    'a run-time directory without space',
+    inNamespace(
+      `${made}${tmpfs('size=4k')} && head -c 4096 /dev/zero >/run/podfs/fill`,
+    ),
+    /^error: cannot use \/run\/podfs\/mount-\d+: ENOSPC: .*\n$/,
+  ],
+  [
+    'a run-time directory without inodes',
+    inNamespace(`${made}${tmpfs('nr_inodes=2')}`),
+    /^error: cannot use \/run\/podfs\/mount-\d+: ENOSPC: .*\n$/,
+  ],
+  [
+    'a read-only run-time directory',
+    inNamespace(
+      `${made}mount --bind /run/podfs /run/podfs && mount -o remount,bind,ro /run/podfs`,
+    ),
+    /^error: cannot use \/run\/podfs\/mount-\d+: EROFS: .*\n$/,
+  ],
+  [
+    'room for session.json and not for the journals',
+    inNamespace(
+      `${made}${tmpfs('size=8k')} && mount --bind /run/podfs /dev/shm && mount --bind /run/podfs /tmp`,
+    ),
+    /^error: .*ENOSPC: .*\n$/,
+  ],
+  [
+    'no descriptors',
+    // The test runner's loader needs descriptors, too.
+    ['prlimit', '--nofile=24', 'env', '-u', 'NODE_OPTIONS'],
+    /^error: .*EMFILE.*\n {2}ulimit -n 1024\n$/,
+  ],
+] as const)
+  t.test(`${what}: exit code 3, nothing left`, { skip }, async t => {
+    const { conf, mountpoint } = world(t)
+    const ended = await podfs(t, ['mount', conf, mountpoint], { wrapper })
+    t.match(ended, { code: 3, stdout: '', stderr: error })
+    t.throws(() => statSync(mountpoint), { code: 'ENOENT' })
+  })
+
+t.test('the journals are full: the last state stays', { skip }, async t => {
+  const { conf, mountpoint } = world(t)
+  const serving = startPodfs(t, ['mount', conf, mountpoint], {
+    wrapper: inNamespace(`${made}${tmpfs('size=300k')}`),
+  })
+  await serving.saw(/ready/)
+  const inside = (file: string): string => `/proc/${serving.pid}/root${file}`
+  const key = (): Promise<string> =>
+    readFile(inside(path.join(mountpoint, 'key')), 'utf8')
+  const fill = inside('/run/podfs/fill')
+  try {
+    writeFileSync(fill, Buffer.alloc(1 << 20))
+  } catch (error) {
+    t.match(error, { code: 'ENOSPC' })
+  }
+  for (let n = 0; !/SetUp failed.*ENOSPC/.test(serving.stderr()); n++) {
+    writeFileSync(path.join(conf, 'key'), `change ${n}`)
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+  const last = await key()
+  writeFileSync(path.join(conf, 'key'), 'the last one')
+  await new Promise(resolve => setTimeout(resolve, 300))
+  t.equal(await key(), last)
+  rmSync(fill)
+  await eventually(async () => (await key()) === 'the last one')
+  serving.child.kill('SIGTERM')
+  t.equal((await serving.ended).code, 0)
+  t.notMatch(readFileSync('/proc/self/mountinfo', 'utf8'), mountpoint)
+})
