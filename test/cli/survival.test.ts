@@ -431,35 +431,3 @@ spec:
   t.strictSame(podfsMounts(), [])
   t.notOk(existsSync(`/run/podfs/run-${running.pid}`))
 })
-
-t.test('a podfs run that is killed leaves nothing', { skip }, async t => {
-  const dir = t.testdir({
-    'pod.yaml': `apiVersion: v1
-kind: Pod
-metadata: {name: p, labels: {a: b}}
-spec:
-  volumes:
-  - {name: v, downwardAPI: {items: [{path: labels, fieldRef: {fieldPath: metadata.labels}}]}}
-  containers:
-  - {name: c, image: debian, command: [sh, -c, 'echo up; sleep 1000'], volumeMounts: [{name: v, mountPath: /v}]}
-`,
-  })
-  const running = startPodfs(t, ['run', '-f', path.join(dir, 'pod.yaml')])
-  await running.saw(/up/)
-  await killAll(running.pid, 'run')
-  await eventually(() => {
-    try {
-      return processesOf(running.pid, 'run').servers.length === 2
-    } catch {
-      return false
-    }
-  })
-  running.child.kill('SIGKILL')
-  await running.ended
-  await eventually(
-    () =>
-      !readFileSync('/proc/self/mountinfo', 'utf8').includes(
-        `/run/podfs/run-${running.pid}/`,
-      ),
-  )
-})
