@@ -87,7 +87,9 @@ t.test('validate finds no mistake', async t => {
     'json',
   ])
   t.equal(code, 0, stdout)
-  const findings = JSON.parse(stdout) as readonly Finding[]
+  const { findings } = JSON.parse(stdout) as {
+    readonly findings: readonly Finding[]
+  }
   t.ok(findings.length > 0)
   for (const { treatment } of findings)
     t.ok(['emulated', 'ignored'].includes(treatment))
