@@ -92,7 +92,11 @@ function readDocuments(
       // Only the first: what follows in the same file is mostly its consequence.
       [
         template ??
-          rejection(toPosition(first.pos[0]), yamlWords(first.message)),
+          rejection(
+            toPosition(first.pos[0]),
+            yamlWords(first.message),
+            first.code === 'TAB_AS_INDENT' ? 'indent with spaces' : undefined,
+          ),
       ],
     )
   }
@@ -168,7 +172,12 @@ function templateIn(
 /** The library's words, without a capital letter and without the text of the file. */
 function yamlWords(message: string): string {
   // `Unexpected scalar token in YAML stream: "..."` quotes what may be a Secret's value.
-  const words = message.replace(/: ".*"$/s, '')
+  const words = message
+    .replace(/: ".*"$/s, '')
+    .replace(
+      /^Missing closing (.)quote$/,
+      'a quotation mark ($1) is not closed',
+    )
   return `not YAML: ${words.charAt(0).toLowerCase()}${words.slice(1)}`
 }
 

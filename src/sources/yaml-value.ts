@@ -100,6 +100,7 @@ class Converter {
         throw new YamlValueError(
           offsetOf(keyNode ?? map),
           `duplicate field ${JSON.stringify(key)}`,
+          'keep one of the two',
         )
       }
       result.set(key, this.convert(asNode(pair.value)))

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 
 /**
- * A page of docs/ that is made from the program. `npm run docs` writes it; otherwise this
- * gives what stands there and what should.
+ * A page of docs/, or an expected output, that is made from the program. `npm run docs` writes
+ * it, for a person to read in the diff; otherwise this gives what stands there and what should.
  */
 export function writtenDocument(
   name: string,

@@ -101,7 +101,10 @@ const cases: Readonly<
   },
   'a duplicate key': {
     yaml: 'apiVersion: v1\nkind: ConfigMap\nkind: Secret\n',
-    findings: ['rejected: f.yaml:3:1: duplicate field "kind"'],
+    findings: [
+      'rejected: f.yaml:3:1: duplicate field "kind"',
+      '  fix: keep one of the two',
+    ],
   },
   'a template': {
     yaml: 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-x\n',
@@ -122,6 +125,7 @@ const cases: Readonly<
     yaml: 'a: b\n\tc: d\n',
     findings: [
       'rejected: f.yaml:2:1: not YAML: tabs are not allowed as indentation',
+      '  fix: indent with spaces',
     ],
   },
   'an anchor that contains itself': {

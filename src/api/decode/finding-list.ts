@@ -88,8 +88,11 @@ export class FindingList {
     fieldPath: string,
     problems: readonly string[],
     toMessage: (problem: string) => string,
+    fix?: string,
   ): void {
-    for (const problem of problems) this.reject(fieldPath, toMessage(problem))
+    for (const problem of problems) {
+      this.reject(fieldPath, toMessage(problem), fix)
+    }
   }
 
   /** For the decoder: this field stands in the input. */

@@ -121,7 +121,11 @@ function walkType(
   if ('struct' in type) return walkStruct(type.struct(), value, path, context)
   if ('map' in type) return walkMap(type.map, value, path, context)
   if (!Array.isArray(value)) {
-    context.findings.refuse(path, wrongType('a list', value))
+    context.findings.refuse(
+      path,
+      wrongType('a list', value),
+      listFix(path, value, type.list),
+    )
     return undefined
   }
   const item = type.list
@@ -310,6 +314,22 @@ function zeroOf(type: FieldType): Value {
   return 'list' in type ? [] : new Map()
 }
 
+/** Where the fields belong that are most often indented too far, or not far enough. */
+const places: ReadonlyMap<string, string> = new Map(
+  [
+    ['spec', 'containers initContainers volumes restartPolicy hostAliases'],
+    [
+      'a container',
+      'image command args env envFrom ports volumeMounts lifecycle livenessProbe readinessProbe resources',
+    ],
+    ['metadata', 'name namespace labels annotations'],
+    ['httpGet', 'path port scheme httpHeaders'],
+    ['the object itself', 'spec data stringData metadata'],
+  ].flatMap(([place = '', fields = '']) =>
+    fields.split(' ').map(field => [field, place] as const),
+  ),
+)
+
 function refuseUnknown(
   spec: StructSpec,
   key: string,
@@ -317,11 +337,25 @@ function refuseUnknown(
   findings: FindingList,
 ): void {
   const meant = nearest(key, Object.keys(spec.fields))
+  const elsewhere = places.get(key)
   findings.refuse(
     path,
     `unknown field ${JSON.stringify(path)}`,
-    meant === undefined ? undefined : `did you mean ${meant}?`,
+    meant !== undefined
+      ? `did you mean ${meant}?`
+      : elsewhere === undefined
+        ? undefined
+        : `${key} is a field of ${elsewhere}: look at the indentation`,
   )
+}
+
+/** What to type where a list was expected. */
+function listFix(path: string, value: Value, item: FieldType): string {
+  const field = path.split('.').at(-1) ?? path
+  if (item === 'string') return `write a list, such as ${field}: [a, b]`
+  return isMapping(value)
+    ? `begin each item with a dash, as in - name: ...`
+    : `write a list: each item begins with a dash`
 }
 
 function wrongType(expected: string, value: Value): string {

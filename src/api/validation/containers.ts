@@ -3,7 +3,7 @@ import { duplicate, forbidden, invalid, notFound } from '../field-errors.ts'
 import { validateEnv, validateEnvFrom } from './container-env.ts'
 import { validateHostPorts, validatePorts } from './container-ports.ts'
 import { forbidHandlers, validateHandlers } from './handlers.ts'
-import { dns1123Label } from './names.ts'
+import { dns1123Label, nameLike } from './names.ts'
 import type {
   ContainerFields,
   EphemeralContainerFields,
@@ -63,8 +63,11 @@ function validateCommon(
 ): void {
   const { name, image = '' } = container
   if (name !== undefined) {
-    findings.rejectEach(`${path}.name`, dns1123Label(name), problem =>
-      invalid(name, problem),
+    findings.rejectEach(
+      `${path}.name`,
+      dns1123Label(name),
+      problem => invalid(name, problem),
+      nameLike(name),
     )
   }
   if (image !== image.trim()) {

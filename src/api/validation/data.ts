@@ -47,12 +47,31 @@ export function validateSecret(secret: Secret, findings: FindingList): void {
   }
   if (size > maxDataBytes) findings.reject('data', tooLong(maxDataBytes))
   validateType(secret, findings)
+  if (!findings.rejected) warnOfNewlines(secret, findings)
+}
+
+/** `echo hunter2 | base64` encodes the newline, too, and no program expects it. */
+function warnOfNewlines(secret: Secret, findings: FindingList): void {
+  for (const [key, value] of secret.data) {
+    const isWord = /(password|passwd|token|username|user)$/i.test(key)
+    if (!isWord || value.indexOf(0x0a) !== value.byteLength - 1) continue
+    if (value.byteLength > 1) {
+      findings.add(
+        'warning',
+        `data[${key}]`,
+        'ends with a newline, which is part of the value',
+        'encode it without one: echo -n VALUE | base64',
+      )
+    }
+  }
 }
 
 function validateType(secret: Secret, findings: FindingList): void {
   const { data } = secret
   const require = (...keys: string[]) => {
-    for (const key of keys) findings.reject(`data[${key}]`, required())
+    const given = [...data.keys()].join(', ')
+    const fix = given === '' ? undefined : `the keys that it has: ${given}`
+    for (const key of keys) findings.reject(`data[${key}]`, required(), fix)
   }
   switch (secret.type) {
     case 'kubernetes.io/tls':

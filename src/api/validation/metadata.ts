@@ -4,6 +4,7 @@ import type { ObjectMeta } from '../types.ts'
 import {
   dns1123Label,
   dns1123Subdomain,
+  nameLike,
   qualifiedKey,
   validLabelValue,
 } from './names.ts'
@@ -31,10 +32,14 @@ export function validateMetadata(
     findings.reject(
       'metadata.name',
       required('name or generateName is required'),
+      'metadata: {name: NAME}',
     )
   } else if (!findings.isInvalid('metadata.generateName')) {
-    findings.rejectEach('metadata.name', dns1123Subdomain(name), problem =>
-      invalid(name, problem),
+    findings.rejectEach(
+      'metadata.name',
+      dns1123Subdomain(name),
+      problem => invalid(name, problem),
+      nameLike(name),
     )
   }
   findings.rejectEach('metadata.namespace', dns1123Label(namespace), problem =>

@@ -22,6 +22,17 @@ export function dns1123Subdomain(value: string): string[] {
   ]
 }
 
+/** A name that would do in the place of one that does not; undefined if nothing is left. */
+export function nameLike(value: string): string | undefined {
+  const name = value
+    .toLowerCase()
+    .replace(/[^a-z0-9.]+/g, '-')
+    .replace(/^[-.]+|[-.]+$/g, '')
+  return name === '' || name === value || name.length > 63
+    ? undefined
+    : `write ${name}, for example`
+}
+
 const underscoreLabel = '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?'
 
 /** A DNS search path. */

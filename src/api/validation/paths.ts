@@ -39,6 +39,9 @@ export function validateMode(
         mode,
         'must be a number between 0 and 0777 (octal), both inclusive',
       ),
+      /^[0-7]{3}$/.test(String(mode))
+        ? `write 0${mode}: without the zero it is a decimal number`
+        : undefined,
     )
   }
 }

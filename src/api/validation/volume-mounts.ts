@@ -1,3 +1,4 @@
+import { nearest } from '../../util/edit-distance.ts'
 import type { FindingList } from '../decode/finding-list.ts'
 import { forbidden, invalid, notFound, unsupported } from '../field-errors.ts'
 import { validateDescendingPath } from './paths.ts'
@@ -17,7 +18,14 @@ export function validateMounts(
   for (const [i, mount] of container.volumeMounts.entries()) {
     const at = `${path}[${i}]`
     const { name = '', mountPath = '', subPath, subPathExpr } = mount
-    if (!volumes.has(name)) findings.reject(`${at}.name`, notFound(name))
+    if (!volumes.has(name)) {
+      const meant = nearest(name, volumes)
+      findings.reject(
+        `${at}.name`,
+        notFound(name),
+        meant === undefined ? undefined : `did you mean ${meant}?`,
+      )
+    }
     if (mountPaths.has(mountPath)) {
       findings.reject(`${at}.mountPath`, invalid(mountPath, 'must be unique'))
     }

@@ -51,6 +51,7 @@ function validateSource(
       // So spelled by the API server.
       `${path}.${source === 'downwardAPI' ? 'downwarAPI' : source}`,
       forbidden('may not specify more than 1 volume type'),
+      'several sources in one directory are a projected volume',
     )
   }
   const [source] = present
