@@ -27,6 +27,12 @@ const cases: Readonly<
     yaml: 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n',
     findings: [],
   },
+  'a name that Kubernetes would make up': {
+    yaml: 'apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: web-}\n',
+    findings: [
+      'emulated: f.yaml:3:12: ConfigMap default/web-: metadata.generateName: emulated: without a name podfs makes up one, the same each time',
+    ],
+  },
   'an empty file': { yaml: '', findings: [] },
   'comments only': { yaml: '# nothing\n---\n# here\n', findings: [] },
   'an unknown field, with what was meant': {
@@ -55,8 +61,10 @@ const cases: Readonly<
     findings: [
       'rejected: f.yaml:5:3: Pod default/p: spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"',
       'rejected: f.yaml:6:3: Pod default/p: spec.volumes: must be a list, not a mapping',
+      '  fix: begin each item with a dash, as in - name: ...',
       image(9),
       "rejected: f.yaml:13:12: ConfigMap default/Bad: metadata.name: Invalid value: \"Bad\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+      '  fix: write bad, for example',
       "rejected: f.yaml:14:8: ConfigMap default/Bad: data[a/b]: Invalid value: \"a/b\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
       'rejected: f.yaml:14:16: ConfigMap default/Bad: data[i]: must be a string, not a number',
       '  fix: put the value in quotes',

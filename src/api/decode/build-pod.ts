@@ -7,9 +7,11 @@ export function buildMetadata(
   decoded: unknown,
   options: { readonly namespace: string },
 ): ObjectMeta {
-  const metadata = (decoded ?? {}) as Partial<ObjectMeta>
+  const metadata = (decoded ?? {}) as Partial<ObjectMeta> & {
+    readonly generateName?: string
+  }
   return {
-    name: metadata.name ?? '',
+    name: metadata.name ?? generatedName(metadata.generateName),
     namespace: metadata.namespace ?? options.namespace,
     // The store gives one when the object first appears.
     uid: metadata.uid ?? '',
@@ -19,6 +21,26 @@ export function buildMetadata(
       creationTimestamp: metadata.creationTimestamp,
     }),
   }
+}
+
+/** apimachinery's letters for made-up names: no vowels, nothing that looks like another. */
+const letters = 'bcdfghjklmnpqrstvwxz2456789'
+
+/**
+ * A name for an object that only says how its name begins: the same each time it is read,
+ * since it is the same object then.
+ */
+function generatedName(prefix: string | undefined): string {
+  if (prefix === undefined) return ''
+  let hash = 0
+  for (const byte of Buffer.from(prefix)) hash = (hash * 31 + byte) % 2 ** 31
+  let suffix = ''
+  for (let i = 0; i < 5; i++) {
+    suffix += letters.charAt(hash % letters.length)
+    hash = Math.floor(hash / letters.length)
+  }
+  // As long as a host name may be.
+  return `${prefix.slice(0, 58)}${suffix}`
 }
 
 /** Defaults that hang on more than one field (specification, 4.1 and 6.17). */

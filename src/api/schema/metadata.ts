@@ -1,4 +1,5 @@
 import {
+  emulated,
   ignored,
   listOf,
   stringMap,
@@ -13,9 +14,9 @@ const byPodfs = 'podfs keeps this field itself'
 /** meta/v1 ObjectMeta. */
 export const objectMeta: StructSpec = struct('ObjectMeta', {
   name: supported('string'),
-  generateName: ignored(
+  generateName: emulated(
     'string',
-    'podfs makes up no names; give metadata.name',
+    'without a name podfs makes up one, the same each time',
   ),
   namespace: supported('string'),
   uid: supported('string'),
