@@ -22,16 +22,10 @@ export function defaultWords(
   field: FieldSpec,
 ): string | undefined {
   const value = field.default
-  switch (typeof value) {
-    case 'string':
-      return value === '' ? undefined : value
-    case 'boolean':
-      return String(value)
-    case 'number':
-      return name === 'defaultMode'
-        ? `0${value.toString(8)} (${value})`
-        : String(value)
-    default:
-      return undefined
-  }
+  if (typeof value === 'string') return value === '' ? undefined : value
+  if (typeof value === 'boolean') return String(value)
+  if (typeof value !== 'number') return undefined
+  return name === 'defaultMode'
+    ? `0${value.toString(8)} (${value})`
+    : String(value)
 }

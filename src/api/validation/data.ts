@@ -68,23 +68,23 @@ function warnOfNewlines(secret: Secret, findings: FindingList): void {
 
 function validateType(secret: Secret, findings: FindingList): void {
   const { data } = secret
-  const require = (...keys: string[]) => {
+  const need = (...keys: string[]) => {
     const given = [...data.keys()].join(', ')
     const fix = given === '' ? undefined : `the keys that it has: ${given}`
     for (const key of keys) findings.reject(`data[${key}]`, required(), fix)
   }
   switch (secret.type) {
     case 'kubernetes.io/tls':
-      require(...['tls.crt', 'tls.key'].filter(key => !data.has(key)))
+      need(...['tls.crt', 'tls.key'].filter(key => !data.has(key)))
       return
     case 'kubernetes.io/ssh-auth':
       if ((data.get('ssh-privatekey')?.byteLength ?? 0) === 0) {
-        require('ssh-privatekey')
+        need('ssh-privatekey')
       }
       return
     case 'kubernetes.io/basic-auth':
       if (!data.has('username') && !data.has('password')) {
-        require('username', 'password')
+        need('username', 'password')
       }
       return
     case 'kubernetes.io/service-account-token':
@@ -99,7 +99,7 @@ function validateType(secret: Secret, findings: FindingList): void {
   const key = registryKeys.get(secret.type)
   if (key === undefined) return
   const bytes = data.get(key)
-  if (bytes === undefined) require(key)
+  if (bytes === undefined) need(key)
   else {
     const problem = jsonProblem(new TextDecoder().decode(bytes))
     if (problem === undefined) return

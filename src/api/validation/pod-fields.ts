@@ -46,8 +46,9 @@ export interface PodFields extends Omit<
 
 export interface ContainerFields extends Omit<
   Container,
-  'securityContext' | 'lifecycle' | 'resources' | 'volumeMounts'
+  'image' | 'securityContext' | 'lifecycle' | 'resources' | 'volumeMounts'
 > {
+  readonly image?: string
   readonly ports?: readonly ContainerPort[]
   readonly resources: ResourceFields
   readonly resizePolicy?: readonly ResizePolicy[]
@@ -71,7 +72,12 @@ export interface ContainerPort {
   readonly protocol: string
 }
 
-export interface VolumeMountFields extends VolumeMount {
+export interface VolumeMountFields extends Omit<
+  VolumeMount,
+  'name' | 'mountPath'
+> {
+  readonly name?: string
+  readonly mountPath?: string
   readonly mountPropagation?: string
   readonly recursiveReadOnly?: string
 }

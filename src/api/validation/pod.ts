@@ -18,7 +18,7 @@ import { validateForOS, validateHostProcess } from './windows.ts'
 
 /** Source: pkg/apis/core/validation/validation.go, ValidatePodCreate. */
 export function validatePod(pod: Pod, findings: FindingList): void {
-  const spec = withHostPorts(pod.spec as PodFields)
+  const spec = withHostPorts(pod.spec)
   const volumes = validateVolumes(spec.volumes, findings)
   validateResourceClaims(spec.resourceClaims ?? [], findings)
   validateContainers(spec, volumes, findings)
