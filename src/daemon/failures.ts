@@ -32,7 +32,7 @@ export function asFailure(error: unknown): unknown {
   const { code, message } = (error ?? {}) as NodeJS.ErrnoException
   const fix = code === undefined ? undefined : exhausted[code]
   if (fix === undefined) return error
-  return new Failure('platform', String(message), {
+  return new Failure('platform', message, {
     ...cause,
     ...(fix === '' ? {} : { fix }),
   })
