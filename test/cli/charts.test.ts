@@ -4,7 +4,7 @@ import t from 'tap'
 import { keyOf } from '../../src/api/object-key.ts'
 import { formatFinding, type Finding } from '../../src/api/report.ts'
 import { readManifest } from '../../src/sources/manifest-reader.ts'
-import { capability } from '../helpers/capability.ts'
+import { foreignCapability } from '../helpers/capability.ts'
 import { podfs, startPodfs } from '../helpers/podfs.ts'
 
 /*
@@ -112,7 +112,7 @@ for (const { name, command, args, output, ends = false } of inputs) {
 
   t.test(
     `${name}: rendered anew, it is read alike`,
-    { skip: capability(command[0]) },
+    { skip: foreignCapability(command[0]) },
     async t => {
       const [program, ...rest] = command
       const linesOf = (text: string) => {

@@ -6,12 +6,23 @@ import { execFileSync } from 'node:child_process'
  */
 export function capability(program: string): string | false {
   if (process.env['PODFS_TEST_NO_SKIP'] === '1') return false
+  return isInstalled(program) ? false : `needs ${program}`
+}
+
+/** The same for a program that no Debian package brings, so that CI may lack it, too. */
+export function foreignCapability(program: string): string | false {
+  return isInstalled(program)
+    ? false
+    : `needs ${program}, which Debian has no package of`
+}
+
+function isInstalled(program: string): boolean {
   try {
     execFileSync('sh', ['-c', 'command -v "$1"', 'sh', program], {
       stdio: 'ignore',
     })
-    return false
+    return true
   } catch {
-    return `needs ${program}`
+    return false
   }
 }
