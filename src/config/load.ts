@@ -63,7 +63,10 @@ async function readFirst(
     try {
       return await read(candidate)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      const { code } = error as NodeJS.ErrnoException
+      // $HOME may still be that of whoever became this user.
+      const isElsewhere = candidate === own && code === 'EACCES'
+      if (code !== 'ENOENT' && !isElsewhere) throw error
     }
   }
   return undefined

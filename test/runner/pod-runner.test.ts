@@ -586,13 +586,13 @@ test(
 )
 
 test(
-  'an unknown image says which flag to type',
+  'an unknown image is waited for, as one that cannot be pulled',
   { pod: pod([{ name: 'a', image: 'quay.io/x' }]) },
   async (h, t) => {
     await h.start()
     t.match(h.container('a').state.waiting, {
       reason: 'ErrImagePull',
-      message: /--image 'quay.io\/x=COMMAND'/,
+      message: /no program of this machine is known for the image "quay.io\/x"/,
     })
   },
 )

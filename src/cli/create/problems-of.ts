@@ -11,8 +11,9 @@ export function problemsOf(object: NewObject): string[] {
   )
   return findings
     .filter(({ treatment }) => treatment === 'rejected')
-    .map(
-      ({ fieldPath, message }) =>
-        `${object.kind} ${object.name}: ${fieldPath}: ${message}`,
+    .map(({ fieldPath, message }) =>
+      [`${object.kind} ${object.name}`, fieldPath, message]
+        .filter(part => part !== undefined)
+        .join(': '),
     )
 }
