@@ -2,6 +2,7 @@ import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { keyOf } from '../api/object-key.ts'
 import { keeperOf } from '../fuse/adopt-mount.ts'
+import { SessionRecord } from '../server/session-record.ts'
 import { Store } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
@@ -25,6 +26,7 @@ import {
 import { unmountedByOthers } from './unmounted.ts'
 import { ServedVolumes } from './served-volumes.ts'
 import { lazyServiceAccounts, type SessionOptions } from './session.ts'
+import { startSessionServer, volumeRecorder } from './session-server.ts'
 
 /** Ends a podfs without its mount; also one that does not know of it. */
 export const takeoverSignal = 'SIGUSR2'
@@ -110,6 +112,8 @@ export async function mountVolumes(
       Promise.resolve(known ?? chooseVolumes(request, store, cleanup)),
       thisNode(),
     ])
+    const record = new SessionRecord(request.clock)
+    const shown = shownVolume(request.target)
     const volumes = new ServedVolumes(
       mount,
       {
@@ -120,8 +124,16 @@ export async function mountVolumes(
         node,
         ...lazyServiceAccounts(request),
         session,
-        shown: shownVolume(request.target),
+        shown,
         open,
+        onState: volumeRecorder({
+          record,
+          pod,
+          withoutPod: request.target.kind !== 'pod',
+          mountpoints: name => [
+            shown === '' ? path.join(mountpoint, name) : mountpoint,
+          ],
+        }),
       },
       adopted !== undefined,
     )
@@ -140,6 +152,17 @@ export async function mountVolumes(
     await volumes.show()
     cleanup.add('public mount', () => volumes.hide())
     await session.update({ serves: whatIsServed(request, only) })
+    cleanup.add(
+      'API',
+      startSessionServer({
+        ...request,
+        session,
+        store,
+        record,
+        node,
+        mount: volumes,
+      }),
+    )
     return {
       volumes: volumes.names.length,
       directory: session.directory,

@@ -47,6 +47,11 @@ export class ServedVolumes {
     return this.#volumes.names
   }
 
+  /** Requests per operation of the file server, since the mount was made. */
+  async stats(): Promise<Readonly<Record<string, number>>> {
+    return (await this.#mount.stats?.()) ?? {}
+  }
+
   updatePod(pod: Pod): void {
     this.#pod = pod
     this.#volumes.updatePod(pod)
