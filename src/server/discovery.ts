@@ -48,6 +48,9 @@ function resourceList(group: string, groupVersion: string): JsonObject {
             ...(resource.shortNames.length === 0
               ? {}
               : { shortNames: resource.shortNames }),
+            ...(resource.categories.length === 0
+              ? {}
+              : { categories: resource.categories }),
           },
           ...resource.subresources.map(subresource => ({
             name: `${plural}/${subresource}`,

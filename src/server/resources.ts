@@ -21,6 +21,8 @@ export interface Resource {
   readonly plural: string
   readonly singular: string
   readonly shortNames: readonly string[]
+  /** `all`: part of `kubectl get all`. */
+  readonly categories: readonly string[]
   readonly namespaced: boolean
   /** Further paths below an object, such as `log`. */
   readonly subresources: readonly string[]
@@ -30,7 +32,13 @@ export interface Resource {
   readonly cache: (collections: Collections) => ObjectCache
 }
 
-const core = { group: '', version: 'v1', subresources: [], fields: [] } as const
+const core = {
+  group: '',
+  version: 'v1',
+  categories: [],
+  subresources: [],
+  fields: [],
+} as const
 
 export const resources: readonly Resource[] = [
   {
@@ -80,6 +88,7 @@ export const resources: readonly Resource[] = [
     plural: 'pods',
     singular: 'pod',
     shortNames: ['po'],
+    categories: ['all'],
     namespaced: true,
     subresources: ['log'],
     fields: [
