@@ -1,4 +1,4 @@
-import type { JsonObject } from '../api/encode/encode-object.ts'
+import { items, nameOf } from '../api/json.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
@@ -50,11 +50,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
             await Promise.all(
               clients.map(client => client.get(urlOf(resource, { namespace }))),
             )
-          ).flatMap(list =>
-            (list['items'] as readonly JsonObject[]).map(({ metadata }) =>
-              String((metadata as JsonObject)['name']),
-            ),
-          )
+          ).flatMap(list => items(list, 'items').map(nameOf))
     if (all.length === 0)
       context.stderr.write(`No resources found in ${namespace} namespace.\n`)
     for (const name of new Set(all))
@@ -73,7 +69,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
         texts.push(
           describeObject(
             found.object,
-            (list['items'] ?? []) as readonly JsonObject[],
+            items(list, 'items'),
             context.clock.now(),
           ),
         )

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../api/encode/encode-object.ts'
+import { nameOf, part, text, type JsonObject } from '../api/json.ts'
 import type { ApiClient } from '../daemon/api-client.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
@@ -162,13 +162,13 @@ class Get {
           asTable,
         })
         show(client.id, asTable ? [list] : itemsOf(list))
-        const { resourceVersion } = list['metadata'] as JsonObject
+        const { resourceVersion } = part(list, 'metadata')
         const url = urlOf(resource, {
           namespace,
           query: {
             ...query,
             watch: 'true',
-            resourceVersion: String(resourceVersion),
+            resourceVersion: text(resourceVersion),
           },
         })
         const events = client.watch(url, { asTable, signal: abort.signal })
@@ -274,13 +274,13 @@ class Get {
 
 /** The objects of a list; of an object itself. */
 function itemsOf(answer: JsonObject): readonly JsonObject[] {
-  const kind = String(answer['kind'])
+  const kind = text(answer['kind'])
   if (!kind.endsWith('List') || !Array.isArray(answer['items'])) return [answer]
   return answer['items'] as readonly JsonObject[]
 }
 
-function nameLine({ apiVersion, kind, metadata }: JsonObject): string {
-  const group = /^(.*)\//.exec(String(apiVersion))?.[1]
-  const word = `${String(kind).toLowerCase()}${group === undefined ? '' : `.${group}`}`
-  return `${word}/${String((metadata as JsonObject)['name'])}\n`
+function nameLine(object: JsonObject): string {
+  const group = /^(.*)\//.exec(text(object['apiVersion']))?.[1]
+  const word = `${text(object['kind']).toLowerCase()}${group === undefined ? '' : `.${group}`}`
+  return `${word}/${nameOf(object)}\n`
 }

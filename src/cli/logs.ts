@@ -1,4 +1,4 @@
-import type { JsonObject } from '../api/encode/encode-object.ts'
+import { items, part, text, type JsonObject } from '../api/json.ts'
 import type { ApiClient } from '../daemon/api-client.ts'
 import { Failure } from '../util/failure.ts'
 import { parseGoDuration } from '../util/go-duration.ts'
@@ -169,27 +169,32 @@ function logQuery(
 }
 
 function containersOf(pod: JsonObject): readonly string[] {
-  const spec = pod['spec'] as JsonObject
-  const names = (key: string): string[] =>
-    ((spec[key] ?? []) as readonly JsonObject[]).map(({ name }) => String(name))
-  return [...names('initContainers'), ...names('containers')]
+  return [
+    ...containerNames(pod, 'initContainers'),
+    ...containerNames(pod, 'containers'),
+  ]
+}
+
+function containerNames(
+  pod: JsonObject,
+  key: 'initContainers' | 'containers',
+): readonly string[] {
+  return items(part(pod, 'spec'), key).map(({ name }) => text(name))
 }
 
 /** That of the annotation, else the first one, and a word on which it is (C347). */
 function defaultContainer(context: Context, pod: JsonObject): string {
-  const spec = pod['spec'] as JsonObject
-  const names = (key: string): string[] =>
-    ((spec[key] ?? []) as readonly JsonObject[]).map(({ name }) => String(name))
-  const metadata = pod['metadata'] as JsonObject
-  const annotations = (metadata['annotations'] ?? {}) as JsonObject
-  const annotated = annotations['kubectl.kubernetes.io/default-container']
-  const containers = names('containers')
-  if (typeof annotated === 'string' && containers.includes(annotated))
-    return annotated
+  const annotated = text(
+    part(part(pod, 'metadata'), 'annotations')[
+      'kubectl.kubernetes.io/default-container'
+    ],
+  )
+  const containers = containerNames(pod, 'containers')
+  if (containers.includes(annotated)) return annotated
   const [first = ''] = containers
   const all = [
     ...containers,
-    ...names('initContainers').map(name => `${name} (init)`),
+    ...containerNames(pod, 'initContainers').map(name => `${name} (init)`),
   ]
   if (all.length > 1)
     context.stderr.write(

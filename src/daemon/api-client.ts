@@ -2,9 +2,9 @@
  * The client's end of the sessions' API: finds the podfs that run, and asks them. Requests go
  * over the unix socket in each session's run-time directory (session-server.ts).
  */
+import { text, type JsonObject } from '../api/json.ts'
 import { request, type IncomingMessage } from 'node:http'
 import path from 'node:path'
-import type { JsonObject } from '../api/encode/encode-object.ts'
 import { resources, type Resource } from '../server/resources.ts'
 import type { Clock } from '../util/clock.ts'
 import { Failure } from '../util/failure.ts'
@@ -23,8 +23,8 @@ export class ApiFailure extends Error {
   override readonly name = 'ApiFailure'
   readonly reason: string
   constructor(status: JsonObject) {
-    super(String(status['message'] ?? 'no answer'))
-    this.reason = String(status['reason'] ?? 'Unknown')
+    super(text(status['message']))
+    this.reason = text(status['reason'])
   }
 }
 
@@ -220,5 +220,7 @@ export function urlOf(
   const query = new URLSearchParams()
   for (const [key, value] of Object.entries(options.query ?? {}))
     if (value !== undefined && value !== '') query.set(key, value)
-  return query.size === 0 ? parts.join('/') : `${parts.join('/')}?${query}`
+  return query.size === 0
+    ? parts.join('/')
+    : `${parts.join('/')}?${query.toString()}`
 }

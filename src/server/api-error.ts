@@ -1,4 +1,4 @@
-import type { JsonObject } from '../api/encode/encode-object.ts'
+import type { JsonObject } from '../api/json.ts'
 
 /**
  * What the API answers instead of an object: a `Status` of kind Failure, with the HTTP code,

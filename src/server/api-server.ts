@@ -16,7 +16,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http'
-import type { JsonObject } from '../api/encode/encode-object.ts'
+import type { JsonObject } from '../api/json.ts'
 import { objectKey } from '../api/object-key.ts'
 import type { Pod } from '../api/types.ts'
 import type { Store } from '../store/store.ts'

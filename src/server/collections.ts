@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
-import { encodeObject, type JsonObject } from '../api/encode/encode-object.ts'
+import type { JsonObject } from '../api/json.ts'
+import { encodeObject } from '../api/encode/encode-object.ts'
 import { keyOf, type ObjectKey } from '../api/object-key.ts'
 import type { ConfigMap, KubeObject, Pod, Secret } from '../api/types.ts'
+import { formatTime } from '../runner/container-status.ts'
 import type { Store } from '../store/store.ts'
 import { encodeEvent } from './encode-event.ts'
 import type { RecordedEvent } from './event-log.ts'
@@ -29,6 +31,8 @@ export class Collections {
   readonly configMaps: ObjectCache
   readonly events: ObjectCache
   readonly nodes: ObjectCache
+  /** `default`, and each that an object has been in: kubectl asks whether it exists. */
+  readonly namespaces: ObjectCache
   readonly volumes: ObjectCache
   readonly #options: CollectionsOptions
   readonly #unsubscribe: readonly (() => void)[]
@@ -45,6 +49,8 @@ export class Collections {
     this.configMaps = cache()
     this.events = cache()
     this.nodes = cache()
+    this.namespaces = cache()
+    this.#lookAtNamespace('default')
     this.volumes = cache()
 
     for (const kind of ['Secret', 'ConfigMap'] as const)
@@ -94,11 +100,29 @@ export class Collections {
     }
   }
 
+  #lookAtNamespace(name: string): void {
+    if (this.namespaces.get('', name) !== undefined) return
+    this.namespaces.set({
+      ...nameOnly('', name),
+      json: () => ({
+        apiVersion: 'v1',
+        kind: 'Namespace',
+        metadata: {
+          name,
+          creationTimestamp: formatTime(this.#options.node.startedAt),
+        },
+        spec: {},
+        status: { phase: 'Active' },
+      }),
+    })
+  }
+
   #cacheOf(object: Secret | ConfigMap): ObjectCache {
     return object.kind === 'Secret' ? this.secrets : this.configMaps
   }
 
   #setData(object: Secret | ConfigMap): void {
+    this.#lookAtNamespace(object.metadata.namespace)
     this.#cacheOf(object).set({
       ...common(object),
       fields: fieldsOf(
@@ -131,6 +155,7 @@ export class Collections {
       : shown.generation + (isDeepStrictEqual(shown.pod.spec, pod.spec) ? 0 : 1)
     this.#shown.set(key, { pod, generation })
     const { namespace, name } = pod.metadata
+    this.#lookAtNamespace(namespace)
     // Another Pod of the same name: its clients see the old one go.
     if (shown !== undefined && !isSamePod) this.pods.delete(namespace, name)
     const status = live?.status ?? notRun
@@ -171,7 +196,7 @@ function podJson(
       ...(deletion === undefined
         ? {}
         : {
-            deletionTimestamp: rfc3339(deletion.time),
+            deletionTimestamp: formatTime(deletion.time),
             deletionGracePeriodSeconds: deletion.gracePeriodSeconds,
           }),
     },
@@ -246,8 +271,4 @@ function sizeOf(object: Secret | ConfigMap): number {
   const values: (string | Uint8Array)[] = [...object.data.values()]
   if (object.kind === 'ConfigMap') values.push(...object.binaryData.values())
   return values.reduce((sum, { length }) => sum + length, 1024)
-}
-
-function rfc3339(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`
 }

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../api/encode/encode-object.ts'
+import type { JsonObject } from '../api/json.ts'
 import { podfsGroup, resources } from './resources.ts'
 
 const groupVersion = { groupVersion: `${podfsGroup}/v1`, version: 'v1' }

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import type { JsonObject } from '../api/encode/encode-object.ts'
+import type { JsonObject } from '../api/json.ts'
 import { formatTime } from '../runner/container-status.ts'
 import type { RecordedEvent } from './event-log.ts'
 

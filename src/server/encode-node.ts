@@ -1,4 +1,4 @@
-import type { JsonObject } from '../api/encode/encode-object.ts'
+import type { JsonObject } from '../api/json.ts'
 import type { NodeInfo } from '../api/types.ts'
 import { formatTime } from '../runner/container-status.ts'
 

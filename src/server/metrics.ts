@@ -1,7 +1,6 @@
+import type * as PromClient from 'prom-client'
 import type { Metric, Registry } from 'prom-client'
 import type { SessionRecord } from './session-record.ts'
-
-type PromClient = typeof import('prom-client')
 
 /** Of the process itself: memory, CPU, event loop. They watch from the first scrape on. */
 let ownProcess: Registry | undefined
@@ -28,7 +27,7 @@ export async function metricsText(
 }
 
 function describeVolumes(
-  { Counter, Gauge }: PromClient,
+  { Counter, Gauge }: typeof PromClient,
   registry: Registry,
   record: SessionRecord,
 ): void {
@@ -79,7 +78,7 @@ function publishSeconds({ publishing }: SessionRecord) {
 }
 
 function describeContainers(
-  { Counter }: PromClient,
+  { Counter }: typeof PromClient,
   registry: Registry,
   record: SessionRecord,
 ): void {
@@ -103,7 +102,7 @@ function describeContainers(
 }
 
 function describeFuse(
-  { Counter, Gauge }: PromClient,
+  { Counter, Gauge }: typeof PromClient,
   registry: Registry,
   { nodes = 0, ...operations }: Readonly<Record<string, number>>,
 ): void {

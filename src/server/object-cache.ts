@@ -1,4 +1,4 @@
-import type { JsonObject } from '../api/encode/encode-object.ts'
+import type { JsonObject } from '../api/json.ts'
 
 /** One state of one object, as a list gives it out. */
 export interface CachedObject {

@@ -159,22 +159,22 @@ export async function serveLog(
 ): Promise<void> {
   response.writeHead(200, { 'content-type': 'text/plain' })
   response.flushHeaders()
-  let left = options.limitBytes ?? Number.POSITIVE_INFINITY
+  const budget = { left: options.limitBytes ?? Number.POSITIVE_INFINITY }
   let isLineStart = true
   const write = async (lines: readonly LogLine[]): Promise<void> => {
     for (const line of lines) {
-      if (left === 0) return
+      if (budget.left === 0) return
       const bytes = formatLine(line, options.timestamps && isLineStart)
       isLineStart = !line.isPartial
-      const part = bytes.subarray(0, Math.min(bytes.length, left))
-      left -= part.length
+      const part = bytes.subarray(0, Math.min(bytes.length, budget.left))
+      budget.left -= part.length
       if (!response.write(part)) await drained(response)
     }
   }
   if (log !== undefined) {
     let next = log.end
     await write(selectLines(log.since(0), options))
-    while (options.follow && !response.closed && left > 0) {
+    while (options.follow && !response.closed && budget.left > 0) {
       const lines = log.since(next)
       next = log.end
       await write(lines)

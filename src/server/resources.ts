@@ -5,6 +5,7 @@ import type { TableFormat } from './tables/table.ts'
 import {
   configMapTable,
   eventTable,
+  namespaceTable,
   nodeTable,
   secretTable,
   volumeTable,
@@ -71,6 +72,16 @@ export const resources: readonly Resource[] = [
     ],
     table: eventTable,
     cache: ({ events }) => events,
+  },
+  {
+    ...core,
+    kind: 'Namespace',
+    plural: 'namespaces',
+    singular: 'namespace',
+    shortNames: ['ns'],
+    namespaced: false,
+    table: namespaceTable,
+    cache: ({ namespaces }) => namespaces,
   },
   {
     ...core,

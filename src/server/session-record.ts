@@ -146,7 +146,7 @@ export class SessionRecord {
 
   #forgetPod(key: ObjectKey): void {
     if (!this.#pods.delete(key)) return
-    for (const id of [...this.#logs.keys()])
+    for (const id of this.#logs.keys())
       if (id.startsWith(`${key} `)) this.#logs.delete(id)
     for (const [id, volume] of this.#volumes)
       if (key === `Pod/${volume.namespace}/${volume.pod}`) {

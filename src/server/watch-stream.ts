@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
-import type { JsonObject } from '../api/encode/encode-object.ts'
+import type { JsonObject } from '../api/json.ts'
 import type { Clock } from '../util/clock.ts'
-import { ApiError, badRequest, expired } from './api-error.ts'
+import { type ApiError, badRequest, expired } from './api-error.ts'
 import type { CachedObject, CacheEvent, ObjectCache } from './object-cache.ts'
 import type { Query } from './query.ts'
 

@@ -1,16 +1,7 @@
+import type { Json, JsonObject } from '../json.ts'
 import { kinds } from '../schema/kinds.ts'
 import type { FieldSpec, FieldType, StructSpec } from '../schema/struct.ts'
 import type { KubeObject, ObjectMeta } from '../types.ts'
-
-export type Json =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly Json[]
-  | { readonly [key: string]: Json }
-
-export type JsonObject = { readonly [key: string]: Json }
 
 /**
  * An object as the Kubernetes API gives it out: the way back from `decodeObject`. A field that

@@ -1,5 +1,5 @@
-import type { JsonObject } from '../../api/encode/encode-object.ts'
-import { describeHead, part, text } from './describe-parts.ts'
+import { part, text, type JsonObject } from '../../api/json.ts'
+import { describeHead } from './describe-parts.ts'
 
 /** The keys and their sizes: values of a Secret are not for a screen. */
 export function describeSecret(secret: JsonObject): readonly string[] {

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../api/encode/encode-object.ts'
+import { text, type JsonObject } from '../../api/json.ts'
 import { describeConfigMap, describeSecret } from './describe-data.ts'
 import { describePod } from './describe-pod.ts'
 import { alignTabs, describeLayout } from './tab-writer.ts'
@@ -25,7 +25,7 @@ export function describeObject(
   events: readonly JsonObject[],
   now: number,
 ): string {
-  const describe = describers[String(object['kind'])]
+  const describe = describers[text(object['kind'])]
   if (describe === undefined) throw new Error('not described')
   return `${alignTabs(describe(object, events, now).join('\n'), describeLayout)}\n`
 }

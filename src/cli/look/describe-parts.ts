@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../api/encode/encode-object.ts'
+import { part, text, type Json, type JsonObject } from '../../api/json.ts'
 import { humanDuration } from '../../util/human-duration.ts'
 
 /*
@@ -6,23 +6,6 @@ import { humanDuration } from '../../util/human-duration.ts'
  */
 
 const maxAnnotation = 140
-
-export function part(object: JsonObject, key: string): JsonObject {
-  return (object[key] ?? {}) as JsonObject
-}
-
-export function items(object: JsonObject, key: string): readonly JsonObject[] {
-  return (object[key] ?? []) as readonly JsonObject[]
-}
-
-/** A scalar as Go's %v prints it; an absent one is ''. */
-export function text(value: Json | undefined): string {
-  return value === undefined || value === null
-    ? ''
-    : typeof value === 'object'
-      ? JSON.stringify(value)
-      : String(value)
-}
 
 export function orNone(value: string): string {
   return value === '' ? '<none>' : value

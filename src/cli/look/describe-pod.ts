@@ -1,14 +1,18 @@
-import type { Json, JsonObject } from '../../api/encode/encode-object.ts'
+import {
+  items,
+  part,
+  text,
+  type Json,
+  type JsonObject,
+} from '../../api/json.ts'
+import { divideRoundingUp, parseQuantity } from '../../api/quantity.ts'
 import { humanDuration } from '../../util/human-duration.ts'
 import {
   describeAnnotations,
   describeEvents,
   describeLabels,
   formatRfc1123,
-  items,
   orNone,
-  part,
-  text,
 } from './describe-parts.ts'
 
 /** describePod of kubectl's pkg/describe/describe.go. */
@@ -226,7 +230,7 @@ function describeProbes(container: JsonObject): string[] {
 
 function describeProbe(probe: JsonObject): string {
   const number = (key: string, absent: number): string =>
-    String(probe[key] ?? absent)
+    text(probe[key] ?? absent)
   const attributes = `delay=${number('initialDelaySeconds', 0)}s timeout=${number('timeoutSeconds', 1)}s period=${number('periodSeconds', 10)}s #success=${number('successThreshold', 1)} #failure=${number('failureThreshold', 3)}`
   const { exec, httpGet, tcpSocket, grpc } = probe as Readonly<
     Record<string, JsonObject | undefined>
@@ -289,11 +293,13 @@ function describeValueFrom(
     const resource = text(resourceFieldRef['resource'])
     const [list = '', name = ''] = resource.split(/\.(.*)/)
     const value = text(part(part(container, 'resources'), list)[name])
-    const shown =
-      value === '' && /^limits\.(cpu|memory)$/.test(resource)
-        ? 'node allocatable'
-        : value || '0'
-    return `${shown} (${resource})`
+    const divisor = parseQuantity(text(resourceFieldRef['divisor']))
+    const amount = divideRoundingUp(
+      parseQuantity(value) ?? 0n,
+      divisor || parseQuantity('1') || 1n,
+    )
+    const isNodes = amount === 0n && /^limits\.(cpu|memory)$/.test(resource)
+    return `${isNodes ? 'node allocatable' : amount} (${resource})`
   }
   if (secretKeyRef !== undefined)
     return `<set to the key '${text(secretKeyRef['key'])}' in secret '${text(secretKeyRef['name'])}'>\tOptional: ${isOptional(secretKeyRef)}`
@@ -359,7 +365,7 @@ function describeVolume(volume: JsonObject): string[] {
     return [
       'Type:\tHostPath (bare host directory volume)',
       `Path:\t${text(hostPath['path'])}`,
-      `HostPathType:\t${text(hostPath['type'])}`,
+      `HostPathType:\t${hostPath['type'] === undefined ? '<none>' : text(hostPath['type'])}`,
     ]
   if (emptyDir !== undefined)
     return [

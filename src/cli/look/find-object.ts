@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../api/encode/encode-object.ts'
+import type { JsonObject } from '../../api/json.ts'
 import {
   ApiFailure,
   type ApiClient,

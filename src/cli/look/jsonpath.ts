@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../api/encode/encode-object.ts'
+import type { Json, JsonObject } from '../../api/json.ts'
 import { Failure } from '../../util/failure.ts'
 
 /*
@@ -295,8 +295,8 @@ function print(nodes: readonly Node[], current: Json, root: Json): string {
             .map(each => print(node.body, each, root))
             .join('')
         case 'path':
-          return walk(node.steps, current, root).map(show).join(' ')
       }
+      return walk(node.steps, current, root).map(show).join(' ')
     })
     .join('')
 }

@@ -1,5 +1,5 @@
-import { stringify } from 'yaml'
-import type { JsonObject } from '../../api/encode/encode-object.ts'
+import { Document, parse, visit } from 'yaml'
+import type { JsonObject } from '../../api/json.ts'
 import { Failure } from '../../util/failure.ts'
 import { parseJsonPath, sorted } from './jsonpath.ts'
 
@@ -40,14 +40,37 @@ function asJson(object: JsonObject): string {
   return `${JSON.stringify(sorted(object), null, 4)}\n`
 }
 
-/** Keys in order, lists at the level of their key, as kubectl; YAML 1.1 knows more booleans. */
+/**
+ * Keys in order, lists at the level of their key, as kubectl. What YAML 1.1 would take for
+ * something else than a string stands in double quotes, what needs quotes otherwise in single
+ * ones. Long lines are not folded.
+ */
 function asYaml(object: JsonObject): string {
-  return stringify(sorted(object), {
+  const document = new Document(sorted(object), {
     version: '1.1',
-    lineWidth: 0,
-    indentSeq: false,
     aliasDuplicateObjects: false,
   })
+  visit(document, {
+    Scalar: (_, node) => {
+      if (typeof node.value === 'string' && !readsAsString(node.value))
+        node.type = 'QUOTE_DOUBLE'
+    },
+  })
+  return document.toString({
+    lineWidth: 0,
+    indentSeq: false,
+    singleQuote: true,
+  })
+}
+
+function readsAsString(text: string): boolean {
+  if (text === '') return false
+  try {
+    return typeof parse(text, { version: '1.1' }) === 'string'
+  } catch {
+    // A string with signs of YAML in it.
+    return true
+  }
 }
 
 /** What kubectl makes of several objects. */

@@ -60,5 +60,5 @@ export function alignTabs(
 
 /** In characters, as text/tabwriter counts. */
 function widthOf(cell: string): number {
-  return [...cell].length
+  return Array.from(cell).length
 }

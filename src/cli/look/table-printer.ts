@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../api/encode/encode-object.ts'
+import { text, type Json, type JsonObject } from '../../api/json.ts'
 import { alignTabs, tableLayout } from './tab-writer.ts'
 
 export interface TablePrinterOptions {
@@ -77,7 +77,7 @@ export class TablePrinter {
         : text
     })
     const labels = Object.entries((metadata['labels'] ?? {}) as JsonObject)
-      .map(([key, value]) => `${key}=${value}`)
+      .map(([key, value]) => `${key}=${text(value)}`)
       .sort()
       .join(',')
     return this.#line(

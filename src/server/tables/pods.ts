@@ -1,5 +1,11 @@
-import type { Json, JsonObject } from '../../api/encode/encode-object.ts'
-import { ageOf, items, orNone, part, text, type TableFormat } from './table.ts'
+import {
+  items,
+  part,
+  text,
+  type Json,
+  type JsonObject,
+} from '../../api/json.ts'
+import { ageOf, orNone, type TableFormat } from './table.ts'
 
 /**
  * The columns of `kubectl get pods` (specification, 6.18; pkg/printers/internalversion,
@@ -29,13 +35,13 @@ function podCells(pod: JsonObject, now: number): readonly Json[] {
       : ''
   const gates = items(part(pod, 'spec'), 'readinessGates')
   return [
-    text(metadata, 'name'),
+    text(metadata['name']),
     `${ready}/${all}`,
     reason,
     `${restarts}${ago}`,
     ageOf(metadata['creationTimestamp'], now),
-    orNone(text(part(pod, 'status'), 'podIP')),
-    orNone(text(part(pod, 'spec'), 'nodeName')),
+    orNone(text(part(pod, 'status')['podIP'])),
+    orNone(text(part(pod, 'spec')['nodeName'])),
     '<none>',
     gates.length === 0 ? '<none>' : `0/${gates.length}`,
   ]
@@ -59,11 +65,11 @@ function summary(pod: JsonObject): Summary {
       .filter(({ restartPolicy }) => restartPolicy === 'Always')
       .map(({ name }) => name),
   )
-  const phase = text(status, 'phase')
+  const phase = text(status['phase'])
   const result: Summary = {
     ready: 0,
     all: items(spec, 'containers').length + sidecars.size,
-    reason: text(status, 'reason') || phase,
+    reason: text(status['reason']) || phase,
     restarts: 0,
     restartedAt: '',
   }
@@ -83,7 +89,7 @@ function summary(pod: JsonObject): Summary {
       continue
     }
     isInitializing = true
-    const waitsFor = text(waiting ?? {}, 'reason')
+    const waitsFor = text((waiting ?? {})['reason'])
     if (terminated !== undefined) result.reason = `Init:${endOf(terminated)}`
     else if (waitsFor !== '' && waitsFor !== 'PodInitializing')
       result.reason = `Init:${waitsFor}`
@@ -112,7 +118,7 @@ function reasonOf(
   let hasRunning = false
   for (const container of statuses.toReversed()) {
     const { waiting, terminated, running } = stateOf(container)
-    const waitsFor = text(waiting ?? {}, 'reason')
+    const waitsFor = text((waiting ?? {})['reason'])
     if (waitsFor !== '') reason = waitsFor
     else if (terminated !== undefined) reason = endOf(terminated)
     else if (container['ready'] === true && running !== undefined) {
@@ -125,7 +131,9 @@ function reasonOf(
 }
 
 function endOf(terminated: JsonObject): string {
-  return text(terminated, 'reason') || `ExitCode:${terminated['exitCode']}`
+  return (
+    text(terminated['reason']) || `ExitCode:${text(terminated['exitCode'])}`
+  )
 }
 
 function stateOf(container: JsonObject) {
@@ -143,7 +151,7 @@ function count(
 ): void {
   sum.restarts += Number(container['restartCount'] ?? 0)
   const terminated = part(part(container, 'lastState'), 'terminated')
-  const finishedAt = text(terminated, 'finishedAt')
+  const finishedAt = text(terminated['finishedAt'])
   // Times of one form, in UTC: their order is that of the text.
   if (finishedAt > sum.restartedAt) sum.restartedAt = finishedAt
 }

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../api/encode/encode-object.ts'
+import type { Json, JsonObject } from '../../api/json.ts'
 import { humanDuration } from '../../util/human-duration.ts'
 
 /** A column as kubectl prints it: its name in capitals; priority 1 only with -o wide. */
@@ -73,20 +73,6 @@ function rowObject(
 export function ageOf(time: Json | undefined, now: number): string {
   if (typeof time !== 'string') return '<unknown>'
   return humanDuration(now - Date.parse(time))
-}
-
-/** One step into an object; an absent one is empty. */
-export function part(object: JsonObject, key: string): JsonObject {
-  return (object[key] ?? {}) as JsonObject
-}
-
-export function items(object: JsonObject, key: string): readonly JsonObject[] {
-  return (object[key] ?? []) as readonly JsonObject[]
-}
-
-export function text(object: JsonObject, key: string): string {
-  const value = object[key]
-  return typeof value === 'string' ? value : ''
 }
 
 export function orNone(value: string): string {

@@ -1,5 +1,5 @@
-import type { JsonObject } from '../../api/encode/encode-object.ts'
-import { ageOf, items, orNone, part, text, type TableFormat } from './table.ts'
+import { items, nameOf, part, text } from '../../api/json.ts'
+import { ageOf, orNone, type TableFormat } from './table.ts'
 
 /*
  * The columns of `kubectl get`, from pkg/printers/internalversion/printers.go of v1.34; those
@@ -15,7 +15,7 @@ export const secretTable: TableFormat = {
   ],
   cells: (secret, now) => [
     nameOf(secret),
-    text(secret, 'type'),
+    text(secret['type']),
     Object.keys(part(secret, 'data')).length,
     ageOf(part(secret, 'metadata')['creationTimestamp'], now),
   ],
@@ -53,17 +53,26 @@ export const eventTable: TableFormat = {
     const { component, host } = part(event, 'source')
     return [
       ageOf(event['lastTimestamp'], now),
-      text(event, 'type'),
-      text(event, 'reason'),
-      `${text(object, 'kind').toLowerCase()}/${text(object, 'name')}`,
-      text(object, 'fieldPath'),
-      `${component}, ${host}`,
-      text(event, 'message').trim(),
+      text(event['type']),
+      text(event['reason']),
+      `${text(object['kind']).toLowerCase()}/${text(object['name'])}`,
+      text(object['fieldPath']),
+      `${text(component)}, ${text(host)}`,
+      text(event['message']).trim(),
       ageOf(event['firstTimestamp'], now),
       event['count'] ?? 1,
       nameOf(event),
     ]
   },
+}
+
+export const namespaceTable: TableFormat = {
+  columns: [{ name: 'Name' }, { name: 'Status' }, { name: 'Age' }],
+  cells: (namespace, now) => [
+    nameOf(namespace),
+    text(part(namespace, 'status')['phase']),
+    ageOf(part(namespace, 'metadata')['creationTimestamp'], now),
+  ],
 }
 
 export const nodeTable: TableFormat = {
@@ -88,12 +97,12 @@ export const nodeTable: TableFormat = {
       'Ready',
       '<none>',
       ageOf(part(node, 'metadata')['creationTimestamp'], now),
-      text(info, 'kubeletVersion'),
-      orNone(text(address, 'address')),
+      text(info['kubeletVersion']),
+      orNone(text(address['address'])),
       '<none>',
-      text(info, 'osImage'),
-      text(info, 'kernelVersion'),
-      text(info, 'containerRuntimeVersion'),
+      text(info['osImage']),
+      text(info['kernelVersion']),
+      text(info['containerRuntimeVersion']),
     ]
   },
 }
@@ -114,20 +123,16 @@ export const volumeTable: TableFormat = {
     const status = part(volume, 'status')
     const mountpoints = (spec['mountpoints'] ?? []) as readonly string[]
     return [
-      orNone(text(spec, 'podName')),
-      text(spec, 'volumeName'),
-      text(spec, 'type'),
+      orNone(text(spec['podName'])),
+      text(spec['volumeName']),
+      text(spec['type']),
       status['keys'] ?? 0,
       status['generation'] ?? 0,
       status['lastPublishTime'] === undefined
         ? '<none>'
         : ageOf(status['lastPublishTime'], now),
       orNone(mountpoints.join(',')),
-      orNone(text(status, 'error')),
+      orNone(text(status['error'])),
     ]
   },
-}
-
-function nameOf(object: JsonObject): string {
-  return text(part(object, 'metadata'), 'name')
 }
