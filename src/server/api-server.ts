@@ -31,6 +31,7 @@ import {
 import { Collections } from './collections.ts'
 import { discovery, versionInfo } from './discovery.ts'
 import type { NodeFacts } from './encode-node.ts'
+import { volumeName } from './encode-volume.ts'
 import type { CachedObject } from './object-cache.ts'
 import { chooseContainer, chooseLog, logOptions, serveLog } from './pod-log.ts'
 import { Query } from './query.ts'
@@ -130,11 +131,15 @@ export class ApiServer {
         response,
       )
     switch (path) {
-      // Whoever can ask is past the first publish: the socket comes after it.
       case '/healthz':
       case '/livez':
-      case '/readyz':
         return sendText(response, 200, 'ok')
+      case '/readyz': {
+        const reasons = notReady(this.#options.record)
+        return reasons === ''
+          ? sendText(response, 200, 'ok')
+          : sendText(response, 500, `${reasons}readyz check failed\n`)
+      }
       case '/version':
         return sendJson(response, 200, versionInfo(this.#options.node.version))
       case '/metrics':
@@ -265,6 +270,17 @@ export class ApiServer {
     )
     await serveLog(response, log, options)
   }
+}
+
+/** Ready is what has published every volume once. */
+function notReady(record: SessionRecord): string {
+  return record.volumes
+    .filter(({ generation }) => generation === 0)
+    .map(
+      volume =>
+        `[-]volume ${volume.namespace}/${volumeName(volume)} failed: ${volume.error ?? 'not published yet'}\n`,
+    )
+    .join('')
 }
 
 const commonFields = ['metadata.name', 'metadata.namespace'] as const

@@ -47,7 +47,7 @@ export function whatToGet(positionals: readonly string[]): readonly Wanted[] {
   })
 }
 
-export function resourceOf(word: string): Resource {
+function resourceOf(word: string): Resource {
   const resource = findResource(word)
   if (resource !== undefined) return resource
   const meant = nearest(word, resourceWords())
