@@ -119,7 +119,7 @@ class Get {
     } else if (format.kind === 'name') {
       for (const object of objects) stdout.write(nameLine(object))
     } else if (blocks.length > 0) {
-      stdout.write(blocks.join('\n'))
+      stdout.write(blocks.join(this.#options.flag('no-headers') ? '' : '\n'))
     } else if (!hasFailed) {
       stderr.write(this.#nothing(wanted))
     }
