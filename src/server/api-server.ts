@@ -37,7 +37,7 @@ import { chooseContainer, chooseLog, logOptions, serveLog } from './pod-log.ts'
 import { Query } from './query.ts'
 import { requestInfo, type RequestInfo } from './request-info.ts'
 import { resources, type Resource } from './resources.ts'
-import { parseFieldSelector, parseLabelSelector } from './selectors.ts'
+import { labelMatcher, parseFieldSelector } from './selectors.ts'
 import type { SessionRecord } from './session-record.ts'
 import { tableOf } from './tables/table.ts'
 import { serveWatch } from './watch-stream.ts'
@@ -290,7 +290,7 @@ function wanted(
   info: RequestInfo,
   query: Query,
 ): (object: CachedObject) => boolean {
-  const labels = parseLabelSelector(query.text('labelSelector'))
+  const labels = labelMatcher(query.text('labelSelector'))
   const fields = parseFieldSelector(
     query.text('fieldSelector'),
     new Set([...commonFields, ...resource.fields]),

@@ -19,8 +19,9 @@ function valueOf(json: Json): Value {
   )
 }
 
-function comparable({ source: _, ...object }: KubeObject): unknown {
-  return object
+/** All but the place in the file. */
+function comparable(object: KubeObject): unknown {
+  return { ...object, source: undefined }
 }
 
 const manifests = [

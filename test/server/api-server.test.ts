@@ -1,4 +1,4 @@
-import { request } from 'node:http'
+import { request, type IncomingMessage } from 'node:http'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { text as readAll } from 'node:stream/consumers'
@@ -47,7 +47,7 @@ async function startServer(t: Test) {
   await server.listen(socket)
   t.teardown(() => server.close())
   const open = (url: string, headers = {}, method = 'GET') =>
-    new Promise<import('node:http').IncomingMessage>((resolve, reject) =>
+    new Promise<IncomingMessage>((resolve, reject) =>
       request({ socketPath: socket, path: url, headers, method, agent: false })
         .on('response', resolve)
         .on('error', reject)
@@ -70,7 +70,7 @@ function names(list: JsonObject): string[] {
 }
 
 /** Reads the events of a watch one by one. */
-function eventsOf(response: import('node:http').IncomingMessage) {
+function eventsOf(response: IncomingMessage) {
   const lines = (async function* () {
     let rest = ''
     for await (const chunk of response.setEncoding('utf8')) {
