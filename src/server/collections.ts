@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { JsonObject } from '../api/json.ts'
 import { encodeObject } from '../api/encode/encode-object.ts'
 import { keyOf, type ObjectKey } from '../api/object-key.ts'
-import type { ConfigMap, KubeObject, Pod, Secret } from '../api/types.ts'
+import type { KubeObject, Pod } from '../api/types.ts'
 import { formatTime } from '../runner/container-status.ts'
 import type { Store } from '../store/store.ts'
 import { encodeEvent } from './encode-event.ts'
@@ -29,6 +29,7 @@ export class Collections {
   readonly pods: ObjectCache
   readonly secrets: ObjectCache
   readonly configMaps: ObjectCache
+  readonly serviceAccounts: ObjectCache
   readonly events: ObjectCache
   readonly nodes: ObjectCache
   /** `default`, and each that an object has been in: kubectl asks whether it exists. */
@@ -47,13 +48,14 @@ export class Collections {
     this.pods = cache()
     this.secrets = cache()
     this.configMaps = cache()
+    this.serviceAccounts = cache()
     this.events = cache()
     this.nodes = cache()
     this.namespaces = cache()
     this.#lookAtNamespace('default')
     this.volumes = cache()
 
-    for (const kind of ['Secret', 'ConfigMap'] as const)
+    for (const kind of ['Secret', 'ConfigMap', 'ServiceAccount'] as const)
       for (const object of store.list(kind)) this.#setData(object)
     for (const pod of store.list('Pod')) this.#lookAtPod(keyOf(pod))
     for (const key of record.pods.keys()) this.#lookAtPod(key)
@@ -117,11 +119,18 @@ export class Collections {
     })
   }
 
-  #cacheOf(object: Secret | ConfigMap): ObjectCache {
-    return object.kind === 'Secret' ? this.secrets : this.configMaps
+  #cacheOf({ kind }: DataObject): ObjectCache {
+    switch (kind) {
+      case 'Secret':
+        return this.secrets
+      case 'ConfigMap':
+        return this.configMaps
+      case 'ServiceAccount':
+        return this.serviceAccounts
+    }
   }
 
-  #setData(object: Secret | ConfigMap): void {
+  #setData(object: DataObject): void {
     this.#lookAtNamespace(object.metadata.namespace)
     this.#cacheOf(object).set({
       ...common(object),
@@ -172,6 +181,9 @@ export class Collections {
     })
   }
 }
+
+/** What has no status. */
+type DataObject = Exclude<KubeObject, Pod>
 
 /** `podfs mount` serves the volumes of a Pod, and several Pods may stand in a manifest. */
 const notRun = {
@@ -267,8 +279,9 @@ function volumeState(volume: VolumeRecord): ObjectState {
   }
 }
 
-function sizeOf(object: Secret | ConfigMap): number {
-  const values: (string | Uint8Array)[] = [...object.data.values()]
+function sizeOf(object: DataObject): number {
+  const values: (string | Uint8Array)[] =
+    object.kind === 'ServiceAccount' ? [] : [...object.data.values()]
   if (object.kind === 'ConfigMap') values.push(...object.binaryData.values())
   return values.reduce((sum, { length }) => sum + length, 1024)
 }

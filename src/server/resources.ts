@@ -8,6 +8,7 @@ import {
   namespaceTable,
   nodeTable,
   secretTable,
+  serviceAccountTable,
   volumeTable,
 } from './tables/tables.ts'
 
@@ -122,6 +123,16 @@ export const resources: readonly Resource[] = [
     fields: ['type'],
     table: secretTable,
     cache: ({ secrets }) => secrets,
+  },
+  {
+    ...core,
+    kind: 'ServiceAccount',
+    plural: 'serviceaccounts',
+    singular: 'serviceaccount',
+    shortNames: ['sa'],
+    namespaced: true,
+    table: serviceAccountTable,
+    cache: ({ serviceAccounts }) => serviceAccounts,
   },
   {
     ...core,

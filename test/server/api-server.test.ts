@@ -569,6 +569,7 @@ t.test('discovery names every resource', async t => {
       'pods',
       'pods/log',
       'secrets',
+      'serviceaccounts',
     ],
   )
   for (const { name, namespaced } of core)

@@ -21,6 +21,19 @@ export const secretTable: TableFormat = {
   ],
 }
 
+export const serviceAccountTable: TableFormat = {
+  columns: [
+    { name: 'Name' },
+    { name: 'Secrets', type: 'integer' },
+    { name: 'Age' },
+  ],
+  cells: (account, now) => [
+    nameOf(account),
+    items(account, 'secrets').length,
+    ageOf(part(account, 'metadata')['creationTimestamp'], now),
+  ],
+}
+
 export const configMapTable: TableFormat = {
   columns: [
     { name: 'Name' },
