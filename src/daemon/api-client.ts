@@ -28,6 +28,13 @@ export class ApiFailure extends Error {
   }
 }
 
+/** The podfs has ended since it was found, or will not answer. */
+export class SessionGone extends Failure {
+  constructor(id: string, options?: ErrorOptions) {
+    super('failed', `podfs ${id} does not answer`, options)
+  }
+}
+
 /** One running podfs. */
 export class ApiClient {
   /** Such as `run-4711`. */
@@ -102,13 +109,12 @@ export class ApiClient {
         throw new ApiFailure(statusOf(text))
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException
-        const isStarting = code === 'ENOENT' || code === 'ECONNREFUSED'
+        const isStarting =
+          code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET'
         if (!isStarting) throw error
         // It comes up after everything else, moments after the start.
         if (waited >= socketMs || !isRunning(this.#session))
-          throw new Failure('failed', `podfs ${this.id} does not answer`, {
-            cause: error,
-          })
+          throw new SessionGone(this.id, { cause: error })
         await this.#clock.sleep(socketStepMs)
       }
     }
@@ -180,6 +186,24 @@ function describeSession({
   const what = mountpoint ?? Object.keys(pods).join(', ')
   const id = path.basename(directory)
   return what === '' ? id : `${id} (${what})`
+}
+
+/** What each podfs answers; one that ends meanwhile has nothing, unless it is the only one. */
+export async function askAll<T>(
+  clients: readonly ApiClient[],
+  ask: (client: ApiClient) => Promise<T>,
+): Promise<readonly { readonly client: ApiClient; readonly answer: T }[]> {
+  const answers = await Promise.all(
+    clients.map(async client => {
+      try {
+        return { client, answer: await ask(client) }
+      } catch (error) {
+        if (error instanceof SessionGone && clients.length > 1) return undefined
+        throw error
+      }
+    }),
+  )
+  return answers.filter(each => each !== undefined)
 }
 
 /** By `pods`, `pod`, `po`, `volumes.podfs.io`, ... */

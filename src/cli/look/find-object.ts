@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../api/json.ts'
 import {
   ApiFailure,
+  askAll,
   type ApiClient,
   type Resource,
   urlOf,
@@ -24,17 +25,22 @@ export async function findObject(
   options: { readonly asTable?: boolean } = {},
 ): Promise<FoundObject> {
   const url = urlOf(resource, { namespace, name })
-  const found: FoundObject[] = []
   let missing: ApiFailure | undefined
-  for (const client of clients)
+  const answers = await askAll(clients, async client => {
     try {
-      found.push({ client, object: await client.get(url, options) })
+      return await client.get(url, options)
     } catch (error) {
       if (!(error instanceof ApiFailure)) throw error
       missing ??= error
+      return undefined
     }
+  })
+  const found = answers.flatMap(({ client, answer }) =>
+    answer === undefined ? [] : [{ client, object: answer }],
+  )
   const [first, ...others] = found
-  if (first === undefined) throw missing ?? new Error('no session')
+  if (first === undefined)
+    throw missing ?? new Failure('failed', 'no podfs is running')
   // There is one node, whoever is asked.
   if (others.length === 0 || !resource.namespaced) return first
   const ids = found.map(({ client }) => client.id)
