@@ -24,7 +24,7 @@ export const describeCommand: Command = {
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { whatToGet } = await import('./look/get-request.ts')
-  const { ApiFailure, findResource, urlOf } =
+  const { ApiFailure, askAll, findResource, urlOf } =
     await import('../daemon/api-client.ts')
   const { findObject } = await import('./look/find-object.ts')
   const { serverError } = await import('./look/look-options.ts')
@@ -47,10 +47,10 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
       names.length > 0
         ? names
         : (
-            await Promise.all(
-              clients.map(client => client.get(urlOf(resource, { namespace }))),
+            await askAll(clients, client =>
+              client.get(urlOf(resource, { namespace })),
             )
-          ).flatMap(list => items(list, 'items').map(nameOf))
+          ).flatMap(({ answer: list }) => items(list, 'items').map(nameOf))
     if (all.length === 0)
       context.stderr.write(`No resources found in ${namespace} namespace.\n`)
     for (const name of new Set(all))

@@ -127,7 +127,7 @@ class Get {
   }
 
   async watch({ resource, names }: Wanted): Promise<number> {
-    const { urlOf } = await import('../daemon/api-client.ts')
+    const { askAll, urlOf } = await import('../daemon/api-client.ts')
     const { stdout } = this.#context
     if (names.length > 1)
       throw new Failure('usage', 'you may only watch one object or all')
@@ -156,26 +156,24 @@ class Get {
     }
     const query = this.#query(name)
     const namespace = this.#namespace
-    await Promise.all(
-      clients.map(async client => {
-        const list = await client.get(urlOf(resource, { namespace, query }), {
-          asTable,
-        })
-        show(client.id, asTable ? [list] : itemsOf(list))
-        const { resourceVersion } = part(list, 'metadata')
-        const url = urlOf(resource, {
-          namespace,
-          query: {
-            ...query,
-            watch: 'true',
-            resourceVersion: text(resourceVersion),
-          },
-        })
-        const events = client.watch(url, { asTable, signal: abort.signal })
-        for await (const { type, object } of events)
-          if (type !== 'BOOKMARK' && type !== 'ERROR') show(client.id, [object])
-      }),
-    )
+    await askAll(clients, async client => {
+      const list = await client.get(urlOf(resource, { namespace, query }), {
+        asTable,
+      })
+      show(client.id, asTable ? [list] : itemsOf(list))
+      const { resourceVersion } = part(list, 'metadata')
+      const url = urlOf(resource, {
+        namespace,
+        query: {
+          ...query,
+          watch: 'true',
+          resourceVersion: text(resourceVersion),
+        },
+      })
+      const events = client.watch(url, { asTable, signal: abort.signal })
+      for await (const { type, object } of events)
+        if (type !== 'BOOKMARK' && type !== 'ERROR') show(client.id, [object])
+    })
     stopListening()
     return signalled === undefined
       ? exitCodes.done
@@ -203,7 +201,8 @@ class Get {
     readonly answers: readonly { session: string; table: JsonObject }[]
     readonly failures: readonly string[]
   }> {
-    const { ApiFailure, urlOf } = await import('../daemon/api-client.ts')
+    const { ApiFailure, askAll, urlOf } =
+      await import('../daemon/api-client.ts')
     const { findObject } = await import('./look/find-object.ts')
     const { serverError } = await import('./look/look-options.ts')
     const asTable = this.#format.kind === 'table'
@@ -240,11 +239,9 @@ class Get {
       ? this.#clients
       : this.#clients.slice(0, 1)
     await attempt(async () => {
-      for (const client of clients)
-        answers.push({
-          session: client.id,
-          table: await client.get(url, { asTable }),
-        })
+      const all = await askAll(clients, client => client.get(url, { asTable }))
+      for (const { client, answer } of all)
+        answers.push({ session: client.id, table: answer })
     })
     return { answers, failures }
   }
