@@ -4,10 +4,13 @@ import type { Command, CommandGroup } from './command.ts'
 import { configCommand } from './config.ts'
 import type { Context } from './context.ts'
 import { createCommand } from './create.ts'
+import { describeCommand } from './describe.ts'
 import { doctorCommand } from './doctor.ts'
 import { exitCodes } from './exit-codes.ts'
+import { getCommand } from './get.ts'
 import { helpOfCommand, helpOfGroup, helpOfProgram } from './help.ts'
 import { explainCommand } from './explain.ts'
+import { logsCommand } from './logs.ts'
 import { mountCommand } from './mount.ts'
 import { parseOptions } from './options.ts'
 import { runCommand } from './run.ts'
@@ -18,6 +21,9 @@ const commands: CommandGroup['commands'] = [
   mountCommand,
   unmountCommand,
   runCommand,
+  getCommand,
+  describeCommand,
+  logsCommand,
   validateCommand,
   createCommand,
   explainCommand,

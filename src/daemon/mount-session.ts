@@ -2,6 +2,7 @@ import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { keyOf } from '../api/object-key.ts'
 import { keeperOf } from '../fuse/adopt-mount.ts'
+import { SessionRecord } from '../server/session-record.ts'
 import { Store } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
@@ -26,6 +27,7 @@ import { unmountedByOthers } from './unmounted.ts'
 import { type CurrentMount, RenewedMount } from './renewed-mount.ts'
 import { abortable, ServedVolumes } from './served-volumes.ts'
 import { lazyServiceAccounts, type SessionOptions } from './session.ts'
+import { startSessionServer, volumeRecorder } from './session-server.ts'
 
 /** Ends a podfs without its mount; also one that does not know of it. */
 export const takeoverSignal = 'SIGUSR2'
@@ -116,6 +118,8 @@ export async function mountVolumes(
       Promise.resolve(known ?? chooseVolumes(request, store, cleanup)),
       thisNode(),
     ])
+    const record = new SessionRecord(request.clock)
+    const shown = shownVolume(request.target)
     const renewed = new RenewedMount(
       {
         backend: mount,
@@ -125,7 +129,7 @@ export async function mountVolumes(
     )
     stopMount = () => renewed.stop()
     const show = ({ backend }: CurrentMount): Promise<void> =>
-      backend.bind(shownVolume(request.target), mountpoint)
+      backend.bind(shown, mountpoint)
     const volumes = new ServedVolumes(renewed, {
       ...request,
       pod,
@@ -135,6 +139,14 @@ export async function mountVolumes(
       ...lazyServiceAccounts(request),
       adopted: adopted !== undefined,
       show,
+      onState: volumeRecorder({
+        record,
+        pod,
+        withoutPod: request.target.kind !== 'pod',
+        mountpoints: name => [
+          shown === '' ? path.join(mountpoint, name) : mountpoint,
+        ],
+      }),
     })
     const closeVolumes = async (): Promise<void> => {
       await volumes.close()
@@ -158,6 +170,17 @@ export async function mountVolumes(
       await renewed.current.backend.unbind(mountpoint, { lazy: true })
     })
     await session.update({ serves: whatIsServed(request, only) })
+    cleanup.add(
+      'API',
+      startSessionServer({
+        ...request,
+        session,
+        store,
+        record,
+        node,
+        mount: renewed,
+      }),
+    )
     return {
       volumes: volumes.names.length,
       directory: session.directory,

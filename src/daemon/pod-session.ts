@@ -10,6 +10,7 @@ import type { OutputLines } from '../runner/output-lines.ts'
 import { PodRunner } from '../runner/pod-runner.ts'
 import type { PodStatus } from '../runner/pod-status.ts'
 import { createSandboxRuntime } from '../runner/sandbox/sandbox-runtime.ts'
+import type { SessionRecord } from '../server/session-record.ts'
 import type { Store } from '../store/store.ts'
 import type { TokenManager } from '../tokens/token-manager.ts'
 import { Cleanup } from './cleanup.ts'
@@ -21,11 +22,14 @@ import type { RenewedMount } from './renewed-mount.ts'
 import { removeUnmounted, type SessionDirectory } from './runtime-directory.ts'
 import { ServedVolumes } from './served-volumes.ts'
 import type { SessionOptions } from './session.ts'
+import { containerMountpoints, volumeRecorder } from './session-server.ts'
 
 /** What all Pods of one `podfs run` share. */
 export interface PodSessionContext extends SessionOptions {
   readonly store: Store
   readonly session: SessionDirectory
+  /** Remembers what the API shows. */
+  readonly record: SessionRecord
   /** One mount; each Pod has a directory of its own in it. */
   readonly mount: RenewedMount
   readonly node: NodeInfo
@@ -74,6 +78,15 @@ export async function startPodSession(
     : await context.addresses.claim(pod)
 
   let terminating = false
+  const record = context.record.pod(pod)
+  // A Pod that has ended by itself is still to be looked at, with its logs.
+  cleanup.add('record', () => {
+    if (terminating) record.gone()
+  })
+  const tellRestart = restartTeller(
+    container => lines.labelOf(outputSource(pod, container)),
+    context.notice,
+  )
   const published = new ServedVolumes(mount, {
     ...context,
     pod,
@@ -89,6 +102,11 @@ export async function startPodSession(
         logger.error({ err: error }, 'a container keeps a lost volume')
       }
     },
+    onState: volumeRecorder({
+      record: context.record,
+      pod,
+      mountpoints: name => containerMountpoints(pod, name),
+    }),
   })
   cleanup.add('volumes', async () => {
     await published.close()
@@ -128,27 +146,39 @@ export async function startPodSession(
     }),
     hostsFile: path.join(directory, 'etc-hosts'),
     hostHosts: () => readFileSync('/etc/hosts', 'utf8'),
-    onOutput: (container, stream, chunk) =>
-      lines.push(outputSource(pod, container), stream, chunk),
-    onOutputEnd: container => lines.end(outputSource(pod, container)),
-    onStatus: restartTeller(
-      container => lines.labelOf(outputSource(pod, container)),
-      context.notice,
-    ),
-    onEvent: ({ type, ...event }) =>
-      logger[type === 'Warning' ? 'warn' : 'info'](event, 'event'),
+    onOutput: (container, stream, chunk, containerID) => {
+      record.output(container, containerID, stream, chunk)
+      lines.push(outputSource(pod, container), stream, chunk)
+    },
+    onOutputEnd: (container, containerID) => {
+      record.outputEnd(container, containerID)
+      lines.end(outputSource(pod, container))
+    },
+    onStatus: status => {
+      record.status(status)
+      tellRestart(status)
+    },
+    onEvent: event => {
+      record.event(event)
+      const { type, ...facts } = event
+      logger[type === 'Warning' ? 'warn' : 'info'](facts, 'event')
+    },
   })
   runner.start()
   return {
     pod,
     finished: runner.finished,
     update: newer => {
+      record.updated(newer)
       published.updatePod(newer)
       runner.updatePod(newer)
     },
     wake: () => runner.wake(),
     terminate: gracePeriodSeconds => {
       terminating = true
+      record.terminating(
+        gracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds,
+      )
       void runner.terminate(gracePeriodSeconds)
     },
     close: () => cleanup.run(),

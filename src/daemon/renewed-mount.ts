@@ -55,6 +55,11 @@ export class RenewedMount {
     return this.#current.backend.name === 'fuse'
   }
 
+  /** Requests per operation of the file server, since this mount was made. */
+  async stats(): Promise<Readonly<Record<string, number>>> {
+    return (await this.#current.backend.stats?.()) ?? {}
+  }
+
   /** Until the returned function is called. */
   follow(follower: MountFollower): () => void {
     this.#followers.add(follower)

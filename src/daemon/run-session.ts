@@ -9,6 +9,7 @@ import {
 } from '../runner/images.ts'
 import { OutputLines } from '../runner/output-lines.ts'
 import { hasBusybox } from '../runner/sandbox/sandbox-runtime.ts'
+import { SessionRecord } from '../server/session-record.ts'
 import { Store, type StoreEvent } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
@@ -31,6 +32,7 @@ import {
   readManifests,
   type SessionOptions,
 } from './session.ts'
+import { startSessionServer } from './session-server.ts'
 import { SupervisedPod, type PodOutcome } from './supervised-pod.ts'
 
 export interface RunRequest extends SessionOptions {
@@ -114,6 +116,7 @@ async function start(
   const pods = choosePods(store, namespace, choice)
   refuseUnknownImages(pods, images, request)
   tellMissingBusybox(pods, images, request)
+  const record = new SessionRecord(request.clock)
   const running = new RunningPods(request, {
     ...request,
     store,
@@ -125,9 +128,14 @@ async function start(
     images,
     ...lazyServiceAccounts(request),
     lines: new OutputLines(request.onOutput),
+    record,
   })
   cleanup.add('Pods', () => running.close())
   for (const pod of pods) running.add(pod)
+  cleanup.add(
+    'API',
+    startSessionServer({ ...request, session, store, record, node, mount }),
+  )
   cleanup.add(
     'watch',
     store.watch(events => running.onEvents(events)),

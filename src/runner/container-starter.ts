@@ -52,9 +52,10 @@ export interface ContainerStarterOptions {
     container: string,
     stream: OutputStream,
     chunk: Buffer,
+    containerID: string,
   ) => void
   /** A run of the container has written its last byte. */
-  readonly onOutputEnd?: (container: string) => void
+  readonly onOutputEnd?: (container: string, containerID: string) => void
   /** PATH where the image map says none. */
   readonly path?: string
 }
@@ -202,17 +203,21 @@ export class ContainerStarter {
     this.#state.update(name, record =>
       recordStarted(record, containerID, clock.now()),
     )
-    const instance = this.#watch(name, container)
+    const instance = this.#watch(name, container, containerID)
     this.#state.tell('Started', `Started container ${name}`, name)
     this.#state.publish()
     return instance
   }
 
-  #watch(name: string, container: RunningContainer): Instance {
+  #watch(
+    name: string,
+    container: RunningContainer,
+    containerID: string,
+  ): Instance {
     const { clock, logger, onOutput, onOutputEnd } = this.#options
     const instance = watchInstance(container, {
-      onOutput: (stream, chunk) => onOutput(name, stream, chunk),
-      onOutputEnd: () => onOutputEnd?.(name),
+      onOutput: (stream, chunk) => onOutput(name, stream, chunk, containerID),
+      onOutputEnd: () => onOutputEnd?.(name, containerID),
       onLost: err => logger.error({ err, container: name }, 'container lost'),
       onExit: status => {
         this.instances.delete(name)

@@ -34,6 +34,8 @@ export interface Backend {
   unbind(target: string, options?: { readonly lazy?: boolean }): Promise<void>
   /** Resolves with the reason when it is lost; never after `stop`. */
   readonly lost: Promise<string>
+  /** Requests per operation; only of podfs's own file server. */
+  readonly stats?: () => Promise<Readonly<Record<string, number>>>
   stop(): Promise<void>
 }
 
@@ -119,12 +121,13 @@ function withName(
   place: Place,
   volumeRootMode?: number,
 ): Backend {
-  const { directory, lost } = place
+  const { directory, lost, stats } = place
   return {
     name,
     directory,
     volumeRootMode,
     lost,
+    ...(stats === undefined ? {} : { stats }),
     bind: (subdirectory, target) => place.bind(subdirectory, target),
     unbind: (target, options) => place.unbind(target, options),
     stop: () => place.stop(),

@@ -33,8 +33,25 @@ export interface PublishingOptions {
   readonly logger: Logger
   /** A reason why a volume cannot be brought up to date; told once until it changes. */
   readonly report: (finding: Finding) => void
+  /** A volume was published, or cannot be, or can be again. */
+  readonly onState?: (state: VolumeState) => void
   /** The directory may hold what a writer that was killed has left. */
   readonly adopted?: boolean
+}
+
+/** How one volume stands. */
+export interface VolumeState {
+  readonly volume: Volume
+  /** How often its content was published here; 0 before the first time. */
+  readonly generation: number
+  /** Files in the published generation. */
+  readonly keys: number
+  /** Of the last change of content; milliseconds since 1970. */
+  readonly publishedAt?: number
+  /** How long that one took to write. */
+  readonly publishMs?: number
+  /** Why it is not up to date. */
+  readonly error?: string
 }
 
 export interface PublishedVolumeOptions extends PublishingOptions {
@@ -66,8 +83,10 @@ export class PublishedVolume {
   #prepared = false
   #told = ''
   #timer: { cancel(): void } | undefined
+  #state: VolumeState
 
   constructor(options: PublishedVolumeOptions) {
+    this.#state = { volume: options.volume, generation: 0, keys: 0 }
     this.#options = options
     const { secrets, configMaps } = objectsReferenced(options.volume)
     this.references = [
@@ -162,15 +181,22 @@ export class PublishedVolume {
     const startedAt = performance.now()
     const changed = await this.#writer.write(result.payload, options)
     this.#told = ''
+    const ms = Math.round((performance.now() - startedAt) * 10) / 10
+    const files = result.payload.size
+    if (changed) logger.info({ volume: volume.name, files, ms }, 'published')
+    const { error: _, ...state } = this.#state
     if (changed)
-      logger.info(
-        {
-          volume: volume.name,
-          files: result.payload.size,
-          ms: Math.round((performance.now() - startedAt) * 10) / 10,
-        },
-        'published',
-      )
+      this.#setState({
+        ...state,
+        generation: state.generation + 1,
+        keys: files,
+        publishedAt: clock.now(),
+        publishMs: ms,
+      })
+    else if (state.generation === 0)
+      // Published by the podfs that this one has adopted it from.
+      this.#setState({ ...state, generation: 1, keys: files })
+    else if (this.#state.error !== undefined) this.#setState(state)
     this.#resolvePublished()
   }
 
@@ -191,6 +217,11 @@ export class PublishedVolume {
       binaryData: new Map(),
       immutable: false,
     }
+  }
+
+  #setState(state: VolumeState): void {
+    this.#state = state
+    this.#options.onState?.(state)
   }
 
   async #isPublished(): Promise<boolean> {
@@ -222,6 +253,12 @@ export class PublishedVolume {
     const text = errors.map(({ message }) => message).join('\n')
     if (text === this.#told) return
     this.#told = text
+    const [first = '', ...more] = errors.map(({ message }) => message)
+    this.#setState({
+      ...this.#state,
+      // As the kubelet joins them (specification, 6.11).
+      error: more.length === 0 ? first : `[${[first, ...more].join(', ')}]`,
+    })
     const { metadata, source } = this.#options.pod()
     for (const { fieldPath, message } of errors)
       this.#options.report({

@@ -20,7 +20,7 @@ export const envSource = (kind: 'ConfigMap' | 'Secret') =>
   })
 
 export const objectFieldSelector = struct('ObjectFieldSelector', {
-  apiVersion: supported('string', { reason: 'only v1 exists' }),
+  apiVersion: supported('string', { reason: 'only v1 exists', default: 'v1' }),
   fieldPath: supported('string', { required: 'elsewhere' }),
 })
 

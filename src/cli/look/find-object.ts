@@ -1,0 +1,52 @@
+import type { JsonObject } from '../../api/json.ts'
+import {
+  ApiFailure,
+  askAll,
+  type ApiClient,
+  type Resource,
+  urlOf,
+} from '../../daemon/api-client.ts'
+import { Failure } from '../../util/failure.ts'
+
+export interface FoundObject {
+  readonly client: ApiClient
+  readonly object: JsonObject
+}
+
+/**
+ * The podfs that has the object, and the object. Throws the ApiFailure of the first one when
+ * none has it, a usage Failure when several have.
+ */
+export async function findObject(
+  clients: readonly ApiClient[],
+  resource: Resource,
+  namespace: string,
+  name: string,
+  options: { readonly asTable?: boolean } = {},
+): Promise<FoundObject> {
+  const url = urlOf(resource, { namespace, name })
+  let missing: ApiFailure | undefined
+  const answers = await askAll(clients, async client => {
+    try {
+      return await client.get(url, options)
+    } catch (error) {
+      if (!(error instanceof ApiFailure)) throw error
+      missing ??= error
+      return undefined
+    }
+  })
+  const found = answers.flatMap(({ client, answer }) =>
+    answer === undefined ? [] : [{ client, object: answer }],
+  )
+  const [first, ...others] = found
+  if (first === undefined)
+    throw missing ?? new Failure('failed', 'no podfs is running')
+  // There is one node, whoever is asked.
+  if (others.length === 0 || !resource.namespaced) return first
+  const ids = found.map(({ client }) => client.id)
+  throw new Failure(
+    'usage',
+    `${resource.plural} "${name}" is in several podfs: ${ids.join(', ')}`,
+    { fix: ids.map(id => `--session ${id}`).join(' or ') },
+  )
+}

@@ -1,0 +1,65 @@
+import {
+  findResource,
+  type Resource,
+  resourceWords,
+} from '../../daemon/api-client.ts'
+import { nearest } from '../../util/edit-distance.ts'
+import { Failure } from '../../util/failure.ts'
+
+/** What is asked for: all of a resource, or some by name. */
+export interface Wanted {
+  readonly resource: Resource
+  /** Empty: all. */
+  readonly names: readonly string[]
+}
+
+/**
+ * `pods`, `pods web db`, `pods,cm`, `pod/web cm/app`, as kubectl's arguments. Throws a usage
+ * Failure.
+ */
+export function whatToGet(positionals: readonly string[]): readonly Wanted[] {
+  const [first, ...names] = positionals
+  if (first === undefined)
+    throw new Failure('usage', 'You must specify the type of resource to get', {
+      fix: `one of: ${resourceWords().join(', ')}`,
+    })
+  if (!first.includes('/')) {
+    const words = first.split(',').filter(word => word !== '')
+    if (words.length > 1 && names.length > 0)
+      throw new Failure(
+        'usage',
+        'there is no need to name objects of several types: TYPE/NAME',
+      )
+    return words.map(word => ({ resource: resourceOf(word), names }))
+  }
+  return positionals.map(argument => {
+    const [word = '', name = '', ...more] = argument.split('/')
+    if (name === '' || (more.length > 0 && more[0] === ''))
+      throw new Failure(
+        'usage',
+        `arguments in resource/name form must have a single resource and name: ${argument}`,
+      )
+    return {
+      resource: resourceOf(word),
+      // A volume may be named as it is shown: POD/VOLUME.
+      names: [[name, ...more].join('.')],
+    }
+  })
+}
+
+function resourceOf(word: string): Resource {
+  const resource = findResource(word)
+  if (resource !== undefined) return resource
+  const meant = nearest(word, resourceWords())
+  throw new Failure('usage', `podfs has no resource type "${word}"`, {
+    fix:
+      meant === undefined
+        ? `there are: ${resourceWords().join(', ')}`
+        : `did you mean ${meant}?`,
+  })
+}
+
+/** `pod`, or with its group `volume.podfs.io`: what -o name prints before the slash. */
+export function kindWord({ singular, group }: Resource): string {
+  return group === '' ? singular : `${singular}.${group}`
+}

@@ -1,0 +1,84 @@
+import { Document, parse, visit } from 'yaml'
+import type { JsonObject } from '../../api/json.ts'
+import { Failure } from '../../util/failure.ts'
+import { parseJsonPath, sorted } from './jsonpath.ts'
+
+export type OutputFormat =
+  | { readonly kind: 'table'; readonly wide: boolean }
+  | { readonly kind: 'name' }
+  /** Prints a whole object, or the List around all of them. */
+  | { readonly kind: 'object'; readonly print: (object: JsonObject) => string }
+
+const formats = 'wide, json, yaml, name or jsonpath=TEMPLATE'
+
+/** The value of -o. Throws a usage Failure. */
+export function parseOutputFormat(text: string | undefined): OutputFormat {
+  switch (text) {
+    case undefined:
+    case '':
+      return { kind: 'table', wide: false }
+    case 'wide':
+      return { kind: 'table', wide: true }
+    case 'name':
+      return { kind: 'name' }
+    case 'json':
+      return { kind: 'object', print: asJson }
+    case 'yaml':
+      return { kind: 'object', print: asYaml }
+    default:
+  }
+  if (text.startsWith('jsonpath='))
+    return {
+      kind: 'object',
+      print: parseJsonPath(text.slice('jsonpath='.length)),
+    }
+  throw new Failure('usage', `-o ${text}: the format must be ${formats}`)
+}
+
+/** As kubectl: keys in order, four spaces. */
+function asJson(object: JsonObject): string {
+  return `${JSON.stringify(sorted(object), null, 4)}\n`
+}
+
+/**
+ * Keys in order, lists at the level of their key, as kubectl. What YAML 1.1 would take for
+ * something else than a string stands in double quotes, what needs quotes otherwise in single
+ * ones. Long lines are not folded.
+ */
+function asYaml(object: JsonObject): string {
+  const document = new Document(sorted(object), {
+    version: '1.1',
+    aliasDuplicateObjects: false,
+  })
+  visit(document, {
+    Scalar: (_, node) => {
+      if (typeof node.value === 'string' && !readsAsString(node.value))
+        node.type = 'QUOTE_DOUBLE'
+    },
+  })
+  return document.toString({
+    lineWidth: 0,
+    indentSeq: false,
+    singleQuote: true,
+  })
+}
+
+function readsAsString(text: string): boolean {
+  if (text === '') return false
+  try {
+    return typeof parse(text, { version: '1.1' }) === 'string'
+  } catch {
+    // A string with signs of YAML in it.
+    return true
+  }
+}
+
+/** What kubectl makes of several objects. */
+export function listOf(objects: readonly JsonObject[]): JsonObject {
+  return {
+    apiVersion: 'v1',
+    items: objects,
+    kind: 'List',
+    metadata: { resourceVersion: '' },
+  }
+}

@@ -1,0 +1,250 @@
+/**
+ * The client's end of the sessions' API: finds the podfs that run, and asks them. Requests go
+ * over the unix socket in each session's run-time directory (session-server.ts).
+ */
+import { text, type JsonObject } from '../api/json.ts'
+import { request, type IncomingMessage } from 'node:http'
+import path from 'node:path'
+import { resources, type Resource } from '../server/resources.ts'
+import type { Clock } from '../util/clock.ts'
+import { Failure } from '../util/failure.ts'
+import { isRunning } from '../util/process-identity.ts'
+import { type FoundSession, listSessions } from './runtime-directory.ts'
+import { apiSocketName } from './session-server.ts'
+
+export type { Resource } from '../server/resources.ts'
+
+/** A session that has begun has its socket by then, or never. */
+const socketMs = 10_000
+const socketStepMs = 20
+
+/** What the API answered instead of an object: a Status of Kubernetes. */
+export class ApiFailure extends Error {
+  override readonly name = 'ApiFailure'
+  readonly reason: string
+  constructor(status: JsonObject) {
+    super(text(status['message']))
+    this.reason = text(status['reason'])
+  }
+}
+
+/** The podfs has ended since it was found, or will not answer. */
+export class SessionGone extends Failure {
+  constructor(id: string, options?: ErrorOptions) {
+    super('failed', `podfs ${id} does not answer`, options)
+  }
+}
+
+/** One running podfs. */
+export class ApiClient {
+  /** Such as `run-4711`. */
+  readonly id: string
+  readonly #session: FoundSession
+  readonly #clock: Clock
+
+  constructor(session: FoundSession, clock: Clock) {
+    this.id = path.basename(session.directory)
+    this.#session = session
+    this.#clock = clock
+  }
+
+  /** Throws an ApiFailure for a Status, a Failure when the podfs does not answer. */
+  async get(
+    url: string,
+    options: { readonly asTable?: boolean } = {},
+  ): Promise<JsonObject> {
+    const response = await this.#request(url, options)
+    let text = ''
+    for await (const chunk of response.setEncoding('utf8')) text += chunk
+    return JSON.parse(text) as JsonObject
+  }
+
+  /** The events of a watch, until the podfs ends or `signal` aborts. */
+  async *watch(
+    url: string,
+    options: { readonly asTable?: boolean; readonly signal: AbortSignal },
+  ): AsyncGenerator<{ readonly type: string; readonly object: JsonObject }> {
+    let rest = ''
+    for await (const chunk of this.stream(url, options)) {
+      const lines = (rest + chunk.toString('utf8')).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines)
+        yield JSON.parse(line) as { type: string; object: JsonObject }
+    }
+  }
+
+  /** The bytes of an answer as they come. */
+  async *stream(
+    url: string,
+    options: { readonly asTable?: boolean; readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<Buffer> {
+    const response = await this.#request(url, options)
+    const end = (): void => void response.destroy()
+    options.signal?.addEventListener('abort', end)
+    try {
+      for await (const chunk of response) yield chunk as Buffer
+    } catch (error) {
+      // One of the two ends is gone: a stream that ends.
+      const { code = '' } = error as NodeJS.ErrnoException
+      if (!['ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'].includes(code))
+        throw error
+    } finally {
+      options.signal?.removeEventListener('abort', end)
+    }
+  }
+
+  async #request(
+    url: string,
+    { asTable }: { readonly asTable?: boolean },
+  ): Promise<IncomingMessage> {
+    const accept = asTable
+      ? 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json'
+      : 'application/json'
+    for (let waited = 0; ; waited += socketStepMs) {
+      try {
+        const response = await this.#attempt(url, accept)
+        if (response.statusCode === 200) return response
+        let text = ''
+        for await (const chunk of response.setEncoding('utf8')) text += chunk
+        throw new ApiFailure(statusOf(text))
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException
+        const isStarting =
+          code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET'
+        if (!isStarting) throw error
+        // It comes up after everything else, moments after the start.
+        if (waited >= socketMs || !isRunning(this.#session))
+          throw new SessionGone(this.id, { cause: error })
+        await this.#clock.sleep(socketStepMs)
+      }
+    }
+  }
+
+  #attempt(url: string, accept: string): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      request({
+        socketPath: path.join(this.#session.directory, apiSocketName),
+        path: url,
+        headers: { accept },
+        agent: false,
+      })
+        .on('response', resolve)
+        .on('error', reject)
+        .end()
+    })
+  }
+}
+
+function statusOf(text: string): JsonObject {
+  try {
+    return JSON.parse(text) as JsonObject
+  } catch {
+    return { message: text.trim() }
+  }
+}
+
+/**
+ * The podfs to look into: all that run, or the one that is named by its id, its pid or its
+ * mount point. Throws a Failure when there is none.
+ */
+export async function findSessions(options: {
+  readonly runtime: string
+  readonly named: string | undefined
+  /** Of `named`, should it be a path. */
+  readonly mountpoint: string | undefined
+  readonly clock: Clock
+}): Promise<readonly ApiClient[]> {
+  const { named, mountpoint } = options
+  const running = (await listSessions(options.runtime))
+    .filter(session => session.running)
+    .sort((a, b) => (a.directory < b.directory ? -1 : 1))
+  const wanted =
+    named === undefined
+      ? running
+      : running.filter(
+          session =>
+            path.basename(session.directory) === named ||
+            String(session.pid) === named ||
+            session.mountpoint === mountpoint,
+        )
+  if (wanted.length > 0)
+    return wanted.map(session => new ApiClient(session, options.clock))
+  if (running.length === 0)
+    throw new Failure('failed', 'no podfs is running', {
+      fix: 'podfs run -f PATH, or podfs mount',
+    })
+  throw new Failure('usage', `no podfs ${named} is running`, {
+    fix: `there ${running.length === 1 ? 'is' : 'are'}: ${running.map(describeSession).join(', ')}`,
+  })
+}
+
+function describeSession({
+  directory,
+  mountpoint,
+  pods = {},
+}: FoundSession): string {
+  const what = mountpoint ?? Object.keys(pods).join(', ')
+  const id = path.basename(directory)
+  return what === '' ? id : `${id} (${what})`
+}
+
+/** What each podfs answers; one that ends meanwhile has nothing, unless it is the only one. */
+export async function askAll<T>(
+  clients: readonly ApiClient[],
+  ask: (client: ApiClient) => Promise<T>,
+): Promise<readonly { readonly client: ApiClient; readonly answer: T }[]> {
+  const answers = await Promise.all(
+    clients.map(async client => {
+      try {
+        return { client, answer: await ask(client) }
+      } catch (error) {
+        if (error instanceof SessionGone && clients.length > 1) return undefined
+        throw error
+      }
+    }),
+  )
+  return answers.filter(each => each !== undefined)
+}
+
+/** By `pods`, `pod`, `po`, `volumes.podfs.io`, ... */
+export function findResource(word: string): Resource | undefined {
+  const wanted = word.toLowerCase()
+  return resources.find(
+    ({ plural, singular, shortNames, group }) =>
+      [plural, singular, ...shortNames].includes(wanted) ||
+      (group !== '' && wanted === `${plural}.${group}`),
+  )
+}
+
+export function resourceWords(): readonly string[] {
+  return resources.map(({ plural }) => plural)
+}
+
+/** The path of a list, or with a name of one object. */
+export function urlOf(
+  { group, version, plural, namespaced }: Resource,
+  options: {
+    /** Absent: all namespaces. */
+    readonly namespace?: string | undefined
+    readonly name?: string | undefined
+    readonly subresource?: string
+    readonly query?: Readonly<Record<string, string | undefined>>
+  },
+): string {
+  const { namespace, name, subresource } = options
+  const parts = [
+    group === '' ? `/api/${version}` : `/apis/${group}/${version}`,
+    ...(namespaced && namespace !== undefined
+      ? ['namespaces', encodeURIComponent(namespace)]
+      : []),
+    plural,
+    ...(name === undefined ? [] : [encodeURIComponent(name)]),
+    ...(subresource === undefined ? [] : [subresource]),
+  ]
+  const query = new URLSearchParams()
+  for (const [key, value] of Object.entries(options.query ?? {}))
+    if (value !== undefined && value !== '') query.set(key, value)
+  return query.size === 0
+    ? parts.join('/')
+    : `${parts.join('/')}?${query.toString()}`
+}

@@ -1,0 +1,153 @@
+import { readFile } from 'node:fs/promises'
+import { release } from 'node:os'
+import path from 'node:path'
+import type { NodeInfo, Pod } from '../api/types.ts'
+import type { SessionRecord } from '../server/session-record.ts'
+import type { Store } from '../store/store.ts'
+import type { Clock } from '../util/clock.ts'
+import type { Logger } from '../util/logger.ts'
+import type { Backend } from '../volumes/backend.ts'
+import type { VolumeState } from '../volumes/published-volume.ts'
+import type { SessionDirectory } from './runtime-directory.ts'
+import packageJson from '../../package.json' with { type: 'json' }
+
+/** RUNTIME/ID/api.sock, docs/cli.md. */
+export const apiSocketName = 'api.sock'
+
+/** A Pod whose volumes wait for something is to be looked into all the same. */
+const longestStartMs = 1000
+
+export interface SessionServerOptions {
+  readonly session: Pick<SessionDirectory, 'directory'>
+  readonly store: Store
+  readonly record: SessionRecord
+  readonly node: NodeInfo
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Whose file server's figures are among the metrics. */
+  readonly mount: Pick<Backend, 'stats'>
+}
+
+/**
+ * The session's API. It comes up by itself once everything is under way, so that no start
+ * waits for its code; whoever wants to look in waits for the socket. Returns what ends it.
+ */
+export function startSessionServer(
+  options: SessionServerOptions,
+): () => Promise<void> {
+  const { clock, logger } = options
+  const abort = new AbortController()
+  const startedAt = clock.now()
+  const serving = (async () => {
+    await underWay(options.record, clock, abort.signal)
+    if (abort.signal.aborted) return undefined
+    const [{ ApiServer }, { metricsText }, osImage] = await Promise.all([
+      import('../server/api-server.ts'),
+      import('../server/metrics.ts'),
+      prettyName(),
+    ])
+    const server = new ApiServer({
+      ...options,
+      node: {
+        node: options.node,
+        startedAt,
+        version: packageJson.version,
+        kernelVersion: release(),
+        osImage,
+      },
+      metrics: async () =>
+        await metricsText(options.record, await options.mount.stats?.()),
+    })
+    await server.listen(path.join(options.session.directory, apiSocketName))
+    return server
+  })().catch((err: unknown) => {
+    logger.warn({ err }, 'nobody can look into this podfs: no API socket')
+    return undefined
+  })
+  return async () => {
+    abort.abort()
+    await (await serving)?.close()
+  }
+}
+
+/** Resolves when the first container runs, or all volumes are there, or it takes too long. */
+async function underWay(
+  record: SessionRecord,
+  clock: Clock,
+  abort: AbortSignal,
+): Promise<void> {
+  await new Promise<void>(resolve => {
+    const look = (): void => {
+      if (!abort.aborted && !isUnderWay(record)) return
+      unwatch()
+      timer.cancel()
+      abort.removeEventListener('abort', look)
+      resolve()
+    }
+    const unwatch = record.watch(look)
+    const timer = clock.after(longestStartMs, () => {
+      unwatch()
+      resolve()
+    })
+    abort.addEventListener('abort', look)
+    look()
+  })
+  // What waits for its turn to run is nearer to the first byte than this.
+  await new Promise(resolve => setImmediate(resolve))
+}
+
+function isUnderWay(record: SessionRecord): boolean {
+  if (record.pods.size === 0)
+    return record.volumes.every(({ generation }) => generation > 0)
+  return [...record.pods.values()].some(({ status }) =>
+    status?.containerStatuses.some(({ state }) => state.running !== undefined),
+  )
+}
+
+/** Hands on how a volume stands, and makes the kubelet's event of what stands in its way. */
+export function volumeRecorder(options: {
+  readonly record: SessionRecord
+  readonly pod: Pod
+  /** The volumes are those of no Pod that anybody knows. */
+  readonly withoutPod?: boolean
+  readonly mountpoints: (volume: string) => readonly string[]
+}): (state: VolumeState) => void {
+  const { record, pod, withoutPod, mountpoints } = options
+  const { namespace, name } = pod.metadata
+  return ({ volume, error, ...state }) => {
+    const source = Object.keys(volume).find(key => key !== 'name') ?? ''
+    record.volume({
+      ...state,
+      namespace,
+      pod: withoutPod === true ? '' : name,
+      volume: volume.name,
+      type: source,
+      mountpoints: mountpoints(volume.name),
+      ...(error === undefined ? {} : { error }),
+    })
+    if (error !== undefined)
+      record.event(
+        {
+          type: 'Warning',
+          reason: 'FailedMount',
+          message: `MountVolume.SetUp failed for volume "${volume.name}" : ${error}`,
+        },
+        pod,
+      )
+  }
+}
+
+/** CONTAINER:PATH of each mount of the volume. */
+export function containerMountpoints(pod: Pod, volume: string): string[] {
+  const { initContainers, containers } = pod.spec
+  return [...initContainers, ...containers].flatMap(({ name, volumeMounts }) =>
+    volumeMounts
+      .filter(mount => mount.name === volume)
+      .map(({ mountPath }) => `${name}:${mountPath}`),
+  )
+}
+
+async function prettyName(): Promise<string> {
+  const text = await readFile('/etc/os-release', 'utf8').catch(() => '')
+  return /^PRETTY_NAME="?([^"\n]*)/m.exec(text)?.[1] ?? 'Linux'
+}

@@ -1,0 +1,332 @@
+/**
+ * The Kubernetes API of one podfs, on a unix socket: list, get and watch of what there is.
+ *
+ * Node's own http and one grammar of paths (request-info.ts) are all it needs: a Kubernetes
+ * path names its resource, so there is nothing that a table of routes would add, and fastify
+ * would cost 150 ms and 10 MiB in every podfs that somebody might look into. Writing comes in
+ * as further verbs of `#serveResource`.
+ *
+ * Who may connect: whoever may enter the directory (0700) and open the socket (0600). There
+ * is no other fence, and Secrets are among what is served.
+ */
+import { chmod, rm } from 'node:fs/promises'
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import type { JsonObject } from '../api/json.ts'
+import { objectKey } from '../api/object-key.ts'
+import type { Pod } from '../api/types.ts'
+import type { Store } from '../store/store.ts'
+import type { Clock } from '../util/clock.ts'
+import type { Logger } from '../util/logger.ts'
+import {
+  ApiError,
+  methodNotAllowed,
+  noSuchResource,
+  notFound,
+} from './api-error.ts'
+import { Collections } from './collections.ts'
+import { discovery, versionInfo } from './discovery.ts'
+import type { NodeFacts } from './encode-node.ts'
+import { volumeName } from './encode-volume.ts'
+import type { CachedObject } from './object-cache.ts'
+import { chooseContainer, chooseLog, logOptions, serveLog } from './pod-log.ts'
+import { Query } from './query.ts'
+import { requestInfo, type RequestInfo } from './request-info.ts'
+import { resources, type Resource } from './resources.ts'
+import { labelMatcher, parseFieldSelector } from './selectors.ts'
+import type { SessionRecord } from './session-record.ts'
+import { tableOf } from './tables/table.ts'
+import { serveWatch } from './watch-stream.ts'
+
+export interface ApiServerOptions {
+  readonly store: Store
+  readonly record: SessionRecord
+  readonly node: NodeFacts
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Prometheus text, made when somebody asks. */
+  readonly metrics: () => Promise<string>
+}
+
+export class ApiServer {
+  readonly #options: ApiServerOptions
+  readonly #collections: Collections
+  readonly #server: Server
+
+  constructor(options: ApiServerOptions) {
+    this.#options = options
+    this.#collections = new Collections({
+      ...options,
+      now: options.clock.now(),
+    })
+    this.#server = createServer((request, response) => {
+      void this.#answer(request, response)
+    })
+    // A watch may be silent for longer than any of these.
+    this.#server.requestTimeout = 0
+    this.#server.timeout = 0
+  }
+
+  /** Resolves when clients can connect. */
+  async listen(socket: string): Promise<void> {
+    await rm(socket, { force: true })
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(socket, resolve)
+    })
+    await chmod(socket, 0o600)
+    // It must not keep a podfs alive that has nothing else to do.
+    this.#server.unref()
+  }
+
+  /** Ends watches and logs, too. */
+  async close(): Promise<void> {
+    this.#collections.close()
+    const closed = new Promise<void>(resolve =>
+      this.#server.close(() => resolve()),
+    )
+    this.#server.closeAllConnections()
+    await closed
+  }
+
+  async #answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    try {
+      await this.#route(request, response)
+    } catch (error) {
+      const failure =
+        error instanceof ApiError
+          ? error
+          : new ApiError(500, 'InternalError', 'Internal error occurred')
+      if (!(error instanceof ApiError))
+        this.#options.logger.error({ err: error }, 'request failed')
+      if (response.headersSent) response.destroy()
+      else sendJson(response, failure.code, failure.status())
+    }
+  }
+
+  async #route(
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { pathname, searchParams } = new URL(
+      request.url ?? '/',
+      'http://podfs',
+    )
+    const path = pathname === '/' ? '/' : pathname.replace(/\/+$/, '')
+    const info = requestInfo(path)
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      throw methodNotAllowed()
+    if (info !== undefined)
+      return await this.#serveResource(
+        info,
+        new Query(searchParams),
+        request,
+        response,
+      )
+    switch (path) {
+      case '/healthz':
+      case '/livez':
+        return sendText(response, 200, 'ok')
+      case '/readyz': {
+        const reasons = notReady(this.#options.record)
+        return reasons === ''
+          ? sendText(response, 200, 'ok')
+          : sendText(response, 500, `${reasons}readyz check failed\n`)
+      }
+      case '/version':
+        return sendJson(response, 200, versionInfo(this.#options.node.version))
+      case '/metrics':
+        return sendText(
+          response,
+          200,
+          await this.#options.metrics(),
+          'text/plain; version=0.0.4; charset=utf-8',
+        )
+    }
+    const found = discovery(path)
+    if (found !== undefined) return sendJson(response, 200, found)
+    sendText(response, 404, '404 page not found\n')
+  }
+
+  async #serveResource(
+    info: RequestInfo,
+    query: Query,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const resource = resources.find(
+      ({ group, version, plural, namespaced }) =>
+        group === info.group &&
+        version === info.version &&
+        plural === info.resource &&
+        (namespaced || info.namespace === undefined),
+    )
+    if (resource === undefined) throw noSuchResource()
+    const cache = resource.cache(this.#collections)
+    if (info.name !== undefined) {
+      if (resource.namespaced && info.namespace === undefined)
+        throw noSuchResource()
+      const object = cache.get(info.namespace ?? '', info.name)
+      if (object === undefined) throw notFound(resource, info.name)
+      if (info.subresource === 'log' && resource.kind === 'Pod')
+        return await this.#serveLog(
+          info.namespace ?? '',
+          info.name,
+          query,
+          response,
+        )
+      if (info.subresource !== undefined) throw noSuchResource()
+      const format = wantedFormat(request, query)
+      const json = object.json()
+      return sendJson(
+        response,
+        200,
+        format === undefined
+          ? json
+          : this.#table(
+              resource,
+              [json],
+              format,
+              String(object.resourceVersion),
+            ),
+      )
+    }
+    const wants = wanted(resource, info, query)
+    const format = wantedFormat(request, query)
+    const { group, version, kind } = resource
+    const apiVersion = group === '' ? version : `${group}/${version}`
+    if (query.flag('watch'))
+      return serveWatch(response, {
+        cache,
+        query,
+        clock: this.#options.clock,
+        apiVersion,
+        kind,
+        wants,
+        show: (object, isFirst) =>
+          format === undefined
+            ? object
+            : this.#table(resource, [object], format, undefined, isFirst),
+      })
+    const objects = cache
+      .list(info.namespace)
+      .filter(wants)
+      .map(object => object.json())
+    const resourceVersion = String(cache.resourceVersion)
+    sendJson(
+      response,
+      200,
+      format === undefined
+        ? {
+            kind: `${kind}List`,
+            apiVersion,
+            metadata: { resourceVersion },
+            items: objects,
+          }
+        : this.#table(resource, objects, format, resourceVersion),
+    )
+  }
+
+  #table(
+    { table }: Resource,
+    objects: readonly JsonObject[],
+    includeObject: 'None' | 'Metadata' | 'Object',
+    resourceVersion: string | undefined,
+    withColumns = true,
+  ): JsonObject {
+    return tableOf(table, objects, {
+      now: this.#options.clock.now(),
+      metadata: resourceVersion === undefined ? {} : { resourceVersion },
+      withColumns,
+      includeObject,
+    })
+  }
+
+  async #serveLog(
+    namespace: string,
+    name: string,
+    query: Query,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { record, store, clock } = this.#options
+    const key = objectKey('Pod', namespace, name)
+    const live = record.pods.get(key)
+    const pod = live?.pod ?? (store.get(key) as Pod)
+    const options = logOptions(query, clock.now())
+    const container = chooseContainer(pod, query.text('container'))
+    const log = chooseLog(
+      record,
+      pod,
+      live?.status,
+      container,
+      options.previous,
+    )
+    await serveLog(response, log, options)
+  }
+}
+
+/** Ready is what has published every volume once. */
+function notReady(record: SessionRecord): string {
+  return record.volumes
+    .filter(({ generation }) => generation === 0)
+    .map(
+      volume =>
+        `[-]volume ${volume.namespace}/${volumeName(volume)} failed: ${volume.error ?? 'not published yet'}\n`,
+    )
+    .join('')
+}
+
+const commonFields = ['metadata.name', 'metadata.namespace'] as const
+
+function wanted(
+  resource: Resource,
+  info: RequestInfo,
+  query: Query,
+): (object: CachedObject) => boolean {
+  const labels = labelMatcher(query.text('labelSelector'))
+  const fields = parseFieldSelector(
+    query.text('fieldSelector'),
+    new Set([...commonFields, ...resource.fields]),
+  )
+  return object =>
+    (info.namespace === undefined || object.namespace === info.namespace) &&
+    labels(object.labels) &&
+    fields(object.fields)
+}
+
+/** How much of the object a table's rows carry; undefined: no table is wanted. */
+function wantedFormat(
+  request: IncomingMessage,
+  query: Query,
+): 'None' | 'Metadata' | 'Object' | undefined {
+  const [first = ''] = (request.headers.accept ?? '').split(',')
+  if (!/;\s*as=Table\b/.test(first)) return undefined
+  const include = query.text('includeObject')
+  return include === 'None' || include === 'Object' ? include : 'Metadata'
+}
+
+function sendJson(
+  response: ServerResponse,
+  code: number,
+  object: JsonObject,
+): void {
+  response.writeHead(code, { 'content-type': 'application/json' })
+  response.end(`${JSON.stringify(object)}\n`)
+}
+
+function sendText(
+  response: ServerResponse,
+  code: number,
+  text: string,
+  type = 'text/plain; charset=utf-8',
+): void {
+  response.writeHead(code, { 'content-type': type })
+  response.end(text)
+}

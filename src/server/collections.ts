@@ -1,0 +1,287 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { JsonObject } from '../api/json.ts'
+import { encodeObject } from '../api/encode/encode-object.ts'
+import { keyOf, type ObjectKey } from '../api/object-key.ts'
+import type { KubeObject, Pod } from '../api/types.ts'
+import { formatTime } from '../runner/container-status.ts'
+import type { Store } from '../store/store.ts'
+import { encodeEvent } from './encode-event.ts'
+import type { RecordedEvent } from './event-log.ts'
+import { encodeNode, type NodeFacts } from './encode-node.ts'
+import { encodeVolume, volumeName } from './encode-volume.ts'
+import { ObjectCache, Revisions, type ObjectState } from './object-cache.ts'
+import type {
+  LivePod,
+  RecordChange,
+  SessionRecord,
+  VolumeRecord,
+} from './session-record.ts'
+
+export interface CollectionsOptions {
+  readonly store: Store
+  readonly record: SessionRecord
+  readonly node: NodeFacts
+  readonly now: number
+}
+
+/** One cache for each resource, kept equal to the store and to what the session remembers. */
+export class Collections {
+  readonly pods: ObjectCache
+  readonly secrets: ObjectCache
+  readonly configMaps: ObjectCache
+  readonly serviceAccounts: ObjectCache
+  readonly events: ObjectCache
+  readonly nodes: ObjectCache
+  /** `default`, and each that an object has been in: kubectl asks whether it exists. */
+  readonly namespaces: ObjectCache
+  readonly volumes: ObjectCache
+  readonly #options: CollectionsOptions
+  readonly #unsubscribe: readonly (() => void)[]
+  /** What is shown of each Pod; a state that shows the same is none. */
+  readonly #shown = new Map<string, { pod: Pod; generation: number }>()
+
+  constructor(options: CollectionsOptions) {
+    this.#options = options
+    const { store, record, node, now } = options
+    const revisions = new Revisions(now)
+    const cache = () => new ObjectCache(revisions)
+    this.pods = cache()
+    this.secrets = cache()
+    this.configMaps = cache()
+    this.serviceAccounts = cache()
+    this.events = cache()
+    this.nodes = cache()
+    this.namespaces = cache()
+    this.#lookAtNamespace('default')
+    this.volumes = cache()
+
+    for (const kind of ['Secret', 'ConfigMap', 'ServiceAccount'] as const)
+      for (const object of store.list(kind)) this.#setData(object)
+    for (const pod of store.list('Pod')) this.#lookAtPod(keyOf(pod))
+    for (const key of record.pods.keys()) this.#lookAtPod(key)
+    for (const event of record.events) this.events.set(eventState(event))
+    for (const volume of record.volumes) this.volumes.set(volumeState(volume))
+    this.nodes.set({
+      ...nameOnly('', node.node.name),
+      json: () => encodeNode(node),
+    })
+    this.#unsubscribe = [
+      store.watch(events => {
+        for (const { type, object } of events) {
+          if (object.kind === 'Pod') this.#lookAtPod(keyOf(object))
+          else if (type === 'DELETED')
+            this.#cacheOf(object).delete(
+              object.metadata.namespace,
+              object.metadata.name,
+            )
+          else this.#setData(object)
+        }
+      }),
+      record.watch(change => this.#follow(change)),
+    ]
+  }
+
+  close(): void {
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+  }
+
+  #follow(change: RecordChange): void {
+    switch (change.kind) {
+      case 'pod':
+        return this.#lookAtPod(change.key)
+      case 'event': {
+        const { event, type } = change
+        if (type === 'set') this.events.set(eventState(event))
+        else this.events.delete(event.involvedObject.namespace, event.name)
+        return
+      }
+      case 'volume':
+        return this.volumes.set(volumeState(change.volume))
+      case 'volumeGone':
+        this.volumes.delete(change.volume.namespace, volumeName(change.volume))
+    }
+  }
+
+  #lookAtNamespace(name: string): void {
+    if (this.namespaces.get('', name) !== undefined) return
+    this.namespaces.set({
+      ...nameOnly('', name),
+      json: () => ({
+        apiVersion: 'v1',
+        kind: 'Namespace',
+        metadata: {
+          name,
+          creationTimestamp: formatTime(this.#options.node.startedAt),
+        },
+        spec: {},
+        status: { phase: 'Active' },
+      }),
+    })
+  }
+
+  #cacheOf({ kind }: DataObject): ObjectCache {
+    switch (kind) {
+      case 'Secret':
+        return this.secrets
+      case 'ConfigMap':
+        return this.configMaps
+      case 'ServiceAccount':
+        return this.serviceAccounts
+    }
+  }
+
+  #setData(object: DataObject): void {
+    this.#lookAtNamespace(object.metadata.namespace)
+    this.#cacheOf(object).set({
+      ...common(object),
+      fields: fieldsOf(
+        object,
+        object.kind === 'Secret' ? { type: object.type } : {},
+      ),
+      json: () => encodeObject(object),
+      bytes: sizeOf(object),
+    })
+  }
+
+  /**
+   * A Pod that runs is shown as it runs, also after it has left its files; one that does not
+   * run as the files have it.
+   */
+  #lookAtPod(key: ObjectKey): void {
+    const { store, record, node } = this.#options
+    const live = record.pods.get(key)
+    const pod = live?.pod ?? (store.get(key) as Pod | undefined)
+    if (pod === undefined) {
+      const { namespace = '', name = '' } =
+        /^Pod\/(?<namespace>[^/]*)\/(?<name>.*)$/.exec(key)?.groups ?? {}
+      this.#shown.delete(key)
+      return this.pods.delete(namespace, name)
+    }
+    const shown = this.#shown.get(key)
+    const isSamePod = shown?.pod.metadata.uid === pod.metadata.uid
+    const generation = !isSamePod
+      ? 1
+      : shown.generation + (isDeepStrictEqual(shown.pod.spec, pod.spec) ? 0 : 1)
+    this.#shown.set(key, { pod, generation })
+    const { namespace, name } = pod.metadata
+    this.#lookAtNamespace(namespace)
+    // Another Pod of the same name: its clients see the old one go.
+    if (shown !== undefined && !isSamePod) this.pods.delete(namespace, name)
+    const status = live?.status ?? notRun
+    this.pods.set({
+      ...common(pod),
+      fields: fieldsOf(pod, {
+        'spec.nodeName': node.node.name,
+        'spec.restartPolicy': pod.spec.restartPolicy,
+        'spec.serviceAccountName': pod.spec.serviceAccountName,
+        'status.phase': status.phase,
+        'status.podIP': live?.status?.podIP ?? '',
+      }),
+      json: () => podJson(pod, live, generation, node.node.name),
+    })
+  }
+}
+
+/** What has no status. */
+type DataObject = Exclude<KubeObject, Pod>
+
+/** `podfs mount` serves the volumes of a Pod, and several Pods may stand in a manifest. */
+const notRun = {
+  phase: 'Pending',
+  reason: 'NotRun',
+  message: 'this podfs does not run the containers of the Pod',
+} as const
+
+function podJson(
+  pod: Pod,
+  live: LivePod | undefined,
+  generation: number,
+  nodeName: string,
+): JsonObject {
+  const encoded = encodeObject(pod)
+  const deletion = live?.deletion
+  return {
+    ...encoded,
+    metadata: {
+      ...(encoded['metadata'] as JsonObject),
+      generation,
+      ...(deletion === undefined
+        ? {}
+        : {
+            deletionTimestamp: formatTime(deletion.time),
+            deletionGracePeriodSeconds: deletion.gracePeriodSeconds,
+          }),
+    },
+    spec: { ...(encoded['spec'] as JsonObject), nodeName },
+    status:
+      live?.status === undefined
+        ? { ...notRun }
+        : // JSON already, and typed more narrowly.
+          { ...(live.status as unknown as JsonObject) },
+  }
+}
+
+function common(
+  object: KubeObject,
+): Pick<ObjectState, 'namespace' | 'name' | 'labels'> {
+  const { namespace, name, labels } = object.metadata
+  return { namespace, name, labels }
+}
+
+function fieldsOf(
+  { metadata }: KubeObject,
+  more: Readonly<Record<string, string>>,
+): ReadonlyMap<string, string> {
+  return new Map([
+    ['metadata.name', metadata.name],
+    ['metadata.namespace', metadata.namespace],
+    ...Object.entries(more),
+  ])
+}
+
+function nameOnly(namespace: string, name: string): Omit<ObjectState, 'json'> {
+  return {
+    namespace,
+    name,
+    labels: new Map(),
+    fields: new Map([
+      ['metadata.name', name],
+      ['metadata.namespace', namespace],
+    ]),
+  }
+}
+
+function eventState(event: RecordedEvent): ObjectState {
+  const { involvedObject, name, reason, type } = event
+  const { namespace } = involvedObject
+  return {
+    ...nameOnly(namespace, name),
+    fields: new Map([
+      ['metadata.name', name],
+      ['metadata.namespace', namespace],
+      ['involvedObject.kind', involvedObject.kind],
+      ['involvedObject.namespace', namespace],
+      ['involvedObject.name', involvedObject.name],
+      ['involvedObject.uid', involvedObject.uid],
+      ['involvedObject.apiVersion', 'v1'],
+      ['involvedObject.fieldPath', involvedObject.fieldPath ?? ''],
+      ['reason', reason],
+      ['type', type],
+    ]),
+    json: () => encodeEvent(event),
+  }
+}
+
+function volumeState(volume: VolumeRecord): ObjectState {
+  return {
+    ...nameOnly(volume.namespace, volumeName(volume)),
+    json: () => encodeVolume(volume),
+  }
+}
+
+function sizeOf(object: DataObject): number {
+  const values: (string | Uint8Array)[] =
+    object.kind === 'ServiceAccount' ? [] : [...object.data.values()]
+  if (object.kind === 'ConfigMap') values.push(...object.binaryData.values())
+  return values.reduce((sum, { length }) => sum + length, 1024)
+}

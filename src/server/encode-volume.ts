@@ -1,0 +1,32 @@
+import type { JsonObject } from '../api/json.ts'
+import { formatTime } from '../runner/container-status.ts'
+import type { VolumeRecord } from './session-record.ts'
+
+/** POD.VOLUME; a volume without a Pod has only the latter. */
+export function volumeName({ pod, volume }: VolumeRecord): string {
+  return pod === '' ? volume : `${pod}.${volume}`
+}
+
+/** A Volume of podfs.io/v1: podfs's own kind, for what Kubernetes has no object for. */
+export function encodeVolume(record: VolumeRecord): JsonObject {
+  const { namespace, pod, volume, type, mountpoints } = record
+  return {
+    apiVersion: 'podfs.io/v1',
+    kind: 'Volume',
+    metadata: { name: volumeName(record), namespace },
+    spec: {
+      ...(pod === '' ? {} : { podName: pod }),
+      volumeName: volume,
+      type,
+      mountpoints,
+    },
+    status: {
+      generation: record.generation,
+      keys: record.keys,
+      ...(record.publishedAt === undefined
+        ? {}
+        : { lastPublishTime: formatTime(record.publishedAt) }),
+      ...(record.error === undefined ? {} : { error: record.error }),
+    },
+  }
+}

@@ -1,0 +1,148 @@
+import type { Collections } from './collections.ts'
+import type { ObjectCache } from './object-cache.ts'
+import { podTable } from './tables/pods.ts'
+import type { TableFormat } from './tables/table.ts'
+import {
+  configMapTable,
+  eventTable,
+  namespaceTable,
+  nodeTable,
+  secretTable,
+  serviceAccountTable,
+  volumeTable,
+} from './tables/tables.ts'
+
+/** The group of podfs's own kinds. */
+export const podfsGroup = 'podfs.io'
+
+/** One resource of the API: what discovery says of it, and how to get at it. */
+export interface Resource {
+  readonly group: '' | typeof podfsGroup
+  readonly version: 'v1'
+  readonly kind: string
+  readonly plural: string
+  readonly singular: string
+  readonly shortNames: readonly string[]
+  /** `all`: part of `kubectl get all`. */
+  readonly categories: readonly string[]
+  readonly namespaced: boolean
+  /** Further paths below an object, such as `log`. */
+  readonly subresources: readonly string[]
+  /** By what a fieldSelector can select, beside name and namespace. */
+  readonly fields: readonly string[]
+  readonly table: TableFormat
+  readonly cache: (collections: Collections) => ObjectCache
+}
+
+const core = {
+  group: '',
+  version: 'v1',
+  categories: [],
+  subresources: [],
+  fields: [],
+} as const
+
+export const resources: readonly Resource[] = [
+  {
+    ...core,
+    kind: 'ConfigMap',
+    plural: 'configmaps',
+    singular: 'configmap',
+    shortNames: ['cm'],
+    namespaced: true,
+    table: configMapTable,
+    cache: ({ configMaps }) => configMaps,
+  },
+  {
+    ...core,
+    kind: 'Event',
+    plural: 'events',
+    singular: 'event',
+    shortNames: ['ev'],
+    namespaced: true,
+    fields: [
+      'involvedObject.kind',
+      'involvedObject.namespace',
+      'involvedObject.name',
+      'involvedObject.uid',
+      'involvedObject.apiVersion',
+      'involvedObject.resourceVersion',
+      'involvedObject.fieldPath',
+      'reason',
+      'type',
+    ],
+    table: eventTable,
+    cache: ({ events }) => events,
+  },
+  {
+    ...core,
+    kind: 'Namespace',
+    plural: 'namespaces',
+    singular: 'namespace',
+    shortNames: ['ns'],
+    namespaced: false,
+    table: namespaceTable,
+    cache: ({ namespaces }) => namespaces,
+  },
+  {
+    ...core,
+    kind: 'Node',
+    plural: 'nodes',
+    singular: 'node',
+    shortNames: ['no'],
+    namespaced: false,
+    table: nodeTable,
+    cache: ({ nodes }) => nodes,
+  },
+  {
+    ...core,
+    kind: 'Pod',
+    plural: 'pods',
+    singular: 'pod',
+    shortNames: ['po'],
+    categories: ['all'],
+    namespaced: true,
+    subresources: ['log'],
+    fields: [
+      'spec.nodeName',
+      'spec.restartPolicy',
+      'spec.serviceAccountName',
+      'status.phase',
+      'status.podIP',
+    ],
+    table: podTable,
+    cache: ({ pods }) => pods,
+  },
+  {
+    ...core,
+    kind: 'Secret',
+    plural: 'secrets',
+    singular: 'secret',
+    shortNames: [],
+    namespaced: true,
+    fields: ['type'],
+    table: secretTable,
+    cache: ({ secrets }) => secrets,
+  },
+  {
+    ...core,
+    kind: 'ServiceAccount',
+    plural: 'serviceaccounts',
+    singular: 'serviceaccount',
+    shortNames: ['sa'],
+    namespaced: true,
+    table: serviceAccountTable,
+    cache: ({ serviceAccounts }) => serviceAccounts,
+  },
+  {
+    ...core,
+    group: podfsGroup,
+    kind: 'Volume',
+    plural: 'volumes',
+    singular: 'volume',
+    shortNames: ['vol'],
+    namespaced: true,
+    table: volumeTable,
+    cache: ({ volumes }) => volumes,
+  },
+]

@@ -1,0 +1,255 @@
+import { keyOf, type ObjectKey } from '../api/object-key.ts'
+import type { Pod } from '../api/types.ts'
+import type { PodEvent } from '../runner/pod-events.ts'
+import type { PodStatus } from '../runner/pod-status.ts'
+import type { Clock } from '../util/clock.ts'
+import { ContainerLog } from './container-log.ts'
+import { LatencyHistogram } from './latency-histogram.ts'
+import { EventLog, type RecordedEvent } from './event-log.ts'
+
+/*
+ * What a session has to remember for those who look into it later: statuses, events, output,
+ * volumes. It is there from the session's first moment, and so it is small and loads nothing;
+ * the server that shows it comes after everything is up (api-server.ts).
+ */
+
+/** One published volume, or one that cannot be published yet. */
+export interface VolumeRecord {
+  readonly namespace: string
+  /** '' for a volume without a Pod. */
+  readonly pod: string
+  readonly volume: string
+  /** `secret`, `configMap`, `downwardAPI` or `projected`. */
+  readonly type: string
+  /** Where it can be read: a path, or CONTAINER:PATH. */
+  readonly mountpoints: readonly string[]
+  /** How often its content was published; 0 before the first time. */
+  readonly generation: number
+  readonly keys: number
+  /** Milliseconds since 1970. */
+  readonly publishedAt?: number
+  /** How long that took. */
+  readonly publishMs?: number
+  /** Why it is not up to date. */
+  readonly error?: string
+}
+
+/** A Pod that is run here. */
+export interface LivePod {
+  readonly pod: Pod
+  readonly status?: PodStatus
+  readonly deletion?: {
+    readonly time: number
+    readonly gracePeriodSeconds: number
+  }
+}
+
+export type RecordChange =
+  | { readonly kind: 'pod'; readonly key: ObjectKey }
+  | {
+      readonly kind: 'event'
+      readonly type: 'set' | 'delete'
+      readonly event: RecordedEvent
+    }
+  | { readonly kind: 'volume'; readonly volume: VolumeRecord }
+  | { readonly kind: 'volumeGone'; readonly volume: VolumeRecord }
+
+/** Of a container: the instance that runs, and the one before it. */
+const keptInstances = 2
+
+export class SessionRecord {
+  /** How long publishing took. */
+  readonly publishing = new LatencyHistogram()
+  readonly #clock: Clock
+  readonly #pods = new Map<ObjectKey, LivePod>()
+  readonly #volumes = new Map<string, VolumeRecord>()
+  readonly #events = new EventLog((type, event) =>
+    this.#tell({ kind: 'event', type, event }),
+  )
+  /** By `KEY CONTAINER`, then by containerID, oldest first. */
+  readonly #logs = new Map<string, Map<string, ContainerLog>>()
+  readonly #listeners = new Set<(change: RecordChange) => void>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  get pods(): ReadonlyMap<ObjectKey, LivePod> {
+    return this.#pods
+  }
+
+  get volumes(): readonly VolumeRecord[] {
+    return [...this.#volumes.values()]
+  }
+
+  get events(): readonly RecordedEvent[] {
+    return this.#events.events
+  }
+
+  /** The log of one instance; undefined when it is not, or no longer, known. */
+  log(
+    pod: ObjectKey,
+    container: string,
+    containerID: string,
+  ): ContainerLog | undefined {
+    return this.#logs.get(`${pod} ${container}`)?.get(containerID)
+  }
+
+  watch(listener: (change: RecordChange) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Begins to remember a Pod; one of the same name that ran before is forgotten. */
+  pod(pod: Pod): PodRecord {
+    this.#forgetPod(keyOf(pod))
+    this.#set({ pod })
+    return new PodRecord(pod, {
+      change: change => {
+        const live = this.#pods.get(keyOf(pod))
+        // A Pod that has replaced this one is not this one's to change.
+        if (live?.pod.metadata.uid === pod.metadata.uid)
+          this.#set({ ...live, ...change })
+      },
+      event: (event, newest) => this.event(event, newest),
+      log: (container, containerID) =>
+        this.#logOf(keyOf(pod), container, containerID),
+      clock: this.#clock,
+      gone: () => this.#forgetPod(keyOf(pod)),
+    })
+  }
+
+  event({ type, reason, message, fieldPath }: PodEvent, pod: Pod): void {
+    const { namespace, name, uid } = pod.metadata
+    const involvedObject = {
+      kind: 'Pod',
+      namespace,
+      name,
+      uid,
+      ...(fieldPath === undefined ? {} : { fieldPath }),
+    }
+    this.#events.record(
+      { type, reason, message, involvedObject },
+      this.#clock.now(),
+    )
+  }
+
+  volume(volume: VolumeRecord): void {
+    const key = volumeKey(volume)
+    const before = this.#volumes.get(key)?.generation ?? 0
+    const { generation, publishMs } = volume
+    if (generation !== before && publishMs !== undefined)
+      this.publishing.observe(publishMs / 1000)
+    this.#volumes.set(key, volume)
+    this.#tell({ kind: 'volume', volume })
+  }
+
+  #forgetPod(key: ObjectKey): void {
+    if (!this.#pods.delete(key)) return
+    for (const id of this.#logs.keys())
+      if (id.startsWith(`${key} `)) this.#logs.delete(id)
+    for (const [id, volume] of this.#volumes)
+      if (key === `Pod/${volume.namespace}/${volume.pod}`) {
+        this.#volumes.delete(id)
+        this.#tell({ kind: 'volumeGone', volume })
+      }
+    this.#tell({ kind: 'pod', key })
+  }
+
+  #set(live: LivePod): void {
+    const key = keyOf(live.pod)
+    this.#pods.set(key, live)
+    this.#tell({ kind: 'pod', key })
+  }
+
+  #logOf(pod: ObjectKey, container: string, containerID: string): ContainerLog {
+    const key = `${pod} ${container}`
+    const logs = this.#logs.get(key) ?? new Map<string, ContainerLog>()
+    this.#logs.set(key, logs)
+    const known = logs.get(containerID)
+    if (known !== undefined) return known
+    const log = new ContainerLog()
+    logs.set(containerID, log)
+    for (const old of logs.keys()) {
+      if (logs.size <= keptInstances) break
+      logs.delete(old)
+    }
+    return log
+  }
+
+  #tell(change: RecordChange): void {
+    for (const listener of this.#listeners) listener(change)
+  }
+}
+
+interface PodRecordOptions {
+  readonly change: (change: Partial<LivePod>) => void
+  readonly event: (event: PodEvent, pod: Pod) => void
+  readonly log: (container: string, containerID: string) => ContainerLog
+  readonly clock: Clock
+  readonly gone: () => void
+}
+
+/** What happens to one Pod, told as it happens. */
+export class PodRecord {
+  readonly #options: PodRecordOptions
+  #pod: Pod
+  #deletionTime: number | undefined
+
+  constructor(pod: Pod, options: PodRecordOptions) {
+    this.#pod = pod
+    this.#options = options
+  }
+
+  /** Labels and annotations are new; the spec stays what was started. */
+  updated({ metadata }: Pod): void {
+    this.#pod = { ...this.#pod, metadata }
+    this.#options.change({ pod: this.#pod })
+  }
+
+  status(status: PodStatus): void {
+    for (const { name, containerID, state } of [
+      ...(status.initContainerStatuses ?? []),
+      ...status.containerStatuses,
+    ])
+      // Also of a container that prints nothing: its log is empty, not unknown.
+      if (containerID !== undefined && state.running !== undefined)
+        this.#options.log(name, containerID)
+    this.#options.change({ status })
+  }
+
+  event(event: PodEvent): void {
+    this.#options.event(event, this.#pod)
+  }
+
+  /** The Pod is to end; a second call can only shorten the grace period. */
+  terminating(gracePeriodSeconds: number): void {
+    const time = this.#options.clock.now() + gracePeriodSeconds * 1000
+    if (this.#deletionTime !== undefined && time >= this.#deletionTime) return
+    this.#deletionTime = time
+    this.#options.change({ deletion: { time, gracePeriodSeconds } })
+  }
+
+  output(
+    container: string,
+    containerID: string,
+    stream: 'stdout' | 'stderr',
+    chunk: Buffer,
+  ): void {
+    const { log, clock } = this.#options
+    log(container, containerID).push(stream, chunk, clock.now())
+  }
+
+  outputEnd(container: string, containerID: string): void {
+    const { log, clock } = this.#options
+    log(container, containerID).close(clock.now())
+  }
+
+  gone(): void {
+    this.#options.gone()
+  }
+}
+
+function volumeKey({ namespace, pod, volume }: VolumeRecord): string {
+  return `${namespace}/${pod}/${volume}`
+}

@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { decodeObject } from '../../src/api/decode/decode-object.ts'
+import { encodeObject } from '../../src/api/encode/encode-object.ts'
+import type { Json } from '../../src/api/json.ts'
+import type { KubeObject } from '../../src/api/types.ts'
+import type { Value } from '../../src/api/value.ts'
+import { readManifest } from '../../src/sources/manifest-reader.ts'
+import { makeConfigMap, makePod } from '../helpers/make-objects.ts'
+
+const position = { path: 'x', line: 1, column: 1 }
+const source = { ...position, positionOf: () => position }
+
+function valueOf(json: Json): Value {
+  if (Array.isArray(json)) return json.map(valueOf)
+  if (typeof json !== 'object' || json === null) return json as Value
+  return new Map(
+    Object.entries(json).map(([key, each]) => [key, valueOf(each as Json)]),
+  )
+}
+
+/** All but the place in the file. */
+function comparable(object: KubeObject): unknown {
+  return { ...object, source: undefined }
+}
+
+const manifests = [
+  'examples/quickstart/app.yaml',
+  'examples/quickstart/config.yaml',
+  'examples/classic/host-aliases.yaml',
+  'examples/classic/downward-api.yaml',
+  'examples/classic/projected-secrets.yaml',
+  'examples/classic/lifecycle.yaml',
+  'test/fixtures/look/everything.yaml',
+]
+
+for (const path of manifests)
+  t.test(`what is encoded decodes to the same object: ${path}`, async t => {
+    const { objects } = readManifest(readFileSync(path, 'utf8'), path, {
+      namespace: 'default',
+    })
+    t.ok(objects.length > 0)
+    for (const object of objects) {
+      const json = JSON.parse(JSON.stringify(encodeObject(object))) as Json
+      const again = decodeObject(valueOf(json), source, { namespace: 'other' })
+      t.same(
+        again.findings.filter(({ treatment }) => treatment === 'rejected'),
+        [],
+      )
+      t.same(again.objects.map(comparable), [comparable(object)])
+    }
+  })
+
+t.test('what says nothing is left out, what says something stays', async t => {
+  const pod = makePod({ spec: { terminationGracePeriodSeconds: 0 } })
+  t.strictSame(encodeObject(pod)['spec'], {
+    containers: [{ name: 'main', image: 'busybox', resources: {} }],
+    restartPolicy: 'Always',
+    terminationGracePeriodSeconds: 0,
+    serviceAccountName: 'default',
+    securityContext: {},
+  })
+})
+
+t.test('a key called __proto__ is a key', async t => {
+  const data = new Map([['__proto__', 'x']])
+  const json = encodeObject({ ...makeConfigMap(), data })
+  t.equal(JSON.stringify(json['data']), '{"__proto__":"x"}')
+})

@@ -1,0 +1,591 @@
+import { request, type IncomingMessage } from 'node:http'
+import { mkdtemp, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { text as readAll } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
+import type { JsonObject } from '../../src/api/json.ts'
+import type { Pod } from '../../src/api/types.ts'
+import type { PodStatus } from '../../src/runner/pod-status.ts'
+import { ApiServer } from '../../src/server/api-server.ts'
+import { metricsText } from '../../src/server/metrics.ts'
+import { SessionRecord } from '../../src/server/session-record.ts'
+import { Store } from '../../src/store/store.ts'
+import { silentLogger } from '../../src/util/logger.ts'
+import { FakeClock } from '../helpers/fake-clock.ts'
+import {
+  makeConfigMap,
+  makeContainer,
+  makeNode,
+  makePod,
+  makeSecret,
+} from '../helpers/make-objects.ts'
+
+const now = Date.UTC(2026, 0, 1)
+
+async function startServer(t: Test) {
+  const clock = new FakeClock(now)
+  const store = new Store({ clock })
+  const record = new SessionRecord(clock)
+  const server = new ApiServer({
+    store,
+    record,
+    clock,
+    logger: silentLogger,
+    node: {
+      node: makeNode(),
+      startedAt: now,
+      version: '0.0.0',
+      kernelVersion: '6.0',
+      osImage: 'Linux',
+    },
+    metrics: () => metricsText(record, { nodes: 3, LOOKUP: 2 }),
+  })
+  // Not t.testdir(): the kernel takes 107 bytes for a socket's path.
+  const directory = await mkdtemp('/tmp/podfs-api-')
+  t.teardown(() => rm(directory, { recursive: true }))
+  const socket = path.join(directory, 'api.sock')
+  await server.listen(socket)
+  t.teardown(() => server.close())
+  const open = (url: string, headers = {}, method = 'GET') =>
+    new Promise<IncomingMessage>((resolve, reject) =>
+      request({ socketPath: socket, path: url, headers, method, agent: false })
+        .on('response', resolve)
+        .on('error', reject)
+        .end(),
+    )
+  const text = async (url: string): Promise<string> =>
+    await readAll(await open(url))
+  const get = async (url: string, headers = {}, method = 'GET') => {
+    const response = await open(url, headers, method)
+    const body = JSON.parse(await readAll(response)) as JsonObject
+    return { code: response.statusCode, body }
+  }
+  return { clock, store, record, server, socket, open, text, get }
+}
+
+function names(list: JsonObject): string[] {
+  return (list['items'] as readonly JsonObject[]).map(
+    ({ metadata }) => (metadata as { name: string }).name,
+  )
+}
+
+/** Reads the events of a watch one by one. */
+function eventsOf(response: IncomingMessage) {
+  const lines = (async function* () {
+    let rest = ''
+    for await (const chunk of response.setEncoding('utf8')) {
+      const all = (rest + (chunk as string)).split('\n')
+      rest = all.pop() ?? ''
+      yield* all
+    }
+  })()
+  return async (): Promise<JsonObject | undefined> => {
+    const { value, done } = await lines.next()
+    return done === true ? undefined : (JSON.parse(value) as JsonObject)
+  }
+}
+
+const table = {
+  accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json',
+}
+
+const containerID = `podfs://${'a'.repeat(64)}`
+function statusWith(state: JsonObject, lastState: JsonObject = {}): PodStatus {
+  return {
+    phase: 'Running',
+    conditions: [],
+    hostIP: '',
+    hostIPs: [],
+    startTime: '2026-01-01T00:00:00Z',
+    qosClass: 'BestEffort',
+    containerStatuses: [
+      {
+        name: 'main',
+        image: 'busybox',
+        imageID: '',
+        containerID,
+        state,
+        lastState,
+        ready: true,
+        started: true,
+        restartCount: 0,
+        volumeMounts: [],
+      },
+    ],
+  } as PodStatus
+}
+
+t.test('the socket is its owner’s', async t => {
+  const { socket } = await startServer(t)
+  t.equal((await stat(socket)).mode & 0o777, 0o600)
+})
+
+t.test('lists, by namespace, label and field', async t => {
+  const { store, get } = await startServer(t)
+  store.replace('x', [
+    makeConfigMap({ name: 'a', labels: { app: 'web' } }),
+    makeConfigMap({ name: 'b' }),
+    makeConfigMap({ name: 'a', namespace: 'other' }),
+    makeSecret({ name: 's', data: { password: 'canary' } }),
+  ])
+  const list = async (url: string) => names((await get(url)).body)
+  t.same(await list('/api/v1/configmaps?limit=500'), ['a', 'b', 'a'])
+  t.same(await list('/api/v1/namespaces/default/configmaps'), ['a', 'b'])
+  t.same(await list('/api/v1/configmaps?labelSelector=app%3Dweb'), ['a'])
+  t.same(
+    await list(
+      '/api/v1/configmaps?fieldSelector=metadata.name%3Da,metadata.namespace!%3Ddefault',
+    ),
+    ['a'],
+  )
+  t.same(await list('/api/v1/namespaces'), ['default', 'other'])
+  t.same(await list('/api/v1/nodes'), ['node'])
+  const { body } = await get('/api/v1/secrets')
+  t.match(body, {
+    kind: 'SecretList',
+    apiVersion: 'v1',
+    metadata: { resourceVersion: /^\d+$/ },
+    items: [
+      {
+        kind: 'Secret',
+        type: 'Opaque',
+        data: { password: Buffer.from('canary').toString('base64') },
+        metadata: {
+          uid: 's-uid',
+          resourceVersion: /^\d+$/,
+          creationTimestamp: '2026-01-01T00:00:00Z',
+        },
+      },
+    ],
+  })
+})
+
+t.test('what is refused is a Status', async t => {
+  const { get, text } = await startServer(t)
+  for (const [url, code, reason, message, method] of [
+    [
+      '/api/v1/namespaces/default/pods/x',
+      404,
+      'NotFound',
+      'pods "x" not found',
+    ],
+    [
+      '/apis/podfs.io/v1/namespaces/default/volumes/x',
+      404,
+      'NotFound',
+      'volumes.podfs.io "x" not found',
+    ],
+    [
+      '/api/v1/services',
+      404,
+      'NotFound',
+      'the server could not find the requested resource',
+    ],
+    [
+      '/api/v1/pods/x',
+      404,
+      'NotFound',
+      'the server could not find the requested resource',
+    ],
+    [
+      '/api/v1/pods?fieldSelector=a%3Db',
+      400,
+      'BadRequest',
+      'field label not supported: a',
+    ],
+    [
+      '/api/v1/pods?watch=1&resourceVersion=abc',
+      400,
+      'BadRequest',
+      'invalid resource version "abc": strconv.ParseUint: parsing "abc": invalid syntax',
+    ],
+    [
+      '/api/v1/namespaces/default/pods',
+      405,
+      'MethodNotAllowed',
+      'the server does not allow this method on the requested resource',
+      'POST',
+    ],
+  ] as const) {
+    const answer = await get(url, {}, method)
+    t.equal(answer.code, code, url)
+    t.match(
+      answer.body,
+      { kind: 'Status', status: 'Failure', code, reason, message },
+      url,
+    )
+  }
+  t.equal(await text('/nope'), '404 page not found\n')
+})
+
+t.test('a watch goes on where a list ended', async t => {
+  const { store, get, open } = await startServer(t)
+  store.replace('x', [makeConfigMap({ name: 'a', data: { k: '1' } })])
+  const { body } = await get('/api/v1/configmaps')
+  const { resourceVersion } = body['metadata'] as { resourceVersion: string }
+  store.replace('x', [makeConfigMap({ name: 'a', data: { k: '2' } })])
+  const next = eventsOf(
+    await open(
+      `/api/v1/configmaps?watch=true&resourceVersion=${resourceVersion}`,
+    ),
+  )
+  t.match(await next(), { type: 'MODIFIED', object: { data: { k: '2' } } })
+  store.replace('x', [makeConfigMap({ name: 'b' })])
+  t.match(await next(), {
+    type: 'DELETED',
+    object: { metadata: { name: 'a' } },
+  })
+  t.match(await next(), { type: 'ADDED', object: { metadata: { name: 'b' } } })
+})
+
+t.test('a watch without a version begins with what there is', async t => {
+  const { store, open, clock } = await startServer(t)
+  store.replace('x', [makeConfigMap({ name: 'a' })])
+  const response = await open(
+    '/api/v1/configmaps?watch=true&allowWatchBookmarks=true&timeoutSeconds=90',
+  )
+  const next = eventsOf(response)
+  t.match(await next(), { type: 'ADDED', object: { metadata: { name: 'a' } } })
+  await clock.advance(60_000)
+  t.match(await next(), {
+    type: 'BOOKMARK',
+    object: { kind: 'ConfigMap', metadata: { resourceVersion: /^\d+$/ } },
+  })
+  await clock.advance(30_000)
+  t.equal(await next(), undefined, 'ends after timeoutSeconds')
+})
+
+t.test('what begins to match appears, what no longer does goes', async t => {
+  const { store, open } = await startServer(t)
+  const set = (labels: Record<string, string>) =>
+    store.replace('x', [makeConfigMap({ name: 'a', labels })])
+  set({})
+  const next = eventsOf(
+    await open('/api/v1/configmaps?watch=true&labelSelector=app%3Dweb'),
+  )
+  set({ app: 'web' })
+  t.match(await next(), { type: 'ADDED' })
+  set({ app: 'web', more: '1' })
+  t.match(await next(), { type: 'MODIFIED' })
+  set({ app: 'db' })
+  t.match(await next(), { type: 'DELETED' })
+})
+
+t.test('a version that is too old is gone', async t => {
+  const { open } = await startServer(t)
+  for (const version of ['1', String(now + 1_000_000)]) {
+    const next = eventsOf(
+      await open(`/api/v1/pods?watch=true&resourceVersion=${version}`),
+    )
+    t.match(await next(), {
+      type: 'ERROR',
+      object: { kind: 'Status', code: 410, reason: 'Expired' },
+    })
+    t.equal(await next(), undefined)
+  }
+})
+
+t.test('tables, for a list and for a watch', async t => {
+  const { store, get, open } = await startServer(t)
+  store.replace('x', [makeConfigMap({ name: 'a', data: { k: '1' } })])
+  const { body } = await get('/api/v1/configmaps', table)
+  t.match(body, {
+    kind: 'Table',
+    apiVersion: 'meta.k8s.io/v1',
+    columnDefinitions: [{ name: 'Name' }, { name: 'Data' }, { name: 'Age' }],
+    rows: [
+      {
+        cells: ['a', 1, '0s'],
+        object: { kind: 'PartialObjectMetadata', metadata: { name: 'a' } },
+      },
+    ],
+  })
+  const next = eventsOf(await open('/api/v1/configmaps?watch=true', table))
+  t.match(await next(), {
+    type: 'ADDED',
+    object: { kind: 'Table', columnDefinitions: [{ name: 'Name' }, {}, {}] },
+  })
+  store.replace('x', [makeConfigMap({ name: 'b' })])
+  t.match(await next(), {
+    type: 'DELETED',
+    object: { kind: 'Table', columnDefinitions: [], rows: [{}] },
+  })
+  const one = await get('/api/v1/namespaces/default/configmaps/b', table)
+  t.match(one.body, { kind: 'Table', rows: [{ cells: ['b', 0, '0s'] }] })
+})
+
+t.test(
+  'a Pod that is not run says so; one that runs has its status',
+  async t => {
+    const { store, record, get, open } = await startServer(t)
+    const pod = makePod({ name: 'web' })
+    store.replace('x', [pod])
+    const url = '/api/v1/namespaces/default/pods/web'
+    t.match((await get(url)).body, {
+      metadata: { generation: 1 },
+      spec: { nodeName: 'node' },
+      status: { phase: 'Pending', reason: 'NotRun' },
+    })
+    const next = eventsOf(await open('/api/v1/pods?watch=true'))
+    t.match(await next(), { type: 'ADDED' })
+    const running = record.pod(store.get('Pod', 'default', 'web') as Pod)
+    running.status(statusWith({ running: { startedAt: '' } }))
+    t.match(await next(), { type: 'MODIFIED' })
+    t.match(await next(), {
+      type: 'MODIFIED',
+      object: { status: { phase: 'Running' } },
+    })
+    running.terminating(30)
+    t.match(await next(), {
+      type: 'MODIFIED',
+      object: {
+        metadata: {
+          deletionTimestamp: '2026-01-01T00:00:30Z',
+          deletionGracePeriodSeconds: 30,
+        },
+      },
+    })
+    running.terminating(60)
+    store.replace('x', [])
+    t.match(
+      await next(),
+      {
+        type: 'MODIFIED',
+        object: { metadata: { deletionGracePeriodSeconds: 30 } },
+      },
+      'it is still there when its file is gone, and its grace only gets shorter',
+    )
+    running.gone()
+    t.match(await next(), { type: 'DELETED' })
+  },
+)
+
+t.test('events, with what they are about', async t => {
+  const { record, get, clock } = await startServer(t)
+  const pod = makePod({ name: 'web' })
+  const running = record.pod(pod)
+  const event = {
+    type: 'Warning',
+    reason: 'BackOff',
+    message: 'Back-off',
+    fieldPath: 'spec.containers{main}',
+  } as const
+  running.event(event)
+  await clock.advance(5000)
+  running.event(event)
+  const { body } = await get(
+    '/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dweb,type%3DWarning',
+  )
+  t.match(body, {
+    kind: 'EventList',
+    items: [
+      {
+        involvedObject: {
+          kind: 'Pod',
+          name: 'web',
+          uid: 'web-uid',
+          fieldPath: 'spec.containers{main}',
+        },
+        count: 2,
+        firstTimestamp: '2026-01-01T00:00:00Z',
+        lastTimestamp: '2026-01-01T00:00:05Z',
+        source: { component: 'podfs' },
+      },
+    ],
+  })
+})
+
+t.test('volumes, and readiness', async t => {
+  const { record, get, text } = await startServer(t)
+  const volume = {
+    namespace: 'default',
+    pod: 'web',
+    volume: 'config',
+    type: 'configMap',
+    mountpoints: ['/mnt'],
+    generation: 0,
+    keys: 0,
+  }
+  record.volume({ ...volume, error: 'configmap "app" not found' })
+  t.equal(
+    await text('/readyz'),
+    '[-]volume default/web.config failed: configmap "app" not found\nreadyz check failed\n',
+  )
+  t.equal(await text('/healthz'), 'ok')
+  record.volume({
+    ...volume,
+    generation: 1,
+    keys: 2,
+    publishedAt: now,
+    publishMs: 3,
+  })
+  t.equal(await text('/readyz'), 'ok')
+  const { body } = await get('/apis/podfs.io/v1/volumes', table)
+  t.match(body, {
+    rows: [
+      { cells: ['web', 'config', 'configMap', 2, 1, '0s', '/mnt', '<none>'] },
+    ],
+  })
+  const metrics = await text('/metrics')
+  for (const line of [
+    'podfs_volume_published_total{namespace="default",pod="web",volume="config"} 1',
+    'podfs_volume_publish_seconds_bucket{le="0.005"} 1',
+    'podfs_volume_publish_seconds_count 1',
+    'podfs_fuse_operations_total{operation="LOOKUP"} 2',
+  ])
+    t.ok(metrics.includes(`${line}\n`), line)
+  t.match(metrics, /^process_resident_memory_bytes \d+$/m)
+})
+
+t.test('the log of a container (3.12, 6.14, C346)', async t => {
+  const { record, text, get, clock } = await startServer(t)
+  const pod = makePod({ name: 'web' })
+  const running = record.pod(pod)
+  const url = '/api/v1/namespaces/default/pods/web/log'
+  t.match((await get(url)).body, {
+    code: 400,
+    message: 'container "main" in pod "web" is not available',
+  })
+  const { containerID: _, ...waiting } = statusWith({})
+    .containerStatuses[0] as PodStatus['containerStatuses'][number]
+  running.status({
+    ...statusWith({}),
+    containerStatuses: [
+      { ...waiting, state: { waiting: { reason: 'ContainerCreating' } } },
+    ],
+  })
+  t.match((await get(url)).body, {
+    message:
+      'container "main" in pod "web" is waiting to start: ContainerCreating',
+  })
+  running.status(statusWith({ running: { startedAt: '' } }))
+  t.equal(await text(url), '', 'nothing yet')
+  running.output('main', containerID, 'stdout', Buffer.from('one\ntwo\n'))
+  await clock.advance(10_000)
+  running.output('main', containerID, 'stderr', Buffer.from('three\nhalf'))
+  for (const [query, expected] of [
+    ['', 'one\ntwo\nthree\n'],
+    ['?tailLines=1', 'three\n'],
+    ['?tailLines=0', ''],
+    ['?sinceSeconds=5', 'three\n'],
+    ['?sinceTime=2026-01-01T00:00:05Z', 'three\n'],
+    ['?limitBytes=1', 'o'],
+    [
+      '?container=main&tailLines=1&timestamps=true',
+      '2026-01-01T00:00:10.000000000Z three\n',
+    ],
+  ] as const)
+    t.equal(await text(url + query), expected, query)
+  for (const [query, code, message] of [
+    ['?container=x', 400, 'container x is not valid for pod web'],
+    [
+      '?previous=true',
+      400,
+      'previous terminated container "main" in pod "web" not found',
+    ],
+    [
+      '?tailLines=-1',
+      422,
+      'PodLogOptions "" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0',
+    ],
+    [
+      '?sinceSeconds=0',
+      422,
+      'PodLogOptions "" is invalid: sinceSeconds: Invalid value: 0: must be greater than 0',
+    ],
+    ['?tailLines=x', 400, 'strconv.ParseInt: parsing "x": invalid syntax'],
+  ] as const)
+    t.match((await get(url + query)).body, { code, message }, query)
+})
+
+t.test(
+  'the log is followed until the container ends; the one before is kept',
+  async t => {
+    const { record, open, text } = await startServer(t)
+    const pod = makePod({ name: 'web' })
+    const running = record.pod(pod)
+    const url = '/api/v1/namespaces/default/pods/web/log'
+    running.status(statusWith({ running: { startedAt: '' } }))
+    running.output('main', containerID, 'stdout', Buffer.from('one\n'))
+    const response = await open(`${url}?follow=true`)
+    const chunks = response.setEncoding('utf8')[Symbol.asyncIterator]()
+    t.equal((await chunks.next()).value, 'one\n')
+    running.output('main', containerID, 'stdout', Buffer.from('two'))
+    running.outputEnd('main', containerID)
+    t.equal((await chunks.next()).value, 'two\n')
+    t.ok((await chunks.next()).done)
+
+    const second = containerID.replaceAll('a', 'b')
+    const terminated = { containerID, exitCode: 1, reason: 'Error' }
+    const status = statusWith({ running: { startedAt: '' } }, { terminated })
+    running.status({
+      ...status,
+      containerStatuses: [
+        {
+          ...(status
+            .containerStatuses[0] as (typeof status.containerStatuses)[number]),
+          containerID: second,
+        },
+      ],
+    })
+    t.equal(await text(url), '', 'the new one has printed nothing')
+    t.equal(await text(`${url}?previous=true`), 'one\ntwo\n')
+  },
+)
+
+t.test('which container, when there are several', async t => {
+  const { record, get } = await startServer(t)
+  record.pod(
+    makePod({
+      name: 'web',
+      spec: {
+        containers: [
+          makeContainer({ name: 'a' }),
+          makeContainer({ name: 'b' }),
+        ],
+        initContainers: [makeContainer({ name: 'i' })],
+      },
+    }),
+  )
+  t.match((await get('/api/v1/namespaces/default/pods/web/log')).body, {
+    code: 400,
+    message:
+      'a container name must be specified for pod web, choose one of: [a b] or one of the init containers: [i]',
+  })
+})
+
+t.test('discovery names every resource', async t => {
+  const { get } = await startServer(t)
+  t.match((await get('/api')).body, { kind: 'APIVersions', versions: ['v1'] })
+  t.match((await get('/apis')).body, { groups: [{ name: 'podfs.io' }] })
+  const core = (await get('/api/v1')).body['resources'] as JsonObject[]
+  t.same(
+    core.map(({ name }) => name),
+    [
+      'configmaps',
+      'events',
+      'namespaces',
+      'nodes',
+      'pods',
+      'pods/log',
+      'secrets',
+      'serviceaccounts',
+    ],
+  )
+  for (const { name, namespaced } of core)
+    if (!String(name).includes('/'))
+      t.equal(
+        (
+          await get(
+            `/api/v1/${namespaced === true ? 'namespaces/default/' : ''}${String(name)}`,
+          )
+        ).code,
+        200,
+      )
+  t.match((await get('/apis/podfs.io/v1')).body, {
+    resources: [{ name: 'volumes', shortNames: ['vol'] }],
+  })
+  t.match((await get('/version')).body, {
+    gitVersion: 'v1.34.0+podfs-0.0.0',
+  })
+})
