@@ -29,7 +29,7 @@ export class ApiFailure extends Error {
 }
 
 /** The podfs has ended since it was found, or will not answer. */
-export class SessionGone extends Failure {
+class SessionGone extends Failure {
   constructor(id: string, options?: ErrorOptions) {
     super('failed', `podfs ${id} does not answer`, options)
   }

@@ -126,8 +126,8 @@ export class Collections {
       case 'ConfigMap':
         return this.configMaps
       case 'ServiceAccount':
-        return this.serviceAccounts
     }
+    return this.serviceAccounts
   }
 
   #setData(object: DataObject): void {

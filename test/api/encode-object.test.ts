@@ -13,9 +13,9 @@ const source = { ...position, positionOf: () => position }
 
 function valueOf(json: Json): Value {
   if (Array.isArray(json)) return json.map(valueOf)
-  if (typeof json !== 'object' || json === null) return json as Value
+  if (typeof json !== 'object' || json === null) return json
   return new Map(
-    Object.entries(json).map(([key, each]) => [key, valueOf(each as Json)]),
+    Object.entries(json).map(([key, each]) => [key, valueOf(each)]),
   )
 }
 
