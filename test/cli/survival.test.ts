@@ -353,7 +353,7 @@ spec:
   initContainers:
   - name: first
     image: debian
-    command: [sh, -c, 'echo init; until grep -qs round-1 /cfg/colour; do :; done; cat /cfg/colour']
+    command: [sh, -c, 'echo init; until grep -qs round-1 /cfg/colour; do sleep 0.05; done; cat /cfg/colour']
     volumeMounts: [{name: v, mountPath: /cfg}]
   containers:
   - name: whole
@@ -369,7 +369,7 @@ spec:
     volumeMounts: [{name: v, mountPath: /etc/one.conf, subPath: colour}]
   - name: again
     image: debian
-    command: [sh, -c, 'until now=$(cat /cfg/colour 2>&-); do :; done; echo started with $now; until grep -qs round-2 /cfg/colour; do :; done; sleep 0.1']
+    command: [sh, -c, 'until now=$(cat /cfg/colour 2>&-); do sleep 0.05; done; echo started with $now; until grep -qs round-2 /cfg/colour; do sleep 0.05; done']
     volumeMounts: [{name: v, mountPath: /cfg}]
 `,
     )
@@ -384,12 +384,20 @@ spec:
   }
   await running.saw(/again +\| started with round-[23]/)
   // Each container sees its own volumes, and nothing of podfs's.
+  const ofProcess = (file: string): string => {
+    try {
+      return readFileSync(`/proc/${file}`, 'utf8')
+    } catch {
+      // It has ended since it was listed.
+      return ''
+    }
+  }
   const childrenOf = (parent: number | string): string[] =>
-    readFileSync(`/proc/${parent}/task/${parent}/children`, 'latin1')
+    ofProcess(`${parent}/task/${parent}/children`)
       .split(' ')
       .filter(one => one !== '')
   const podfsMountsOf = (one: string): string =>
-    readFileSync(`/proc/${one}/mountinfo`, 'utf8')
+    ofProcess(`${one}/mountinfo`)
       .split('\n')
       .filter(line => /fuse\.podfs|live/.test(line))
       .map(line => line.split(' ').slice(4, 6).join(' ').split(',')[0])
@@ -397,9 +405,7 @@ spec:
   // The place and the volume, and soon nothing of the dead one.
   await eventually(() => {
     const containers = childrenOf(running.pid)
-      .filter(one =>
-        readFileSync(`/proc/${one}/cmdline`, 'latin1').includes('--kill-child'),
-      )
+      .filter(one => ofProcess(`${one}/cmdline`).includes('--kill-child'))
       .flatMap(childrenOf)
     return (
       containers.length >= 2 &&
