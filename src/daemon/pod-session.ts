@@ -118,6 +118,7 @@ export async function startPodSession(
     runtimeDirectory: context.places.runtime,
     scratchDirectory: path.join(directory, 'sandbox'),
     hostRoot: context.hostRoot,
+    expectsLiveVolumes: mount.isRenewable && published.names.length > 0,
   })
   cleanup.add('containers', () => runtime.close())
   const inNamespace = (kind: 'Secret' | 'ConfigMap', name: string) =>

@@ -1,6 +1,7 @@
 import { withServiceAccountVolume } from '../api/automount.ts'
 import { keyOf, type ObjectKey } from '../api/object-key.ts'
 import type { Pod } from '../api/types.ts'
+import { tokensRequested } from '../projection/projection.ts'
 import {
   createImageMap,
   type ImageMap,
@@ -8,7 +9,7 @@ import {
   parseImageFlag,
 } from '../runner/images.ts'
 import { OutputLines } from '../runner/output-lines.ts'
-import { hasBusybox } from '../runner/sandbox/sandbox-runtime.ts'
+import { expectBusybox, hasBusybox } from '../runner/sandbox/sandbox-runtime.ts'
 import { SessionRecord } from '../server/session-record.ts'
 import { Store, type StoreEvent } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
@@ -30,6 +31,7 @@ import { createSessionDirectory } from './runtime-directory.ts'
 import {
   lazyServiceAccounts,
   readManifests,
+  type ServiceAccounts,
   type SessionOptions,
 } from './session.ts'
 import { startSessionServer } from './session-server.ts'
@@ -97,8 +99,16 @@ async function start(
       lifetime: 'run',
       logger,
     })
-  const [source, mount, node] = await allSettled([
-    readManifests(request, store),
+  const accounts = lazyServiceAccounts(request)
+  const [pods, mount, node] = await allSettled([
+    readManifests(request, store).then(source => {
+      cleanup.add('source', () => source.close())
+      const pods = choosePods(store, namespace, choice)
+      refuseUnknownImages(pods, images, request)
+      expectImages(pods, images, request)
+      expectTokens(pods, accounts)
+      return pods
+    }),
     open(session.directory).then(backend => {
       const mount = new RenewedMount(
         { backend, directory: session.directory },
@@ -112,10 +122,6 @@ async function start(
     }),
     thisNode(),
   ])
-  cleanup.add('source', () => source.close())
-  const pods = choosePods(store, namespace, choice)
-  refuseUnknownImages(pods, images, request)
-  tellMissingBusybox(pods, images, request)
   const record = new SessionRecord(request.clock)
   const running = new RunningPods(request, {
     ...request,
@@ -126,7 +132,7 @@ async function start(
     emptyDirs: emptyDirs.directory,
     addresses: new PodAddresses(places.runtime, session),
     images,
-    ...lazyServiceAccounts(request),
+    ...accounts,
     lines: new OutputLines(request.onOutput),
     record,
   })
@@ -263,6 +269,17 @@ class RunningPods {
   }
 }
 
+/** Their key is loaded, or made, while the mount is. */
+function expectTokens(pods: readonly Pod[], accounts: ServiceAccounts): void {
+  const wanted = pods
+    .flatMap(({ spec }) => spec.volumes)
+    .some(volume => tokensRequested(volume).length > 0)
+  if (!wanted) return
+  // The volume asks again, and tells.
+  accounts.tokens().catch(() => undefined)
+  accounts.rootCertificate().catch(() => undefined)
+}
+
 /** Before anything is started: each image with the flag to type. */
 function refuseUnknownImages(
   pods: readonly Pod[],
@@ -275,7 +292,8 @@ function refuseUnknownImages(
   throw new Failure('failed', 'an image is unknown; nothing was started')
 }
 
-function tellMissingBusybox(
+/** What their containers need of busybox is asked for now, or its absence told. */
+function expectImages(
   pods: readonly Pod[],
   images: ImageMap,
   { notice }: RunRequest,
@@ -283,7 +301,9 @@ function tellMissingBusybox(
   const wanted = pods
     .flatMap(({ spec }) => [...spec.initContainers, ...spec.containers])
     .filter(({ image }) => findImage(images, image)?.busybox === true)
-  if (wanted.length > 0 && !hasBusybox())
+  if (wanted.length === 0) return
+  if (hasBusybox()) expectBusybox()
+  else
     notice(
       `this machine has no busybox: ${wanted.map(({ name }) => name).join(', ')} run with its own sh and tools`,
     )

@@ -71,11 +71,13 @@ export function noSuch(
   })
 }
 
+export interface ServiceAccounts {
+  readonly tokens: () => Promise<TokenManager>
+  readonly rootCertificate: () => Promise<string>
+}
+
 /** What hangs on the signing key; made when it is first asked for, and only once. */
-export function lazyServiceAccounts(options: SessionOptions): {
-  tokens: () => Promise<TokenManager>
-  rootCertificate: () => Promise<string>
-} {
+export function lazyServiceAccounts(options: SessionOptions): ServiceAccounts {
   const { places, settings, clock, logger } = options
   const key = once(() =>
     loadSigningKey(path.join(places.state, 'service-account-key.pem')),

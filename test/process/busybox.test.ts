@@ -41,6 +41,18 @@ t.test('a container of a busybox image', { skip }, async t => {
     t.match(output, /^BusyBox.*\n.*\/busybox\n$/)
   })
 
+  t.test('finds them beside volumes that may be mounted anew', async t => {
+    const { run } = await makeSandbox(t, {
+      expectsLiveVolumes: true,
+    })
+    const script = 'ls --help 2>&1 | head -n 1; cat /proc/self/mountinfo'
+    const { output } = await run(['sh', '-c', script], { busybox: true, env })
+    t.match(output, /^BusyBox/)
+    // A bind of it that was not private would be given what is mounted in the place.
+    t.match(output, / \/usr\/lib\/podfs\/applets ro,[^-]* - tmpfs/)
+    t.notMatch(output, / \/usr\/lib\/podfs\/applets [^-]*(shared|master):/)
+  })
+
   t.test('leaves the others alone', async t => {
     const { run } = await makeSandbox(t)
     await run(['true'], { busybox: true, env })

@@ -3,7 +3,7 @@
  * tmpfs stand for the mount that is lost and the one that replaces it.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { ContainerMount } from '../../src/runner/sandbox/container-runtime.ts'
@@ -150,5 +150,17 @@ t.test('volumes that are mounted anew', { skip: needsRoot }, async t => {
     )
     t.strictSame(left, [])
     await runtime.close()
+  })
+
+  t.test('a place that is made ahead goes unused, too', async t => {
+    const { runtime, directory } = await makeSandbox(t, {
+      expectsLiveVolumes: true,
+    })
+    await runtime.close()
+    t.notOk(existsSync(join(directory, 'scratch/live')))
+    t.strictSame(
+      mountpoints('self').filter(point => point.startsWith(directory)),
+      [],
+    )
   })
 })

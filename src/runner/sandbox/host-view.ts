@@ -41,13 +41,20 @@ export function readHostView(): HostView {
 
 /** `root` may be /proc/PID/root: the files as that process sees them. */
 export function viewFrom(root: string): FileView {
+  // A plan looks at the same few hundred files again and again.
+  const seen = new Map<string, HostEntry | undefined>()
+  const look = (path: string): HostEntry | undefined => {
+    try {
+      const stats = lstatSync(join(root, path), { throwIfNoEntry: false })
+      return stats === undefined ? undefined : toEntry(stats)
+    } catch {
+      return undefined
+    }
+  }
   return {
     lstat: path => {
-      try {
-        return toEntry(lstatSync(join(root, path)))
-      } catch {
-        return undefined
-      }
+      if (!seen.has(path)) seen.set(path, look(path))
+      return seen.get(path)
     },
     readlink: path => readlinkSync(join(root, path)),
     readdir: path => readdirSync(join(root, path)),

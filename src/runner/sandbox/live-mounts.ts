@@ -11,7 +11,8 @@ import type { LivePlace } from './root-tree.ts'
  * Volumes that can be mounted anew under a running container. Nothing can be bound into its
  * mount namespace from outside, but mounts are propagated into it:
  *
- *   DIRECTORY            bound to itself and shared; empty but for
+ *   DIRECTORY            a tmpfs, shared; empty but for
+ *   DIRECTORY/applets    pod-files.ts: where /run is on a disk, they would wait for its journal
  *   DIRECTORY/N/0, 1 ..  a place for each such volumeMount of one container
  *
  * In the container a place is bound at the mountPath, as a slave of DIRECTORY, and to nothing
@@ -21,29 +22,34 @@ import type { LivePlace } from './root-tree.ts'
  * the other one.
  */
 export class LiveMounts {
-  readonly #directory: string
+  readonly directory: string
   readonly #containers = new Set<ContainerLiveMounts>()
   #made: Promise<unknown> | undefined
   #count = 0
 
   constructor(directory: string) {
-    this.#directory = directory
+    this.directory = directory
+  }
+
+  /** The shared directory; made once. */
+  async made(): Promise<void> {
+    this.#made ??= mkdir(this.directory, { recursive: true }).then(() =>
+      run(
+        'mount',
+        [
+          ['-n', '-t', 'tmpfs', '--make-shared', '-o', 'mode=0755'],
+          ['podfs', this.directory],
+        ].flat(),
+      ),
+    )
+    await this.#made
   }
 
   /** For one start of one container. */
   async open(): Promise<ContainerLiveMounts> {
-    this.#made ??= mkdir(this.#directory, { recursive: true }).then(() =>
-      run('mount', [
-        '-n',
-        '--bind',
-        '--make-shared',
-        this.#directory,
-        this.#directory,
-      ]),
-    )
-    await this.#made
+    await this.made()
     this.#count += 1
-    const directory = join(this.#directory, String(this.#count))
+    const directory = join(this.directory, String(this.#count))
     const container = new ContainerLiveMounts(directory, () =>
       this.#containers.delete(container),
     )
@@ -63,9 +69,9 @@ export class LiveMounts {
   async close(): Promise<void> {
     if (this.#made === undefined) return
     await this.#made.catch(() => undefined)
-    await run('umount', ['-n', '-c', '-l', this.#directory]).catch(() => {})
+    await run('umount', ['-n', '-c', '-l', this.directory]).catch(() => {})
     // Never recursively as long as something may be mounted there.
-    await rm(this.#directory, { recursive: true, force: true })
+    await rm(this.directory, { recursive: true, force: true })
   }
 }
 
@@ -105,9 +111,10 @@ export class ContainerLiveMounts {
       }))
       await this.#mountAll([...staged.flat(), ...shown])
       this.#isFilled = true
-      // mount -a would take what is still there for what it is to mount.
-      await this.#clearStage()
     })
+    // mount -a would take what is still there for what it is to mount. The next one waits for
+    // that, the container does not.
+    void this.#next(() => this.#clearStage())
   }
 
   /** Does nothing before `fill`. */

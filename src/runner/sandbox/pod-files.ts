@@ -23,11 +23,15 @@ export class PodFiles {
   readonly #made = new Map<string, Promise<unknown>>()
   #setupCount = 0
 
-  constructor(scratchDirectory: string) {
+  /** `applets`: where the links are made, which are many. */
+  constructor(
+    scratchDirectory: string,
+    applets = join(scratchDirectory, 'applets'),
+  ) {
     this.#world = join(scratchDirectory, 'root')
     this.#setups = join(scratchDirectory, 'setups')
     this.#hostnameFile = join(scratchDirectory, 'hostname')
-    this.#applets = join(scratchDirectory, 'applets')
+    this.#applets = applets
   }
 
   async ready(container: ContainerLaunch): Promise<ContainerFiles> {

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { systemClock, type Clock } from '../../util/clock.ts'
+import { appletsOf } from './busybox-applets.ts'
 import {
   ContainerStartError,
   type ContainerLaunch,
@@ -46,6 +47,8 @@ export interface SandboxOptions {
   readonly runtimeDirectory?: string
   /** The host as it is, without copy-on-write. */
   readonly hostRoot?: boolean
+  /** Volumes that may be mounted anew are about to come: their place is made at once. */
+  readonly expectsLiveVolumes?: boolean
   readonly clock?: Clock
 }
 
@@ -54,6 +57,13 @@ export type SandboxRuntime = Required<ContainerRuntime>
 /** Whether `busybox: true` gives busybox's shell; else the machine's own programs run. */
 export function hasBusybox(): boolean {
   return findBusybox() !== undefined
+}
+
+/** Containers with `busybox: true` are about to come: what they need is asked for now. */
+export function expectBusybox(): void {
+  const busybox = findBusybox()
+  // Their start asks again, and tells.
+  if (busybox !== undefined) appletsOf(busybox).catch(() => undefined)
 }
 
 export function createSandboxRuntime(options: SandboxOptions): SandboxRuntime {
@@ -77,8 +87,18 @@ class Sandbox implements SandboxRuntime {
   constructor(options: SandboxOptions) {
     this.#options = options
     this.#clock = options.clock ?? systemClock
-    this.#podFiles = new PodFiles(options.scratchDirectory)
-    this.#live = new LiveMounts(join(options.scratchDirectory, 'live'))
+    const { scratchDirectory, expectsLiveVolumes } = options
+    this.#live = new LiveMounts(join(scratchDirectory, 'live'))
+    if (expectsLiveVolumes) {
+      this.#podFiles = new PodFiles(
+        scratchDirectory,
+        join(this.#live.directory, 'applets'),
+      )
+      // A container's start asks again, and tells.
+      this.#live.made().catch(() => undefined)
+    } else {
+      this.#podFiles = new PodFiles(scratchDirectory)
+    }
   }
 
   async prepare(container: ContainerLaunch): Promise<void> {
@@ -154,6 +174,7 @@ class Sandbox implements SandboxRuntime {
     const isLive = container.mounts.some(({ locate }) => locate !== undefined)
     let live: ContainerLiveMounts | undefined
     try {
+      if (this.#options.expectsLiveVolumes) await this.#live.made()
       if (isLive) live = await this.#live.open()
       const setup = await this.#setUpOnStillMachine(container, live)
       this.#setups.add(setup)
