@@ -23,6 +23,8 @@ async function startWriter(
   words: readonly string[],
 ): Promise<{ publish(): Promise<string | undefined> }> {
   const child = spawn(process.execPath, words, {
+    // Without tap's loaders a process starts in half the time.
+    env: { PATH: process.env['PATH'] },
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   t.teardown(() => child.kill('SIGKILL'))
