@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { open, readFile } from 'node:fs/promises'
+import { open, readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
@@ -12,6 +12,7 @@ import { cannotMount } from '../helpers/fuse-mount.ts'
 import { formatEvents, Inotify, type InotifyEvent } from '../helpers/inotify.ts'
 import {
   eventually,
+  isRunning,
   noteDetached,
   podfs,
   podfsMounts,
@@ -220,6 +221,41 @@ for (const how of ['killed', 'killed, detached', 'taken over'])
     t.notOk(existsSync(mountpoint), 'it was made for the first mount')
     t.notOk(existsSync(`/run/podfs/mount-${first}`))
   })
+
+for (const point of [/^CREATE,ISDIR /, /^CREATE \.\.data_tmp/, /^MOVED_TO /])
+  t.test(
+    `a detached daemon is killed in an update, after ${point}`,
+    { skip },
+    async t => {
+      const { args, mountpoint, change, colour } = world(t)
+      const { stdout } = await podfs(t, [...args, '--detach'])
+      const first = noteDetached(Number(stdout))
+      const inotify = new Inotify()
+      t.teardown(() => inotify.close())
+      inotify.watch(mountpoint)
+      change('green')
+      const events: InotifyEvent[] = []
+      await eventually(() => {
+        events.push(...inotify.drain())
+        return formatEvents(events).some(event => point.test(event))
+      })
+      process.kill(first, 'SIGKILL')
+      await eventually(() => !isRunning(first))
+      t.match(await colour(), /^(blue|green)$/, 'it is served on')
+      const next = startPodfs(t, args)
+      await next.saw(/ready/)
+      await eventually(async () => (await colour()) === 'green')
+      const names = (await readdir(mountpoint)).map(name =>
+        name.replace(/^\.\.\d.*/, '..ts'),
+      )
+      t.strictSame(names.sort(), ['..data', '..ts', 'colour', 'size'])
+      events.push(...inotify.drain())
+      const swaps = events.filter(({ mask }) => mask === 'MOVED_TO')
+      t.equal(swaps.length, 1, 'one new generation')
+      await end(next)
+      t.strictSame(podfsMounts(), [])
+    },
+  )
 
 t.test('a daemon that is taken over ends well', { skip }, async t => {
   const { args } = world(t)
