@@ -41,7 +41,6 @@ unmount_all() {
   [ -n "$dev" ] || find_device # told to end while it mounted
   session=none
   [ "$lifetime $1" != 'run stopped' ] || session=${rw%/rw} session=${session%/again-*}
-  [ -n "$dev" ] || return 0
   mounts=
   while read -r _ _ number _ point _; do
     case $number:$point in
@@ -140,9 +139,20 @@ watch() {
     wait "$adopter"
   done
   kill -9 $adopter 2>/dev/null
+  [ "$lifetime" != run ] || trap '' TERM # from the keeper, which ends first
   # A keeper that was killed has left its number to somebody else.
   read -r _ _ _ parent _ </proc/self/stat
   [ "$parent" != $$ ] || kill -TERM $$
+  [ "$lifetime" != run ] || unmount_rest
+}
+
+# Of a `run` that is over: its keeper may have been killed before it, and no other be there yet;
+# and commands that the daemon had begun may still mount something.
+unmount_rest() {
+  for pause in 0.05 0.1 0.2 0.4; do
+    sleep $pause
+    unmount_all stopped
+  done
 }
 
 # The server that a dead keeper left may still be serving, and is nobody's child: nothing

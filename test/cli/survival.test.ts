@@ -3,8 +3,8 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { open, readFile } from 'node:fs/promises'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { open, readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
@@ -12,6 +12,7 @@ import { cannotMount } from '../helpers/fuse-mount.ts'
 import { formatEvents, Inotify, type InotifyEvent } from '../helpers/inotify.ts'
 import {
   eventually,
+  isRunning,
   noteDetached,
   podfs,
   podfsMounts,
@@ -50,11 +51,12 @@ function processesOf(
   keeper: number
   servers: number[]
 } {
+  const root = `/proc/${pid}/root`
   const directory = `/run/podfs/${command}-${pid}`
   const { mountDirectory = directory } = JSON.parse(
-    readFileSync(`${directory}/session.json`, 'utf8'),
+    readFileSync(`${root}${directory}/session.json`, 'utf8'),
   ) as { mountDirectory?: string }
-  const keeper = Number(readFileSync(`${mountDirectory}/keeper.pid`))
+  const keeper = Number(readFileSync(`${root}${mountDirectory}/keeper.pid`))
   const children = readFileSync(
     `/proc/${keeper}/task/${keeper}/children`,
     'latin1',
@@ -71,11 +73,11 @@ function processesOf(
   return { keeper, servers }
 }
 
-/** Keeper, server and standby at once, so that nobody is left who could go on. */
-async function killAll(
+/** Keeper, server and standby, when all three are there. */
+async function allOf(
   pid: number,
   command: 'mount' | 'run' = 'mount',
-): Promise<void> {
+): Promise<number[]> {
   const { keeper, servers } = await eventually(() => {
     try {
       const found = processesOf(pid, command)
@@ -85,7 +87,15 @@ async function killAll(
       return false
     }
   })
-  for (const one of [keeper, ...servers]) process.kill(one, 'SIGKILL')
+  return [keeper, ...servers]
+}
+
+/** All at once, so that nobody is left who could go on. */
+async function killAll(
+  pid: number,
+  command: 'mount' | 'run' = 'mount',
+): Promise<void> {
+  for (const one of await allOf(pid, command)) process.kill(one, 'SIGKILL')
 }
 
 /** Before the test's directory is removed, which must not walk into a mount. */
@@ -211,6 +221,41 @@ for (const how of ['killed', 'killed, detached', 'taken over'])
     t.notOk(existsSync(mountpoint), 'it was made for the first mount')
     t.notOk(existsSync(`/run/podfs/mount-${first}`))
   })
+
+for (const point of [/^CREATE,ISDIR /, /^CREATE \.\.data_tmp/, /^MOVED_TO /])
+  t.test(
+    `a detached daemon is killed in an update, after ${point}`,
+    { skip },
+    async t => {
+      const { args, mountpoint, change, colour } = world(t)
+      const { stdout } = await podfs(t, [...args, '--detach'])
+      const first = noteDetached(Number(stdout))
+      const inotify = new Inotify()
+      t.teardown(() => inotify.close())
+      inotify.watch(mountpoint)
+      change('green')
+      const events: InotifyEvent[] = []
+      await eventually(() => {
+        events.push(...inotify.drain())
+        return formatEvents(events).some(event => point.test(event))
+      })
+      process.kill(first, 'SIGKILL')
+      await eventually(() => !isRunning(first))
+      t.match(await colour(), /^(blue|green)$/, 'it is served on')
+      const next = startPodfs(t, args)
+      await next.saw(/ready/)
+      await eventually(async () => (await colour()) === 'green')
+      const names = (await readdir(mountpoint)).map(name =>
+        name.replace(/^\.\.\d.*/, '..ts'),
+      )
+      t.strictSame(names.sort(), ['..data', '..ts', 'colour', 'size'])
+      events.push(...inotify.drain())
+      const swaps = events.filter(({ mask }) => mask === 'MOVED_TO')
+      t.equal(swaps.length, 1, 'one new generation')
+      await end(next)
+      t.strictSame(podfsMounts(), [])
+    },
+  )
 
 t.test('a daemon that is taken over ends well', { skip }, async t => {
   const { args } = world(t)
@@ -437,3 +482,104 @@ spec:
   t.strictSame(podfsMounts(), [])
   t.notOk(existsSync(`/run/podfs/run-${running.pid}`))
 })
+
+/**
+ * A mount namespace with a run-time directory of its own: any other podfs that starts would
+ * clear away what one that was killed has left.
+ */
+async function startNamespace(t: Test) {
+  const child = spawn(
+    'unshare',
+    [
+      '--mount',
+      '--propagation=private',
+      'sh',
+      '-c',
+      'mkdir -p /run/podfs && mount -t tmpfs -o mode=0700 tmpfs /run/podfs && echo made && exec sleep 1000',
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  t.teardown(() => child.kill('SIGKILL'))
+  await once(child.stdout, 'data')
+  return {
+    enter: ['nsenter', `--mount=/proc/${child.pid}/ns/mnt`, '--'],
+    root: `/proc/${child.pid}/root`,
+    mountsBelow: (directory: string) =>
+      readFileSync(`/proc/${child.pid}/mountinfo`, 'utf8')
+        .split('\n')
+        .filter(line => line.includes(` ${directory}/`)),
+  }
+}
+
+function processesWith(text: string): string[] {
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .filter(pid => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(text)
+      } catch {
+        return false
+      }
+    })
+}
+
+for (const when of [
+  'alone',
+  'at the same moment',
+  'before there is a fresh mount',
+  'after the fresh mount is made',
+])
+  t.test(
+    `a podfs run leaves nothing: killed ${when}`,
+    { skip, timeout: 60_000 },
+    async t => {
+      const seconds = `1000.${process.pid}`
+      const dir = t.testdir({
+        'pod.yaml': `apiVersion: v1
+kind: Pod
+metadata: {name: p, labels: {a: b}}
+spec:
+  volumes:
+  - {name: v, downwardAPI: {items: [{path: labels, fieldRef: {fieldPath: metadata.labels}}]}}
+  - {name: m, emptyDir: {medium: Memory}}
+  containers:
+  - name: c
+    image: debian
+    command: [sh, -c, 'echo up; sleep ${seconds}']
+    volumeMounts: [{name: v, mountPath: /v}, {name: m, mountPath: /m}]
+`,
+      })
+      const { enter, root, mountsBelow } = await startNamespace(t)
+      const running = startPodfs(t, ['run', '-f', path.join(dir, 'pod.yaml')], {
+        wrapper: enter,
+      })
+      await running.saw(/up/)
+      const directory = `/run/podfs/run-${running.pid}`
+      const all = await allOf(running.pid, 'run')
+      t.ok(mountsBelow(directory).length >= 4, 'its mounts are there')
+      if (when !== 'alone') {
+        // Nobody gets to act upon another's death.
+        const together =
+          when === 'at the same moment' ? [...all, running.pid] : all
+        for (const signal of ['SIGSTOP', 'SIGKILL'] as const)
+          for (const pid of together) process.kill(pid, signal)
+      }
+      if (when === 'before there is a fresh mount')
+        await eventually(() =>
+          readdirSync(root + directory).some(name => name.startsWith('again-')),
+        )
+      if (when === 'after the fresh mount is made')
+        await eventually(async () => {
+          const fresh = await allOf(running.pid, 'run')
+          return !fresh.some(pid => all.includes(pid))
+        })
+      const at = performance.now()
+      running.child.kill('SIGKILL')
+      await running.ended
+      await eventually(() => mountsBelow(directory).length === 0)
+      t.comment(`${(performance.now() - at).toFixed(0)} ms`)
+      for (const text of [directory, seconds])
+        await eventually(() => processesWith(text).length === 0)
+      t.strictSame(mountsBelow(directory), [])
+    },
+  )

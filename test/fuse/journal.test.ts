@@ -164,27 +164,36 @@ t.test('dedup survives compaction', async t => {
   t.equal(nodeIdOf(second.dispatch(resent)), nodeIdOf(first))
 })
 
-t.test('a torn tail is cut, wherever it is torn', async t => {
-  const files = makeFiles(t)
-  const { dispatcher } = startServer(files)
-  publish(dispatcher, 0)
-  const before = comparable(dispatcher.state)
-  const size = fstatSync(files[0]).size
-  dispatcher.dispatch(makeRequest('MKDIR', 1, makeBody([0o755, 0], 'late')))
-  const record = Buffer.alloc(fstatSync(files[0]).size - size)
-  readSync(files[0], record, 0, record.length, size)
-  for (let length = 0; length < record.length; length += 7) {
-    ftruncateSync(files[0], size)
-    writeSync(files[0], record, 0, length, size)
+t.test(
+  'replay stops at the last whole record, and cuts what follows',
+  async t => {
+    const files = makeFiles(t)
     const { dispatcher } = startServer(files)
-    t.strictSame(comparable(dispatcher.state), before)
-    t.equal(fstatSync(files[0]).size, size)
-  }
-  writeSync(files[0], record, 0, record.length, size)
-  record[record.length - 1] = 1
-  writeSync(files[0], record, 0, record.length, size)
-  t.strictSame(comparable(startServer(files).dispatcher.state), before)
-})
+    const ends: { size: number; state: unknown }[] = []
+    for (const name of ['a', 'b', 'c', 'd']) {
+      ends.push({
+        size: fstatSync(files[0]).size,
+        state: comparable(dispatcher.state),
+      })
+      dispatcher.dispatch(makeRequest('MKDIR', 1, makeBody([0o755, 0], name)))
+    }
+    const bytes = Buffer.alloc(fstatSync(files[0]).size)
+    readSync(files[0], bytes, 0, bytes.length, 0)
+    const from = ends[0]?.size ?? 0
+    for (let at = from; at < bytes.length; at++) {
+      const flipped = Buffer.from(bytes)
+      flipped.writeUInt8(bytes.readUInt8(at) ^ (1 << (at % 8)), at)
+      const last = ends.findLast(({ size }) => size <= at)
+      for (const damaged of [bytes.subarray(0, at), flipped]) {
+        ftruncateSync(files[0], 0)
+        writeSync(files[0], damaged, 0, damaged.length, 0)
+        const { dispatcher } = startServer(files)
+        t.strictSame(comparable(dispatcher.state), last?.state, `byte ${at}`)
+        t.equal(fstatSync(files[0]).size, last?.size)
+      }
+    }
+  },
+)
 
 t.test('compacts when there is more than the snapshot to it', async t => {
   const files = makeFiles(t)

@@ -26,18 +26,7 @@ export async function startDaemon(
   t: Test,
   lifetime: 'run' | 'mount' | 'detach',
 ): Promise<TestDaemon> {
-  const here = dirname(fileURLToPath(import.meta.url))
-  // In the package's tree, so that it finds dist/.
-  const script = join(t.testdir({}), 'fuse-daemon.mjs')
-  buildSync({
-    entryPoints: [join(here, '../fixtures/fuse-daemon.ts')],
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    packages: 'external',
-    outfile: script,
-    logLevel: 'error',
-  })
+  const script = buildFixture(t, 'fuse-daemon')
   const root = makeTemporaryDirectory(t)
   const directory = join(root, 'runtime')
   const publicPath = join(root, 'public')
@@ -73,4 +62,20 @@ export async function startDaemon(
     root,
     nextLine,
   }
+}
+
+/** The script of a fixture. In the package's tree, so that it finds dist/. */
+export function buildFixture(t: Test, name: string): string {
+  const here = dirname(fileURLToPath(import.meta.url))
+  const script = join(t.testdir({}), `${name}.mjs`)
+  buildSync({
+    entryPoints: [join(here, `../fixtures/${name}.ts`)],
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    outfile: script,
+    logLevel: 'error',
+  })
+  return script
 }
