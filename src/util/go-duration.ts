@@ -11,8 +11,8 @@ const units: Readonly<Record<string, number>> = {
 /** `5s`, `1h30m`, `1.5h`: Go's time.ParseDuration, in milliseconds; undefined if it is none. */
 export function parseGoDuration(text: string): number | undefined {
   if (text === '0') return 0
-  if (!/^(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined
-  return [...text.matchAll(/(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)/g)].reduce(
+  if (!/^(\d+(\.\d*)?(ns|us|\u00b5s|ms|s|m|h))+$/.test(text)) return undefined
+  return [...text.matchAll(/(\d+(?:\.\d*)?)(ns|us|\u00b5s|ms|s|m|h)/g)].reduce(
     (sum, [, number, unit = '']) => sum + Number(number) * (units[unit] ?? 0),
     0,
   )

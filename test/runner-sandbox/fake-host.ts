@@ -67,7 +67,9 @@ export function fakeHost(
           name => name.replace(/\/[^/]*$/, '') === path.replace(/\/$/, ''),
         )
         .map(name => name.slice(name.lastIndexOf('/') + 1)),
-    mounts: mounts.map(mount => ({
+    mounts: mounts.map((mount, i) => ({
+      id: i + 2,
+      parentId: 1,
       point: '/',
       type: 'ext4',
       readOnly: false,

@@ -9,6 +9,7 @@ import { formatFstab } from './fstab.ts'
 import type { ContainerLiveMounts } from './live-mounts.ts'
 import { systemPath, type MachineTools } from './machine-tools.ts'
 import {
+  isCovered,
   parseMountTable,
   podfsType,
   type MountTableEntry,
@@ -198,8 +199,8 @@ async function verifyIdentity(
 
 /**
  * Podfs mounts that came along with the host's directories, and everything below podfs's own
- * run-time directory. In this namespace they would show another Pod's Secrets and keep its
- * volumes from going away. Deepest first.
+ * run-time directory, as far as a path leads there. In this namespace they would show another
+ * Pod's Secrets and keep its volumes from going away. Deepest first.
  */
 export function foreignMounts(
   mounts: readonly MountTableEntry[],
@@ -208,11 +209,16 @@ export function foreignMounts(
 ): string[] {
   const own = new Set(mountPaths.map(({ path }) => path))
   return mounts
-    .filter(({ point, type }) => {
+    .filter(mount => {
+      const { point, type } = mount
       const inside =
         runtimeDirectory !== undefined &&
         point.startsWith(`${runtimeDirectory}/`)
-      return (type === podfsType || inside) && !own.has(point)
+      return (
+        (type === podfsType || inside) &&
+        !own.has(point) &&
+        !isCovered(mount, mounts)
+      )
     })
     .map(({ point }) => point)
     .toReversed()
