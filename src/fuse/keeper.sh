@@ -151,8 +151,16 @@ watch() {
 unmount_rest() {
   for pause in 0.05 0.1 0.2 0.4; do
     sleep $pause
+    ! is_run_alive || return 0
     unmount_all stopped
   done
+}
+
+# It also closes its pipe to a keeper that was killed, and goes on with a fresh mount. Its
+# number is in the name of its directory (RUNTIME/run-PID); of a dead process there are no words.
+is_run_alive() {
+  session=${rw%/rw} session=${session%/again-*}
+  grep -qs podfs "/proc/${session##*-}/cmdline"
 }
 
 # The server that a dead keeper left may still be serving, and is nobody's child: nothing

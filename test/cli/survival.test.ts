@@ -391,6 +391,7 @@ kind: Pod
 metadata: {name: p}
 spec:
   terminationGracePeriodSeconds: 1
+  automountServiceAccountToken: false
   volumes:
   - {name: v, configMap: {name: settings}}
   - {name: other, secret: {secretName: other}}
