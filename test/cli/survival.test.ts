@@ -448,14 +448,14 @@ spec:
       .filter(line => /fuse\.podfs|live/.test(line))
       .map(line => line.split(' ').slice(4, 6).join(' ').split(',')[0])
       .join(', ')
-  // The place and the volume, and soon nothing of the dead one.
+  // Its volume, read-only, and soon nothing of the dead one.
   await eventually(() => {
     const containers = childrenOf(running.pid)
       .filter(one => ofProcess(`${one}/cmdline`).includes('--kill-child'))
       .flatMap(childrenOf)
     return (
       containers.length >= 2 &&
-      containers.every(one => /^(\S+) rw, \1 ro$/.test(podfsMountsOf(one)))
+      containers.every(one => /^\S+ ro$/.test(podfsMountsOf(one)))
     )
   })
   running.child.kill('SIGTERM')
