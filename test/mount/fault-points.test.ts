@@ -20,7 +20,7 @@ import {
 
 const skip = await cannotMount()
 // Some 220 deaths.
-t.setTimeout(300_000)
+t.setTimeout(390_000)
 const keys = ['a', 'b']
 
 async function volumeForTest(t: Test) {
