@@ -4,7 +4,13 @@ import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
-import { backendOption, commonOptions, type ParsedOptions } from './options.ts'
+import {
+  backendOption,
+  commonOptions,
+  jsonOption,
+  wantsJson,
+  type ParsedOptions,
+} from './options.ts'
 import { effectiveSettings } from './session-options.ts'
 
 export const configCommand: Command = {
@@ -21,7 +27,7 @@ podfs.yaml, a PODFS_* variable or a flag. What it prints is a podfs.yaml.`,
     },
   ],
   options: {
-    output: { short: 'o', value: 'FORMAT', help: 'json' },
+    ...jsonOption,
     ...backendOption,
     ...commonOptions,
   },
@@ -29,9 +35,7 @@ podfs.yaml, a PODFS_* variable or a flag. What it prints is a podfs.yaml.`,
 }
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
-  const format = options.value('output')
-  if (format !== undefined && format !== 'json')
-    throw new Failure('usage', `-o ${format}: the only format is json`)
+  const json = wantsJson(options)
   const [word, ...others] = options.positionals
   if (word !== 'view' || others.length > 0)
     throw new Failure(
@@ -43,9 +47,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     )
   const { given } = await effectiveSettings(context, options)
   context.stdout.write(
-    format === 'json'
-      ? `${JSON.stringify(given.map(asEntry), null, 2)}\n`
-      : asYaml(given),
+    json ? `${JSON.stringify(given.map(asEntry), null, 2)}\n` : asYaml(given),
   )
   return exitCodes.done
 }

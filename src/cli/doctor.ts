@@ -3,7 +3,12 @@ import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
-import { commonOptions, type ParsedOptions } from './options.ts'
+import {
+  commonOptions,
+  jsonOption,
+  wantsJson,
+  type ParsedOptions,
+} from './options.ts'
 import { sessionOptions } from './session-options.ts'
 
 export const doctorCommand: Command = {
@@ -22,23 +27,20 @@ something is missing; warnings do not count.`,
     },
   ],
   options: {
-    output: { short: 'o', value: 'FORMAT', help: 'json' },
+    ...jsonOption,
     ...commonOptions,
   },
   run,
 }
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
-  const format = options.value('output')
-  if (format !== undefined && format !== 'json')
-    throw new Failure('usage', `-o ${format}: the only format is json`)
+  const json = wantsJson(options)
   const [extra] = options.positionals
   if (extra !== undefined)
     throw new Failure('usage', `doctor takes no argument: ${extra}`)
   const { examine } = await import('../daemon/doctor.ts')
   const checks = await examine(await sessionOptions(context, options, []))
-  if (format === 'json')
-    context.stdout.write(`${JSON.stringify(checks, null, 2)}\n`)
+  if (json) context.stdout.write(`${JSON.stringify(checks, null, 2)}\n`)
   else context.stdout.write(asTable(checks))
   return checks.some(({ status }) => status === 'missing')
     ? exitCodes.platform

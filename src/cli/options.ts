@@ -39,6 +39,10 @@ export const sourceOptions = {
   },
 } as const satisfies Options
 
+export const jsonOption = {
+  output: { short: 'o', value: 'FORMAT', help: 'json' },
+} as const satisfies Options
+
 export const backendOption = {
   backend: {
     value: 'NAME',
@@ -157,4 +161,12 @@ function normalizedFlag(word: string, options: Options): string[] {
   if (option.value !== undefined) return [word]
   if (given === 'true') return [`--${name}`]
   return given === 'false' ? [] : [word]
+}
+
+/** Of a command with `jsonOption`. Throws a usage Failure for another format. */
+export function wantsJson(options: ParsedOptions): boolean {
+  const format = options.value('output')
+  if (format !== undefined && format !== 'json')
+    throw new Failure('usage', `-o ${format}: the only format is json`)
+  return format === 'json'
 }
