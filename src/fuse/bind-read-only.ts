@@ -41,8 +41,7 @@ export async function bindReadOnly(
     ])
   const mount = await mountAt(target)
   if (mount?.device !== device || !mount.options.includes('ro')) {
-    if (mount?.device === device)
-      await runMountCommand('umount', ['-l', target])
+    if (mount?.id !== there?.id) await runMountCommand('umount', ['-l', target])
     throw new MountError(
       'MOUNT_UNVERIFIED',
       target,

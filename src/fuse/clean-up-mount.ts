@@ -16,9 +16,18 @@ export async function cleanUpMount(
   if (!existsSync(join(directory, 'rw'))) return
   // Known from an open connection, so the number is that server's.
   if (serverPid !== undefined) kill(serverPid)
-  for (const mount of (await readMountinfo()).toReversed())
-    if (mount.device === device && mount.type === PODFS_TYPE)
-      await unmountPath(mount.mountpoint, { lazy: true })
+  const mounts = await readMountinfo()
+  // The kernel gives the number of a device that is gone to the next mount, at once.
+  const isOurs =
+    serverPid !== undefined ||
+    mounts.some(
+      mount =>
+        mount.device === device && mount.mountpoint === join(directory, 'rw'),
+    )
+  if (isOurs)
+    for (const mount of mounts.toReversed())
+      if (mount.device === device && mount.type === PODFS_TYPE)
+        await unmountPath(mount.mountpoint, { lazy: true })
   // Never recursively: rmdir fails on what is still mounted, or is somebody else's.
   try {
     await rmdir(join(directory, 'rw'))

@@ -37,14 +37,20 @@ trap '' PIPE HUP INT
 
 # Every mount of this connection in this namespace, newest first; of a `run` that is over also
 # whatever else is mounted in its run-time directory: a lost mount, places of containers' volumes.
+# The kernel gives the number of a device that is gone to the next mount, at once: it counts
+# where RW has it, or where a server has just served it.
 unmount_all() {
-  [ -n "$dev" ] || find_device # told to end while it mounted
+  served=$dev
+  find_device
+  [ -n "$dev" ] || [ "$1" != stopped ] || dev=$served
   session=none
-  [ "$lifetime $1" != 'run stopped' ] || session=${rw%/rw} session=${session%/again-*}
+  case "$lifetime $1" in
+  'run stopped' | 'run over') session=${rw%/rw} session=${session%/again-*} ;;
+  esac
   mounts=
   while read -r _ _ number _ point _; do
     case $number:$point in
-    "$dev":* | *:"$session"/*) mounts="$point $mounts" ;;
+    "${dev:-none}":* | *:"$session"/*) mounts="$point $mounts" ;;
     esac
   done </proc/self/mountinfo
   for point in $mounts; do
@@ -152,7 +158,7 @@ unmount_rest() {
   for pause in 0.05 0.1 0.2 0.4; do
     sleep $pause
     ! is_run_alive || return 0
-    unmount_all stopped
+    unmount_all over
   done
 }
 
@@ -200,6 +206,7 @@ take_place() {
 }
 
 find_device() {
+  dev=
   while read -r _ _ number _ point _; do
     [ "$point" = "$rw" ] && dev=$number
   done </proc/self/mountinfo

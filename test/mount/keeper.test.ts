@@ -85,6 +85,25 @@ t.test(
   },
 )
 
+t.test('a mount that follows another one stays', { skip }, async t => {
+  // The kernel gives it the device number of the one before.
+  for (let round = 1; round <= 3; round++) {
+    const before = await mountForTest(t)
+    const { device } = before.mount
+    await before.mount.stop()
+    const { mount, publicPath } = await mountForTest(t)
+    await swap(mount.directory, 1, { key: 'value' })
+    // What ends with the one before does so within that time.
+    await delay(1000)
+    t.equal(
+      await readFile(join(publicPath, 'key'), 'utf8'),
+      'value',
+      `${device}, ${mount.device}`,
+    )
+    await mount.bind('', publicPath)
+  }
+})
+
 t.test('keeper and server killed, the standby lives', { skip }, async t => {
   const { mount, publicPath } = await mountForTest(t)
   await swap(mount.directory, 1, { key: 'value' })

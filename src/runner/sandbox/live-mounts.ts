@@ -112,8 +112,7 @@ export class ContainerLiveMounts {
       await this.#mountAll([...staged.flat(), ...shown])
       this.#isFilled = true
     })
-    // mount -a would take what is still there for what it is to mount. The next one waits for
-    // that, the container does not.
+    // The container does not wait for that.
     void this.#next(() => this.#clearStage())
   }
 
@@ -121,6 +120,8 @@ export class ContainerLiveMounts {
   async renew(): Promise<void> {
     await this.#next(async () => {
       if (!this.#isFilled) return
+      // mount -a would take what is still there for what it is to mount.
+      await this.#clearStage()
       const failures: unknown[] = []
       for (const place of this.#places)
         await this.#renewPlace(place).catch(error => failures.push(error))
