@@ -3,6 +3,7 @@
  * stays, and is brought up to date when there is room again. Each podfs has a run-time
  * directory of its own, in a mount namespace of its own.
  */
+import { execFileSync } from 'node:child_process'
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -105,3 +106,32 @@ t.test('the journals are full: the last state stays', { skip }, async t => {
   t.equal((await serving.ended).code, 0)
   t.notMatch(readFileSync('/proc/self/mountinfo', 'utf8'), mountpoint)
 })
+
+t.test(
+  'descriptors run out while it serves: the last state stays',
+  { skip },
+  async t => {
+    const { conf, mountpoint } = world(t)
+    const serving = startPodfs(t, ['mount', conf, mountpoint])
+    await serving.saw(/ready/)
+    const key = (): Promise<string> =>
+      readFile(path.join(mountpoint, 'key'), 'utf8')
+    const allow = (count: number): Buffer =>
+      execFileSync('prlimit', [
+        `--pid=${serving.pid}`,
+        `--nofile=${count}:${count}`,
+      ])
+    allow(4)
+    for (let n = 0; !/too many open files/.test(serving.stderr()); n++) {
+      writeFileSync(path.join(conf, 'key'), `change ${n}`)
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+    t.equal(await key(), 'one')
+    writeFileSync(path.join(conf, 'key'), 'the last one')
+    allow(1024)
+    await eventually(async () => (await key()) === 'the last one')
+    serving.child.kill('SIGTERM')
+    t.equal((await serving.ended).code, 0)
+    t.notMatch(serving.stderr(), /^ {4}at /m)
+  },
+)
