@@ -117,10 +117,7 @@ t.test(
     const key = (): Promise<string> =>
       readFile(path.join(mountpoint, 'key'), 'utf8')
     const allow = (count: number): Buffer =>
-      execFileSync('prlimit', [
-        `--pid=${serving.pid}`,
-        `--nofile=${count}:`,
-      ])
+      execFileSync('prlimit', [`--pid=${serving.pid}`, `--nofile=${count}:`])
     t.teardown(() => serving.child.exitCode ?? allow(1024))
     allow(4)
     for (let n = 0; !/too many open files/.test(serving.stderr()); n++) {
