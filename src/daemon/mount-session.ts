@@ -23,7 +23,7 @@ import {
   type FoundSession,
   listSessions,
 } from './runtime-directory.ts'
-import { unmountedByOthers } from './unmounted.ts'
+import { isMounted, unmountedByOthers } from './unmounted.ts'
 import { type CurrentMount, RenewedMount } from './renewed-mount.ts'
 import { abortable, ServedVolumes } from './served-volumes.ts'
 import { lazyServiceAccounts, type SessionOptions } from './session.ts'
@@ -181,13 +181,14 @@ export async function mountVolumes(
         mount: renewed,
       }),
     )
+    // Asked before anybody hears that it is ready, and may unmount it.
+    const unmounted = (await isMounted(mountpoint))
+      ? [unmountedByOthers(mountpoint, request.clock, request.abort)]
+      : [] // a plain directory
     return {
       volumes: volumes.names.length,
       directory: session.directory,
-      lost: Promise.race([
-        renewed.lost(),
-        unmountedByOthers(mountpoint, request.clock, request.abort),
-      ]),
+      lost: Promise.race([renewed.lost(), ...unmounted]),
       close: () => cleanup.run(),
     }
   } catch (error) {

@@ -5,8 +5,8 @@ const lookMs = 1000
 
 /**
  * Resolves with a reason when what is mounted at a mount point has been unmounted by somebody
- * else; never, when nothing is mounted there to begin with or `abort` fires before. Two looks,
- * because a mount that is replaced is not there for a moment.
+ * else; never, when `abort` fires before. Two looks, because a mount that is replaced is not
+ * there for a moment.
  */
 export async function unmountedByOthers(
   mountpoint: string,
@@ -14,7 +14,7 @@ export async function unmountedByOthers(
   abort: AbortSignal,
 ): Promise<string> {
   try {
-    let missed = (await isMounted(mountpoint)) ? 0 : -Infinity
+    let missed = 0
     while (missed < 2) {
       await clock.sleep(lookMs, abort)
       missed = (await isMounted(mountpoint)) ? 0 : missed + 1
@@ -27,7 +27,7 @@ export async function unmountedByOthers(
 }
 
 /** What cannot be looked at, because no descriptor is left, is not known to be gone. */
-async function isMounted(mountpoint: string): Promise<boolean> {
+export async function isMounted(mountpoint: string): Promise<boolean> {
   try {
     return (await mountAt(mountpoint)) !== undefined
   } catch {
