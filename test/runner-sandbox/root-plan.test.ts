@@ -60,6 +60,16 @@ t.test('system directories are overlays, the rest is the host', async t => {
   t.ok(paths.includes('/w/home'))
 })
 
+t.test('what is to be hidden is not bound in the first place', async t => {
+  const host = fakeHost({ '/run/podfs': { kind: 'directory' } })
+  const inRun = plan({ hidden: '/run/podfs' }, host)
+  t.equal(inRun.hides, true)
+  t.notOk(inRun.fstabLines.some(line => line.startsWith('/run/podfs ')))
+  t.ok(inRun.fstabLines.includes('tmpfs /run/podfs mode=0755,size=4k'))
+  // It comes with the bind of all /home.
+  t.equal(plan({ hidden: '/home/me' }).hides, false)
+})
+
 t.test('every layer has directories of its own', async t => {
   const { fstab } = plan({ mounts: [volume('/home/me/new')] })
   const uppers = fstab

@@ -17,6 +17,7 @@ const plan = {
   fstab: [],
   volumePoints: [],
   mountPaths: [],
+  hides: false,
   livePlaces: [],
 }
 const options = { plan, world: '/w', fstabFile: '/fstab', fifos: ['/1', '/2'] }
@@ -43,6 +44,9 @@ t.test(
   async t => {
     const script = setupScript({ ...options, hidden: '/run/podfs' })
     t.ok(script.indexOf('while') < script.indexOf("'/run/podfs'"))
+    const plan = { ...options.plan, hides: true }
+    const done = setupScript({ ...options, plan, hidden: '/run/podfs' })
+    t.notMatch(done, '/run/podfs')
   },
 )
 

@@ -44,6 +44,8 @@ export interface RootPlanOptions {
   /** The host as it is: no overlays. */
   readonly hostRoot: boolean
   readonly busybox?: BusyboxMounts
+  /** Empty in the container: podfs's own run-time directory, symlinks resolved. */
+  readonly hidden?: string
   /** A directory on the host whose mounts are propagated: see live-mounts.ts. */
   readonly liveDirectory?: string
 }
@@ -67,6 +69,7 @@ export function planRoot(host: HostView, options: RootPlanOptions): RootPlan {
     options.liveDirectory,
   )
   planHostEntries(tree, host, options)
+  if (options.hidden !== undefined) tree.hide(options.hidden)
   if (options.busybox) planBusybox(tree, options.busybox)
   const mounts = sortedByDepth(tree, options.mounts)
   planOwnFile(tree, '/etc/hosts', options.hostsFile, mounts, options.hostRoot)

@@ -16,6 +16,8 @@ export interface RootPlan {
   readonly volumePoints: readonly VolumePoint[]
   /** Where the container's volumes are, symlinks resolved. */
   readonly mountPaths: readonly PlannedMountPath[]
+  /** The directory that is to be hidden needs no further cover. */
+  readonly hides: boolean
   /** Not in the fstab: mounted on the host, see live-mounts.ts. */
   readonly livePlaces: readonly LivePlace[]
 }
@@ -91,6 +93,7 @@ export class RootTree {
   /** What the plan makes, by the container's path. */
   readonly #made = new Map<string, FileKind>()
   #layers = 0
+  #hides = false
 
   constructor(
     host: HostView,
@@ -161,6 +164,17 @@ export class RootTree {
     for (const child of children)
       if (!this.#places.has(child))
         this.#places.set(child, { at: child, source: child, volume: false })
+  }
+
+  /** An empty directory in the place of the host's, where that would have a mount of its own. */
+  hide(path: string): void {
+    const target = join(this.#world, path)
+    for (const mounts of this.#layerMounts.values()) {
+      const index = mounts.findIndex(mount => mount.target === target)
+      if (index < 0) continue
+      mounts[index] = emptyDirectory(target)
+      this.#hides = true
+    }
   }
 
   replaceByLink(path: string, target: string): void {
@@ -246,6 +260,7 @@ export class RootTree {
       fstab: [...layers.flatMap(([, mounts]) => mounts), ...this.#volumeMounts],
       volumePoints: this.#volumePoints,
       mountPaths: this.#mountPaths,
+      hides: this.#hides,
       livePlaces: this.#live.map(({ place, kind, mounts }) => ({
         place,
         kind,
@@ -390,6 +405,11 @@ export class RootTree {
       if (place) return place
     }
   }
+}
+
+function emptyDirectory(target: string): FstabEntry {
+  const options = ['mode=0755', 'size=4k', 'X-mount.mkdir']
+  return { source: 'podfs', target, type: 'tmpfs', options }
 }
 
 function bind(

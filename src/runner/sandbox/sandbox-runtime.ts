@@ -202,6 +202,7 @@ class Sandbox implements SandboxRuntime {
     let failed: { readonly plan: string; readonly error: unknown } | undefined
     for (;;) {
       const host = readHostView()
+      const hidden = runtimeDirectory && resolvePath(runtimeDirectory, host)
       const plan = planRoot(host, {
         world: files.world,
         mounts,
@@ -210,6 +211,7 @@ class Sandbox implements SandboxRuntime {
         ...(hostsFile === undefined ? {} : { hostsFile }),
         ...(hostname === undefined ? {} : { hostnameFile: files.hostnameFile }),
         ...(files.busybox ? { busybox: files.busybox } : {}),
+        ...(hidden === undefined ? {} : { hidden }),
         ...(live === undefined ? {} : { liveDirectory: live.directory }),
       })
       const planText = JSON.stringify(plan)
@@ -221,9 +223,7 @@ class Sandbox implements SandboxRuntime {
           world: files.world,
           directory: await this.#podFiles.makeSetupDirectory(),
           ...(hostname === undefined ? {} : { hostname }),
-          ...(runtimeDirectory === undefined
-            ? {}
-            : { runtimeDirectory: resolvePath(runtimeDirectory, host) }),
+          ...(hidden === undefined ? {} : { runtimeDirectory: hidden }),
           ...(live === undefined ? {} : { live }),
         })
       } catch (error) {

@@ -32,7 +32,8 @@ export const setupDone = 'done'
  *  5. `ready`; then it reads the mount points to detach, one a line, up to an empty line
  *     (umount -c: without it umount(8) would ask a file system that may be dead; a failure
  *     is looked at from outside: the mount may have gone by itself, with its mount point)
- *  6. the run-time directory is covered: after 5, which could not reach below it
+ *  6. the run-time directory is covered, unless the plan has done so: after 5, which could
+ *     not reach below it
  *  7. /proc, which umount(8) needed, goes: the PID namespace mounts its own
  *  8. `done`; it holds the namespaces until its standard input is closed
  */
@@ -67,7 +68,7 @@ export function setupScript(options: SetupScriptOptions): string {
     'set --',
     'while IFS= read -r point && [ -n "$point" ]; do set -- "$@" "$point"; done',
     '[ $# = 0 ] || umount -n -c -l -- "$@" 2>/dev/null || :',
-    ...(hidden === undefined ? [] : [hide(hidden)]),
+    ...(hidden === undefined || plan.hides ? [] : [hide(hidden)]),
     'umount -n -l /proc',
     `echo ${setupDone}`,
     'read -r end || :',
