@@ -5,13 +5,15 @@ import type { Logger } from '../util/logger.ts'
 import { checkHostPath, createEmptyDir } from '../volumes/local-volumes.ts'
 import { emptyDirMemorySize } from '../volumes/memory-size.ts'
 import type { Cleanup } from './cleanup.ts'
+import type { RenewedMount } from './renewed-mount.ts'
 import type { ServedVolumes } from './served-volumes.ts'
 
 interface VolumeProviderOptions {
   readonly pod: Pod
-  readonly published: ServedVolumes
-  /** Whether a lost mount is replaced: then volumes may change their place. */
-  readonly renewable: boolean
+  readonly published: Promise<{
+    readonly mount: RenewedMount
+    readonly volumes: ServedVolumes
+  }>
   /** For what is made for this Pod alone, and for mounts of its own. */
   readonly diskDirectory: string
   readonly mountDirectory: string
@@ -44,15 +46,17 @@ async function provide(
   volume: Volume,
   options: VolumeProviderOptions,
 ): Promise<ContainerVolume> {
-  const { pod, published, renewable, cleanup } = options
+  const { pod, cleanup } = options
   if (isManagedVolume(volume)) {
-    await published.published(volume.name)
-    const current = (): Promise<string> => published.pathOf(volume.name)
+    const { mount, volumes } = await options.published
+    await volumes.published(volume.name)
+    const current = (): Promise<string> => volumes.pathOf(volume.name)
     return {
       path: await current(),
       readOnly: true,
       recursive: false,
-      ...(renewable ? { current } : {}),
+      // Where a lost mount is replaced, volumes may change their place.
+      ...(mount.isRenewable ? { current } : {}),
     }
   }
   if (volume.hostPath !== undefined)

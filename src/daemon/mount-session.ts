@@ -13,6 +13,7 @@ import {
   shownVolume,
   type MountTarget,
 } from './chosen-volumes.ts'
+import { abortable } from '../util/abortable.ts'
 import { Cleanup } from './cleanup.ts'
 import { claimMountpoint } from './claim-mountpoint.ts'
 import { asFailure } from './failures.ts'
@@ -25,7 +26,7 @@ import {
 } from './runtime-directory.ts'
 import { isMounted, unmountedByOthers } from './unmounted.ts'
 import { type CurrentMount, RenewedMount } from './renewed-mount.ts'
-import { abortable, ServedVolumes } from './served-volumes.ts'
+import { ServedVolumes } from './served-volumes.ts'
 import { lazyServiceAccounts, type SessionOptions } from './session.ts'
 import { startSessionServer, volumeRecorder } from './session-server.ts'
 

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { objectKey } from '../api/object-key.ts'
 import type { Finding } from '../api/report.ts'
 import type { ConfigMap, NodeInfo, Pod, Secret } from '../api/types.ts'
+import { isManagedVolume } from '../projection/projection.ts'
 import { defaultPath } from '../runner/environment.ts'
 import type { ImageMap } from '../runner/images.ts'
 import type { OutputLines } from '../runner/output-lines.ts'
@@ -30,8 +31,8 @@ export interface PodSessionContext extends SessionOptions {
   readonly session: SessionDirectory
   /** Remembers what the API shows. */
   readonly record: SessionRecord
-  /** One mount; each Pod has a directory of its own in it. */
-  readonly mount: RenewedMount
+  /** One mount; each Pod has a directory of its own in it. Pods need not wait for it. */
+  readonly mount: Promise<RenewedMount>
   readonly node: NodeInfo
   readonly addresses: PodAddresses
   readonly images: ImageMap
@@ -68,7 +69,7 @@ export async function startPodSession(
   id: string,
   context: PodSessionContext,
 ): Promise<PodSession> {
-  const { logger, session, mount, node, store, lines } = context
+  const { logger, session, node, store, lines, settings } = context
   const cleanup = new Cleanup(logger)
   const directory = path.join(session.directory, 'pods', id)
   await mkdir(directory, { recursive: true, mode: 0o700 })
@@ -87,38 +88,47 @@ export async function startPodSession(
     container => lines.labelOf(outputSource(pod, container)),
     context.notice,
   )
-  const published = new ServedVolumes(mount, {
-    ...context,
-    pod,
-    subdirectory: id,
-    // What a Pod on its way out still misses, nobody has to mend.
-    report: (finding: Finding) => {
-      if (!terminating) context.report(finding)
-    },
-    show: async () => {
-      try {
-        await runtime.renewVolumes()
-      } catch (error) {
-        logger.error({ err: error }, 'a container keeps a lost volume')
-      }
-    },
-    onState: volumeRecorder({
-      record: context.record,
+  const serving = context.mount.then(mount => ({
+    mount,
+    volumes: new ServedVolumes(mount, {
+      ...context,
       pod,
-      mountpoints: name => containerMountpoints(pod, name),
+      subdirectory: id,
+      // What a Pod on its way out still misses, nobody has to mend.
+      report: (finding: Finding) => {
+        if (!terminating) context.report(finding)
+      },
+      show: async () => {
+        try {
+          await runtime.renewVolumes()
+        } catch (error) {
+          logger.error({ err: error }, 'a container keeps a lost volume')
+        }
+      },
+      onState: volumeRecorder({
+        record: context.record,
+        pod,
+        mountpoints: name => containerMountpoints(pod, name),
+      }),
     }),
-  })
+  }))
+  // Without a mount the session ends, and tells why.
+  serving.catch(() => undefined)
   cleanup.add('volumes', async () => {
-    await published.close()
-    const { backend } = mount.current
+    const served = await serving.catch(() => undefined)
+    if (served === undefined) return
+    await served.volumes.close()
+    const { backend } = served.mount.current
     await rm(path.join(backend.directory, id), { recursive: true, force: true })
   })
+  const published = serving.catch(() => new Promise<never>(() => {}))
 
   const runtime = createSandboxRuntime({
     runtimeDirectory: context.places.runtime,
     scratchDirectory: path.join(directory, 'sandbox'),
     hostRoot: context.hostRoot,
-    expectsLiveVolumes: mount.isRenewable && published.names.length > 0,
+    expectsLiveVolumes:
+      settings.backend !== 'dir' && pod.spec.volumes.some(isManagedVolume),
   })
   cleanup.add('containers', () => runtime.close())
   const inNamespace = (kind: 'Secret' | 'ConfigMap', name: string) =>
@@ -135,10 +145,19 @@ export async function startPodSession(
     path: containerPath(process.env['PATH']),
     secret: name => inNamespace('Secret', name) as Secret | undefined,
     configMap: name => inNamespace('ConfigMap', name) as ConfigMap | undefined,
+    expectedVolume: name => {
+      const volume = pod.spec.volumes.find(volume => volume.name === name)
+      if (volume === undefined || !isManagedVolume(volume)) return undefined
+      return {
+        path: path.join(session.directory, 'rw', id, name),
+        readOnly: true,
+        recursive: false,
+        current: async () => await (await published).volumes.pathOf(name),
+      }
+    },
     volume: volumeProvider({
       pod,
       published,
-      renewable: mount.isRenewable,
       diskDirectory: path.join(context.emptyDirs, id),
       mountDirectory: path.join(directory, 'memory'),
       node,
@@ -171,7 +190,7 @@ export async function startPodSession(
     finished: runner.finished,
     update: newer => {
       record.updated(newer)
-      published.updatePod(newer)
+      void published.then(({ volumes }) => volumes.updatePod(newer))
       runner.updatePod(newer)
     },
     wake: () => runner.wake(),

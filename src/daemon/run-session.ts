@@ -99,8 +99,23 @@ async function start(
       lifetime: 'run',
       logger,
     })
+  const mounting = open(session.directory).then(backend => {
+    const mount = new RenewedMount(
+      { backend, directory: session.directory },
+      { session, open, logger },
+    )
+    void mount
+      .lost()
+      .then(reason => logger.error({ reason }, 'the volumes are lost'))
+    return mount
+  })
+  // Told below, when the Pods are known.
+  mounting.catch(() => undefined)
+  cleanup.add('mount', async () =>
+    (await mounting.catch(() => undefined))?.stop(),
+  )
   const accounts = lazyServiceAccounts(request)
-  const [pods, mount, node] = await allSettled([
+  const [pods, node] = await allSettled([
     readManifests(request, store).then(source => {
       cleanup.add('source', () => source.close())
       const pods = choosePods(store, namespace, choice)
@@ -109,17 +124,6 @@ async function start(
       expectTokens(pods, accounts)
       return pods
     }),
-    open(session.directory).then(backend => {
-      const mount = new RenewedMount(
-        { backend, directory: session.directory },
-        { session, open, logger },
-      )
-      void mount
-        .lost()
-        .then(reason => logger.error({ reason }, 'the volumes are lost'))
-      cleanup.add('mount', () => mount.stop())
-      return mount
-    }),
     thisNode(),
   ])
   const record = new SessionRecord(request.clock)
@@ -127,7 +131,7 @@ async function start(
     ...request,
     store,
     session,
-    mount,
+    mount: mounting,
     node,
     emptyDirs: emptyDirs.directory,
     addresses: new PodAddresses(places.runtime, session),
@@ -138,6 +142,7 @@ async function start(
   })
   cleanup.add('Pods', () => running.close())
   for (const pod of pods) running.add(pod)
+  const mount = await mounting
   cleanup.add(
     'API',
     startSessionServer({ ...request, session, store, record, node, mount }),

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import type { Pod } from '../api/types.ts'
+import { abortable } from '../util/abortable.ts'
 import { PodVolumes, type PodVolumesOptions } from '../volumes/pod-volumes.ts'
 import type { CurrentMount, RenewedMount } from './renewed-mount.ts'
 
@@ -107,20 +108,4 @@ export class ServedVolumes {
 
 function directoryOf({ directory }: CurrentMount): string {
   return path.join(directory, 'rw')
-}
-
-/** Rejects with the signal's reason when that comes first. */
-export async function abortable<T>(
-  work: Promise<T>,
-  abort: AbortSignal,
-): Promise<T> {
-  abort.throwIfAborted()
-  return await Promise.race([
-    work,
-    new Promise<never>((_, reject) =>
-      abort.addEventListener('abort', () => reject(abort.reason as Error), {
-        once: true,
-      }),
-    ),
-  ])
 }

@@ -24,7 +24,12 @@ import {
 } from './hosts-file.ts'
 import type { ImageMap } from './images.ts'
 import { watchInstance, type Instance } from './instance.ts'
-import { containerLaunch, type ContainerVolume } from './launch.ts'
+import {
+  containerLaunch,
+  expectedRoot,
+  type ContainerVolume,
+  type LaunchContext,
+} from './launch.ts'
 import type { OutputStream } from './output-lines.ts'
 import { deadlineOf } from './plan.ts'
 import type { PodState } from './pod-state.ts'
@@ -94,6 +99,29 @@ export class ContainerStarter {
   }
 
   /**
+   * Begins with the roots of containers that start as soon as their volumes are there, which
+   * `ready` tells; `sandbox` holds the volumes whose place is known. What cannot be built is
+   * told by their start.
+   */
+  buildAhead(
+    containers: readonly Container[],
+    sandbox: PodSandbox,
+    ready: Promise<unknown>,
+  ): void {
+    const { runtime } = this.#options
+    if (runtime.buildAhead === undefined) return
+    this.#writeHostsFile(sandbox)
+    const context = this.#launchContext(sandbox)
+    for (const container of containers)
+      try {
+        const root = expectedRoot(container, context)
+        if (root !== undefined) runtime.buildAhead(root, ready)
+      } catch {
+        // Its image is unknown.
+      }
+  }
+
+  /**
    * Builds the worlds of containers that are about to be started one after the other, all at
    * once. What cannot be built is told by its start.
    */
@@ -135,11 +163,18 @@ export class ContainerStarter {
 
   async #launch(
     container: Container,
-    { hostname, volumes }: PodSandbox,
+    sandbox: PodSandbox,
   ): Promise<ContainerLaunch> {
+    const context = this.#launchContext(sandbox)
+    const launch = await containerLaunch(container, context)
+    this.#writeHostsFile(sandbox)
+    return launch
+  }
+
+  #launchContext({ hostname, volumes }: PodSandbox): LaunchContext {
     const options = this.#options
     const { pod, podIPs } = this.#state
-    const launch = await containerLaunch(container, {
+    return {
       pod,
       node: options.node,
       podIPs,
@@ -152,7 +187,12 @@ export class ContainerStarter {
       accounts: readAccounts(),
       path: options.path ?? defaultPath,
       hostsFile: options.hostsFile,
-    })
+    }
+  }
+
+  #writeHostsFile({ hostname }: PodSandbox): void {
+    const options = this.#options
+    const { pod, podIPs } = this.#state
     const { hostAliases, hostNetwork } = pod.spec
     writeHostsFile(
       options.hostsFile,
@@ -160,7 +200,6 @@ export class ContainerStarter {
         ? hostNetworkHostsFileContent(options.hostHosts(), hostAliases)
         : managedHostsFileContent({ podIPs, ...hostname, hostAliases }),
     )
-    return launch
   }
 
   /** What stands in its way is told once, and again when it is something else. */

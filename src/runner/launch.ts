@@ -14,6 +14,7 @@ import { containerArgv, findImage, type ImageMap } from './images.ts'
 import type {
   ContainerLaunch,
   ContainerMount,
+  ContainerRoot,
 } from './sandbox/container-runtime.ts'
 import { mountSubPath, resolveSubPath, type SubPathTarget } from './sub-path.ts'
 
@@ -61,15 +62,49 @@ export async function containerLaunch(
     home: homeOf(context.accounts, user?.uid ?? 0) ?? '/',
     ...(image?.env === undefined ? {} : { image: image.env }),
   })
+  const mounts = await containerMounts(container, declared, context.volumes)
+  return {
+    ...containerRoot(container, mounts, context),
+    argv,
+    env,
+    ...(user === undefined ? {} : { user }),
+  }
+}
+
+/**
+ * The root that a container's start will ask for, as far as that is known while its volumes
+ * are only expected; else undefined. Throws as `containerLaunch` rejects.
+ */
+export function expectedRoot(
+  container: Container,
+  context: LaunchContext,
+): ContainerRoot | undefined {
+  const mounts: ContainerMount[] = []
+  for (const mount of container.volumeMounts) {
+    const volume = context.volumes.get(mount.name)
+    if (volume === undefined || mount.subPath || mount.subPathExpr)
+      return undefined
+    mounts.push({
+      ...mountOf(mount, volume, volume.path),
+      isDirectory: true,
+      ...(volume.current && { locate: volume.current }),
+    })
+  }
+  return containerRoot(container, byDepth(mounts), context)
+}
+
+function containerRoot(
+  container: Container,
+  mounts: readonly ContainerMount[],
+  { images, hostname, hostsFile }: LaunchContext,
+): ContainerRoot {
+  const image = findImage(images, container.image)
   const workingDir = container.workingDir || image?.workingDir
   return {
     name: container.name,
-    argv,
-    env,
     ...(workingDir === undefined ? {} : { workingDir }),
-    ...(user === undefined ? {} : { user }),
-    mounts: await containerMounts(container, declared, context.volumes),
-    ...(hasManagedHosts(container) ? { hostsFile: context.hostsFile } : {}),
+    mounts,
+    ...(hasManagedHosts(container) ? { hostsFile } : {}),
     ...(hostname.kernelHostname === undefined
       ? {}
       : { hostname: hostname.kernelHostname }),
@@ -93,7 +128,6 @@ export function mountedVolumeNames(pod: Pod): readonly string[] {
   return [...new Set(mounts.map(({ name }) => name))]
 }
 
-/** Parents before children, as container run-times sort them. */
 async function containerMounts(
   container: Container,
   env: ReadonlyMap<string, string>,
@@ -103,9 +137,27 @@ async function containerMounts(
   for (const mount of container.volumeMounts) {
     mounts.push(await containerMount(mount, env, volumes))
   }
-  return mounts.sort(
+  return byDepth(mounts)
+}
+
+/** Parents before children, as container run-times sort them. */
+function byDepth(mounts: readonly ContainerMount[]): ContainerMount[] {
+  return mounts.toSorted(
     (one, other) => depth(one.mountPath) - depth(other.mountPath),
   )
+}
+
+function mountOf(
+  { mountPath, readOnly }: VolumeMount,
+  volume: ContainerVolume,
+  source: string,
+): ContainerMount {
+  return {
+    source,
+    mountPath,
+    readOnly: readOnly || volume.readOnly,
+    recursive: volume.recursive,
+  }
 }
 
 async function containerMount(
@@ -117,7 +169,7 @@ async function containerMount(
   if (volume === undefined) {
     throw configError(`volume "${mount.name}" not found`)
   }
-  const { current, readOnly, recursive } = volume
+  const { current, readOnly } = volume
   const subPath = mountSubPath(mount, env)
   const locate = async (): Promise<
     Partial<SubPathTarget> & { path: string }
@@ -128,12 +180,9 @@ async function containerMount(
   }
   const { path: source, identity } = await locate()
   return {
-    source,
+    ...mountOf(mount, volume, source),
     // Nobody can put something else into a managed volume.
     ...(identity !== undefined && !readOnly && { identity }),
-    mountPath: mount.mountPath,
-    readOnly: mount.readOnly || readOnly,
-    recursive,
     ...(current !== undefined && {
       locate: async () => (await locate()).path,
     }),

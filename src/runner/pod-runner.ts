@@ -40,11 +40,16 @@ export interface PodRunnerOptions
    * message of a FailedMount event, and is then asked again.
    */
   readonly volume: (name: string) => Promise<ContainerVolume>
+  /** Where a volume will be, when that is known before it is ready; a directory. */
+  readonly expectedVolume?: (name: string) => ContainerVolume | undefined
   readonly clusterDomain?: string
 }
 
 /** Output of a dead container that nobody closes is not waited for any longer. */
 const drainMs = 1000
+
+/** A root that waits holds what it is built of, such as other people's mounts. */
+const aheadMs = 2000
 
 export class PodRunner {
   /** The last status; resolves when nothing of the Pod is left. */
@@ -139,18 +144,50 @@ export class PodRunner {
         ? undefined
         : clock.after(deadline - clock.now(), () => this.#changes.notify())
     try {
-      const volumes = await waitForVolumes(mountedVolumeNames(pod), {
+      const names = mountedVolumeNames(pod)
+      const ready = waitForVolumes(names, {
         volume: name => volume(name),
         clock,
         changes: this.#changes,
         onFailedMount: message => this.#state.warn('FailedMount', message),
         stopped: () => this.#mustStop(),
       })
+      this.#buildAhead(names, ready)
+      const volumes = await ready
       const hostname = await this.#validHostname()
       if (hostname === undefined || this.#mustStop()) return undefined
       return { volumes, hostname }
     } finally {
       timer?.cancel()
+    }
+  }
+
+  #buildAhead(names: readonly string[], ready: Promise<unknown>): void {
+    const { expectedVolume, clusterDomain, clock } = this.#options
+    if (expectedVolume === undefined) return
+    const volumes = new Map(
+      names.flatMap(name => {
+        const volume = expectedVolume(name)
+        return volume === undefined ? [] : [[name, volume] as const]
+      }),
+    )
+    const timer = new AbortController()
+    const tooLong = clock.sleep(aheadMs, timer.signal).then(() => {
+      throw new Error('the volumes are not there yet')
+    })
+    void ready.then(() => timer.abort())
+    const soon = Promise.race([ready, tooLong])
+    soon.catch(() => undefined)
+    try {
+      const { pod } = this.#state
+      const hostname = podHostname(pod, clusterDomain ?? defaultClusterDomain)
+      this.#starter.buildAhead(
+        this.#startedBy(this.#plan()),
+        { volumes, hostname },
+        soon,
+      )
+    } catch {
+      // A hostname that the kernel would not take: told when its turn comes.
     }
   }
 

@@ -16,6 +16,12 @@ export interface ContainerRuntime {
    */
   prepare?(container: ContainerLaunch): Promise<void>
   /**
+   * Begins with a container's root before its volumes are mounted, and goes on when `ready`
+   * resolves; gives up when it rejects. A later `prepare` or `start` of a container of that
+   * name uses it when it asks for the same root. Never throws: what fails is tried anew.
+   */
+  buildAhead?(root: ContainerRoot, ready: Promise<unknown>): void
+  /**
    * Volumes were lost and have been mounted anew: every container gets them at the places of
    * the dead ones, those that run and those that are being started. Rejects when one could
    * not be given to all.
@@ -25,15 +31,20 @@ export interface ContainerRuntime {
   close(): Promise<void>
 }
 
-export interface ContainerLaunch {
-  readonly name: string
+export interface ContainerLaunch extends ContainerRoot {
   /** Program and arguments, everything expanded; argv[0] is looked up in `env`'s PATH. */
   readonly argv: readonly string[]
   /** The whole environment, PATH and HOSTNAME included. Names may be any printable ASCII. */
   readonly env: ReadonlyMap<string, string>
+  readonly user?: ContainerUser
+}
+
+/** What a container's file system is made of. */
+export interface ContainerRoot {
+  /** The container's. */
+  readonly name: string
   /** Made if absent, as container engines do; `/` when not given. */
   readonly workingDir?: string
-  readonly user?: ContainerUser
   readonly mounts: readonly ContainerMount[]
   /** The Pod's hosts file on the host, bound read-write at /etc/hosts; absent: the host's own. */
   readonly hostsFile?: string
@@ -58,6 +69,8 @@ export interface ContainerMount {
   readonly recursive: boolean
   /** What must come to be mounted (file-identity.ts); else the container does not start. */
   readonly identity?: string
+  /** A directory, known before it is there; then `source` holds no symbolic link. */
+  readonly isDirectory?: boolean
   /** Of a volume that may be mounted anew: where its source is now. */
   readonly locate?: () => Promise<string>
 }

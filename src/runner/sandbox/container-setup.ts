@@ -40,6 +40,8 @@ export interface ContainerSetupOptions {
   readonly runtimeDirectory?: string
   /** Where the plan's live places are, when it has some. */
   readonly live?: ContainerLiveMounts
+  /** Resolves when the volumes are mounted; absent: they are. */
+  readonly ready?: Promise<unknown>
 }
 
 type SetupProcess = ChildProcessByStdio<Writable, Readable, Readable>
@@ -144,6 +146,7 @@ async function converse(
   // Without a pid there is an 'error' event.
   const { pid = 0 } = child
   await Promise.race([expect(rootReady), failed])
+  await Promise.race([options.ready, failed])
   await options.live?.fill()
   const mounts = await readMounts(pid)
   verifyReadOnly(mounts, options.plan.mountPaths)

@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeApplets } from './busybox-applets.ts'
-import type { ContainerLaunch } from './container-runtime.ts'
+import type { ContainerRoot } from './container-runtime.ts'
 import { findBusybox } from './machine-tools.ts'
 import type { BusyboxMounts } from './root-plan.ts'
 
@@ -34,7 +34,7 @@ export class PodFiles {
     this.#applets = applets
   }
 
-  async ready(container: ContainerLaunch): Promise<ContainerFiles> {
+  async ready(container: ContainerRoot): Promise<ContainerFiles> {
     const { hostname } = container
     await this.#once(this.#world, () =>
       Promise.all([

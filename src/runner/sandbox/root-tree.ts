@@ -189,8 +189,13 @@ export class RootTree {
   }
 
   mountVolume(mount: ContainerMount): void {
-    const source = resolvePath(mount.source, this.#host)
-    const found = this.#host.lstat(source)?.kind
+    // Not looked at: a look at a mount that nobody serves yet would wait.
+    const source = mount.isDirectory
+      ? mount.source
+      : resolvePath(mount.source, this.#host)
+    const found = mount.isDirectory
+      ? 'directory'
+      : this.#host.lstat(source)?.kind
     if (found === undefined)
       throw new Error(
         `mountPath ${mount.mountPath}: ${mount.source} does not exist`,

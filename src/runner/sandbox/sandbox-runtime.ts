@@ -1,9 +1,11 @@
 import { join } from 'node:path'
+import { abortable } from '../../util/abortable.ts'
 import { systemClock, type Clock } from '../../util/clock.ts'
 import { appletsOf } from './busybox-applets.ts'
 import {
   ContainerStartError,
   type ContainerLaunch,
+  type ContainerRoot,
   type ContainerRuntime,
   type RunningContainer,
 } from './container-runtime.ts'
@@ -78,6 +80,9 @@ class Sandbox implements SandboxRuntime {
   /** Of each setup whose container is not known to have ended. */
   readonly #liveOf = new Map<ContainerSetup, ContainerLiveMounts>()
   readonly #prepared = new Map<ContainerLaunch, Promise<ContainerSetup>>()
+  /** Of each container's name, what has been begun before its volumes were there. */
+  readonly #ahead = new Map<string, RootAhead>()
+  readonly #closing = new AbortController()
   readonly #setups = new Set<ContainerSetup>()
   readonly #starting = new Set<Promise<StartedProcess>>()
   readonly #running = new Set<StartedProcess>()
@@ -101,10 +106,17 @@ class Sandbox implements SandboxRuntime {
     }
   }
 
+  buildAhead(root: ContainerRoot, ready: Promise<unknown>): void {
+    const goOn = abortable(ready, this.#closing.signal)
+    const setup = this.#setUp(root, goOn)
+    for (const work of [goOn, setup]) work.catch(() => undefined)
+    this.#ahead.set(root.name, { key: rootKey(root), setup })
+  }
+
   async prepare(container: ContainerLaunch): Promise<void> {
     let setup = this.#prepared.get(container)
     if (!setup) {
-      setup = this.#setUp(container)
+      setup = this.#setUpOrGoOn(container)
       this.#prepared.set(container, setup)
     }
     await setup
@@ -124,7 +136,7 @@ class Sandbox implements SandboxRuntime {
     const prepared = this.#prepared.get(container)
     // Each start has a root of its own: a restarted container finds its files as new.
     this.#prepared.delete(container)
-    const setup = await (prepared ?? this.#setUp(container))
+    const setup = await (prepared ?? this.#setUpOrGoOn(container))
     try {
       const running = await startProcess({
         tools: this.#findTools(),
@@ -152,7 +164,13 @@ class Sandbox implements SandboxRuntime {
   }
 
   async #close(): Promise<void> {
-    await Promise.allSettled([...this.#starting, ...this.#prepared.values()])
+    this.#closing.abort(new Error('the Pod has ended'))
+    const ahead = [...this.#ahead.values()].map(({ setup }) => setup)
+    await Promise.allSettled([
+      ...this.#starting,
+      ...this.#prepared.values(),
+      ...ahead,
+    ])
     await Promise.all([...this.#running].map(running => running.kill()))
     await Promise.all([...this.#setups].map(setup => setup.release()))
     await this.#live.close()
@@ -168,7 +186,22 @@ class Sandbox implements SandboxRuntime {
     this.#liveOf.delete(setup)
   }
 
-  async #setUp(container: ContainerLaunch): Promise<ContainerSetup> {
+  async #setUpOrGoOn(container: ContainerLaunch): Promise<ContainerSetup> {
+    const ahead = this.#ahead.get(container.name)
+    this.#ahead.delete(container.name)
+    const setup = await ahead?.setup.catch(() => undefined)
+    if (setup === undefined) return await this.#setUp(container)
+    if (ahead?.key === rootKey(container)) return setup
+    await this.#releaseLive(setup)
+    await setup.release()
+    this.#setups.delete(setup)
+    return await this.#setUp(container)
+  }
+
+  async #setUp(
+    container: ContainerRoot,
+    ready?: Promise<unknown>,
+  ): Promise<ContainerSetup> {
     if (this.#closed)
       throw new ContainerStartError(container.name, 'the Pod has ended')
     const isLive = container.mounts.some(({ locate }) => locate !== undefined)
@@ -176,7 +209,7 @@ class Sandbox implements SandboxRuntime {
     try {
       if (this.#options.expectsLiveVolumes) await this.#live.made()
       if (isLive) live = await this.#live.open()
-      const setup = await this.#setUpOnStillMachine(container, live)
+      const setup = await this.#setUpOnStillMachine(container, live, ready)
       this.#setups.add(setup)
       if (live !== undefined) this.#liveOf.set(setup, live)
       return setup
@@ -192,8 +225,9 @@ class Sandbox implements SandboxRuntime {
    * names. A failure counts only when the machine still looks the same.
    */
   async #setUpOnStillMachine(
-    container: ContainerLaunch,
+    container: ContainerRoot,
     live: ContainerLiveMounts | undefined,
+    ready: Promise<unknown> | undefined,
   ): Promise<ContainerSetup> {
     const tools = this.#findTools()
     const files = await this.#podFiles.ready(container)
@@ -225,6 +259,7 @@ class Sandbox implements SandboxRuntime {
           ...(hostname === undefined ? {} : { hostname }),
           ...(hidden === undefined ? {} : { runtimeDirectory: hidden }),
           ...(live === undefined ? {} : { live }),
+          ...(ready === undefined ? {} : { ready }),
         })
       } catch (error) {
         await live?.empty()
@@ -237,6 +272,27 @@ class Sandbox implements SandboxRuntime {
     this.#tools ??= findMachineTools()
     return this.#tools
   }
+}
+
+interface RootAhead {
+  readonly key: string
+  readonly setup: Promise<ContainerSetup>
+}
+
+/** Equal for what is planned and mounted in the same way. */
+function rootKey(root: ContainerRoot): string {
+  const { mounts, workingDir, hostsFile, hostname, busybox } = root
+  const places = mounts.map(
+    ({ source, mountPath, readOnly, recursive, identity, locate }) => [
+      source,
+      mountPath,
+      readOnly,
+      recursive,
+      identity,
+      locate !== undefined,
+    ],
+  )
+  return JSON.stringify([places, workingDir, hostsFile, hostname, busybox])
 }
 
 function toLaunch(container: ContainerLaunch): Launch {
