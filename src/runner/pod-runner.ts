@@ -162,7 +162,11 @@ export class PodRunner {
     }
   }
 
-  #buildAhead(names: readonly string[], ready: Promise<unknown>): void {
+  /** `ready` resolves with those that are; not with all when the Pod is to stop. */
+  #buildAhead(
+    names: readonly string[],
+    ready: Promise<ReadonlyMap<string, ContainerVolume>>,
+  ): void {
     const { expectedVolume, clusterDomain, clock } = this.#options
     if (expectedVolume === undefined) return
     const volumes = new Map(
@@ -175,8 +179,11 @@ export class PodRunner {
     const tooLong = clock.sleep(aheadMs, timer.signal).then(() => {
       throw new Error('the volumes are not there yet')
     })
-    void ready.then(() => timer.abort())
-    const soon = Promise.race([ready, tooLong])
+    const allReady = ready.then(({ size }) => {
+      timer.abort()
+      if (size < names.length) throw new Error('the Pod has ended')
+    })
+    const soon = Promise.race([allReady, tooLong])
     soon.catch(() => undefined)
     try {
       const { pod } = this.#state

@@ -141,3 +141,20 @@ t.test('without mount rights', { skip }, async t => {
     t.notOk(existsSync(mountpoint))
   })
 })
+
+t.test(
+  'run without FUSE: the error, and nothing has begun',
+  { skip },
+  async t => {
+    const hidden = 'mount --bind /dev/null /dev/fuse && exec "$@"'
+    const { code, stdout, stderr } = await podfs(
+      t,
+      ['run', '--backend', 'fuse', '-f', 'examples/quickstart'],
+      { wrapper: ['unshare', '--mount', 'sh', '-c', hidden, 'sh'] },
+    )
+    t.equal(code, 3)
+    t.equal(stdout, '')
+    t.match(stderr, /^error: .*\n {2}modprobe fuse; .*--backend dir\n$/)
+    t.strictSame(podfsMounts(), [])
+  },
+)

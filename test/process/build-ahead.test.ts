@@ -26,7 +26,10 @@ function setups(): number[] {
 async function makeWorld(t: Test) {
   const sandbox = await makeSandbox(t)
   const volume = join(sandbox.directory, 'later')
-  const gate = { resolve: () => {}, reject: (_: Error) => {} }
+  const gate = { resolve: () => {}, reject: () => {} } as {
+    resolve: () => void
+    reject: (error: Error) => void
+  }
   const ready = new Promise<void>((resolve, reject) =>
     Object.assign(gate, { resolve, reject }),
   )
