@@ -179,11 +179,12 @@ export class PodRunner {
     const tooLong = clock.sleep(aheadMs, timer.signal).then(() => {
       throw new Error('the volumes are not there yet')
     })
-    const allReady = ready.then(({ size }) => {
+    const allReady = async (): Promise<void> => {
+      const { size } = await ready
       timer.abort()
       if (size < names.length) throw new Error('the Pod has ended')
-    })
-    const soon = Promise.race([allReady, tooLong])
+    }
+    const soon = Promise.race([allReady(), tooLong])
     soon.catch(() => undefined)
     try {
       const { pod } = this.#state

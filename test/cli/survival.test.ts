@@ -584,3 +584,56 @@ spec:
       t.strictSame(mountsBelow(directory), [])
     },
   )
+
+t.test(
+  'a podfs run leaves nothing: killed at any moment of a publication',
+  { skip, timeout: 120_000 },
+  async t => {
+    const seconds = `1001.${process.pid}`
+    const dir = t.testdir({})
+    const file = path.join(dir, 'pod.yaml')
+    const change = (colour: string): void =>
+      writeFileSync(
+        file,
+        `${configMap(colour)}---
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  automountServiceAccountToken: false
+  volumes: [{name: v, configMap: {name: settings}}]
+  containers:
+  - name: c
+    image: debian
+    command: [sh, -c, 'echo up; sleep ${seconds}']
+    volumeMounts: [{name: v, mountPath: /v}]
+`,
+      )
+    const { enter, root, mountsBelow } = await startNamespace(t)
+    const seen: string[] = []
+    // A swap's events, one more in each round.
+    for (let count = 0; count <= 5; count++) {
+      change('blue')
+      const running = startPodfs(t, ['run', '-f', file], { wrapper: enter })
+      await running.saw(/up/)
+      const directory = `/run/podfs/run-${running.pid}`
+      const inotify = new Inotify()
+      inotify.watch(`${root}${directory}/rw/1/v`)
+      change('red')
+      const events: string[] = []
+      while (events.length < count) {
+        events.push(...formatEvents(inotify.drain()))
+        await new Promise(resolve => setImmediate(resolve))
+      }
+      running.child.kill('SIGKILL')
+      seen.push(events.at(-1)?.split(' ')[0] ?? 'none')
+      inotify.close()
+      await running.ended
+      await eventually(() => mountsBelow(directory).length === 0)
+      for (const text of [directory, seconds])
+        await eventually(() => processesWith(text).length === 0)
+    }
+    t.pass('nothing is left')
+    t.comment(`killed after: ${seen.join(', ')}`)
+  },
+)
