@@ -12,7 +12,7 @@ import { stopAbandonedMount } from './stop-abandoned-mount.ts'
 import { unmountPath } from './unmount-path.ts'
 
 /** A keeper notices its daemon's death at once; a loaded machine takes longer. */
-const ADOPT_MS = 5000
+const ADOPT_MS = 10_000
 const STEP_MS = 10
 const WATCH_MS = 500
 /** A keeper that was killed has another one in its place sooner than this. */

@@ -21,7 +21,10 @@ t.setTimeout(240_000)
 async function startWriter(
   t: Test,
   words: readonly string[],
-): Promise<{ publish(): Promise<string | undefined> }> {
+): Promise<{
+  readonly recovered: boolean
+  publish(): Promise<string | undefined>
+}> {
   const child = spawn(process.execPath, words, {
     // Without tap's loaders a process starts in half the time.
     env: { PATH: process.env['PATH'] },
@@ -33,8 +36,8 @@ async function startWriter(
   lines.on('line', line => said.push(line))
   const closed = once(child, 'close')
   await Promise.race([once(lines, 'line'), closed])
-  if (said[0] !== 'recovered') throw new Error('it did not adopt the mount')
   return {
+    recovered: said[0] === 'recovered',
     publish: async () => {
       child.stdin.write('go\n')
       await closed
@@ -106,6 +109,7 @@ t.test(
     for (let call = 0; ; call++) {
       const round = call + 1
       const writer = await start(round, call)
+      t.ok(writer.recovered)
       const adopted = await readlink(join(volume, '..data'))
       t.equal(adopted, generation, 'adopted as it was left')
       await checkVolumeContents(volume, payloadOf(served), { fsGroup })
@@ -134,6 +138,46 @@ t.test(
     t.comment(
       `${undone + finished} deaths in ${((performance.now() - at) / 1000).toFixed(1)} s, ${looks} looks`,
     )
+  },
+)
+
+t.test(
+  'killed before every call of putting a volume in order, the next one does it',
+  { skip },
+  async t => {
+    const {
+      directory,
+      publicPath,
+      process: first,
+    } = await startDaemon(t, 'mount')
+    first.kill('SIGKILL')
+    await once(first, 'exit')
+    const script = buildFixture(t, 'dying-writer')
+    const start = (...words: number[]) =>
+      startWriter(t, [script, directory, ...words.map(String)])
+    const volume = join(publicPath, 'volume')
+    t.equal(await (await start(0, Infinity)).publish(), 'whole')
+    let round = 0
+    let deaths = 0
+    // The new generation is half there; it is swapped, and the old one half gone.
+    for (const call of [45, 70]) {
+      for (let recovery = 0; ; recovery++) {
+        round++
+        await (await start(round, call)).publish()
+        const left = await readFile(join(volume, '..data/d/b'), 'utf8')
+        const { recovered } = await start(round, Infinity, recovery)
+        const next = await start(round, Infinity)
+        t.ok(next.recovered)
+        const data = await readFile(join(volume, '..data/d/b'), 'utf8')
+        t.equal(data, left, `call ${call}, recovery ${recovery}`)
+        const served = Number(data.replace('round ', ''))
+        await checkVolumeContents(volume, payloadOf(served), { fsGroup })
+        t.equal(await next.publish(), 'whole')
+        if (recovered) break
+        deaths++
+      }
+    }
+    t.ok(deaths > 10, `${deaths} deaths`)
   },
 )
 
