@@ -120,6 +120,7 @@ export async function mountVolumes(
       thisNode(),
     ])
     const record = new SessionRecord(request.clock)
+    const accounts = lazyServiceAccounts(request)
     const shown = shownVolume(request.target)
     const renewed = new RenewedMount(
       {
@@ -137,7 +138,7 @@ export async function mountVolumes(
       only,
       store,
       node,
-      ...lazyServiceAccounts(request),
+      ...accounts,
       adopted: adopted !== undefined,
       show,
       onState: volumeRecorder({
@@ -180,6 +181,7 @@ export async function mountVolumes(
         record,
         node,
         mount: renewed,
+        issuer: accounts.issuer,
       }),
     )
     // Asked before anybody hears that it is ready, and may unmount it.

@@ -145,7 +145,15 @@ async function start(
   const mount = await mounting
   cleanup.add(
     'API',
-    startSessionServer({ ...request, session, store, record, node, mount }),
+    startSessionServer({
+      ...request,
+      ...accounts,
+      session,
+      store,
+      record,
+      node,
+      mount,
+    }),
   )
   cleanup.add(
     'watch',

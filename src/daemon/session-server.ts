@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { NodeInfo, Pod } from '../api/types.ts'
 import type { SessionRecord } from '../server/session-record.ts'
 import type { Store } from '../store/store.ts'
+import type { TokenIssuer } from '../tokens/token-issuer.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 import type { Backend } from '../volumes/backend.ts'
@@ -24,6 +25,7 @@ export interface SessionServerOptions {
   readonly node: NodeInfo
   readonly clock: Clock
   readonly logger: Logger
+  readonly issuer: () => Promise<TokenIssuer>
   /** Whose file server's figures are among the metrics. */
   readonly mount: Pick<Backend, 'stats'>
 }

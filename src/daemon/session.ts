@@ -72,6 +72,7 @@ export function noSuch(
 }
 
 export interface ServiceAccounts {
+  readonly issuer: () => Promise<TokenIssuer>
   readonly tokens: () => Promise<TokenManager>
   readonly rootCertificate: () => Promise<string>
 }
@@ -82,20 +83,21 @@ export function lazyServiceAccounts(options: SessionOptions): ServiceAccounts {
   const key = once(() =>
     loadSigningKey(path.join(places.state, 'service-account-key.pem')),
   )
+  const issuer = once(async () => {
+    await publishKeySet(
+      await key(),
+      path.join(places.state, 'service-account-keys.json'),
+    )
+    return new TokenIssuer(await key(), settings.serviceAccountIssuer)
+  })
   return {
-    tokens: once(async () => {
-      await publishKeySet(
-        await key(),
-        path.join(places.state, 'service-account-keys.json'),
-      )
-      return new TokenManager(
-        new TokenIssuer(await key(), settings.serviceAccountIssuer),
-        clock,
-        {
+    issuer,
+    tokens: once(
+      async () =>
+        new TokenManager(await issuer(), clock, {
           onFailure: error => logger.error({ err: error }, 'token not renewed'),
-        },
-      )
-    }),
+        }),
+    ),
     rootCertificate: once(async () => rootCertificate(await key())),
   }
 }

@@ -3,8 +3,9 @@
  *
  * Node's own http and one grammar of paths (request-info.ts) are all it needs: a Kubernetes
  * path names its resource, so there is nothing that a table of routes would add, and fastify
- * would cost 150 ms and 10 MiB in every podfs that somebody might look into. Writing comes in
- * as further verbs of `#serveResource`.
+ * would cost 150 ms and 10 MiB in every podfs that somebody might look into. Nothing in it
+ * changes anything: the two objects that can be created, TokenRequest and TokenReview, are
+ * questions.
  *
  * Who may connect: whoever may enter the directory (0700) and open the socket (0600). There
  * is no other fence, and Secrets are among what is served.
@@ -17,9 +18,8 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { JsonObject } from '../api/json.ts'
-import { objectKey } from '../api/object-key.ts'
-import type { Pod } from '../api/types.ts'
 import type { Store } from '../store/store.ts'
+import type { TokenIssuer } from '../tokens/token-issuer.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 import {
@@ -28,18 +28,29 @@ import {
   noSuchResource,
   notFound,
 } from './api-error.ts'
+import {
+  authenticationGroup,
+  keySetPath,
+  openIdConfiguration,
+  openIdConfigurationPath,
+  tokenSubresource,
+} from './authentication.ts'
 import { Collections } from './collections.ts'
 import { discovery, versionInfo } from './discovery.ts'
 import type { NodeFacts } from './encode-node.ts'
 import { volumeName } from './encode-volume.ts'
+import { KnownObjects } from './known-objects.ts'
 import type { CachedObject } from './object-cache.ts'
 import { chooseContainer, chooseLog, logOptions, serveLog } from './pod-log.ts'
 import { Query } from './query.ts'
+import { requestBody } from './request-body.ts'
 import { requestInfo, type RequestInfo } from './request-info.ts'
 import { resources, type Resource } from './resources.ts'
 import { labelMatcher, parseFieldSelector } from './selectors.ts'
-import type { SessionRecord } from './session-record.ts'
+import type { LivePod, SessionRecord } from './session-record.ts'
 import { tableOf } from './tables/table.ts'
+import { requestToken } from './token-request.ts'
+import { reviewToken } from './token-review.ts'
 import { serveWatch } from './watch-stream.ts'
 
 export interface ApiServerOptions {
@@ -48,6 +59,8 @@ export interface ApiServerOptions {
   readonly node: NodeFacts
   readonly clock: Clock
   readonly logger: Logger
+  /** Loaded, or its key made, when somebody asks for tokens. */
+  readonly issuer: () => Promise<TokenIssuer>
   /** Prometheus text, made when somebody asks. */
   readonly metrics: () => Promise<string>
 }
@@ -55,6 +68,7 @@ export interface ApiServerOptions {
 export class ApiServer {
   readonly #options: ApiServerOptions
   readonly #collections: Collections
+  readonly #known: KnownObjects
   readonly #server: Server
 
   constructor(options: ApiServerOptions) {
@@ -63,6 +77,7 @@ export class ApiServer {
       ...options,
       now: options.clock.now(),
     })
+    this.#known = new KnownObjects(options.store, options.record)
     this.#server = createServer((request, response) => {
       void this.#answer(request, response)
     })
@@ -121,6 +136,11 @@ export class ApiServer {
     )
     const path = pathname === '/' ? '/' : pathname.replace(/\/+$/, '')
     const info = requestInfo(path)
+    const create = info && this.#creation(info)
+    if (create !== undefined) {
+      if (request.method !== 'POST') throw methodNotAllowed()
+      return sendJson(response, 201, await create(request))
+    }
     if (request.method !== 'GET' && request.method !== 'HEAD')
       throw methodNotAllowed()
     if (info !== undefined)
@@ -149,10 +169,57 @@ export class ApiServer {
           await this.#options.metrics(),
           'text/plain; version=0.0.4; charset=utf-8',
         )
+      case openIdConfigurationPath: {
+        const { issuer } = await this.#options.issuer()
+        return sendJson(response, 200, openIdConfiguration(issuer))
+      }
+      case keySetPath: {
+        const { keys } = await (await this.#options.issuer()).keySet()
+        return sendJson(response, 200, { keys }, 'application/jwk-set+json')
+      }
     }
     const found = discovery(path)
     if (found !== undefined) return sendJson(response, 200, found)
     sendText(response, 404, '404 page not found\n')
+  }
+
+  /** What makes the answer to a POST at this path; undefined where nothing is created. */
+  #creation(
+    info: RequestInfo,
+  ): ((request: IncomingMessage) => Promise<JsonObject>) | undefined {
+    const { namespace, name } = info
+    const { node, clock } = this.#options
+    const shared = async () => ({
+      issuer: await this.#options.issuer(),
+      known: this.#known,
+      node: node.node,
+      now: clock.now(),
+    })
+    const isTokenRequest =
+      info.group === '' &&
+      info.resource === 'serviceaccounts' &&
+      info.subresource === tokenSubresource
+    if (isTokenRequest && namespace !== undefined && name !== undefined)
+      return async request => {
+        const body = await requestBody(request, 'TokenRequest')
+        return await requestToken({
+          ...(await shared()),
+          body,
+          namespace,
+          name,
+        })
+      }
+    if (
+      info.group === authenticationGroup &&
+      info.resource === 'tokenreviews' &&
+      namespace === undefined &&
+      name === undefined
+    )
+      return async request => {
+        const body = await requestBody(request, 'TokenReview')
+        return await reviewToken({ ...(await shared()), body })
+      }
+    return undefined
   }
 
   async #serveResource(
@@ -175,13 +242,11 @@ export class ApiServer {
         throw noSuchResource()
       const object = cache.get(info.namespace ?? '', info.name)
       if (object === undefined) throw notFound(resource, info.name)
-      if (info.subresource === 'log' && resource.kind === 'Pod')
-        return await this.#serveLog(
-          info.namespace ?? '',
-          info.name,
-          query,
-          response,
-        )
+      if (info.subresource === 'log' && resource.kind === 'Pod') {
+        const live = this.#known.pod(info.namespace ?? '', info.name)
+        if (live === undefined) throw notFound(resource, info.name)
+        return await this.#serveLog(live, query, response)
+      }
       if (info.subresource !== undefined) throw noSuchResource()
       const format = wantedFormat(request, query)
       const json = object.json()
@@ -250,24 +315,14 @@ export class ApiServer {
   }
 
   async #serveLog(
-    namespace: string,
-    name: string,
+    { pod, status }: LivePod,
     query: Query,
     response: ServerResponse,
   ): Promise<void> {
-    const { record, store, clock } = this.#options
-    const key = objectKey('Pod', namespace, name)
-    const live = record.pods.get(key)
-    const pod = live?.pod ?? (store.get(key) as Pod)
+    const { record, clock } = this.#options
     const options = logOptions(query, clock.now())
     const container = chooseContainer(pod, query.text('container'))
-    const log = chooseLog(
-      record,
-      pod,
-      live?.status,
-      container,
-      options.previous,
-    )
+    const log = chooseLog(record, pod, status, container, options.previous)
     await serveLog(response, log, options)
   }
 }
@@ -316,8 +371,9 @@ function sendJson(
   response: ServerResponse,
   code: number,
   object: JsonObject,
+  type = 'application/json',
 ): void {
-  response.writeHead(code, { 'content-type': 'application/json' })
+  response.writeHead(code, { 'content-type': type })
   response.end(`${JSON.stringify(object)}\n`)
 }
 

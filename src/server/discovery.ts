@@ -1,12 +1,15 @@
 import type { JsonObject } from '../api/json.ts'
+import {
+  authenticationGroup,
+  authenticationV1,
+  tokenSubresource,
+} from './authentication.ts'
 import { podfsGroup, resources } from './resources.ts'
 
-const groupVersion = { groupVersion: `${podfsGroup}/v1`, version: 'v1' }
-const group = {
-  name: podfsGroup,
-  versions: [groupVersion],
-  preferredVersion: groupVersion,
-}
+const groups = [podfsGroup, authenticationGroup].map(name => {
+  const version = { groupVersion: `${name}/v1`, version: 'v1' }
+  return { name, versions: [version], preferredVersion: version }
+})
 
 /** What is here, as kubectl asks for it before its first `get`; undefined for other paths. */
 export function discovery(path: string): JsonObject | undefined {
@@ -20,13 +23,39 @@ export function discovery(path: string): JsonObject | undefined {
     case '/api/v1':
       return resourceList('', 'v1')
     case '/apis':
-      return { kind: 'APIGroupList', apiVersion: 'v1', groups: [group] }
-    case `/apis/${podfsGroup}`:
+      return { kind: 'APIGroupList', apiVersion: 'v1', groups }
+  }
+  for (const group of groups) {
+    const { name } = group
+    if (path === `/apis/${name}`)
       return { kind: 'APIGroup', apiVersion: 'v1', ...group }
-    case `/apis/${podfsGroup}/v1`:
-      return resourceList(podfsGroup, `${podfsGroup}/v1`)
+    if (path === `/apis/${name}/v1`) return resourceList(name, `${name}/v1`)
   }
   return undefined
+}
+
+/** What is only ever created: the answer is all there is of it. By group and version. */
+const created: Readonly<Record<string, readonly JsonObject[]>> = {
+  v1: [
+    {
+      name: `serviceaccounts/${tokenSubresource}`,
+      singularName: '',
+      namespaced: true,
+      group: authenticationGroup,
+      version: 'v1',
+      kind: 'TokenRequest',
+      verbs: ['create'],
+    },
+  ],
+  [authenticationV1]: [
+    {
+      name: 'tokenreviews',
+      singularName: 'tokenreview',
+      namespaced: false,
+      kind: 'TokenReview',
+      verbs: ['create'],
+    },
+  ],
 }
 
 function resourceList(group: string, groupVersion: string): JsonObject {
@@ -34,33 +63,36 @@ function resourceList(group: string, groupVersion: string): JsonObject {
     kind: 'APIResourceList',
     apiVersion: 'v1',
     groupVersion,
-    resources: resources
-      .filter(resource => resource.group === group)
-      .flatMap(resource => {
-        const { plural, namespaced, kind } = resource
-        return [
-          {
-            name: plural,
-            singularName: resource.singular,
-            namespaced,
-            kind,
-            verbs: ['get', 'list', 'watch'],
-            ...(resource.shortNames.length === 0
-              ? {}
-              : { shortNames: resource.shortNames }),
-            ...(resource.categories.length === 0
-              ? {}
-              : { categories: resource.categories }),
-          },
-          ...resource.subresources.map(subresource => ({
-            name: `${plural}/${subresource}`,
-            singularName: '',
-            namespaced,
-            kind,
-            verbs: ['get'],
-          })),
-        ]
-      }),
+    resources: [
+      ...resources
+        .filter(resource => resource.group === group)
+        .flatMap(resource => {
+          const { plural, namespaced, kind } = resource
+          return [
+            {
+              name: plural,
+              singularName: resource.singular,
+              namespaced,
+              kind,
+              verbs: ['get', 'list', 'watch'],
+              ...(resource.shortNames.length === 0
+                ? {}
+                : { shortNames: resource.shortNames }),
+              ...(resource.categories.length === 0
+                ? {}
+                : { categories: resource.categories }),
+            },
+            ...resource.subresources.map(subresource => ({
+              name: `${plural}/${subresource}`,
+              singularName: '',
+              namespaced,
+              kind,
+              verbs: ['get'],
+            })),
+          ]
+        }),
+      ...(created[groupVersion] ?? []),
+    ],
   }
 }
 

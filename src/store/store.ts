@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
 import type { Finding } from '../api/report.ts'
+import { serviceAccountUid } from '../api/service-account-uid.ts'
 import type {
   KubeObject,
   ObjectKind,
@@ -52,7 +53,7 @@ export interface StoreOptions {
  * - An object changes only when its content does: resourceVersion, uid and
  *   creationTimestamp stay as they are otherwise, and no event is sent.
  * - `uid` and `creationTimestamp` are those of the object's first appearance, unless the
- *   manifest gives them.
+ *   manifest gives them; a ServiceAccount's uid is always the one that its tokens carry.
  * - Of two origins with the same key the first wins; when it lets go, the next takes over
  *   without a DELETED in between.
  * - A Pod is admitted with the ServiceAccount that is there when the Pod comes or changes.
@@ -261,9 +262,14 @@ export class Store {
   }
 
   #born(object: KubeObject): KubeObject {
-    const { uid, creationTimestamp } = object.metadata
+    const { namespace, name, uid, creationTimestamp } = object.metadata
     return withMetadata(object, {
-      uid: uid === '' ? randomUUID() : uid,
+      uid:
+        object.kind === 'ServiceAccount'
+          ? serviceAccountUid(namespace, name)
+          : uid === ''
+            ? randomUUID()
+            : uid,
       creationTimestamp:
         creationTimestamp ??
         new Date(this.#clock.now()).toISOString().replace(/\.\d+Z$/, 'Z'),
@@ -273,8 +279,9 @@ export class Store {
   #inherit(object: KubeObject, old: KubeObject): KubeObject {
     const { uid, creationTimestamp } = object.metadata
     const inherited = creationTimestamp ?? old.metadata.creationTimestamp
+    const keepsUid = uid === '' || object.kind === 'ServiceAccount'
     return withMetadata(object, {
-      uid: uid === '' ? old.metadata.uid : uid,
+      uid: keepsUid ? old.metadata.uid : uid,
       ...(inherited !== undefined && { creationTimestamp: inherited }),
     })
   }

@@ -2,17 +2,25 @@ import { readFile, rename, writeFile } from 'node:fs/promises'
 import { exportJWK } from 'jose'
 import type { SigningKey } from './signing-key.ts'
 
+/** RFC 7517, as an API server's /openid/v1/jwks serves it. */
+export interface KeySet {
+  readonly keys: readonly Readonly<Record<string, string>>[]
+}
+
+export async function keySet(key: SigningKey): Promise<KeySet> {
+  const { kty = '', n = '', e = '' } = await exportJWK(key.publicKey)
+  return { keys: [{ use: 'sig', kty, kid: key.kid, alg: key.algorithm, n, e }] }
+}
+
 /**
- * Writes the public key as an API server's /openid/v1/jwks serves it, so that a program under
- * development can verify the tokens it is given: podfs has no server to ask for it.
+ * Writes the public key into a file, so that a program under development can verify the tokens
+ * it is given without asking a podfs.
  */
 export async function publishKeySet(
   key: SigningKey,
   path: string,
 ): Promise<void> {
-  const { kty, n, e } = await exportJWK(key.publicKey)
-  const jwk = { use: 'sig', kty, kid: key.kid, alg: key.algorithm, n, e }
-  const text = `${JSON.stringify({ keys: [jwk] })}\n`
+  const text = `${JSON.stringify(await keySet(key))}\n`
   if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return
   const temporary = `${path}.${process.pid}.tmp`
   await writeFile(temporary, text)

@@ -5,19 +5,21 @@
  */
 import { randomUUID } from 'node:crypto'
 import { SignJWT } from 'jose'
-import { nameBasedUuid } from '../util/name-based-uuid.ts'
+import { keySet, type KeySet } from './key-set.ts'
 import type { SigningKey } from './signing-key.ts'
+import {
+  type ObjectIdentity,
+  type VerifiedToken,
+  verifyToken,
+} from './token-verifier.ts'
 
-interface ObjectIdentity {
-  readonly name: string
-  readonly uid: string
-}
-
-/** A TokenRequest that is bound to a Pod. */
 export interface TokenRequest {
   readonly namespace: string
   readonly serviceAccount: ObjectIdentity
-  readonly pod: ObjectIdentity
+  /** What the token is bound to: it ends with that. At most one of Pod and Secret. */
+  readonly pod?: ObjectIdentity
+  readonly secret?: ObjectIdentity
+  /** With a Pod, where that runs; alone, what the token is bound to. */
   readonly node?: ObjectIdentity
   /** Empty: the issuer's own. */
   readonly audiences: readonly string[]
@@ -39,37 +41,63 @@ const EXTENDED_REQUEST_SECONDS = 3607
 const EXTENDED_LIFETIME_SECONDS = 365 * 24 * 60 * 60
 
 export class TokenIssuer {
+  /** `iss` of every token, and the audience of those that ask for none. */
+  readonly issuer: string
   readonly #key: SigningKey
-  readonly #issuer: string
 
   constructor(key: SigningKey, issuer: string) {
     this.#key = key
-    this.#issuer = issuer
+    this.issuer = issuer
+  }
+
+  /** With which anybody can verify a token. */
+  async keySet(): Promise<KeySet> {
+    return await keySet(this.#key)
+  }
+
+  /**
+   * Whether a token is one of this issuer's and good at `now` (milliseconds since 1970) for
+   * one of the audiences; none: the issuer itself. See verifyToken.
+   */
+  async verify(
+    token: string,
+    audiences: readonly string[],
+    now: number,
+  ): Promise<VerifiedToken | undefined> {
+    return await verifyToken(token, {
+      key: this.#key,
+      issuer: this.issuer,
+      audiences: audiences.length === 0 ? [this.issuer] : audiences,
+      now,
+    })
   }
 
   /** Signs a token that is valid from `now` (milliseconds since 1970). */
   async issue(request: TokenRequest, now: number): Promise<IssuedToken> {
-    const { namespace, serviceAccount, pod, node, expirationSeconds } = request
+    const { namespace, serviceAccount, pod, secret, node, expirationSeconds } =
+      request
     // The API server's audiences default to its issuer.
     const audiences =
-      request.audiences.length === 0 ? [this.#issuer] : request.audiences
+      request.audiences.length === 0 ? [this.issuer] : request.audiences
     const issuedAt = Math.floor(now / 1000)
     const expiresAt = issuedAt + expirationSeconds
     const extended =
+      pod !== undefined &&
       expirationSeconds === EXTENDED_REQUEST_SECONDS &&
-      audiences.every(audience => audience === this.#issuer)
+      audiences.every(audience => audience === this.issuer)
 
     // In the order in which Go's encoder writes them.
     const token = await new SignJWT({
       aud: [...audiences],
       exp: extended ? issuedAt + EXTENDED_LIFETIME_SECONDS : expiresAt,
       iat: issuedAt,
-      iss: this.#issuer,
+      iss: this.issuer,
       jti: randomUUID(),
       'kubernetes.io': {
         namespace,
         ...(node === undefined ? {} : { node: identity(node) }),
-        pod: identity(pod),
+        ...(pod === undefined ? {} : { pod: identity(pod) }),
+        ...(secret === undefined ? {} : { secret: identity(secret) }),
         serviceaccount: identity(serviceAccount),
         ...(extended ? { warnafter: expiresAt } : {}),
       },
@@ -80,14 +108,6 @@ export class TokenIssuer {
       .sign(this.#key.privateKey)
     return { token, expiresAt: expiresAt * 1000 }
   }
-}
-
-/**
- * The uid of a service account that nobody has made: podfs has no ServiceAccount objects.
- * Always the same for a namespace and a name, in the form of a name-based UUID.
- */
-export function serviceAccountUid(namespace: string, name: string): string {
-  return nameBasedUuid(`serviceaccount ${namespace}/${name}`)
 }
 
 /** Only what belongs into a token, whatever else the object holds. */

@@ -6,13 +6,9 @@
  * when it looks at a volume, and is told when it must look again (`nextRefresh`).
  */
 import type { Pod, ServiceAccountTokenProjection } from '../api/types.ts'
+import { serviceAccountUid } from '../api/service-account-uid.ts'
 import type { Clock } from '../util/clock.ts'
-import {
-  serviceAccountUid,
-  type IssuedToken,
-  type TokenIssuer,
-  type TokenRequest,
-} from './token-issuer.ts'
+import type { IssuedToken, TokenIssuer, TokenRequest } from './token-issuer.ts'
 
 /** A token is renewed once a day even if it lives longer. */
 const MAX_AGE_MS = 24 * 60 * 60 * 1000
@@ -20,11 +16,14 @@ const MAX_JITTER_SECONDS = 10
 /** When issuing failed; the kubelet tries again at the Pod's next sync. */
 const RETRY_MS = 10_000
 
+/** One that is bound to a Pod. */
+type PodTokenRequest = TokenRequest & Required<Pick<TokenRequest, 'pod'>>
+
 export interface TokenManagerOptions {
   /** Uniform in [0, 1). */
   readonly random?: () => number
   /** Told of each failure to renew a token, also while the old one is still served. */
-  readonly onFailure?: (error: Error, request: TokenRequest) => void
+  readonly onFailure?: (error: Error, request: PodTokenRequest) => void
 }
 
 export interface VolumeTokensRequest {
@@ -59,7 +58,7 @@ export class TokenManager {
   readonly #issuer: Pick<TokenIssuer, 'issue'>
   readonly #clock: Clock
   readonly #random: () => number
-  readonly #onFailure: (error: Error, request: TokenRequest) => void
+  readonly #onFailure: (error: Error, request: PodTokenRequest) => void
   readonly #cache = new Map<string, CachedToken>()
   /** Volumes that ask for the same token at once get the same one. */
   readonly #underWay = new Map<string, Promise<TokenResult>>()
@@ -101,7 +100,7 @@ export class TokenManager {
       if (cached.podUid === podUid) this.#cache.delete(key)
   }
 
-  #token(request: TokenRequest): Promise<TokenResult> {
+  #token(request: PodTokenRequest): Promise<TokenResult> {
     const key = cacheKey(request)
     let result = this.#underWay.get(key)
     if (result === undefined) {
@@ -115,7 +114,7 @@ export class TokenManager {
 
   async #cachedOrIssued(
     key: string,
-    request: TokenRequest,
+    request: PodTokenRequest,
   ): Promise<TokenResult> {
     const cached = this.#cache.get(key)
     if (cached !== undefined && !this.#requiresRefresh(cached))
@@ -167,7 +166,7 @@ function refreshDeadline(cached: CachedToken): number {
 function tokenRequest(
   { pod, node }: VolumeTokensRequest,
   source: ServiceAccountTokenProjection,
-): TokenRequest {
+): PodTokenRequest {
   const { namespace, name, uid } = pod.metadata
   const { serviceAccountName } = pod.spec
   return {
@@ -184,7 +183,7 @@ function tokenRequest(
 }
 
 /** Not the path: two files of one audience and lifetime hold the same token. */
-function cacheKey(request: TokenRequest): string {
+function cacheKey(request: PodTokenRequest): string {
   return JSON.stringify([
     request.namespace,
     request.serviceAccount.name,

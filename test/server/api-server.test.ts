@@ -1,67 +1,19 @@
-import { request, type IncomingMessage } from 'node:http'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
-import path from 'node:path'
-import { text as readAll } from 'node:stream/consumers'
-import t, { type Test } from 'tap'
+import type { IncomingMessage } from 'node:http'
+import { stat } from 'node:fs/promises'
+import t from 'tap'
 import type { JsonObject } from '../../src/api/json.ts'
 import type { Pod } from '../../src/api/types.ts'
 import type { PodStatus } from '../../src/runner/pod-status.ts'
-import { ApiServer } from '../../src/server/api-server.ts'
-import { metricsText } from '../../src/server/metrics.ts'
-import { SessionRecord } from '../../src/server/session-record.ts'
-import { Store } from '../../src/store/store.ts'
-import { silentLogger } from '../../src/util/logger.ts'
-import { FakeClock } from '../helpers/fake-clock.ts'
+import {
+  apiNow as now,
+  startApiServer as startServer,
+} from '../helpers/api-server.ts'
 import {
   makeConfigMap,
   makeContainer,
-  makeNode,
   makePod,
   makeSecret,
 } from '../helpers/make-objects.ts'
-
-const now = Date.UTC(2026, 0, 1)
-
-async function startServer(t: Test) {
-  const clock = new FakeClock(now)
-  const store = new Store({ clock })
-  const record = new SessionRecord(clock)
-  const server = new ApiServer({
-    store,
-    record,
-    clock,
-    logger: silentLogger,
-    node: {
-      node: makeNode(),
-      startedAt: now,
-      version: '0.0.0',
-      kernelVersion: '6.0',
-      osImage: 'Linux',
-    },
-    metrics: () => metricsText(record, { nodes: 3, LOOKUP: 2 }),
-  })
-  // Not t.testdir(): the kernel takes 107 bytes for a socket's path.
-  const directory = await mkdtemp('/tmp/podfs-api-')
-  t.teardown(() => rm(directory, { recursive: true }))
-  const socket = path.join(directory, 'api.sock')
-  await server.listen(socket)
-  t.teardown(() => server.close())
-  const open = (url: string, headers = {}, method = 'GET') =>
-    new Promise<IncomingMessage>((resolve, reject) =>
-      request({ socketPath: socket, path: url, headers, method, agent: false })
-        .on('response', resolve)
-        .on('error', reject)
-        .end(),
-    )
-  const text = async (url: string): Promise<string> =>
-    await readAll(await open(url))
-  const get = async (url: string, headers = {}, method = 'GET') => {
-    const response = await open(url, headers, method)
-    const body = JSON.parse(await readAll(response)) as JsonObject
-    return { code: response.statusCode, body }
-  }
-  return { clock, store, record, server, socket, open, text, get }
-}
 
 function names(list: JsonObject): string[] {
   return (list['items'] as readonly JsonObject[]).map(

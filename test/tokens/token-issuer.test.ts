@@ -1,10 +1,8 @@
 import t from 'tap'
 import { decodeProtectedHeader, jwtVerify } from 'jose'
 import { loadSigningKey } from '../../src/tokens/signing-key.ts'
-import {
-  serviceAccountUid,
-  TokenIssuer,
-} from '../../src/tokens/token-issuer.ts'
+import { serviceAccountUid } from '../../src/api/service-account-uid.ts'
+import { TokenIssuer } from '../../src/tokens/token-issuer.ts'
 import { makeTmpfsDirectory } from '../helpers/temporary-directory.ts'
 
 const issuer = 'https://kubernetes.default.svc.cluster.local'
