@@ -1,8 +1,12 @@
 import { X509Certificate } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readFile, rm } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import path from 'node:path'
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose'
 import t from 'tap'
+import { part, type JsonObject } from '../../src/api/json.ts'
+import { askSocket } from '../helpers/ask-socket.ts'
 import { needsRoot } from '../process/sandbox.ts'
 import {
   container,
@@ -13,7 +17,7 @@ import {
   writer,
   type Json,
 } from '../helpers/conformance-pod.ts'
-import { podfs, startPodfs } from '../helpers/podfs.ts'
+import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
 
 /* Tokens and service accounts (C79 to C87) as the processes of a real Pod see them. */
 
@@ -175,6 +179,98 @@ t.test('C85: kube-root-ca.crt comes back', { skip: needsRoot }, async t => {
       },
     ],
     change: { remove: ['kube-root-ca.crt'] },
+  })
+})
+
+t.test('whose a token is', { skip: needsRoot }, async t => {
+  const dir = t.testdir()
+  const pod = (name: string): Json =>
+    object.pod(
+      { name },
+      {
+        serviceAccountName: 'robot',
+        terminationGracePeriodSeconds: 0,
+        containers: [
+          container(name, `cat ${place}/token; echo; exec sleep 1000000`),
+        ],
+      },
+    )
+  const write = writer(dir)
+  await write('a.json', pod('a'))
+  await write('b.json', pod('b'))
+  const run = startPodfs(t, ['run', '-f', dir, '--all'])
+  const tokenOf = async (name: string): Promise<string> => {
+    const line = new RegExp(`^${name}/${name} +\\| (\\S+)$`, 'm')
+    return (await run.saw(line))[1] ?? ''
+  }
+  const token = await tokenOf('a')
+  await tokenOf('b')
+  const socket = `/run/podfs/run-${run.pid}/api.sock`
+  await eventually(() => existsSync(socket))
+  const ask = async (url: string, sent?: Json): Promise<JsonObject> => {
+    const text = await askSocket(socket, url, sent && JSON.stringify(sent))
+    return JSON.parse(text) as JsonObject
+  }
+  const review = async (token: string): Promise<JsonObject> =>
+    part(
+      await ask('/apis/authentication.k8s.io/v1/tokenreviews', {
+        spec: { token },
+      }),
+      'status',
+    )
+  const authenticated = {
+    authenticated: true,
+    audiences: [issuer],
+    user: {
+      username: 'system:serviceaccount:default:robot',
+      groups: [
+        'system:serviceaccounts',
+        'system:serviceaccounts:default',
+        'system:authenticated',
+      ],
+    },
+  }
+  await t.test('C79: the Pod’s own token says which Pod it is', async t => {
+    const status = await review(token)
+    t.match(status, authenticated)
+    const extra = part(part(status, 'user'), 'extra')
+    t.match(extra, {
+      'authentication.kubernetes.io/credential-id': [/^JTI=/],
+      'authentication.kubernetes.io/node-name': [hostname().toLowerCase()],
+      'authentication.kubernetes.io/node-uid': [/./],
+      'authentication.kubernetes.io/pod-name': ['a'],
+      'authentication.kubernetes.io/pod-uid': [/./],
+    })
+  })
+  await t.test('C84: it verifies with what the issuer tells', async t => {
+    const found = await ask('/.well-known/openid-configuration')
+    t.equal(found['issuer'], issuer)
+    const { pathname } = new URL(String(found['jwks_uri']))
+    const keys = (await ask(pathname)) as unknown as JSONWebKeySet
+    const { payload } = await jwtVerify(token, createLocalJWKSet(keys), {
+      issuer,
+      audience: issuer,
+    })
+    t.equal(payload.sub, 'system:serviceaccount:default:robot')
+  })
+  await t.test('C86: a token that is asked for is reviewed', async t => {
+    const requested = await ask(
+      '/api/v1/namespaces/default/serviceaccounts/robot/token',
+      { spec: { expirationSeconds: 600 } },
+    )
+    t.match(
+      await review(String(part(requested, 'status')['token'])),
+      authenticated,
+    )
+  })
+  await t.test('C86: the token of a Pod that is gone is none', async t => {
+    await rm(path.join(dir, 'a.json'))
+    await run.saw(/Pod default\/a has ended/, 'stderr')
+    t.match(await review(token), {
+      authenticated: undefined,
+      error:
+        '[invalid bearer token, service account token has been invalidated]',
+    })
   })
 })
 

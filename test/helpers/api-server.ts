@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import { request, type IncomingMessage } from 'node:http'
 import path from 'node:path'
 import { text as readAll } from 'node:stream/consumers'
 import type { Test } from 'tap'
@@ -11,6 +10,7 @@ import { Store } from '../../src/store/store.ts'
 import { loadSigningKey } from '../../src/tokens/signing-key.ts'
 import { TokenIssuer } from '../../src/tokens/token-issuer.ts'
 import { silentLogger } from '../../src/util/logger.ts'
+import { openSocket } from './ask-socket.ts'
 import { FakeClock } from './fake-clock.ts'
 import { makeNode } from './make-objects.ts'
 
@@ -46,13 +46,8 @@ export async function startApiServer(t: Test) {
   const socket = path.join(directory, 'api.sock')
   await server.listen(socket)
   t.teardown(() => server.close())
-  const open = (url: string, headers = {}, method = 'GET', sent?: string) =>
-    new Promise<IncomingMessage>((resolve, reject) =>
-      request({ socketPath: socket, path: url, headers, method, agent: false })
-        .on('response', resolve)
-        .on('error', reject)
-        .end(sent),
-    )
+  const open = (url: string, headers = {}, method = 'GET') =>
+    openSocket(socket, url, { headers, method })
   const text = async (url: string): Promise<string> =>
     await readAll(await open(url))
   const get = async (url: string, headers = {}, method = 'GET') => {
@@ -62,7 +57,7 @@ export async function startApiServer(t: Test) {
   }
   const post = async (url: string, sent: unknown, headers = {}) => {
     const text = typeof sent === 'string' ? sent : JSON.stringify(sent)
-    const response = await open(url, headers, 'POST', text)
+    const response = await openSocket(socket, url, { headers, sent: text })
     const body = JSON.parse(await readAll(response)) as JsonObject
     return { code: response.statusCode, body }
   }

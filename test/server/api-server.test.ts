@@ -522,6 +522,7 @@ t.test('discovery names every resource', async t => {
       'pods/log',
       'secrets',
       'serviceaccounts',
+      'serviceaccounts/token',
     ],
   )
   for (const { name, namespaced } of core)

@@ -1,6 +1,6 @@
 import { createLocalJWKSet, jwtVerify, SignJWT, type JSONWebKeySet } from 'jose'
 import t, { type Test } from 'tap'
-import { part, text, type JsonObject } from '../../src/api/json.ts'
+import { items, part, text, type JsonObject } from '../../src/api/json.ts'
 import { serviceAccountUid } from '../../src/api/service-account-uid.ts'
 import { loadSigningKey } from '../../src/tokens/signing-key.ts'
 import { apiNow, startApiServer } from '../helpers/api-server.ts'
@@ -347,10 +347,10 @@ t.test('C84: the issuer tells how its tokens are verified', async t => {
   t.equal(payload.sub, 'system:serviceaccount:default:robot')
 })
 
-t.test('discovery has what is created', async t => {
+t.test('C86: discovery has what is created', async t => {
   const { get } = await start(t)
   const listed = async (path: string): Promise<readonly JsonObject[]> =>
-    (await get(path)).body['resources'] as readonly JsonObject[]
+    items((await get(path)).body, 'resources')
   t.match(
     (await listed('/api/v1')).find(
       ({ name }) => name === 'serviceaccounts/token',
