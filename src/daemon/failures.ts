@@ -29,21 +29,34 @@ export function asFailure(error: unknown): unknown {
     )
   if (error instanceof TokenError)
     return new Failure('failed', error.message, cause)
-  const { code, message } = (error ?? {}) as NodeJS.ErrnoException
-  const fix = code === undefined ? undefined : exhausted[code]
-  if (fix === undefined) return error
-  return new Failure('platform', message, {
-    ...cause,
-    ...(fix === '' ? {} : { fix }),
-  })
+  const fix = exhaustedFix(error, (error as NodeJS.ErrnoException | null)?.path)
+  return fix === undefined
+    ? error
+    : new Failure('platform', (error as Error).message, { ...cause, fix })
 }
 
-/** What a machine can run out of, wherever it is noticed, and what to type. */
-const exhausted: Readonly<Record<string, string>> = {
-  EMFILE: 'ulimit -n 1024',
-  ENFILE: '',
-  ENOMEM: '',
-  ENOSPC: '',
-  EDQUOT: '',
-  EROFS: '',
+/**
+ * What to type when the machine has run out of something, wherever that is noticed; undefined
+ * for every other error. `place`: what is looked at, a path, or several.
+ */
+export function exhaustedFix(
+  error: unknown,
+  place = '/run /dev/shm /tmp',
+): string | undefined {
+  const { code } = (error ?? {}) as NodeJS.ErrnoException
+  switch (code) {
+    case 'EMFILE':
+      return 'ulimit -n 1024'
+    case 'ENFILE':
+      return 'sysctl -w fs.file-max=1000000'
+    case 'ENOMEM':
+      return 'free -h'
+    case 'ENOSPC':
+      return `df -h ${place}; df -i ${place}`
+    case 'EDQUOT':
+      return 'quota -s'
+    case 'EROFS':
+      return `findmnt --target ${place.split(' ')[0]}`
+  }
+  return undefined
 }

@@ -16,7 +16,7 @@ import {
 import { abortable } from '../util/abortable.ts'
 import { Cleanup } from './cleanup.ts'
 import { claimMountpoint } from './claim-mountpoint.ts'
-import { asFailure } from './failures.ts'
+import { explainedFailure } from './machine-failure.ts'
 import { thisNode } from './node-info.ts'
 import {
   adoptSessionDirectory,
@@ -196,7 +196,7 @@ export async function mountVolumes(
     }
   } catch (error) {
     await cleanup.run()
-    throw asFailure(error)
+    throw await explainedFailure(error, request.places)
   }
 }
 

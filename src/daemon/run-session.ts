@@ -20,6 +20,7 @@ import { Cleanup } from './cleanup.ts'
 import { claimEmptyDirs } from './empty-dirs.ts'
 import { asFailure } from './failures.ts'
 import { imageFindings } from './image-findings.ts'
+import { explainedFailure } from './machine-failure.ts'
 import { thisNode } from './node-info.ts'
 import { outputLabels } from './output-labels.ts'
 import { PodAddresses } from './pod-addresses.ts'
@@ -71,7 +72,7 @@ export async function startPods(request: RunRequest): Promise<RunSession> {
     return await start(request, cleanup)
   } catch (error) {
     await cleanup.run()
-    throw asFailure(error)
+    throw await explainedFailure(error, request.places)
   }
 }
 

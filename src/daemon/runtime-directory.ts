@@ -11,6 +11,7 @@ import path from 'node:path'
 import { keeperOf } from '../fuse/adopt-mount.ts'
 import { mountsBelow, unmountPath } from '../fuse/mountinfo.ts'
 import { Failure } from '../util/failure.ts'
+import { exhaustedFix } from './failures.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
 import {
   identityOf,
@@ -101,8 +102,10 @@ async function inRuntimeDirectory(
     await work()
   } catch (error) {
     const { message } = error as Error
+    const fix = exhaustedFix(error, path.dirname(directory))
     throw new Failure('platform', `cannot use ${directory}: ${message}`, {
       cause: error,
+      ...(fix === undefined ? {} : { fix }),
     })
   }
 }
@@ -115,7 +118,12 @@ async function ensurePrivateDirectory(directory: string): Promise<void> {
     throw new Failure(
       'platform',
       `cannot make ${directory}: ${(error as Error).message}`,
-      { cause: error },
+      {
+        cause: error,
+        fix:
+          exhaustedFix(error, path.dirname(directory)) ??
+          `sudo mkdir ${directory}`,
+      },
     )
   }
   const { uid, mode } = await lstat(directory)

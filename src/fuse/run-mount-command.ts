@@ -30,7 +30,7 @@ export async function runMountCommand(
   return { ok, message: message.trim() }
 }
 
-/** mount(8) may be in sbin, which an ordinary user's PATH does not have. */
+/** mount(8) may be in sbin, which an ordinary user's PATH does not have, and any PATH may lack bin. */
 export function mountPath(): string {
-  return `${process.env['PATH'] ?? '/usr/bin:/bin'}:/usr/sbin:/sbin`
+  return `${process.env['PATH'] ?? '/usr/bin'}:/usr/sbin:/usr/bin:/sbin:/bin`
 }

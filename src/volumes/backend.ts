@@ -73,18 +73,10 @@ const openers: Record<
   (options: BackendOptions) => Promise<Backend>
 > = {
   fuse: async options => {
-    const mount = await withFix(
-      mountFuse(options),
-      'modprobe fuse; where there is no FUSE: --backend dir',
-    )
-    return withName('fuse', mount)
+    return withName('fuse', await withFix(mountFuse(options)))
   },
   'fuse-native': async options => {
-    const mount = await withFix(
-      mountNative(options),
-      'modprobe fuse; where there is no FUSE: --backend dir',
-    )
-    return withName('fuse-native', mount)
+    return withName('fuse-native', await withFix(mountNative(options)))
   },
   dir: async options => {
     try {
@@ -134,7 +126,10 @@ function withName(
   }
 }
 
-async function withFix<T>(work: Promise<T>, fix: string): Promise<T> {
+/** For a cause that nobody knows better. */
+const fix = 'podfs doctor; where there is no FUSE: --backend dir'
+
+async function withFix<T>(work: Promise<T>): Promise<T> {
   try {
     return await work
   } catch (error) {

@@ -26,6 +26,9 @@ const inNamespace = (script: string): string[] => [
 ]
 const tmpfs = (options: string): string =>
   `mount -t tmpfs -o mode=700,${options} podfs-test /run/podfs`
+/** A /dev without fuse, on a tmpfs where devices cannot be opened. */
+const devices =
+  'mkdir -p /tmp/podfs-test-dev && mount -t tmpfs -o nodev podfs-test /tmp/podfs-test-dev && touch /tmp/podfs-test-dev/null && mount --bind /dev/null /tmp/podfs-test-dev/null'
 /** Where there is none. */
 const made = 'mkdir -p -m 700 /run/podfs && '
 
@@ -41,19 +44,19 @@ for (const [what, wrapper, error] of [
     inNamespace(
       `${made}${tmpfs('size=4k')} && head -c 4096 /dev/zero >/run/podfs/fill`,
     ),
-    /^error: cannot use \/run\/podfs\/mount-\d+: ENOSPC: .*\n$/,
+    /^error: cannot use \/run\/podfs\/mount-\d+: ENOSPC: .*\n {2}df -h \S+; df -i \S+\n$/,
   ],
   [
     'a run-time directory without inodes',
     inNamespace(`${made}${tmpfs('nr_inodes=2')}`),
-    /^error: cannot use \/run\/podfs\/mount-\d+: ENOSPC: .*\n$/,
+    /^error: cannot use \/run\/podfs\/mount-\d+: ENOSPC: .*\n {2}df -h \S+; df -i \S+\n$/,
   ],
   [
     'a read-only run-time directory',
     inNamespace(
       `${made}mount --bind /run/podfs /run/podfs && mount -o remount,bind,ro /run/podfs`,
     ),
-    /^error: cannot use \/run\/podfs\/mount-\d+: EROFS: .*\n$/,
+    /^error: cannot use \/run\/podfs\/mount-\d+: EROFS: .*\n {2}findmnt --target \S+\n$/,
   ],
   [
     'room for session.json and not for the journals',
@@ -61,13 +64,35 @@ for (const [what, wrapper, error] of [
       // A /tmp on the disk holds no journals, and may hold podfs.
       `${made}${tmpfs('size=8k')} && mount --bind /run/podfs /dev/shm && { [ "$(stat -f -c %T /tmp)" != tmpfs ] || mount --bind /run/podfs /tmp; }`,
     ),
-    /^error: .*ENOSPC: .*\n$/,
+    /^error: .*ENOSPC: .*\n {2}df -h .*\n$/,
   ],
   [
     'no descriptors',
     // The test runner's loader needs descriptors, too.
     ['prlimit', '--nofile=24', 'env', '-u', 'NODE_OPTIONS'],
     /^error: .*EMFILE.*\n {2}ulimit -n 1024\n$/,
+  ],
+  [
+    'no /dev/fuse',
+    inNamespace(`${devices} && mount --bind /tmp/podfs-test-dev /dev`),
+    /^error: cannot mount: \/dev\/fuse: not there\n {2}modprobe fuse; .*--device \/dev\/fuse.*\n$/,
+  ],
+  [
+    'a /dev/fuse that may not be opened',
+    inNamespace(
+      `${devices} && cp -a /dev/fuse /tmp/podfs-test-dev && mount --bind /tmp/podfs-test-dev/fuse /dev/fuse`,
+    ),
+    /^error: cannot mount: \/dev\/fuse: mode \d+, cannot be opened: EACCES\n {2}\S.*\n$/,
+  ],
+  [
+    'no right to mount',
+    ['setpriv', '--bounding-set', '-sys_admin', '--inh-caps', '-sys_admin'],
+    /^error: cannot mount: rights: CAP_SYS_ADMIN is not held: .*\n {2}in a container: --cap-add SYS_ADMIN .*\n$/,
+  ],
+  [
+    'a program of coreutils that cannot be run',
+    inNamespace('mount --bind /dev/null "$(command -v mkfifo)"'),
+    /^error: cannot mount: util-linux: not found: mkfifo\n {2}apt-get install util-linux mount coreutils\n$/,
   ],
 ] as const)
   t.test(`${what}: exit code 3, nothing left`, { skip }, async t => {

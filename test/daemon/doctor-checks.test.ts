@@ -4,6 +4,7 @@ import type { MachineFacts } from '../../src/daemon/doctor/machine-facts.ts'
 
 const goodMachine: MachineFacts = {
   uid: 0,
+  mayMount: true,
   nodeVersion: '20.20.2',
   kernelRelease: '6.18.44-generic',
   fuseDevice: { mode: 0o666, openError: undefined },
@@ -42,6 +43,14 @@ const cases: readonly {
     status: 'missing',
     detail: /uid 1000/,
     fix: /sudo/,
+  },
+  {
+    title: 'root without the right to mount',
+    facts: { mayMount: false },
+    check: 'rights',
+    status: 'missing',
+    detail: /CAP_SYS_ADMIN/,
+    fix: /--cap-add SYS_ADMIN/,
   },
   {
     title: 'a Node before the floor',

@@ -7,6 +7,7 @@ import type { MachineFacts } from './machine-facts.ts'
 export function checkMachine(facts: MachineFacts): Check[] {
   return [
     checkUser(facts),
+    checkRights(facts),
     checkNode(facts),
     checkKernel(facts),
     checkFuseDevice(facts),
@@ -28,6 +29,19 @@ function checkUser({ uid }: MachineFacts): Check {
     `uid ${uid}: mount and run need root for now`,
     'sudo podfs doctor',
   )
+}
+
+function checkRights({ uid, mayMount }: MachineFacts): Check {
+  const name = 'rights'
+  if (mayMount) return ok(name, 'CAP_SYS_ADMIN')
+  const detail = 'CAP_SYS_ADMIN is not held: nothing can be mounted'
+  return uid === 0
+    ? missing(
+        name,
+        detail,
+        'in a container: --cap-add SYS_ADMIN --device /dev/fuse; else --backend dir for mount',
+      )
+    : ok(name, 'an ordinary user’s')
 }
 
 /** package.json, engines. */

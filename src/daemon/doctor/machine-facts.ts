@@ -11,6 +11,8 @@ import { listSessions } from '../runtime-directory.ts'
 /** What podfs uses of a machine, as it is found there; nothing is judged yet. */
 export interface MachineFacts {
   readonly uid: number
+  /** CAP_SYS_ADMIN is effective. */
+  readonly mayMount: boolean
   readonly nodeVersion: string
   readonly kernelRelease: string
   readonly fuseDevice: FuseDevice
@@ -58,6 +60,12 @@ const programs = [
   'nsenter',
   'env',
   'sh',
+  // What the keepers' scripts use.
+  'mkfifo',
+  'rmdir',
+  'sed',
+  'sleep',
+  'stat',
 ] as const
 
 /** Looks at this machine. Changes nothing. */
@@ -81,6 +89,7 @@ export async function readMachineFacts(places: Places): Promise<MachineFacts> {
   ])
   return {
     uid: process.getuid?.() ?? 0,
+    mayMount: mayMount((await textOf('/proc/self/status')) ?? ''),
     nodeVersion: process.versions.node,
     kernelRelease: release(),
     fuseDevice,
@@ -108,6 +117,16 @@ export async function readMachineFacts(places: Places): Promise<MachineFacts> {
     loopbackError,
     unprivilegedPortStart: sysctl('net/ipv4/ip_unprivileged_port_start'),
   }
+}
+
+/** capabilities(7). */
+const capSysAdmin = 21n
+
+function mayMount(status: string): boolean {
+  const [, effective] = /^CapEff:\s*([0-9a-f]+)$/m.exec(status) ?? []
+  // Where nothing tells, mount(8) will.
+  if (effective === undefined) return true
+  return ((BigInt(`0x${effective}`) >> capSysAdmin) & 1n) === 1n
 }
 
 async function readFuseDevice(): Promise<FuseDevice> {
