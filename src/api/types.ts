@@ -218,6 +218,7 @@ export interface Volume {
   readonly projected?: ProjectedVolumeSource
   readonly emptyDir?: EmptyDirVolumeSource
   readonly hostPath?: HostPathVolumeSource
+  readonly persistentVolumeClaim?: PersistentVolumeClaimVolumeSource
 }
 
 export interface KeyToPath {
@@ -283,6 +284,11 @@ export interface EmptyDirVolumeSource {
   /** `''`, `Memory`, or what nothing here can mount. */
   readonly medium: string
   readonly sizeLimit?: string
+}
+
+export interface PersistentVolumeClaimVolumeSource {
+  readonly claimName: string
+  readonly readOnly: boolean
 }
 
 export interface HostPathVolumeSource {

@@ -77,7 +77,10 @@ function ofStatefulSet(
   const claims = (set.volumeClaimTemplates ?? []).map(
     ({ metadata }): Volume => ({
       name: metadata.name ?? '',
-      emptyDir: { medium: '' },
+      persistentVolumeClaim: {
+        claimName: `${metadata.name ?? ''}-${name}`,
+        readOnly: false,
+      },
     }),
   )
   const { subdomain: _, ...rest } = spec

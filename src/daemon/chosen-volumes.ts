@@ -75,7 +75,8 @@ export async function chooseVolumes(
   const existing = store
     .list(kind, namespace)
     .map(({ metadata }) => metadata.name)
-  if (!existing.includes(name)) throw noSuch(kind, namespace, name, existing)
+  if (!existing.includes(name))
+    throw noSuch(`no ${kind} ${namespace}/${name}`, name, existing)
   const from = { defaultMode: 0o644, optional: false }
   return aroundVolume(request.paths[0] ?? '-', namespace, {
     name: loneVolume,
@@ -115,11 +116,10 @@ function volumesOfPod(
     if (spec.volumes.some(({ name }) => name === volume))
       throw new Failure(
         'usage',
-        `volume "${volume}" of Pod ${podName} is an emptyDir or a hostPath: there is nothing to serve`,
+        `volume "${volume}" of Pod ${podName} is an emptyDir, a hostPath or a claim: there is nothing to serve`,
       )
     throw noSuch(
-      `volume of Pod ${podName}:`,
-      metadata.namespace,
+      `Pod ${podName} has no volume ${JSON.stringify(volume)}`,
       volume,
       managed,
     )
@@ -141,7 +141,7 @@ function volumesOfPod(
           name: metadata.name,
         },
         fieldPath,
-        message: `volume "${name}" is an emptyDir or a hostPath: left out`,
+        message: `volume "${name}" is an emptyDir, a hostPath or a claim: left out`,
       })
   })
   return { pod, only: managed }

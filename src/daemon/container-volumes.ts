@@ -1,8 +1,14 @@
+import type { Finding } from '../api/report.ts'
 import type { NodeInfo, Pod, Volume } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import type { ContainerVolume } from '../runner/launch.ts'
+import { mountFailure } from '../runner/pod-volumes.ts'
 import type { Logger } from '../util/logger.ts'
-import { checkHostPath, createEmptyDir } from '../volumes/local-volumes.ts'
+import {
+  checkHostPath,
+  createEmptyDir,
+  openClaim,
+} from '../volumes/local-volumes.ts'
 import { emptyDirMemorySize } from '../volumes/memory-size.ts'
 import type { Cleanup } from './cleanup.ts'
 import type { RenewedMount } from './renewed-mount.ts'
@@ -17,6 +23,11 @@ interface VolumeProviderOptions {
   /** For what is made for this Pod alone, and for mounts of its own. */
   readonly diskDirectory: string
   readonly mountDirectory: string
+  /** Of the claims of all Pods that there have ever been. */
+  readonly claims: string
+  readonly notice: (text: string) => void
+  /** Told once of each new reason why a volume cannot be made. */
+  readonly report: (finding: Finding) => void
   readonly node: NodeInfo
   readonly logger: Logger
   readonly cleanup: Cleanup
@@ -27,8 +38,11 @@ export function volumeProvider(
   options: VolumeProviderOptions,
 ): (name: string) => Promise<ContainerVolume> {
   const made = new Map<string, Promise<ContainerVolume>>()
+  const told = new Map<string, string>()
+  const { metadata, source, spec } = options.pod
   return async name => {
-    const volume = options.pod.spec.volumes.find(v => v.name === name)
+    const index = spec.volumes.findIndex(volume => volume.name === name)
+    const volume = spec.volumes[index]
     if (volume === undefined) throw new Error(`no volume "${name}"`)
     const promise = made.get(name) ?? provide(volume, options)
     made.set(name, promise)
@@ -37,6 +51,22 @@ export function volumeProvider(
     } catch (error) {
       // The next container start looks again: a hostPath may have appeared meanwhile.
       made.delete(name)
+      const message = mountFailure(name, (error as Error).message)
+      if (told.get(name) !== message) {
+        const fieldPath = `spec.volumes[${index}]`
+        options.report({
+          treatment: 'rejected',
+          position: source.positionOf(fieldPath),
+          object: {
+            kind: 'Pod',
+            namespace: metadata.namespace,
+            name: metadata.name,
+          },
+          fieldPath,
+          message,
+        })
+      }
+      told.set(name, message)
       throw error
     }
   }
@@ -66,6 +96,17 @@ async function provide(
       recursive: true,
     }
   const { fsGroup } = pod.spec.securityContext
+  if (volume.persistentVolumeClaim !== undefined) {
+    const { claimName, readOnly } = volume.persistentVolumeClaim
+    const { namespace } = pod.metadata
+    const directory = await openClaim(claimName, {
+      directory: options.claims,
+      namespace,
+      ...(fsGroup === undefined ? {} : { fsGroup }),
+    })
+    options.notice(`claim ${namespace}/${claimName} is kept in ${directory}`)
+    return { path: directory, readOnly, recursive: false }
+  }
   const source = volume.emptyDir ?? { medium: '' }
   const { allocatable } = options.node
   const emptyDir = await createEmptyDir(source, {

@@ -88,16 +88,17 @@ export async function startPodSession(
     container => lines.labelOf(outputSource(pod, container)),
     context.notice,
   )
+  // What a Pod on its way out still misses, nobody has to mend.
+  const report = (finding: Finding): void => {
+    if (!terminating) context.report(finding)
+  }
   const serving = context.mount.then(mount => ({
     mount,
     volumes: new ServedVolumes(mount, {
       ...context,
       pod,
       subdirectory: id,
-      // What a Pod on its way out still misses, nobody has to mend.
-      report: (finding: Finding) => {
-        if (!terminating) context.report(finding)
-      },
+      report,
       show: async () => {
         try {
           await runtime.renewVolumes()
@@ -160,6 +161,9 @@ export async function startPodSession(
       published,
       diskDirectory: path.join(context.emptyDirs, id),
       mountDirectory: path.join(directory, 'memory'),
+      claims: path.join(context.places.state, 'claims'),
+      notice: context.notice,
+      report,
       node,
       logger,
       cleanup,
@@ -181,7 +185,9 @@ export async function startPodSession(
     onEvent: event => {
       record.event(event)
       const { type, ...facts } = event
-      logger[type === 'Warning' ? 'warn' : 'info'](facts, 'event')
+      // Why a volume is missing was told as an error, with its place in the file.
+      const isTold = type === 'Normal' || event.reason === 'FailedMount'
+      logger[isTold ? 'info' : 'warn'](facts, 'event')
     },
   })
   runner.start()

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import path from 'node:path'
 import type { NodeInfo, Pod } from '../api/types.ts'
+import { mountFailure } from '../runner/pod-volumes.ts'
 import type { SessionRecord } from '../server/session-record.ts'
 import type { Store } from '../store/store.ts'
 import type { TokenIssuer } from '../tokens/token-issuer.ts'
@@ -132,7 +133,7 @@ export function volumeRecorder(options: {
         {
           type: 'Warning',
           reason: 'FailedMount',
-          message: `MountVolume.SetUp failed for volume "${volume.name}" : ${error}`,
+          message: mountFailure(volume.name, error),
         },
         pod,
       )

@@ -54,15 +54,13 @@ export async function readManifests(
   )
 }
 
-/** A Failure for something that was named and is not there. */
+/** A Failure for something that was named and is not there; `message` says so. */
 export function noSuch(
-  kind: string,
-  namespace: string,
+  message: string,
   name: string,
   existing: readonly string[],
 ): Failure {
   const meant = nearest(name, existing)
-  const message = `no ${kind} ${namespace}/${name}`
   if (meant !== undefined)
     return new Failure('usage', message, { fix: `did you mean ${meant}?` })
   if (existing.length === 0) return new Failure('usage', message)

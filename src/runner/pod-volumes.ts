@@ -46,13 +46,19 @@ async function waitForVolume(
     try {
       return await options.volume(name)
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
+      const reason = error instanceof Error ? error.message : String(error)
+      const message = mountFailure(name, reason)
       if (message !== told && !options.stopped()) options.onFailedMount(message)
       told = message
     }
     await changes.wait(seen, clock.now() + Math.min(retryMs, maxRetryMs))
   }
   return undefined
+}
+
+/** The kubelet's words (pkg/volume/util/operationexecutor); the blank is theirs. */
+export function mountFailure(volume: string, reason: string): string {
+  return `MountVolume.SetUp failed for volume "${volume}" : ${reason}`
 }
 
 async function untilStopped({

@@ -4,6 +4,7 @@ import type {
   EmptyDirVolumeSource,
   HostPathVolumeSource,
 } from '../api/types.ts'
+import { dns1123Subdomain } from '../api/validation/names.ts'
 import { mountTmpfs } from '../fuse/tmpfs-mount.ts'
 import type { Logger } from '../util/logger.ts'
 
@@ -66,6 +67,35 @@ async function onTmpfs(options: EmptyDirOptions): Promise<EmptyDir> {
     logger: options.logger,
   })
   return { path: path.join(directory, 'rw'), remove: () => mount.stop() }
+}
+
+export interface ClaimOptions {
+  /** Of all claims; made if absent. */
+  readonly directory: string
+  readonly namespace: string
+  readonly fsGroup?: number
+}
+
+/**
+ * The directory that stands for a claim: made when it is first asked for, and kept. Whoever
+ * names the claim in that namespace has the same one. Its mode is a local provisioner's.
+ * Throws, as a kubelet, for a claim that cannot exist.
+ */
+export async function openClaim(
+  claimName: string,
+  { directory, namespace, fsGroup }: ClaimOptions,
+): Promise<string> {
+  // A name with a slash would lead out of the directory.
+  if (dns1123Subdomain(claimName).length > 0)
+    throw new Error(
+      `persistentvolumeclaim ${JSON.stringify(claimName)} not found`,
+    )
+  const claim = path.join(directory, namespace, claimName)
+  const isNew = (await mkdir(claim, { recursive: true })) !== undefined
+  if (!isNew) return claim
+  if (fsGroup !== undefined) await chown(claim, -1, fsGroup)
+  await chmod(claim, 0o777 | (fsGroup === undefined ? 0 : 0o2000))
+  return claim
 }
 
 /**

@@ -152,25 +152,34 @@ t.test('a StatefulSet gives its Pod a hostname and its Service', async t => {
   t.equal(without.subdomain, undefined)
 })
 
-t.test('a claim is an emptyDir, and takes the place of a volume', async t => {
-  const text = statefulSet({
-    spec: `${selector}
+t.test(
+  'a claim is named after the Pod, and takes the place of a volume',
+  async t => {
+    const text = statefulSet({
+      spec: `${selector}
   volumeClaimTemplates:
   - metadata: {name: data}
     spec: {resources: {requests: {storage: 1Gi}}}
   - metadata: {name: logs}`,
-    pod: 'volumes: [{name: first, emptyDir: {}}, {name: data, configMap: {name: x}}]',
-  })
-  t.strictSame(podOf(text).spec.volumes, [
-    { name: 'first', emptyDir: { medium: '' } },
-    { name: 'data', emptyDir: { medium: '' } },
-    { name: 'logs', emptyDir: { medium: '' } },
-  ])
-  t.strictSame(linesOf(text, 'ignored'), [
-    'f.yaml:7:5: StatefulSet default/web: spec.volumeClaimTemplates[0]: ignored: podfs claims no storage; volume "data" is an emptyDir, which goes when the Pod ends',
-    'f.yaml:9:5: StatefulSet default/web: spec.volumeClaimTemplates[1]: ignored: podfs claims no storage; volume "logs" is an emptyDir, which goes when the Pod ends',
-  ])
-})
+      pod: 'volumes: [{name: first, emptyDir: {}}, {name: data, configMap: {name: x}}]',
+    })
+    t.strictSame(podOf(text).spec.volumes, [
+      { name: 'first', emptyDir: { medium: '' } },
+      {
+        name: 'data',
+        persistentVolumeClaim: { claimName: 'data-web-0', readOnly: false },
+      },
+      {
+        name: 'logs',
+        persistentVolumeClaim: { claimName: 'logs-web-0', readOnly: false },
+      },
+    ])
+    t.strictSame(linesOf(text, 'emulated').slice(1, 3), [
+      'f.yaml:7:5: StatefulSet default/web: spec.volumeClaimTemplates[0]: emulated: nothing is claimed; volume "data" is a directory that is kept, /var/lib/podfs/claims/default/data-web-0',
+      'f.yaml:9:5: StatefulSet default/web: spec.volumeClaimTemplates[1]: emulated: nothing is claimed; volume "logs" is a directory that is kept, /var/lib/podfs/claims/default/logs-web-0',
+    ])
+  },
+)
 
 t.test('what a Job says of its Pod', async t => {
   const deadline = (parts: Parts) =>

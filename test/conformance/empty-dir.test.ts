@@ -228,7 +228,10 @@ t.test('a medium that podfs has not', { skip: needsRoot }, async t => {
   const run = startPodfs(t, ['run', '-f', '-'], { input })
   for (const word of ['HugePages-2Mi', 'Tape'])
     await run.saw(
-      new RegExp(`"FailedMount".*unknown storage medium \\\\"${word}`),
+      new RegExp(
+        `volumes\\[\\d\\]: MountVolume.SetUp failed for volume "\\w+" : unknown storage medium "${word}"$`,
+        'm',
+      ),
       'stderr',
     )
   run.child.kill('SIGTERM')

@@ -466,11 +466,12 @@ test(
     },
   },
   async (h, t) => {
-    volumeError =
-      'MountVolume.SetUp failed for volume "v" : configmap "y" not found'
+    volumeError = 'hostPath type check failed: /v is not a directory'
     await h.start()
     await h.advance(10_000)
-    t.same(h.told('FailedMount'), [`FailedMount ${volumeError}`])
+    t.same(h.told('FailedMount'), [
+      `FailedMount MountVolume.SetUp failed for volume "v" : ${volumeError}`,
+    ])
     t.equal(h.condition('PodReadyToStartContainers')?.status, 'False')
     t.equal(h.condition('Initialized')?.status, 'True')
     t.equal(h.container('a').state.waiting?.reason, 'ContainerCreating')

@@ -71,13 +71,10 @@ const cases: Readonly<
     ],
   },
   'a volume that needs a cluster': {
-    yaml: pod(
-      main +
-        '  volumes:\n  - name: v\n    persistentVolumeClaim: {claimName: x}\n',
-    ),
+    yaml: pod(main + '  volumes:\n  - name: v\n    csi: {driver: x}\n'),
     findings: [
       image(7),
-      'rejected: f.yaml:10:5: Pod default/p: spec.volumes[0].persistentVolumeClaim: podfs cannot attach persistentVolumeClaim volumes: use emptyDir for scratch space, or hostPath for a directory of this machine',
+      'rejected: f.yaml:10:5: Pod default/p: spec.volumes[0].csi: podfs cannot attach csi volumes: use emptyDir for scratch space, or hostPath for a directory of this machine',
     ],
   },
   'a Secret that is not base64, without its value': {

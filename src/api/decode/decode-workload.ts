@@ -55,10 +55,9 @@ export function decodeWorkload(
   )
   for (const [i, claim] of (object.spec.volumeClaimTemplates ?? []).entries())
     findings.add(
-      'ignored',
+      'emulated',
       `spec.volumeClaimTemplates[${i}]`,
-      `ignored: podfs claims no storage; volume "${claim.metadata.name ?? ''}" is an emptyDir, which goes when the Pod ends`,
-      'to keep the data, put a hostPath volume of that name into the template instead',
+      `emulated: nothing is claimed; volume "${claim.metadata.name ?? ''}" is a directory that is kept, /var/lib/podfs/claims/${podMetadata.namespace}/${claim.metadata.name ?? ''}-${podMetadata.name}`,
     )
   return pod
 }

@@ -7,14 +7,6 @@ import { one, stringMap, strings, struct, supported } from './struct.ts'
  * (volume.ts); their fields are here for `podfs explain` and docs/fields.md, in the order of
  * their names.
  */
-export const persistentVolumeClaimVolumeSource = struct(
-  'PersistentVolumeClaimVolumeSource',
-  {
-    claimName: supported('string'),
-    readOnly: supported('boolean'),
-  },
-)
-
 const typedLocalObjectReference = struct('TypedLocalObjectReference', {
   apiGroup: supported('string'),
   kind: supported('string'),

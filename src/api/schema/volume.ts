@@ -161,9 +161,14 @@ export const volume = struct('Volume', {
       }),
     ),
   ),
-  persistentVolumeClaim: noSuchVolume(
-    'persistentVolumeClaim',
-    sources.persistentVolumeClaimVolumeSource,
+  persistentVolumeClaim: emulated(
+    one(
+      struct('PersistentVolumeClaimVolumeSource', {
+        claimName: supported('string', { required: 'elsewhere' }),
+        readOnly: supported('boolean', { default: false }),
+      }),
+    ),
+    'nothing is claimed: it is a directory of this machine that is kept, /var/lib/podfs/claims/NAMESPACE/NAME',
   ),
   ephemeral: noSuchVolume('ephemeral', sources.ephemeralVolumeSource),
   csi: noSuchVolume('csi', sources.csiVolumeSource),

@@ -125,7 +125,7 @@ const statefulSetSpec = struct('StatefulSetSpec', {
         whenScaled: supported('string'),
       }),
     ),
-    'no storage is claimed',
+    'nothing is claimed, and the directories are kept',
   ),
   ordinals: supported(
     one(

@@ -12,6 +12,7 @@ const sources = [
   'emptyDir',
   'hostPath',
   'secret',
+  'persistentVolumeClaim',
   'downwardAPI',
   'configMap',
   'projected',
@@ -95,6 +96,10 @@ function validateSource(
       }
       return
     }
+    case 'persistentVolumeClaim':
+      if (!volume.persistentVolumeClaim?.claimName)
+        findings.reject(`${path}.persistentVolumeClaim.claimName`, required())
+      return
     case 'emptyDir':
       warnOfMedium(volume.emptyDir?.medium, `${path}.emptyDir.medium`, findings)
       validateSizeLimit(volume, path, findings)

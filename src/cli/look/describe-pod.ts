@@ -359,8 +359,15 @@ function describeVolumes(volumes: readonly JsonObject[]): string[] {
 }
 
 function describeVolume(volume: JsonObject): string[] {
-  const { hostPath, emptyDir, secret, configMap, downwardAPI, projected } =
-    volume as Readonly<Record<string, JsonObject | undefined>>
+  const {
+    hostPath,
+    emptyDir,
+    secret,
+    configMap,
+    downwardAPI,
+    projected,
+    persistentVolumeClaim: claim,
+  } = volume as Readonly<Record<string, JsonObject | undefined>>
   if (hostPath !== undefined)
     return [
       'Type:\tHostPath (bare host directory volume)',
@@ -384,6 +391,12 @@ function describeVolume(volume: JsonObject): string[] {
       'Type:\tConfigMap (a volume populated by a ConfigMap)',
       `Name:\t${text(configMap['name'])}`,
       `Optional:\t${isOptional(configMap)}`,
+    ]
+  if (claim !== undefined)
+    return [
+      'Type:\tPersistentVolumeClaim (a reference to a PersistentVolumeClaim in the same namespace)',
+      `ClaimName:\t${text(claim['claimName'])}`,
+      `ReadOnly:\t${text(claim['readOnly'] ?? false)}`,
     ]
   if (downwardAPI !== undefined)
     return [
