@@ -13,7 +13,12 @@ import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
-import { commonOptions, type ParsedOptions } from './options.ts'
+import {
+  commonOptions,
+  jsonOption,
+  wantsJson,
+  type ParsedOptions,
+} from './options.ts'
 
 export const explainCommand: Command = {
   name: 'explain',
@@ -32,7 +37,7 @@ export const explainCommand: Command = {
   ],
   options: {
     recursive: { help: 'the fields of the fields, too' },
-    output: { short: 'o', value: 'FORMAT', help: 'json' },
+    ...jsonOption,
     help: commonOptions.help,
   },
   run,
@@ -41,9 +46,7 @@ export const explainCommand: Command = {
 type Descriptions = Readonly<Record<string, string>>
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
-  const format = options.value('output')
-  if (format !== undefined && format !== 'json')
-    throw new Failure('usage', `-o ${format}: the only format is json`)
+  const json = wantsJson(options)
   const [path, ...more] = options.positionals
   if (path === undefined || more.length > 0)
     throw new Failure('usage', 'one FIELD.PATH is needed', {
@@ -59,7 +62,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { descriptions } = await import('../api/schema/descriptions.ts')
   const recursive = options.flag('recursive')
   context.stdout.write(
-    format === 'json'
+    json
       ? `${JSON.stringify(asJson(found, recursive ? Infinity : 1, descriptions), null, 2)}\n`
       : asText(found, recursive, descriptions),
   )

@@ -10,7 +10,9 @@ import {
   sourceOptions,
   type ParsedOptions,
 } from './options.ts'
+import { selectedBy, selectorOption } from './selector-option.ts'
 import { requireRoot, sessionOptions } from './session-options.ts'
+import type { PodChoice } from '../daemon/choose-pods.ts'
 import type { MountTarget } from '../daemon/chosen-volumes.ts'
 import type { MountSession } from '../daemon/mount-session.ts'
 
@@ -21,7 +23,7 @@ export const mountCommand: Command = {
     'mount DIR MOUNTPOINT',
     'mount -f PATH.. --configmap NAME MOUNTPOINT',
     'mount -f PATH.. --secret NAME MOUNTPOINT',
-    'mount -f PATH.. [--pod NAME] [--volume NAME] MOUNTPOINT',
+    'mount -f PATH.. [--pod NAME | -l SELECTOR] [--volume NAME] MOUNTPOINT',
   ],
   description: `Serves volumes with a kubelet's layout, modes and atomic updates until Ctrl-C or
 'podfs unmount', and prints a line on stdout when the first byte can be read. Whatever changes
@@ -43,6 +45,7 @@ in the files named with -f, or in DIR, is published at once.`,
   options: {
     ...sourceOptions,
     pod: { value: 'NAME', help: 'the Pod, when there are several' },
+    ...selectorOption,
     volume: { value: 'NAME', help: 'only this volume, right at MOUNTPOINT' },
     configmap: {
       value: 'NAME',
@@ -141,8 +144,9 @@ function whatToMount(context: Context, options: ParsedOptions): Wanted {
   const configMap = options.value('configmap')
   const secret = options.value('secret')
   const pod = options.value('pod')
+  const selector = options.value('selector')
   const volume = options.value('volume')
-  const chosen = Object.entries({ configmap: configMap, secret, pod })
+  const chosen = Object.entries({ configmap: configMap, secret, pod, selector })
     .filter(([, value]) => value !== undefined)
     .map(([name]) => `--${name}`)
   if (chosen.length > 1)
@@ -188,6 +192,16 @@ function whatToMount(context: Context, options: ParsedOptions): Wanted {
       ? { kind: 'configMap', name: configMap }
       : secret !== undefined
         ? { kind: 'secret', name: secret }
-        : { kind: 'pod', name: pod, volume }
+        : { kind: 'pod', choice: podChoice(pod, selector), volume }
   return { target, mountpoint, paths: [...files, ...given] }
+}
+
+function podChoice(
+  name: string | undefined,
+  selector: string | undefined,
+): PodChoice {
+  if (selector !== undefined) return selectedBy(selector)
+  return name === undefined
+    ? { kind: 'only' }
+    : { kind: 'named', names: [name] }
 }

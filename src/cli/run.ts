@@ -1,9 +1,4 @@
 import { EventEmitter } from 'node:events'
-import {
-  LabelSelectorError,
-  parseLabelSelector,
-  type LabelSelector,
-} from '../api/label-selector.ts'
 import { parsePodReference, type PodChoice } from '../daemon/choose-pods.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
@@ -15,6 +10,7 @@ import {
   sourceOptions,
   type ParsedOptions,
 } from './options.ts'
+import { selectedBy, selectorOption } from './selector-option.ts'
 import { requireRoot, sessionOptions } from './session-options.ts'
 
 export const runCommand: Command = {
@@ -56,11 +52,7 @@ NAME is a Pod's or a workload's name: web, pod/web, deployment/web.`,
     ...sourceOptions,
     pod: { value: 'NAME', repeatable: true, help: 'the same as NAME' },
     all: { help: 'every Pod of the input' },
-    selector: {
-      short: 'l',
-      value: 'SELECTOR',
-      help: 'Pods with these labels: =, ==, !=, in, notin, KEY, !KEY',
-    },
+    ...selectorOption,
     'no-recreate': {
       help: 'only tell of a change that would restart a Pod',
     },
@@ -170,20 +162,8 @@ function choiceOf(
       `${all ? '--all' : '--selector'} cannot be used when Pods are named: ${names.join(', ')}`,
     )
   if (names.length > 0) return { kind: 'named', names }
-  if (text !== undefined)
-    return { kind: 'selected', selector: selectorOf(text), text }
+  if (text !== undefined) return selectedBy(text)
   return { kind: all ? 'all' : 'only' }
-}
-
-function selectorOf(text: string): LabelSelector {
-  try {
-    return parseLabelSelector(text)
-  } catch (error) {
-    if (!(error instanceof LabelSelectorError)) throw error
-    throw new Failure('usage', `-l '${text}': ${error.message}`, {
-      cause: error,
-    })
-  }
 }
 
 /**

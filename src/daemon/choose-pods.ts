@@ -106,17 +106,19 @@ export function choosePods(
   })
 }
 
-/** One Pod: that of the name, or the only one there is. Throws a usage Failure. */
+/** The one Pod that is meant. Throws a usage Failure where there are several. */
 export function choosePod(
   store: Store,
   namespace: string,
-  name: string | undefined,
+  choice: PodChoice,
 ): Pod {
-  const choice: PodChoice =
-    name === undefined ? { kind: 'only' } : { kind: 'named', names: [name] }
-  const [pod] = choosePods(store, namespace, choice)
+  const pods = choosePods(store, namespace, choice)
+  const [pod] = pods
   if (pod === undefined) throw new Error('choosePods chose nothing')
-  return pod
+  if (pods.length === 1) return pod
+  throw new Failure('usage', `there are ${pods.length} such Pods`, {
+    fix: `name one of them: ${namesOf(pods)}`,
+  })
 }
 
 function namedPod(pods: readonly Pod[], namespace: string, text: string): Pod {

@@ -4,7 +4,7 @@ import { DirectoryConfigMap } from '../sources/directory-config-map.ts'
 import type { Store } from '../store/store.ts'
 import { Failure } from '../util/failure.ts'
 import { podAroundVolume } from '../volumes/pod-volumes.ts'
-import { choosePod } from './choose-pods.ts'
+import { choosePod, type PodChoice } from './choose-pods.ts'
 import type { Cleanup } from './cleanup.ts'
 import { noSuch, readManifests, type SessionOptions } from './session.ts'
 
@@ -17,7 +17,7 @@ export type MountTarget =
   | { readonly kind: 'configMap' | 'secret'; readonly name: string }
   | {
       readonly kind: 'pod'
-      readonly name: string | undefined
+      readonly choice: PodChoice
       readonly volume: string | undefined
     }
 
@@ -65,7 +65,7 @@ export async function chooseVolumes(
   cleanup.add('source', () => source.close())
   if (target.kind === 'pod')
     return volumesOfPod(
-      choosePod(store, namespace, target.name),
+      choosePod(store, namespace, target.choice),
       target.volume,
       request,
     )

@@ -1,6 +1,9 @@
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import * as fieldErrors from '../../src/api/field-errors.ts'
 import { errorsDocument, type Said } from '../helpers/errors-document.ts'
+import { entryOf, unusedEntries } from '../helpers/message-catalogue.ts'
+import { familyNames, sourceMessages } from '../helpers/source-messages.ts'
 import { podfs } from '../helpers/podfs.ts'
 import { writtenDocument } from '../helpers/written-document.ts'
 import {
@@ -47,6 +50,24 @@ for (const input of wrongCommands) {
     commands.push({ input, output: withoutTreatments(said.output) })
   })
 }
+
+t.test('each message of the source has a cause and a remedy', async t => {
+  const messages = sourceMessages()
+  t.ok(messages.length > 250, 'they are found')
+  t.strictSame(
+    messages
+      .filter(message => entryOf(message) === undefined)
+      .map(({ file, text }) => `src/${file}: ${text}`),
+    [],
+    'test/helpers/message-catalogue.ts has an entry for each',
+  )
+  t.strictSame(unusedEntries(messages), [], 'and for no others')
+  t.strictSame(
+    familyNames().sort(),
+    Object.keys(fieldErrors).sort(),
+    'and for all words of field-errors.ts',
+  )
+})
 
 t.test('docs/errors.md is what podfs says: npm run docs', async t => {
   const { found, wanted } = writtenDocument(

@@ -73,10 +73,21 @@ t.test('which Pods are meant', async t => {
       expected,
       JSON.stringify(choice),
     )
-  t.equal(podName(choosePod(store, 'other', 'web')), 'other/web')
+  t.equal(
+    podName(choosePod(store, 'other', { kind: 'named', names: ['web'] })),
+    'other/web',
+  )
+  t.throws(() => choosePod(store, 'other', { kind: 'all' }), {
+    kind: 'usage',
+    message: 'there are 6 such Pods',
+    fix: /^name one of them: default\/db-0, /,
+  })
   const [only] = pods
   if (only === undefined) throw new Error('no Pod')
-  t.equal(podName(choosePod(storeOf([only]), 'x', undefined)), 'default/web')
+  t.equal(
+    podName(choosePod(storeOf([only]), 'x', { kind: 'only' })),
+    'default/web',
+  )
 })
 
 t.test('what is there, when nothing can be meant', async t => {

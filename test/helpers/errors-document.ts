@@ -1,3 +1,12 @@
+import {
+  atWork,
+  entryOf,
+  families,
+  inFiles,
+  ofTheMachine,
+  type CatalogueEntry,
+} from './message-catalogue.ts'
+import { sourceMessages, type SourceMessage } from './source-messages.ts'
 import type { WrongInput } from './wrong-inputs.ts'
 
 export interface Said {
@@ -18,17 +27,7 @@ A mistake is one line, \`error: PATH:LINE:COL: KIND NAMESPACE/NAME: FIELD.PATH: 
 
 What the API server of Kubernetes refuses, podfs refuses, at the same field and in the same words (v1.34): you can look them up. The words in front say what kind of mistake it is:
 
-| words | meaning |
-|---|---|
-| \`unknown field\` | the field is mistyped, or stands at the wrong level |
-| \`must be a ..., not a ...\` | the value has the wrong type |
-| \`Required value\` | the field is missing, or empty |
-| \`Invalid value\` | the value is not allowed; what is allowed comes after it |
-| \`Unsupported value\` | the value is none of those that come after it |
-| \`Duplicate value\` | something else has this name, port or path already |
-| \`Forbidden\` | the field may not be used here, or not together with another one |
-| \`Not found\` | what the value names is not there |
-| \`Too long\` | the value has too many bytes |
+The same page has each kind of message that there is, read out of the source: [in files](#every-message-in-files), [at work](#every-message-at-work), [of the machine](#every-message-of-the-machine). What varies stands in capitals there; the line that is set in is what is printed below the message, mostly what to type.
 
 ## Manifests
 
@@ -38,10 +37,59 @@ ${manifests.map(section).join('\n')}
 ## The command line, the choice of a Pod, mount points, images
 
 ${commands.map(section).join('\n')}
-## The machine
+## Every message: in files
 
-Exit code 3 says that the machine lacks something: root, /dev/fuse, a program of util-linux. \`podfs doctor\` checks all of it, and says what to install.
+### The API server's words
+
+${families.map(familySection).join('\n')}
+### podfs's words
+
+${inFiles.map(entrySection).join('\n')}
+## Every message: at work
+
+The number in front is the exit code; without one nothing ends, and a container waits.
+
+${atWork.map(entrySection).join('\n')}
+## Every message: of the machine
+
+Exit code 3 says that the machine lacks something: root, /dev/fuse, a program of util-linux, space. \`podfs doctor\` checks all of it. Where it has run out of something (ENOSPC, EMFILE, EROFS, ...), the system's own words are printed, and below them the command that shows or raises the limit.
+
+${ofTheMachine.map(entrySection).join('\n')}`
+}
+
+/** The details that come after the words, without a list where the value says all. */
+function familySection(entry: CatalogueEntry): string {
+  const details = own(entry)
+    .filter(({ text }) => text !== '')
+    .map(({ text }) => `- ${code(text)}`)
+  return [
+    `**${entry.title}**: ${entry.cause} ${entry.remedy}`,
+    ...(details.length === 0 ? [] : ['', ...details]),
+    '',
+  ].join('\n')
+}
+
+function entrySection(entry: CatalogueEntry): string {
+  const lines = own(entry).flatMap(({ text, fixes, exitCode }) => [
+    `${exitCode === undefined ? '' : `${exitCode}  `}${text}`,
+    ...fixes.map(fix => `${exitCode === undefined ? '' : '   '}  ${fix}`),
+  ])
+  return `**${entry.title}**: ${entry.cause} ${entry.remedy}
+
+\`\`\`
+${lines.join('\n')}
+\`\`\`
 `
+}
+
+const messages = sourceMessages()
+
+function own(entry: CatalogueEntry): SourceMessage[] {
+  return messages.filter(message => entryOf(message) === entry)
+}
+
+function code(text: string): string {
+  return text.includes('`') ? `\`\` ${text} \`\`` : `\`${text}\``
 }
 
 function section({ input, output }: Said): string {

@@ -60,9 +60,22 @@ const constructors: Readonly<Record<string, Teller>> = {
 }
 
 const functions: Readonly<Record<string, Teller>> = {
-  configError: { message: 0, exitCode: 1 },
+  configError: { message: 0 },
+  noSuch: { message: 0, exitCode: 2 },
+  refuse: { message: 1 },
   rejection: { message: 1, fix: 2 },
   warn: { message: 1 },
+}
+
+/** Where a name means something else. */
+const inFile: Readonly<Record<string, Readonly<Record<string, Teller>>>> = {
+  'daemon/doctor/checks.ts': {
+    missing: { message: 1, fix: 2, exitCode: 3 },
+    warning: { message: 1, fix: 2 },
+  },
+  'store/store.ts': { rejection: { message: 2 } },
+  'sources/directory-config-map.ts': { '#finding': { message: 2 } },
+  'sources/manifest-file.ts': { '#finding': { message: 1 } },
 }
 
 const methods: Readonly<Record<string, Teller>> = {
@@ -111,7 +124,7 @@ function messagesOf(file: string): SourceMessage[] {
   const found: SourceMessage[] = []
   const visit = (node: ts.Node): void => {
     if (ts.isNewExpression(node) || ts.isCallExpression(node)) {
-      const teller = tellerOf(node)
+      const teller = tellerOf(node, file)
       if (teller !== undefined)
         found.push(...told(file, teller, [...(node.arguments ?? [])]))
     }
@@ -124,15 +137,21 @@ function messagesOf(file: string): SourceMessage[] {
 
 function tellerOf(
   node: ts.NewExpression | ts.CallExpression,
+  file: string,
 ): Teller | undefined {
   const { expression } = node
+  const name = ts.isPropertyAccessExpression(expression)
+    ? expression.name.text
+    : expression.getText()
+  const special = inFile[file]?.[name]
+  if (special !== undefined) return special
   if (ts.isNewExpression(node))
     return ts.isIdentifier(expression)
       ? constructors[expression.text]
       : undefined
   if (ts.isIdentifier(expression)) return functions[expression.text]
   if (!ts.isPropertyAccessExpression(expression)) return undefined
-  if (expression.name.text !== 'add') return methods[expression.name.text]
+  if (name !== 'add') return methods[name]
   const [treatment] = node.arguments
   const isMistake =
     treatment !== undefined &&
@@ -174,9 +193,14 @@ function literal(
     node.properties
       .filter(ts.isPropertyAssignment)
       .find(property => property.name.getText() === name)?.initializer
+  const mistake = value('mistake')
+  if (mistake !== undefined)
+    return told(file, { message: 0, exitCode: 2 }, [mistake])
   const message = value('message')
   const treatment = value('treatment')
-  if (message === undefined || treatment === undefined) return []
+  const isImmutable = file === 'store/immutable.ts'
+  if (message === undefined) return []
+  if (treatment === undefined && !isImmutable) return []
   return told(
     file,
     { message: 0, fix: 1 },
@@ -192,7 +216,8 @@ interface Text {
 /** What an expression can be; nothing where it only hands on the words of somebody else. */
 function textsOf(node: ts.Expression): Text[] {
   if (ts.isParenthesizedExpression(node)) return textsOf(node.expression)
-  if (ts.isStringLiteralLike(node)) return [{ text: node.text }]
+  if (ts.isStringLiteralLike(node))
+    return node.text === '' ? [] : [{ text: node.text }]
   if (ts.isTemplateExpression(node)) {
     const text = templateText(node)
     return /[a-z]{2}/.test(text) ? [{ text }] : []
