@@ -6,6 +6,7 @@ import {
 import { descriptions } from '../../src/api/schema/descriptions.ts'
 import { structOf } from '../../src/api/schema/find-field.ts'
 import { kinds } from '../../src/api/schema/kinds.ts'
+import { workloads } from '../../src/api/schema/workloads.ts'
 import type { FieldSpec, StructSpec } from '../../src/api/schema/struct.ts'
 
 interface Struct {
@@ -14,7 +15,7 @@ interface Struct {
   readonly users: string[]
 }
 
-/** docs/fields.md: each struct that a Pod, Secret or ConfigMap can hold. */
+/** docs/fields.md: each struct that an object which podfs reads can hold. */
 export function fieldsDocument(): string {
   const structs = new Map<string, Struct>()
   const visit = (spec: StructSpec, user: string | undefined): void => {
@@ -30,6 +31,7 @@ export function fieldsDocument(): string {
     }
   }
   for (const spec of Object.values(kinds)) visit(spec, undefined)
+  for (const { struct } of Object.values(workloads)) visit(struct, undefined)
   const sections = [...structs.values()]
     .sort((a, b) => rank(a) - rank(b))
     .map(section)
