@@ -1,11 +1,49 @@
 import { createHash } from 'node:crypto'
-import type { Container, Pod, ServiceAccount, Volume } from './types.ts'
+import type {
+  ConfigMap,
+  Container,
+  Pod,
+  ServiceAccount,
+  Volume,
+} from './types.ts'
 
 /** Where a program in a cluster looks for its token, namespace and ca.crt. */
 const tokenMountPath = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /** In each namespace; podfs has one for namespaces whose manifests bring none. */
 export const rootCertificateName = 'kube-root-ca.crt'
+
+/** Kubernetes has a controller that makes one in every namespace; this is the Pod's. */
+export function rootConfigMap(pod: Pod, certificate: string): ConfigMap {
+  return {
+    kind: 'ConfigMap',
+    metadata: {
+      name: rootCertificateName,
+      namespace: pod.metadata.namespace,
+      uid: '',
+      labels: new Map(),
+      annotations: new Map(),
+    },
+    source: pod.source,
+    data: new Map([['ca.crt', certificate]]),
+    binaryData: new Map(),
+    immutable: false,
+  }
+}
+
+/** Whether a container has the ConfigMap kube-root-ca.crt, or a key of it, as variables. */
+export function hasRootCertificateInEnv({ spec }: Pod): boolean {
+  return [...spec.initContainers, ...spec.containers].some(
+    ({ env, envFrom }) =>
+      env.some(
+        ({ valueFrom }) =>
+          valueFrom?.configMapKeyRef?.name === rootCertificateName,
+      ) ||
+      envFrom.some(
+        ({ configMapRef }) => configMapRef?.name === rootCertificateName,
+      ),
+  )
+}
 
 const volumePrefix = 'kube-api-access-'
 

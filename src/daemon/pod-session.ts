@@ -1,6 +1,11 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import {
+  hasRootCertificateInEnv,
+  rootCertificateName,
+  rootConfigMap,
+} from '../api/automount.ts'
 import { objectKey } from '../api/object-key.ts'
 import type { Finding } from '../api/report.ts'
 import type { ConfigMap, NodeInfo, Pod, Secret } from '../api/types.ts'
@@ -132,6 +137,9 @@ export async function startPodSession(
       settings.backend !== 'dir' && pod.spec.volumes.some(isManagedVolume),
   })
   cleanup.add('containers', () => runtime.close())
+  const root = hasRootCertificateInEnv(pod)
+    ? rootConfigMap(pod, await context.rootCertificate())
+    : undefined
   const inNamespace = (kind: 'Secret' | 'ConfigMap', name: string) =>
     store.get(objectKey(kind, pod.metadata.namespace, name))
   const runner = new PodRunner({
@@ -145,7 +153,9 @@ export async function startPodSession(
     clusterDomain: context.settings.clusterDomain,
     path: containerPath(process.env['PATH']),
     secret: name => inNamespace('Secret', name) as Secret | undefined,
-    configMap: name => inNamespace('ConfigMap', name) as ConfigMap | undefined,
+    configMap: name =>
+      (inNamespace('ConfigMap', name) as ConfigMap | undefined) ??
+      (name === rootCertificateName ? root : undefined),
     expectedVolume: name => {
       const volume = pod.spec.volumes.find(volume => volume.name === name)
       if (volume === undefined || !isManagedVolume(volume)) return undefined

@@ -1,6 +1,6 @@
 import { mkdir, readlink } from 'node:fs/promises'
 import path from 'node:path'
-import { rootCertificateName } from '../api/automount.ts'
+import { rootCertificateName, rootConfigMap } from '../api/automount.ts'
 import { objectKey } from '../api/object-key.ts'
 import type { Finding } from '../api/report.ts'
 import type { ConfigMap, NodeInfo, Pod, Secret, Volume } from '../api/types.ts'
@@ -145,7 +145,7 @@ export class PublishedVolume {
     const root =
       this.references.includes(`ConfigMap/${rootCertificateName}`) &&
       lookUp('ConfigMap', rootCertificateName) === undefined
-        ? await this.#rootCertificate()
+        ? rootConfigMap(pod, await this.#options.rootCertificate())
         : undefined
     const result = collectPayload({
       volume,
@@ -198,25 +198,6 @@ export class PublishedVolume {
       this.#setState({ ...state, generation: 1, keys: files })
     else if (this.#state.error !== undefined) this.#setState(state)
     this.#resolvePublished()
-  }
-
-  /** Kubernetes has a controller that makes one in every namespace. */
-  async #rootCertificate(): Promise<ConfigMap> {
-    const { metadata, source } = this.#options.pod()
-    return {
-      kind: 'ConfigMap',
-      metadata: {
-        name: rootCertificateName,
-        namespace: metadata.namespace,
-        uid: '',
-        labels: new Map(),
-        annotations: new Map(),
-      },
-      source,
-      data: new Map([['ca.crt', await this.#options.rootCertificate()]]),
-      binaryData: new Map(),
-      immutable: false,
-    }
   }
 
   #setState(state: VolumeState): void {

@@ -166,6 +166,33 @@ t.test('C80: the Pod opts in again', { skip: needsRoot }, async t => {
   })
 })
 
+t.test('C85: kube-root-ca.crt in env', { skip: needsRoot }, async t => {
+  const dir = t.testdir()
+  const name = 'kube-root-ca.crt'
+  await writer(dir)(
+    'pod.json',
+    object.pod(
+      {},
+      {
+        containers: [
+          container('main', 'echo "$CA" | head -n 1', {
+            env: [
+              {
+                name: 'CA',
+                valueFrom: { configMapKeyRef: { name, key: 'ca.crt' } },
+              },
+            ],
+          }),
+        ],
+      },
+    ),
+  )
+  t.match(await podfs(t, ['run', '-f', dir]), {
+    code: 0,
+    stdout: 'main | -----BEGIN CERTIFICATE-----\n',
+  })
+})
+
 t.test('C85: kube-root-ca.crt comes back', { skip: needsRoot }, async t => {
   await lookFromPod(t, {
     objects: [object.configMap('kube-root-ca.crt', { 'ca.crt': 'mine' })],
