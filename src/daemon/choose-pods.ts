@@ -2,7 +2,6 @@ import { selectorMatches, type LabelSelector } from '../api/label-selector.ts'
 import type { Pod, WorkloadKind } from '../api/types.ts'
 import type { Store } from '../store/store.ts'
 import { Failure } from '../util/failure.ts'
-import { podName } from './pod-notices.ts'
 
 /** Which Pods of the input are meant. */
 export type PodChoice =
@@ -90,7 +89,7 @@ export function choosePods(
       const chosen = pods.filter(pod => isChosen(choice, pod))
       if (chosen.length > 0) return chosen
       throw new Failure('usage', `no Pod matches -l '${choice.text}'`, {
-        fix: thereAre(pods),
+        fix: thereAre(pods, namespace),
       })
     }
     case 'named': {
@@ -102,7 +101,7 @@ export function choosePods(
   const [only, ...others] = pods
   if (only !== undefined && others.length === 0) return [only]
   throw new Failure('usage', `there are ${pods.length} Pods in the input`, {
-    fix: `name one of them: ${namesOf(pods)}`,
+    fix: `name one of them: ${namesOf(pods, namespace)}`,
   })
 }
 
@@ -117,7 +116,7 @@ export function choosePod(
   if (pod === undefined) throw new Error('choosePods chose nothing')
   if (pods.length === 1) return pod
   throw new Failure('usage', `there are ${pods.length} such Pods`, {
-    fix: `name one of them: ${namesOf(pods)}`,
+    fix: `name one of them: ${namesOf(pods, namespace)}`,
   })
 }
 
@@ -143,7 +142,7 @@ function namedPod(pods: readonly Pod[], namespace: string, text: string): Pod {
       kind === undefined
         ? `Pod ${namespace}/${name}`
         : `${kind} ${namespace}/${name}`
-    throw new Failure('usage', `no ${what}`, { fix: thereAre(pods) })
+    throw new Failure('usage', `no ${what}`, { fix: thereAre(pods, namespace) })
   }
   if (others.length > 0)
     throw new Failure('usage', `several workloads are named ${name}`, {
@@ -154,10 +153,17 @@ function namedPod(pods: readonly Pod[], namespace: string, text: string): Pod {
   return found
 }
 
-function thereAre(pods: readonly Pod[]): string {
-  return `there ${pods.length === 1 ? 'is' : 'are'}: ${namesOf(pods)}`
+function thereAre(pods: readonly Pod[], namespace: string): string {
+  return `there ${pods.length === 1 ? 'is' : 'are'}: ${namesOf(pods, namespace)}`
 }
 
-function namesOf(pods: readonly Pod[]): string {
-  return pods.map(podName).join(', ')
+/** As they are to be typed. */
+function namesOf(pods: readonly Pod[], namespace: string): string {
+  return pods
+    .map(({ metadata }) =>
+      metadata.namespace === namespace
+        ? metadata.name
+        : `${metadata.name} (-n ${metadata.namespace})`,
+    )
+    .join(', ')
 }

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import t from 'tap'
 import { keyOf } from '../../src/api/object-key.ts'
 import { formatFinding, type Finding } from '../../src/api/report.ts'
@@ -14,6 +15,7 @@ import { podfs, startPodfs } from '../helpers/podfs.ts'
  * print; where the programs are installed, that is rendered anew and treated alike.
  */
 const charts = 'test/fixtures/charts'
+const claim = '/var/lib/podfs/claims/default/data-demo-db-0'
 
 const inputs: readonly {
   readonly name: string
@@ -97,6 +99,8 @@ t.test('validate finds no mistake', async t => {
 
 for (const { name, command, args, output, ends = false } of inputs) {
   t.test(`${name}: runs`, async t => {
+    // The claim of the database is kept by design.
+    t.teardown(() => rm(claim, { recursive: true, force: true }))
     // As from a pipe: several documents, one of which can be run, or some.
     const input = readFileSync(renderedBy(name), 'utf8')
     const run = startPodfs(t, ['run', '-f', '-', ...args], { input })

@@ -221,7 +221,7 @@ t.test('what cannot be done is said in one line', async t => {
       args: ['-f', file, '--pod', 'nope', mnt],
       code: 2,
       error: 'no Pod default/nope',
-      fix: 'there is: default/web',
+      fix: 'there is: web',
     },
     {
       args: ['-f', file, '--volume', 'confg', mnt],

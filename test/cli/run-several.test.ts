@@ -136,7 +136,7 @@ t.test('by name, by label, and what fails', async t => {
       code: 2,
       output: [],
       error:
-        'error: there are 3 Pods in the input\n  name one of them: default/migrate, default/seed, default/web\n',
+        'error: there are 3 Pods in the input\n  name one of them: migrate, seed, web\n',
     },
     {
       args: ['web', '--all'],

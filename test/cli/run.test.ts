@@ -261,7 +261,7 @@ ${more}`
         '---\n' +
         pod('image: busybox').replace('name: p}', 'name: q}'),
       code: 2,
-      error: 'name one of them: default/p, default/q',
+      error: 'name one of them: p, q',
     },
     {
       text: 'apiVersion: v1\nkind: Service\nmetadata: {name: s}\n',

@@ -80,7 +80,7 @@ t.test('which Pods are meant', async t => {
   t.throws(() => choosePod(store, 'other', { kind: 'all' }), {
     kind: 'usage',
     message: 'there are 6 such Pods',
-    fix: /^name one of them: default\/db-0, /,
+    fix: /^name one of them: db-0 \(-n default\), /,
   })
   const [only] = pods
   if (only === undefined) throw new Error('no Pod')
@@ -91,8 +91,7 @@ t.test('which Pods are meant', async t => {
 })
 
 t.test('what is there, when nothing can be meant', async t => {
-  const all =
-    'default/db-0, default/migrate, default/twin-0, default/twin-x, default/web, other/web'
+  const all = 'db-0, migrate, twin-0, twin-x, web, web (-n other)'
   const cases: readonly (readonly [PodChoice, string, string])[] = [
     [
       { kind: 'only' },
