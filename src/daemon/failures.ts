@@ -57,6 +57,8 @@ export function exhaustedFix(
       return 'quota -s'
     case 'EROFS':
       return `findmnt --target ${place.split(' ')[0]}`
+    case undefined:
+    default:
+      return undefined
   }
-  return undefined
 }

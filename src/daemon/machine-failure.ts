@@ -11,12 +11,12 @@ const neededToMount = ['user', 'rights', '/dev/fuse', 'util-linux']
  * says of it helps nobody, so podfs looks at the machine as `podfs doctor` does.
  */
 export async function explainedFailure(
-  error: unknown,
+  thrown: unknown,
   places: Places,
 ): Promise<unknown> {
-  const failure = asFailure(error)
+  const failure = asFailure(thrown)
   const isRefused =
-    error instanceof MountError &&
+    thrown instanceof MountError &&
     failure instanceof Failure &&
     failure.kind === 'platform'
   if (!isRefused) return failure
@@ -30,7 +30,7 @@ export async function explainedFailure(
   if (found === undefined) return failure
   const { name, detail, fix } = found
   return new Failure('platform', `cannot mount: ${name}: ${detail}`, {
-    cause: error,
+    cause: thrown,
     ...(fix === undefined ? {} : { fix }),
   })
 }

@@ -5,7 +5,7 @@ import { hostname } from 'node:os'
 import path from 'node:path'
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose'
 import t from 'tap'
-import { part, type JsonObject } from '../../src/api/json.ts'
+import { part, text, type JsonObject } from '../../src/api/json.ts'
 import { askSocket } from '../helpers/ask-socket.ts'
 import { needsRoot } from '../process/sandbox.ts'
 import {
@@ -272,7 +272,7 @@ t.test('whose a token is', { skip: needsRoot }, async t => {
   await t.test('C84: it verifies with what the issuer tells', async t => {
     const found = await ask('/.well-known/openid-configuration')
     t.equal(found['issuer'], issuer)
-    const { pathname } = new URL(String(found['jwks_uri']))
+    const { pathname } = new URL(text(found['jwks_uri']))
     const keys = (await ask(pathname)) as unknown as JSONWebKeySet
     const { payload } = await jwtVerify(token, createLocalJWKSet(keys), {
       issuer,
@@ -286,7 +286,7 @@ t.test('whose a token is', { skip: needsRoot }, async t => {
       { spec: { expirationSeconds: 600 } },
     )
     t.match(
-      await review(String(part(requested, 'status')['token'])),
+      await review(text(part(requested, 'status')['token'])),
       authenticated,
     )
   })

@@ -296,7 +296,7 @@ function placeholder(node: ts.Expression): string {
   if (ts.isIdentifier(node)) return capitals(node.text)
   if (ts.isPropertyAccessExpression(node))
     return node.name.text === 'length' || node.name.text === 'message'
-      ? `${placeholder(node.expression)}`
+      ? placeholder(node.expression)
       : capitals(node.name.text)
   if (ts.isStringLiteralLike(node)) return node.text
   if (ts.isConditionalExpression(node)) return placeholder(node.whenFalse)
