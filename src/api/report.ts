@@ -1,4 +1,4 @@
-import type { ObjectKind, Position } from './types.ts'
+import type { KubeObject, ObjectKind, Position } from './types.ts'
 
 /** How podfs treats a field of the input. `supported` fields are not reported. */
 export type Treatment = 'supported' | 'emulated' | 'ignored' | 'rejected'
@@ -20,6 +20,22 @@ export interface Finding {
   readonly message: string
   /** What to type to mend it. */
   readonly fix?: string
+}
+
+/** What is wrong with an object that was read, or with one field of it. */
+export function rejectionOf(
+  object: KubeObject,
+  fieldPath: string | undefined,
+  message: string,
+): Finding {
+  const { kind, metadata, source } = object
+  return {
+    treatment: 'rejected',
+    position: source.positionOf(fieldPath ?? ''),
+    object: { kind, namespace: metadata.namespace, name: metadata.name },
+    ...(fieldPath !== undefined && { fieldPath }),
+    message,
+  }
 }
 
 /** A field that stands in the input, the deepest that podfs treats in one way. */

@@ -1,4 +1,4 @@
-import type { Finding } from '../api/report.ts'
+import { rejectionOf, type Finding } from '../api/report.ts'
 import type { NodeInfo, Pod, Volume } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import type { ContainerVolume } from '../runner/launch.ts'
@@ -39,7 +39,7 @@ export function volumeProvider(
 ): (name: string) => Promise<ContainerVolume> {
   const made = new Map<string, Promise<ContainerVolume>>()
   const told = new Map<string, string>()
-  const { metadata, source, spec } = options.pod
+  const { spec } = options.pod
   return async name => {
     const index = spec.volumes.findIndex(volume => volume.name === name)
     const volume = spec.volumes[index]
@@ -54,17 +54,7 @@ export function volumeProvider(
       const message = mountFailure(name, (error as Error).message)
       if (told.get(name) !== message) {
         const fieldPath = `spec.volumes[${index}]`
-        options.report({
-          treatment: 'rejected',
-          position: source.positionOf(fieldPath),
-          object: {
-            kind: 'Pod',
-            namespace: metadata.namespace,
-            name: metadata.name,
-          },
-          fieldPath,
-          message,
-        })
+        options.report(rejectionOf(options.pod, fieldPath, message))
       }
       told.set(name, message)
       throw error

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
-import type { Finding } from '../api/report.ts'
+import { rejectionOf, type Finding } from '../api/report.ts'
 import { serviceAccountUid } from '../api/service-account-uid.ts'
 import type {
   KubeObject,
@@ -229,7 +229,7 @@ export class Store {
         code: 'STORE_IMMUTABLE_OBJECT',
         key,
         origin: first.origin,
-        finding: rejection(object, refusal.fieldPath, refusal.message),
+        finding: rejectionOf(object, refusal.fieldPath, refusal.message),
       })
       return undefined
     }
@@ -297,7 +297,7 @@ export class Store {
       code: 'STORE_DUPLICATE_OBJECT',
       key,
       origin: claim.origin,
-      finding: rejection(
+      finding: rejectionOf(
         claim.object,
         undefined,
         `already defined in ${path}:${line}:${column}; that one is used`,
@@ -351,21 +351,6 @@ function withMetadata(
   metadata: Partial<KubeObject['metadata']>,
 ): KubeObject {
   return { ...object, metadata: { ...object.metadata, ...metadata } }
-}
-
-function rejection(
-  object: KubeObject,
-  fieldPath: string | undefined,
-  message: string,
-): Finding {
-  const { kind, metadata, source } = object
-  return {
-    treatment: 'rejected',
-    position: source.positionOf(fieldPath ?? ''),
-    object: { kind, namespace: metadata.namespace, name: metadata.name },
-    ...(fieldPath !== undefined && { fieldPath }),
-    message,
-  }
 }
 
 /** By code unit, not by locale: the order must not hang on the machine. */

@@ -2,7 +2,7 @@ import { mkdir, readlink } from 'node:fs/promises'
 import path from 'node:path'
 import { rootCertificateName, rootConfigMap } from '../api/automount.ts'
 import { objectKey } from '../api/object-key.ts'
-import type { Finding } from '../api/report.ts'
+import { rejectionOf, type Finding } from '../api/report.ts'
 import type { ConfigMap, NodeInfo, Pod, Secret, Volume } from '../api/types.ts'
 import {
   collectPayload,
@@ -240,19 +240,14 @@ export class PublishedVolume {
       // As the kubelet joins them (specification, 6.11).
       error: more.length === 0 ? first : `[${[first, ...more].join(', ')}]`,
     })
-    const { metadata, source } = this.#options.pod()
     for (const { fieldPath, message } of errors)
-      this.#options.report({
-        treatment: 'rejected',
-        position: source.positionOf(fieldPath),
-        object: {
-          kind: 'Pod',
-          namespace: metadata.namespace,
-          name: metadata.name,
-        },
-        fieldPath,
-        message: `MountVolume.SetUp failed for volume "${this.#options.volume.name}" : ${message}`,
-      })
+      this.#options.report(
+        rejectionOf(
+          this.#options.pod(),
+          fieldPath,
+          `MountVolume.SetUp failed for volume "${this.#options.volume.name}" : ${message}`,
+        ),
+      )
   }
 }
 

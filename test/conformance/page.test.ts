@@ -52,6 +52,16 @@ t.test('docs/conformance.md', async t => {
   t.equal(listed.length, 352)
   for (const { id } of listed)
     t.match(text, new RegExp(`^\\| \\**${id}\\** \\|`, 'm'))
+  const ofVolumes = idsIn('C01 to C89, C128 to C175')
+  t.strictSame(
+    ofVolumes.filter(id =>
+      new RegExp(`^\\| \\**${id}\\** \\|.*\\| (missing|failed)\\b`, 'm').test(
+        text,
+      ),
+    ),
+    [],
+    'every behaviour of volumes has a test that passed',
+  )
 })
 
 t.test('what a title and a result say', async t => {

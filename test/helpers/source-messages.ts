@@ -64,6 +64,7 @@ const functions: Readonly<Record<string, Teller>> = {
   noSuch: { message: 0, exitCode: 2 },
   refuse: { message: 1 },
   rejection: { message: 1, fix: 2 },
+  rejectionOf: { message: 2 },
   warn: { message: 1 },
 }
 
@@ -73,7 +74,6 @@ const inFile: Readonly<Record<string, Readonly<Record<string, Teller>>>> = {
     missing: { message: 1, fix: 2, exitCode: 3 },
     warning: { message: 1, fix: 2 },
   },
-  'store/store.ts': { rejection: { message: 2 } },
   'sources/directory-config-map.ts': { '#finding': { message: 2 } },
   'sources/manifest-file.ts': { '#finding': { message: 1 } },
 }
