@@ -23,6 +23,9 @@ export function encodeVolume(record: VolumeRecord): JsonObject {
     status: {
       generation: record.generation,
       keys: record.keys,
+      ...(record.pinned === undefined
+        ? {}
+        : { pinnedGeneration: record.pinned }),
       ...(record.publishedAt === undefined
         ? {}
         : { lastPublishTime: formatTime(record.publishedAt) }),

@@ -3,6 +3,7 @@ import type { Pod } from '../api/types.ts'
 import type { PodEvent } from '../runner/pod-events.ts'
 import type { PodStatus } from '../runner/pod-status.ts'
 import type { Clock } from '../util/clock.ts'
+import type { VolumeControl } from '../volumes/volume-control.ts'
 import { ContainerLog } from './container-log.ts'
 import { LatencyHistogram } from './latency-histogram.ts'
 import { EventLog, type RecordedEvent } from './event-log.ts'
@@ -26,12 +27,16 @@ export interface VolumeRecord {
   /** How often its content was published; 0 before the first time. */
   readonly generation: number
   readonly keys: number
+  /** The generation that is shown again, until the sources change. */
+  readonly pinned?: number
   /** Milliseconds since 1970. */
   readonly publishedAt?: number
   /** How long that took. */
   readonly publishMs?: number
   /** Why it is not up to date. */
   readonly error?: string
+  /** Its past, and what can be done with it. */
+  readonly control: VolumeControl
 }
 
 /** A Pod that is run here. */
@@ -151,6 +156,7 @@ export class SessionRecord {
     for (const [id, volume] of this.#volumes)
       if (key === `Pod/${volume.namespace}/${volume.pod}`) {
         this.#volumes.delete(id)
+        volume.control.history.forgetAll()
         this.#tell({ kind: 'volumeGone', volume })
       }
     this.#tell({ kind: 'pod', key })

@@ -127,6 +127,7 @@ export const volumeTable: TableFormat = {
     { name: 'Type' },
     { name: 'Keys', type: 'integer' },
     { name: 'Generation', type: 'integer' },
+    { name: 'Pinned' },
     { name: 'Age' },
     { name: 'Mountpoint' },
     { name: 'Error' },
@@ -141,6 +142,7 @@ export const volumeTable: TableFormat = {
       text(spec['type']),
       status['keys'] ?? 0,
       status['generation'] ?? 0,
+      orNone(text(status['pinnedGeneration'])),
       status['lastPublishTime'] === undefined
         ? '<none>'
         : ageOf(status['lastPublishTime'], now),
