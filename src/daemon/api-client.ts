@@ -54,9 +54,13 @@ export class ApiClient {
     options: { readonly asTable?: boolean } = {},
   ): Promise<JsonObject> {
     const response = await this.#request(url, options)
-    let text = ''
-    for await (const chunk of response.setEncoding('utf8')) text += chunk
-    return JSON.parse(text) as JsonObject
+    return JSON.parse(await textOf(response)) as JsonObject
+  }
+
+  /** As `get`, of a change. */
+  async post(url: string, body: JsonObject): Promise<JsonObject> {
+    const response = await this.#request(url, { body })
+    return JSON.parse(await textOf(response)) as JsonObject
   }
 
   /** The events of a watch, until the podfs ends or `signal` aborts. */
@@ -95,18 +99,18 @@ export class ApiClient {
 
   async #request(
     url: string,
-    { asTable }: { readonly asTable?: boolean },
+    options: { readonly asTable?: boolean; readonly body?: JsonObject },
   ): Promise<IncomingMessage> {
+    const { asTable, body } = options
     const accept = asTable
       ? 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json'
       : 'application/json'
     for (let waited = 0; ; waited += socketStepMs) {
       try {
-        const response = await this.#attempt(url, accept)
-        if (response.statusCode === 200) return response
-        let text = ''
-        for await (const chunk of response.setEncoding('utf8')) text += chunk
-        throw new ApiFailure(statusOf(text))
+        const response = await this.#attempt(url, accept, body)
+        const { statusCode } = response
+        if (statusCode === 200 || statusCode === 201) return response
+        throw new ApiFailure(statusOf(await textOf(response)))
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException
         const isStarting =
@@ -120,19 +124,30 @@ export class ApiClient {
     }
   }
 
-  #attempt(url: string, accept: string): Promise<IncomingMessage> {
+  #attempt(
+    url: string,
+    accept: string,
+    body: JsonObject | undefined,
+  ): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       request({
         socketPath: path.join(this.#session.directory, apiSocketName),
         path: url,
         headers: { accept },
         agent: false,
+        ...(body === undefined ? {} : { method: 'POST' }),
       })
         .on('response', resolve)
         .on('error', reject)
-        .end()
+        .end(body === undefined ? undefined : JSON.stringify(body))
     })
   }
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  let text = ''
+  for await (const chunk of response.setEncoding('utf8')) text += chunk
+  return text
 }
 
 function statusOf(text: string): JsonObject {

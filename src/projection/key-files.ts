@@ -94,6 +94,10 @@ function collectKeys(
   for (const { key, path, mode } of items) {
     const bytes = data.get(key)
     if (bytes !== undefined)
-      collection.addFile(path, { data: bytes, mode: mode ?? defaultMode, origin })
+      collection.addFile(path, {
+        data: bytes,
+        mode: mode ?? defaultMode,
+        origin,
+      })
   }
 }

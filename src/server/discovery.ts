@@ -52,12 +52,12 @@ function resourceList(group: string, groupVersion: string): JsonObject {
               ? {}
               : { categories: resource.categories }),
           },
-          ...resource.subresources.map(subresource => ({
-            name: `${plural}/${subresource}`,
+          ...resource.subresources.map(({ name, verb }) => ({
+            name: `${plural}/${name}`,
             singularName: '',
             namespaced,
             kind,
-            verbs: ['get'],
+            verbs: [verb],
           })),
         ]
       }),

@@ -27,7 +27,10 @@ export interface Resource {
   readonly categories: readonly string[]
   readonly namespaced: boolean
   /** Further paths below an object, such as `log`. */
-  readonly subresources: readonly string[]
+  readonly subresources: readonly {
+    readonly name: string
+    readonly verb: 'get' | 'create'
+  }[]
   /** By what a fieldSelector can select, beside name and namespace. */
   readonly fields: readonly string[]
   readonly table: TableFormat
@@ -102,7 +105,7 @@ export const resources: readonly Resource[] = [
     shortNames: ['po'],
     categories: ['all'],
     namespaced: true,
-    subresources: ['log'],
+    subresources: [{ name: 'log', verb: 'get' }],
     fields: [
       'spec.nodeName',
       'spec.restartPolicy',
@@ -142,6 +145,12 @@ export const resources: readonly Resource[] = [
     singular: 'volume',
     shortNames: ['vol'],
     namespaced: true,
+    // See volume-subresources.ts.
+    subresources: [
+      { name: 'generations', verb: 'get' },
+      { name: 'rollback', verb: 'create' },
+      { name: 'unpin', verb: 'create' },
+    ],
     table: volumeTable,
     cache: ({ volumes }) => volumes,
   },

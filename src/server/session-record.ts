@@ -87,6 +87,15 @@ export class SessionRecord {
     return [...this.#volumes.values()]
   }
 
+  /** By POD and VOLUME, '' for a volume without a Pod. */
+  findVolume(
+    namespace: string,
+    pod: string,
+    volume: string,
+  ): VolumeRecord | undefined {
+    return this.#volumes.get(volumeKey({ namespace, pod, volume }))
+  }
+
   get events(): readonly RecordedEvent[] {
     return this.#events.events
   }
@@ -256,6 +265,10 @@ export class PodRecord {
   }
 }
 
-function volumeKey({ namespace, pod, volume }: VolumeRecord): string {
+function volumeKey({
+  namespace,
+  pod,
+  volume,
+}: Pick<VolumeRecord, 'namespace' | 'pod' | 'volume'>): string {
   return `${namespace}/${pod}/${volume}`
 }

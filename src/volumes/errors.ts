@@ -1,7 +1,5 @@
 export type VolumeErrorCode =
-  | 'VOLUME_NO_GENERATION'
-  | 'VOLUME_NOT_PUBLISHED'
-  | 'VOLUME_CLOSED'
+  'VOLUME_NO_GENERATION' | 'VOLUME_NOT_PUBLISHED' | 'VOLUME_CLOSED'
 
 /** Why a volume is not what somebody asked it to be. */
 export class VolumeError extends Error {

@@ -1,8 +1,4 @@
-import type {
-  FileOrigin,
-  FileProjection,
-  Payload,
-} from '../writer/payload.ts'
+import type { FileOrigin, FileProjection, Payload } from '../writer/payload.ts'
 
 /** The paths in which two payloads differ, sorted. */
 export interface PayloadChanges {
@@ -12,7 +8,10 @@ export interface PayloadChanges {
 }
 
 /** By bytes, as the AtomicWriter compares: a mode alone is no change. */
-export function payloadChanges(before: Payload, after: Payload): PayloadChanges {
+export function payloadChanges(
+  before: Payload,
+  after: Payload,
+): PayloadChanges {
   const paths = [...after.keys()].sort()
   return {
     added: paths.filter(path => !before.has(path)),
@@ -49,6 +48,11 @@ export function originsOf(
 /** A token changes by itself, all the time, and an old one is of no use to anybody. */
 export function isToken({ origin }: Pick<FileProjection, 'origin'>): boolean {
   return origin?.kind === 'ServiceAccount'
+}
+
+/** Not for a person's eyes. What nobody knows the origin of is, too. */
+export function isConfidential({ origin }: FileProjection): boolean {
+  return origin?.kind !== 'ConfigMap' && origin?.kind !== 'Pod'
 }
 
 export function withoutTokens(payload: Payload): Payload {

@@ -11,6 +11,8 @@ import { metricsText } from '../../src/server/metrics.ts'
 import { SessionRecord } from '../../src/server/session-record.ts'
 import { Store } from '../../src/store/store.ts'
 import { silentLogger } from '../../src/util/logger.ts'
+import type { VolumeControl } from '../../src/volumes/volume-control.ts'
+import { VolumeHistory } from '../../src/volumes/volume-history.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
 import {
   makeConfigMap,
@@ -61,6 +63,21 @@ async function startServer(t: Test) {
     return { code: response.statusCode, body }
   }
   return { clock, store, record, server, socket, open, text, get }
+}
+
+/** A volume that nobody publishes: what is asked of it is done at once. */
+function makeVolumeControl(): VolumeControl {
+  const history = new VolumeHistory()
+  const show = (isOther: boolean): boolean => {
+    if (isOther && history.wanted !== undefined)
+      history.published(history.wanted, now)
+    return isOther
+  }
+  return {
+    history,
+    rollBack: async generation => show(history.rollBack(generation)),
+    unpin: async () => show(history.unpin()),
+  }
 }
 
 function names(list: JsonObject): string[] {
@@ -405,6 +422,7 @@ t.test('volumes, and readiness', async t => {
     mountpoints: ['/mnt'],
     generation: 0,
     keys: 0,
+    control: makeVolumeControl(),
   }
   record.volume({ ...volume, error: 'configmap "app" not found' })
   t.equal(
@@ -423,7 +441,12 @@ t.test('volumes, and readiness', async t => {
   const { body } = await get('/apis/podfs.io/v1/volumes', table)
   t.match(body, {
     rows: [
-      { cells: ['web', 'config', 'configMap', 2, 1, '0s', '/mnt', '<none>'] },
+      {
+        cells: [
+          ...['web', 'config', 'configMap', 2, 1, '<none>', '0s', '/mnt'],
+          '<none>',
+        ],
+      },
     ],
   })
   const metrics = await text('/metrics')
