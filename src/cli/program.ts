@@ -17,6 +17,7 @@ import { mountCommand } from './mount.ts'
 import { parseOptions } from './options.ts'
 import { rollbackCommand } from './rollback.ts'
 import { runCommand } from './run.ts'
+import { topCommand } from './top.ts'
 import { unmountCommand } from './unmount.ts'
 import { unpinCommand } from './unpin.ts'
 import { validateCommand } from './validate.ts'
@@ -28,6 +29,7 @@ const commands: CommandGroup['commands'] = [
   getCommand,
   describeCommand,
   logsCommand,
+  topCommand,
   historyCommand,
   diffCommand,
   rollbackCommand,

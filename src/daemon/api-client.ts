@@ -5,7 +5,12 @@
 import { text, type JsonObject } from '../api/json.ts'
 import { request, type IncomingMessage } from 'node:http'
 import path from 'node:path'
-import { resources, type Resource } from '../server/resources.ts'
+import {
+  metricsGroup,
+  metricsVersion,
+  resources,
+  type Resource,
+} from '../server/resources.ts'
 import type { Clock } from '../util/clock.ts'
 import { Failure } from '../util/failure.ts'
 import { isRunning } from '../util/process-identity.ts'
@@ -39,12 +44,12 @@ class SessionGone extends Failure {
 export class ApiClient {
   /** Such as `run-4711`. */
   readonly id: string
-  readonly #session: FoundSession
+  readonly session: FoundSession
   readonly #clock: Clock
 
   constructor(session: FoundSession, clock: Clock) {
     this.id = path.basename(session.directory)
-    this.#session = session
+    this.session = session
     this.#clock = clock
   }
 
@@ -117,7 +122,7 @@ export class ApiClient {
           code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET'
         if (!isStarting) throw error
         // It comes up after everything else, moments after the start.
-        if (waited >= socketMs || !isRunning(this.#session))
+        if (waited >= socketMs || !isRunning(this.session))
           throw new SessionGone(this.id, { cause: error })
         await this.#clock.sleep(socketStepMs)
       }
@@ -131,7 +136,7 @@ export class ApiClient {
   ): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       request({
-        socketPath: path.join(this.#session.directory, apiSocketName),
+        socketPath: path.join(this.session.directory, apiSocketName),
         path: url,
         headers: { accept },
         agent: false,
@@ -235,9 +240,31 @@ export function resourceWords(): readonly string[] {
   return resources.map(({ plural }) => plural)
 }
 
+/** The path of what Pods use (pod-metrics.ts). */
+export function podMetricsUrl(options: {
+  /** Absent: all namespaces. */
+  readonly namespace: string | undefined
+  readonly labelSelector: string | undefined
+}): string {
+  const { namespace, labelSelector } = options
+  const metrics = {
+    group: metricsGroup,
+    version: metricsVersion,
+    plural: 'pods',
+    namespaced: true,
+  }
+  return urlOf(metrics, { namespace, query: { labelSelector } })
+}
+
 /** The path of a list, or with a name of one object. */
 export function urlOf(
-  { group, version, plural, namespaced }: Resource,
+  {
+    group,
+    version,
+    plural,
+    namespaced,
+  }: Readonly<Record<'group' | 'version' | 'plural', string>> &
+    Pick<Resource, 'namespaced'>,
   options: {
     /** Absent: all namespaces. */
     readonly namespace?: string | undefined

@@ -186,6 +186,7 @@ export async function startPodSession(
       logger[type === 'Warning' ? 'warn' : 'info'](facts, 'event')
     },
   })
+  record.processes(() => runner.processes())
   runner.start()
   return {
     pod,

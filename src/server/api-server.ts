@@ -35,9 +35,15 @@ import type { NodeFacts } from './encode-node.ts'
 import { volumeName, volumeOfName } from './encode-volume.ts'
 import type { CachedObject } from './object-cache.ts'
 import { chooseContainer, chooseLog, logOptions, serveLog } from './pod-log.ts'
+import { podMetrics } from './pod-metrics.ts'
 import { Query } from './query.ts'
 import { requestInfo, type RequestInfo } from './request-info.ts'
-import { resources, type Resource } from './resources.ts'
+import {
+  metricsGroup,
+  metricsVersion,
+  resources,
+  type Resource,
+} from './resources.ts'
 import { labelMatcher, parseFieldSelector } from './selectors.ts'
 import type { SessionRecord, VolumeRecord } from './session-record.ts'
 import { tableOf } from './tables/table.ts'
@@ -168,6 +174,8 @@ export class ApiServer {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
+    if (info.group === metricsGroup && info.version === metricsVersion)
+      return await this.#servePodMetrics(info, query, response)
     const resource = resourceOf(info)
     const cache = resource.cache(this.#collections)
     if (info.name !== undefined) {
@@ -233,6 +241,41 @@ export class ApiServer {
           }
         : this.#table(resource, objects, format, resourceVersion),
     )
+  }
+
+  async #servePodMetrics(
+    info: RequestInfo,
+    query: Query,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { resource, name, namespace, subresource } = info
+    const pods = resources.find(({ kind }) => kind === 'Pod')
+    if (
+      pods === undefined ||
+      resource !== 'pods' ||
+      subresource !== undefined ||
+      (name !== undefined && namespace === undefined)
+    )
+      throw noSuchResource()
+    const wants = wanted(pods, info, query)
+    const items = await podMetrics(
+      this.#collections.pods
+        .list(namespace)
+        .filter(pod => wants(pod) && (name === undefined || pod.name === name)),
+      this.#options.record,
+      this.#options.clock,
+    )
+    const [only] = items
+    if (name === undefined)
+      return sendJson(response, 200, {
+        kind: 'PodMetricsList',
+        apiVersion: `${metricsGroup}/${metricsVersion}`,
+        metadata: {},
+        items,
+      })
+    if (only === undefined)
+      throw notFound({ plural: 'podmetrics', group: metricsGroup }, name)
+    sendJson(response, 200, only)
   }
 
   /** Of a volume; other objects have no such subresources. */

@@ -1,11 +1,19 @@
-import type { JsonObject } from '../api/json.ts'
-import { podfsGroup, resources } from './resources.ts'
+import { text, type JsonObject } from '../api/json.ts'
+import {
+  metricsGroup,
+  metricsVersion,
+  podfsGroup,
+  resources,
+} from './resources.ts'
 
-const groupVersion = { groupVersion: `${podfsGroup}/v1`, version: 'v1' }
-const group = {
-  name: podfsGroup,
-  versions: [groupVersion],
-  preferredVersion: groupVersion,
+const groups = [
+  groupOf(podfsGroup, 'v1'),
+  groupOf(metricsGroup, metricsVersion),
+]
+
+function groupOf(name: string, version: string): JsonObject {
+  const groupVersion = { groupVersion: `${name}/${version}`, version }
+  return { name, versions: [groupVersion], preferredVersion: groupVersion }
 }
 
 /** What is here, as kubectl asks for it before its first `get`; undefined for other paths. */
@@ -20,13 +28,27 @@ export function discovery(path: string): JsonObject | undefined {
     case '/api/v1':
       return resourceList('', 'v1')
     case '/apis':
-      return { kind: 'APIGroupList', apiVersion: 'v1', groups: [group] }
-    case `/apis/${podfsGroup}`:
-      return { kind: 'APIGroup', apiVersion: 'v1', ...group }
+      return { kind: 'APIGroupList', apiVersion: 'v1', groups }
     case `/apis/${podfsGroup}/v1`:
       return resourceList(podfsGroup, `${podfsGroup}/v1`)
+    case `/apis/${metricsGroup}/${metricsVersion}`:
+      return {
+        kind: 'APIResourceList',
+        apiVersion: 'v1',
+        groupVersion: `${metricsGroup}/${metricsVersion}`,
+        resources: [
+          {
+            name: 'pods',
+            singularName: '',
+            namespaced: true,
+            kind: 'PodMetrics',
+            verbs: ['get', 'list'],
+          },
+        ],
+      }
   }
-  return undefined
+  const group = groups.find(({ name }) => path === `/apis/${text(name)}`)
+  return group && { kind: 'APIGroup', apiVersion: 'v1', ...group }
 }
 
 function resourceList(group: string, groupVersion: string): JsonObject {

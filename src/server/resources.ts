@@ -14,6 +14,9 @@ import {
 
 /** The group of podfs's own kinds. */
 export const podfsGroup = 'podfs.io'
+/** The group from which `kubectl top` has its figures; see pod-metrics.ts. */
+export const metricsGroup = 'metrics.k8s.io'
+export const metricsVersion = 'v1beta1'
 
 /** One resource of the API: what discovery says of it, and how to get at it. */
 export interface Resource {

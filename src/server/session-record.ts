@@ -47,6 +47,8 @@ export interface LivePod {
     readonly time: number
     readonly gracePeriodSeconds: number
   }
+  /** The first process of each container that runs now. */
+  readonly processes?: () => ReadonlyMap<string, number>
 }
 
 export type RecordChange =
@@ -231,6 +233,11 @@ export class PodRecord {
       if (containerID !== undefined && state.running !== undefined)
         this.#options.log(name, containerID)
     this.#options.change({ status })
+  }
+
+  /** Asked when somebody wants to know what the containers use. */
+  processes(processes: () => ReadonlyMap<string, number>): void {
+    this.#options.change({ processes })
   }
 
   event(event: PodEvent): void {
