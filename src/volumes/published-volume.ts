@@ -92,7 +92,7 @@ export class PublishedVolume {
   #working: Promise<void> | undefined
   #closed = false
   #prepared = false
-  #told = ''
+  #told: string | undefined
   #timer: { cancel(): void } | undefined
   /** As it was told last. */
   #state: VolumeState | undefined
@@ -200,10 +200,10 @@ export class PublishedVolume {
     if (tokens?.nextRefresh !== undefined)
       this.#lookAfter(Math.max(tokens.nextRefresh - clock.now(), 0))
     if (result.ok) this.#history.offer(cleanPayload(result.payload))
-    // What is pinned has no need of its sources.
-    else if (this.#history.pinned === undefined)
-      return this.#tell(result.errors)
-    const payload = this.#history.wanted ?? new Map()
+    const errors = result.ok ? [] : result.errors
+    const payload = this.#history.wanted
+    // Else what they said last stays, on a mount that was made anew, too, or what is pinned.
+    if (payload === undefined) return this.#tell(errors)
 
     const { fsGroup } = pod.spec.securityContext
     const options = fsGroup === undefined ? {} : { fsGroup }
@@ -227,13 +227,7 @@ export class PublishedVolume {
     const files = payload.size
     if (changed) logger.info({ volume: volume.name, files, ms }, 'published')
     this.#history.published(payload, changed ? clock.now() : undefined)
-    if (result.ok) {
-      this.#told = ''
-      this.#setState(this.#stateNow(), ms)
-    } else {
-      this.#setState(this.#stateNow(this.#state?.error), ms)
-      this.#tell(result.errors)
-    }
+    this.#tell(errors, ms)
     this.#resolvePublished()
   }
 
@@ -256,7 +250,7 @@ export class PublishedVolume {
     }
   }
 
-  #stateNow(error?: string): VolumeState {
+  #stateNow(error: string | undefined): VolumeState {
     const { current, pinned } = this.#history
     return {
       volume: this.#options.volume,
@@ -273,8 +267,7 @@ export class PublishedVolume {
     }
   }
 
-  /** `ms`: how long a new generation took to write. */
-  #setState(state: VolumeState, ms?: number): void {
+  #setState(state: VolumeState, ms: number | undefined): void {
     const { publishMs, ...before } = this.#state ?? {}
     if (isDeepStrictEqual(state, before)) return
     const isNew = state.generation !== this.#state?.generation
@@ -308,17 +301,20 @@ export class PublishedVolume {
     return `spec.volumes[${index}]`
   }
 
-  /** The kubelet repeats a FailedMount event for ever; a person wants to read it once. */
+  /**
+   * How it stands now. The kubelet repeats a FailedMount event for ever; a person wants to read
+   * it once. `ms`: how long a new generation took to write.
+   */
   #tell(
     errors: readonly Pick<ProjectionError, 'fieldPath' | 'message'>[],
+    ms?: number,
   ): void {
-    const text = errors.map(({ message }) => message).join('\n')
-    const [first = '', ...more] = errors.map(({ message }) => message)
+    const messages = errors.map(({ message }) => message)
     // As the kubelet joins them (specification, 6.11).
-    const error = more.length === 0 ? first : `[${[first, ...more].join(', ')}]`
-    this.#setState(this.#stateNow(error))
-    if (text === this.#told) return
-    this.#told = text
+    const error = messages.length > 1 ? `[${messages.join(', ')}]` : messages[0]
+    this.#setState(this.#stateNow(error), ms)
+    if (error === this.#told) return
+    this.#told = error
     const { metadata, source } = this.#options.pod()
     for (const { fieldPath, message } of errors)
       this.#options.report({

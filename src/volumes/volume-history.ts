@@ -137,13 +137,13 @@ export class VolumeHistory {
   }
 
   /**
-   * An older generation is to be shown again. False when the volume shows just that; throws a
-   * VolumeError when it is not kept.
+   * An older generation is to be shown again. False when just that is to be shown already;
+   * throws a VolumeError when it is not kept.
    */
   rollBack(generation: number): boolean {
     const { payload } = this.get(generation)
-    const shown = this.current?.payload ?? new Map()
-    if (samePayload(withTokensOf(payload, shown), shown)) return false
+    const wanted = this.wanted ?? new Map()
+    if (samePayload(withTokensOf(payload, wanted), wanted)) return false
     this.#pin = { generation, payload }
     // What the sources say is no pin: it would go with their next change all the same.
     if (
