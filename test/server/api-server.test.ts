@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { request, type IncomingMessage } from 'node:http'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
@@ -13,6 +14,7 @@ import { Store } from '../../src/store/store.ts'
 import { silentLogger } from '../../src/util/logger.ts'
 import type { VolumeControl } from '../../src/volumes/volume-control.ts'
 import { VolumeHistory } from '../../src/volumes/volume-history.ts'
+import type { FileProjection } from '../../src/writer/payload.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
 import {
   makeConfigMap,
@@ -48,19 +50,19 @@ async function startServer(t: Test) {
   const socket = path.join(directory, 'api.sock')
   await server.listen(socket)
   t.teardown(() => server.close())
-  const open = (url: string, headers = {}, method = 'GET') =>
+  const open = (url: string, headers = {}, method = 'GET', body = '') =>
     new Promise<IncomingMessage>((resolve, reject) =>
       request({ socketPath: socket, path: url, headers, method, agent: false })
         .on('response', resolve)
         .on('error', reject)
-        .end(),
+        .end(body),
     )
   const text = async (url: string): Promise<string> =>
     await readAll(await open(url))
-  const get = async (url: string, headers = {}, method = 'GET') => {
-    const response = await open(url, headers, method)
-    const body = JSON.parse(await readAll(response)) as JsonObject
-    return { code: response.statusCode, body }
+  const get = async (url: string, headers = {}, method = 'GET', body = '') => {
+    const response = await open(url, headers, method, body)
+    const answer = JSON.parse(await readAll(response)) as JsonObject
+    return { code: response.statusCode, body: answer }
   }
   return { clock, store, record, server, socket, open, text, get }
 }
@@ -458,6 +460,168 @@ t.test('volumes, and readiness', async t => {
   ])
     t.ok(metrics.includes(`${line}\n`), line)
   t.match(metrics, /^process_resident_memory_bytes \d+$/m)
+})
+
+t.test('the generations of a volume', async t => {
+  const { record, get } = await startServer(t)
+  const control = makeVolumeControl()
+  record.volume({
+    namespace: 'default',
+    pod: 'web.example',
+    volume: 'config',
+    type: 'projected',
+    mountpoints: [],
+    generation: 1,
+    keys: 3,
+    control,
+  })
+  const app = { kind: 'ConfigMap', name: 'app' } as const
+  const db = { kind: 'Secret', name: 'db' } as const
+  const account = { kind: 'ServiceAccount', name: 'default' } as const
+  const show = (text: string, password: string): void => {
+    const file = { mode: 0o640, data: Buffer.from(text), origin: app }
+    const secret = { ...file, data: Buffer.from(password) }
+    control.history.offer(
+      new Map<string, FileProjection>([
+        ['text', file],
+        ['bin', { ...file, data: Buffer.from([0, 1, 255]) }],
+        ['latin', { ...file, data: Buffer.from([0xe4]) }],
+        ['password', { ...secret, origin: db }],
+        ['again', { ...secret, origin: db }],
+        ['token', { ...secret, origin: account }],
+        ['unknown', { data: secret.data, mode: 0o640 }],
+      ]),
+    )
+    control.history.published(control.history.wanted ?? new Map(), now)
+  }
+  show('one', 'canary')
+  show('two', 'canary2')
+  const url = '/apis/podfs.io/v1/namespaces/default/volumes/web.example.config'
+
+  const list = await get(`${url}/generations`)
+  t.match(list.body, {
+    kind: 'VolumeGenerationList',
+    apiVersion: 'podfs.io/v1',
+    items: [
+      {
+        kind: 'VolumeGeneration',
+        metadata: {
+          name: 'web.example.config-1',
+          namespace: 'default',
+          creationTimestamp: '2026-01-01T00:00:00Z',
+        },
+        generation: 1,
+        current: false,
+        pinned: false,
+      },
+      {
+        generation: 2,
+        current: true,
+        sources: [db, app, account],
+        changes: { changed: ['again', 'password', 'text', 'token', 'unknown'] },
+      },
+    ],
+  })
+  t.match((await get(`${url}/generations`, table)).body, {
+    kind: 'Table',
+    rows: [
+      {
+        cells: [
+          ...[1, '0s', 'superseded'],
+          'secret/db,configmap/app,serviceaccount/default',
+          '+again +bin +latin +password and 3 more',
+        ],
+      },
+      {
+        cells: [
+          ...[2, '0s', 'current'],
+          'secret/db,configmap/app,serviceaccount/default',
+          '~again ~password ~text ~token and 1 more',
+        ],
+      },
+    ],
+  })
+
+  const hmacSHA256 = /^[0-9a-f]{12}$/
+  const { body } = await get(`${url}/generations/1`)
+  t.match(body['files'], [
+    { path: 'again', mode: 0o640, hmacSHA256 },
+    { path: 'bin', mode: 0o640, binaryData: 'AAH/' },
+    { path: 'latin', binaryData: '5A==' },
+    { path: 'password', hmacSHA256 },
+    { path: 'text', data: 'one' },
+    { path: 'token', hmacSHA256 },
+    { path: 'unknown', hmacSHA256 },
+  ])
+  const hashes = (body['files'] as readonly JsonObject[]).flatMap(file =>
+    file['hmacSHA256'] === undefined ? [] : [file['hmacSHA256']],
+  )
+  t.equal(new Set(hashes).size, 1, 'equal values are seen to be equal')
+  const { body: second } = await get(`${url}/generations/2`)
+  t.notMatch(second['files'], [{ hmacSHA256: hashes[0] }])
+  t.notMatch(JSON.stringify([list.body, body, second]), /canary|Y2FuYXJ5/)
+  const plain = createHash('sha256').update('canary').digest('hex')
+  t.not(hashes[0], plain.slice(0, 12), 'not without a key')
+
+  t.test('rollback and unpin', async t => {
+    const post = (what: string, body: JsonObject = {}) =>
+      get(`${url}/${what}`, {}, 'POST', JSON.stringify(body))
+    const message = async (what: string, body?: JsonObject) =>
+      (await post(what, body)).body['message']
+    t.match(await post('rollback', { generation: 1 }), {
+      code: 201,
+      body: {
+        kind: 'Status',
+        status: 'Success',
+        message: 'rolled back to generation 1',
+      },
+    })
+    t.match(await get(`${url}/generations`, table), {
+      body: {
+        rows: [{}, {}, { cells: [3, '0s', 'current,pinned', 'rollback to 1'] }],
+      },
+    })
+    t.equal(
+      await message('rollback', { generation: 1 }),
+      'skipped rollback (it shows generation 1 already)',
+    )
+    t.equal(await message('unpin'), 'unpinned')
+    t.equal(await message('unpin'), 'is not pinned')
+    t.equal(control.history.current?.generation, 4)
+  })
+
+  for (const [path, code, message, method = 'GET', body = ''] of [
+    ['generations/9', 404, 'generation 9 is not kept; there are 1, 2, 3, 4'],
+    ['generations/x', 404, /^the server could not find/],
+    ['generations/1/x', 404, /^the server could not find/],
+    ['other', 404, /^the server could not find/],
+    ['rollback', 405, /method/],
+    ['unpin', 405, /method/, 'PUT'],
+    ['generations', 405, /method/, 'POST'],
+    ['generations', 405, /method/, 'DELETE'],
+    ['rollback', 404, /^generation 9 is not/, 'POST', '{"generation":9}'],
+    ['rollback', 400, /whole number/, 'POST', '{"generation":"1"}'],
+    ['rollback', 400, /whole number/, 'POST', '{"generation":1.5}'],
+    ['rollback', 400, /whole number/, 'POST', '[]'],
+    ['rollback', 400, /whole number/, 'POST', 'null'],
+    ['rollback', 400, /no JSON/, 'POST', 'canary'],
+    ['rollback', 413, /limit/, 'POST', ' '.repeat(70_000)],
+  ] as const)
+    t.test(`${method} ${path} ${body.slice(0, 20)}`, async t => {
+      const answer = await get(`${url}/${path}`, {}, method, body)
+      t.match(answer, { code, body: { kind: 'Status', code, message } })
+    })
+  t.match(
+    await get(url.replace('config', 'other') + '/rollback', {}, 'POST', '{}'),
+    {
+      code: 404,
+      body: { message: /volumes.podfs.io "web.example.other" not/ },
+    },
+  )
+  t.match(
+    await get('/api/v1/namespaces/default/pods/x/rollback', {}, 'POST', '{}'),
+    { code: 405 },
+  )
 })
 
 t.test('the log of a container (3.12, 6.14, C346)', async t => {
