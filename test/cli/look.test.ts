@@ -141,6 +141,10 @@ t.test('a Pod that runs', { timeout: 110_000 }, async t => {
           args.join(' '),
         )
       }
+      t.match(await kubectl(server, ['top', 'pods', '-n', 'shop']), {
+        code: 0,
+        stdout: /^NAME +CPU\(cores\) +MEMORY\(bytes\) *\nbig +\d+m +\d+Mi *\n$/,
+      })
     },
   )
 })

@@ -23,6 +23,7 @@ import {
   makePod,
   makeSecret,
 } from '../helpers/make-objects.ts'
+import { eventually } from '../helpers/podfs.ts'
 
 const now = Date.UTC(2026, 0, 1)
 
@@ -622,6 +623,51 @@ t.test('the generations of a volume', async t => {
     await get('/api/v1/namespaces/default/pods/x/rollback', {}, 'POST', '{}'),
     { code: 405 },
   )
+})
+
+t.test('what Pods use, as from a metrics server', async t => {
+  const { record, store, get, clock } = await startServer(t)
+  const web = makePod({ name: 'web', labels: { app: 'web' } })
+  store.replace('x', [web, makePod({ name: 'not-run' })])
+  record.pod(web).processes(() => new Map([['main', process.pid]]))
+  const url = '/apis/metrics.k8s.io/v1beta1'
+  /** It measures for a second of this clock. */
+  const measured = async (path: string) => {
+    let answer: Awaited<ReturnType<typeof get>> | undefined
+    void get(`${url}${path}`).then(got => (answer = got))
+    return await eventually(async () => {
+      await clock.advance(1000)
+      return answer
+    })
+  }
+  const usage = { cpu: /^\d+n$/, memory: /^[1-9]\d*Ki$/ }
+  const metrics = {
+    metadata: { name: 'web', namespace: 'default', labels: { app: 'web' } },
+    timestamp: /^2026-01-01T/,
+    window: '1s',
+    containers: [{ name: 'main', usage }],
+  }
+  t.match(await measured('/pods'), {
+    code: 200,
+    body: { kind: 'PodMetricsList', items: [metrics] },
+  })
+  t.match(await measured('/namespaces/default/pods/web'), {
+    code: 200,
+    body: { kind: 'PodMetrics', ...metrics },
+  })
+  t.match(await get(`${url}/pods?labelSelector=app%3Dother`), {
+    body: { items: { length: 0 } },
+  })
+  t.match(await get(`${url}/namespaces/default/pods/not-run`), {
+    code: 404,
+    body: { message: 'podmetrics.metrics.k8s.io "not-run" not found' },
+  })
+  t.match(await get(`${url}/nodes`), { code: 404 })
+  t.match(await get('/apis'), {
+    body: { groups: [{ name: 'podfs.io' }, { name: 'metrics.k8s.io' }] },
+  })
+  t.match(await get('/apis/metrics.k8s.io'), { body: { kind: 'APIGroup' } })
+  t.match(await get(url), { body: { resources: [{ kind: 'PodMetrics' }] } })
 })
 
 t.test('the log of a container (3.12, 6.14, C346)', async t => {
