@@ -22,7 +22,7 @@ CHANGES are files: + added, ~ changed, - removed. SOURCE is what changed them.`,
       help: 'json, yaml or jsonpath=TEMPLATE',
     },
   },
-  act: async (volume, _, context, options) => {
+  act: async ({ client, url }, _, __, options) => {
     const { listOf, parseOutputFormat } =
       await import('./look/print-objects.ts')
     const format = parseOutputFormat(options.value('output'))
@@ -32,12 +32,8 @@ CHANGES are files: + added, ~ changed, - removed. SOURCE is what changed them.`,
         '-o name: the format must be json, yaml or jsonpath=TEMPLATE',
       )
     const asTable = format.kind === 'table'
-    const url = volume.url('generations')
-    const answer = await volume.client.get(url, { asTable })
-    if (!asTable)
-      return void context.stdout.write(
-        format.print(listOf(items(answer, 'items'))),
-      )
+    const answer = await client.get(url('generations'), { asTable })
+    if (!asTable) return format.print(listOf(items(answer, 'items')))
     const { TablePrinter } = await import('./look/table-printer.ts')
     const printer = new TablePrinter({
       wide: format.wide,
@@ -47,7 +43,6 @@ CHANGES are files: + added, ~ changed, - removed. SOURCE is what changed them.`,
       showLabels: false,
       prefix: undefined,
     })
-    const { id } = volume.client
-    context.stdout.write(printer.print([{ session: id, table: answer }]))
+    return printer.print([{ session: client.id, table: answer }])
   },
 })

@@ -5,7 +5,7 @@ import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
-import { lookOptions, namespaceOf, sessionsFor } from './look/look-options.ts'
+import { listOptions, namespaceOf, sessionsFor } from './look/look-options.ts'
 import type { ParsedOptions } from './options.ts'
 
 export const topCommand: Command = {
@@ -27,13 +27,7 @@ the file servers, the one that serves and its standby.`,
     },
   ],
   options: {
-    ...lookOptions,
-    'all-namespaces': { short: 'A', help: 'of all namespaces' },
-    selector: {
-      short: 'l',
-      value: 'SELECTOR',
-      help: 'only Pods with these labels, such as app=web,tier!=front',
-    },
+    ...listOptions,
     containers: { help: 'a line for each container' },
   },
   run,

@@ -12,8 +12,8 @@ export const unpinCommand = volumeCommand({
     },
   ],
   generation: 'none',
-  act: async ({ client, url, title }, _, { stdout }) => {
+  act: async ({ client, url, title }) => {
     const { message } = await client.post(url('unpin'), {})
-    stdout.write(`${title} ${text(message)}\n`)
+    return `${title} ${text(message)}\n`
   },
 })

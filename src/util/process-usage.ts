@@ -26,7 +26,7 @@ export const usageWindowMs = 1000
 const msPerTick = 10
 
 /** All processes of this machine, as far as this user sees them. */
-export async function sampleProcesses(): Promise<
+async function sampleProcesses(): Promise<
   ReadonlyMap<number, ProcessSample>
 > {
   const names = (await readdir('/proc')).filter(name => /^\d+$/.test(name))

@@ -37,7 +37,7 @@ const cases: readonly {
       '--- a/a\tgeneration 1',
       '+++ b/a\tgeneration 2',
       '@@ -2,7 +2,7 @@',
-      ...[' 2', ' 3', ' 4', '-5', '+five', ' 6', ' 7', ' 8'],
+      ' 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8',
     ],
   },
   {

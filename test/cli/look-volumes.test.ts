@@ -156,7 +156,10 @@ t.test('of a Pod that runs', { timeout: 200_000 }, async t => {
       kind: 'List',
       items: [
         { kind: 'VolumeGeneration', generation: 1, current: false },
-        ...[{}, { rollbackTo: 1 }, {}, {}],
+        {},
+        { rollbackTo: 1 },
+        {},
+        {},
         {
           volume: 'web.all',
           generation: 6,

@@ -446,7 +446,14 @@ t.test('volumes, and readiness', async t => {
     rows: [
       {
         cells: [
-          ...['web', 'config', 'configMap', 2, 1, '<none>', '0s', '/mnt'],
+          'web',
+          'config',
+          'configMap',
+          2,
+          1,
+          '<none>',
+          '0s',
+          '/mnt',
           '<none>',
         ],
       },
@@ -528,14 +535,18 @@ t.test('the generations of a volume', async t => {
     rows: [
       {
         cells: [
-          ...[1, '0s', 'superseded'],
+          1,
+          '0s',
+          'superseded',
           'secret/db,configmap/app,serviceaccount/default',
           '+again +bin +latin +password and 3 more',
         ],
       },
       {
         cells: [
-          ...[2, '0s', 'current'],
+          2,
+          '0s',
+          'current',
           'secret/db,configmap/app,serviceaccount/default',
           '~again ~password ~text ~token and 1 more',
         ],

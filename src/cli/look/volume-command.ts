@@ -7,7 +7,7 @@ import { lookOptions } from './look-options.ts'
 import type { FoundVolume } from './find-volume.ts'
 
 /** How the volume of an argument can be written. */
-export const volumeWords = `VOLUME is [NAMESPACE/]POD/VOLUME, as podfs get volumes shows it; VOLUME alone for one without a
+const volumeWords = `VOLUME is [NAMESPACE/]POD/VOLUME, as podfs get volumes shows it; VOLUME alone for one without a
 Pod; or the path at which podfs mount shows it.`
 
 interface VolumeCommand extends Pick<
@@ -17,12 +17,13 @@ interface VolumeCommand extends Pick<
   /** Of the generation that may follow the volume. */
   readonly generation: 'none' | 'optional' | 'required'
   readonly options?: Options
+  /** Gives what is to be printed. */
   readonly act: (
     volume: FoundVolume,
     generation: number | undefined,
     context: Context,
     options: ParsedOptions,
-  ) => Promise<void>
+  ) => Promise<string>
 }
 
 /** A command about one volume, and maybe one of its generations. */
@@ -54,7 +55,7 @@ export function volumeCommand(spec: VolumeCommand): Command {
       const { serverError } = await import('./look-options.ts')
       try {
         const volume = await findVolume(context, options, word)
-        await act(volume, wanted, context, options)
+        context.stdout.write(await act(volume, wanted, context, options))
         return exitCodes.done
       } catch (error) {
         if (!(error instanceof ApiFailure)) throw error
