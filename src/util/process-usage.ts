@@ -26,9 +26,7 @@ export const usageWindowMs = 1000
 const msPerTick = 10
 
 /** All processes of this machine, as far as this user sees them. */
-async function sampleProcesses(): Promise<
-  ReadonlyMap<number, ProcessSample>
-> {
+async function sampleProcesses(): Promise<ReadonlyMap<number, ProcessSample>> {
   const names = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
   const samples = await Promise.all(names.map(name => sampleOf(Number(name))))
   return new Map(

@@ -40,14 +40,14 @@ export function volumeCommand(spec: VolumeCommand): Command {
     description: `${spec.description}\n${volumeWords}`,
     options: { ...spec.options, ...lookOptions },
     run: async (context, options) => {
-      const [word, number, ...more] = options.positionals
-      const most = generation === 'none' ? 1 : 2
-      if (
-        word === undefined ||
-        (generation === 'required' && number === undefined)
-      )
-        throw needed(name, words)
-      if (options.positionals.length > most || more.length > 0)
+      const [word, number] = options.positionals
+      const [least, most] = {
+        none: [1, 1],
+        optional: [1, 2],
+        required: [2, 2],
+      }[generation] as [number, number]
+      const given = options.positionals.length
+      if (word === undefined || given < least || given > most)
         throw needed(name, words)
       const wanted = number === undefined ? undefined : parseGeneration(number)
       const { ApiFailure } = await import('../../daemon/api-client.ts')
