@@ -43,7 +43,8 @@ async function startServer(t: Test) {
       kernelVersion: '6.0',
       osImage: 'Linux',
     },
-    metrics: () => metricsText(record, { nodes: 3, LOOKUP: 2 }),
+    metrics: () =>
+      metricsText(record, { nodes: 3, serverRestarts: 4, LOOKUP: 2 }),
   })
   // Not t.testdir(): the kernel takes 107 bytes for a socket's path.
   const directory = await mkdtemp('/tmp/podfs-api-')
@@ -465,6 +466,7 @@ t.test('volumes, and readiness', async t => {
     'podfs_volume_publish_seconds_bucket{le="0.005"} 1',
     'podfs_volume_publish_seconds_count 1',
     'podfs_fuse_operations_total{operation="LOOKUP"} 2',
+    'podfs_fuse_server_restarts_total 4',
   ])
     t.ok(metrics.includes(`${line}\n`), line)
   t.match(metrics, /^process_resident_memory_bytes \d+$/m)
