@@ -5,7 +5,7 @@ import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodeOfSignal, exitCodes } from './exit-codes.ts'
 import type { Wanted } from './look/get-request.ts'
-import { lookOptions, namespaceOf, sessionsFor } from './look/look-options.ts'
+import { listOptions, namespaceOf, sessionsFor } from './look/look-options.ts'
 import type { OutputFormat } from './look/print-objects.ts'
 import type { ParsedOptions } from './options.ts'
 
@@ -31,13 +31,7 @@ name: po, cm, ev, no. Finds the podfs that run by itself; with several, a column
     { comment: 'changes as they come', line: 'podfs get pods -w' },
   ],
   options: {
-    ...lookOptions,
-    'all-namespaces': { short: 'A', help: 'of all namespaces' },
-    selector: {
-      short: 'l',
-      value: 'SELECTOR',
-      help: 'only objects with these labels, such as app=web,tier!=front',
-    },
+    ...listOptions,
     'field-selector': {
       value: 'SELECTOR',
       help: 'only objects with these fields, such as status.phase=Running',

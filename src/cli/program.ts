@@ -5,16 +5,21 @@ import { configCommand } from './config.ts'
 import type { Context } from './context.ts'
 import { createCommand } from './create.ts'
 import { describeCommand } from './describe.ts'
+import { diffCommand } from './diff.ts'
 import { doctorCommand } from './doctor.ts'
 import { exitCodes } from './exit-codes.ts'
 import { getCommand } from './get.ts'
 import { helpOfCommand, helpOfGroup, helpOfProgram } from './help.ts'
 import { explainCommand } from './explain.ts'
+import { historyCommand } from './history.ts'
 import { logsCommand } from './logs.ts'
 import { mountCommand } from './mount.ts'
 import { parseOptions } from './options.ts'
+import { rollbackCommand } from './rollback.ts'
 import { runCommand } from './run.ts'
+import { topCommand } from './top.ts'
 import { unmountCommand } from './unmount.ts'
+import { unpinCommand } from './unpin.ts'
 import { validateCommand } from './validate.ts'
 
 const commands: CommandGroup['commands'] = [
@@ -24,6 +29,11 @@ const commands: CommandGroup['commands'] = [
   getCommand,
   describeCommand,
   logsCommand,
+  topCommand,
+  historyCommand,
+  diffCommand,
+  rollbackCommand,
+  unpinCommand,
   validateCommand,
   createCommand,
   explainCommand,

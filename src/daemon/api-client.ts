@@ -5,7 +5,12 @@
 import { text, type JsonObject } from '../api/json.ts'
 import { request, type IncomingMessage } from 'node:http'
 import path from 'node:path'
-import { resources, type Resource } from '../server/resources.ts'
+import {
+  metricsGroup,
+  metricsVersion,
+  resources,
+  type Resource,
+} from '../server/resources.ts'
 import type { Clock } from '../util/clock.ts'
 import { Failure } from '../util/failure.ts'
 import { isRunning } from '../util/process-identity.ts'
@@ -39,12 +44,12 @@ class SessionGone extends Failure {
 export class ApiClient {
   /** Such as `run-4711`. */
   readonly id: string
-  readonly #session: FoundSession
+  readonly session: FoundSession
   readonly #clock: Clock
 
   constructor(session: FoundSession, clock: Clock) {
     this.id = path.basename(session.directory)
-    this.#session = session
+    this.session = session
     this.#clock = clock
   }
 
@@ -54,9 +59,13 @@ export class ApiClient {
     options: { readonly asTable?: boolean } = {},
   ): Promise<JsonObject> {
     const response = await this.#request(url, options)
-    let text = ''
-    for await (const chunk of response.setEncoding('utf8')) text += chunk
-    return JSON.parse(text) as JsonObject
+    return JSON.parse(await textOf(response)) as JsonObject
+  }
+
+  /** As `get`, of a change. */
+  async post(url: string, body: JsonObject): Promise<JsonObject> {
+    const response = await this.#request(url, { body })
+    return JSON.parse(await textOf(response)) as JsonObject
   }
 
   /** The events of a watch, until the podfs ends or `signal` aborts. */
@@ -95,44 +104,55 @@ export class ApiClient {
 
   async #request(
     url: string,
-    { asTable }: { readonly asTable?: boolean },
+    options: { readonly asTable?: boolean; readonly body?: JsonObject },
   ): Promise<IncomingMessage> {
+    const { asTable, body } = options
     const accept = asTable
       ? 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json'
       : 'application/json'
     for (let waited = 0; ; waited += socketStepMs) {
       try {
-        const response = await this.#attempt(url, accept)
-        if (response.statusCode === 200) return response
-        let text = ''
-        for await (const chunk of response.setEncoding('utf8')) text += chunk
-        throw new ApiFailure(statusOf(text))
+        const response = await this.#attempt(url, accept, body)
+        const { statusCode } = response
+        if (statusCode === 200 || statusCode === 201) return response
+        throw new ApiFailure(statusOf(await textOf(response)))
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException
         const isStarting =
           code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET'
         if (!isStarting) throw error
         // It comes up after everything else, moments after the start.
-        if (waited >= socketMs || !isRunning(this.#session))
+        if (waited >= socketMs || !isRunning(this.session))
           throw new SessionGone(this.id, { cause: error })
         await this.#clock.sleep(socketStepMs)
       }
     }
   }
 
-  #attempt(url: string, accept: string): Promise<IncomingMessage> {
+  #attempt(
+    url: string,
+    accept: string,
+    body: JsonObject | undefined,
+  ): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       request({
-        socketPath: path.join(this.#session.directory, apiSocketName),
+        socketPath: path.join(this.session.directory, apiSocketName),
         path: url,
         headers: { accept },
         agent: false,
+        ...(body === undefined ? {} : { method: 'POST' }),
       })
         .on('response', resolve)
         .on('error', reject)
-        .end()
+        .end(body === undefined ? undefined : JSON.stringify(body))
     })
   }
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  let text = ''
+  for await (const chunk of response.setEncoding('utf8')) text += chunk
+  return text
 }
 
 function statusOf(text: string): JsonObject {
@@ -220,9 +240,31 @@ export function resourceWords(): readonly string[] {
   return resources.map(({ plural }) => plural)
 }
 
+/** The path of what Pods use (pod-metrics.ts). */
+export function podMetricsUrl(options: {
+  /** Absent: all namespaces. */
+  readonly namespace: string | undefined
+  readonly labelSelector: string | undefined
+}): string {
+  const { namespace, labelSelector } = options
+  const metrics = {
+    group: metricsGroup,
+    version: metricsVersion,
+    plural: 'pods',
+    namespaced: true,
+  }
+  return urlOf(metrics, { namespace, query: { labelSelector } })
+}
+
 /** The path of a list, or with a name of one object. */
 export function urlOf(
-  { group, version, plural, namespaced }: Resource,
+  {
+    group,
+    version,
+    plural,
+    namespaced,
+  }: Readonly<Record<'group' | 'version' | 'plural', string>> &
+    Pick<Resource, 'namespaced'>,
   options: {
     /** Absent: all namespaces. */
     readonly namespace?: string | undefined

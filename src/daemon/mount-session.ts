@@ -7,6 +7,7 @@ import { Store } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
 import { adoptBackend, type Backend, openBackend } from '../volumes/backend.ts'
+import { HistoryBudget } from '../volumes/history-budget.ts'
 import { clearAbandoned, clearDeadMount } from './abandoned-mount.ts'
 import {
   chooseVolumes,
@@ -141,6 +142,7 @@ export async function mountVolumes(
       ...accounts,
       adopted: adopted !== undefined,
       show,
+      historyBudget: new HistoryBudget(),
       onState: volumeRecorder({
         record,
         pod,

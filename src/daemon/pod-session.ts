@@ -19,6 +19,7 @@ import { createSandboxRuntime } from '../runner/sandbox/sandbox-runtime.ts'
 import type { SessionRecord } from '../server/session-record.ts'
 import type { Store } from '../store/store.ts'
 import type { TokenManager } from '../tokens/token-manager.ts'
+import type { HistoryBudget } from '../volumes/history-budget.ts'
 import { Cleanup } from './cleanup.ts'
 import { volumeProvider } from './container-volumes.ts'
 import { outputSource } from './output-labels.ts'
@@ -36,6 +37,7 @@ export interface PodSessionContext extends SessionOptions {
   readonly session: SessionDirectory
   /** Remembers what the API shows. */
   readonly record: SessionRecord
+  readonly historyBudget: HistoryBudget
   /** One mount; each Pod has a directory of its own in it. Pods need not wait for it. */
   readonly mount: Promise<RenewedMount>
   readonly node: NodeInfo
@@ -200,6 +202,7 @@ export async function startPodSession(
       logger[isTold ? 'info' : 'warn'](facts, 'event')
     },
   })
+  record.processes(() => runner.processes())
   runner.start()
   return {
     pod,

@@ -15,6 +15,7 @@ import { Store, type StoreEvent } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
 import { type Backend, openBackend } from '../volumes/backend.ts'
+import { HistoryBudget } from '../volumes/history-budget.ts'
 import { choosePods, isChosen, type PodChoice } from './choose-pods.ts'
 import { Cleanup } from './cleanup.ts'
 import { claimEmptyDirs } from './empty-dirs.ts'
@@ -140,6 +141,7 @@ async function start(
     ...accounts,
     lines: new OutputLines(request.onOutput),
     record,
+    historyBudget: new HistoryBudget(),
   })
   cleanup.add('Pods', () => running.close())
   for (const pod of pods) running.add(pod)

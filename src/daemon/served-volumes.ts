@@ -1,17 +1,28 @@
 import path from 'node:path'
 import type { Pod } from '../api/types.ts'
 import { abortable } from '../util/abortable.ts'
+import { VolumeError } from '../volumes/errors.ts'
+import type { HistoryBudget } from '../volumes/history-budget.ts'
 import { PodVolumes, type PodVolumesOptions } from '../volumes/pod-volumes.ts'
+import type {
+  PublishedVolume,
+  VolumeState,
+} from '../volumes/published-volume.ts'
+import type { VolumeControl } from '../volumes/volume-control.ts'
+import { VolumeHistory } from '../volumes/volume-history.ts'
 import type { CurrentMount, RenewedMount } from './renewed-mount.ts'
 
 export interface ServedVolumesOptions extends Omit<
   PodVolumesOptions,
-  'directory' | 'rootMode'
+  'directory' | 'rootMode' | 'historyOf' | 'onState'
 > {
   /** The directory of the mount that is this Pod's; all of it when not given. */
   readonly subdirectory?: string
   /** Shows what is published on a mount that took the place of a lost one. */
   readonly show: (mount: CurrentMount) => Promise<void>
+  /** The session's; each volume has a history that outlives the mount. */
+  readonly historyBudget: HistoryBudget
+  readonly onState: (state: VolumeState, control: VolumeControl) => void
 }
 
 /**
@@ -22,6 +33,7 @@ export class ServedVolumes {
   readonly #options: ServedVolumesOptions
   readonly #unfollow: () => void
   readonly #closed = new AbortController()
+  readonly #controls = new Map<string, VolumeControl>()
   #volumes: PodVolumes
   #pod: Pod
   /** The directory that the volumes are in, once what was published before is there again. */
@@ -66,6 +78,23 @@ export class ServedVolumes {
     return path.join(await this.#directory, subdirectory, name)
   }
 
+  #controlOf(name: string): VolumeControl {
+    const known = this.#controls.get(name)
+    if (known !== undefined) return known
+    const current = (): PublishedVolume => {
+      if (this.#closed.signal.aborted)
+        throw new VolumeError('VOLUME_CLOSED', 'its Pod has ended')
+      return this.#volumes.get(name)
+    }
+    const control: VolumeControl = {
+      history: new VolumeHistory(this.#options.historyBudget),
+      rollBack: async generation => await current().rollBack(generation),
+      unpin: async () => await current().unpin(),
+    }
+    this.#controls.set(name, control)
+    return control
+  }
+
   /** After this nothing is written any more; what is there stays. */
   async close(): Promise<void> {
     this.#unfollow()
@@ -81,6 +110,9 @@ export class ServedVolumes {
       directory: path.join(mount.backend.directory, subdirectory),
       rootMode: mount.backend.volumeRootMode,
       adopted,
+      historyOf: name => this.#controlOf(name).history,
+      onState: state =>
+        this.#options.onState(state, this.#controlOf(state.volume.name)),
     })
     volumes.start()
     return volumes

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import path from 'node:path'
 import type { NodeInfo, Pod } from '../api/types.ts'
+import type { PodEvent } from '../runner/pod-events.ts'
 import { mountFailure } from '../runner/pod-volumes.ts'
 import type { SessionRecord } from '../server/session-record.ts'
 import type { Store } from '../store/store.ts'
@@ -10,6 +11,7 @@ import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 import type { Backend } from '../volumes/backend.ts'
 import type { VolumeState } from '../volumes/published-volume.ts'
+import type { VolumeControl } from '../volumes/volume-control.ts'
 import type { SessionDirectory } from './runtime-directory.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 
@@ -114,13 +116,16 @@ export function volumeRecorder(options: {
   /** The volumes are those of no Pod that anybody knows. */
   readonly withoutPod?: boolean
   readonly mountpoints: (volume: string) => readonly string[]
-}): (state: VolumeState) => void {
+}): (state: VolumeState, control: VolumeControl) => void {
   const { record, pod, withoutPod, mountpoints } = options
   const { namespace, name } = pod.metadata
-  return ({ volume, error, ...state }) => {
+  const before = new Map<string, VolumeState>()
+  return (state, control) => {
+    const { volume, error, ...facts } = state
     const source = Object.keys(volume).find(key => key !== 'name') ?? ''
     record.volume({
-      ...state,
+      ...facts,
+      control,
       namespace,
       pod: withoutPod === true ? '' : name,
       volume: volume.name,
@@ -137,7 +142,30 @@ export function volumeRecorder(options: {
         },
         pod,
       )
+    const event = pinEvent(state, before.get(volume.name))
+    if (event !== undefined) record.event(event, pod)
+    before.set(volume.name, state)
   }
+}
+
+/** What a person has done to the volume, and when that is over. */
+function pinEvent(
+  { volume, generation, pinned, rollbackTo }: VolumeState,
+  before: VolumeState | undefined,
+): PodEvent | undefined {
+  if (rollbackTo !== undefined && generation !== before?.generation)
+    return {
+      type: 'Normal',
+      reason: 'VolumeRolledBack',
+      message: `Volume "${volume.name}" shows generation ${rollbackTo} again, as generation ${generation}, until its sources change`,
+    }
+  if (pinned === undefined && before?.pinned !== undefined)
+    return {
+      type: 'Normal',
+      reason: 'VolumeUnpinned',
+      message: `Volume "${volume.name}" follows its sources again`,
+    }
+  return undefined
 }
 
 /** CONTAINER:PATH of each mount of the volume. */

@@ -82,6 +82,8 @@ export interface KeeperEvents {
   readonly ended: Promise<unknown>
   /** The keeper that there is now; after a kill -9 another one takes the place. */
   readonly pid: number
+  /** How many servers have died; each had a successor. */
+  readonly serverDeaths: number
   /** Lets go of its pipes; a process that it left behind may hold the other ends. */
   close(): void
 }
@@ -94,6 +96,7 @@ export function keeperEvents(
   let reason: string | undefined
   let said: string | undefined
   let isMounted = false
+  let serverDeaths = 0
   let sayEnd: () => void = () => {}
   const saidEnd = new Promise<void>(resolve => (sayEnd = resolve))
   const exited = once(keeper, 'exit') as Promise<[number | null, string | null]>
@@ -118,8 +121,10 @@ export function keeperEvents(
         reason = value
         sayEnd()
       }
-      if (word === 'server-exit')
+      if (word === 'server-exit') {
+        serverDeaths += 1
         logger.warn({ status: Number(value) }, 'fuse server died')
+      }
     })
     void exited.then(() => resolve(undefined))
   })
@@ -147,6 +152,9 @@ export function keeperEvents(
     ended,
     get pid() {
       return pid
+    },
+    get serverDeaths() {
+      return serverDeaths
     },
     close: () => {
       for (const stream of keeper.stdio) stream?.destroy()

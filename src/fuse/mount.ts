@@ -54,7 +54,10 @@ export interface FuseMount {
   unbind(target: string, options?: { readonly lazy?: boolean }): Promise<void>
   /** Resolves with the reason when the mount is lost; never after `stop`. */
   readonly lost: Promise<string>
-  /** `nodes` in the tree, and requests per operation since the current server started. */
+  /**
+   * `nodes` in the tree, requests per operation since the current server started, and
+   * `serverRestarts` of this mount.
+   */
   stats(): Promise<Readonly<Record<string, number>>>
   /** The server's process, once it has a control connection. */
   readonly serverPid: number | undefined
@@ -133,7 +136,8 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
     })(),
     stats: async () => {
       await control.connected(CONTROL_MS)
-      return ((await control.ask('stats')) ?? {}) as Record<string, number>
+      const stats = (await control.ask('stats')) as Record<string, number>
+      return { ...stats, serverRestarts: events.serverDeaths }
     },
     get serverPid() {
       return control.serverPid

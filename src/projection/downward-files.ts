@@ -25,6 +25,7 @@ export function collectDownwardAPI(
   source: DownwardSource,
   collection: Collection,
 ): void {
+  const origin = { kind: 'Pod', name: pod.metadata.name } as const
   for (const [i, item] of source.items.entries()) {
     const field = `${source.itemsField}[${i}]`
     const text = downwardText(pod, node, item, field, collection)
@@ -32,6 +33,7 @@ export function collectDownwardAPI(
       collection.addFile(item.path, {
         data: Buffer.from(text),
         mode: item.mode ?? source.defaultMode,
+        origin,
       })
   }
 }

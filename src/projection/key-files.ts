@@ -3,6 +3,7 @@
  * pkg/volume/configmap/configmap.go, MakePayload; specification 3.10).
  */
 import type { ConfigMap, KeyToPath, Secret } from '../api/types.ts'
+import type { FileOrigin } from '../writer/payload.ts'
 import type { Collection } from './collection.ts'
 
 interface KeySource {
@@ -32,6 +33,7 @@ export function collectSecret(
   }
   collectKeys(
     secret.data,
+    { kind: 'Secret', name: source.name },
     source,
     'references non-existent secret key',
     collection,
@@ -58,6 +60,7 @@ export function collectConfigMap(
   for (const [key, bytes] of configMap.binaryData) files.set(key, bytes)
   collectKeys(
     files,
+    { kind: 'ConfigMap', name: source.name },
     source,
     'configmap references non-existent config key',
     collection,
@@ -67,6 +70,7 @@ export function collectConfigMap(
 /** All keys; with items only theirs. No source gives half its files: errors come first. */
 function collectKeys(
   data: ReadonlyMap<string, Uint8Array>,
+  origin: FileOrigin,
   source: KeySource,
   missingKey: string,
   collection: Collection,
@@ -74,7 +78,7 @@ function collectKeys(
   const { items = [], optional, defaultMode, itemsField } = source
   if (items.length === 0) {
     for (const [key, bytes] of data)
-      collection.addFile(key, { data: bytes, mode: defaultMode })
+      collection.addFile(key, { data: bytes, mode: defaultMode, origin })
     return
   }
   // The kubelet names the first missing key of each source, and no further one.
@@ -90,6 +94,10 @@ function collectKeys(
   for (const { key, path, mode } of items) {
     const bytes = data.get(key)
     if (bytes !== undefined)
-      collection.addFile(path, { data: bytes, mode: mode ?? defaultMode })
+      collection.addFile(path, {
+        data: bytes,
+        mode: mode ?? defaultMode,
+        origin,
+      })
   }
 }

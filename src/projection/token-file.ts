@@ -15,11 +15,13 @@ export function tokenFile(
   defaultMode: number,
 ): FileProjection {
   const fsUser = commonRunAsUser(pod)
-  const { fsGroup } = pod.spec.securityContext
+  const { securityContext, serviceAccountName } = pod.spec
+  const { fsGroup } = securityContext
   return {
     data: Buffer.from(token),
     mode: fsUser === undefined && fsGroup === undefined ? defaultMode : 0o600,
     ...(fsUser === undefined ? {} : { fsUser }),
+    origin: { kind: 'ServiceAccount', name: serviceAccountName },
   }
 }
 

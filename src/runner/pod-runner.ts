@@ -79,6 +79,16 @@ export class PodRunner {
     this.finished = new Promise(resolve => (this.#resolveFinished = resolve))
   }
 
+  /** The first process of each container that runs now, as the host numbers it. */
+  processes(): ReadonlyMap<string, number> {
+    return new Map(
+      [...this.#starter.instances].map(([name, { container }]) => [
+        name,
+        container.pid,
+      ]),
+    )
+  }
+
   /** Begins; returns at once. A second call does nothing. */
   start(): void {
     if (this.#begun) return

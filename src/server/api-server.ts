@@ -3,13 +3,14 @@
  *
  * Node's own http and one grammar of paths (request-info.ts) are all it needs: a Kubernetes
  * path names its resource, so there is nothing that a table of routes would add, and fastify
- * would cost 150 ms and 10 MiB in every podfs that somebody might look into. Nothing in it
- * changes anything: the two objects that can be created, TokenRequest and TokenReview, are
- * questions.
+ * would cost 150 ms and 10 MiB in every podfs that somebody might look into. What can be
+ * changed is below the volumes (volume-subresources.ts); the two objects that can be created,
+ * TokenRequest and TokenReview, are questions.
  *
  * Who may connect: whoever may enter the directory (0700) and open the socket (0600). There
  * is no other fence, and Secrets are among what is served.
  */
+import { randomBytes } from 'node:crypto'
 import { chmod, rm } from 'node:fs/promises'
 import {
   createServer,
@@ -38,19 +39,27 @@ import {
 import { Collections } from './collections.ts'
 import { discovery, versionInfo } from './discovery.ts'
 import type { NodeFacts } from './encode-node.ts'
-import { volumeName } from './encode-volume.ts'
+import { volumeName, volumeOfName } from './encode-volume.ts'
 import { KnownObjects } from './known-objects.ts'
 import type { CachedObject } from './object-cache.ts'
 import { chooseContainer, chooseLog, logOptions, serveLog } from './pod-log.ts'
+import { podMetrics } from './pod-metrics.ts'
 import { Query } from './query.ts'
 import { requestBody } from './request-body.ts'
 import { requestInfo, type RequestInfo } from './request-info.ts'
-import { resources, type Resource } from './resources.ts'
+import {
+  metricsGroup,
+  metricsVersion,
+  resources,
+  type Resource,
+} from './resources.ts'
 import { labelMatcher, parseFieldSelector } from './selectors.ts'
-import type { LivePod, SessionRecord } from './session-record.ts'
+import type { LivePod, SessionRecord, VolumeRecord } from './session-record.ts'
 import { tableOf } from './tables/table.ts'
+import { generationTable } from './tables/tables.ts'
 import { requestToken } from './token-request.ts'
 import { reviewToken } from './token-review.ts'
+import { changeVolume, generationsOf } from './volume-subresources.ts'
 import { serveWatch } from './watch-stream.ts'
 
 export interface ApiServerOptions {
@@ -70,6 +79,8 @@ export class ApiServer {
   readonly #collections: Collections
   readonly #known: KnownObjects
   readonly #server: Server
+  /** Of the hashes that stand for confidential values; it never leaves this process. */
+  readonly #key = randomBytes(32)
 
   constructor(options: ApiServerOptions) {
     this.#options = options
@@ -141,6 +152,8 @@ export class ApiServer {
       if (request.method !== 'POST') throw methodNotAllowed()
       return sendJson(response, 201, await create(request))
     }
+    if (request.method === 'POST' && info !== undefined)
+      return sendJson(response, 201, await this.#change(info, request))
     if (request.method !== 'GET' && request.method !== 'HEAD')
       throw methodNotAllowed()
     if (info !== undefined)
@@ -228,14 +241,9 @@ export class ApiServer {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
-    const resource = resources.find(
-      ({ group, version, plural, namespaced }) =>
-        group === info.group &&
-        version === info.version &&
-        plural === info.resource &&
-        (namespaced || info.namespace === undefined),
-    )
-    if (resource === undefined) throw noSuchResource()
+    if (info.group === metricsGroup && info.version === metricsVersion)
+      return await this.#servePodMetrics(info, query, response)
+    const resource = resourceOf(info)
     const cache = resource.cache(this.#collections)
     if (info.name !== undefined) {
       if (resource.namespaced && info.namespace === undefined)
@@ -247,8 +255,9 @@ export class ApiServer {
         if (live === undefined) throw notFound(resource, info.name)
         return await this.#serveLog(live, query, response)
       }
-      if (info.subresource !== undefined) throw noSuchResource()
       const format = wantedFormat(request, query)
+      if (info.subresource !== undefined)
+        return this.#serveGenerations(info, format, response)
       const json = object.json()
       return sendJson(
         response,
@@ -299,10 +308,94 @@ export class ApiServer {
     )
   }
 
+  async #servePodMetrics(
+    info: RequestInfo,
+    query: Query,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { resource, name, namespace, subresource } = info
+    const pods = resources.find(({ kind }) => kind === 'Pod')
+    if (
+      pods === undefined ||
+      resource !== 'pods' ||
+      subresource !== undefined ||
+      (name !== undefined && namespace === undefined)
+    )
+      throw noSuchResource()
+    const wants = wanted(pods, info, query)
+    const items = await podMetrics(
+      this.#collections.pods
+        .list(namespace)
+        .filter(pod => wants(pod) && (name === undefined || pod.name === name)),
+      this.#options.record,
+      this.#options.clock,
+    )
+    const [only] = items
+    if (name === undefined)
+      return sendJson(response, 200, {
+        kind: 'PodMetricsList',
+        apiVersion: `${metricsGroup}/${metricsVersion}`,
+        metadata: {},
+        items,
+      })
+    if (only === undefined)
+      throw notFound({ plural: 'podmetrics', group: metricsGroup }, name)
+    sendJson(response, 200, only)
+  }
+
+  /** Of a volume; other objects have no such subresources. */
+  #serveGenerations(
+    info: RequestInfo,
+    format: IncludeObject | undefined,
+    response: ServerResponse,
+  ): void {
+    const volume = this.#volume(info)
+    const { subresource = '' } = info
+    if (volume === undefined) throw noSuchResource()
+    const { items, isList } = generationsOf(volume, subresource, this.#key)
+    if (format !== undefined)
+      return sendJson(
+        response,
+        200,
+        this.#table({ table: generationTable }, items, format, ''),
+      )
+    const [only = {}] = items
+    const list = {
+      kind: 'VolumeGenerationList',
+      apiVersion: 'podfs.io/v1',
+      metadata: {},
+      items,
+    }
+    sendJson(response, 200, isList ? list : only)
+  }
+
+  async #change(
+    info: RequestInfo,
+    request: IncomingMessage,
+  ): Promise<JsonObject> {
+    const resource = resourceOf(info)
+    const { subresource, name } = info
+    if (name === undefined || subresource === undefined)
+      throw methodNotAllowed()
+    const volume = this.#volume(info)
+    if (volume !== undefined)
+      return await changeVolume(volume, subresource, request)
+    throw resource.kind === 'Volume'
+      ? notFound(resource, name)
+      : methodNotAllowed()
+  }
+
+  #volume(info: RequestInfo): VolumeRecord | undefined {
+    if (resourceOf(info).kind !== 'Volume') return undefined
+    const { namespace = '', name = '' } = info
+    const { pod, volume } = volumeOfName(name)
+    return this.#options.record.findVolume(namespace, pod, volume)
+  }
+
   #table(
-    { table }: Resource,
+    { table }: Pick<Resource, 'table'>,
     objects: readonly JsonObject[],
-    includeObject: 'None' | 'Metadata' | 'Object',
+    includeObject: IncludeObject,
     resourceVersion: string | undefined,
     withColumns = true,
   ): JsonObject {
@@ -356,11 +449,26 @@ function wanted(
     fields(object.fields)
 }
 
+/** Throws an ApiError. */
+function resourceOf(info: RequestInfo): Resource {
+  const resource = resources.find(
+    ({ group, version, plural, namespaced }) =>
+      group === info.group &&
+      version === info.version &&
+      plural === info.resource &&
+      (namespaced || info.namespace === undefined),
+  )
+  if (resource === undefined) throw noSuchResource()
+  return resource
+}
+
+type IncludeObject = 'None' | 'Metadata' | 'Object'
+
 /** How much of the object a table's rows carry; undefined: no table is wanted. */
 function wantedFormat(
   request: IncomingMessage,
   query: Query,
-): 'None' | 'Metadata' | 'Object' | undefined {
+): IncludeObject | undefined {
   const [first = ''] = (request.headers.accept ?? '').split(',')
   if (!/;\s*as=Table\b/.test(first)) return undefined
   const include = query.text('includeObject')

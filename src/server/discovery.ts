@@ -1,15 +1,26 @@
-import type { JsonObject } from '../api/json.ts'
+import { text, type JsonObject } from '../api/json.ts'
 import {
   authenticationGroup,
   authenticationV1,
   tokenSubresource,
 } from './authentication.ts'
-import { podfsGroup, resources } from './resources.ts'
+import {
+  metricsGroup,
+  metricsVersion,
+  podfsGroup,
+  resources,
+} from './resources.ts'
 
-const groups = [podfsGroup, authenticationGroup].map(name => {
-  const version = { groupVersion: `${name}/v1`, version: 'v1' }
-  return { name, versions: [version], preferredVersion: version }
-})
+const groups = [
+  groupOf(podfsGroup, 'v1'),
+  groupOf(metricsGroup, metricsVersion),
+  groupOf(authenticationGroup, 'v1'),
+]
+
+function groupOf(name: string, version: string): JsonObject {
+  const groupVersion = { groupVersion: `${name}/${version}`, version }
+  return { name, versions: [groupVersion], preferredVersion: groupVersion }
+}
 
 /** What is here, as kubectl asks for it before its first `get`; undefined for other paths. */
 export function discovery(path: string): JsonObject | undefined {
@@ -24,14 +35,28 @@ export function discovery(path: string): JsonObject | undefined {
       return resourceList('', 'v1')
     case '/apis':
       return { kind: 'APIGroupList', apiVersion: 'v1', groups }
+    case `/apis/${podfsGroup}/v1`:
+      return resourceList(podfsGroup, `${podfsGroup}/v1`)
+    case `/apis/${authenticationV1}`:
+      return resourceList(authenticationGroup, authenticationV1)
+    case `/apis/${metricsGroup}/${metricsVersion}`:
+      return {
+        kind: 'APIResourceList',
+        apiVersion: 'v1',
+        groupVersion: `${metricsGroup}/${metricsVersion}`,
+        resources: [
+          {
+            name: 'pods',
+            singularName: '',
+            namespaced: true,
+            kind: 'PodMetrics',
+            verbs: ['get', 'list'],
+          },
+        ],
+      }
   }
-  for (const group of groups) {
-    const { name } = group
-    if (path === `/apis/${name}`)
-      return { kind: 'APIGroup', apiVersion: 'v1', ...group }
-    if (path === `/apis/${name}/v1`) return resourceList(name, `${name}/v1`)
-  }
-  return undefined
+  const group = groups.find(({ name }) => path === `/apis/${text(name)}`)
+  return group && { kind: 'APIGroup', apiVersion: 'v1', ...group }
 }
 
 /** What is only ever created: the answer is all there is of it. By group and version. */
@@ -82,12 +107,12 @@ function resourceList(group: string, groupVersion: string): JsonObject {
                 ? {}
                 : { categories: resource.categories }),
             },
-            ...resource.subresources.map(subresource => ({
-              name: `${plural}/${subresource}`,
+            ...resource.subresources.map(({ name, verb }) => ({
+              name: `${plural}/${name}`,
               singularName: '',
               namespaced,
               kind,
-              verbs: ['get'],
+              verbs: [verb],
             })),
           ]
         }),

@@ -7,6 +7,15 @@ export function volumeName({ pod, volume }: VolumeRecord): string {
   return pod === '' ? volume : `${pod}.${volume}`
 }
 
+/** Its pod and its volume; the name of a volume has no dots. */
+export function volumeOfName(name: string): {
+  readonly pod: string
+  readonly volume: string
+} {
+  const at = name.lastIndexOf('.')
+  return { pod: name.slice(0, Math.max(at, 0)), volume: name.slice(at + 1) }
+}
+
 /** A Volume of podfs.io/v1: podfs's own kind, for what Kubernetes has no object for. */
 export function encodeVolume(record: VolumeRecord): JsonObject {
   const { namespace, pod, volume, type, mountpoints } = record
@@ -23,6 +32,9 @@ export function encodeVolume(record: VolumeRecord): JsonObject {
     status: {
       generation: record.generation,
       keys: record.keys,
+      ...(record.pinned === undefined
+        ? {}
+        : { pinnedGeneration: record.pinned }),
       ...(record.publishedAt === undefined
         ? {}
         : { lastPublishTime: formatTime(record.publishedAt) }),

@@ -104,7 +104,11 @@ function describeContainers(
 function describeFuse(
   { Counter, Gauge }: typeof PromClient,
   registry: Registry,
-  { nodes = 0, ...operations }: Readonly<Record<string, number>>,
+  {
+    nodes = 0,
+    serverRestarts,
+    ...operations
+  }: Readonly<Record<string, number>>,
 ): void {
   const requests = new Counter({
     name: 'podfs_fuse_operations_total',
@@ -114,6 +118,13 @@ function describeFuse(
   })
   for (const [operation, count] of Object.entries(operations))
     requests.inc({ operation }, count)
+  // Of a mount that was adopted nobody has counted them.
+  if (serverRestarts !== undefined)
+    new Counter({
+      name: 'podfs_fuse_server_restarts_total',
+      help: 'File servers that died, and in whose place another one came, since the mount was made.',
+      registers: [registry],
+    }).inc(serverRestarts)
   new Gauge({
     name: 'podfs_fuse_nodes',
     help: 'Files, directories and links in the tree of the file server.',

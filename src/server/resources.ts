@@ -14,6 +14,9 @@ import {
 
 /** The group of podfs's own kinds. */
 export const podfsGroup = 'podfs.io'
+/** The group from which `kubectl top` has its figures; see pod-metrics.ts. */
+export const metricsGroup = 'metrics.k8s.io'
+export const metricsVersion = 'v1beta1'
 
 /** One resource of the API: what discovery says of it, and how to get at it. */
 export interface Resource {
@@ -27,7 +30,10 @@ export interface Resource {
   readonly categories: readonly string[]
   readonly namespaced: boolean
   /** Further paths below an object, such as `log`. */
-  readonly subresources: readonly string[]
+  readonly subresources: readonly {
+    readonly name: string
+    readonly verb: 'get' | 'create'
+  }[]
   /** By what a fieldSelector can select, beside name and namespace. */
   readonly fields: readonly string[]
   readonly table: TableFormat
@@ -102,7 +108,7 @@ export const resources: readonly Resource[] = [
     shortNames: ['po'],
     categories: ['all'],
     namespaced: true,
-    subresources: ['log'],
+    subresources: [{ name: 'log', verb: 'get' }],
     fields: [
       'spec.nodeName',
       'spec.restartPolicy',
@@ -142,6 +148,12 @@ export const resources: readonly Resource[] = [
     singular: 'volume',
     shortNames: ['vol'],
     namespaced: true,
+    // See volume-subresources.ts.
+    subresources: [
+      { name: 'generations', verb: 'get' },
+      { name: 'rollback', verb: 'create' },
+      { name: 'unpin', verb: 'create' },
+    ],
     table: volumeTable,
     cache: ({ volumes }) => volumes,
   },

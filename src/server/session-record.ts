@@ -3,6 +3,7 @@ import type { Pod } from '../api/types.ts'
 import type { PodEvent } from '../runner/pod-events.ts'
 import type { PodStatus } from '../runner/pod-status.ts'
 import type { Clock } from '../util/clock.ts'
+import type { VolumeControl } from '../volumes/volume-control.ts'
 import { ContainerLog } from './container-log.ts'
 import { LatencyHistogram } from './latency-histogram.ts'
 import { EventLog, type RecordedEvent } from './event-log.ts'
@@ -26,12 +27,16 @@ export interface VolumeRecord {
   /** How often its content was published; 0 before the first time. */
   readonly generation: number
   readonly keys: number
+  /** The generation that is shown again, until the sources change. */
+  readonly pinned?: number
   /** Milliseconds since 1970. */
   readonly publishedAt?: number
   /** How long that took. */
   readonly publishMs?: number
   /** Why it is not up to date. */
   readonly error?: string
+  /** Its past, and what can be done with it. */
+  readonly control: VolumeControl
 }
 
 /** A Pod that is run here. */
@@ -42,6 +47,8 @@ export interface LivePod {
     readonly time: number
     readonly gracePeriodSeconds: number
   }
+  /** The first process of each container that runs now. */
+  readonly processes?: () => ReadonlyMap<string, number>
 }
 
 export type RecordChange =
@@ -80,6 +87,15 @@ export class SessionRecord {
 
   get volumes(): readonly VolumeRecord[] {
     return [...this.#volumes.values()]
+  }
+
+  /** By POD and VOLUME, '' for a volume without a Pod. */
+  findVolume(
+    namespace: string,
+    pod: string,
+    volume: string,
+  ): VolumeRecord | undefined {
+    return this.#volumes.get(volumeKey({ namespace, pod, volume }))
   }
 
   get events(): readonly RecordedEvent[] {
@@ -151,6 +167,7 @@ export class SessionRecord {
     for (const [id, volume] of this.#volumes)
       if (key === `Pod/${volume.namespace}/${volume.pod}`) {
         this.#volumes.delete(id)
+        volume.control.history.forgetAll()
         this.#tell({ kind: 'volumeGone', volume })
       }
     this.#tell({ kind: 'pod', key })
@@ -218,6 +235,11 @@ export class PodRecord {
     this.#options.change({ status })
   }
 
+  /** Asked when somebody wants to know what the containers use. */
+  processes(processes: () => ReadonlyMap<string, number>): void {
+    this.#options.change({ processes })
+  }
+
   event(event: PodEvent): void {
     this.#options.event(event, this.#pod)
   }
@@ -250,6 +272,10 @@ export class PodRecord {
   }
 }
 
-function volumeKey({ namespace, pod, volume }: VolumeRecord): string {
+function volumeKey({
+  namespace,
+  pod,
+  volume,
+}: Pick<VolumeRecord, 'namespace' | 'pod' | 'volume'>): string {
   return `${namespace}/${pod}/${volume}`
 }

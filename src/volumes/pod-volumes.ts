@@ -2,6 +2,7 @@ import type { Pod, Volume } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import type { Store } from '../store/store.ts'
 import { PublishedVolume, type PublishingOptions } from './published-volume.ts'
+import { VolumeHistory } from './volume-history.ts'
 
 /*
  * Desired against actual, for one Pod: its Pod object and the objects that its volumes name
@@ -14,6 +15,8 @@ export interface PodVolumesOptions extends PublishingOptions {
   readonly pod: Pod
   /** Which of the Pod's managed volumes to publish; absent: all. */
   readonly only?: readonly string[]
+  /** What a volume has shown before; absent: nothing. */
+  readonly historyOf?: (volume: string) => VolumeHistory
 }
 
 /**
@@ -37,7 +40,12 @@ export class PodVolumes {
     this.#volumes = new Map(
       managed.map(volume => [
         volume.name,
-        new PublishedVolume({ ...options, volume, pod: () => this.#pod }),
+        new PublishedVolume({
+          ...options,
+          volume,
+          pod: () => this.#pod,
+          history: options.historyOf?.(volume.name) ?? new VolumeHistory(),
+        }),
       ]),
     )
   }
@@ -73,9 +81,13 @@ export class PodVolumes {
    * as a Pod does whose ConfigMap never comes.
    */
   async published(name: string): Promise<void> {
+    await this.get(name).published
+  }
+
+  get(name: string): PublishedVolume {
     const volume = this.#volumes.get(name)
     if (volume === undefined) throw new Error(`no managed volume "${name}"`)
-    await volume.published
+    return volume
   }
 
   async allPublished(): Promise<void> {

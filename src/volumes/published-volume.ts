@@ -1,5 +1,6 @@
 import { mkdir, readlink } from 'node:fs/promises'
 import path from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { rootCertificateName, rootConfigMap } from '../api/automount.ts'
 import { objectKey } from '../api/object-key.ts'
 import { rejectionOf, type Finding } from '../api/report.ts'
@@ -14,8 +15,11 @@ import type { Store } from '../store/store.ts'
 import type { TokenManager } from '../tokens/token-manager.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
-import { nestedMountpoints } from './nested-mountpoints.ts'
 import { AtomicWriter, prepareVolumeRoot } from '../writer/atomic-writer.ts'
+import { cleanPayload } from '../writer/payload-path.ts'
+import { VolumeError } from './errors.ts'
+import { nestedMountpoints } from './nested-mountpoints.ts'
+import type { VolumeHistory } from './volume-history.ts'
 
 /** What all volumes of a Pod have in common. */
 export interface PublishingOptions {
@@ -46,6 +50,10 @@ export interface VolumeState {
   readonly generation: number
   /** Files in the published generation. */
   readonly keys: number
+  /** The generation that is shown again, until the sources change. */
+  readonly pinned?: number
+  /** The published generation was made by `rollBack`, and shows this one. */
+  readonly rollbackTo?: number
   /** Of the last change of content; milliseconds since 1970. */
   readonly publishedAt?: number
   /** How long that one took to write. */
@@ -58,6 +66,8 @@ export interface PublishedVolumeOptions extends PublishingOptions {
   readonly volume: Volume
   /** The Pod as it is now. */
   readonly pod: () => Pod
+  /** What it has shown before, on a mount that was lost. */
+  readonly history: VolumeHistory
 }
 
 /** A failed write is tried again after this; the file system may be full only for a while. */
@@ -76,18 +86,20 @@ export class PublishedVolume {
   readonly #options: PublishedVolumeOptions
   readonly #writer: AtomicWriter
   readonly #root: string
+  readonly #history: VolumeHistory
   #resolvePublished: () => void = () => {}
   #stale = false
   #working: Promise<void> | undefined
   #closed = false
   #prepared = false
-  #told = ''
+  #told: string | undefined
   #timer: { cancel(): void } | undefined
-  #state: VolumeState
+  /** As it was told last. */
+  #state: VolumeState | undefined
 
   constructor(options: PublishedVolumeOptions) {
-    this.#state = { volume: options.volume, generation: 0, keys: 0 }
     this.#options = options
+    this.#history = options.history
     const { secrets, configMaps } = objectsReferenced(options.volume)
     this.references = [
       ...secrets.map(name => `Secret/${name}`),
@@ -112,10 +124,37 @@ export class PublishedVolume {
     })
   }
 
+  /**
+   * Publishes an older generation again, and keeps it until the sources change or `unpin`.
+   * False when the volume shows just that. Throws a VolumeError.
+   */
+  async rollBack(generation: number): Promise<boolean> {
+    const isOther = this.#history.rollBack(generation)
+    if (isOther) await this.#settle()
+    return isOther
+  }
+
+  /** Publishes what the sources say. False when it was not pinned. Throws a VolumeError. */
+  async unpin(): Promise<boolean> {
+    const wasPinned = this.#history.unpin()
+    if (wasPinned) await this.#settle()
+    return wasPinned
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     this.#timer?.cancel()
     await this.#working
+  }
+
+  async #settle(): Promise<void> {
+    this.look()
+    await this.#working
+    if (!this.#history.isSettled)
+      throw new VolumeError(
+        'VOLUME_NOT_PUBLISHED',
+        this.#state?.error ?? 'the mount is being made anew',
+      )
   }
 
   async #work(): Promise<void> {
@@ -160,7 +199,11 @@ export class PublishedVolume {
     })
     if (tokens?.nextRefresh !== undefined)
       this.#lookAfter(Math.max(tokens.nextRefresh - clock.now(), 0))
-    if (!result.ok) return this.#tell(result.errors)
+    if (result.ok) this.#history.offer(cleanPayload(result.payload))
+    const errors = result.ok ? [] : result.errors
+    const payload = this.#history.wanted
+    // Else what they said last stays, on a mount that was made anew, too, or what is pinned.
+    if (payload === undefined) return this.#tell(errors)
 
     const { fsGroup } = pod.spec.securityContext
     const options = fsGroup === undefined ? {} : { fsGroup }
@@ -179,30 +222,42 @@ export class PublishedVolume {
       this.#prepared = true
     }
     const startedAt = performance.now()
-    const changed = await this.#writer.write(result.payload, options)
-    this.#told = ''
+    const changed = await this.#writer.write(payload, options)
     const ms = Math.round((performance.now() - startedAt) * 10) / 10
-    const files = result.payload.size
+    const files = payload.size
     if (changed) logger.info({ volume: volume.name, files, ms }, 'published')
-    const { error: _, ...state } = this.#state
-    if (changed)
-      this.#setState({
-        ...state,
-        generation: state.generation + 1,
-        keys: files,
-        publishedAt: clock.now(),
-        publishMs: ms,
-      })
-    else if (state.generation === 0)
-      // Published by the podfs that this one has adopted it from.
-      this.#setState({ ...state, generation: 1, keys: files })
-    else if (this.#state.error !== undefined) this.#setState(state)
+    this.#history.published(payload, changed ? clock.now() : undefined)
+    this.#tell(errors, ms)
     this.#resolvePublished()
   }
 
-  #setState(state: VolumeState): void {
-    this.#state = state
-    this.#options.onState?.(state)
+  #stateNow(error: string | undefined): VolumeState {
+    const { current, pinned } = this.#history
+    return {
+      volume: this.#options.volume,
+      generation: current?.generation ?? 0,
+      keys: current?.payload.size ?? 0,
+      ...(pinned === undefined ? {} : { pinned }),
+      ...(current?.rollbackTo === undefined
+        ? {}
+        : { rollbackTo: current.rollbackTo }),
+      ...(current?.publishedAt === undefined
+        ? {}
+        : { publishedAt: current.publishedAt }),
+      ...(error === undefined ? {} : { error }),
+    }
+  }
+
+  #setState(state: VolumeState, ms: number | undefined): void {
+    const { publishMs, ...before } = this.#state ?? {}
+    if (isDeepStrictEqual(state, before)) return
+    const isNew = state.generation !== this.#state?.generation
+    const took = isNew ? ms : publishMs
+    this.#state = {
+      ...state,
+      ...(took === undefined ? {} : { publishMs: took }),
+    }
+    this.#options.onState?.(this.#state)
   }
 
   async #isPublished(): Promise<boolean> {
@@ -227,19 +282,20 @@ export class PublishedVolume {
     return `spec.volumes[${index}]`
   }
 
-  /** The kubelet repeats a FailedMount event for ever; a person wants to read it once. */
+  /**
+   * How it stands now. The kubelet repeats a FailedMount event for ever; a person wants to read
+   * it once. `ms`: how long a new generation took to write.
+   */
   #tell(
     errors: readonly Pick<ProjectionError, 'fieldPath' | 'message'>[],
+    ms?: number,
   ): void {
-    const text = errors.map(({ message }) => message).join('\n')
-    if (text === this.#told) return
-    this.#told = text
-    const [first = '', ...more] = errors.map(({ message }) => message)
-    this.#setState({
-      ...this.#state,
-      // As the kubelet joins them (specification, 6.11).
-      error: more.length === 0 ? first : `[${[first, ...more].join(', ')}]`,
-    })
+    const messages = errors.map(({ message }) => message)
+    // As the kubelet joins them (specification, 6.11).
+    const error = messages.length > 1 ? `[${messages.join(', ')}]` : messages[0]
+    this.#setState(this.#stateNow(error), ms)
+    if (error === this.#told) return
+    this.#told = error
     for (const { fieldPath, message } of errors)
       this.#options.report(
         rejectionOf(

@@ -12,4 +12,12 @@ export interface FileProjection {
   readonly mode: number
   /** Owner of the file; absent: the writing process's own. */
   readonly fsUser?: number
+  /** What gave it; for those who look at payloads, the writer does not. */
+  readonly origin?: FileOrigin
+}
+
+/** The object that a file's data is of; of a token, the account that it speaks for. */
+export interface FileOrigin {
+  readonly kind: 'ConfigMap' | 'Secret' | 'Pod' | 'ServiceAccount'
+  readonly name: string
 }

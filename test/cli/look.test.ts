@@ -68,7 +68,7 @@ t.test('a Pod that runs', { timeout: 110_000 }, async t => {
   const volumes = await look('get', 'volumes')
   t.match(
     volumes.stdout,
-    /^big +config +configMap +5 +1 +\d+s +main:\/etc\/conf +<none>$/m,
+    /^big +config +configMap +5 +1 +<none> +\d+s +main:\/etc\/conf +<none>$/m,
   )
   t.match(await look('get', 'pod', 'nope'), {
     code: 1,
@@ -141,6 +141,10 @@ t.test('a Pod that runs', { timeout: 110_000 }, async t => {
           args.join(' '),
         )
       }
+      t.match(await kubectl(server, ['top', 'pods', '-n', 'shop']), {
+        code: 0,
+        stdout: /^NAME +CPU\(cores\) +MEMORY\(bytes\) *\nbig +\d+m +\d+Mi *\n$/,
+      })
     },
   )
 })
@@ -172,7 +176,7 @@ t.test('a mount, and what changes in it', { timeout: 110_000 }, async t => {
   ])
   const row = (generation: number) =>
     new RegExp(
-      `^<none> +volume +configMap +1 +${generation} +\\d+s +${mountpoint} +<none>$`,
+      `^<none> +volume +configMap +1 +${generation} +<none> +\\d+s +${mountpoint} +<none>$`,
       'm',
     )
   await watch.saw(row(1))

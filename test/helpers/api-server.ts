@@ -41,17 +41,18 @@ export async function startApiServer(t: Test) {
         await loadSigningKey(path.join(directory, 'key.pem')),
         'https://issuer.example',
       ),
-    metrics: () => metricsText(record, { nodes: 3, LOOKUP: 2 }),
+    metrics: () =>
+      metricsText(record, { nodes: 3, serverRestarts: 4, LOOKUP: 2 }),
   })
   const socket = path.join(directory, 'api.sock')
   await server.listen(socket)
   t.teardown(() => server.close())
-  const open = (url: string, headers = {}, method = 'GET') =>
-    openSocket(socket, url, { headers, method })
+  const open = (url: string, headers = {}, method = 'GET', sent?: string) =>
+    openSocket(socket, url, { headers, method, sent })
   const text = async (url: string): Promise<string> =>
     await readAll(await open(url))
-  const get = async (url: string, headers = {}, method = 'GET') => {
-    const response = await open(url, headers, method)
+  const get = async (url: string, headers = {}, method = 'GET', sent = '') => {
+    const response = await open(url, headers, method, sent)
     const body = JSON.parse(await readAll(response)) as JsonObject
     return { code: response.statusCode, body }
   }

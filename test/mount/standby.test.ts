@@ -27,6 +27,10 @@ t.test('a standby takes over at once', { skip }, async t => {
     server = await nextServer(mount, server)
     t.equal(server, standby, 'the standby serves')
     t.equal(await readFile(join(publicPath, 'key'), 'utf8'), 'value')
+    await until(
+      async () => (await mount.stats())['serverRestarts'] === round + 1,
+      'its death to be counted',
+    )
   }
   const last = await standbyOf(mount)
   await mount.stop()

@@ -1,9 +1,13 @@
+import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { stat } from 'node:fs/promises'
 import t from 'tap'
 import type { JsonObject } from '../../src/api/json.ts'
 import type { Pod } from '../../src/api/types.ts'
 import type { PodStatus } from '../../src/runner/pod-status.ts'
+import type { VolumeControl } from '../../src/volumes/volume-control.ts'
+import { VolumeHistory } from '../../src/volumes/volume-history.ts'
+import type { FileProjection } from '../../src/writer/payload.ts'
 import {
   apiNow as now,
   startApiServer as startServer,
@@ -14,6 +18,22 @@ import {
   makePod,
   makeSecret,
 } from '../helpers/make-objects.ts'
+import { eventually } from '../helpers/podfs.ts'
+
+/** A volume that nobody publishes: what is asked of it is done at once. */
+function makeVolumeControl(): VolumeControl {
+  const history = new VolumeHistory()
+  const show = (isOther: boolean): boolean => {
+    if (isOther && history.wanted !== undefined)
+      history.published(history.wanted, now)
+    return isOther
+  }
+  return {
+    history,
+    rollBack: async generation => show(history.rollBack(generation)),
+    unpin: async () => show(history.unpin()),
+  }
+}
 
 function names(list: JsonObject): string[] {
   return (list['items'] as readonly JsonObject[]).map(
@@ -357,6 +377,7 @@ t.test('volumes, and readiness', async t => {
     mountpoints: ['/mnt'],
     generation: 0,
     keys: 0,
+    control: makeVolumeControl(),
   }
   record.volume({ ...volume, error: 'configmap "app" not found' })
   t.equal(
@@ -375,7 +396,19 @@ t.test('volumes, and readiness', async t => {
   const { body } = await get('/apis/podfs.io/v1/volumes', table)
   t.match(body, {
     rows: [
-      { cells: ['web', 'config', 'configMap', 2, 1, '0s', '/mnt', '<none>'] },
+      {
+        cells: [
+          'web',
+          'config',
+          'configMap',
+          2,
+          1,
+          '<none>',
+          '0s',
+          '/mnt',
+          '<none>',
+        ],
+      },
     ],
   })
   const metrics = await text('/metrics')
@@ -384,9 +417,221 @@ t.test('volumes, and readiness', async t => {
     'podfs_volume_publish_seconds_bucket{le="0.005"} 1',
     'podfs_volume_publish_seconds_count 1',
     'podfs_fuse_operations_total{operation="LOOKUP"} 2',
+    'podfs_fuse_server_restarts_total 4',
   ])
     t.ok(metrics.includes(`${line}\n`), line)
   t.match(metrics, /^process_resident_memory_bytes \d+$/m)
+})
+
+t.test('the generations of a volume', async t => {
+  const { record, get } = await startServer(t)
+  const control = makeVolumeControl()
+  record.volume({
+    namespace: 'default',
+    pod: 'web.example',
+    volume: 'config',
+    type: 'projected',
+    mountpoints: [],
+    generation: 1,
+    keys: 3,
+    control,
+  })
+  const app = { kind: 'ConfigMap', name: 'app' } as const
+  const db = { kind: 'Secret', name: 'db' } as const
+  const account = { kind: 'ServiceAccount', name: 'default' } as const
+  const show = (text: string, password: string): void => {
+    const file = { mode: 0o640, data: Buffer.from(text), origin: app }
+    const secret = { ...file, data: Buffer.from(password) }
+    control.history.offer(
+      new Map<string, FileProjection>([
+        ['text', file],
+        ['bin', { ...file, data: Buffer.from([0, 1, 255]) }],
+        ['latin', { ...file, data: Buffer.from([0xe4]) }],
+        ['password', { ...secret, origin: db }],
+        ['again', { ...secret, origin: db }],
+        ['token', { ...secret, origin: account }],
+        ['unknown', { data: secret.data, mode: 0o640 }],
+      ]),
+    )
+    control.history.published(control.history.wanted ?? new Map(), now)
+  }
+  show('one', 'canary')
+  show('two', 'canary2')
+  const url = '/apis/podfs.io/v1/namespaces/default/volumes/web.example.config'
+
+  const list = await get(`${url}/generations`)
+  t.match(list.body, {
+    kind: 'VolumeGenerationList',
+    apiVersion: 'podfs.io/v1',
+    items: [
+      {
+        kind: 'VolumeGeneration',
+        metadata: {
+          name: 'web.example.config-1',
+          namespace: 'default',
+          creationTimestamp: '2026-01-01T00:00:00Z',
+        },
+        generation: 1,
+        current: false,
+        pinned: false,
+      },
+      {
+        generation: 2,
+        current: true,
+        sources: [db, app, account],
+        changes: { changed: ['again', 'password', 'text', 'token', 'unknown'] },
+      },
+    ],
+  })
+  t.match((await get(`${url}/generations`, table)).body, {
+    kind: 'Table',
+    rows: [
+      {
+        cells: [
+          1,
+          '0s',
+          'superseded',
+          'secret/db,configmap/app,serviceaccount/default',
+          '+again +bin +latin +password and 3 more',
+        ],
+      },
+      {
+        cells: [
+          2,
+          '0s',
+          'current',
+          'secret/db,configmap/app,serviceaccount/default',
+          '~again ~password ~text ~token and 1 more',
+        ],
+      },
+    ],
+  })
+
+  const hmacSHA256 = /^[0-9a-f]{12}$/
+  const { body } = await get(`${url}/generations/1`)
+  t.match(body['files'], [
+    { path: 'again', mode: 0o640, hmacSHA256 },
+    { path: 'bin', mode: 0o640, binaryData: 'AAH/' },
+    { path: 'latin', binaryData: '5A==' },
+    { path: 'password', hmacSHA256 },
+    { path: 'text', data: 'one' },
+    { path: 'token', hmacSHA256 },
+    { path: 'unknown', hmacSHA256 },
+  ])
+  const hashes = (body['files'] as readonly JsonObject[]).flatMap(file =>
+    file['hmacSHA256'] === undefined ? [] : [file['hmacSHA256']],
+  )
+  t.equal(new Set(hashes).size, 1, 'equal values are seen to be equal')
+  const { body: second } = await get(`${url}/generations/2`)
+  t.notMatch(second['files'], [{ hmacSHA256: hashes[0] }])
+  t.notMatch(JSON.stringify([list.body, body, second]), /canary|Y2FuYXJ5/)
+  const plain = createHash('sha256').update('canary').digest('hex')
+  t.not(hashes[0], plain.slice(0, 12), 'not without a key')
+
+  t.test('rollback and unpin', async t => {
+    const post = (what: string, body: JsonObject = {}) =>
+      get(`${url}/${what}`, {}, 'POST', JSON.stringify(body))
+    const message = async (what: string, body?: JsonObject) =>
+      (await post(what, body)).body['message']
+    t.match(await post('rollback', { generation: 1 }), {
+      code: 201,
+      body: {
+        kind: 'Status',
+        status: 'Success',
+        message: 'rolled back to generation 1',
+      },
+    })
+    t.match(await get(`${url}/generations`, table), {
+      body: {
+        rows: [{}, {}, { cells: [3, '0s', 'current,pinned', 'rollback to 1'] }],
+      },
+    })
+    t.equal(
+      await message('rollback', { generation: 1 }),
+      'skipped rollback (it shows generation 1 already)',
+    )
+    t.equal(await message('unpin'), 'unpinned')
+    t.equal(await message('unpin'), 'is not pinned')
+    t.equal(control.history.current?.generation, 4)
+  })
+
+  for (const [path, code, message, method = 'GET', body = ''] of [
+    ['generations/9', 404, 'generation 9 is not kept; there are 1, 2, 3, 4'],
+    ['generations/x', 404, /^the server could not find/],
+    ['generations/1/x', 404, /^the server could not find/],
+    ['other', 404, /^the server could not find/],
+    ['rollback', 405, /method/],
+    ['unpin', 405, /method/, 'PUT'],
+    ['generations', 405, /method/, 'POST'],
+    ['generations', 405, /method/, 'DELETE'],
+    ['rollback', 404, /^generation 9 is not/, 'POST', '{"generation":9}'],
+    ['rollback', 400, /whole number/, 'POST', '{"generation":"1"}'],
+    ['rollback', 400, /whole number/, 'POST', '{"generation":1.5}'],
+    ['rollback', 400, /whole number/, 'POST', '[]'],
+    ['rollback', 400, /whole number/, 'POST', 'null'],
+    ['rollback', 400, /no JSON/, 'POST', 'canary'],
+    ['rollback', 413, /limit/, 'POST', ' '.repeat(70_000)],
+  ] as const)
+    t.test(`${method} ${path} ${body.slice(0, 20)}`, async t => {
+      const answer = await get(`${url}/${path}`, {}, method, body)
+      t.match(answer, { code, body: { kind: 'Status', code, message } })
+    })
+  t.match(
+    await get(url.replace('config', 'other') + '/rollback', {}, 'POST', '{}'),
+    {
+      code: 404,
+      body: { message: /volumes.podfs.io "web.example.other" not/ },
+    },
+  )
+  t.match(
+    await get('/api/v1/namespaces/default/pods/x/rollback', {}, 'POST', '{}'),
+    { code: 405 },
+  )
+})
+
+t.test('what Pods use, as from a metrics server', async t => {
+  const { record, store, get, clock } = await startServer(t)
+  const web = makePod({ name: 'web', labels: { app: 'web' } })
+  store.replace('x', [web, makePod({ name: 'not-run' })])
+  record.pod(web).processes(() => new Map([['main', process.pid]]))
+  const url = '/apis/metrics.k8s.io/v1beta1'
+  /** It measures for a second of this clock. */
+  const measured = async (path: string) => {
+    let answer: Awaited<ReturnType<typeof get>> | undefined
+    void get(`${url}${path}`).then(got => (answer = got))
+    return await eventually(async () => {
+      await clock.advance(1000)
+      return answer
+    })
+  }
+  const usage = { cpu: /^\d+n$/, memory: /^[1-9]\d*Ki$/ }
+  const metrics = {
+    metadata: { name: 'web', namespace: 'default', labels: { app: 'web' } },
+    timestamp: /^2026-01-01T/,
+    window: '1s',
+    containers: [{ name: 'main', usage }],
+  }
+  t.match(await measured('/pods'), {
+    code: 200,
+    body: { kind: 'PodMetricsList', items: [metrics] },
+  })
+  t.match(await measured('/namespaces/default/pods/web'), {
+    code: 200,
+    body: { kind: 'PodMetrics', ...metrics },
+  })
+  t.match(await get(`${url}/pods?labelSelector=app%3Dother`), {
+    body: { items: { length: 0 } },
+  })
+  t.match(await get(`${url}/namespaces/default/pods/not-run`), {
+    code: 404,
+    body: { message: 'podmetrics.metrics.k8s.io "not-run" not found' },
+  })
+  t.match(await get(`${url}/nodes`), { code: 404 })
+  t.match(await get('/apis'), {
+    body: { groups: [{ name: 'podfs.io' }, { name: 'metrics.k8s.io' }] },
+  })
+  t.match(await get('/apis/metrics.k8s.io'), { body: { kind: 'APIGroup' } })
+  t.match(await get(url), { body: { resources: [{ kind: 'PodMetrics' }] } })
 })
 
 t.test('the log of a container (3.12, 6.14, C346)', async t => {

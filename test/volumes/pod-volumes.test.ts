@@ -10,6 +10,8 @@ import { TokenIssuer } from '../../src/tokens/token-issuer.ts'
 import { TokenManager } from '../../src/tokens/token-manager.ts'
 import { silentLogger } from '../../src/util/logger.ts'
 import { PodVolumes } from '../../src/volumes/pod-volumes.ts'
+import type { VolumeState } from '../../src/volumes/published-volume.ts'
+import { VolumeHistory } from '../../src/volumes/volume-history.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
 import {
   makeConfigMap,
@@ -24,11 +26,13 @@ async function publish(
   t: Test,
   volumes: readonly Volume[],
   objects: readonly KubeObject[],
+  historyOf?: (volume: string) => VolumeHistory,
 ) {
   const directory = await makeTmpfsDirectory(t)
   const store = new Store()
   const clock = new FakeClock()
   const findings: Finding[] = []
+  const states: VolumeState[] = []
   store.replace('test.yaml', objects)
   const published = new PodVolumes({
     pod: makePod({ spec: { volumes } }),
@@ -43,6 +47,8 @@ async function publish(
     clock,
     logger: silentLogger,
     report: finding => findings.push(finding),
+    onState: state => states.push(state),
+    ...(historyOf === undefined ? {} : { historyOf }),
   })
   t.teardown(() => published.close())
   published.start()
@@ -51,6 +57,7 @@ async function publish(
     store,
     clock,
     findings,
+    states,
     directory,
     read: (file: string) =>
       readFile(path.join(directory, file), 'utf8').catch(() => undefined),
@@ -186,4 +193,90 @@ t.test('C83: a token is renewed after 80 % of its life', async t => {
   t.equal(await read('token/token'), first)
   await clock.advance(2_000)
   await eventually(async () => (await read('token/token')) !== first)
+})
+
+t.test('a rollback publishes again, and pins', async t => {
+  const history = new VolumeHistory()
+  const { published, store, directory, states, findings, read } = await publish(
+    t,
+    [configVolume],
+    [makeConfigMap({ data: { a: '1', old: '1' } })],
+    () => history,
+  )
+  const set = (data: Record<string, string>) =>
+    store.replace('test.yaml', [makeConfigMap({ data })])
+  const volume = published.get('config')
+  const shows = (a: string) =>
+    eventually(async () => (await read('config/a')) === a)
+  const tsDir = () => readlink(path.join(directory, 'config/..data'))
+  await published.allPublished()
+  set({ a: '2' })
+  await shows('2')
+
+  const before = await tsDir()
+  t.equal(await volume.rollBack(1), true)
+  t.equal(await read('config/a'), '1', 'it is there when the promise resolves')
+  t.equal(await read('config/old'), '1')
+  t.not(await tsDir(), before, 'by the swap of ..data')
+  t.match(states.at(-1), { generation: 3, pinned: 1, rollbackTo: 1, keys: 2 })
+
+  await t.test('a change that is none leaves it', async t => {
+    store.replace('test.yaml', [
+      makeConfigMap({ data: { a: '2' }, labels: { new: 'label' } }),
+    ])
+    published.updatePod(makePod({ spec: { volumes: [configVolume] } }))
+    t.equal(await volume.rollBack(3), false)
+    t.equal(await read('config/a'), '1')
+  })
+  await t.test('a source that goes leaves it, and is told', async t => {
+    store.replace('test.yaml', [])
+    await eventually(() => findings.length === 1)
+    t.match(states.at(-1), { pinned: 1, error: 'configmap "config" not found' })
+    t.equal(await volume.rollBack(2), true, 'another one can be shown')
+    t.equal(await read('config/a'), '2')
+    await volume.rollBack(1)
+    t.equal(await volume.unpin(), true)
+    t.equal(await read('config/a'), '2', 'what it said last')
+    t.match(states.at(-1), { error: 'configmap "config" not found' })
+    t.equal(states.at(-1)?.pinned, undefined)
+    t.equal(findings.length, 1, 'told once')
+    set({ a: '2' })
+    await eventually(() => states.at(-1)?.error === undefined)
+  })
+  await t.test('a change of the source ends it', async t => {
+    await volume.rollBack(1)
+    t.equal(states.at(-1)?.pinned, 1)
+    set({ a: '3' })
+    await shows('3')
+    await eventually(() => states.at(-1)?.pinned === undefined)
+  })
+  await t.test('unpin ends it', async t => {
+    await volume.rollBack(1)
+    t.equal(await volume.unpin(), true)
+    t.equal(await read('config/a'), '3')
+    t.equal(await volume.unpin(), false)
+  })
+  await t.test('it outlives the mount', async t => {
+    await volume.rollBack(1)
+    const generation = history.current?.generation
+    const again = async () => {
+      const next = await publish(
+        t,
+        [configVolume],
+        [makeConfigMap({ data: { a: '3' } })],
+        () => history,
+      )
+      await next.published.allPublished()
+      return next
+    }
+    await published.close()
+    const next = await again()
+    t.equal(await next.read('config/a'), '1')
+    t.match(next.states, [{ generation, pinned: 1 }], 'and counts on')
+    await next.published.close()
+    await t.rejects(next.published.get('config').rollBack(2), {
+      code: 'VOLUME_NOT_PUBLISHED',
+    })
+    t.equal(await (await again()).read('config/a'), '2', 'done on the next one')
+  })
 })

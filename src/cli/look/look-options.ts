@@ -19,6 +19,17 @@ export const lookOptions = {
   help: commonOptions.help,
 } as const satisfies Options
 
+/** Flags of those among them that list. */
+export const listOptions = {
+  ...lookOptions,
+  'all-namespaces': { short: 'A', help: 'of all namespaces' },
+  selector: {
+    short: 'l',
+    value: 'SELECTOR',
+    help: 'only objects with these labels, such as app=web,tier!=front',
+  },
+} as const satisfies Options
+
 /** The podfs that run, or the one that --session names. Throws a Failure. */
 export async function sessionsFor(
   context: Context,

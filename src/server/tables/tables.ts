@@ -1,4 +1,4 @@
-import { items, nameOf, part, text } from '../../api/json.ts'
+import { items, nameOf, part, text, type JsonObject } from '../../api/json.ts'
 import { ageOf, orNone, type TableFormat } from './table.ts'
 
 /*
@@ -127,6 +127,7 @@ export const volumeTable: TableFormat = {
     { name: 'Type' },
     { name: 'Keys', type: 'integer' },
     { name: 'Generation', type: 'integer' },
+    { name: 'Pinned' },
     { name: 'Age' },
     { name: 'Mountpoint' },
     { name: 'Error' },
@@ -141,6 +142,7 @@ export const volumeTable: TableFormat = {
       text(spec['type']),
       status['keys'] ?? 0,
       status['generation'] ?? 0,
+      orNone(text(status['pinnedGeneration'])),
       status['lastPublishTime'] === undefined
         ? '<none>'
         : ageOf(status['lastPublishTime'], now),
@@ -148,4 +150,47 @@ export const volumeTable: TableFormat = {
       orNone(text(status['error'])),
     ]
   },
+}
+
+/** As many names of files as a line takes; JSON has all. */
+const namedChanges = 4
+
+export const generationTable: TableFormat = {
+  columns: [
+    { name: 'Generation', type: 'integer' },
+    { name: 'Age' },
+    { name: 'Status' },
+    { name: 'Source' },
+    { name: 'Changes' },
+  ],
+  cells: (generation, now) => {
+    const { rollbackTo, current, pinned } = generation
+    const sources = items(generation, 'sources').map(
+      ({ kind, name }) => `${text(kind).toLowerCase()}/${text(name)}`,
+    )
+    const status = current === true ? 'current' : 'superseded'
+    return [
+      generation['generation'] ?? 0,
+      ageOf(part(generation, 'metadata')['creationTimestamp'], now),
+      pinned === true ? `${status},pinned` : status,
+      rollbackTo === undefined
+        ? orNone(sources.join(','))
+        : `rollback to ${text(rollbackTo)}`,
+      orNone(changesText(part(generation, 'changes'))),
+    ]
+  },
+}
+
+/** `+new ~other -gone`. */
+function changesText(changes: JsonObject): string {
+  const names = (key: string, sign: string): string[] =>
+    ((changes[key] ?? []) as readonly string[]).map(name => `${sign}${name}`)
+  const all = [
+    ...names('added', '+'),
+    ...names('changed', '~'),
+    ...names('removed', '-'),
+  ]
+  const rest = all.length - namedChanges
+  const named = all.slice(0, namedChanges).join(' ')
+  return rest > 0 ? `${named} and ${rest} more` : named
 }

@@ -1,0 +1,48 @@
+import { items } from '../api/json.ts'
+import { Failure } from '../util/failure.ts'
+import { volumeCommand } from './look/volume-command.ts'
+
+export const historyCommand = volumeCommand({
+  name: 'history',
+  summary: 'list what a volume has shown, generation by generation',
+  description: `podfs keeps the newest ten generations of each volume in memory, for as long as it runs.
+CHANGES are files: + added, ~ changed, - removed. SOURCE is what changed them.`,
+  examples: [
+    {
+      comment: 'what became of the configuration',
+      line: 'podfs history web/config',
+    },
+    { comment: 'the same as JSON', line: 'podfs history web/config -o json' },
+  ],
+  generation: 'none',
+  options: {
+    output: {
+      short: 'o',
+      value: 'FORMAT',
+      help: 'json, yaml or jsonpath=TEMPLATE',
+    },
+  },
+  act: async ({ client, url }, _, __, options) => {
+    const { listOf, parseOutputFormat } =
+      await import('./look/print-objects.ts')
+    const format = parseOutputFormat(options.value('output'))
+    if (format.kind === 'name')
+      throw new Failure(
+        'usage',
+        '-o name: the format must be json, yaml or jsonpath=TEMPLATE',
+      )
+    const asTable = format.kind === 'table'
+    const answer = await client.get(url('generations'), { asTable })
+    if (!asTable) return format.print(listOf(items(answer, 'items')))
+    const { TablePrinter } = await import('./look/table-printer.ts')
+    const printer = new TablePrinter({
+      wide: format.wide,
+      withNamespace: false,
+      withSession: false,
+      noHeaders: false,
+      showLabels: false,
+      prefix: undefined,
+    })
+    return printer.print([{ session: client.id, table: answer }])
+  },
+})

@@ -1,0 +1,93 @@
+import { readlink } from 'node:fs/promises'
+import type { Clock } from '../util/clock.ts'
+import {
+  measureUsage,
+  type ProcessGroup,
+  type ProcessSample,
+  type Usage,
+} from '../util/process-usage.ts'
+
+/**
+ * What containers use, by their first process. A container is its PID namespace, and what
+ * descends from it.
+ *
+ * The processor's time of processes that come and go between the two looks counts, too: it
+ * goes to who waits for them, in the end to the namespace's first process.
+ */
+export async function containerUsage(
+  firstPids: readonly number[],
+  clock: Clock,
+): Promise<ReadonlyMap<number, Usage>> {
+  return await measureUsage({
+    clock,
+    groups: async samples => {
+      const own = await pidNamespace('self')
+      const byNamespace = new Map<string, number[]>()
+      await Promise.all(
+        [...samples.keys()].map(async pid => {
+          const namespace = await pidNamespace(pid)
+          if (namespace === own || namespace === '') return
+          const pids = byNamespace.get(namespace) ?? []
+          byNamespace.set(namespace, pids)
+          pids.push(pid)
+        }),
+      )
+      const children = childrenOf(samples)
+      const groups = new Map<number, ProcessGroup>()
+      for (const first of firstPids) {
+        if (!samples.has(first)) continue
+        const namespace = await pidNamespace(first)
+        groups.set(
+          first,
+          groupOf([first, ...(byNamespace.get(namespace) ?? [])], {
+            samples,
+            children,
+          }),
+        )
+      }
+      return groups
+    },
+  })
+}
+
+/** '' for a process that is gone. */
+async function pidNamespace(pid: number | 'self'): Promise<string> {
+  return await readlink(`/proc/${pid}/ns/pid`).catch(() => '')
+}
+
+function childrenOf(
+  samples: ReadonlyMap<number, ProcessSample>,
+): ReadonlyMap<number, readonly number[]> {
+  const children = new Map<number, number[]>()
+  for (const { pid, parent } of samples.values()) {
+    const known = children.get(parent) ?? []
+    children.set(parent, known)
+    known.push(pid)
+  }
+  return children
+}
+
+function groupOf(
+  roots: readonly number[],
+  {
+    samples,
+    children,
+  }: {
+    readonly samples: ReadonlyMap<number, ProcessSample>
+    readonly children: ReadonlyMap<number, readonly number[]>
+  },
+): ProcessGroup {
+  const pids = new Set<number>()
+  const add = (pid: number): void => {
+    if (pids.has(pid)) return
+    pids.add(pid)
+    for (const child of children.get(pid) ?? []) add(child)
+  }
+  for (const root of roots) add(root)
+  let cpuMs = 0
+  for (const pid of pids) {
+    const sample = samples.get(pid)
+    if (sample !== undefined) cpuMs += sample.ownCpuMs + sample.reapedCpuMs
+  }
+  return { cpuMs, pids: [...pids] }
+}
