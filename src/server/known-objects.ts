@@ -1,6 +1,6 @@
 import { objectKey } from '../api/object-key.ts'
 import { serviceAccountUid } from '../api/service-account-uid.ts'
-import type { Pod, ServiceAccount } from '../api/types.ts'
+import type { Pod } from '../api/types.ts'
 import type { Store } from '../store/store.ts'
 import type { LivePod, SessionRecord } from './session-record.ts'
 
@@ -27,7 +27,8 @@ export class KnownObjects {
   serviceAccount(namespace: string, name: string): string | undefined {
     const isThere =
       name === 'default' ||
-      this.#object(namespace, name) !== undefined ||
+      this.#store.get(objectKey('ServiceAccount', namespace, name)) !==
+        undefined ||
       [...this.#record.pods.values()].some(({ pod }) => uses(pod)) ||
       this.#store.list('Pod').some(uses)
     function uses({ metadata, spec }: Pod): boolean {
@@ -40,10 +41,5 @@ export class KnownObjects {
 
   secret(namespace: string, name: string): string | undefined {
     return this.#store.get('Secret', namespace, name)?.metadata.uid
-  }
-
-  #object(namespace: string, name: string): ServiceAccount | undefined {
-    const key = objectKey('ServiceAccount', namespace, name)
-    return this.#store.get(key) as ServiceAccount | undefined
   }
 }
