@@ -1,3 +1,4 @@
+import { ageIdentities } from '../daemon/age-identities.ts'
 import { placesOf } from '../daemon/places.ts'
 import type { SessionOptions } from '../daemon/session.ts'
 import { ConfigError } from '../config/errors.ts'
@@ -29,6 +30,7 @@ export async function sessionOptions(
     }),
     report: reportTo(context),
     namespace: options.value('namespace') ?? 'default',
+    identities: ageIdentities(settings, context.env, context.cwd),
   }
 }
 
