@@ -19,10 +19,12 @@ export function hideValues<T extends Manifest>(
     .sort((a, b) => b.length - a.length)
   const hide = (text: string): string =>
     hidden.reduce((rest, value) => rest.replaceAll(value, '...'), text)
-  const findings = manifest.findings.map((finding): Finding => ({
-    ...finding,
-    message: hide(finding.message),
-    ...(finding.fix !== undefined && { fix: hide(finding.fix) }),
-  }))
+  const findings = manifest.findings.map((finding): Finding => {
+    const { fix, ...rest } = finding
+    const message = hide(rest.message)
+    // A fix may be made of the value: a name in small letters.
+    const shown = message === rest.message && fix !== undefined
+    return { ...rest, message, ...(shown && { fix: hide(fix) }) }
+  })
   return { ...manifest, findings }
 }
