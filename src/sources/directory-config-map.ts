@@ -268,8 +268,9 @@ export class DirectoryConfigMap implements Source {
         onIdle: () => {
           // An empty file is a key with an empty value, unless it had one: then its writer
           // has two seconds.
-          if (!this.#started && file.size === 0 && file.bytes === undefined)
-            this.#onEmpty(name, file)
+          const { bytes, problem } = file
+          const isEmpty = file.size === 0 && !bytes && !problem
+          if (!this.#started && isEmpty) this.#onEmpty(name, file)
           this.#onRead()
           const isGone = this.#gone.has(name)
           // It has never been a key: nothing changes.
@@ -367,6 +368,8 @@ export class DirectoryConfigMap implements Source {
   }
 
   #reportProblem(name: string, { problem, bytes }: KeyFile): void {
+    // At the start it is the reason not to start.
+    if (!this.#started) return
     const findings: Finding[] = []
     if (problem !== undefined) {
       const { message, details } = problem

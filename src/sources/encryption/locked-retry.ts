@@ -22,13 +22,16 @@ export class LockedRetry {
     this.close()
     if (locked === undefined) return
     const timer = this.#clock.after(lookMs, () => {
-      void this.#identities.version().then(version => {
-        if (this.#timer !== timer) return
-        if (version === locked) this.set(locked)
-        else this.#retry()
-      })
+      void this.#look(locked, () => this.#timer === timer)
     })
     this.#timer = timer
+  }
+
+  async #look(locked: string, isWanted: () => boolean): Promise<void> {
+    const version = await this.#identities.version()
+    if (!isWanted()) return
+    if (version === locked) this.set(locked)
+    else this.#retry()
   }
 
   close(): void {

@@ -68,7 +68,7 @@ function refuseLoneValues(nodes: readonly unknown[]): void {
   for (const node of nodes) {
     if (isMap(node)) refuseLoneValues(node.items.map(({ value }) => value))
     else if (isSeq(node)) refuseLoneValues(node.items)
-    else if (isScalar(node) && isEncryptedValue(String(node.value)))
+    else if (isScalar(node) && isEncryptedValue(textOf(node)))
       throw new DecryptionError(
         'DECRYPTION_DAMAGED',
         'encrypted by sops, and the file has no sops section',
@@ -123,8 +123,7 @@ class Walk {
 
   map(map: YAMLMap, path: readonly string[]): void {
     for (const { key, value } of map.items) {
-      const name = isScalar(key) ? String(key.value ?? '') : ''
-      this.#value(value, [...path, name])
+      this.#value(value, [...path, textOf(key)])
     }
   }
 
@@ -156,7 +155,7 @@ class Walk {
   }
 
   #scalar(scalar: Scalar, path: readonly string[]): boolean {
-    const text = typeof scalar.value === 'string' ? scalar.value : ''
+    const text = textOf(scalar)
     const plain = plainText(scalar, text)
     // Of null and of nothing sops encrypts nothing.
     if (plain === '') return true
@@ -183,6 +182,11 @@ class Walk {
     delete scalar.tag
     return true
   }
+}
+
+/** In the failsafe schema all scalars are texts. */
+function textOf(node: unknown): string {
+  return isScalar(node) && typeof node.value === 'string' ? node.value : ''
 }
 
 /** What sops takes of a value for the mac (sops.go, ToBytes); of null nothing. */

@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { readManifest } from '../../../src/sources/manifest-reader.ts'
+import {
+  readManifest,
+  type Manifest,
+} from '../../../src/sources/manifest-reader.ts'
 import { AgeIdentities } from '../../../src/sources/encryption/age-identities.ts'
 import { readMaybeEncrypted } from '../../../src/sources/encryption/read-maybe-encrypted.ts'
 
@@ -10,6 +13,22 @@ import { readMaybeEncrypted } from '../../../src/sources/encryption/read-maybe-e
  * it decrypts.
  */
 const fixtures = 'test/fixtures/sops'
+const namespace = 'default'
+const identities = new AgeIdentities([{ file: `${fixtures}/keys.txt` }])
+
+const read = (name: string) =>
+  readMaybeEncrypted(readFileSync(join(fixtures, name)), name, {
+    namespace,
+    identities,
+  })
+
+/** Without positions, which are those of the encrypted file. */
+const plain = ({ objects, findings, parsed }: Manifest) => ({
+  parsed,
+  objects: objects.map(object => ({ ...object, source: undefined })),
+  findings: findings.map(finding => ({ ...finding, position: undefined })),
+})
+
 const namespace = 'default'
 const identities = new AgeIdentities([{ file: `${fixtures}/keys.txt` }])
 
