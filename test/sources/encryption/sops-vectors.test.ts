@@ -29,26 +29,6 @@ const plain = ({ objects, findings, parsed }: Manifest) => ({
   findings: findings.map(finding => ({ ...finding, position: undefined })),
 })
 
-const namespace = 'default'
-const identities = new AgeIdentities([{ file: `${fixtures}/keys.txt` }])
-
-const read = (name: string) =>
-  readMaybeEncrypted(readFileSync(join(fixtures, name)), name, {
-    namespace,
-    identities,
-  })
-
-/** Without positions, which are those of the encrypted file. */
-const plain = ({
-  objects,
-  findings,
-  parsed,
-}: ReturnType<typeof readManifest>) => ({
-  parsed,
-  objects: objects.map(({ source: _, ...object }) => object),
-  findings: findings.map(({ position: _, ...finding }) => finding),
-})
-
 const names = readdirSync(join(fixtures, 'decrypted')).filter(
   name => !['for-others.yaml', 'mistakes.yaml'].includes(name),
 )
