@@ -26,22 +26,22 @@ function refuseOpenings(
   execArgv: readonly string[],
 ): void {
   const options: readonly string[] = env['NODE_OPTIONS']?.match(/\S+/g) ?? []
+  // That of child_process prints the environment of each child.
+  const debug = env['NODE_DEBUG']?.match(/\*|child_process/i)?.[0]
   const ways = [
-    { variable: 'NODE_OPTIONS', word: options.find(isOpening) },
-    { variable: 'NODE_OPTIONS', word: execArgv.find(isOpening) },
-    // It prints the environment of each child.
-    {
-      variable: 'NODE_DEBUG',
-      word: env['NODE_DEBUG']?.match(/\*|child_process/i)?.[0],
-    },
+    { word: options.find(isOpening), start: 'env -u NODE_OPTIONS podfs' },
+    { word: execArgv.find(isOpening), start: 'podfs' },
+    { word: debug, start: 'env -u NODE_DEBUG podfs' },
   ]
-  const way = ways.find(({ word }) => word !== undefined)
-  if (way === undefined) return
-  throw new Failure(
-    'usage',
-    `node's ${way.word} would show Secrets to others`,
-    { fix: `env -u ${way.variable} podfs ...` },
-  )
+  for (const { word, start } of ways)
+    if (word !== undefined)
+      throw new Failure(
+        'usage',
+        `node's ${word} would show Secrets to others`,
+        {
+          fix: `${start} ...`,
+        },
+      )
 }
 
 function isOpening(word: string): boolean {
@@ -51,7 +51,7 @@ function isOpening(word: string): boolean {
 /**
  * The filter keeps memory out of any dump, also out of one that goes to a program
  * (core_pattern), which asks for no limit; the limit makes that there is none at all. Node
- * cannot set limits, and util-linux can.
+ * cannot set limits, and util-linux can; without it the filter is enough.
  */
 function withoutCoreDumps(): void {
   try {

@@ -314,6 +314,7 @@ t.test('podfs run', { timeout: 120_000 }, async t => {
     read(container, 'environ').includes(canaries[0] as string),
     'its environment has it',
   )
+  t.notOk(read(container, 'environ').includes(ageKey), 'but not the age key')
   const token = (await readFile(`${root}/token`, 'utf8')).split('.')[2] ?? ''
   t.ok(token.length > 40)
   const secrets = [...canaries, token]

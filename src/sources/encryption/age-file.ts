@@ -12,10 +12,8 @@ const keyFix =
   'set SOPS_AGE_KEY_FILE=KEYS.TXT before podfs is started, or ageKeyFile in podfs.yaml'
 
 /** Whether it says of itself that it is an age file, binary or armored. */
-export function isAgeFile(bytes: Uint8Array): boolean {
-  const start = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    .subarray(0, 256)
-    .toString('latin1')
+export function isAgeFile(bytes: Buffer): boolean {
+  const start = bytes.toString('latin1', 0, 256)
   return start.startsWith(intro) || start.trimStart().startsWith(armorBegin)
 }
 
@@ -34,7 +32,7 @@ export function withoutAgeSuffix(path: string): string {
  * is for its words, where somebody knows them: the file itself does not tell.
  */
 export async function decryptAge(
-  bytes: Uint8Array,
+  bytes: Buffer,
   identities: AgeIdentities,
   recipients: readonly string[] = [],
 ): Promise<Buffer> {
@@ -42,9 +40,8 @@ export async function decryptAge(
   const { decrypter, places, version } = await identities.keys()
   let binary
   try {
-    binary = startsWithIntro(bytes)
-      ? bytes
-      : armor.decode(Buffer.from(bytes).toString('latin1').trim())
+    const text = bytes.toString('latin1')
+    binary = text.startsWith(intro) ? bytes : armor.decode(text.trim())
     return Buffer.from(await decrypter.decrypt(binary))
   } catch (error) {
     if (!isNoMatch(error))
@@ -64,10 +61,6 @@ export async function decryptAge(
       { cause: error, fix: keyFix, keysVersion: version },
     )
   }
-}
-
-function startsWithIntro(bytes: Uint8Array): boolean {
-  return Buffer.from(bytes.subarray(0, intro.length)).equals(Buffer.from(intro))
 }
 
 /** The library has no codes. */
