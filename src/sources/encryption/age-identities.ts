@@ -64,7 +64,7 @@ export class AgeIdentities {
         places.push(`${file} (${unreadable(file, error).reason})`)
       }
     }
-    return { decrypter, places: places.join(', '), version }
+    return { decrypter, places: places.join(', ') || 'no place', version }
   }
 }
 
