@@ -1,3 +1,5 @@
+import { ageIdentities } from '../daemon/age-identities.ts'
+import { guardMemory } from '../daemon/guard-memory.ts'
 import { placesOf } from '../daemon/places.ts'
 import type { SessionOptions } from '../daemon/session.ts'
 import { ConfigError } from '../config/errors.ts'
@@ -15,6 +17,7 @@ export async function sessionOptions(
   options: ParsedOptions,
   paths: readonly string[],
 ): Promise<SessionOptions> {
+  guardMemory(context.env)
   const { settings } = await effectiveSettings(context, options)
   return {
     settings,
@@ -29,6 +32,7 @@ export async function sessionOptions(
     }),
     report: reportTo(context),
     namespace: options.value('namespace') ?? 'default',
+    identities: ageIdentities(settings, context.env, context.cwd),
   }
 }
 

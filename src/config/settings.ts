@@ -17,6 +17,8 @@ export interface Settings {
     /** Whether the file server answers every open, instead of letting the kernel do it alone. */
     readonly answerOpens: boolean
   }
+  /** A file of age keys, beside those that sops looks for; '': none. */
+  readonly ageKeyFile: string
   readonly images: readonly ImageMapEntry[]
 }
 
@@ -61,6 +63,12 @@ export const settingsShape: StructShape = {
             'true: the file server answers every open, and can count them. false: the kernel opens files by itself, which is faster.',
         },
       },
+    },
+    ageKeyFile: {
+      kind: 'string',
+      default: '',
+      description:
+        'A file of age keys for encrypted manifests and files, beside those that sops looks for.',
     },
     images: {
       kind: 'list',

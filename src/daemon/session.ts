@@ -1,6 +1,7 @@
 import path from 'node:path'
 import type { Finding } from '../api/report.ts'
 import type { Settings } from '../config/settings.ts'
+import type { AgeIdentities } from '../sources/encryption/age-identities.ts'
 import { ManifestFiles } from '../sources/manifest-files.ts'
 import type { Source } from '../sources/source.ts'
 import type { Store } from '../store/store.ts'
@@ -26,6 +27,8 @@ export interface SessionOptions {
   /** Manifest files and directories, `-` for standard input. */
   readonly paths: readonly string[]
   readonly namespace: string
+  /** The keys for encrypted sources. */
+  readonly identities: AgeIdentities
 }
 
 /** A store and the files that fill it. Throws a Failure when the first read finds a mistake. */

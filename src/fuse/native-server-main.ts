@@ -36,6 +36,8 @@ const VALID_SECONDS = 31_536_000
 const [rw = '', deviceFile = '', access = ''] = process.argv.slice(2)
 
 function main(): void {
+  // Without a listener Node answers it with an inspector, which every user can reach.
+  process.on('SIGUSR1', () => {})
   const FuseNative = loadPackage()
   if (FuseNative === undefined) return
   class PodfsFuse extends FuseNative {

@@ -45,6 +45,8 @@ else {
 }
 
 function runServer(): void {
+  // Without a listener Node answers it with an inspector, which every user can reach.
+  process.on('SIGUSR1', () => {})
   const shared = SharedState.create()
   startControl(shared)
   if (role === 'standby') {

@@ -8,8 +8,15 @@ import { tooLong } from '../api/field-errors.ts'
 import { maxDataBytes } from '../api/validation/data.ts'
 import { validConfigKey } from '../api/validation/names.ts'
 import type { Hint } from './directory-watch.ts'
+import {
+  decryptAge,
+  isAgeName,
+  withoutAgeSuffix,
+} from './encryption/age-file.ts'
+import { DecryptionError } from './encryption/decryption-error.ts'
+import { LockedRetry } from './encryption/locked-retry.ts'
 import { isEditorsFile } from './editors-files.ts'
-import { limitFinding, unreadable, type SourceError } from './errors.ts'
+import { limitFinding, SourceError, unreadable } from './errors.ts'
 import { FindingsReport } from './findings-report.ts'
 import { FollowedFile, look, type FileEvent } from './followed-file.ts'
 import { Obstacles } from './obstacles.ts'
@@ -23,6 +30,13 @@ const newNameMs = 100
 /** A directory that cannot be read is tried again this much later. */
 const retryMs = 1000
 
+/** An armored age file is so much larger, at most, than what is in it. */
+const ageGrowth = 1.5
+const emptyAgeFile = new DecryptionError(
+  'DECRYPTION_DAMAGED',
+  'empty: it is not what age has written',
+)
+
 export interface DirectoryConfigMapOptions extends SourceOptions {
   readonly directory: string
   /** metadata.name of the ConfigMap. */
@@ -30,17 +44,21 @@ export interface DirectoryConfigMapOptions extends SourceOptions {
 }
 
 interface KeyFile {
-  readonly follower: FollowedFile
+  readonly follower: FollowedFile<Buffer | DecryptionError>
+  readonly retry: LockedRetry
   /** Undefined until the first read, and while the file is too large to be one. */
   bytes: Buffer | undefined
   /** Bytes, also of what is too large. */
   size: number
+  /** Why the last content could not be decrypted. */
+  problem: DecryptionError | undefined
 }
 
 /**
  * A plain directory as one ConfigMap, live, by the rules of
  * `kubectl create configmap --from-file=DIR`: its regular files, each name a key; text under
- * `data`, other bytes under `binaryData`. Sub-directories are not looked into.
+ * `data`, other bytes under `binaryData`. Sub-directories are not looked into. `NAME.age`, an
+ * age file, is the key NAME.
  *
  * A directory that is itself a published volume works: its names are links through `..data`,
  * and such links are followed. Other links are left out and reported once, as are names that
@@ -104,7 +122,7 @@ export class DirectoryConfigMap implements Source {
     this.#rounds.close()
     this.#retry?.cancel()
     this.#watches.close()
-    for (const { follower } of this.#files.values()) follower.close()
+    for (const file of this.#files.values()) closeFile(file)
   }
 
   #heard(where: string, name: string | null, hint: Hint): void {
@@ -145,10 +163,10 @@ export class DirectoryConfigMap implements Source {
     for (const name of await this.#keys()) {
       const file = this.#open(name)
       const { path } = file.follower
-      file.bytes = await readFile(path).catch((error: unknown) => {
+      const bytes = await readFile(path).catch((error: unknown) => {
         throw unreadable(path, error)
       })
-      file.size = file.bytes.length
+      this.#onContent(name, file, await this.#decode(name, bytes))
       this.#files.set(name, file)
     }
   }
@@ -213,11 +231,16 @@ export class DirectoryConfigMap implements Source {
         }
         if ((await look(path).catch(() => undefined)) === undefined) continue
       } else if (!entry.isFile()) continue
-      const [problem] = validConfigKey(name)
+      const key = withoutAgeSuffix(name)
+      const [problem] = validConfigKey(key)
       if (problem === undefined) keys.push(name)
       else {
         findings.push(this.#finding('ignored', name, `left out: ${problem}`))
       }
+      if (key !== name && entries.some(entry => entry.name === key))
+        findings.push(
+          this.#finding('ignored', name, `left out: ${key} is there, too`),
+        )
     }
     this.#report.set('names', findings)
     return keys.sort()
@@ -227,16 +250,27 @@ export class DirectoryConfigMap implements Source {
     const file: KeyFile = {
       bytes: undefined,
       size: 0,
+      problem: undefined,
+      retry: new LockedRetry(
+        this.#options.clock,
+        this.#options.identities,
+        () => file.follower.readAgain(),
+      ),
       follower: new FollowedFile({
         path: join(this.#options.directory, name),
         clock: this.#options.clock,
         ...(this.#started && { firstLookMs: newNameMs }),
-        maxBytes: () => maxDataBytes - this.#sizeWithout(file),
+        maxBytes: () =>
+          (maxDataBytes - this.#sizeWithout(file)) *
+          (isAgeName(name) ? ageGrowth : 1),
+        decode: bytes => this.#decode(name, bytes),
         onEvent: event => this.#onFile(name, file, event),
         onIdle: () => {
           // An empty file is a key with an empty value, unless it had one: then its writer
           // has two seconds.
-          if (!this.#started && file.size === 0) file.bytes ??= Buffer.alloc(0)
+          const { bytes, problem } = file
+          const isEmpty = file.size === 0 && !bytes && !problem
+          if (!this.#started && isEmpty) this.#onEmpty(name, file)
           this.#onRead()
           const isGone = this.#gone.has(name)
           // It has never been a key: nothing changes.
@@ -249,7 +283,11 @@ export class DirectoryConfigMap implements Source {
     return file
   }
 
-  #onFile(name: string, file: KeyFile, event: FileEvent): void {
+  #onFile(
+    name: string,
+    file: KeyFile,
+    event: FileEvent<Buffer | DecryptionError>,
+  ): void {
     const { path } = file.follower
     if (event.kind === 'unreadable' && !this.#started) {
       this.#startFailure ??= unreadable(path, event.error)
@@ -261,25 +299,87 @@ export class DirectoryConfigMap implements Source {
     )
     switch (event.kind) {
       case 'content':
-        file.bytes = event.bytes
-        file.size = event.bytes.length
+        this.#onContent(name, file, event.content)
         break
       case 'large':
         file.bytes = undefined
         file.size = event.size
         break
       case 'empty':
-        file.bytes = Buffer.alloc(0)
-        file.size = 0
-        this.#rounds.settled(name, true)
+        this.#onEmpty(name, file)
+        this.#rounds.settled(name, file.bytes !== undefined)
         break
       case 'gone':
         this.#gone.add(name)
         return
-      case 'unreadable':
       case 'stable':
+        // Not before: it may have been half-written.
+        this.#reportProblem(name, file)
+        break
+      case 'unreadable':
     }
     this.#gone.delete(name)
+  }
+
+  async #decode(
+    name: string,
+    bytes: Buffer,
+  ): Promise<Buffer | DecryptionError> {
+    if (!isAgeName(name)) return bytes
+    try {
+      return await decryptAge(bytes, this.#options.identities)
+    } catch (error) {
+      if (error instanceof DecryptionError) return error
+      throw error
+    }
+  }
+
+  /** What cannot be decrypted leaves the key as it was. */
+  #onContent(
+    name: string,
+    file: KeyFile,
+    content: Buffer | DecryptionError,
+  ): void {
+    const failed = content instanceof DecryptionError
+    file.problem = failed ? content : undefined
+    file.retry.set(file.problem?.details.keysVersion)
+    if (!failed) {
+      file.bytes = content
+      file.size = content.length
+      this.#reportProblem(name, file)
+    } else if (!this.#started) {
+      const { message, details } = content
+      this.#startFailure ??= new SourceError(
+        'SOURCE_UNREADABLE',
+        file.follower.path,
+        message,
+        {
+          cause: content,
+          ...(details.fix !== undefined && { fix: details.fix }),
+        },
+      )
+    }
+  }
+
+  #onEmpty(name: string, file: KeyFile): void {
+    const content = isAgeName(name) ? emptyAgeFile : Buffer.alloc(0)
+    this.#onContent(name, file, content)
+    this.#reportProblem(name, file)
+  }
+
+  #reportProblem(name: string, { problem, bytes }: KeyFile): void {
+    // At the start it is the reason not to start.
+    if (!this.#started) return
+    const findings: Finding[] = []
+    if (problem !== undefined) {
+      const { message, details } = problem
+      const kept = bytes === undefined ? '' : '; what was read before stays'
+      findings.push({
+        ...this.#finding('rejected', name, message + kept),
+        ...(details.fix !== undefined && { fix: details.fix }),
+      })
+    }
+    this.#report.set(`key ${name}`, findings)
   }
 
   async #allRead(): Promise<void> {
@@ -305,10 +405,12 @@ export class DirectoryConfigMap implements Source {
   }
 
   #letGo(name: string): void {
-    this.#files.get(name)?.follower.close()
+    const file = this.#files.get(name)
+    if (file !== undefined) closeFile(file)
     this.#files.delete(name)
     this.#gone.delete(name)
     this.#obstacles.set(name, new Map())
+    this.#report.set(`key ${name}`, [])
     // It may have come back while it was still followed.
     if (this.#started) this.#look()
   }
@@ -357,8 +459,12 @@ export class DirectoryConfigMap implements Source {
     const { directory, name, namespace } = this.#options
     const data = new Map<string, string>()
     const binaryData = new Map<string, Uint8Array>()
-    for (const [key, { bytes }] of [...this.#files].sort(byKey)) {
-      if (bytes === undefined) continue
+    const names = new Map<string, string>()
+    for (const [name, { bytes }] of [...this.#files].sort(byKey)) {
+      const key = withoutAgeSuffix(name)
+      // `NAME` comes before `NAME.age`.
+      if (bytes === undefined || names.has(key)) continue
+      names.set(key, name)
       if (isUtf8(bytes)) data.set(key, bytes.toString())
       else binaryData.set(key, new Uint8Array(bytes))
     }
@@ -381,7 +487,7 @@ export class DirectoryConfigMap implements Source {
           const key = /^(?:data|binaryData)\[(.*)\]$/.exec(path)?.[1]
           return key === undefined
             ? here
-            : { ...here, path: join(directory, key) }
+            : { ...here, path: join(directory, names.get(key) ?? key) }
         },
       },
     }
@@ -403,6 +509,11 @@ function isDirectory(path: string): boolean {
   } catch {
     return false
   }
+}
+
+function closeFile({ follower, retry }: KeyFile): void {
+  follower.close()
+  retry.close()
 }
 
 function byKey([a]: [string, KeyFile], [b]: [string, KeyFile]): number {

@@ -21,9 +21,9 @@ const pollMs = 1000
 /** Each read holds a descriptor, and there may be thousands of files. */
 const reads = new Turns(16)
 
-export type FileEvent =
+export type FileEvent<T> =
   /** New content; maybe not yet all of it. */
-  | { readonly kind: 'content'; readonly bytes: Buffer }
+  | { readonly kind: 'content'; readonly content: T }
   /** New content, more than is wanted; it has not been read. */
   | { readonly kind: 'large'; readonly size: number }
   /** The last content has not changed for 250 ms. */
@@ -34,14 +34,16 @@ export type FileEvent =
   /** Tried again each second. */
   | { readonly kind: 'unreadable'; readonly error: unknown }
 
-export interface FollowedFileOptions {
+export interface FollowedFileOptions<T> {
   readonly path: string
   readonly clock: Clock
   /** How far apart the first two looks are; 10 ms by default. */
   readonly firstLookMs?: number
   /** Larger files are not read. */
   readonly maxBytes: () => number
-  readonly onEvent: (event: FileEvent) => void
+  /** What the bytes say; it never rejects. The file is busy until it is known. */
+  readonly decode: (bytes: Buffer) => Promise<T>
+  readonly onEvent: (event: FileEvent<T>) => void
   /** After each answer to a hint: the file is known as it is. */
   readonly onIdle: () => void
 }
@@ -61,9 +63,9 @@ export interface FollowedFileOptions {
  *
  * All waiting is by a clock that nobody can set.
  */
-export class FollowedFile {
+export class FollowedFile<T> {
   readonly path: string
-  readonly #options: FollowedFileOptions
+  readonly #options: FollowedFileOptions<T>
   #hints = 0
   /** Writes to this name since a file last came to it. */
   #writes = 0
@@ -82,7 +84,7 @@ export class FollowedFile {
   #empty: { readonly look: BigIntStats; readonly since: number } | undefined
   #timer: { cancel(): void } | undefined
 
-  constructor(options: FollowedFileOptions) {
+  constructor(options: FollowedFileOptions<T>) {
     this.#options = options
     this.path = options.path
   }
@@ -173,15 +175,15 @@ export class FollowedFile {
         sameLook(read.look, first) ||
         (await this.#cameByRename(read.look))
       if (!expected) continue
-      this.#accept(read, atOnce)
+      await this.#accept(read, atOnce)
       return
     }
   }
 
-  #accept(
+  async #accept(
     { look, bytes }: { look: BigIntStats; bytes: Buffer | undefined },
     atOnce: boolean,
-  ): void {
+  ): Promise<void> {
     const same =
       this.#told &&
       bytes !== undefined &&
@@ -194,7 +196,7 @@ export class FollowedFile {
       this.#emit(
         bytes === undefined
           ? { kind: 'large', size: Number(look.size) }
-          : { kind: 'content', bytes },
+          : { kind: 'content', content: await this.#options.decode(bytes) },
       )
     }
     this.#waitUntilStable(look)
@@ -279,7 +281,7 @@ export class FollowedFile {
     })
   }
 
-  #emit(event: FileEvent): void {
+  #emit(event: FileEvent<T>): void {
     if (!this.#closed) this.#options.onEvent(event)
   }
 }

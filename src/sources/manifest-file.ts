@@ -2,16 +2,20 @@ import { keyOf } from '../api/object-key.ts'
 import type { Finding } from '../api/report.ts'
 import type { KubeObject } from '../api/types.ts'
 import type { Clock } from '../util/clock.ts'
+import { LockedRetry } from './encryption/locked-retry.ts'
 import { FollowedFile, type FileEvent } from './followed-file.ts'
-import { readManifest, type Manifest } from './manifest-reader.ts'
+import {
+  readMaybeEncrypted,
+  type EncryptedManifestOptions,
+  type MaybeEncryptedManifest,
+} from './encryption/read-maybe-encrypted.ts'
 
 /** No generator writes such a file; read and parsed, it would take gigabytes of memory. */
 const maxBytes = 32 * 1024 * 1024
 
 /** What the file tells whoever follows it. */
-export interface ManifestFileOptions {
+export interface ManifestFileOptions extends EncryptedManifestOptions {
   readonly path: string
-  readonly namespace: string
   readonly clock: Clock
   /** All objects that the store shall have from this file. */
   readonly onObjects: (objects: readonly KubeObject[]) => void
@@ -41,19 +45,24 @@ export interface ManifestFileOptions {
  */
 export class ManifestFile {
   readonly path: string
-  readonly follower: FollowedFile
+  readonly follower: FollowedFile<MaybeEncryptedManifest>
+  readonly #retry: LockedRetry
   readonly #options: ManifestFileOptions
   #objects: readonly KubeObject[] = []
-  #manifest: Manifest | undefined
+  #manifest: MaybeEncryptedManifest | undefined
   #known = false
 
   constructor(options: ManifestFileOptions) {
     this.#options = options
     this.path = options.path
+    this.#retry = new LockedRetry(options.clock, options.identities, () =>
+      this.follower.readAgain(),
+    )
     this.follower = new FollowedFile({
       path: options.path,
       clock: options.clock,
       maxBytes: () => maxBytes,
+      decode: bytes => readMaybeEncrypted(bytes, options.path, options),
       onEvent: event => this.#onEvent(event),
       onIdle: () => {
         // Empty: there is nothing more to wait for at the start.
@@ -68,14 +77,19 @@ export class ManifestFile {
     return this.#known
   }
 
-  #onEvent(event: FileEvent): void {
+  close(): void {
+    this.follower.close()
+    this.#retry.close()
+  }
+
+  #onEvent(event: FileEvent<MaybeEncryptedManifest>): void {
     const { onFindings, onUnreadable, onGone, onBack, onIdle } = this.#options
     onUnreadable(event.kind === 'unreadable' ? event.error : undefined)
     switch (event.kind) {
       case 'content':
         onFindings('file', [])
         onBack()
-        this.#onContent(event.bytes)
+        this.#onContent(event.content)
         return
       case 'large': {
         this.#known = true
@@ -103,10 +117,10 @@ export class ManifestFile {
     }
   }
 
-  #onContent(bytes: Buffer): void {
-    const { path } = this
-    this.#manifest = readManifest(bytes, path, this.#options)
-    const { objects, findings, parsed } = this.#manifest
+  #onContent(manifest: MaybeEncryptedManifest): void {
+    this.#manifest = manifest
+    const { objects, findings, parsed, locked } = manifest
+    this.#retry.set(locked)
     if (!parsed) return
     const all = withMissing(objects, this.#objects)
     if (!hasMistakes(findings)) {

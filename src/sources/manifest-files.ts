@@ -6,11 +6,12 @@ import type { DecodeOptions } from '../api/decode/decode-object.ts'
 import type { KubeObject } from '../api/types.ts'
 import type { Hint } from './directory-watch.ts'
 import { isEditorsFile } from './editors-files.ts'
+import { readMaybeEncrypted } from './encryption/read-maybe-encrypted.ts'
 import { isAbsence, limitFinding, unreadable } from './errors.ts'
 import { FindingsReport } from './findings-report.ts'
 import { look } from './followed-file.ts'
 import { ManifestFile } from './manifest-file.ts'
-import { readManifest, type Manifest } from './manifest-reader.ts'
+import type { Manifest } from './manifest-reader.ts'
 import {
   findManifests,
   hintKeys,
@@ -118,7 +119,7 @@ export class ManifestFiles implements Source {
     this.#rounds.close()
     for (const timer of Object.values(this.#timers)) timer?.cancel()
     this.#watches.close()
-    for (const file of this.#files.values()) file.follower.close()
+    for (const file of this.#files.values()) file.close()
   }
 
   #paths(): readonly string[] {
@@ -127,14 +128,14 @@ export class ManifestFiles implements Source {
 
   async #readStdin(): Promise<void> {
     const bytes = await readBytes(this.#options.stdin ?? process.stdin)
-    this.#take('stdin', readManifest(bytes, 'stdin', this.#options))
+    this.#take('stdin', await readMaybeEncrypted(bytes, 'stdin', this.#options))
   }
 
   async #readFile(path: string): Promise<void> {
     const bytes = await readFile(path).catch((error: unknown) => {
       throw unreadable(path, error)
     })
-    this.#take(path, readManifest(bytes, path, this.#options))
+    this.#take(path, await readMaybeEncrypted(bytes, path, this.#options))
   }
 
   /** Of what will not be watched: believed as it is. */
@@ -292,11 +293,9 @@ export class ManifestFiles implements Source {
   }
 
   #open(path: string): void {
-    const { namespace, clock } = this.#options
     const file = new ManifestFile({
+      ...this.#options,
       path,
-      namespace,
-      clock,
       onObjects: objects => this.#changes.set(path, objects),
       onFindings: (about, findings) =>
         this.#report.set(about === 'file' ? `${path} file` : path, findings),
@@ -319,7 +318,7 @@ export class ManifestFiles implements Source {
   #drop(path: string): void {
     const file = this.#files.get(path)
     if (file === undefined) return
-    file.follower.close()
+    file.close()
     this.#files.delete(path)
     this.#hintKeys.delete(file)
     this.#unlisted.delete(path)

@@ -23,6 +23,14 @@ export interface Manifest {
   readonly parsed: boolean
 }
 
+/** A file whose YAML is sound. */
+export interface ParsedManifest {
+  readonly path: string
+  readonly text: string
+  readonly documents: readonly Document.Parsed[]
+  readonly toPosition: (offset: number) => Position
+}
+
 /**
  * Reads a manifest file, its bytes or its text: YAML or JSON, several documents, Lists.
  * Everything wrong is a finding with its line and column; nothing is thrown.
@@ -32,20 +40,19 @@ export function readManifest(
   path: string,
   options: DecodeOptions,
 ): Manifest {
-  if (typeof content !== 'string' && !isUtf8(content))
-    return broken([notUtf8(content, path)])
-  const text = content.toString()
-  const lines = new LineCounter()
-  const toPosition = positionsIn(path, lines)
   try {
-    return readDocuments(text, path, options, lines, toPosition)
+    const parsed = parseManifest(content, path)
+    return 'documents' in parsed ? decodeManifest(parsed, options) : parsed
   } catch (error) {
-    // A bug here or in the library must not take down a daemon that serves other files.
-    const words = error instanceof Error ? error.message : String(error)
-    return broken([
-      rejection(toPosition(0), `podfs cannot read this file: ${words}`),
-    ])
+    return unexpected(error, path)
   }
+}
+
+/** A bug here or in the library must not take down a daemon that serves other files. */
+export function unexpected(error: unknown, path: string): Manifest {
+  const words = error instanceof Error ? error.message : String(error)
+  const position = { path, line: 1, column: 1 }
+  return broken([rejection(position, `podfs cannot read this file: ${words}`)])
 }
 
 /** What is read in spite of it would be other bytes than the file has. */
@@ -61,13 +68,16 @@ function notUtf8(bytes: Buffer, path: string): Finding {
   return rejection(position, 'not YAML: the text is not UTF-8')
 }
 
-function readDocuments(
-  text: string,
+/** The documents, or why there are none. */
+export function parseManifest(
+  content: Buffer | string,
   path: string,
-  options: DecodeOptions,
-  lines: LineCounter,
-  toPosition: (offset: number) => Position,
-): Manifest {
+): ParsedManifest | Manifest {
+  if (typeof content !== 'string' && !isUtf8(content))
+    return broken([notUtf8(content, path)])
+  const text = content.toString()
+  const lines = new LineCounter()
+  const toPosition = positionsIn(path, lines)
   // Keys, merges and scalars are resolved by our own rules, which are kubectl's; the library
   // gives the tree, in which each scalar is still text.
   const documents = parseAllDocuments(text.replace(/^\uFEFF/, ''), {
@@ -79,7 +89,7 @@ function readDocuments(
     logLevel: 'silent',
   })
   if (!Array.isArray(documents)) {
-    return { objects: [], findings: [], parsed: true }
+    return { path, text, documents: [], toPosition }
   }
   if (/^kustomization(\.ya?ml)?$/i.test(basename(path))) {
     return broken([kustomization(toPosition(0), path)])
@@ -100,10 +110,18 @@ function readDocuments(
       ],
     )
   }
+  return { path, text, documents, toPosition }
+}
+
+/** The objects of the documents, and what is wrong with them. */
+export function decodeManifest(
+  parsed: ParsedManifest,
+  options: DecodeOptions,
+): Manifest {
   const objects: KubeObject[] = []
   const findings: Finding[] = []
-  for (const document of documents) {
-    const result = readDocument(document, path, text, options, toPosition)
+  for (const document of parsed.documents) {
+    const result = readDocument(document, parsed, options)
     if ('objects' in result) {
       objects.push(...result.objects)
       findings.push(...result.findings)
@@ -116,10 +134,8 @@ function readDocuments(
 
 function readDocument(
   document: Document.Parsed,
-  path: string,
-  text: string,
+  { path, text, toPosition }: ParsedManifest,
   options: DecodeOptions,
-  toPosition: (offset: number) => Position,
 ): Finding | Pick<Manifest, 'objects' | 'findings'> {
   try {
     const value = toValue(document)
@@ -181,7 +197,11 @@ function yamlWords(message: string): string {
   return `not YAML: ${words.charAt(0).toLowerCase()}${words.slice(1)}`
 }
 
-function rejection(position: Position, message: string, fix?: string): Finding {
+export function rejection(
+  position: Position,
+  message: string,
+  fix?: string,
+): Finding {
   return {
     treatment: 'rejected',
     position,
@@ -190,6 +210,7 @@ function rejection(position: Position, message: string, fix?: string): Finding {
   }
 }
 
-function broken(findings: readonly Finding[]): Manifest {
+/** Nothing is known of its objects. */
+export function broken(findings: readonly Finding[]): Manifest {
   return { objects: [], findings, parsed: false }
 }

@@ -1,6 +1,7 @@
 import { readFile, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, relative, resolve } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
+import { withoutAgeSuffix } from './encryption/age-file.ts'
 import { errorCode, isAbsence, unreadable } from './errors.ts'
 import { WatchPoints } from './watch-points.ts'
 
@@ -15,9 +16,13 @@ export interface ManifestTree {
 
 const extensions = new Set(['.yaml', '.yml', '.json'])
 
+function isManifestName(name: string): boolean {
+  return extensions.has(extname(withoutAgeSuffix(name)))
+}
+
 /**
  * The files that `-f PATH..` means (cli.md): a file as it is; of a directory, recursively,
- * what is called .yaml, .yml or .json; no names that begin with a dot, no node_modules,
+ * what is called .yaml, .yml or .json, or one of these and .age; no names that begin with a dot, no node_modules,
  * nothing that a .gitignore of the directory or of one below it names.
  *
  * Names that begin with `..` are dot names, too, so a published ConfigMap volume shows each
@@ -83,7 +88,7 @@ async function walk(
         // Just gone: what tells of that brings the next look.
         if (!isAbsence(error)) found.problems.set(path, error)
       }
-    } else if (extensions.has(extname(entry.name)) && !isIgnored(path, all)) {
+    } else if (isManifestName(entry.name) && !isIgnored(path, all)) {
       // What is not there yet, such as a dangling link, is looked at nevertheless.
       if (kind === undefined || kind.isFile()) found.files.push(path)
     }

@@ -1,6 +1,7 @@
 import type { Finding } from '../api/report.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../util/clock.ts'
+import type { AgeIdentities } from './encryption/age-identities.ts'
 
 /** Where objects come from: it keeps the store equal to what it reads. */
 export interface Source {
@@ -17,6 +18,8 @@ export interface SourceOptions {
   readonly clock: Clock
   /** For objects that name none. */
   readonly namespace: string
+  /** The keys for encrypted files. */
+  readonly identities: AgeIdentities
   /** Each mistake once, until it is mended and made again. */
   readonly report: (finding: Finding) => void
   /** False: read once. */

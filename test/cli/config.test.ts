@@ -23,6 +23,7 @@ serviceAccountIssuer: https://kubernetes.default.svc.cluster.local # default
 backend: fuse                                                      # default
 fuse:
   answerOpens: true                                                # PODFS_FUSE_ANSWER_OPENS
+ageKeyFile: ""                                                     # default
 images:                                                            # podfs.yaml:3
   - pattern: web
     entrypoint:
@@ -41,6 +42,7 @@ images:                                                            # podfs.yaml:
       { setting: 'serviceAccountIssuer' },
       { setting: 'backend', value: 'fuse' },
       { setting: 'fuse.answerOpens', value: true, origin: 'podfs.yaml:6' },
+      { setting: 'ageKeyFile', value: '' },
       { setting: 'images', value: [{ pattern: 'web' }] },
     ])
   })

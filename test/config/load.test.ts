@@ -136,6 +136,7 @@ t.test('a variable wins over the file, a flag over both', async t => {
       'serviceAccountIssuer: default',
       'backend: PODFS_BACKEND',
       'fuse.answerOpens: podfs.yaml:4',
+      'ageKeyFile: default',
       'images: default',
     ],
   )

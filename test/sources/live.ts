@@ -7,6 +7,7 @@ import {
   type ManifestFilesOptions,
 } from '../../src/sources/manifest-files.ts'
 import { DirectoryConfigMap } from '../../src/sources/directory-config-map.ts'
+import { AgeIdentities } from '../../src/sources/encryption/age-identities.ts'
 import { Store, type StoreEvent } from '../../src/store/store.ts'
 import { systemClock } from '../../src/util/clock.ts'
 import type { SourceOptions } from '../../src/sources/source.ts'
@@ -58,6 +59,7 @@ export class Live {
       store: this.store,
       clock: systemClock,
       namespace: 'default',
+      identities: new AgeIdentities([]),
       report: this.report,
       watch: true,
     }

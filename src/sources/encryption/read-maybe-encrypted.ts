@@ -1,0 +1,64 @@
+import type { DecodeOptions } from '../../api/decode/decode-object.ts'
+import type { Position } from '../../api/types.ts'
+import {
+  broken,
+  decodeManifest,
+  parseManifest,
+  readManifest,
+  rejection,
+  unexpected,
+  type Manifest,
+} from '../manifest-reader.ts'
+import { decryptAge, isAgeFile, isAgeName } from './age-file.ts'
+import type { AgeIdentities } from './age-identities.ts'
+import { DecryptionError } from './decryption-error.ts'
+import { decryptDocuments } from './sops-documents.ts'
+import { hideValues } from './hide-values.ts'
+
+export interface EncryptedManifestOptions extends DecodeOptions {
+  readonly identities: AgeIdentities
+}
+
+export interface MaybeEncryptedManifest extends Manifest {
+  /** The version of the keys that did not open it; with others it may be readable. */
+  readonly locked?: string | undefined
+}
+
+/**
+ * Reads a manifest file that age or sops may have encrypted, as a whole or in parts. Positions
+ * are those of the file; of an age file, those of what is in it. Nothing is thrown, and nothing
+ * of the plain content goes anywhere but into the result.
+ */
+export async function readMaybeEncrypted(
+  content: Buffer,
+  path: string,
+  options: EncryptedManifestOptions,
+): Promise<MaybeEncryptedManifest> {
+  const start = { path, line: 1, column: 1 }
+  let toPosition: (offset: number) => Position = () => start
+  try {
+    const plain =
+      isAgeFile(content) || isAgeName(path)
+        ? await decryptAge(content, options.identities)
+        : content
+    // Every file of sops has at least a mac that begins so.
+    if (!plain.includes('ENC[AES256_GCM,'))
+      return readManifest(plain, path, options)
+    const parsed = parseManifest(plain, path)
+    if (!('documents' in parsed)) return parsed
+    toPosition = parsed.toPosition
+    const values = await decryptDocuments(parsed.documents, options.identities)
+    return hideValues(decodeManifest(parsed, options), values)
+  } catch (error) {
+    if (!(error instanceof DecryptionError)) return unexpected(error, path)
+    const { offset, fix, fieldPath, keysVersion } = error.details
+    const position = offset === undefined ? start : toPosition(offset)
+    const finding = rejection(position, error.message, fix)
+    return {
+      ...broken([
+        fieldPath === undefined ? finding : { ...finding, fieldPath },
+      ]),
+      locked: keysVersion,
+    }
+  }
+}

@@ -1,0 +1,463 @@
+import { readdirSync, readFileSync, readlinkSync, statfsSync } from 'node:fs'
+import { cp, lstat, readFile, readdir, writeFile } from 'node:fs/promises'
+import { request } from 'node:http'
+import path from 'node:path'
+import t, { type Test } from 'tap'
+import {
+  eventually,
+  isRunning,
+  podfs,
+  startPodfs,
+  type RunningPodfs,
+} from '../helpers/podfs.ts'
+
+/*
+ * Values of Secrets are looked for wherever podfs writes, prints or passes something on, while
+ * it runs at the highest log level. Where a container asks for them they must be, so that it
+ * is known that they were there to be found.
+ */
+
+const fixtures = path.resolve('test/fixtures/sops')
+const keysText = readFileSync(`${fixtures}/keys.txt`, 'utf8')
+const ageKey = /AGE-SECRET-KEY-1\S+/.exec(keysText)?.[0] ?? ''
+
+const canaries = [
+  'plain-data-canary-8461',
+  'plain-string-canary-7305',
+  'sops-data-canary-1743',
+  'sops-string-canary-2951',
+  'age-file-canary-6038',
+  'broken-canary-4420',
+  ageKey,
+]
+
+/** As they are, and as base64 would have them within a longer text. */
+function formsOf(secret: string): string[] {
+  return [
+    secret,
+    ...[0, 1, 2].map(shift => {
+      const encoded = Buffer.from('x'.repeat(shift) + secret).toString('base64')
+      // The first and the last group depend on what is around.
+      return encoded.slice(4, -4)
+    }),
+  ]
+}
+
+/** Which of them is in there; a mere number, since a failed test prints it. */
+function found(content: string | Buffer, secrets: readonly string[]): number[] {
+  return secrets.flatMap((secret, i) =>
+    formsOf(secret).some(form => content.includes(form)) ? [i] : [],
+  )
+}
+
+t.strictSame(
+  found(
+    Buffer.from('{"k": "plain-data-canary-8461"}').toString('base64'),
+    canaries,
+  ),
+  [0],
+  'the search sees through base64',
+)
+
+const good = `apiVersion: v1
+kind: Secret
+metadata: {name: plain}
+data: {password: ${Buffer.from(canaries[0] ?? '').toString('base64')}}
+stringData: {user: ${canaries[1]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  terminationGracePeriodSeconds: 1
+  volumes:
+  - name: all
+    projected:
+      sources:
+      - secret: {name: plain}
+      - secret: {name: encrypted}
+      - serviceAccountToken: {path: token}
+  containers:
+  - name: main
+    image: busybox
+    command: [sleep, infinity]
+    env:
+    - name: FROM_PLAIN
+      valueFrom: {secretKeyRef: {name: plain, key: password}}
+    - name: FROM_SOPS
+      valueFrom: {secretKeyRef: {name: encrypted, key: user}}
+    envFrom:
+    - secretRef: {name: plain}
+    volumeMounts:
+    - {name: all, mountPath: /secrets}
+    lifecycle:
+      postStart: {exec: {command: [sh, -c, 'test "$FROM_PLAIN" = "$(cat /secrets/password)"; echo hook']}}
+  - name: missing
+    image: busybox
+    command: [sleep, infinity]
+    env:
+    - name: KEY
+      valueFrom: {secretKeyRef: {name: plain, key: nothing-of-the-kind}}
+`
+
+const broken = canaries[5] ?? ''
+/** Mistakes with a value beside them that a message may want to quote. */
+const mistakes: Readonly<Record<string, string>> = {
+  'not base64': `data: {k: "${broken}!"}`,
+  'not base64, in lines': `data:\n  k: |\n    ${broken}\n    %%`,
+  'a number': `data: {k: 4420}\nstringData: {${broken.length}: ${broken}, n: 12}`,
+  'a list': `stringData: {k: [${broken}]}`,
+  'a mapping': `stringData: {k: {${broken}: 1}}`,
+  'an unknown field': `datas: {k: ${broken}}`,
+  'a second time': `stringData: {k: ${broken}, k: ${broken}}`,
+  'a wrong type': `type: kubernetes.io/dockerconfigjson\nstringData: {.dockerconfigjson: '{"auths": "${broken}"'}`,
+  'a wrong key': `stringData: {"a/b": ${broken}}`,
+  'not YAML': `stringData: {k: "${broken}`,
+  'not YAML, without indentation': `stringData:\n  k: |\n    a\n${broken}\n`,
+  'an unknown anchor': `stringData: {k: *${broken}}`,
+  'a tag of a number': `stringData: {k: !!int ${broken}, l: 1}`,
+  'a wrong number': `stringData: {k: .inf, l: ${broken}}`,
+  'a template': `stringData: {k: {{ ${broken} }}}`,
+}
+
+/** All processes below one, and those of its sessions' directories: keepers and servers. */
+function processesOf(pid: number): number[] {
+  const all = readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(Number)
+  const parents = new Map(all.map(each => [each, parentOf(each)]))
+  const isBelow = (each: number | undefined): boolean =>
+    each !== undefined && (each === pid || isBelow(parents.get(each)))
+  return all.filter(
+    each =>
+      isBelow(each) ||
+      read(each, 'cmdline').includes(`-${pid}/`) ||
+      read(each, 'cmdline').toString().endsWith(`-${pid}`),
+  )
+}
+
+function parentOf(pid: number): number | undefined {
+  const stat = read(pid, 'stat').toString()
+  return (
+    Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) || undefined
+  )
+}
+
+function read(pid: number, file: string): Buffer {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`)
+  } catch {
+    return Buffer.alloc(0) // it has just ended
+  }
+}
+
+/** Its own: node and sh, but not what stands above a container and carries its environment. */
+function ownProcesses(pid: number): number[] {
+  return processesOf(pid).filter(each => {
+    const line = read(each, 'cmdline').toString()
+    return (
+      /^[^\0]*node\0/.test(line) || /^[^\0]*sh\0[^\0]*keeper\.sh\0/.test(line)
+    )
+  })
+}
+
+/** Whatever listens on a port of these processes. */
+function listening(pids: readonly number[]): string[] {
+  const sockets = ['tcp', 'tcp6'].flatMap(name =>
+    readFileSync(`/proc/self/net/${name}`, 'utf8')
+      .split('\n')
+      .map(line => line.trim().split(/\s+/))
+      .filter(fields => fields[3] === '0A')
+      .map(fields => `socket:[${fields[9]}]`),
+  )
+  return pids.flatMap(pid =>
+    readdirSync(`/proc/${pid}/fd`)
+      .map(fd => linkOf(`/proc/${pid}/fd/${fd}`))
+      .filter(target => sockets.includes(target))
+      .map(target => `${pid}: ${target}`),
+  )
+}
+
+/** Files that were written since, on this file system, which have one of the secrets. */
+async function filesWith(
+  directory: string,
+  since: number,
+  secrets: readonly string[],
+  except: readonly string[] = [],
+): Promise<string[]> {
+  const top = await lstat(directory).catch(() => undefined)
+  if (top === undefined) return []
+  const bad: string[] = []
+  const walk = async (place: string): Promise<void> => {
+    for (const name of await readdir(place).catch(() => [])) {
+      const file = path.join(place, name)
+      if (except.includes(file) || name === 'node_modules' || name === '.git')
+        continue
+      const look = await lstat(file).catch(() => undefined)
+      if (look === undefined || look.dev !== top.dev) continue
+      if (look.isDirectory()) await walk(file)
+      else if (look.isFile() && look.ctimeMs >= since && look.size < 1 << 28) {
+        const content = await readFile(file).catch(() => '')
+        if (found(content, secrets).length > 0) bad.push(file)
+      }
+    }
+  }
+  await walk(directory)
+  return bad
+}
+
+function get(socketPath: string, url: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    request({ socketPath, path: url }, answer => {
+      const chunks: Buffer[] = []
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk))
+      answer.on('end', () => resolve(Buffer.concat(chunks).toString()))
+    })
+      .on('error', reject)
+      .end()
+  })
+}
+
+async function checkProcesses(
+  t: Test,
+  pid: number,
+  secrets: readonly string[],
+) {
+  for (const each of readdirSync('/proc').filter(name => /^\d+$/.test(name)))
+    t.strictSame(
+      found(read(Number(each), 'cmdline'), secrets),
+      [],
+      `arguments of ${each}`,
+    )
+  const own = ownProcesses(pid)
+  t.ok(own.length >= 4, 'daemon, keeper, server and standby are among them')
+  for (const each of own) {
+    const line = read(each, 'cmdline').toString().replaceAll('\0', ' ').trim()
+    // Who gives a key in a variable has given it to this process, and to no other.
+    const expected =
+      each === pid ? secrets.filter(secret => secret !== ageKey) : secrets
+    t.strictSame(
+      found(read(each, 'environ'), expected),
+      [],
+      `environment of ${line}`,
+    )
+    t.match(
+      read(each, 'limits').toString(),
+      /^Max core file size +0 /m,
+      `no core of ${line}`,
+    )
+    t.equal(
+      Number.parseInt(read(each, 'coredump_filter').toString(), 16),
+      0,
+      `nothing in a core of ${line}`,
+    )
+  }
+  const journals = own.flatMap(each =>
+    ['4', '5']
+      .map(fd => `/proc/${each}/fd/${fd}`)
+      .filter(file => /\/\.podfs-/.test(linkOf(file))),
+  )
+  t.ok(journals.length >= 2, 'the journals are there')
+  for (const file of journals) {
+    t.match(linkOf(file), / \(deleted\)$/, 'a journal has no name')
+    t.equal(statfsSync(file).type, 0x01021994, 'and is on tmpfs')
+  }
+}
+
+function linkOf(file: string): string {
+  try {
+    return readlinkSync(file)
+  } catch {
+    return '' // it has just been closed
+  }
+}
+
+/** Node would open an inspector. */
+async function checkInspector(
+  t: Test,
+  podfs: RunningPodfs,
+  stillServes: () => unknown,
+) {
+  const nodes = ownProcesses(podfs.pid).filter(
+    pid => !read(pid, 'cmdline').includes('keeper.sh\0'),
+  )
+  for (const pid of nodes) process.kill(pid, 'SIGUSR1')
+  // In a process without a listener it is there within 20 ms.
+  await new Promise(resolve => setTimeout(resolve, 500))
+  t.strictSame(listening(nodes), [], 'nobody listens')
+  t.ok(nodes.every(isRunning), 'and nobody has died of it')
+  t.ok(await stillServes(), 'and the volumes are served')
+}
+
+t.test('podfs run', { timeout: 120_000 }, async t => {
+  const since = Date.now()
+  const directory = t.testdir({ 'good.yaml': good, mistakes: {} })
+  await cp(`${fixtures}/canary.yaml`, path.join(directory, 'canary.yaml'))
+  const run = startPodfs(t, ['run', '-f', directory, '--log-level', 'trace'], {
+    env: { SOPS_AGE_KEY: ageKey },
+    wrapper: ['prlimit', '--core=unlimited:unlimited'],
+  })
+  await run.saw(/nothing-of-the-kind/, 'stderr')
+  const container = await eventually(() =>
+    processesOf(run.pid).find(
+      pid => read(pid, 'cmdline').toString() === 'sleep\0infinity\0',
+    ),
+  )
+  const root = `/proc/${container}/root/secrets`
+  t.equal(
+    await readFile(`${root}/password`, 'utf8'),
+    canaries[2],
+    'the later source wins',
+  )
+  t.equal(await readFile(`${root}/user`, 'utf8'), canaries[3])
+  t.ok(
+    read(container, 'environ').includes(canaries[0] as string),
+    'its environment has it',
+  )
+  t.notOk(read(container, 'environ').includes(ageKey), 'but not the age key')
+  const token = (await readFile(`${root}/token`, 'utf8')).split('.')[2] ?? ''
+  t.ok(token.length > 40)
+  const secrets = [...canaries, token]
+
+  for (const [name, body] of Object.entries(mistakes)) {
+    const file = path.join(
+      directory,
+      'mistakes',
+      `${name.replaceAll(/\W+/g, '-')}.yaml`,
+    )
+    await writeFile(
+      file,
+      `apiVersion: v1\nkind: Secret\nmetadata: {name: broken}\n${body}\n`,
+    )
+    t.comment(name)
+    await run.saw(new RegExp(`error: ${file}:\\d`), 'stderr')
+  }
+  await checkProcesses(t, run.pid, secrets)
+
+  const socket = `/run/podfs/run-${run.pid}/api.sock`
+  for (const url of [
+    '/api/v1/events',
+    '/metrics',
+    '/api/v1/pods',
+    '/apis/podfs.io/v1/volumes',
+    '/api/v1/nodes',
+  ])
+    t.strictSame(found(await get(socket, url), secrets), [], url)
+  t.ok(
+    found(await get(socket, '/api/v1/secrets'), secrets).length > 3,
+    'whoever asks for Secrets gets them',
+  )
+  for (const args of [
+    ['describe', 'pod', 'web'],
+    ['describe', 'secret', 'plain', 'encrypted'],
+    ['get', 'pods,secrets,volumes,events', '-o', 'wide'],
+    ['get', 'events', '-o', 'yaml'],
+    ['logs', 'web', '-c', 'main'],
+    ['validate', '-f', directory, '-o', 'wide'],
+    ['validate', '-f', directory, '-o', 'json'],
+    ['config', 'view'],
+  ]) {
+    const looks = /get|describe|logs/.test(args[0] ?? '')
+    const { code, stdout, stderr } = await podfs(
+      t,
+      [...args, ...(looks ? ['--session', String(run.pid)] : [])],
+      {
+        env: { SOPS_AGE_KEY: ageKey },
+      },
+    )
+    t.ok(code === 0 || args[0] === 'validate', args.join(' '))
+    t.ok(stdout.length > 0 || args[0] === 'logs')
+    t.strictSame(
+      found(stdout + stderr, secrets),
+      [],
+      `output of ${args.join(' ')}`,
+    )
+  }
+  await checkInspector(t, run, () => readFile(`${root}/password`))
+  for (const place of [
+    '/run',
+    '/tmp',
+    '/dev/shm',
+    '/var/lib/podfs',
+    '/var/tmp',
+    process.cwd(),
+  ])
+    t.strictSame(
+      await filesWith(place, since, secrets, [directory, path.resolve('test')]),
+      [],
+      `files below ${place}`,
+    )
+
+  run.child.kill('SIGTERM')
+  const { stdout, stderr } = await run.ended
+  t.match(stderr, /"msg":"published"/, 'there is a log')
+  t.strictSame(found(stdout + stderr, secrets), [], 'output and log')
+})
+
+t.test('podfs mount', { timeout: 120_000 }, async t => {
+  const since = Date.now()
+  const directory = t.testdir({ source: {} })
+  const source = path.join(directory, 'source')
+  const target = path.join(directory, 'target')
+  await cp(`${fixtures}/canary.age`, path.join(source, 'password.age'))
+  const mount = startPodfs(
+    t,
+    ['mount', source, target, '--log-level', 'trace'],
+    {
+      env: { SOPS_AGE_KEY: ageKey },
+      wrapper: ['prlimit', '--core=unlimited:unlimited'],
+    },
+  )
+  await mount.saw(/ready/)
+  const password = () => readFile(path.join(target, 'password'), 'utf8')
+  t.equal(await password(), canaries[4])
+  await writeFile(path.join(source, 'password.age'), 'broken')
+  await mount.saw(/error: .*password.age/, 'stderr')
+  await eventually(() => ownProcesses(mount.pid).length >= 4)
+  await checkProcesses(t, mount.pid, canaries)
+  await checkInspector(t, mount, password)
+  for (const place of [
+    '/run',
+    '/tmp',
+    '/dev/shm',
+    '/var/lib/podfs',
+    process.cwd(),
+  ])
+    t.strictSame(
+      await filesWith(place, since, canaries, [
+        directory,
+        path.resolve('test'),
+      ]),
+      [],
+      `files below ${place}`,
+    )
+  mount.child.kill('SIGTERM')
+  const { stdout, stderr } = await mount.ended
+  t.strictSame(found(stdout + stderr, canaries), [], 'output and log')
+})
+
+t.test('what would open the memory to others is refused', async t => {
+  const directory = t.testdir({ source: {} })
+  const target = path.join(directory, 'target')
+  const args = ['mount', path.join(directory, 'source'), target]
+  for (const [variable, value, word] of [
+    ['NODE_OPTIONS', '--inspect=127.0.0.1:0', '--inspect=127.0.0.1:0'],
+    [
+      'NODE_OPTIONS',
+      '--heapsnapshot-signal=SIGUSR2',
+      '--heapsnapshot-signal=SIGUSR2',
+    ],
+    ['NODE_OPTIONS', '--report-on-signal', '--report-on-signal'],
+    ['NODE_DEBUG', 'fs,child_process', 'child_process'],
+  ] as const) {
+    const { code, stderr } = await podfs(t, args, {
+      // tap puts options of its own into NODE_OPTIONS, and takes them out again.
+      wrapper: ['env', 'NODE_OPTIONS=', `${variable}=${value}`],
+    })
+    t.equal(code, 2)
+    t.match(
+      stderr,
+      `error: node's ${word} would show Secrets to others\n  env -u ${variable} podfs ...\n`,
+    )
+  }
+})
