@@ -85,6 +85,14 @@ export const inFiles: readonly CatalogueEntry[] = [
     files: ['sources/manifest-file.ts', 'sources/obstacles.ts'],
   },
   {
+    title: 'An encrypted file that cannot be read',
+    cause:
+      'There is no key for it, or not the right one; it was changed by something else than sops; or it was encrypted for a key service.',
+    remedy:
+      'docs/encryption.md says where keys are looked for. What was read before stays; a key that comes later is taken at once.',
+    files: ['sources/encryption/'],
+  },
+  {
     title: 'What is in a directory',
     cause:
       'A directory is read as `kubectl create configmap --from-file` reads it: regular files whose names can be keys, 1 MiB together.',
@@ -182,11 +190,17 @@ export const atWork: readonly CatalogueEntry[] = [
     files: ['cli/create/'],
   },
   {
-    title: 'podfs get, describe, logs',
+    title: 'podfs get, describe, logs, top, history',
     cause:
       "Most words are kubectl's: the resource, name or format does not exist.",
     remedy: '`podfs get --help`; `podfs get all -A` lists what there is.',
-    files: ['cli/get.ts', 'cli/describe.ts', 'cli/look/'],
+    files: [
+      'cli/get.ts',
+      'cli/describe.ts',
+      'cli/history.ts',
+      'cli/top.ts',
+      'cli/look/',
+    ],
   },
   {
     title: 'No podfs is running, or several',
@@ -195,6 +209,13 @@ export const atWork: readonly CatalogueEntry[] = [
     remedy: 'Start one, or say which with --session.',
     files: ['daemon/api-client.ts'],
     texts: ['no podfs is running', 'PLURAL "NAME" is in several podfs: IDS'],
+  },
+  {
+    title: 'Node would show Secrets',
+    cause:
+      'An inspector, a heap snapshot, a report or a log of the environments of processes would show others what is in the memory of podfs.',
+    remedy: 'Start podfs without that option of Node.',
+    files: ['daemon/guard-memory.ts'],
   },
   {
     title: 'Configuration',

@@ -57,6 +57,7 @@ const constructors: Readonly<Record<string, Teller>> = {
     exitCode: code => (code === 'IMAGE_FLAG_INVALID' ? 2 : 1),
   },
   YamlValueError: { message: 1, fix: 2 },
+  DecryptionError: { message: 1, fix: 2 },
 }
 
 const functions: Readonly<Record<string, Teller>> = {
