@@ -13,7 +13,9 @@ import { explainCommand } from './explain.ts'
 import { logsCommand } from './logs.ts'
 import { mountCommand } from './mount.ts'
 import { parseOptions } from './options.ts'
+import { reloadCommand } from './reload.ts'
 import { runCommand } from './run.ts'
+import { serveCommand } from './serve.ts'
 import { unmountCommand } from './unmount.ts'
 import { validateCommand } from './validate.ts'
 
@@ -21,6 +23,8 @@ const commands: CommandGroup['commands'] = [
   mountCommand,
   unmountCommand,
   runCommand,
+  serveCommand,
+  reloadCommand,
   getCommand,
   describeCommand,
   logsCommand,

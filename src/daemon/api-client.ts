@@ -39,11 +39,13 @@ class SessionGone extends Failure {
 export class ApiClient {
   /** Such as `run-4711`. */
   readonly id: string
+  readonly command: FoundSession['command']
   readonly #session: FoundSession
   readonly #clock: Clock
 
   constructor(session: FoundSession, clock: Clock) {
     this.id = path.basename(session.directory)
+    this.command = session.command
     this.#session = session
     this.#clock = clock
   }
@@ -53,10 +55,11 @@ export class ApiClient {
     url: string,
     options: { readonly asTable?: boolean } = {},
   ): Promise<JsonObject> {
-    const response = await this.#request(url, options)
-    let text = ''
-    for await (const chunk of response.setEncoding('utf8')) text += chunk
-    return JSON.parse(text) as JsonObject
+    return await readJson(await this.#request(url, options))
+  }
+
+  async post(url: string): Promise<JsonObject> {
+    return await readJson(await this.#request(url, { method: 'POST' }))
   }
 
   /** The events of a watch, until the podfs ends or `signal` aborts. */
@@ -95,14 +98,15 @@ export class ApiClient {
 
   async #request(
     url: string,
-    { asTable }: { readonly asTable?: boolean },
+    options: { readonly asTable?: boolean; readonly method?: string },
   ): Promise<IncomingMessage> {
+    const { asTable = false, method = 'GET' } = options
     const accept = asTable
       ? 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json'
       : 'application/json'
     for (let waited = 0; ; waited += socketStepMs) {
       try {
-        const response = await this.#attempt(url, accept)
+        const response = await this.#attempt(url, accept, method)
         if (response.statusCode === 200) return response
         let text = ''
         for await (const chunk of response.setEncoding('utf8')) text += chunk
@@ -120,9 +124,14 @@ export class ApiClient {
     }
   }
 
-  #attempt(url: string, accept: string): Promise<IncomingMessage> {
+  #attempt(
+    url: string,
+    accept: string,
+    method: string,
+  ): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       request({
+        method,
         socketPath: path.join(this.#session.directory, apiSocketName),
         path: url,
         headers: { accept },
@@ -133,6 +142,12 @@ export class ApiClient {
         .end()
     })
   }
+}
+
+async function readJson(response: IncomingMessage): Promise<JsonObject> {
+  let text = ''
+  for await (const chunk of response.setEncoding('utf8')) text += chunk
+  return JSON.parse(text) as JsonObject
 }
 
 function statusOf(text: string): JsonObject {

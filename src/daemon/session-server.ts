@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import path from 'node:path'
+import type { JsonObject } from '../api/json.ts'
 import type { NodeInfo, Pod } from '../api/types.ts'
 import { mountFailure } from '../runner/pod-volumes.ts'
 import type { SessionRecord } from '../server/session-record.ts'
@@ -29,6 +30,8 @@ export interface SessionServerOptions {
   readonly issuer: () => Promise<TokenIssuer>
   /** Whose file server's figures are among the metrics. */
   readonly mount: Pick<Backend, 'stats'>
+  /** Of a podfs whose configuration can be read again; see ApiServer. */
+  readonly reload?: () => Promise<JsonObject>
 }
 
 /**
@@ -113,19 +116,23 @@ export function volumeRecorder(options: {
   readonly pod: Pod
   /** The volumes are those of no Pod that anybody knows. */
   readonly withoutPod?: boolean
+  readonly outlivesPod?: boolean
+  /** What it is called; absent: as in the Pod. */
+  readonly name?: string
   readonly mountpoints: (volume: string) => readonly string[]
 }): (state: VolumeState) => void {
-  const { record, pod, withoutPod, mountpoints } = options
+  const { record, pod, withoutPod = false, outlivesPod = false } = options
   const { namespace, name } = pod.metadata
   return ({ volume, error, ...state }) => {
     const source = Object.keys(volume).find(key => key !== 'name') ?? ''
     record.volume({
       ...state,
       namespace,
-      pod: withoutPod === true ? '' : name,
-      volume: volume.name,
+      pod: withoutPod ? '' : name,
+      volume: options.name ?? volume.name,
       type: source,
-      mountpoints: mountpoints(volume.name),
+      mountpoints: options.mountpoints(volume.name),
+      outlivesPod,
       ...(error === undefined ? {} : { error }),
     })
     if (error !== undefined)

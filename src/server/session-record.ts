@@ -32,6 +32,8 @@ export interface VolumeRecord {
   readonly publishMs?: number
   /** Why it is not up to date. */
   readonly error?: string
+  /** It is there whether its Pod runs or not. */
+  readonly outlivesPod?: boolean
 }
 
 /** A Pod that is run here. */
@@ -102,7 +104,7 @@ export class SessionRecord {
 
   /** Begins to remember a Pod; one of the same name that ran before is forgotten. */
   pod(pod: Pod): PodRecord {
-    this.#forgetPod(keyOf(pod))
+    this.forgetPod(keyOf(pod))
     this.#set({ pod })
     return new PodRecord(pod, {
       change: change => {
@@ -115,7 +117,7 @@ export class SessionRecord {
       log: (container, containerID) =>
         this.#logOf(keyOf(pod), container, containerID),
       clock: this.#clock,
-      gone: () => this.#forgetPod(keyOf(pod)),
+      gone: () => this.forgetPod(keyOf(pod)),
     })
   }
 
@@ -144,15 +146,25 @@ export class SessionRecord {
     this.#tell({ kind: 'volume', volume })
   }
 
-  #forgetPod(key: ObjectKey): void {
+  volumeGone(gone: Pick<VolumeRecord, 'namespace' | 'pod' | 'volume'>): void {
+    const key = volumeKey(gone)
+    const volume = this.#volumes.get(key)
+    if (volume === undefined) return
+    this.#volumes.delete(key)
+    this.#tell({ kind: 'volumeGone', volume })
+  }
+
+  /** A Pod that has ended is no longer to be looked at. */
+  forgetPod(key: ObjectKey): void {
     if (!this.#pods.delete(key)) return
     for (const id of this.#logs.keys())
       if (id.startsWith(`${key} `)) this.#logs.delete(id)
-    for (const [id, volume] of this.#volumes)
-      if (key === `Pod/${volume.namespace}/${volume.pod}`) {
-        this.#volumes.delete(id)
-        this.#tell({ kind: 'volumeGone', volume })
-      }
+    for (const volume of this.#volumes.values())
+      if (
+        key === `Pod/${volume.namespace}/${volume.pod}` &&
+        volume.outlivesPod !== true
+      )
+        this.volumeGone(volume)
     this.#tell({ kind: 'pod', key })
   }
 
@@ -250,6 +262,10 @@ export class PodRecord {
   }
 }
 
-function volumeKey({ namespace, pod, volume }: VolumeRecord): string {
+function volumeKey({
+  namespace,
+  pod,
+  volume,
+}: Pick<VolumeRecord, 'namespace' | 'pod' | 'volume'>): string {
   return `${namespace}/${pod}/${volume}`
 }

@@ -34,6 +34,8 @@ export interface ManifestFilesOptions
   extends SourceOptions, Pick<DecodeOptions, 'onFields'> {
   /** Files, directories, `-` for standard input. */
   readonly paths: readonly string[]
+  /** A PATH that is not there, or cannot be read, is told of and waited for, also at the start. */
+  readonly patient?: boolean
   /** What `-` reads; the process's own by default. */
   readonly stdin?: NodeJS.ReadableStream
 }
@@ -54,6 +56,7 @@ export interface ManifestFilesOptions
  */
 export class ManifestFiles implements Source {
   readonly #options: ManifestFilesOptions
+  #given: readonly string[]
   readonly #report: FindingsReport
   readonly #files = new Map<string, ManifestFile>()
   readonly #obstacles: Obstacles
@@ -79,6 +82,7 @@ export class ManifestFiles implements Source {
   constructor(options: ManifestFilesOptions) {
     this.#options = options
     const { clock, paths } = options
+    this.#given = paths
     this.#report = new FindingsReport(options.report)
     this.#obstacles = new Obstacles(this.#report, paths[0] ?? '.')
     this.#watches = new WatchSet(clock, (directory, name, hint) =>
@@ -100,7 +104,7 @@ export class ManifestFiles implements Source {
       await this.#readFile(path)
     }
     const tree = await findManifests(this.#paths())
-    refuseProblems(tree)
+    if (this.#options.patient !== true) refuseProblems(tree)
     if (watch) {
       await this.#lookAround()
       await this.#allKnown()
@@ -121,8 +125,18 @@ export class ManifestFiles implements Source {
     for (const file of this.#files.values()) file.follower.close()
   }
 
+  get isSound(): boolean {
+    return !this.#report.hasMistakes
+  }
+
+  /** Other PATHs from now on. Objects of those that are no longer among them go. */
+  setPaths(paths: readonly string[]): void {
+    this.#given = paths
+    this.#lookAgain()
+  }
+
   #paths(): readonly string[] {
-    return this.#options.paths.filter(path => !this.#readOnce.has(path))
+    return this.#given.filter(path => !this.#readOnce.has(path))
   }
 
   async #readStdin(): Promise<void> {

@@ -14,8 +14,10 @@ import type { Store } from '../store/store.ts'
 import type { TokenManager } from '../tokens/token-manager.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
+import type { Turns } from '../util/turns.ts'
 import { nestedMountpoints } from './nested-mountpoints.ts'
 import { AtomicWriter, prepareVolumeRoot } from '../writer/atomic-writer.ts'
+import type { Payload } from '../writer/payload.ts'
 
 /** What all volumes of a Pod have in common. */
 export interface PublishingOptions {
@@ -37,6 +39,8 @@ export interface PublishingOptions {
   readonly onState?: (state: VolumeState) => void
   /** The directory may hold what a writer that was killed has left. */
   readonly adopted?: boolean
+  /** Of many volumes only so many write at a time; absent: this one need not wait. */
+  readonly turns?: Turns
 }
 
 /** How one volume stands. */
@@ -58,6 +62,8 @@ export interface PublishedVolumeOptions extends PublishingOptions {
   readonly volume: Volume
   /** The Pod as it is now. */
   readonly pod: () => Pod
+  /** What is told of a failure; absent: that it is the Pod's volume's. */
+  readonly finding?: (message: string) => Finding
 }
 
 /** A failed write is tried again after this; the file system may be full only for a while. */
@@ -72,11 +78,14 @@ export class PublishedVolume {
   /** `KIND/NAME` of the objects whose change concerns this volume. */
   readonly references: readonly string[]
   readonly published: Promise<void>
+  /** Resolves when it has been published, or it is known (and told) why it cannot be. */
+  readonly looked: Promise<void>
   isPublished = false
   readonly #options: PublishedVolumeOptions
   readonly #writer: AtomicWriter
   readonly #root: string
   #resolvePublished: () => void = () => {}
+  #resolveLooked: () => void = () => {}
   #stale = false
   #working: Promise<void> | undefined
   #closed = false
@@ -101,6 +110,7 @@ export class PublishedVolume {
         resolve()
       }
     })
+    this.looked = new Promise(resolve => (this.#resolveLooked = resolve))
   }
 
   /** Something may have changed. Never throws; what goes wrong is reported. */
@@ -116,6 +126,7 @@ export class PublishedVolume {
     this.#closed = true
     this.#timer?.cancel()
     await this.#working
+    this.#resolveLooked()
   }
 
   async #work(): Promise<void> {
@@ -129,11 +140,12 @@ export class PublishedVolume {
         ])
         this.#lookAfter(retryMs)
       }
+      this.#resolveLooked()
     }
   }
 
   async #publish(): Promise<void> {
-    const { volume, node, store, logger, clock } = this.#options
+    const { volume, node, store, clock } = this.#options
     const pod = this.#options.pod()
     const sources = tokensRequested(volume)
     const tokens =
@@ -161,7 +173,13 @@ export class PublishedVolume {
     if (tokens?.nextRefresh !== undefined)
       this.#lookAfter(Math.max(tokens.nextRefresh - clock.now(), 0))
     if (!result.ok) return this.#tell(result.errors)
+    const write = () => this.#write(pod, result.payload)
+    await (this.#options.turns?.run(write) ?? write())
+  }
 
+  async #write(pod: Pod, payload: Payload): Promise<void> {
+    if (this.#closed) return
+    const { volume, logger, clock } = this.#options
     const { fsGroup } = pod.spec.securityContext
     const options = fsGroup === undefined ? {} : { fsGroup }
     if (!this.#prepared) {
@@ -179,10 +197,10 @@ export class PublishedVolume {
       this.#prepared = true
     }
     const startedAt = performance.now()
-    const changed = await this.#writer.write(result.payload, options)
+    const changed = await this.#writer.write(payload, options)
     this.#told = ''
     const ms = Math.round((performance.now() - startedAt) * 10) / 10
-    const files = result.payload.size
+    const files = payload.size
     if (changed) logger.info({ volume: volume.name, files, ms }, 'published')
     const { error: _, ...state } = this.#state
     if (changed)
@@ -242,6 +260,7 @@ export class PublishedVolume {
     })
     for (const { fieldPath, message } of errors)
       this.#options.report(
+        this.#options.finding?.(message) ??
         rejectionOf(
           this.#options.pod(),
           fieldPath,
