@@ -1,8 +1,8 @@
-import { rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import { keyOf } from '../api/object-key.ts'
 import { SessionRecord } from '../server/session-record.ts'
 import { Store } from '../store/store.ts'
+import { abortable } from '../util/abortable.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { type Backend, openBackend } from '../volumes/backend.ts'
 import {
@@ -10,20 +10,14 @@ import {
   shownVolume,
   type MountTarget,
 } from './chosen-volumes.ts'
-import { abortable } from '../util/abortable.ts'
-import { Cleanup } from './cleanup.ts'
-import { explainedFailure } from './machine-failure.ts'
+import { type Cleanup, startOrUndo } from './cleanup.ts'
 import { thisNode } from './node-info.ts'
 import {
   adoptAbandoned,
-  prepareMountpoint,
+  sessionAt,
   takeMountpoint,
   type MountpointRequest,
 } from './public-mountpoint.ts'
-import {
-  adoptSessionDirectory,
-  createSessionDirectory,
-} from './runtime-directory.ts'
 import { isMounted, unmountedByOthers } from './unmounted.ts'
 import { type CurrentMount, RenewedMount } from './renewed-mount.ts'
 import { ServedVolumes } from './served-volumes.ts'
@@ -55,135 +49,126 @@ export interface MountSession {
 export async function mountVolumes(
   request: MountRequest,
 ): Promise<MountSession> {
-  const { logger, places, mountpoint } = request
-  const cleanup = new Cleanup(logger)
-  try {
-    const store = new Store()
-    const abandoned = await takeMountpoint(request, cleanup)
-    const known = abandoned && (await chooseVolumes(request, store, cleanup))
-    const adopted =
-      abandoned &&
-      known &&
-      (await adoptAbandoned(
-        abandoned,
-        whatIsServed(request, known.only),
-        logger,
-      ))
-    const madeMountpoint =
-      adopted === undefined
-        ? await prepareMountpoint(mountpoint)
-        : abandoned?.madeMountpoint === true
-    if (madeMountpoint) cleanup.add('mount point', () => rmdir(mountpoint))
-    const session =
-      adopted === undefined || abandoned === undefined
-        ? await createSessionDirectory(places.runtime, 'mount')
-        : await adoptSessionDirectory(abandoned)
-    cleanup.add('run-time directory', () => session.remove())
-    await session.update({ mountpoint, madeMountpoint })
+  return await startOrUndo(request, cleanup => start(request, cleanup))
+}
 
-    const open = (directory: string): Promise<Backend> =>
-      openBackend(request.settings.backend, {
-        directory,
-        allowOther: request.allowOther,
-        answerOpens: request.settings.fuse.answerOpens,
-        lifetime: request.detached ? 'detach' : 'mount',
-        logger,
-        shown: {
-          subdirectory: shownVolume(request.target),
-          target: mountpoint,
-        },
-      })
-    let stopMount = (): Promise<void> => Promise.resolve()
-    cleanup.add('mount', () => stopMount())
-    const [mount, { pod, only }, node] = await allSettled([
-      (adopted === undefined
-        ? open(session.directory)
-        : Promise.resolve(adopted)
-      ).then(mount => {
-        stopMount = () => mount.stop()
-        return mount
-      }),
-      Promise.resolve(known ?? chooseVolumes(request, store, cleanup)),
-      thisNode(),
-    ])
-    const record = new SessionRecord(request.clock)
-    const accounts = lazyServiceAccounts(request)
-    const shown = shownVolume(request.target)
-    const renewed = new RenewedMount(
-      {
-        backend: mount,
-        directory: (adopted && abandoned?.mountDirectory) ?? session.directory,
+async function start(
+  request: MountRequest,
+  cleanup: Cleanup,
+): Promise<MountSession> {
+  const { logger, places, mountpoint } = request
+  const store = new Store()
+  const abandoned = await takeMountpoint(request, cleanup)
+  const known = abandoned && (await chooseVolumes(request, store, cleanup))
+  const adopted =
+    abandoned &&
+    known &&
+    (await adoptAbandoned(abandoned, whatIsServed(request, known.only), logger))
+  const session = await sessionAt(
+    mountpoint,
+    { command: 'mount', runtime: places.runtime, abandoned, adopted },
+    cleanup,
+  )
+
+  const open = (directory: string): Promise<Backend> =>
+    openBackend(request.settings.backend, {
+      directory,
+      allowOther: request.allowOther,
+      answerOpens: request.settings.fuse.answerOpens,
+      lifetime: request.detached ? 'detach' : 'mount',
+      logger,
+      shown: {
+        subdirectory: shownVolume(request.target),
+        target: mountpoint,
       },
-      { ...request, session, open },
-    )
-    stopMount = () => renewed.stop()
-    const show = ({ backend }: CurrentMount): Promise<void> =>
-      backend.bind(shown, mountpoint)
-    const volumes = new ServedVolumes(renewed, {
-      ...request,
+    })
+  let stopMount = (): Promise<void> => Promise.resolve()
+  cleanup.add('mount', () => stopMount())
+  const [mount, { pod, only }, node] = await allSettled([
+    (adopted === undefined
+      ? open(session.directory)
+      : Promise.resolve(adopted)
+    ).then(mount => {
+      stopMount = () => mount.stop()
+      return mount
+    }),
+    Promise.resolve(known ?? chooseVolumes(request, store, cleanup)),
+    thisNode(),
+  ])
+  const record = new SessionRecord(request.clock)
+  const accounts = lazyServiceAccounts(request)
+  const shown = shownVolume(request.target)
+  const renewed = new RenewedMount(
+    {
+      backend: mount,
+      directory: (adopted && abandoned?.mountDirectory) ?? session.directory,
+    },
+    { ...request, session, open },
+  )
+  stopMount = () => renewed.stop()
+  const show = ({ backend }: CurrentMount): Promise<void> =>
+    backend.bind(shown, mountpoint)
+  const volumes = new ServedVolumes(renewed, {
+    ...request,
+    pod,
+    only,
+    store,
+    node,
+    ...accounts,
+    adopted: adopted !== undefined,
+    show,
+    onState: volumeRecorder({
+      record,
       pod,
-      only,
+      withoutPod: request.target.kind !== 'pod',
+      mountpoints: name => [
+        shown === '' ? path.join(mountpoint, name) : mountpoint,
+      ],
+    }),
+  })
+  const closeVolumes = async (): Promise<void> => {
+    await volumes.close()
+    await renewed.close()
+  }
+  cleanup.add('volumes', closeVolumes)
+  const unsubscribe = store.watch(events => {
+    for (const { type, object } of events)
+      if (
+        type === 'MODIFIED' &&
+        object.kind === 'Pod' &&
+        keyOf(object) === keyOf(pod)
+      )
+        volumes.updatePod(object)
+  })
+  cleanup.add('watch', unsubscribe)
+  await abortable(volumes.allPublished(), request.abort)
+  await show(renewed.current)
+  cleanup.add('public mount', async () => {
+    await closeVolumes()
+    await renewed.current.backend.unbind(mountpoint, { lazy: true })
+  })
+  await session.update({ serves: whatIsServed(request, only) })
+  cleanup.add(
+    'API',
+    startSessionServer({
+      ...request,
+      session,
       store,
+      record,
       node,
-      ...accounts,
-      adopted: adopted !== undefined,
-      show,
-      onState: volumeRecorder({
-        record,
-        pod,
-        withoutPod: request.target.kind !== 'pod',
-        mountpoints: name => [
-          shown === '' ? path.join(mountpoint, name) : mountpoint,
-        ],
-      }),
-    })
-    const closeVolumes = async (): Promise<void> => {
-      await volumes.close()
-      await renewed.close()
-    }
-    cleanup.add('volumes', closeVolumes)
-    const unsubscribe = store.watch(events => {
-      for (const { type, object } of events)
-        if (
-          type === 'MODIFIED' &&
-          object.kind === 'Pod' &&
-          keyOf(object) === keyOf(pod)
-        )
-          volumes.updatePod(object)
-    })
-    cleanup.add('watch', unsubscribe)
-    await abortable(volumes.allPublished(), request.abort)
-    await show(renewed.current)
-    cleanup.add('public mount', async () => {
-      await closeVolumes()
-      await renewed.current.backend.unbind(mountpoint, { lazy: true })
-    })
-    await session.update({ serves: whatIsServed(request, only) })
-    cleanup.add(
-      'API',
-      startSessionServer({
-        ...request,
-        session,
-        store,
-        record,
-        node,
-        mount: renewed,
-        issuer: accounts.issuer,
-      }),
-    )
-    // Asked before anybody hears that it is ready, and may unmount it.
-    const unmounted = (await isMounted(mountpoint))
-      ? [unmountedByOthers(mountpoint, request.clock, request.abort)]
-      : [] // a plain directory
-    return {
-      volumes: volumes.names.length,
-      directory: session.directory,
-      lost: Promise.race([renewed.lost(), ...unmounted]),
-      close: () => cleanup.run(),
-    }
-  } catch (error) {
-    await cleanup.run()
-    throw await explainedFailure(error, request.places)
+      mount: renewed,
+      issuer: accounts.issuer,
+    }),
+  )
+  // Asked before anybody hears that it is ready, and may unmount it.
+  const unmounted = (await isMounted(mountpoint))
+    ? [unmountedByOthers(mountpoint, request.clock, request.abort)]
+    : [] // a plain directory
+  return {
+    volumes: volumes.names.length,
+    directory: session.directory,
+    lost: Promise.race([renewed.lost(), ...unmounted]),
+    close: () => cleanup.run(),
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, readdir, stat } from 'node:fs/promises'
+import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { keeperOf } from '../fuse/adopt-mount.ts'
 import type { Clock } from '../util/clock.ts'
@@ -9,7 +9,14 @@ import { clearAbandoned, clearDeadMount } from './abandoned-mount.ts'
 import { claimMountpoint } from './claim-mountpoint.ts'
 import type { Cleanup } from './cleanup.ts'
 import type { Places } from './places.ts'
-import { type FoundSession, listSessions } from './runtime-directory.ts'
+import {
+  adoptSessionDirectory,
+  createSessionDirectory,
+  type FoundSession,
+  listSessions,
+  type Session,
+  type SessionDirectory,
+} from './runtime-directory.ts'
 
 /** Ends a podfs without its mount; also one that does not know of it. */
 export const takeoverSignal = 'SIGUSR2'
@@ -112,8 +119,38 @@ export async function adoptAbandoned(
   return mount
 }
 
+/**
+ * The run-time directory of a session with a mount point, which is made if need be, and goes
+ * with the session then; `adopted`: the session's mount is that of an abandoned one.
+ */
+export async function sessionAt(
+  mountpoint: string,
+  options: {
+    readonly command: Session['command']
+    readonly runtime: string
+    readonly abandoned: FoundSession | undefined
+    readonly adopted: Backend | undefined
+  },
+  cleanup: Cleanup,
+): Promise<SessionDirectory> {
+  const { command, runtime, adopted } = options
+  const abandoned = adopted && options.abandoned
+  const madeMountpoint =
+    abandoned === undefined
+      ? await prepareMountpoint(mountpoint)
+      : abandoned.madeMountpoint === true
+  if (madeMountpoint) cleanup.add('mount point', () => rmdir(mountpoint))
+  const session =
+    abandoned === undefined
+      ? await createSessionDirectory(runtime, command)
+      : await adoptSessionDirectory(abandoned)
+  cleanup.add('run-time directory', () => session.remove())
+  await session.update({ mountpoint, madeMountpoint })
+  return session
+}
+
 /** Whether the directory had to be made. Throws a usage Failure when it cannot be used. */
-export async function prepareMountpoint(mountpoint: string): Promise<boolean> {
+async function prepareMountpoint(mountpoint: string): Promise<boolean> {
   try {
     if (!(await stat(mountpoint)).isDirectory())
       throw new Failure('usage', `${mountpoint} is not a directory`)

@@ -1,4 +1,4 @@
-import { rm, rmdir } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { JsonObject } from '../api/json.ts'
 import type { Pod } from '../api/types.ts'
@@ -14,25 +14,19 @@ import { Failure } from '../util/failure.ts'
 import { type Backend, openBackend } from '../volumes/backend.ts'
 import type { TreeVolume } from '../volumes/object-volumes.ts'
 import { accessOf } from './access.ts'
-import { Cleanup } from './cleanup.ts'
+import { type Cleanup, startOrUndo } from './cleanup.ts'
 import { claimEmptyDirs } from './empty-dirs.ts'
-import { asFailure } from './failures.ts'
 import { LiveSources } from './live-sources.ts'
 import { thisNode } from './node-info.ts'
 import { PodAddresses } from './pod-addresses.ts'
 import type { PodSessionContext } from './pod-session.ts'
 import {
   adoptAbandoned,
-  prepareMountpoint,
+  sessionAt,
   takeMountpoint,
 } from './public-mountpoint.ts'
 import { RenewedMount } from './renewed-mount.ts'
-import {
-  adoptSessionDirectory,
-  clearPods,
-  createSessionDirectory,
-  type SessionDirectory,
-} from './runtime-directory.ts'
+import { clearPods, type SessionDirectory } from './runtime-directory.ts'
 import { isToRun, ServedPods } from './served-pods.ts'
 import { ServedTree, treeDirectory } from './served-tree.ts'
 import { abortable } from './served-volumes.ts'
@@ -90,13 +84,7 @@ export interface ServeSession {
  * and is told of. A mount that a podfs before this one has left is adopted.
  */
 export async function serve(request: ServeRequest): Promise<ServeSession> {
-  const cleanup = new Cleanup(request.logger)
-  try {
-    return await start(request, cleanup)
-  } catch (error) {
-    await cleanup.run()
-    throw asFailure(error)
-  }
+  return await startOrUndo(request, cleanup => start(request, cleanup))
 }
 
 async function start(
@@ -256,17 +244,12 @@ async function openMount(
   )
   const serves = whatIsServed(effective.settings)
   const adopted = abandoned && (await adoptAbandoned(abandoned, serves, logger))
-  const madeMountpoint =
-    adopted === undefined
-      ? await prepareMountpoint(root)
-      : abandoned?.madeMountpoint === true
-  if (madeMountpoint) cleanup.add('mount point', () => rmdir(root))
-  const session =
-    adopted === undefined || abandoned === undefined
-      ? await createSessionDirectory(places.runtime, 'serve')
-      : await adoptSessionDirectory(abandoned)
-  cleanup.add('run-time directory', () => session.remove())
-  await session.update({ mountpoint: root, madeMountpoint, serves })
+  const session = await sessionAt(
+    root,
+    { command: 'serve', runtime: places.runtime, abandoned, adopted },
+    cleanup,
+  )
+  await session.update({ serves })
 
   const open = (directory: string): Promise<Backend> =>
     openBackend(backend, {

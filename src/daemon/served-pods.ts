@@ -1,6 +1,6 @@
 import { withServiceAccountVolume } from '../api/automount.ts'
-import { keyOf, type ObjectKey } from '../api/object-key.ts'
-import type { Pod } from '../api/types.ts'
+import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
+import type { Pod, ServiceAccount } from '../api/types.ts'
 import type { RunChoice } from '../config/settings.ts'
 import type { StoreEvent } from '../store/store.ts'
 import { asFailure } from './failures.ts'
@@ -115,10 +115,11 @@ export class ServedPods {
   #admitted(pod: Pod): Pod {
     const { store } = this.#options.context()
     const { namespace } = pod.metadata
-    const account = store
-      .list('ServiceAccount', namespace)
-      .find(({ metadata }) => metadata.name === pod.spec.serviceAccountName)
-    return withServiceAccountVolume(pod, account)
+    const { serviceAccountName } = pod.spec
+    const account = store.get(
+      objectKey('ServiceAccount', namespace, serviceAccountName),
+    )
+    return withServiceAccountVolume(pod, account as ServiceAccount | undefined)
   }
 
   #add(key: ObjectKey, pod: Pod): void {

@@ -4,7 +4,7 @@ import { objectKey, type ObjectKey } from '../api/object-key.ts'
 import { hasCode } from '../writer/volume-tree.ts'
 
 /** Kinds that have a place in the tree, by the name of its directory. */
-export const treeKinds = {
+const treeKinds = {
   pods: 'Pod',
   configmaps: 'ConfigMap',
   secrets: 'Secret',
