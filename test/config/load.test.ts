@@ -74,7 +74,7 @@ t.test('every mistake is told with its place', async t => {
     {
       text: 'sources:\n  secrets: [{directory: a, name: ../b}]\n',
       message:
-        'podfs.yaml:2:33: sources.secrets[0].name: must be lower-case letters, digits, - and .',
+        'podfs.yaml:2:34: sources.secrets[0].name: must be lower-case letters, digits, - and .',
     },
     { text: 'images: {}\n', message: 'podfs.yaml:1:9: images: must be a list' },
     { text: '- a\n', message: 'podfs.yaml:1:1: must be a map' },
