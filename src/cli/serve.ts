@@ -93,8 +93,9 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   let isStarted = false
   const stop = new AbortController()
   const stopListening = context.onSignal(signal => {
-    if (signal === 'SIGHUP') void session?.reload()
-    else if (stop.signal.aborted) void session?.terminate()
+    if (signal === 'SIGHUP') {
+      if (!stop.signal.aborted) void session?.reload()
+    } else if (stop.signal.aborted) void session?.terminate()
     else stop.abort(new Failure('failed', 'stopped before it was ready'))
   })
   try {

@@ -363,7 +363,7 @@ class Reloads {
   }
 
   async #reload(): Promise<ReloadOutcome> {
-    const { load, mistake, notice, service } = this.#request
+    const { load, logger, mistake, notice, service } = this.#request
     service.reloading()
     try {
       const plan = planReload(this.#effective(), await load())
@@ -381,7 +381,7 @@ class Reloads {
       if (error instanceof Failure) {
         mistake(error)
         notice('the configuration stays as it was')
-      }
+      } else logger.error({ err: error }, 'not reloaded')
       throw error
     } finally {
       service.ready()

@@ -17,7 +17,9 @@ import type { Logger } from '../util/logger.ts'
 import type { Turns } from '../util/turns.ts'
 import { nestedMountpoints } from './nested-mountpoints.ts'
 import { AtomicWriter, prepareVolumeRoot } from '../writer/atomic-writer.ts'
+import { hasOtherModes } from '../writer/other-modes.ts'
 import type { Payload } from '../writer/payload.ts'
+import { removeVolume } from '../writer/remove-volume.ts'
 
 /** What all volumes of a Pod have in common. */
 export interface PublishingOptions {
@@ -184,7 +186,11 @@ export class PublishedVolume {
     const options = fsGroup === undefined ? {} : { fsGroup }
     if (!this.#prepared) {
       await mkdir(this.#root, { recursive: true })
-      if (this.#options.adopted === true) await this.#writer.recover()
+      if (this.#options.adopted === true) {
+        await this.#writer.recover()
+        if (await hasOtherModes(this.#root, payload, options))
+          await removeVolume(this.#root)
+      }
       // One that was published has its mode: setting it again would be an event.
       if (!(await this.#isPublished()))
         await prepareVolumeRoot(
