@@ -175,7 +175,12 @@ t.test(
     t.throws(() => writeFileSync(at('x'), ''), { code: 'EROFS' })
     await t.test('and podfs get tells of each volume', async t => {
       const { stdout } = await podfs(t, [
-        ...['get', 'volumes', '-A', '--session', root, '--no-headers'],
+        'get',
+        'volumes',
+        '-A',
+        '--session',
+        root,
+        '--no-headers',
       ])
       t.strictSame(
         stdout
@@ -191,7 +196,11 @@ t.test(
         ],
       )
       const described = await podfs(t, [
-        ...['describe', 'pod', 'web', '--session', root],
+        'describe',
+        'pod',
+        'web',
+        '--session',
+        root,
       ])
       t.equal(described.code, 0, described.stderr)
     })
@@ -413,8 +422,12 @@ t.test('Pods with the annotation are run', { skip }, async t => {
   const phase = async (name: string): Promise<string> =>
     (
       await podfs(t, [
-        ...['get', 'pod', name, ...session],
-        ...['-o', 'jsonpath={.status.phase} {.status.reason}'],
+        'get',
+        'pod',
+        name,
+        ...session,
+        '-o',
+        'jsonpath={.status.phase} {.status.reason}',
       ])
     ).stdout.trim()
   const logs = async (name: string): Promise<string> =>

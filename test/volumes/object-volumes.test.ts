@@ -65,7 +65,9 @@ function follow(
     read: (file: string) =>
       readFile(path.join(root, file), 'utf8').catch(() => undefined),
     names: async (directory = '') =>
-      (await readdir(path.join(root, directory)).catch(() => [])).sort(),
+      (
+        await readdir(path.join(root, directory)).catch(() => [] as string[])
+      ).sort(),
   }
 }
 
