@@ -9,6 +9,7 @@ import { createImageMap } from '../runner/images.ts'
 import { OutputLines } from '../runner/output-lines.ts'
 import { SessionRecord } from '../server/session-record.ts'
 import { Store } from '../store/store.ts'
+import { abortable } from '../util/abortable.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
 import { type Backend, openBackend } from '../volumes/backend.ts'
@@ -29,7 +30,6 @@ import { RenewedMount } from './renewed-mount.ts'
 import { clearPods, type SessionDirectory } from './runtime-directory.ts'
 import { isToRun, ServedPods } from './served-pods.ts'
 import { ServedTree, treeDirectory } from './served-tree.ts'
-import { abortable } from './served-volumes.ts'
 import type { ServiceManager } from './service-manager.ts'
 import { lazyServiceAccounts, type SessionOptions } from './session.ts'
 import {
@@ -37,7 +37,7 @@ import {
   startSessionServer,
   volumeRecorder,
 } from './session-server.ts'
-import { unmountedByOthers } from './unmounted.ts'
+import { isMounted, unmountedByOthers } from './unmounted.ts'
 
 /** While an adopted tree may hold what nobody asks for, it is looked at so often. */
 const strangersMs = 1000
@@ -151,7 +151,7 @@ async function start(
     store,
     session,
     record,
-    mount,
+    mount: Promise.resolve(mount),
     node,
     addresses: new PodAddresses(request.places.runtime, session),
     images: createImageMap(settings.images),
@@ -205,14 +205,15 @@ async function start(
       reload: () => reloads.reload() as Promise<ReloadOutcome & JsonObject>,
     }),
   )
+  // Asked before anybody hears that it is ready, and may unmount it.
+  const unmounted = (await isMounted(root))
+    ? [unmountedByOthers(root, clock, request.abort)]
+    : [] // a plain directory
   tell()
   service.ready()
   return {
     volumes: tree.size,
-    lost: Promise.race([
-      mount.lost(),
-      unmountedByOthers(root, clock, request.abort),
-    ]),
+    lost: Promise.race([mount.lost(), ...unmounted]),
     reload: async () => {
       // It has told what went wrong.
       await reloads.reload().catch(() => undefined)

@@ -1,12 +1,12 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
+import { abortable } from '../util/abortable.ts'
 import {
   ObjectVolumes,
   type ObjectVolumesOptions,
 } from '../volumes/object-volumes.ts'
 import { setAccess, type Access } from './access.ts'
 import type { CurrentMount, RenewedMount } from './renewed-mount.ts'
-import { abortable } from './served-volumes.ts'
 
 /** What everybody sees of the mount of `podfs serve`; beside it is what they do not. */
 export const treeDirectory = 'volumes'
