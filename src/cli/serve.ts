@@ -48,6 +48,10 @@ foreground; SIGTERM or Ctrl-C ends everything, a second one kills what still run
   ],
   options: {
     ...sourceOptions,
+    filename: {
+      ...sourceOptions.filename,
+      help: 'a manifest file, or a directory of them',
+    },
     root: { value: 'DIR', help: 'where the mount is' },
     access: {
       value: 'WHO',

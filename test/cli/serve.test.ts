@@ -496,6 +496,25 @@ t.test('Pods with the annotation are run', { skip }, async t => {
   t.strictSame(podfsMounts(), [])
 })
 
+t.test('a second signal kills what does not end', { skip }, async t => {
+  const { start, root } = world(t, {
+    'a.yaml': pod('stubborn', '', {
+      run: 'true',
+      command: 'trap "" TERM; echo trapped; while :; do sleep 0.1; done',
+    }).replace('GracePeriodSeconds: 0', 'GracePeriodSeconds: 600'),
+  })
+  const serving = await start()
+  await eventually(async () => {
+    const { stdout } = await podfs(t, ['logs', 'stubborn', '--session', root])
+    return stdout === 'trapped\n'
+  })
+  serving.child.kill('SIGTERM')
+  await serving.saw(/ending the Pods, up to 600 s/, 'stderr')
+  await end(t, serving)
+  t.strictSame(podfsMounts(), [])
+  t.notOk(existsSync(root))
+})
+
 const swapEvents = [
   'CREATE,ISDIR ..ts1',
   'ATTRIB,ISDIR ..ts1',
