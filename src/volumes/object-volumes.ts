@@ -260,10 +260,7 @@ class ObjectInTree {
   #look(): void {
     this.#isStale = true
     if (this.#working !== undefined || this.#isClosed) return
-    this.#working = this.#work().finally(() => {
-      this.#working = undefined
-      if (this.#wanted === undefined && !this.#isClaimed) this.#options.onGone()
-    })
+    this.#working = this.#work()
   }
 
   async #work(): Promise<void> {
@@ -279,6 +276,9 @@ class ObjectInTree {
         this.#retry = this.#options.clock.after(retryMs, () => this.#look())
       }
     }
+    // With the last look at #isStale, not after it: a change in between would be lost.
+    this.#working = undefined
+    if (this.#wanted === undefined && !this.#isClaimed) this.#options.onGone()
   }
 
   async #bringInLine(pod: Pod): Promise<void> {

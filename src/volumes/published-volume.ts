@@ -119,9 +119,7 @@ export class PublishedVolume {
   look(): void {
     this.#stale = true
     if (this.#working !== undefined || this.#closed) return
-    this.#working = this.#work().finally(() => {
-      this.#working = undefined
-    })
+    this.#working = this.#work()
   }
 
   async close(): Promise<void> {
@@ -144,6 +142,8 @@ export class PublishedVolume {
       }
       this.#resolveLooked()
     }
+    // With the last look at #stale, not after it: a change in between would be lost.
+    this.#working = undefined
   }
 
   async #publish(): Promise<void> {
