@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { abortable } from '../util/abortable.ts'
+import { Failure } from '../util/failure.ts'
 import {
   ObjectVolumes,
   type ObjectVolumesOptions,
@@ -73,9 +74,17 @@ export class ServedTree {
   async #publish({ backend }: CurrentMount, adopted: boolean): Promise<void> {
     const directory = path.join(backend.directory, treeDirectory)
     const removed = path.join(backend.directory, removedDirectory)
-    for (const each of [directory, removed])
-      await mkdir(each, { recursive: true, mode: 0o700 })
-    await setAccess(directory, this.#access)
+    try {
+      for (const each of [directory, removed])
+        await mkdir(each, { recursive: true, mode: 0o700 })
+      await setAccess(directory, this.#access)
+    } catch (error) {
+      // It was unmounted in the meantime, say.
+      const { message } = error as Error
+      throw new Failure('failed', `the new mount cannot be used: ${message}`, {
+        cause: error,
+      })
+    }
     this.#volumes = new ObjectVolumes({
       ...this.#options,
       directory,
