@@ -299,6 +299,8 @@ class ObjectInTree {
           if (!managed.some(volume => volume.name === name))
             await directories.remove(path.join(placePath(this.#place), name))
     }
+    // Meanwhile: what is published now would only miss what has gone with it.
+    if (this.#isGone || this.#isClosed) return
     for (const volume of managed)
       if (this.#volumes.has(volume.name))
         // Labels and annotations may have changed.
