@@ -197,6 +197,7 @@ async function start(
     'API',
     startSessionServer({
       ...request,
+      ...accounts,
       session,
       store,
       record,

@@ -267,11 +267,11 @@ export class PublishedVolume {
     for (const { fieldPath, message } of errors)
       this.#options.report(
         this.#options.finding?.(message) ??
-        rejectionOf(
-          this.#options.pod(),
-          fieldPath,
-          `MountVolume.SetUp failed for volume "${this.#options.volume.name}" : ${message}`,
-        ),
+          rejectionOf(
+            this.#options.pod(),
+            fieldPath,
+            `MountVolume.SetUp failed for volume "${this.#options.volume.name}" : ${message}`,
+          ),
       )
   }
 }
