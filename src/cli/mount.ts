@@ -1,4 +1,5 @@
 import path from 'node:path'
+import { aborted } from '../util/aborted.ts'
 import { realPath } from '../util/real-path.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
@@ -67,8 +68,8 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   if (options.flag('detach') && context.detachedReady === undefined)
     return await detach(context)
 
-  const { mountVolumes, takeoverSignal } =
-    await import('../daemon/mount-session.ts')
+  const { mountVolumes } = await import('../daemon/mount-session.ts')
+  const { takeoverSignal } = await import('../daemon/public-mountpoint.ts')
   const stop = new AbortController()
   const stopListening = context.onSignal(() =>
     stop.abort(new Failure('failed', 'stopped before it was ready')),
@@ -103,13 +104,6 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   stopListening()
   if (reason === undefined) return exitCodes.done
   throw new Failure('failed', `the mount at ${mountpoint} is lost: ${reason}`)
-}
-
-async function aborted(signal: AbortSignal): Promise<undefined> {
-  if (signal.aborted) return
-  await new Promise<void>(resolve =>
-    signal.addEventListener('abort', () => resolve(), { once: true }),
-  )
 }
 
 async function detach(context: Context): Promise<number> {

@@ -15,8 +15,10 @@ import { historyCommand } from './history.ts'
 import { logsCommand } from './logs.ts'
 import { mountCommand } from './mount.ts'
 import { parseOptions } from './options.ts'
+import { reloadCommand } from './reload.ts'
 import { rollbackCommand } from './rollback.ts'
 import { runCommand } from './run.ts'
+import { serveCommand } from './serve.ts'
 import { topCommand } from './top.ts'
 import { unmountCommand } from './unmount.ts'
 import { unpinCommand } from './unpin.ts'
@@ -26,6 +28,8 @@ const commands: CommandGroup['commands'] = [
   mountCommand,
   unmountCommand,
   runCommand,
+  serveCommand,
+  reloadCommand,
   getCommand,
   describeCommand,
   logsCommand,

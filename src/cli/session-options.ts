@@ -4,7 +4,8 @@ import { placesOf } from '../daemon/places.ts'
 import type { SessionOptions } from '../daemon/session.ts'
 import { ConfigError } from '../config/errors.ts'
 import type { EffectiveSettings } from '../config/layers.ts'
-import { loadSettings } from '../config/load.ts'
+import { loadSettings, type SettingFlag } from '../config/load.ts'
+import type { Settings } from '../config/settings.ts'
 import { Failure } from '../util/failure.ts'
 import { createLogger } from '../util/logger.ts'
 import type { Context } from './context.ts'
@@ -17,11 +18,24 @@ export async function sessionOptions(
   options: ParsedOptions,
   paths: readonly string[],
 ): Promise<SessionOptions> {
-  guardMemory(context.env)
   const { settings } = await effectiveSettings(context, options)
   return {
+    ...(await sharedOptions(context, settings)),
     settings,
     paths,
+    namespace: options.value('namespace') ?? 'default',
+  }
+}
+
+/** What does not hang on the command. */
+export async function sharedOptions(
+  context: Context,
+  settings: Pick<Settings, 'logLevel' | 'ageKeyFile'>,
+): Promise<
+  Pick<SessionOptions, 'places' | 'clock' | 'logger' | 'report' | 'identities'>
+> {
+  guardMemory(context.env)
+  return {
     places: placesOf(context.env, context.uid),
     clock: context.clock,
     logger: await createLogger({
@@ -31,18 +45,24 @@ export async function sessionOptions(
       fd: context.logFd,
     }),
     report: reportTo(context),
-    namespace: options.value('namespace') ?? 'default',
     identities: ageIdentities(settings, context.env, context.cwd),
   }
 }
 
 /** The flags that are settings, too. */
-const settingFlags = { 'log-level': 'logLevel', backend: 'backend' } as const
+const settingFlags = {
+  'log-level': 'logLevel',
+  backend: 'backend',
+  root: 'root',
+  access: 'access',
+  run: 'run',
+} as const
 
 /** Defaults, podfs.yaml, PODFS_* variables and flags. Throws a usage Failure. */
 export async function effectiveSettings(
   context: Context,
   options: ParsedOptions,
+  further: readonly SettingFlag[] = [],
 ): Promise<EffectiveSettings> {
   try {
     return await loadSettings({
@@ -50,10 +70,15 @@ export async function effectiveSettings(
       env: context.env,
       cwd: context.cwd,
       uid: context.uid,
-      flags: Object.entries(settingFlags).flatMap(([name, setting]) => {
-        const word = options.value(name)
-        return word === undefined ? [] : [{ setting, flag: `--${name}`, word }]
-      }),
+      flags: [
+        ...Object.entries(settingFlags).flatMap(([name, setting]) => {
+          const word = options.value(name)
+          return word === undefined
+            ? []
+            : [{ setting, flag: `--${name}`, word }]
+        }),
+        ...further,
+      ],
     })
   } catch (error) {
     if (!(error instanceof Error)) throw error

@@ -24,9 +24,11 @@ function schemaOf(shape: SettingShape): object {
 function typeOf(shape: SettingShape): object {
   switch (shape.kind) {
     case 'string':
-      return shape.oneOf === undefined
-        ? { type: 'string' }
-        : { type: 'string', enum: shape.oneOf }
+      return {
+        type: 'string',
+        ...(shape.oneOf !== undefined && { enum: shape.oneOf }),
+        ...(shape.pattern !== undefined && { pattern: shape.pattern.source }),
+      }
     case 'boolean':
       return { type: 'boolean' }
     case 'stringMap':

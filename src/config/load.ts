@@ -4,7 +4,8 @@ import { scalarLeaves, variableOf } from './environment.ts'
 import { ConfigError, type ConfigMistake } from './errors.ts'
 import { layOver, type EffectiveSettings, type GivenSetting } from './layers.ts'
 import { parseSettings } from './parse.ts'
-import { valueOfWord } from './shape.ts'
+import { settingsShape } from './settings.ts'
+import { leavesOf, valueOfWord } from './shape.ts'
 
 export interface LoadOptions {
   /** --config. */
@@ -13,12 +14,15 @@ export interface LoadOptions {
   readonly cwd: string
   /** An ordinary user has a configuration of their own. */
   readonly uid: number
-  /** What flags say: setting (`fuse.answerOpens`), the flag, its word. They win. */
-  readonly flags?: readonly {
-    readonly setting: string
-    readonly flag: string
-    readonly word: string
-  }[]
+  /** What flags say. They win. */
+  readonly flags?: readonly SettingFlag[]
+}
+
+/** A setting (`fuse.answerOpens`), and the flag that gives it: a word, or a list of them. */
+export interface SettingFlag {
+  readonly setting: string
+  readonly flag: string
+  readonly word: string | readonly string[]
 }
 
 /**
@@ -94,19 +98,20 @@ function fromWords(
   words: readonly {
     readonly setting: string
     readonly origin: string
-    readonly word: string
+    readonly word: string | readonly string[]
   }[],
 ): GivenSetting[] {
-  const leaves = scalarLeaves()
+  const leaves = leavesOf(settingsShape)
   const given: GivenSetting[] = []
   const mistakes: ConfigMistake[] = []
   for (const { setting, origin, word } of words) {
     const leaf = leaves.find(({ path }) => path.join('.') === setting)
     if (leaf === undefined) throw new TypeError(`no setting ${setting}`)
-    const result = valueOfWord(leaf.shape, word)
+    const result =
+      typeof word === 'string' ? valueOfWord(leaf.shape, word) : { value: word }
     if ('mistake' in result)
       mistakes.push({
-        setting: `${origin} ${word}`,
+        setting: `${origin} ${String(word)}`,
         message: result.mistake,
       })
     else given.push({ path: leaf.path, value: result.value, origin })

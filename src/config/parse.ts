@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import {
   isMap,
   isScalar,
@@ -10,12 +11,17 @@ import type { Position } from '../api/types.ts'
 import { nearest } from '../util/edit-distance.ts'
 import { ConfigError, type ConfigMistake } from './errors.ts'
 import { settingsShape } from './settings.ts'
-import { leavesOf, type SettingShape } from './shape.ts'
+import {
+  leavesOf,
+  mistakeIn,
+  withPathsFrom,
+  type SettingShape,
+} from './shape.ts'
 import type { GivenSetting } from './layers.ts'
 
 /**
- * What a podfs.yaml says, with the line of each setting. `file` is only for messages. Throws
- * a ConfigError that names every mistake with line and column.
+ * What a podfs.yaml says, with the line of each setting. `file` is where its relative paths
+ * begin, and for messages. Throws a ConfigError that names every mistake with line and column.
  */
 export function parseSettings(text: string, file: string): GivenSetting[] {
   const lineCounter = new LineCounter()
@@ -40,11 +46,12 @@ export function parseSettings(text: string, file: string): GivenSetting[] {
     check(document.contents, settingsShape, '', complain)
   if (mistakes.length > 0) throw new ConfigError(mistakes)
   if (document.contents === null) return []
-  return leavesOf(settingsShape).flatMap(({ path }) => {
+  return leavesOf(settingsShape).flatMap(({ path, shape }) => {
     const node = document.getIn(path, true) as Node | undefined
     if (node === undefined) return []
     const { line } = positionAt(node.range?.[0] ?? 0)
-    return { path, value: node.toJS(document), origin: `${file}:${line}` }
+    const value = withPathsFrom(dirname(file), shape, node.toJS(document))
+    return { path, value, origin: `${file}:${line}` }
   })
 }
 
@@ -67,12 +74,13 @@ function check(
         ? key
         : `${setting}.${key}`
   switch (shape.kind) {
-    case 'string':
+    case 'string': {
       if (!isScalar(node) || typeof node.value !== 'string')
         return complain(node, setting, 'must be a string')
-      if (shape.oneOf !== undefined && !shape.oneOf.includes(node.value))
-        complain(node, setting, `must be one of ${shape.oneOf.join(', ')}`)
+      const mistake = mistakeIn(shape, node.value)
+      if (mistake !== undefined) complain(node, setting, mistake)
       return
+    }
     case 'boolean':
       if (!isScalar(node) || typeof node.value !== 'boolean')
         complain(node, setting, 'must be true or false')

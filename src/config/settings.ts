@@ -1,10 +1,22 @@
 import type { ImageMapEntry } from '../api/image-map.ts'
 import { logLevels, type LogLevel } from '../util/logger.ts'
-import type { StructShape } from './shape.ts'
+import type { SettingShape, StructShape } from './shape.ts'
 
 /** Where volumes are published; `auto`: the best that works. */
 const backendChoices = ['fuse', 'fuse-native', 'dir', 'auto'] as const
 export type BackendChoice = (typeof backendChoices)[number]
+
+/** Which Pods `podfs serve` runs. */
+const runChoices = ['annotated', 'all'] as const
+export type RunChoice = (typeof runChoices)[number]
+
+/** A plain directory as one ConfigMap or Secret. */
+export interface DirectorySetting {
+  readonly directory: string
+  readonly name: string
+  /** Absent: `sources.namespace`. */
+  readonly namespace?: string
+}
 
 /** Everything a podfs.yaml can say, defaults filled in. */
 export interface Settings {
@@ -20,6 +32,24 @@ export interface Settings {
   /** A file of age keys, beside those that sops looks for; '': none. */
   readonly ageKeyFile: string
   readonly images: readonly ImageMapEntry[]
+  /** Of `podfs serve`: where its one mount is. */
+  readonly root: string
+  /** Who may enter it: `owner`, `everybody` or `group:NAME`. */
+  readonly access: string
+  readonly run: RunChoice
+  readonly sources: {
+    /** Of objects that name none. */
+    readonly namespace: string
+    /** Files and directories, as with -f. */
+    readonly manifests: readonly string[]
+    readonly configMaps: readonly DirectorySetting[]
+    readonly secrets: readonly DirectorySetting[]
+  }
+}
+
+const namespacePattern = {
+  source: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$',
+  must: 'be lower-case letters, digits and -',
 }
 
 /**
@@ -33,6 +63,7 @@ export const settingsShape: StructShape = {
       kind: 'string',
       oneOf: logLevels,
       default: 'warn',
+      live: true,
       description: 'What goes to stderr.',
     },
     clusterDomain: {
@@ -73,6 +104,7 @@ export const settingsShape: StructShape = {
     images: {
       kind: 'list',
       default: [],
+      live: true,
       description:
         'What an image stands for on this machine. The most specific pattern wins.',
       of: {
@@ -113,5 +145,81 @@ export const settingsShape: StructShape = {
         },
       },
     },
+    root: {
+      kind: 'string',
+      isPath: true,
+      default: '/srv/podfs',
+      description:
+        'podfs serve: where its mount is, with everything it serves.',
+    },
+    access: {
+      kind: 'string',
+      pattern: {
+        source: '^(owner|everybody|group:[^:]+)$',
+        must: 'be owner, everybody or group:NAME',
+      },
+      default: 'owner',
+      live: true,
+      description:
+        'podfs serve: who may enter its root: owner, group:NAME (or a number), or everybody.',
+    },
+    run: {
+      kind: 'string',
+      oneOf: runChoices,
+      default: 'annotated',
+      live: true,
+      description:
+        'podfs serve: which Pods are run: those with the annotation podfs.io/run: "true", or all but those with "false".',
+    },
+    sources: {
+      kind: 'struct',
+      fields: {
+        namespace: {
+          kind: 'string',
+          pattern: namespacePattern,
+          default: 'default',
+          description: 'podfs serve: the namespace of objects that name none.',
+        },
+        manifests: {
+          kind: 'list',
+          of: { kind: 'string', isPath: true },
+          default: [],
+          live: true,
+          description:
+            'podfs serve: manifest files, and directories of them. -f wins.',
+        },
+        configMaps: directories('ConfigMap'),
+        secrets: directories('Secret'),
+      },
+    },
   },
+}
+
+function directories(kind: 'ConfigMap' | 'Secret'): SettingShape {
+  return {
+    kind: 'list',
+    default: [],
+    live: true,
+    description: `podfs serve: plain directories, each one ${kind}: its files are the keys.`,
+    of: {
+      kind: 'struct',
+      required: ['directory', 'name'],
+      fields: {
+        directory: { kind: 'string', isPath: true },
+        name: {
+          kind: 'string',
+          pattern: {
+            source: '^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$',
+            must: 'be lower-case letters, digits, - and .',
+          },
+          description: `metadata.name of the ${kind}.`,
+        },
+        namespace: {
+          kind: 'string',
+          pattern: namespacePattern,
+          description: 'Its namespace; sources.namespace when absent.',
+        },
+      },
+    },
+  }
 }

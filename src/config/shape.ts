@@ -1,10 +1,18 @@
+import { isAbsolute, join } from 'node:path'
+
 /**
  * What a value of podfs.yaml must be, as data. Checking, defaults, PODFS_* variables and the
  * JSON schema are all made from it.
  */
 export type SettingShape = Described &
   (
-    | { readonly kind: 'string'; readonly oneOf?: readonly string[] }
+    | {
+        readonly kind: 'string'
+        readonly oneOf?: readonly string[]
+        readonly pattern?: WordPattern
+        /** In a file it begins at the directory of that file. */
+        readonly isPath?: boolean
+      }
     | { readonly kind: 'boolean' }
     | { readonly kind: 'stringMap' }
     | { readonly kind: 'list'; readonly of: SettingShape }
@@ -18,11 +26,19 @@ export interface StructShape extends Described {
   readonly required?: readonly string[]
 }
 
+/** What a string must look like; `must` completes "NAME: must ...". */
+interface WordPattern {
+  readonly source: string
+  readonly must: string
+}
+
 interface Described {
   /** A sentence or two for a person in front of an editor. */
   readonly description?: string
   /** What an absent setting means. */
   readonly default?: unknown
+  /** A podfs that runs takes a new value over when it is told to reload. */
+  readonly live?: boolean
 }
 
 /** A setting that is given as a whole, such as `fuse.answerOpens` or `images`. */
@@ -48,10 +64,10 @@ export function valueOfWord(
   word: string,
 ): { readonly value: unknown } | { readonly mistake: string } {
   switch (shape.kind) {
-    case 'string':
-      return shape.oneOf === undefined || shape.oneOf.includes(word)
-        ? { value: word }
-        : { mistake: `must be one of ${shape.oneOf.join(', ')}` }
+    case 'string': {
+      const mistake = mistakeIn(shape, word)
+      return mistake === undefined ? { value: word } : { mistake }
+    }
     case 'boolean':
       return word === 'true' || word === 'false'
         ? { value: word === 'true' }
@@ -61,4 +77,38 @@ export function valueOfWord(
     case 'struct':
   }
   return { mistake: 'can only be set in podfs.yaml' }
+}
+
+/** Why a string is not one that the shape allows. */
+export function mistakeIn(
+  { oneOf, pattern }: Extract<SettingShape, { kind: 'string' }>,
+  word: string,
+): string | undefined {
+  if (oneOf !== undefined && !oneOf.includes(word))
+    return `must be one of ${oneOf.join(', ')}`
+  if (pattern !== undefined && !new RegExp(pattern.source).test(word))
+    return `must ${pattern.must}`
+  return undefined
+}
+
+/** The value with its paths begun at `base`, the directory of the file that has it. */
+export function withPathsFrom(
+  base: string,
+  shape: SettingShape,
+  value: unknown,
+): unknown {
+  if (typeof value === 'string')
+    return shape.kind === 'string' && shape.isPath === true
+      ? join(isAbsolute(value) ? '/' : base, value)
+      : value
+  if (shape.kind === 'list' && Array.isArray(value))
+    return value.map(item => withPathsFrom(base, shape.of, item))
+  if (shape.kind === 'struct' && typeof value === 'object' && value !== null)
+    return Object.fromEntries(
+      Object.entries(value).map(([name, field]) => [
+        name,
+        withPathsFrom(base, shape.fields[name] ?? shape, field),
+      ]),
+    )
+  return value
 }

@@ -11,7 +11,11 @@ import { stopAbandonedMount } from '../fuse/stop-abandoned-mount.ts'
 import { clearPlainDirectory } from '../volumes/plain-directory.ts'
 import { Failure } from '../util/failure.ts'
 import type { Logger } from '../util/logger.ts'
-import { removeUnmounted, type FoundSession } from './runtime-directory.ts'
+import {
+  clearPods,
+  removeUnmounted,
+  type FoundSession,
+} from './runtime-directory.ts'
 
 /**
  * Takes away what a killed `podfs mount` left: a mount that its keeper still serves, or one
@@ -20,6 +24,7 @@ import { removeUnmounted, type FoundSession } from './runtime-directory.ts'
 export async function clearAbandoned(session: FoundSession): Promise<void> {
   const { mountpoint, directory } = session
   await stopAbandonedMount(session.mountDirectory ?? directory)
+  await clearPods(directory)
   // Its keeper may have been killed, too: then nobody else unmounts.
   for (const mount of (await mountsBelow(directory)).toReversed())
     if (mount.type === PODFS_TYPE)

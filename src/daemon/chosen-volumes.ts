@@ -1,6 +1,6 @@
 import type { Pod, Volume } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
-import { DirectoryConfigMap } from '../sources/directory-config-map.ts'
+import { DirectorySource } from '../sources/directory-source.ts'
 import type { Store } from '../store/store.ts'
 import { Failure } from '../util/failure.ts'
 import { podAroundVolume } from '../volumes/pod-volumes.ts'
@@ -47,9 +47,10 @@ export async function chooseVolumes(
 ): Promise<ChosenVolumes> {
   const { target, namespace } = request
   if (target.kind === 'directory') {
-    const source = new DirectoryConfigMap({
+    const source = new DirectorySource({
       ...request,
       directory: target.directory,
+      kind: 'ConfigMap',
       name: 'directory',
       store,
       watch: true,

@@ -5,7 +5,7 @@ import { listSessions, type SessionDirectory } from './runtime-directory.ts'
 
 /**
  * The loopback addresses of one session's Pods, unique among all running Pods of this user.
- * A Pod keeps its address to the session's end, also when it is made anew.
+ * A Pod keeps its address until `release`, also when it is made anew.
  */
 export class PodAddresses {
   readonly #runtime: string
@@ -23,6 +23,11 @@ export class PodAddresses {
     const claim = this.#last.then(() => this.#claim(pod))
     this.#last = claim.catch(() => undefined)
     return claim
+  }
+
+  /** For another Pod; the session's file says so with the next claim. */
+  release(pod: Pod): void {
+    this.#claimed.delete(podName(pod))
   }
 
   /**

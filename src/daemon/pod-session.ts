@@ -50,6 +50,8 @@ export interface PodSessionContext extends SessionOptions {
   readonly lines: OutputLines
   readonly hostRoot: boolean
   readonly notice: (text: string) => void
+  /** Its volumes are published in the tree of `podfs serve`, too, which tells of them. */
+  readonly isServed?: boolean
 }
 
 /** One run of one Pod: its volumes, its processes, and all that was made for them. */
@@ -105,7 +107,7 @@ export async function startPodSession(
       ...context,
       pod,
       subdirectory: id,
-      report,
+      report: context.isServed === true ? () => undefined : report,
       show: async () => {
         try {
           await runtime.renewVolumes()
@@ -113,11 +115,15 @@ export async function startPodSession(
           logger.error({ err: error }, 'a container keeps a lost volume')
         }
       },
-      onState: volumeRecorder({
-        record: context.record,
-        pod,
-        mountpoints: name => containerMountpoints(pod, name),
-      }),
+      ...(context.isServed === true
+        ? {}
+        : {
+            onState: volumeRecorder({
+              record: context.record,
+              pod,
+              mountpoints: name => containerMountpoints(pod, name),
+            }),
+          }),
     }),
   }))
   // Without a mount the session ends, and tells why.

@@ -17,11 +17,10 @@ import { Failure } from '../util/failure.ts'
 import { type Backend, openBackend } from '../volumes/backend.ts'
 import { HistoryBudget } from '../volumes/history-budget.ts'
 import { choosePods, isChosen, type PodChoice } from './choose-pods.ts'
-import { Cleanup } from './cleanup.ts'
+import { type Cleanup, startOrUndo } from './cleanup.ts'
 import { claimEmptyDirs } from './empty-dirs.ts'
 import { asFailure } from './failures.ts'
 import { imageFindings } from './image-findings.ts'
-import { explainedFailure } from './machine-failure.ts'
 import { thisNode } from './node-info.ts'
 import { outputLabels } from './output-labels.ts'
 import { PodAddresses } from './pod-addresses.ts'
@@ -68,13 +67,7 @@ export interface RunSession {
  * there yet.
  */
 export async function startPods(request: RunRequest): Promise<RunSession> {
-  const cleanup = new Cleanup(request.logger)
-  try {
-    return await start(request, cleanup)
-  } catch (error) {
-    await cleanup.run()
-    throw await explainedFailure(error, request.places)
-  }
+  return await startOrUndo(request, cleanup => start(request, cleanup))
 }
 
 async function start(

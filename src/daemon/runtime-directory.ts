@@ -24,16 +24,16 @@ import {
  * hosts file. `session.json` in it says whose it is.
  */
 export interface Session extends ProcessIdentity {
-  readonly command: 'mount' | 'run'
-  /** Of `mount`: the public path. */
+  readonly command: 'mount' | 'run' | 'serve'
+  /** Of `mount` and `serve`: the public path. */
   readonly mountpoint?: string
   /** It was not there before, and goes at the end. */
   readonly madeMountpoint?: boolean
-  /** Of `mount`: what it serves, in one word to compare. */
+  /** Of `mount` and `serve`: what it serves, in one word to compare. */
   readonly serves?: string
   /** Where its mount is, when that is no longer the first one. */
   readonly mountDirectory?: string
-  /** Of `run`: namespace/name of its Pods, and the loopback address of each. */
+  /** Of `run` and `serve`: namespace/name of its Pods, and the loopback address of each. */
   readonly pods?: Readonly<Record<string, string>>
 }
 
@@ -174,11 +174,8 @@ async function sweep(runtime: string): Promise<void> {
         // Its mount may be in another mount namespace, where this would take it away.
         if ((await keeperOf(mountDirectory ?? directory)) !== undefined) return
         // Of a `run` whose keeper was killed, too, nothing is of use to anybody.
-        if (command === 'run')
-          for (const { mountpoint } of (
-            await mountsBelow(directory)
-          ).toReversed())
-            await unmountPath(mountpoint, { lazy: true }).catch(() => {})
+        if (command === 'run') await unmountAll(directory)
+        if (command === 'serve') await clearPods(directory)
         // What was published at a mount point can only be found through it.
         if (!(await hasPlainDirectory(directory)))
           await removeUnmounted(directory).catch(() => {})
@@ -190,6 +187,21 @@ async function sweep(runtime: string): Promise<void> {
     if (pid !== undefined && identityOf(Number(pid)) === undefined)
       await rm(path.join(runtime, name), { force: true })
   }
+}
+
+/**
+ * RUNTIME/ID/pods: what the Pods of a session need of mounts and files. Of one that was killed
+ * nothing is of use, since its Pods' processes are gone, too.
+ */
+export async function clearPods(directory: string): Promise<void> {
+  const pods = path.join(directory, 'pods')
+  await unmountAll(pods)
+  await removeUnmounted(pods)
+}
+
+async function unmountAll(directory: string): Promise<void> {
+  for (const { mountpoint } of (await mountsBelow(directory)).toReversed())
+    await unmountPath(mountpoint, { lazy: true }).catch(() => {})
 }
 
 /** Nothing happens while something is mounted below: never `rm` through a mount. */

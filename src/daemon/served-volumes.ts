@@ -22,7 +22,7 @@ export interface ServedVolumesOptions extends Omit<
   readonly show: (mount: CurrentMount) => Promise<void>
   /** The session's; each volume has a history that outlives the mount. */
   readonly historyBudget: HistoryBudget
-  readonly onState: (state: VolumeState, control: VolumeControl) => void
+  readonly onState?: (state: VolumeState, control: VolumeControl) => void
 }
 
 /**
@@ -112,7 +112,7 @@ export class ServedVolumes {
       adopted,
       historyOf: name => this.#controlOf(name).history,
       onState: state =>
-        this.#options.onState(state, this.#controlOf(state.volume.name)),
+        this.#options.onState?.(state, this.#controlOf(state.volume.name)),
     })
     volumes.start()
     return volumes

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import path from 'node:path'
+import type { JsonObject } from '../api/json.ts'
 import type { NodeInfo, Pod } from '../api/types.ts'
 import type { PodEvent } from '../runner/pod-events.ts'
 import { mountFailure } from '../runner/pod-volumes.ts'
@@ -31,6 +32,8 @@ export interface SessionServerOptions {
   readonly issuer: () => Promise<TokenIssuer>
   /** Whose file server's figures are among the metrics. */
   readonly mount: Pick<Backend, 'stats'>
+  /** Of a podfs whose configuration can be read again; see ApiServer. */
+  readonly reload?: () => Promise<JsonObject>
 }
 
 /**
@@ -115,9 +118,12 @@ export function volumeRecorder(options: {
   readonly pod: Pod
   /** The volumes are those of no Pod that anybody knows. */
   readonly withoutPod?: boolean
+  readonly outlivesPod?: boolean
+  /** What it is called; absent: as in the Pod. */
+  readonly name?: string
   readonly mountpoints: (volume: string) => readonly string[]
 }): (state: VolumeState, control: VolumeControl) => void {
-  const { record, pod, withoutPod, mountpoints } = options
+  const { record, pod, withoutPod = false, outlivesPod = false } = options
   const { namespace, name } = pod.metadata
   const before = new Map<string, VolumeState>()
   return (state, control) => {
@@ -127,10 +133,11 @@ export function volumeRecorder(options: {
       ...facts,
       control,
       namespace,
-      pod: withoutPod === true ? '' : name,
-      volume: volume.name,
+      pod: withoutPod ? '' : name,
+      volume: options.name ?? volume.name,
       type: source,
-      mountpoints: mountpoints(volume.name),
+      mountpoints: options.mountpoints(volume.name),
+      outlivesPod,
       ...(error === undefined ? {} : { error }),
     })
     if (error !== undefined)

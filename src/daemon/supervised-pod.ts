@@ -55,6 +55,11 @@ export class SupervisedPod {
     return !this.#isWorking
   }
 
+  /** The files say that it is to be there. */
+  get isWanted(): boolean {
+    return this.#wanted !== undefined
+  }
+
   /** Of its last run; undefined before there was one. */
   get outcome(): PodOutcome | undefined {
     return this.#outcome

@@ -9,6 +9,8 @@ import { listSessions } from './runtime-directory.ts'
 
 /** How long a podfs that was told to stop may take before its mount is taken from it. */
 const stopMs = 10_000
+/** The Pods of `podfs serve` have their grace periods first. */
+const serveStopMs = 60_000
 const stopStepMs = 20
 
 /**
@@ -43,14 +45,15 @@ export async function unmount(options: {
       )
   }
   if (session?.running === true) {
+    const longestMs = session.command === 'serve' ? serveStopMs : stopMs
     process.kill(session.pid, 'SIGTERM')
-    for (let waited = 0; waited < stopMs; waited += stopStepMs) {
+    for (let waited = 0; waited < longestMs; waited += stopStepMs) {
       if (!isRunning(session)) return
       await clock.sleep(stopStepMs)
     }
     throw new Failure(
       'failed',
-      `podfs with pid ${session.pid} was told to stop and has not within ${stopMs / 1000} s`,
+      `podfs with pid ${session.pid} was told to stop and has not within ${longestMs / 1000} s`,
     )
   }
   if (session === undefined) await unmountPodfs(mountpoint)

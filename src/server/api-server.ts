@@ -36,6 +36,7 @@ import {
   openIdConfigurationPath,
   tokenSubresource,
 } from './authentication.ts'
+import { Failure } from '../util/failure.ts'
 import { Collections } from './collections.ts'
 import { discovery, versionInfo } from './discovery.ts'
 import type { NodeFacts } from './encode-node.ts'
@@ -72,6 +73,11 @@ export interface ApiServerOptions {
   readonly issuer: () => Promise<TokenIssuer>
   /** Prometheus text, made when somebody asks. */
   readonly metrics: () => Promise<string>
+  /**
+   * What POST /-/reload (as Prometheus has it) does and answers, where there is something to
+   * read again. Throws a Failure, whose message is the answer then.
+   */
+  readonly reload?: () => Promise<JsonObject>
 }
 
 export class ApiServer {
@@ -126,11 +132,8 @@ export class ApiServer {
     try {
       await this.#route(request, response)
     } catch (error) {
-      const failure =
-        error instanceof ApiError
-          ? error
-          : new ApiError(500, 'InternalError', 'Internal error occurred')
-      if (!(error instanceof ApiError))
+      const failure = asApiError(error)
+      if (failure.code === 500)
         this.#options.logger.error({ err: error }, 'request failed')
       if (response.headersSent) response.destroy()
       else sendJson(response, failure.code, failure.status())
@@ -152,6 +155,9 @@ export class ApiServer {
       if (request.method !== 'POST') throw methodNotAllowed()
       return sendJson(response, 201, await create(request))
     }
+    const { reload } = this.#options
+    if (path === '/-/reload' && request.method === 'POST' && reload)
+      return sendJson(response, 200, await reload())
     if (request.method === 'POST' && info !== undefined)
       return sendJson(response, 201, await this.#change(info, request))
     if (request.method !== 'GET' && request.method !== 'HEAD')
@@ -493,4 +499,11 @@ function sendText(
 ): void {
   response.writeHead(code, { 'content-type': type })
   response.end(text)
+}
+
+function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error
+  if (error instanceof Failure)
+    return new ApiError(422, 'Invalid', error.message)
+  return new ApiError(500, 'InternalError', 'Internal error occurred')
 }

@@ -37,6 +37,8 @@ export interface VolumeRecord {
   readonly error?: string
   /** Its past, and what can be done with it. */
   readonly control: VolumeControl
+  /** It is there whether its Pod runs or not. */
+  readonly outlivesPod?: boolean
 }
 
 /** A Pod that is run here. */
@@ -118,7 +120,7 @@ export class SessionRecord {
 
   /** Begins to remember a Pod; one of the same name that ran before is forgotten. */
   pod(pod: Pod): PodRecord {
-    this.#forgetPod(keyOf(pod))
+    this.forgetPod(keyOf(pod))
     this.#set({ pod })
     return new PodRecord(pod, {
       change: change => {
@@ -131,7 +133,7 @@ export class SessionRecord {
       log: (container, containerID) =>
         this.#logOf(keyOf(pod), container, containerID),
       clock: this.#clock,
-      gone: () => this.#forgetPod(keyOf(pod)),
+      gone: () => this.forgetPod(keyOf(pod)),
     })
   }
 
@@ -160,16 +162,26 @@ export class SessionRecord {
     this.#tell({ kind: 'volume', volume })
   }
 
-  #forgetPod(key: ObjectKey): void {
+  volumeGone(gone: Pick<VolumeRecord, 'namespace' | 'pod' | 'volume'>): void {
+    const key = volumeKey(gone)
+    const volume = this.#volumes.get(key)
+    if (volume === undefined) return
+    this.#volumes.delete(key)
+    volume.control.history.forgetAll()
+    this.#tell({ kind: 'volumeGone', volume })
+  }
+
+  /** A Pod that has ended is no longer to be looked at. */
+  forgetPod(key: ObjectKey): void {
     if (!this.#pods.delete(key)) return
     for (const id of this.#logs.keys())
       if (id.startsWith(`${key} `)) this.#logs.delete(id)
-    for (const [id, volume] of this.#volumes)
-      if (key === `Pod/${volume.namespace}/${volume.pod}`) {
-        this.#volumes.delete(id)
-        volume.control.history.forgetAll()
-        this.#tell({ kind: 'volumeGone', volume })
-      }
+    for (const volume of this.#volumes.values())
+      if (
+        key === `Pod/${volume.namespace}/${volume.pod}` &&
+        volume.outlivesPod !== true
+      )
+        this.volumeGone(volume)
     this.#tell({ kind: 'pod', key })
   }
 

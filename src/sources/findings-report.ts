@@ -12,6 +12,13 @@ export class FindingsReport {
     this.#report = report
   }
 
+  /** Whether something is rejected at the moment. */
+  get hasMistakes(): boolean {
+    return [...this.#told.values()].some(told =>
+      [...told].some(key => key.startsWith('["rejected"')),
+    )
+  }
+
   /** All that is to be said of this origin now; what was said and is not among it is mended. */
   set(origin: string, findings: readonly Finding[]): void {
     const before = this.#told.get(origin)

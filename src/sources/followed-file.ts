@@ -3,7 +3,7 @@ import { open, stat } from 'node:fs/promises'
 import type { Clock } from '../util/clock.ts'
 import type { Hint } from './directory-watch.ts'
 import { errorCode, isAbsence } from './errors.ts'
-import { Turns } from './turns.ts'
+import { Turns } from '../util/turns.ts'
 
 /** Two looks this far apart must agree before a file is read (architecture, rule 9). */
 const lookMs = 10

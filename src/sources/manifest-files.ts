@@ -35,6 +35,8 @@ export interface ManifestFilesOptions
   extends SourceOptions, Pick<DecodeOptions, 'onFields'> {
   /** Files, directories, `-` for standard input. */
   readonly paths: readonly string[]
+  /** A PATH that is not there, or cannot be read, is told of and waited for, also at the start. */
+  readonly patient?: boolean
   /** What `-` reads; the process's own by default. */
   readonly stdin?: NodeJS.ReadableStream
 }
@@ -55,6 +57,7 @@ export interface ManifestFilesOptions
  */
 export class ManifestFiles implements Source {
   readonly #options: ManifestFilesOptions
+  #given: readonly string[]
   readonly #report: FindingsReport
   readonly #files = new Map<string, ManifestFile>()
   readonly #obstacles: Obstacles
@@ -80,6 +83,7 @@ export class ManifestFiles implements Source {
   constructor(options: ManifestFilesOptions) {
     this.#options = options
     const { clock, paths } = options
+    this.#given = paths
     this.#report = new FindingsReport(options.report)
     this.#obstacles = new Obstacles(this.#report, paths[0] ?? '.')
     this.#watches = new WatchSet(clock, (directory, name, hint) =>
@@ -101,7 +105,7 @@ export class ManifestFiles implements Source {
       await this.#readFile(path)
     }
     const tree = await findManifests(this.#paths())
-    refuseProblems(tree)
+    if (this.#options.patient !== true) refuseProblems(tree)
     if (watch) {
       await this.#lookAround()
       await this.#allKnown()
@@ -122,8 +126,18 @@ export class ManifestFiles implements Source {
     for (const file of this.#files.values()) file.close()
   }
 
+  get isSound(): boolean {
+    return !this.#report.hasMistakes
+  }
+
+  /** Other PATHs from now on. Objects of those that are no longer among them go. */
+  setPaths(paths: readonly string[]): void {
+    this.#given = paths
+    this.#lookAgain()
+  }
+
   #paths(): readonly string[] {
-    return this.#options.paths.filter(path => !this.#readOnce.has(path))
+    return this.#given.filter(path => !this.#readOnce.has(path))
   }
 
   async #readStdin(): Promise<void> {

@@ -10,6 +10,8 @@ export interface Source {
    * SourceError when a PATH cannot be read, or not be watched.
    */
   start(): Promise<void>
+  /** All of it is read, and without a mistake. */
+  readonly isSound: boolean
   close(): Promise<void>
 }
 

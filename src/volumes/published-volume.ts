@@ -15,8 +15,11 @@ import type { Store } from '../store/store.ts'
 import type { TokenManager } from '../tokens/token-manager.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
+import type { Turns } from '../util/turns.ts'
 import { AtomicWriter, prepareVolumeRoot } from '../writer/atomic-writer.ts'
-import { cleanPayload } from '../writer/payload-path.ts'
+import { hasOtherModes } from '../writer/other-modes.ts'
+import { cleanPayload, type CleanPayload } from '../writer/payload-path.ts'
+import { removeVolume } from '../writer/remove-volume.ts'
 import { VolumeError } from './errors.ts'
 import { nestedMountpoints } from './nested-mountpoints.ts'
 import type { VolumeHistory } from './volume-history.ts'
@@ -41,6 +44,8 @@ export interface PublishingOptions {
   readonly onState?: (state: VolumeState) => void
   /** The directory may hold what a writer that was killed has left. */
   readonly adopted?: boolean
+  /** Of many volumes only so many write at a time; absent: this one need not wait. */
+  readonly turns?: Turns
 }
 
 /** How one volume stands. */
@@ -68,6 +73,8 @@ export interface PublishedVolumeOptions extends PublishingOptions {
   readonly pod: () => Pod
   /** What it has shown before, on a mount that was lost. */
   readonly history: VolumeHistory
+  /** What is told of a failure; absent: that it is the Pod's volume's. */
+  readonly finding?: (message: string) => Finding
 }
 
 /** A failed write is tried again after this; the file system may be full only for a while. */
@@ -82,12 +89,15 @@ export class PublishedVolume {
   /** `KIND/NAME` of the objects whose change concerns this volume. */
   readonly references: readonly string[]
   readonly published: Promise<void>
+  /** Resolves when it has been published, or it is known (and told) why it cannot be. */
+  readonly looked: Promise<void>
   isPublished = false
   readonly #options: PublishedVolumeOptions
   readonly #writer: AtomicWriter
   readonly #root: string
   readonly #history: VolumeHistory
   #resolvePublished: () => void = () => {}
+  #resolveLooked: () => void = () => {}
   #stale = false
   #working: Promise<void> | undefined
   #closed = false
@@ -113,15 +123,14 @@ export class PublishedVolume {
         resolve()
       }
     })
+    this.looked = new Promise(resolve => (this.#resolveLooked = resolve))
   }
 
   /** Something may have changed. Never throws; what goes wrong is reported. */
   look(): void {
     this.#stale = true
     if (this.#working !== undefined || this.#closed) return
-    this.#working = this.#work().finally(() => {
-      this.#working = undefined
-    })
+    this.#working = this.#work()
   }
 
   /**
@@ -145,6 +154,7 @@ export class PublishedVolume {
     this.#closed = true
     this.#timer?.cancel()
     await this.#working
+    this.#resolveLooked()
   }
 
   async #settle(): Promise<void> {
@@ -168,11 +178,14 @@ export class PublishedVolume {
         ])
         this.#lookAfter(retryMs)
       }
+      this.#resolveLooked()
     }
+    // With the last look at #stale, not after it: a change in between would be lost.
+    this.#working = undefined
   }
 
   async #publish(): Promise<void> {
-    const { volume, node, store, logger, clock } = this.#options
+    const { volume, node, store, clock } = this.#options
     const pod = this.#options.pod()
     const sources = tokensRequested(volume)
     const tokens =
@@ -204,12 +217,26 @@ export class PublishedVolume {
     const payload = this.#history.wanted
     // Else what they said last stays, on a mount that was made anew, too, or what is pinned.
     if (payload === undefined) return this.#tell(errors)
+    const write = () => this.#write(pod, payload, errors)
+    await (this.#options.turns?.run(write) ?? write())
+  }
 
+  async #write(
+    pod: Pod,
+    payload: CleanPayload,
+    errors: readonly ProjectionError[],
+  ): Promise<void> {
+    if (this.#closed) return
+    const { volume, logger, clock } = this.#options
     const { fsGroup } = pod.spec.securityContext
     const options = fsGroup === undefined ? {} : { fsGroup }
     if (!this.#prepared) {
       await mkdir(this.#root, { recursive: true })
-      if (this.#options.adopted === true) await this.#writer.recover()
+      if (this.#options.adopted === true) {
+        await this.#writer.recover()
+        if (await hasOtherModes(this.#root, payload, options))
+          await removeVolume(this.#root)
+      }
       // One that was published has its mode: setting it again would be an event.
       if (!(await this.#isPublished()))
         await prepareVolumeRoot(
@@ -298,11 +325,12 @@ export class PublishedVolume {
     this.#told = error
     for (const { fieldPath, message } of errors)
       this.#options.report(
-        rejectionOf(
-          this.#options.pod(),
-          fieldPath,
-          `MountVolume.SetUp failed for volume "${this.#options.volume.name}" : ${message}`,
-        ),
+        this.#options.finding?.(message) ??
+          rejectionOf(
+            this.#options.pod(),
+            fieldPath,
+            `MountVolume.SetUp failed for volume "${this.#options.volume.name}" : ${message}`,
+          ),
       )
   }
 }

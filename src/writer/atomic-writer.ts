@@ -21,6 +21,9 @@ export const DATA = '..data'
 export const DATA_TMP = '..data_tmp'
 export const timestampedName = /^\.\.\d{4}(_\d\d){5}\.\d+$/
 
+/** Of a mode, what a umask of 022 leaves as it is. */
+const UNMASKED = 0o755
+
 export interface AtomicWriterOptions {
   readonly clock?: Clock
   readonly fileSystem?: VolumeFileSystem
@@ -112,7 +115,8 @@ export class AtomicWriter {
 
     this.#unclean = true
     await this.#publish(clean, options)
-    await this.#createUserVisibleLinks(clean)
+    if (oldTsDir === undefined) await this.#createFirstLinks(clean)
+    else await this.#createUserVisibleLinks(clean)
     await this.#removeUserVisibleLinks(pathsToRemove)
 
     // (12)
@@ -257,8 +261,8 @@ export class AtomicWriter {
   async #writeFile(path: string, file: FileProjection): Promise<void> {
     const { data, mode, fsUser } = file
     await this.#fs.writeFile(path, data, { mode })
-    // The umask has taken bits away.
-    await this.#fs.chmod(path, mode)
+    // The umask has taken bits away. A kubelet does not ask; in a large volume each call counts.
+    if ((mode & ~UNMASKED) !== 0) await this.#fs.chmod(path, mode)
     if (fsUser !== undefined) await this.#fs.lchown(path, fsUser, -1)
   }
 
@@ -271,6 +275,16 @@ export class AtomicWriter {
     // Looked for side by side, made one by one: watchers see the order.
     for (const name of await this.#missingLinks([...names]))
       await this.#fs.symlink(`${DATA}/${name}`, this.#path(name))
+  }
+
+  /** Step 10 of the first generation: nothing is there yet, or else it is not the writer's. */
+  async #createFirstLinks(payload: CleanPayload): Promise<void> {
+    for (const name of new Set([...payload.keys()].map(userVisibleName)))
+      try {
+        await this.#fs.symlink(`${DATA}/${name}`, this.#path(name))
+      } catch (error) {
+        if (!hasCode(error, 'EEXIST')) throw error
+      }
   }
 
   async #missingLinks(names: readonly string[]): Promise<string[]> {

@@ -5,7 +5,7 @@
 import { hasCode, type VolumeFileSystem } from './volume-tree.ts'
 
 /** A managed volume is read-only in the container, so its group gets no write bit. */
-const FILE_BITS = 0o0440
+export const FILE_BITS = 0o0440
 const DIRECTORY_BITS = 0o2550
 
 /**

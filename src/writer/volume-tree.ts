@@ -2,7 +2,9 @@
  * Small trees on a file system where each call is a round trip to a server: no call that is
  * not needed, and independent calls side by side.
  */
+import { writeFile } from 'node:fs'
 import * as nodeFs from 'node:fs/promises'
+import { promisify } from 'node:util'
 
 /** What the writer needs of a file system; a test hands it one that fails. */
 export type VolumeFileSystem = Pick<
@@ -17,8 +19,12 @@ export type VolumeFileSystem = Pick<
   | 'rmdir'
   | 'symlink'
   | 'unlink'
-  | 'writeFile'
 > & {
+  readonly writeFile: (
+    path: string,
+    data: Uint8Array,
+    options: { readonly mode: number },
+  ) => Promise<void>
   /** The names and kinds in a directory; a method of its own since fs.readdir is overloaded. */
   readonly list: (directory: string) => Promise<TreeEntry[]>
 }
@@ -31,6 +37,9 @@ export interface TreeEntry {
 
 export const volumeFileSystem: VolumeFileSystem = {
   ...nodeFs,
+  // Half the CPU time of the one of node:fs/promises, which makes a FileHandle (measured: 40
+  // against 80 microseconds).
+  writeFile: promisify(writeFile),
   list: directory => nodeFs.readdir(directory, { withFileTypes: true }),
 }
 

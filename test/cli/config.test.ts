@@ -29,6 +29,14 @@ images:                                                            # podfs.yaml:
     entrypoint:
       - node
       - a b.js
+root: /srv/podfs                                                   # default
+access: owner                                                      # default
+run: annotated                                                     # default
+sources:
+  namespace: default                                               # default
+  manifests: []                                                    # default
+  configMaps: []                                                   # default
+  secrets: []                                                      # default
 `.replaceAll(/ # /g, '  # '),
   )
   t.test('which podfs reads back', async t => {
@@ -44,6 +52,13 @@ images:                                                            # podfs.yaml:
       { setting: 'fuse.answerOpens', value: true, origin: 'podfs.yaml:6' },
       { setting: 'ageKeyFile', value: '' },
       { setting: 'images', value: [{ pattern: 'web' }] },
+      { setting: 'root', value: '/srv/podfs' },
+      { setting: 'access' },
+      { setting: 'run' },
+      { setting: 'sources.namespace' },
+      { setting: 'sources.manifests', value: [] },
+      { setting: 'sources.configMaps', value: [] },
+      { setting: 'sources.secrets', value: [] },
     ])
   })
 })

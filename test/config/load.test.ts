@@ -67,6 +67,15 @@ t.test('every mistake is told with its place', async t => {
       text: 'images:\n- entrypoint: [sh]\n',
       message: 'podfs.yaml:2:3: images[0].pattern: is required',
     },
+    {
+      text: 'access: group\n',
+      message: 'podfs.yaml:1:9: access: must be owner, everybody or group:NAME',
+    },
+    {
+      text: 'sources:\n  secrets: [{directory: a, name: ../b}]\n',
+      message:
+        'podfs.yaml:2:34: sources.secrets[0].name: must be lower-case letters, digits, - and .',
+    },
     { text: 'images: {}\n', message: 'podfs.yaml:1:9: images: must be a list' },
     { text: '- a\n', message: 'podfs.yaml:1:1: must be a map' },
     {
@@ -138,8 +147,41 @@ t.test('a variable wins over the file, a flag over both', async t => {
       'fuse.answerOpens: podfs.yaml:4',
       'ageKeyFile: default',
       'images: default',
+      'root: default',
+      'access: default',
+      'run: default',
+      'sources.namespace: default',
+      'sources.manifests: default',
+      'sources.configMaps: default',
+      'sources.secrets: default',
     ],
   )
+})
+
+t.test('paths begin at the directory of the file, or here', async t => {
+  const cwd = t.testdir({
+    etc: {
+      'podfs.yaml':
+        'root: mnt\nsources: {manifests: [k8s, /abs, ../up], secrets: [{directory: s, name: s}]}\n',
+    },
+  })
+  const { settings } = await load(cwd, { explicit: 'etc/podfs.yaml' })
+  t.match(settings, {
+    root: 'etc/mnt',
+    sources: {
+      manifests: ['etc/k8s', '/abs', 'up'],
+      secrets: [{ directory: 'etc/s', name: 's' }],
+    },
+  })
+  const over = await load(cwd, {
+    explicit: 'etc/podfs.yaml',
+    env: { PODFS_ROOT: 'other' },
+    flags: [{ setting: 'sources.manifests', flag: '-f', word: ['a', 'b'] }],
+  })
+  t.match(over.settings, {
+    root: 'other',
+    sources: { manifests: ['a', 'b'], namespace: 'default' },
+  })
 })
 
 t.test('a mistake in a variable is told with its name', async t => {

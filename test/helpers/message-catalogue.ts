@@ -97,7 +97,7 @@ export const inFiles: readonly CatalogueEntry[] = [
     cause:
       'A directory is read as `kubectl create configmap --from-file` reads it: regular files whose names can be keys, 1 MiB together.',
     remedy: 'Rename what is left out, or move what is large elsewhere.',
-    files: ['sources/directory-config-map.ts'],
+    files: ['sources/directory-source.ts'],
   },
   {
     title: 'No object of Kubernetes',
@@ -176,7 +176,9 @@ export const atWork: readonly CatalogueEntry[] = [
       'cli/mount.ts',
       'cli/options.ts',
       'cli/program.ts',
+      'cli/reload.ts',
       'cli/run.ts',
+      'cli/serve.ts',
       'cli/unmount.ts',
       'cli/validate.ts',
     ],
@@ -205,10 +207,15 @@ export const atWork: readonly CatalogueEntry[] = [
   {
     title: 'No podfs is running, or several',
     cause:
-      'get, describe and logs look into a `podfs run` or `podfs mount` that runs.',
+      'get, describe and logs look into a `podfs run`, `podfs mount` or `podfs serve` that runs.',
     remedy: 'Start one, or say which with --session.',
     files: ['daemon/api-client.ts'],
-    texts: ['no podfs is running', 'PLURAL "NAME" is in several podfs: IDS'],
+    texts: [
+      'no podfs is running',
+      'no podfs serve is running',
+      'CLIENTS podfs serve are running',
+      'PLURAL "NAME" is in several podfs: IDS',
+    ],
   },
   {
     title: 'Node would show Secrets',
@@ -223,6 +230,20 @@ export const atWork: readonly CatalogueEntry[] = [
       'podfs.yaml, a PODFS_ variable or a flag has a value that the setting does not take.',
     remedy: '`podfs config view` has every setting, its value and who gave it.',
     files: ['cli/session-options.ts', 'config/'],
+  },
+  {
+    title: 'Who may enter',
+    cause: 'The setting `access` names a group that /etc/group does not have.',
+    remedy: 'Make the group, or give its number.',
+    files: ['daemon/access.ts'],
+  },
+  {
+    title: 'A tree that cannot be brought up to date',
+    cause:
+      'podfs serve could not write an object, or a source of it is not there. What was served stays, everything else goes on.',
+    remedy:
+      'podfs tries it again every second; the message says what stands in its way.',
+    files: ['daemon/live-sources.ts', 'volumes/object-volumes.ts'],
   },
   {
     title: 'A path that cannot be read',
@@ -261,11 +282,13 @@ export const atWork: readonly CatalogueEntry[] = [
       'Take an empty directory, or one that does not exist. `podfs unmount` frees one, `--takeover` takes one over.',
     files: [
       'daemon/abandoned-mount.ts',
-      'daemon/mount-session.ts',
+      'daemon/public-mountpoint.ts',
+      'daemon/served-tree.ts',
       'daemon/unmount.ts',
     ],
     texts: [
       'the mount at MOUNTPOINT is lost: REASON',
+      'the mount at ROOT is lost: REASON',
       'stopped before it was ready',
     ],
   },

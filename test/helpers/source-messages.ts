@@ -75,7 +75,7 @@ const inFile: Readonly<Record<string, Readonly<Record<string, Teller>>>> = {
     missing: { message: 1, fix: 2, exitCode: 3 },
     warning: { message: 1, fix: 2 },
   },
-  'sources/directory-config-map.ts': { '#finding': { message: 2 } },
+  'sources/directory-source.ts': { '#finding': { message: 2 } },
   'sources/manifest-file.ts': { '#finding': { message: 1 } },
 }
 

@@ -6,7 +6,7 @@ import {
   ManifestFiles,
   type ManifestFilesOptions,
 } from '../../src/sources/manifest-files.ts'
-import { DirectoryConfigMap } from '../../src/sources/directory-config-map.ts'
+import { DirectorySource } from '../../src/sources/directory-source.ts'
 import { AgeIdentities } from '../../src/sources/encryption/age-identities.ts'
 import { Store, type StoreEvent } from '../../src/store/store.ts'
 import { systemClock } from '../../src/util/clock.ts'
@@ -118,10 +118,11 @@ export async function followDirectory(
   options: Partial<SourceOptions> = {},
 ): Promise<Live> {
   const live = new Live()
-  const source = new DirectoryConfigMap({
+  const source = new DirectorySource({
     ...live.options,
     ...options,
     directory,
+    kind: 'ConfigMap',
     name: 'cm',
   })
   t.teardown(() => source.close())

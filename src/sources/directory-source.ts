@@ -3,7 +3,7 @@ import { statSync } from 'node:fs'
 import { readdir, readFile, readlink, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Finding } from '../api/report.ts'
-import type { ConfigMap } from '../api/types.ts'
+import type { ConfigMap, Secret } from '../api/types.ts'
 import { tooLong } from '../api/field-errors.ts'
 import { maxDataBytes } from '../api/validation/data.ts'
 import { validConfigKey } from '../api/validation/names.ts'
@@ -37,9 +37,10 @@ const emptyAgeFile = new DecryptionError(
   'empty: it is not what age has written',
 )
 
-export interface DirectoryConfigMapOptions extends SourceOptions {
+export interface DirectorySourceOptions extends SourceOptions {
   readonly directory: string
-  /** metadata.name of the ConfigMap. */
+  readonly kind: 'ConfigMap' | 'Secret'
+  /** Its metadata.name. */
   readonly name: string
 }
 
@@ -55,19 +56,19 @@ interface KeyFile {
 }
 
 /**
- * A plain directory as one ConfigMap, live, by the rules of
- * `kubectl create configmap --from-file=DIR`: its regular files, each name a key; text under
- * `data`, other bytes under `binaryData`. Sub-directories are not looked into. `NAME.age`, an
- * age file, is the key NAME.
+ * A plain directory as one ConfigMap or Secret, live, by the rules of
+ * `kubectl create configmap --from-file=DIR`: its regular files, each name a key; of a
+ * ConfigMap text under `data`, other bytes under `binaryData`. Sub-directories are not looked
+ * into. `NAME.age`, an age file, is the key NAME.
  *
  * A directory that is itself a published volume works: its names are links through `..data`,
  * and such links are followed. Other links are left out and reported once, as are names that
  * cannot be keys; editors' files are passed over in silence.
  *
- * While the directory itself is away (it is being replaced) the ConfigMap stays as it was.
+ * While the directory itself is away (it is being replaced) the object stays as it was.
  */
-export class DirectoryConfigMap implements Source {
-  readonly #options: DirectoryConfigMapOptions
+export class DirectorySource implements Source {
+  readonly #options: DirectorySourceOptions
   readonly #report: FindingsReport
   readonly #obstacles: Obstacles
   readonly #files = new Map<string, KeyFile>()
@@ -83,7 +84,7 @@ export class DirectoryConfigMap implements Source {
   #onRead: () => void = () => undefined
   #startFailure: SourceError | undefined
 
-  constructor(options: DirectoryConfigMapOptions) {
+  constructor(options: DirectorySourceOptions) {
     this.#options = options
     const { clock, directory } = options
     this.#report = new FindingsReport(options.report)
@@ -115,6 +116,15 @@ export class DirectoryConfigMap implements Source {
     }
     this.#started = true
     this.#publish()
+  }
+
+  get isSound(): boolean {
+    return this.#started && !this.#report.hasMistakes
+  }
+
+  /** After `close`: its object goes from the store. */
+  release(): void {
+    this.#options.store.replace(this.#origin, [])
   }
 
   async close(): Promise<void> {
@@ -416,7 +426,7 @@ export class DirectoryConfigMap implements Source {
   }
 
   #publish(): void {
-    const { directory, store } = this.#options
+    const { store } = this.#options
     if (this.#sizeWithout(undefined) > maxDataBytes) {
       // What was served stays.
       this.#report.set('data', [this.#tooLarge()])
@@ -430,7 +440,7 @@ export class DirectoryConfigMap implements Source {
       for (const { follower } of unread) follower.readAgain()
       return
     }
-    const conflicts = store.replace(directory, [this.#configMap()])
+    const conflicts = store.replace(this.#origin, [this.#object()])
     this.#report.set(
       'data',
       conflicts.map(conflict => conflict.finding),
@@ -455,22 +465,24 @@ export class DirectoryConfigMap implements Source {
     }
   }
 
-  #configMap(): ConfigMap {
-    const { directory, name, namespace } = this.#options
-    const data = new Map<string, string>()
-    const binaryData = new Map<string, Uint8Array>()
+  get #origin(): string {
+    const { directory, kind, namespace, name } = this.#options
+    return `${directory} ${kind} ${namespace}/${name}`
+  }
+
+  #object(): ConfigMap | Secret {
+    const { directory, kind, name, namespace } = this.#options
+    const all = new Map<string, Uint8Array>()
     const names = new Map<string, string>()
     for (const [name, { bytes }] of [...this.#files].sort(byKey)) {
       const key = withoutAgeSuffix(name)
       // `NAME` comes before `NAME.age`.
-      if (bytes === undefined || names.has(key)) continue
+      if (bytes === undefined || all.has(key)) continue
       names.set(key, name)
-      if (isUtf8(bytes)) data.set(key, bytes.toString())
-      else binaryData.set(key, new Uint8Array(bytes))
+      all.set(key, new Uint8Array(bytes))
     }
     const here = { path: directory, line: 1, column: 1 }
-    return {
-      kind: 'ConfigMap',
+    const common = {
       metadata: {
         name,
         namespace,
@@ -478,18 +490,29 @@ export class DirectoryConfigMap implements Source {
         labels: new Map(),
         annotations: new Map(),
       },
-      data,
-      binaryData,
       immutable: false,
       source: {
         ...here,
-        positionOf: path => {
+        positionOf: (path: string) => {
           const key = /^(?:data|binaryData)\[(.*)\]$/.exec(path)?.[1]
           return key === undefined
             ? here
             : { ...here, path: join(directory, names.get(key) ?? key) }
         },
       },
+    }
+    if (kind === 'Secret') return { kind, ...common, type: 'Opaque', data: all }
+    const isText = ([, bytes]: [string, Uint8Array]): boolean => isUtf8(bytes)
+    const entries = [...all]
+    return {
+      kind,
+      ...common,
+      data: new Map(
+        entries
+          .filter(isText)
+          .map(([key, bytes]) => [key, Buffer.from(bytes).toString()]),
+      ),
+      binaryData: new Map(entries.filter(each => !isText(each))),
     }
   }
 

@@ -1,0 +1,158 @@
+import path from 'node:path'
+import type { ServeSession } from '../daemon/serve-session.ts'
+import { layOver, type EffectiveSettings } from '../config/layers.ts'
+import { aborted } from '../util/aborted.ts'
+import { Failure } from '../util/failure.ts'
+import { realPath } from '../util/real-path.ts'
+import type { Command } from './command.ts'
+import type { Context } from './context.ts'
+import { exitCodes } from './exit-codes.ts'
+import {
+  backendOption,
+  commonOptions,
+  sourceOptions,
+  type ParsedOptions,
+} from './options.ts'
+import {
+  effectiveSettings,
+  requireRoot,
+  sharedOptions,
+} from './session-options.ts'
+
+export const serveCommand: Command = {
+  name: 'serve',
+  summary: 'serve many Pods, ConfigMaps and Secrets at one mount, for weeks',
+  usage: ['serve [--config FILE] [-f PATH..] [--root DIR] [--access WHO]'],
+  description: `Serves everything that podfs.yaml (or -f) names, in one tree at the setting 'root':
+
+  ROOT/NAMESPACE/pods/POD/VOLUME
+  ROOT/NAMESPACE/configmaps/NAME
+  ROOT/NAMESPACE/secrets/NAME
+
+What appears in the files appears there, what goes from them goes, and Pods with the annotation
+podfs.io/run: "true" are run. SIGHUP, or 'podfs reload', reads podfs.yaml again. Stays in the
+foreground; SIGTERM or Ctrl-C ends everything, a second one kills what still runs.`,
+  examples: [
+    {
+      comment: 'what podfs.yaml says',
+      line: 'podfs serve --config config/podfs.yaml',
+    },
+    {
+      comment: 'a directory of manifests, at a place of your own',
+      line: 'podfs serve -f k8s/ --root /tmp/podfs',
+    },
+    {
+      comment: 'with every Pod running, for the group of the developers',
+      line: 'podfs serve -f k8s/ --run all --access group:developers',
+    },
+  ],
+  options: {
+    ...sourceOptions,
+    filename: {
+      ...sourceOptions.filename,
+      help: 'a manifest file, or a directory of them',
+    },
+    root: { value: 'DIR', help: 'where the mount is' },
+    access: {
+      value: 'WHO',
+      help: 'who may enter: owner, group:NAME or everybody',
+    },
+    run: { value: 'WHICH', help: 'which Pods to run: annotated or all' },
+    ...backendOption,
+    ...commonOptions,
+  },
+  run,
+}
+
+async function run(context: Context, options: ParsedOptions): Promise<number> {
+  const paths = [...options.values('filename'), ...options.positionals]
+  if (paths.length > 0 && options.values('filename').length === 0)
+    throw new Failure('usage', `what is ${paths[0]}?`, {
+      fix: `podfs serve -f ${paths[0]}`,
+    })
+  if (paths.includes('-'))
+    throw new Failure('usage', 'serve reads files: standard input ends', {
+      fix: 'podfs run -f -',
+    })
+  const namespace = options.value('namespace')
+  const flags = [
+    ...(paths.length === 0
+      ? []
+      : [{ setting: 'sources.manifests', flag: '-f', word: paths }]),
+    ...(namespace === undefined
+      ? []
+      : [{ setting: 'sources.namespace', flag: '-n', word: namespace }]),
+  ]
+  const load = async () =>
+    withRealRoot(context, await effectiveSettings(context, options, flags))
+  const effective = await load()
+  requireRoot(context, 'serve')
+  const { serve } = await import('../daemon/serve-session.ts')
+  const { takeoverSignal } = await import('../daemon/public-mountpoint.ts')
+  const { noServiceManager } = await import('../daemon/service-manager.ts')
+  const notice = (text: string): void =>
+    void context.stderr.write(`podfs: ${text}\n`)
+
+  let session: ServeSession | undefined
+  let isStarted = false
+  const stop = new AbortController()
+  const stopListening = context.onSignal(signal => {
+    if (signal === 'SIGHUP') {
+      if (!stop.signal.aborted) void session?.reload()
+    } else if (stop.signal.aborted) void session?.terminate()
+    else stop.abort(new Failure('failed', 'stopped before it was ready'))
+  })
+  try {
+    session = await serve({
+      ...(await sharedOptions(context, effective.settings)),
+      effective,
+      load,
+      notice,
+      mistake: ({ message }) => context.stderr.write(`error: ${message}\n`),
+      service: noServiceManager,
+      abort: stop.signal,
+    })
+    isStarted = true
+  } catch (error) {
+    if (error === stop.signal.reason) return exitCodes.done
+    throw error
+  } finally {
+    if (!isStarted) stopListening()
+  }
+  const { root } = effective.settings
+  context.stdout.write(
+    `podfs: ${root} ready (${session.volumes} ${session.volumes === 1 ? 'volume' : 'volumes'})\n`,
+  )
+  const served = session
+  // The mount stays for the next podfs.
+  process.once(takeoverSignal, () => {
+    // oxlint-disable-next-line unicorn/no-process-exit
+    void served.terminate().then(() => process.exit(exitCodes.done))
+  })
+  const reason = await Promise.race([session.lost, aborted(stop.signal)])
+  const seconds = session.gracePeriodSeconds()
+  if (seconds > 0)
+    notice(`ending the Pods, up to ${seconds} s; a second signal kills at once`)
+  await session.terminate()
+  await session.close()
+  stopListening()
+  if (reason === undefined) return exitCodes.done
+  throw new Failure('failed', `the mount at ${root} is lost: ${reason}`)
+}
+
+/** As the kernel names it, whoever types it how. */
+function withRealRoot(
+  { cwd }: Context,
+  { given }: EffectiveSettings,
+): EffectiveSettings {
+  return layOver(
+    given.map(setting =>
+      setting.path.join('.') === 'root'
+        ? {
+            ...setting,
+            value: realPath(path.resolve(cwd, String(setting.value))),
+          }
+        : setting,
+    ),
+  )
+}

@@ -1,0 +1,180 @@
+import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { keeperOf } from '../fuse/adopt-mount.ts'
+import type { Clock } from '../util/clock.ts'
+import { Failure } from '../util/failure.ts'
+import type { Logger } from '../util/logger.ts'
+import { adoptBackend, type Backend } from '../volumes/backend.ts'
+import { clearAbandoned, clearDeadMount } from './abandoned-mount.ts'
+import { claimMountpoint } from './claim-mountpoint.ts'
+import type { Cleanup } from './cleanup.ts'
+import type { Places } from './places.ts'
+import {
+  adoptSessionDirectory,
+  createSessionDirectory,
+  type FoundSession,
+  listSessions,
+  type Session,
+  type SessionDirectory,
+} from './runtime-directory.ts'
+
+/** Ends a podfs without its mount; also one that does not know of it. */
+export const takeoverSignal = 'SIGUSR2'
+const takeoverMs = 5000
+const takeoverStepMs = 10
+
+export interface MountpointRequest {
+  /** Absolute. */
+  readonly mountpoint: string
+  /** Whether a podfs that serves the mount point has to hand it over. */
+  readonly takeover?: boolean
+  readonly places: Places
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/**
+ * Refuses a mount point that is served, unless it is to be taken over: then that podfs ends
+ * and leaves its mount. Returns what a podfs that is gone has left there and its keeper still
+ * serves; what nobody serves is cleared away. Of several that begin at the same moment one gets
+ * it; the others wait until it can be said who.
+ */
+export async function takeMountpoint(
+  request: MountpointRequest,
+  cleanup: Cleanup,
+): Promise<FoundSession | undefined> {
+  const { mountpoint, logger } = request
+  const abandoned = await waitForMountpoint(request, cleanup)
+  if (abandoned !== undefined) {
+    if (await isKept(abandoned)) return abandoned
+    // First of all: a dead mount disturbs whoever reads a directory beside it.
+    logger.warn(
+      { mountpoint, pid: abandoned.pid },
+      'what a podfs that is gone has left is cleared away',
+    )
+    await clearAbandoned(abandoned)
+  }
+  await clearDeadMount(mountpoint, logger)
+  return undefined
+}
+
+async function waitForMountpoint(
+  request: MountpointRequest,
+  cleanup: Cleanup,
+): Promise<FoundSession | undefined> {
+  const { mountpoint, places, clock } = request
+  let claim: { release(): void } | undefined
+  cleanup.add('claim', () => claim?.release())
+  let told: number | undefined
+  for (let waited = 0; waited < takeoverMs; waited += takeoverStepMs) {
+    claim ??= await claimMountpoint(places.runtime, mountpoint)
+    const sessions = await listSessions(places.runtime)
+    const here = sessions.filter(found => found.mountpoint === mountpoint)
+    const serving = here.find(({ running }) => running)
+    if (serving === undefined && claim !== undefined) return here[0]
+    if (serving !== undefined && request.takeover !== true)
+      throw new Failure(
+        'failed',
+        `${mountpoint} is already served by podfs with pid ${serving.pid}`,
+        { fix: `podfs unmount ${mountpoint}` },
+      )
+    if (serving !== undefined && told === undefined) {
+      process.kill(serving.pid, takeoverSignal)
+      told = serving.pid
+    }
+    await clock.sleep(takeoverStepMs)
+  }
+  throw new Failure(
+    'failed',
+    told === undefined
+      ? `another podfs has begun to serve ${mountpoint}`
+      : `podfs with pid ${told} did not let go of ${mountpoint}`,
+  )
+}
+
+async function isKept(abandoned: FoundSession): Promise<boolean> {
+  const { directory, mountDirectory } = abandoned
+  return (await keeperOf(mountDirectory ?? directory)) !== undefined
+}
+
+/**
+ * The mount of a podfs that is gone, if it serves what is wanted now (`serves`, see Session):
+ * programs that are in there notice nothing. Otherwise it is cleared away.
+ */
+export async function adoptAbandoned(
+  abandoned: FoundSession,
+  serves: string,
+  logger: Logger,
+): Promise<Backend | undefined> {
+  const { directory, mountDirectory } = abandoned
+  const mount =
+    abandoned.serves === serves
+      ? await adoptBackend(mountDirectory ?? directory)
+      : undefined
+  if (mount === undefined) await clearAbandoned(abandoned)
+  logger.info(
+    { pid: abandoned.pid, adopted: mount !== undefined },
+    'found the mount of a podfs that is gone',
+  )
+  return mount
+}
+
+/**
+ * The run-time directory of a session with a mount point, which is made if need be, and goes
+ * with the session then; `adopted`: the session's mount is that of an abandoned one.
+ */
+export async function sessionAt(
+  mountpoint: string,
+  options: {
+    readonly command: Session['command']
+    readonly runtime: string
+    readonly abandoned: FoundSession | undefined
+    readonly adopted: Backend | undefined
+  },
+  cleanup: Cleanup,
+): Promise<SessionDirectory> {
+  const { command, runtime, adopted } = options
+  const abandoned = adopted && options.abandoned
+  const madeMountpoint =
+    abandoned === undefined
+      ? await prepareMountpoint(mountpoint)
+      : abandoned.madeMountpoint === true
+  if (madeMountpoint) cleanup.add('mount point', () => rmdir(mountpoint))
+  const session =
+    abandoned === undefined
+      ? await createSessionDirectory(runtime, command)
+      : await adoptSessionDirectory(abandoned)
+  cleanup.add('run-time directory', () => session.remove())
+  await session.update({ mountpoint, madeMountpoint })
+  return session
+}
+
+/** Whether the directory had to be made. Throws a usage Failure when it cannot be used. */
+async function prepareMountpoint(mountpoint: string): Promise<boolean> {
+  try {
+    if (!(await stat(mountpoint)).isDirectory())
+      throw new Failure('usage', `${mountpoint} is not a directory`)
+    if ((await readdir(mountpoint)).length > 0)
+      throw new Failure('usage', `${mountpoint} is not empty`)
+    return false
+  } catch (error) {
+    if (error instanceof Failure) throw error
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code !== 'ENOENT')
+      throw new Failure('usage', `cannot use ${mountpoint}: ${message}`, {
+        cause: error,
+      })
+  }
+  try {
+    await mkdir(mountpoint)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new Failure('usage', `cannot make ${mountpoint}: ${code}`, {
+      cause: error,
+      ...(code === 'ENOENT'
+        ? { fix: `mkdir -p ${path.dirname(mountpoint)}` }
+        : {}),
+    })
+  }
+  return true
+}

@@ -1,0 +1,403 @@
+import { rm } from 'node:fs/promises'
+import path from 'node:path'
+import type { JsonObject } from '../api/json.ts'
+import type { Pod } from '../api/types.ts'
+import { planReload } from '../config/changes.ts'
+import type { EffectiveSettings } from '../config/layers.ts'
+import type { Settings } from '../config/settings.ts'
+import { createImageMap } from '../runner/images.ts'
+import { OutputLines } from '../runner/output-lines.ts'
+import { SessionRecord } from '../server/session-record.ts'
+import { HistoryBudget } from '../volumes/history-budget.ts'
+import { Store } from '../store/store.ts'
+import { abortable } from '../util/abortable.ts'
+import { allSettled } from '../util/all-settled.ts'
+import { Failure } from '../util/failure.ts'
+import { type Backend, openBackend } from '../volumes/backend.ts'
+import type { TreeVolume } from '../volumes/object-volumes.ts'
+import { accessOf } from './access.ts'
+import { type Cleanup, startOrUndo } from './cleanup.ts'
+import { claimEmptyDirs } from './empty-dirs.ts'
+import { LiveSources } from './live-sources.ts'
+import { thisNode } from './node-info.ts'
+import { PodAddresses } from './pod-addresses.ts'
+import type { PodSessionContext } from './pod-session.ts'
+import {
+  adoptAbandoned,
+  sessionAt,
+  takeMountpoint,
+} from './public-mountpoint.ts'
+import { RenewedMount } from './renewed-mount.ts'
+import { clearPods, type SessionDirectory } from './runtime-directory.ts'
+import { isToRun, ServedPods } from './served-pods.ts'
+import { ServedTree, treeDirectory } from './served-tree.ts'
+import type { ServiceManager } from './service-manager.ts'
+import { lazyServiceAccounts, type SessionOptions } from './session.ts'
+import {
+  containerMountpoints,
+  startSessionServer,
+  volumeRecorder,
+} from './session-server.ts'
+import { isMounted, unmountedByOthers } from './unmounted.ts'
+
+/** While an adopted tree may hold what nobody asks for, it is looked at so often. */
+const strangersMs = 1000
+
+export interface ServeRequest extends Omit<
+  SessionOptions,
+  'paths' | 'namespace' | 'settings'
+> {
+  readonly effective: EffectiveSettings
+  /** Reads the configuration again. Throws a Failure that names every mistake. */
+  readonly load: () => Promise<EffectiveSettings>
+  /** A line for whoever reads what the daemon says. */
+  readonly notice: (text: string) => void
+  /** What is wrong with a configuration that was to be read again. */
+  readonly mistake: (failure: Failure) => void
+  readonly service: ServiceManager
+  /** Gives up a start that takes too long. */
+  readonly abort: AbortSignal
+}
+
+export interface ReloadOutcome {
+  /** Names of settings that have changed, such as `sources.manifests`. */
+  readonly applied: readonly string[]
+  readonly needRestart: readonly string[]
+}
+
+export interface ServeSession {
+  readonly volumes: number
+  /** Resolves with the reason when the mount ends without having been told to. */
+  readonly lost: Promise<string>
+  /** Applies what has changed in the configuration; a broken one changes nothing. */
+  reload(): Promise<void>
+  /** The longest of the Pods that run. */
+  gracePeriodSeconds(): number
+  /** Ends the Pods as their deletion does; a second call kills what is left at once. */
+  terminate(): Promise<void>
+  /** Undoes everything; the Pods have ended. */
+  close(): Promise<void>
+}
+
+/**
+ * podfs as a service: everything that the sources have, in one tree at one mount, and the Pods
+ * that are to be run. Resolves when everything that can be published is; what cannot be waits,
+ * and is told of. A mount that a podfs before this one has left is adopted.
+ */
+export async function serve(request: ServeRequest): Promise<ServeSession> {
+  return await startOrUndo(request, cleanup => start(request, cleanup))
+}
+
+async function start(
+  request: ServeRequest,
+  cleanup: Cleanup,
+): Promise<ServeSession> {
+  const { logger, clock, report, notice, service } = request
+  let { effective } = request
+  const { settings } = effective
+  const { root } = settings
+  const access = accessOf(settings.access)
+  const { session, mount, adopted } = await openMount(request, cleanup)
+
+  const store = new Store({
+    clock,
+    onListenerError: err => logger.error({ err }, 'a change was not followed'),
+  })
+  const sources = new LiveSources({
+    store,
+    clock,
+    report,
+    identities: request.identities,
+  })
+  cleanup.add('sources', () => sources.close())
+  const [node] = await allSettled([
+    thisNode(),
+    abortable(sources.start(settings.sources), request.abort),
+  ])
+
+  const record = new SessionRecord(clock)
+  const options: SessionOptions = {
+    ...request,
+    settings,
+    paths: [],
+    namespace: settings.sources.namespace,
+  }
+  const accounts = lazyServiceAccounts(options)
+  const tree = new ServedTree(mount, {
+    ...request,
+    ...accounts,
+    root,
+    access,
+    store,
+    node,
+    adopted,
+    onVolume: (about, state, control) =>
+      recorderOf(about, {
+        record,
+        root,
+        isRun: pod => isToRun(pod, effective.settings.run),
+      })(state, control),
+    onVolumeGone: about => record.volumeGone(recordedAs(about)),
+  })
+  cleanup.add('tree', () => tree.close())
+  await abortable(tree.start(), request.abort)
+  cleanup.add('public mount', async () => {
+    await tree.close()
+    await mount.current.backend.unbind(root, { lazy: true })
+  })
+  if (adopted) cleanup.add('strangers', removeStrangers(tree, sources, request))
+
+  const emptyDirs = await claimEmptyDirs(request.places, session.directory)
+  // Those of a podfs that was killed in this directory: its Pods are gone with it.
+  await emptyDirs.remove()
+  cleanup.add('emptyDirs', () => emptyDirs.remove())
+  let context: PodSessionContext = {
+    ...options,
+    ...accounts,
+    store,
+    session,
+    record,
+    mount: Promise.resolve(mount),
+    node,
+    addresses: new PodAddresses(request.places.runtime, session),
+    images: createImageMap(settings.images),
+    emptyDirs: emptyDirs.directory,
+    // `podfs logs` has it.
+    lines: new OutputLines(() => undefined),
+    hostRoot: false,
+    notice,
+    isServed: true,
+    historyBudget: new HistoryBudget(),
+  }
+  const pods = new ServedPods({
+    context: () => context,
+    choice: () => effective.settings.run,
+  })
+  cleanup.add('Pods', async () => {
+    // Whatever still runs, because podfs itself failed, is killed.
+    const ended = pods.terminate()
+    void pods.terminate()
+    await ended
+  })
+  pods.start()
+
+  const tell = (): void => {
+    const { size } = tree
+    service.status(
+      `${count(size, 'volume')} at ${root}, ${count(pods.size, 'Pod')} running`,
+    )
+  }
+  cleanup.add('watch', store.watch(tell))
+
+  const apply = async (next: EffectiveSettings): Promise<void> => {
+    const { settings: now } = next
+    const nextAccess = accessOf(now.access)
+    effective = next
+    logger.level = now.logLevel
+    context = { ...context, images: createImageMap(now.images) }
+    await tree.setAccess(nextAccess)
+    await sources.change(now.sources)
+    pods.look()
+  }
+  const reloads = new Reloads(request, () => effective, apply)
+  cleanup.add(
+    'API',
+    startSessionServer({
+      ...request,
+      ...accounts,
+      session,
+      store,
+      record,
+      node,
+      mount,
+      reload: () => reloads.reload() as Promise<ReloadOutcome & JsonObject>,
+    }),
+  )
+  // Asked before anybody hears that it is ready, and may unmount it.
+  const unmounted = (await isMounted(root))
+    ? [unmountedByOthers(root, clock, request.abort)]
+    : [] // a plain directory
+  tell()
+  service.ready()
+  return {
+    volumes: tree.size,
+    lost: Promise.race([mount.lost(), ...unmounted]),
+    reload: async () => {
+      // It has told what went wrong.
+      await reloads.reload().catch(() => undefined)
+      tell()
+    },
+    gracePeriodSeconds: () => pods.gracePeriodSeconds(),
+    terminate: () => {
+      service.stopping()
+      return pods.terminate()
+    },
+    close: () => cleanup.run(),
+  }
+}
+
+/** The mount at `root`: that of a podfs that is gone, or a new one. */
+async function openMount(
+  request: ServeRequest,
+  cleanup: Cleanup,
+): Promise<{
+  readonly session: SessionDirectory
+  readonly mount: RenewedMount
+  readonly adopted: boolean
+}> {
+  const { logger, places, effective } = request
+  const { root, backend, fuse } = effective.settings
+  const abandoned = await takeMountpoint(
+    { ...request, mountpoint: root },
+    cleanup,
+  )
+  const serves = whatIsServed(effective.settings)
+  const adopted = abandoned && (await adoptAbandoned(abandoned, serves, logger))
+  const session = await sessionAt(
+    root,
+    { command: 'serve', runtime: places.runtime, abandoned, adopted },
+    cleanup,
+  )
+  await session.update({ serves })
+
+  const open = (directory: string): Promise<Backend> =>
+    openBackend(backend, {
+      directory,
+      // The modes of the tree's root say who may enter.
+      allowOther: true,
+      answerOpens: fuse.answerOpens,
+      lifetime: 'detach',
+      logger,
+      shown: { subdirectory: treeDirectory, target: root },
+    })
+  const first = adopted ?? (await open(session.directory))
+  const mount = new RenewedMount(
+    {
+      backend: first,
+      directory: (adopted && abandoned?.mountDirectory) ?? session.directory,
+    },
+    { session, open, logger },
+  )
+  cleanup.add('mount', () => mount.stop())
+  if (adopted !== undefined) {
+    await clearPods(session.directory)
+    await rm(path.join(adopted.directory, 'run'), {
+      recursive: true,
+      force: true,
+    })
+  }
+  return { session, mount, adopted: adopted !== undefined }
+}
+
+/** Equal for two podfs whose mounts are laid out alike. */
+function whatIsServed({ backend, fuse }: Settings): string {
+  return JSON.stringify(['serve', backend, fuse.answerOpens])
+}
+
+/**
+ * Removes from an adopted tree what no object asks for, as soon as it is known which objects
+ * there are: what a broken file or a path that is away has stays. Returns what ends it.
+ */
+function removeStrangers(
+  tree: ServedTree,
+  sources: LiveSources,
+  { clock, notice }: ServeRequest,
+): () => void {
+  let timer: { cancel(): void } | undefined
+  const look = (): void => {
+    if (sources.isSound) tree.removeStrangers()
+    else timer = clock.after(strangersMs, look)
+  }
+  if (!sources.isSound)
+    notice(
+      'the input has mistakes: what was served before and is not in it stays until they are mended',
+    )
+  look()
+  return () => timer?.cancel()
+}
+
+/** What the API calls it: VOLUME of a Pod, else `configmap:NAME` or `secret:NAME`. */
+function recordedAs({ place, name }: TreeVolume) {
+  const { kind, namespace } = place
+  return kind === 'Pod'
+    ? { namespace, pod: place.name, volume: name }
+    : { namespace, pod: '', volume: `${kind.toLowerCase()}:${name}` }
+}
+
+function recorderOf(
+  about: TreeVolume,
+  options: {
+    readonly record: SessionRecord
+    readonly root: string
+    readonly isRun: (pod: Pod) => boolean
+  },
+): ReturnType<typeof volumeRecorder> {
+  const { pod, volume } = recordedAs(about)
+  const isRun = pod !== '' && options.isRun(about.pod)
+  return volumeRecorder({
+    record: options.record,
+    pod: about.pod,
+    withoutPod: pod === '',
+    outlivesPod: true,
+    name: volume,
+    mountpoints: name => [
+      path.join(options.root, about.path),
+      ...(isRun ? containerMountpoints(about.pod, name) : []),
+    ],
+  })
+}
+
+/** Reads the configuration again, one time after the other. */
+class Reloads {
+  readonly #request: ServeRequest
+  readonly #effective: () => EffectiveSettings
+  readonly #apply: (next: EffectiveSettings) => Promise<void>
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    request: ServeRequest,
+    effective: () => EffectiveSettings,
+    apply: (next: EffectiveSettings) => Promise<void>,
+  ) {
+    this.#request = request
+    this.#effective = effective
+    this.#apply = apply
+  }
+
+  /** Rejects with the Failure that it has told of. */
+  reload(): Promise<ReloadOutcome> {
+    const reload = this.#last.then(() => this.#reload())
+    this.#last = reload.catch(() => undefined)
+    return reload
+  }
+
+  async #reload(): Promise<ReloadOutcome> {
+    const { load, logger, mistake, notice, service } = this.#request
+    service.reloading()
+    try {
+      const plan = planReload(this.#effective(), await load())
+      await this.#apply(plan.effective)
+      const { applied, needRestart } = plan
+      notice(
+        applied.length === 0
+          ? 'the configuration was read again; nothing to apply'
+          : `the configuration was read again; applied: ${applied.join(', ')}`,
+      )
+      if (needRestart.length > 0)
+        notice(`changed, and needs a restart: ${needRestart.join(', ')}`)
+      return { applied, needRestart }
+    } catch (error) {
+      if (error instanceof Failure) {
+        mistake(error)
+        notice('the configuration stays as it was')
+      } else logger.error({ err: error }, 'not reloaded')
+      throw error
+    } finally {
+      service.ready()
+    }
+  }
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`
+}

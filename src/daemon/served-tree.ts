@@ -1,0 +1,127 @@
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import { abortable } from '../util/abortable.ts'
+import { Failure } from '../util/failure.ts'
+import {
+  ObjectVolumes,
+  type ObjectVolumesOptions,
+} from '../volumes/object-volumes.ts'
+import { HistoryBudget } from '../volumes/history-budget.ts'
+import { VolumeHistory } from '../volumes/volume-history.ts'
+import { setAccess, type Access } from './access.ts'
+import type { CurrentMount, RenewedMount } from './renewed-mount.ts'
+
+/** What everybody sees of the mount of `podfs serve`; beside it is what they do not. */
+export const treeDirectory = 'volumes'
+/** What is removed, on its way. */
+const removedDirectory = 'removed'
+
+export interface ServedTreeOptions extends Omit<
+  ObjectVolumesOptions,
+  'directory' | 'removedDirectory' | 'rootMode' | 'historyOf'
+> {
+  /** Absolute. */
+  readonly root: string
+  readonly access: Access
+}
+
+/**
+ * The tree of all volumes at one public path, and its mount, which may be lost: then the tree
+ * is published once more on the one that takes its place.
+ */
+export class ServedTree {
+  readonly #options: ServedTreeOptions
+  readonly #mount: RenewedMount
+  readonly #closed = new AbortController()
+  #access: Access
+  /** They outlive the mount; by their path in the tree. */
+  readonly #histories = new Map<string, VolumeHistory>()
+  readonly #budget = new HistoryBudget()
+  #volumes: ObjectVolumes | undefined
+  #unfollow: () => void = () => {}
+
+  constructor(mount: RenewedMount, options: ServedTreeOptions) {
+    this.#mount = mount
+    this.#options = options
+    this.#access = options.access
+  }
+
+  /** How many volumes there are. */
+  get size(): number {
+    return this.#volumes?.size ?? 0
+  }
+
+  /** Shows the tree; resolves when everything in it that can be published is. */
+  async start(): Promise<void> {
+    this.#unfollow = this.#mount.follow(next => this.#move(next))
+    await this.#publish(this.#mount.current, this.#options.adopted === true)
+    await this.#show(this.#mount.current)
+  }
+
+  /** Who may enter from now on. */
+  async setAccess(access: Access): Promise<void> {
+    this.#access = access
+    const { directory } = this.#mount.current.backend
+    await setAccess(path.join(directory, treeDirectory), access)
+  }
+
+  removeStrangers(): void {
+    this.#volumes?.removeStrangers()
+  }
+
+  /** After this nothing is written any more; what is there stays. */
+  async close(): Promise<void> {
+    this.#unfollow()
+    this.#closed.abort(new Error('the tree is closed'))
+    await this.#volumes?.close()
+  }
+
+  async #publish({ backend }: CurrentMount, adopted: boolean): Promise<void> {
+    const directory = path.join(backend.directory, treeDirectory)
+    const removed = path.join(backend.directory, removedDirectory)
+    try {
+      for (const each of [directory, removed])
+        await mkdir(each, { recursive: true, mode: 0o700 })
+      await setAccess(directory, this.#access)
+    } catch (error) {
+      // It was unmounted in the meantime, say.
+      const { message } = error as Error
+      throw new Failure('failed', `the new mount cannot be used: ${message}`, {
+        cause: error,
+      })
+    }
+    this.#volumes = new ObjectVolumes({
+      ...this.#options,
+      directory,
+      removedDirectory: removed,
+      rootMode: backend.volumeRootMode,
+      adopted,
+      historyOf: path => this.#historyOf(path),
+      onVolumeGone: volume => {
+        this.#options.onVolumeGone(volume)
+        this.#histories.delete(volume.path)
+      },
+    })
+    await this.#volumes.start()
+  }
+
+  #historyOf(path: string): VolumeHistory {
+    const known = this.#histories.get(path)
+    if (known !== undefined) return known
+    const history = new VolumeHistory(this.#budget)
+    this.#histories.set(path, history)
+    return history
+  }
+
+  async #move(next: Promise<CurrentMount>): Promise<void> {
+    await this.#volumes?.close()
+    const mount = await next
+    this.#closed.signal.throwIfAborted()
+    await abortable(this.#publish(mount, false), this.#closed.signal)
+    await this.#show(mount)
+  }
+
+  async #show({ backend }: CurrentMount): Promise<void> {
+    await backend.bind(treeDirectory, this.#options.root)
+  }
+}
