@@ -3,7 +3,7 @@ import { logLevels, type LogLevel } from '../util/logger.ts'
 import type { SettingShape, StructShape } from './shape.ts'
 
 /** Where volumes are published; `auto`: the best that works. */
-const backendChoices = ['fuse', 'fuse-native', 'dir', 'auto'] as const
+export const backendChoices = ['fuse', 'fuse-native', 'dir', 'auto'] as const
 export type BackendChoice = (typeof backendChoices)[number]
 
 /** Which Pods `podfs serve` runs. */

@@ -38,6 +38,10 @@ export interface MountSession {
   readonly directory: string
   /** Resolves with the reason when the mount ends without having been told to. */
   readonly lost: Promise<string>
+  /** Resolves with the reason when somebody else has unmounted it. */
+  readonly unmounted: Promise<string>
+  /** Resolves when the file server has answered; hangs or rejects when it does not. */
+  isAlive(): Promise<void>
   close(): Promise<void>
 }
 
@@ -167,7 +171,11 @@ async function start(
   return {
     volumes: volumes.names.length,
     directory: session.directory,
-    lost: Promise.race([renewed.lost(), ...unmounted]),
+    lost: renewed.lost(),
+    unmounted: isShown
+      ? unmountedByOthers(mountpoint, request.clock, request.abort)
+      : new Promise(() => {}),
+    isAlive: () => renewed.isAlive(),
     close: () => cleanup.run(),
   }
 }
