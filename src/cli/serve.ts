@@ -1,5 +1,6 @@
 import path from 'node:path'
 import type { ServeSession } from '../daemon/serve-session.ts'
+import { runChoices } from '../config/settings.ts'
 import { layOver, type EffectiveSettings } from '../config/layers.ts'
 import { aborted } from '../util/aborted.ts'
 import { Failure } from '../util/failure.ts'
@@ -57,7 +58,11 @@ foreground; SIGTERM or Ctrl-C ends everything, a second one kills what still run
       value: 'WHO',
       help: 'who may enter: owner, group:NAME or everybody',
     },
-    run: { value: 'WHICH', help: 'which Pods to run: annotated or all' },
+    run: {
+      value: 'WHICH',
+      choices: runChoices,
+      help: 'which Pods to run: none, annotated or all',
+    },
     ...backendOption,
     ...commonOptions,
   },

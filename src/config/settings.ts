@@ -7,7 +7,7 @@ export const backendChoices = ['fuse', 'fuse-native', 'dir', 'auto'] as const
 export type BackendChoice = (typeof backendChoices)[number]
 
 /** Which Pods `podfs serve` runs. */
-const runChoices = ['annotated', 'all'] as const
+export const runChoices = ['none', 'annotated', 'all'] as const
 export type RunChoice = (typeof runChoices)[number]
 
 /** A plain directory as one ConfigMap or Secret. */
@@ -161,7 +161,7 @@ export const settingsShape: StructShape = {
       default: 'annotated',
       live: true,
       description:
-        'podfs serve: which Pods are run: those with the annotation podfs.io/run: "true", or all but those with "false".',
+        'podfs serve: which Pods are run: none, those with the annotation podfs.io/run: "true", or all but those with "false".',
     },
     sources: {
       kind: 'struct',

@@ -1,11 +1,13 @@
 /*
  * The units, as installed, under a real systemd.
  */
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { bootSystemd, cannotBoot } from '../helpers/booted-systemd.ts'
 
 t.setTimeout(240_000)
-t.test('one mount as a unit', { skip: cannotBoot() }, async t => {
+
+/** A systemd, and what a test asks there. */
+async function machine(t: Test) {
   const { sh } = await bootSystemd(t)
   const out = async (script: string) => (await sh(script)).stdout.trim()
   const ok = async (script: string) => {
@@ -15,6 +17,11 @@ t.test('one mount as a unit', { skip: cannotBoot() }, async t => {
   /** Looks there until it is so. */
   const until = (condition: string) =>
     sh(`for i in $(seq 600); do ${condition} && exit; sleep 0.05; done`)
+  return { sh, out, ok, until }
+}
+
+t.test('one mount as a unit', { skip: cannotBoot() }, async t => {
+  const { sh, out, ok, until } = await machine(t)
   const unit = 'podfs-mount@web'
   const device = () => out('stat -c %d /srv/web')
   const mainPid = () => out(`systemctl show -P MainPID ${unit}`)
@@ -115,5 +122,96 @@ t.test('one mount as a unit', { skip: cannotBoot() }, async t => {
     await ok('systemctl stop srv-db.mount')
     await until('[ -z "$(ls /run/podfs)" ]')
     t.equal(await out('ls /run/podfs'), '')
+  })
+})
+
+const manifests = `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {colour: blue}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+  annotations: {podfs.io/run: "true"}
+spec:
+  terminationGracePeriodSeconds: 1
+  volumes: [{name: settings, configMap: {name: settings}}]
+  containers:
+    - name: web
+      image: busybox
+      command: [sh, -c, 'trap exit TERM; echo "it is $(cat /config/colour)"; while :; do sleep 0.1; done']
+      volumeMounts: [{name: settings, mountPath: /config}]
+`
+
+t.test('the daemon as a unit', { skip: cannotBoot() }, async t => {
+  const { sh, out, ok, until } = await machine(t)
+  const file = '/srv/podfs/default/pods/web/settings/colour'
+  const mainPid = () => out('systemctl show -P MainPID podfs')
+  const device = () => out('stat -c %d /srv/podfs')
+  const statusLine = (pattern: string) =>
+    until(`systemctl show -P StatusText podfs | grep -q '${pattern}'`)
+
+  await ok(`mkdir /srv/k8s && cat > /srv/k8s/web.yaml <<'END'\n${manifests}END`)
+  await ok(
+    `sed -i 's#manifests: .*#manifests: [/srv/k8s]#' /etc/podfs/podfs.yaml`,
+  )
+
+  await t.test('everything is published when it has started', async t => {
+    await ok('systemctl start podfs')
+    t.equal(await out(`cat ${file}`), 'blue')
+    await statusLine('volume')
+    t.match(
+      await out('systemctl show -P StatusText podfs'),
+      /^\d volumes? at \/srv\/podfs, 0 Pods running$/,
+    )
+    t.match(
+      await out('journalctl -u podfs'),
+      /Pod default\/web asks to be run, but the setting 'run' is none/,
+    )
+  })
+
+  await t.test('reload waits, and fails with the reason', async t => {
+    await ok(`sed -i 's/access: owner/access: everybody/' /etc/podfs/podfs.yaml
+      systemctl reload podfs`)
+    t.equal(await out('stat -c %A /srv/podfs'), 'drwxr-xr-x', 'applied')
+    await ok(`sed -i 's/access: everybody/access: all/' /etc/podfs/podfs.yaml`)
+    t.equal((await sh('systemctl reload podfs')).code, 1)
+    t.match(await out('journalctl -u podfs'), /podfs.yaml:\d+:\d+: .*access/)
+    t.equal(await out('systemctl is-active podfs'), 'active')
+    await ok(`sed -i 's/access: all/access: everybody/' /etc/podfs/podfs.yaml`)
+  })
+
+  await t.test('a restart keeps the mount, and who is in there', async t => {
+    const before = [await device(), await mainPid()]
+    t.equal(
+      await out(
+        `cd /srv/podfs && exec 9<${file} && systemctl restart podfs && cat <&9 && cat default/configmaps/settings/colour`,
+      ),
+      'blueblue',
+    )
+    t.equal(await device(), before[0], 'the same mount')
+    t.not(await mainPid(), before[1], 'another podfs')
+  })
+
+  await t.test('with run-pods.conf it runs Pods', async t => {
+    await ok(`install -D -m 644 /usr/local/share/doc/podfs/run-pods.conf \
+        /etc/systemd/system/podfs.service.d/run-pods.conf
+      systemctl daemon-reload && systemctl restart podfs`)
+    await until('podfs logs web | grep -q it.is')
+    t.equal(await out('podfs logs web'), 'it is blue')
+    await statusLine('1 Pod running')
+    await ok('systemctl restart podfs')
+    await until('podfs logs web | grep -q it.is')
+    t.equal(await out('podfs logs web'), 'it is blue', 'after a restart, too')
+  })
+
+  await t.test('stop leaves nothing', async t => {
+    await ok('systemctl stop podfs')
+    t.equal(await out('grep -c podfs /proc/1/mountinfo'), '0')
+    t.equal(await out('ls /run/podfs'), '')
+    t.equal(await out('pgrep -fc "podfs.cjs|keeper.sh|trap exit TERM"'), '0')
   })
 })
