@@ -3,9 +3,9 @@
 #
 #   npm run install:system        npm run uninstall:system
 #
-# DESTDIR  where / is (for packages); nothing is then told to systemd
-# PREFIX   /usr/local
-# NODE     the node that runs podfs; the one in PATH
+# DESTDIR     where / is (for packages); nothing is then told to systemd
+# PREFIX      /usr/local
+# PODFS_NODE  the node that runs podfs; the one in PATH
 #
 # What is put there, and each directory that has to be made, is noted in
 # PREFIX/lib/podfs/installed; that is what the next install replaces and uninstall removes.
@@ -70,14 +70,15 @@ remove() {
 
 install_all() {
   [ -f dist/podfs.bundle.cjs ] || fail 'podfs is not built' 'npm ci'
-  if [ -z "${NODE-}" ]; then
-    NODE=$(command -v node) || fail 'there is no node in PATH' 'NODE=/path/to/node npm run install:system'
+  node=${PODFS_NODE-}
+  if [ -z "$node" ]; then
+    node=$(command -v node) || fail 'there is no node in PATH' 'PODFS_NODE=/path/to/node npm run install:system'
     # A program of a user's home must not become root's.
-    [ -n "$DESTDIR" ] || [ "$(stat -L -c %u "$NODE")" = 0 ] ||
-      fail "$NODE is not root's" "NODE=$NODE npm run install:system, if root may run it"
+    [ -n "$DESTDIR" ] || [ "$(stat -L -c %u "$node")" = 0 ] ||
+      fail "$node is not root's" "PODFS_NODE=$node npm run install:system, if root may run it"
   fi
-  "$NODE" -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' ||
-    fail "$NODE is older than 20.19" 'NODE=/path/to/node npm run install:system'
+  "$node" -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' ||
+    fail "$node is older than 20.19" 'PODFS_NODE=/path/to/node npm run install:system'
 
   list=$(mktemp)
   trap 'rm -f "$list"' EXIT
@@ -90,7 +91,7 @@ install_all() {
   done
   put 755 "$PREFIX/bin/podfs" <<END
 #!/bin/sh
-exec $NODE $lib/podfs.cjs "\$@"
+exec $node $lib/podfs.cjs "\$@"
 END
   put_text 755 $sbin/mount.podfs systemd/mount.podfs
 
@@ -99,7 +100,7 @@ END
   put_text 644 "$PREFIX/lib/systemd/user/podfs.service" systemd/user/podfs.service
 
   put 644 "$PREFIX/share/man/man1/podfs.1" <docs/podfs.1
-  "$NODE" dist/podfs.cjs completion bash |
+  "$node" dist/podfs.cjs completion bash |
     put 644 "$PREFIX/share/bash-completion/completions/podfs"
   put_text 644 "$doc/run-pods.conf" systemd/run-pods.conf
   put 644 "$doc/operations.md" <docs/operations.md
