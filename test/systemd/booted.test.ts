@@ -20,9 +20,13 @@ async function machine(t: Test) {
   return { sh, out, ok, until }
 }
 
-/** Prints the pids of everything in the unit's cgroup, with commas. */
+/** Prints the pids of everything in the unit's cgroup. */
 function processesOf(unit: string): string {
-  return `paste -sd, /sys/fs/cgroup$(systemctl show -P ControlGroup ${unit})/cgroup.procs`
+  return `echo $(cat /sys/fs/cgroup$(systemctl show -P ControlGroup ${unit})/cgroup.procs)`
+}
+
+function running(pids: string): string {
+  return `for pid in ${pids}; do [ ! -d /proc/$pid ] || echo $pid; done`
 }
 
 t.test('one mount as a unit', { skip: cannotBoot() }, async t => {
@@ -93,7 +97,15 @@ t.test('one mount as a unit', { skip: cannotBoot() }, async t => {
     await ok(`systemctl stop ${unit}`)
     t.equal(await out('grep -c podfs /proc/1/mountinfo'), '0')
     t.equal(await out('ls /srv /run/podfs'), '/run/podfs:\n\n/srv:\nconf')
-    t.equal(await out(`ps -o pid= -p ${processes}`), '', 'nor a process')
+    t.equal(await out(running(processes)), '', 'nor a process')
+  })
+
+  await t.test('every unit is clean, as installed', async t => {
+    const { code, stdout, stderr } = await sh(
+      'systemd-analyze verify podfs.service podfs-mount@web.service',
+    )
+    t.equal(stdout + stderr, '')
+    t.equal(code, 0)
   })
 
   await t.test('a wrong one is told and not tried again', async t => {
@@ -221,6 +233,6 @@ t.test('the daemon as a unit', { skip: cannotBoot() }, async t => {
     await ok('systemctl stop podfs')
     t.equal(await out('grep -c podfs /proc/1/mountinfo'), '0')
     t.equal(await out('ls /run/podfs'), '')
-    t.equal(await out(`ps -o pid= -p ${processes}`), '', 'nor a process')
+    t.equal(await out(running(processes)), '', 'nor a process')
   })
 })
