@@ -25,14 +25,8 @@ export interface ServedPodsOptions {
 /** Whether a Pod of the sources is to be run. */
 export function isToRun({ metadata }: Pod, choice: RunChoice): boolean {
   const wish = metadata.annotations.get(runAnnotation)
-  switch (choice) {
-    case 'none':
-      return false
-    case 'annotated':
-      return wish === 'true'
-    case 'all':
-      return wish !== 'false'
-  }
+  if (choice === 'none') return false
+  return choice === 'all' ? wish !== 'false' : wish === 'true'
 }
 
 /**

@@ -110,7 +110,7 @@ class Messages {
   readonly #path: string | undefined
   readonly #logger: Logger
   readonly #waiting: (readonly string[])[] = []
-  #sending: Promise<void> | undefined
+  #last: Promise<void> = Promise.resolve()
   #hasFailed = false
 
   constructor(socket: string, path: string | undefined, logger: Logger) {
@@ -126,16 +126,12 @@ class Messages {
     if (isStatus(assignments) && isStatus(this.#waiting.at(-1)))
       this.#waiting.pop()
     this.#waiting.push(assignments)
-    this.#sending ??= this.#sendAll()
+    this.#last = this.#last.then(() => this.#sendNext())
   }
 
-  async #sendAll(): Promise<void> {
-    for (let next; (next = this.#waiting.shift()) !== undefined;)
-      await this.#send(next)
-    this.#sending = undefined
-  }
-
-  async #send(assignments: readonly string[]): Promise<void> {
+  async #sendNext(): Promise<void> {
+    const assignments = this.#waiting.shift()
+    if (assignments === undefined) return
     const child = spawn('systemd-notify', assignments, {
       env: {
         NOTIFY_SOCKET: this.#socket,

@@ -24,7 +24,7 @@ export interface Done {
 
 export interface BootedSystemd {
   /** Runs a script of sh there, as root. */
-  sh(script: string): Promise<Done>
+  readonly sh: (script: string) => Promise<Done>
 }
 
 /** Why no systemd can be booted here, or false. Containers often lack what it takes. */

@@ -3,10 +3,13 @@
  * that tells (-v). test/systemd/booted.test.ts mounts with it.
  */
 import { spawnSync } from 'node:child_process'
+import path from 'node:path'
 import t from 'tap'
 
 function mountHelper(...args: readonly string[]) {
-  return spawnSync('systemd/mount.podfs', args, { encoding: 'utf8' })
+  return spawnSync(path.resolve('systemd', 'mount.podfs'), args, {
+    encoding: 'utf8',
+  })
 }
 
 const cases: readonly {
