@@ -120,10 +120,11 @@ class Messages {
   }
 
   add(...assignments: readonly string[]): void {
-    const isStatus = (message: readonly string[] | undefined): boolean =>
-      message?.length === 1 && message[0]?.startsWith('STATUS=') === true
+    const replaceable = (message: readonly string[] = []): string | undefined =>
+      /^(STATUS|WATCHDOG)=/.exec(message[0] ?? '')?.[1]
     // Of several that wait the last one counts.
-    if (isStatus(assignments) && isStatus(this.#waiting.at(-1)))
+    const kind = replaceable(assignments)
+    if (kind !== undefined && kind === replaceable(this.#waiting.at(-1)))
       this.#waiting.pop()
     this.#waiting.push(assignments)
     this.#last = this.#last.then(() => this.#sendNext())
