@@ -166,15 +166,13 @@ async function start(
   )
   // Asked before anybody hears that it is ready, and may unmount it.
   const unmounted = (await isMounted(mountpoint))
-    ? [unmountedByOthers(mountpoint, request.clock, request.abort)]
-    : [] // a plain directory
+    ? unmountedByOthers(mountpoint, request.clock, request.abort)
+    : new Promise<never>(() => {}) // a plain directory
   return {
     volumes: volumes.names.length,
     directory: session.directory,
     lost: renewed.lost(),
-    unmounted: isShown
-      ? unmountedByOthers(mountpoint, request.clock, request.abort)
-      : new Promise(() => {}),
+    unmounted,
     isAlive: () => renewed.isAlive(),
     close: () => cleanup.run(),
   }
