@@ -45,11 +45,11 @@ function cgroupRoot(): string | undefined {
 export async function bootSystemd(t: Test): Promise<BootedSystemd> {
   const cgroup = path.join(cgroupRoot() ?? '', `podfs-test-${process.pid}`)
   mkdirSync(cgroup)
-  const child = spawn(
-    'bash',
-    ['test/fixtures/boot-systemd.sh', t.testdir({}), cgroup],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  )
+  const boot = ['bash', 'test/fixtures/boot-systemd.sh', t.testdir({}), cgroup]
+  // It ends when this process is killed, too.
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...boot], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let said = ''
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => (said += text))
