@@ -39,6 +39,7 @@ name: po, cm, ev, no. Finds the podfs that run by itself; with several, a column
     output: {
       short: 'o',
       value: 'FORMAT',
+      choices: ['wide', 'json', 'yaml', 'name', 'jsonpath='],
       help: 'wide, json, yaml, name or jsonpath=TEMPLATE',
     },
     watch: { short: 'w', help: 'go on with what changes' },

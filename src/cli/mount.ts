@@ -70,11 +70,13 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
 
   const { mountVolumes } = await import('../daemon/mount-session.ts')
   const { takeoverSignal } = await import('../daemon/public-mountpoint.ts')
+  const { systemdOf } = await import('../daemon/systemd.ts')
   const stop = new AbortController()
   const stopListening = context.onSignal(() =>
     stop.abort(new Failure('failed', 'stopped before it was ready')),
   )
   const shared = await sessionOptions(context, options, paths)
+  const systemd = systemdOf({ ...context, ...shared })
   let session: MountSession
   try {
     session = await mountVolumes({
@@ -94,12 +96,19 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   // At once, whatever is under way: the podfs that takes over finishes or undoes it.
   // oxlint-disable-next-line unicorn/no-process-exit
   process.once(takeoverSignal, () => process.exit(exitCodes.done))
-  const { volumes, lost } = session
-  context.stdout.write(
-    `podfs: ${mountpoint} ready (${volumes} ${volumes === 1 ? 'volume' : 'volumes'})\n`,
+  const { lost } = session
+  // umount(8) is how mount.podfs(8) is ended.
+  const unmounted = session.unmounted.then(reason =>
+    context.detachedReady === undefined ? reason : undefined,
   )
+  const volumes = `${session.volumes} ${session.volumes === 1 ? 'volume' : 'volumes'}`
+  context.stdout.write(`podfs: ${mountpoint} ready (${volumes})\n`)
   context.detachedReady?.()
-  const reason = await Promise.race([lost, aborted(stop.signal)])
+  systemd.ready()
+  systemd.status(`serving ${volumes} at ${mountpoint}`)
+  systemd.feedWatchdog(() => session.isAlive())
+  const reason = await Promise.race([lost, unmounted, aborted(stop.signal)])
+  systemd.stopping()
   await session.close()
   stopListening()
   if (reason === undefined) return exitCodes.done

@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util'
+import { backendChoices } from '../config/settings.ts'
 import { nearest } from '../util/edit-distance.ts'
 import { Failure } from '../util/failure.ts'
+import { logLevels } from '../util/logger.ts'
 
 /** One flag of one command; the help text is made from these. */
 export interface Option {
@@ -10,6 +12,8 @@ export interface Option {
   /** What the flag alone means; a value then follows only after `=`, as in `--dry-run=client`. */
   readonly bare?: string
   readonly repeatable?: boolean
+  /** For the shell's completion, where there are only some values. */
+  readonly choices?: readonly string[]
   readonly help: string
 }
 
@@ -20,6 +24,7 @@ export const commonOptions = {
   config: { value: 'FILE', help: 'read this podfs.yaml' },
   'log-level': {
     value: 'LEVEL',
+    choices: logLevels,
     help: 'trace, debug, info, warn, error or silent',
   },
   help: { short: 'h', help: 'print this help' },
@@ -40,12 +45,13 @@ export const sourceOptions = {
 } as const satisfies Options
 
 export const jsonOption = {
-  output: { short: 'o', value: 'FORMAT', help: 'json' },
+  output: { short: 'o', value: 'FORMAT', choices: ['json'], help: 'json' },
 } as const satisfies Options
 
 export const backendOption = {
   backend: {
     value: 'NAME',
+    choices: backendChoices,
     help: 'where volumes are published: fuse (the default), fuse-native, dir, or auto',
   },
 } as const satisfies Options

@@ -1,6 +1,7 @@
 import { nearest } from '../util/edit-distance.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command, CommandGroup } from './command.ts'
+import { completionCommand } from './completion.ts'
 import { configCommand } from './config.ts'
 import type { Context } from './context.ts'
 import { createCommand } from './create.ts'
@@ -24,7 +25,8 @@ import { unmountCommand } from './unmount.ts'
 import { unpinCommand } from './unpin.ts'
 import { validateCommand } from './validate.ts'
 
-const commands: CommandGroup['commands'] = [
+/** Every command of the program, in the order of its help text. */
+export const commands: CommandGroup['commands'] = [
   mountCommand,
   unmountCommand,
   runCommand,
@@ -43,6 +45,7 @@ const commands: CommandGroup['commands'] = [
   explainCommand,
   doctorCommand,
   configCommand,
+  completionCommand(() => commands),
 ]
 
 /**

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import type { ServeSession } from '../daemon/serve-session.ts'
+import { runChoices } from '../config/settings.ts'
 import { layOver, type EffectiveSettings } from '../config/layers.ts'
 import { aborted } from '../util/aborted.ts'
 import { Failure } from '../util/failure.ts'
@@ -57,7 +58,11 @@ foreground; SIGTERM or Ctrl-C ends everything, a second one kills what still run
       value: 'WHO',
       help: 'who may enter: owner, group:NAME or everybody',
     },
-    run: { value: 'WHICH', help: 'which Pods to run: annotated or all' },
+    run: {
+      value: 'WHICH',
+      choices: runChoices,
+      help: 'which Pods to run: none, annotated or all',
+    },
     ...backendOption,
     ...commonOptions,
   },
@@ -89,7 +94,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   requireRoot(context, 'serve')
   const { serve } = await import('../daemon/serve-session.ts')
   const { takeoverSignal } = await import('../daemon/public-mountpoint.ts')
-  const { noServiceManager } = await import('../daemon/service-manager.ts')
+  const { systemdOf } = await import('../daemon/systemd.ts')
   const notice = (text: string): void =>
     void context.stderr.write(`podfs: ${text}\n`)
 
@@ -102,14 +107,16 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     } else if (stop.signal.aborted) void session?.terminate()
     else stop.abort(new Failure('failed', 'stopped before it was ready'))
   })
+  const shared = await sharedOptions(context, effective.settings)
+  const systemd = systemdOf({ ...context, ...shared })
   try {
     session = await serve({
-      ...(await sharedOptions(context, effective.settings)),
+      ...shared,
       effective,
       load,
       notice,
       mistake: ({ message }) => context.stderr.write(`error: ${message}\n`),
-      service: noServiceManager,
+      service: systemd,
       abort: stop.signal,
     })
     isStarted = true
@@ -124,6 +131,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     `podfs: ${root} ready (${session.volumes} ${session.volumes === 1 ? 'volume' : 'volumes'})\n`,
   )
   const served = session
+  systemd.feedWatchdog(() => served.isAlive())
   // The mount stays for the next podfs.
   process.once(takeoverSignal, () => {
     // oxlint-disable-next-line unicorn/no-process-exit

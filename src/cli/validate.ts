@@ -30,6 +30,7 @@ object. Mistakes make it exit with 1; the rest does not.`,
     output: {
       short: 'o',
       value: 'FORMAT',
+      choices: ['wide', 'json'],
       help: 'wide: each supported field, too; json: all of it as JSON',
     },
     ...commonOptions,

@@ -3,11 +3,11 @@ import { logLevels, type LogLevel } from '../util/logger.ts'
 import type { SettingShape, StructShape } from './shape.ts'
 
 /** Where volumes are published; `auto`: the best that works. */
-const backendChoices = ['fuse', 'fuse-native', 'dir', 'auto'] as const
+export const backendChoices = ['fuse', 'fuse-native', 'dir', 'auto'] as const
 export type BackendChoice = (typeof backendChoices)[number]
 
 /** Which Pods `podfs serve` runs. */
-const runChoices = ['annotated', 'all'] as const
+export const runChoices = ['none', 'annotated', 'all'] as const
 export type RunChoice = (typeof runChoices)[number]
 
 /** A plain directory as one ConfigMap or Secret. */
@@ -169,7 +169,7 @@ export const settingsShape: StructShape = {
       default: 'annotated',
       live: true,
       description:
-        'podfs serve: which Pods are run: those with the annotation podfs.io/run: "true", or all but those with "false".',
+        'podfs serve: which Pods are run: none, those with the annotation podfs.io/run: "true", or all but those with "false".',
     },
     sources: {
       kind: 'struct',

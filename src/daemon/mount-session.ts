@@ -39,6 +39,10 @@ export interface MountSession {
   readonly directory: string
   /** Resolves with the reason when the mount ends without having been told to. */
   readonly lost: Promise<string>
+  /** Resolves with the reason when somebody else has unmounted it. */
+  readonly unmounted: Promise<string>
+  /** Resolves when the file server has answered; hangs or rejects when it does not. */
+  isAlive(): Promise<void>
   close(): Promise<void>
 }
 
@@ -164,12 +168,14 @@ async function start(
   )
   // Asked before anybody hears that it is ready, and may unmount it.
   const unmounted = (await isMounted(mountpoint))
-    ? [unmountedByOthers(mountpoint, request.clock, request.abort)]
-    : [] // a plain directory
+    ? unmountedByOthers(mountpoint, request.clock, request.abort)
+    : new Promise<never>(() => {}) // a plain directory
   return {
     volumes: volumes.names.length,
     directory: session.directory,
-    lost: Promise.race([renewed.lost(), ...unmounted]),
+    lost: renewed.lost(),
+    unmounted,
+    isAlive: () => renewed.isAlive(),
     close: () => cleanup.run(),
   }
 }

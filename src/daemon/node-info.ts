@@ -3,6 +3,7 @@ import {
   availableParallelism,
   hostname,
   networkInterfaces,
+  type NetworkInterfaceInfo,
   totalmem,
 } from 'node:os'
 import type { NodeInfo } from '../api/types.ts'
@@ -27,9 +28,15 @@ export async function thisNode(): Promise<NodeInfo> {
 }
 
 function firstAddress(): string {
-  const addresses = Object.values(networkInterfaces()).flatMap(
-    list => list ?? [],
-  )
-  const outside = addresses.filter(({ internal }) => !internal)
+  const outside = addressesOfInterfaces().filter(({ internal }) => !internal)
   return outside.find(({ family }) => family === 'IPv4')?.address ?? '127.0.0.1'
+}
+
+function addressesOfInterfaces(): NetworkInterfaceInfo[] {
+  try {
+    return Object.values(networkInterfaces()).flatMap(list => list ?? [])
+  } catch {
+    // Under RestrictAddressFamilies (systemd/podfs.service) nobody may ask for them.
+    return []
+  }
 }

@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises'
+import { mkdtemp, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import type { Logger } from '../util/logger.ts'
 import type { Backend } from '../volumes/backend.ts'
@@ -58,6 +58,12 @@ export class RenewedMount {
   /** Requests per operation of the file server, since this mount was made. */
   async stats(): Promise<Readonly<Record<string, number>>> {
     return (await this.#current.backend.stats?.()) ?? {}
+  }
+
+  /** Resolves when the file server has answered; hangs or rejects when it does not. */
+  async isAlive(): Promise<void> {
+    // The one question that the kernel never answers from its cache.
+    await statfs(this.#current.backend.directory)
   }
 
   /** Until the returned function is called. */

@@ -69,6 +69,8 @@ export interface ServeSession {
   readonly volumes: number
   /** Resolves with the reason when the mount ends without having been told to. */
   readonly lost: Promise<string>
+  /** Resolves when the file server has answered; hangs or rejects when it does not. */
+  isAlive(): Promise<void>
   /** Applies what has changed in the configuration; a broken one changes nothing. */
   reload(): Promise<void>
   /** The longest of the Pods that run. */
@@ -222,6 +224,7 @@ async function start(
   return {
     volumes: tree.size,
     lost: Promise.race([mount.lost(), ...unmounted]),
+    isAlive: () => mount.isAlive(),
     reload: async () => {
       // It has told what went wrong.
       await reloads.reload().catch(() => undefined)

@@ -25,6 +25,7 @@ export interface ServedPodsOptions {
 /** Whether a Pod of the sources is to be run. */
 export function isToRun({ metadata }: Pod, choice: RunChoice): boolean {
   const wish = metadata.annotations.get(runAnnotation)
+  if (choice === 'none') return false
   return choice === 'all' ? wish !== 'false' : wish === 'true'
 }
 
@@ -35,6 +36,7 @@ export function isToRun({ metadata }: Pod, choice: RunChoice): boolean {
 export class ServedPods {
   readonly #options: ServedPodsOptions
   readonly #pods = new Map<ObjectKey, SupervisedPod>()
+  readonly #toldNotRun = new Set<ObjectKey>()
   #unsubscribe: () => void = () => {}
   #starts = 0
   #isTerminating = false
@@ -104,11 +106,27 @@ export class ServedPods {
       const wanted = this.#admitted(pod)
       if (supervised === undefined) this.#add(key, wanted)
       else supervised.want(wanted)
-    } else if (supervised !== undefined) {
+    } else if (supervised === undefined) {
+      this.#tellNotRun(pod, isGone)
+    } else {
       supervised.drop(
         isGone ? 'is gone from its files' : 'is not to be run any more',
       )
       if (supervised.idle) this.#forget(key, pod)
+    }
+  }
+
+  /** Once, of a Pod that says that it wants to be run. */
+  #tellNotRun(pod: Pod, isGone: boolean): void {
+    const key = keyOf(pod)
+    if (isGone || !isToRun(pod, 'annotated')) this.#toldNotRun.delete(key)
+    else if (!this.#toldNotRun.has(key)) {
+      this.#toldNotRun.add(key)
+      this.#options
+        .context()
+        .notice(
+          `${sourceName(pod)} asks to be run, but the setting 'run' is none (podfs.service: see run-pods.conf)`,
+        )
     }
   }
 

@@ -1,6 +1,6 @@
 /**
  * Whoever started podfs as a service and wants to know how it is: systemd, when its unit is of
- * Type=notify-reload. None of these may throw, or take time.
+ * Type=notify. None of these may throw, or take time.
  */
 export interface ServiceManager {
   /** Everything that can be published has been; also after each `reloading`. */

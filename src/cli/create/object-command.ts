@@ -14,6 +14,7 @@ const sharedOptions = {
   output: {
     short: 'o',
     value: 'FORMAT',
+    choices: formats,
     help: `${formats.join(', ')} (default yaml)`,
   },
   save: {

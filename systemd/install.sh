@@ -1,0 +1,153 @@
+#!/bin/sh
+# Puts podfs, its units, configuration, completion and man page in place, or takes them away:
+#
+#   npm run install:system        npm run uninstall:system
+#
+# DESTDIR     where / is (for packages); nothing is then told to systemd
+# PREFIX      /usr/local
+# PODFS_NODE  the node that runs podfs; the one in PATH
+#
+# What is put there, and each directory that has to be made, is noted in
+# PREFIX/lib/podfs/installed; that is what the next install replaces and uninstall removes.
+# /etc/podfs/podfs.yaml is yours as soon as you have changed it.
+set -eu
+cd "$(dirname "$0")/.."
+DESTDIR=${DESTDIR-}
+PREFIX=${PREFIX-/usr/local}
+lib=$PREFIX/lib/podfs
+doc=$PREFIX/share/doc/podfs
+etc=/etc/podfs
+noted=$DESTDIR$lib/installed
+# mount(8) looks there and nowhere else; on most machines it is a link.
+sbin=/sbin
+[ ! -h /sbin ] || sbin=/usr/sbin
+
+fail() {
+  printf 'error: %s\n  %s\n' "$1" "$2" >&2
+  exit 1
+}
+
+make_directory() {
+  [ ! -d "$DESTDIR$1" ] || return 0
+  [ "$1" = / ] || make_directory "$(dirname "$1")"
+  mkdir "$DESTDIR$1"
+  chmod 755 "$DESTDIR$1"
+  printf 'd %s\n' "$1" >>"$list"
+}
+
+# put MODE PATH: standard input goes there in one step, so that what runs keeps the old file.
+put() {
+  make_directory "$(dirname "$2")"
+  cat >"$DESTDIR$2.new"
+  chmod "$1" "$DESTDIR$2.new"
+  mv "$DESTDIR$2.new" "$DESTDIR$2"
+  printf 'f %s\n' "$2" >>"$list"
+}
+
+# The paths of the program in units and scripts.
+put_text() {
+  sed "s#/usr/local/bin/podfs#$PREFIX/bin/podfs#; s#/usr/local/share/#$PREFIX/share/#" "$3" | put "$1" "$2"
+}
+
+is_unchanged() {
+  cmp -s "$DESTDIR$etc/podfs.yaml" "$DESTDIR$doc/podfs.yaml"
+}
+
+tell_systemd() {
+  [ -z "$DESTDIR" ] && [ -d /run/systemd/system ] || return 0
+  systemctl "$@"
+}
+
+# Newest first, so that a directory is empty when its turn comes.
+remove() {
+  sed '1!G;h;$!d' "$1" | while read -r kind path; do
+    case $kind in
+    f) rm -f "$DESTDIR$path" ;;
+    d) rmdir "$DESTDIR$path" 2>/dev/null || true ;;
+    esac
+  done
+}
+
+install_all() {
+  [ -f dist/podfs.bundle.cjs ] || fail 'podfs is not built' 'npm ci'
+  node=${PODFS_NODE-}
+  if [ -z "$node" ]; then
+    node=$(command -v node) || fail 'there is no node in PATH' 'PODFS_NODE=/path/to/node npm run install:system'
+    # A program of a user's home must not become root's.
+    [ -n "$DESTDIR" ] || [ "$(stat -L -c %u "$node")" = 0 ] ||
+      fail "$node is not root's" "PODFS_NODE=$node npm run install:system, if root may run it"
+  fi
+  "$node" -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' ||
+    fail "$node is older than 20.19" 'PODFS_NODE=/path/to/node npm run install:system'
+
+  list=$(mktemp)
+  trap 'rm -f "$list"' EXIT
+  [ ! -f "$noted" ] || grep '^d ' "$noted" >>"$list" || true
+
+  for file in podfs.cjs podfs.bundle.cjs podfs.bundle.cjs.cache fuse-server.cjs \
+    fuse-server.bundle.cjs fuse-server.bundle.cjs.cache fuse-native-server.cjs \
+    keeper.sh mount-keeper.sh; do
+    put 644 "$lib/$file" <"dist/$file"
+  done
+  put 755 "$PREFIX/bin/podfs" <<END
+#!/bin/sh
+exec $node $lib/podfs.cjs "\$@"
+END
+  put_text 755 $sbin/mount.podfs systemd/mount.podfs
+
+  put_text 644 "$PREFIX/lib/systemd/system/podfs.service" systemd/podfs.service
+  put_text 644 "$PREFIX/lib/systemd/system/podfs-mount@.service" systemd/podfs-mount@.service
+  put_text 644 "$PREFIX/lib/systemd/user/podfs.service" systemd/user/podfs.service
+
+  put 644 "$PREFIX/share/man/man1/podfs.1" <docs/podfs.1
+  "$node" dist/podfs.cjs completion bash |
+    put 644 "$PREFIX/share/bash-completion/completions/podfs"
+  put_text 644 "$doc/run-pods.conf" systemd/run-pods.conf
+  put 644 "$doc/operations.md" <docs/operations.md
+
+  if [ ! -e "$DESTDIR$etc/podfs.yaml" ] || is_unchanged; then
+    make_directory $etc
+    cp config/podfs.yaml "$DESTDIR$etc/podfs.yaml"
+    chmod 644 "$DESTDIR$etc/podfs.yaml"
+  elif ! cmp -s config/podfs.yaml "$DESTDIR$doc/podfs.yaml"; then
+    echo "kept $etc/podfs.yaml, which you have changed; the new one is $doc/podfs.yaml"
+  fi
+  put 644 "$doc/podfs.yaml" <config/podfs.yaml
+  put 644 "$etc/podfs.schema.json" <config/podfs.schema.json
+  make_directory "$etc/mounts"
+
+  # What the version before had and this one has not.
+  if [ -f "$noted" ]; then
+    old=$(mktemp)
+    grep '^f ' "$noted" | grep -vxF -f "$list" >"$old" || true
+    remove "$old"
+    rm -f "$old"
+  fi
+  put 644 "$lib/installed" <"$list"
+  tell_systemd daemon-reload
+  echo "installed $PREFIX/bin/podfs; to start it with the machine: systemctl enable --now podfs"
+}
+
+uninstall_all() {
+  [ -f "$noted" ] || fail "$noted is not there: nothing was installed" "PREFIX=... DESTDIR=... npm run uninstall:system"
+  tell_systemd disable --now --quiet podfs.service || true
+  tell_systemd stop 'podfs-mount@*.service' || true
+  tell_systemd disable --quiet podfs-mount@.service || true
+  if is_unchanged; then
+    rm "$DESTDIR$etc/podfs.yaml"
+  elif [ -e "$DESTDIR$etc/podfs.yaml" ]; then
+    echo "kept $etc/podfs.yaml, which you have changed"
+  fi
+  list=$(mktemp)
+  trap 'rm -f "$list"' EXIT
+  cat "$noted" >"$list"
+  rm "$noted"
+  remove "$list"
+  tell_systemd daemon-reload
+}
+
+case ${1-} in
+install) install_all ;;
+uninstall) uninstall_all ;;
+*) fail "install or uninstall, not '${1-}'" 'npm run install:system' ;;
+esac

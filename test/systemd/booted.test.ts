@@ -1,0 +1,238 @@
+/*
+ * The units, as installed, under a real systemd.
+ */
+import t, { type Test } from 'tap'
+import { bootSystemd, cannotBoot } from '../helpers/booted-systemd.ts'
+
+t.setTimeout(240_000)
+
+/** A systemd, and what a test asks there. */
+async function machine(t: Test) {
+  const { sh } = await bootSystemd(t)
+  const out = async (script: string) => (await sh(script)).stdout.trim()
+  const ok = async (script: string) => {
+    const { code, stderr } = await sh(script)
+    t.equal(code, 0, `${script}: ${stderr}`)
+  }
+  /** Looks there until it is so. */
+  const until = (condition: string) =>
+    sh(`for i in $(seq 600); do ${condition} && exit; sleep 0.05; done`)
+  return { sh, out, ok, until }
+}
+
+/** Prints the pids of everything in the unit's cgroup. */
+function processesOf(unit: string): string {
+  return `echo $(cat /sys/fs/cgroup$(systemctl show -P ControlGroup ${unit})/cgroup.procs)`
+}
+
+function running(pids: string): string {
+  return `for pid in ${pids}; do [ ! -d /proc/$pid ] || echo $pid; done`
+}
+
+t.test('one mount as a unit', { skip: cannotBoot() }, async t => {
+  const { sh, out, ok, until } = await machine(t)
+  const unit = 'podfs-mount@web'
+  const device = () => out('stat -c %d /srv/web')
+  const mainPid = () => out(`systemctl show -P MainPID ${unit}`)
+
+  await ok(`mkdir /srv/conf && echo blue > /srv/conf/colour
+    echo 'ARGS=/srv/conf /srv/web' > /etc/podfs/mounts/web.conf`)
+
+  await t.test('is there for everybody when it has started', async t => {
+    await ok(`systemctl start ${unit}`)
+    t.equal(await out('cat /srv/web/colour'), 'blue')
+    t.equal(
+      await out(
+        `until systemctl show -P StatusText ${unit} | grep .; do :; done`,
+      ),
+      'serving 1 volume at /srv/web',
+    )
+    // PID 1 is in the namespace of the machine.
+    t.match(await out('grep /srv/web /proc/1/mountinfo'), / fuse\.podfs /)
+  })
+
+  await t.test('a restart keeps the mount, and who is in there', async t => {
+    const before = [await device(), await mainPid()]
+    t.equal(
+      await out(
+        `cd /srv/web && exec 9<colour && systemctl restart ${unit} && cat <&9 && cat colour`,
+      ),
+      'blue\nblue',
+    )
+    t.equal(await device(), before[0], 'the same mount')
+    t.not(await mainPid(), before[1], 'another podfs')
+    await until(
+      'echo green > /srv/conf/colour; sleep 0.2; grep -q green /srv/web/colour',
+    )
+    t.equal(await out('cat /srv/web/colour'), 'green', 'and it publishes')
+  })
+
+  await t.test('so does a crash', async t => {
+    const before = [await device(), await mainPid()]
+    await ok(`kill -KILL ${before[1]}`)
+    await until(
+      `[ $(systemctl show -P MainPID ${unit}) != ${before[1]} ] && systemctl -q is-active ${unit}`,
+    )
+    t.equal(await device(), before[0], 'the same mount')
+    t.equal(await out('cat /srv/web/colour'), 'green')
+  })
+
+  await t.test('one that hangs is replaced: the watchdog', async t => {
+    const dropIn = `/run/systemd/system/${unit}.service.d`
+    await ok(`mkdir -p ${dropIn} && printf '[Service]\\nWatchdogSec=2\\n' > ${dropIn}/test.conf
+      systemctl daemon-reload && systemctl restart ${unit} && sleep 5`)
+    t.equal(await out(`systemctl show -P Result ${unit}`), 'success', 'fed')
+    const before = await mainPid()
+    await ok(`kill -STOP ${before}`)
+    await until(
+      `[ $(systemctl show -P MainPID ${unit}) != ${before} ] && systemctl -q is-active ${unit}`,
+    )
+    t.not(await mainPid(), before)
+    t.equal(await out('cat /srv/web/colour'), 'green')
+  })
+
+  await t.test('stop leaves nothing', async t => {
+    const processes = await out(processesOf(unit))
+    t.match(processes, /\d/)
+    await ok(`systemctl stop ${unit}`)
+    t.equal(await out('grep -c podfs /proc/1/mountinfo'), '0')
+    t.equal(await out('ls /srv /run/podfs'), '/run/podfs:\n\n/srv:\nconf')
+    t.equal(await out(running(processes)), '', 'nor a process')
+  })
+
+  await t.test('every unit is clean, as installed', async t => {
+    const { code, stdout, stderr } = await sh(
+      'systemd-analyze verify podfs.service podfs-mount@web.service',
+    )
+    t.equal(stdout + stderr, '')
+    t.equal(code, 0)
+  })
+
+  await t.test('a wrong one is told and not tried again', async t => {
+    await ok(`echo 'ARGS=--nonsense' > /etc/podfs/mounts/bad.conf`)
+    t.equal((await sh('systemctl start podfs-mount@bad')).code, 1)
+    t.equal(await out('systemctl show -P NRestarts podfs-mount@bad'), '0')
+    t.match(
+      await out('journalctl -u podfs-mount@bad'),
+      /error: unknown flag --nonsense/,
+    )
+  })
+
+  await t.test('why no directive may make a mount namespace', async t => {
+    const dropIn = `/run/systemd/system/${unit}.service.d`
+    await ok(`printf '[Service]\\nProtectSystem=full\\n' > ${dropIn}/test.conf
+      systemctl daemon-reload && systemctl start ${unit}`)
+    t.equal(await out('ls /srv/web'), '', 'nobody sees the mount')
+    await ok(`systemctl stop ${unit}`)
+  })
+
+  await t.test('mount -t podfs, /etc/fstab', async t => {
+    await ok(
+      `mkdir /srv/db && mount -t podfs /srv/conf /srv/db -o ro,allow_other`,
+    )
+    t.equal(await out('cat /srv/db/colour'), 'green')
+    await ok('umount /srv/db')
+    await until('[ -z "$(ls /run/podfs)" ]')
+    t.equal(await out('ls /run/podfs'), '', 'podfs has ended, too')
+
+    await ok(`echo '/srv/conf /srv/db podfs defaults,nofail 0 0' > /etc/fstab
+      systemctl daemon-reload && systemctl start srv-db.mount`)
+    t.equal(await out('cat /srv/db/colour'), 'green')
+    await ok('systemctl stop srv-db.mount')
+    await until('[ -z "$(ls /run/podfs)" ]')
+    t.equal(await out('ls /run/podfs'), '')
+  })
+})
+
+const manifests = `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {colour: blue}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+  annotations: {podfs.io/run: "true"}
+spec:
+  terminationGracePeriodSeconds: 1
+  volumes: [{name: settings, configMap: {name: settings}}]
+  containers:
+    - name: web
+      image: busybox
+      command: [sh, -c, 'trap exit TERM; echo "it is $(cat /config/colour)"; while :; do sleep 0.1; done']
+      volumeMounts: [{name: settings, mountPath: /config}]
+`
+
+t.test('the daemon as a unit', { skip: cannotBoot() }, async t => {
+  const { sh, out, ok, until } = await machine(t)
+  const file = '/srv/podfs/default/pods/web/settings/colour'
+  const mainPid = () => out('systemctl show -P MainPID podfs')
+  const device = () => out('stat -c %d /srv/podfs')
+  const statusLine = (pattern: string) =>
+    until(`systemctl show -P StatusText podfs | grep -q '${pattern}'`)
+
+  await ok(`mkdir /srv/k8s && cat > /srv/k8s/web.yaml <<'END'\n${manifests}END`)
+  await ok(
+    `sed -i 's#manifests: .*#manifests: [/srv/k8s]#' /etc/podfs/podfs.yaml`,
+  )
+
+  await t.test('everything is published when it has started', async t => {
+    await ok('systemctl start podfs')
+    t.equal(await out(`cat ${file}`), 'blue')
+    await statusLine('volume')
+    t.match(
+      await out('systemctl show -P StatusText podfs'),
+      /^\d volumes? at \/srv\/podfs, 0 Pods running$/,
+    )
+    t.match(
+      await out('journalctl -u podfs'),
+      /Pod default\/web asks to be run, but the setting 'run' is none/,
+    )
+  })
+
+  await t.test('reload waits, and fails with the reason', async t => {
+    await ok(`sed -i 's/access: owner/access: everybody/' /etc/podfs/podfs.yaml
+      systemctl reload podfs`)
+    t.equal(await out('stat -c %A /srv/podfs'), 'drwxr-xr-x', 'applied')
+    await ok(`sed -i 's/access: everybody/access: all/' /etc/podfs/podfs.yaml`)
+    t.equal((await sh('systemctl reload podfs')).code, 1)
+    t.match(await out('journalctl -u podfs'), /podfs.yaml:\d+:\d+: .*access/)
+    t.equal(await out('systemctl is-active podfs'), 'active')
+    await ok(`sed -i 's/access: all/access: everybody/' /etc/podfs/podfs.yaml`)
+  })
+
+  await t.test('a restart keeps the mount, and who is in there', async t => {
+    const before = [await device(), await mainPid()]
+    t.equal(
+      await out(
+        `cd /srv/podfs && exec 9<${file} && systemctl restart podfs && cat <&9 && cat default/configmaps/settings/colour`,
+      ),
+      'blueblue',
+    )
+    t.equal(await device(), before[0], 'the same mount')
+    t.not(await mainPid(), before[1], 'another podfs')
+  })
+
+  await t.test('with run-pods.conf it runs Pods', async t => {
+    await ok(`install -D -m 644 /usr/local/share/doc/podfs/run-pods.conf \
+        /etc/systemd/system/podfs.service.d/run-pods.conf
+      systemctl daemon-reload && systemctl restart podfs`)
+    await until('podfs logs web | grep -q it.is')
+    t.equal(await out('podfs logs web'), 'it is blue')
+    await statusLine('1 Pod running')
+    await ok('systemctl restart podfs')
+    await until('podfs logs web | grep -q it.is')
+    t.equal(await out('podfs logs web'), 'it is blue', 'after a restart, too')
+  })
+
+  await t.test('stop leaves nothing', async t => {
+    const processes = await out(processesOf('podfs'))
+    t.match(processes, /\d/)
+    await ok('systemctl stop podfs')
+    t.equal(await out('grep -c podfs /proc/1/mountinfo'), '0')
+    t.equal(await out('ls /run/podfs'), '')
+    t.equal(await out(running(processes)), '', 'nor a process')
+  })
+})

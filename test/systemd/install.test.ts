@@ -1,0 +1,195 @@
+import { spawnSync } from 'node:child_process'
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import path from 'node:path'
+import t, { type Test } from 'tap'
+
+/** An empty place to install to, and what is done there. */
+function place(t: Test) {
+  const destdir = t.testdir({ root: {} }) + '/root'
+  const run = (
+    script: 'install:system' | 'uninstall:system',
+    env: NodeJS.ProcessEnv = {},
+  ) =>
+    spawnSync('npm', ['run', '--silent', script], {
+      encoding: 'utf8',
+      env: { ...process.env, DESTDIR: destdir, ...env },
+    })
+  return {
+    destdir,
+    run,
+    install: (env?: NodeJS.ProcessEnv) => {
+      const { status, stderr } = run('install:system', env)
+      t.equal(status, 0, stderr)
+    },
+    uninstall: (env?: NodeJS.ProcessEnv) => {
+      const { status, stdout, stderr } = run('uninstall:system', env)
+      t.equal(status, 0, stderr)
+      return stdout
+    },
+    files: () => readdirSync(destdir, { recursive: true }).map(String).sort(),
+    at: (...parts: string[]) => path.join(destdir, ...parts),
+  }
+}
+
+t.test('puts everything in place, and takes all of it away', async t => {
+  const { install, uninstall, files, at } = place(t)
+  install()
+  for (const file of [
+    'usr/local/bin/podfs',
+    'usr/local/lib/podfs/podfs.cjs',
+    'usr/local/lib/podfs/keeper.sh',
+    'usr/local/lib/systemd/system/podfs.service',
+    'usr/local/lib/systemd/system/podfs-mount@.service',
+    'usr/local/lib/systemd/user/podfs.service',
+    'usr/local/share/bash-completion/completions/podfs',
+    'usr/local/share/man/man1/podfs.1',
+    'usr/local/share/doc/podfs/operations.md',
+    'etc/podfs/podfs.yaml',
+    'etc/podfs/podfs.schema.json',
+    'etc/podfs/mounts',
+  ])
+    t.ok(existsSync(at(file)), file)
+  t.equal(statSync(at('usr/local/bin/podfs')).mode & 0o7777, 0o755)
+  t.ok(
+    files().some(file => file.endsWith('sbin/mount.podfs')),
+    'where mount(8) looks',
+  )
+  install() // again: an upgrade
+  t.equal(uninstall(), '')
+  t.same(files(), [])
+})
+
+t.test('what is installed runs without the project', async t => {
+  const { install, destdir } = place(t)
+  install()
+  // Where it thinks that it is.
+  const inPlace = (command: string) =>
+    spawnSync(
+      'unshare',
+      [
+        '--mount',
+        'sh',
+        '-c',
+        `mount --bind "$0/usr/local" /usr/local && cd / && ${command}`,
+        destdir,
+      ],
+      { encoding: 'utf8' },
+    )
+  t.match(inPlace('/usr/local/bin/podfs --version').stdout, /^podfs \d/)
+  const { stdout, stderr } = inPlace('/usr/local/bin/podfs doctor -o json')
+  t.match(JSON.parse(stdout), [{}], stderr)
+  t.match(stdout, /"swap on fuse",\s+"status": "ok"/, 'keeper and server, too')
+})
+
+t.test('PREFIX goes into units and scripts', async t => {
+  const { install, uninstall, files, at } = place(t)
+  install({ PREFIX: '/usr' })
+  const unit = readFileSync(at('usr/lib/systemd/system/podfs.service'), 'utf8')
+  t.match(unit, /^ExecStart=\/usr\/bin\/podfs serve /m)
+  t.match(unit, /^Documentation=.*file:\/\/\/usr\/share\/doc\/podfs\//m)
+  t.notMatch(unit, '/usr/local')
+  const helper = files().find(file => file.endsWith('sbin/mount.podfs'))
+  t.match(readFileSync(at(helper ?? ''), 'utf8'), /^\/usr\/bin\/podfs /m)
+  uninstall({ PREFIX: '/usr' })
+  t.same(files(), [])
+})
+
+t.test('an edited configuration is yours', async t => {
+  const { run, install, uninstall, files, at } = place(t)
+  install()
+  appendFileSync(at('etc/podfs/podfs.yaml'), 'logLevel: debug\n')
+  writeFileSync(at('etc/podfs/mounts/web.conf'), 'ARGS=/a /b\n')
+  // The version before had another default, and one file more.
+  appendFileSync(at('usr/local/share/doc/podfs/podfs.yaml'), '# older\n')
+  writeFileSync(at('usr/local/lib/podfs/old.cjs'), '')
+  appendFileSync(
+    at('usr/local/lib/podfs/installed'),
+    'f /usr/local/lib/podfs/old.cjs\n',
+  )
+  const { stdout } = run('install:system')
+  t.match(stdout, /^kept \/etc\/podfs\/podfs.yaml, which you have changed/m)
+  t.notOk(existsSync(at('usr/local/lib/podfs/old.cjs')))
+  t.match(readFileSync(at('etc/podfs/podfs.yaml'), 'utf8'), /debug\n$/)
+  t.equal(uninstall(), 'kept /etc/podfs/podfs.yaml, which you have changed\n')
+  t.same(files(), [
+    'etc',
+    'etc/podfs',
+    'etc/podfs/mounts',
+    'etc/podfs/mounts/web.conf',
+    'etc/podfs/podfs.yaml',
+  ])
+})
+
+t.test('an untouched configuration follows the version', async t => {
+  const { install, at } = place(t)
+  install()
+  for (const file of [
+    'etc/podfs/podfs.yaml',
+    'usr/local/share/doc/podfs/podfs.yaml',
+  ])
+    appendFileSync(at(file), '# older\n')
+  install()
+  t.equal(
+    readFileSync(at('etc/podfs/podfs.yaml'), 'utf8'),
+    readFileSync('config/podfs.yaml', 'utf8'),
+  )
+})
+
+t.test('mistakes are one line, and what to type', async t => {
+  const { run, files } = place(t)
+  const nothing = run('uninstall:system')
+  t.equal(nothing.status, 1)
+  t.match(nothing.stderr, /^error: .*: nothing was installed\n {2}PREFIX=/)
+  const old = path.join(t.testdirName, 'node')
+  writeFileSync(old, '#!/bin/sh\nexit 1\n', { mode: 0o755 })
+  t.match(
+    run('install:system', { PODFS_NODE: old }).stderr,
+    /^error: \S+ is older than 20\.19\n {2}PODFS_NODE=/,
+  )
+  t.same(files(), [])
+})
+
+t.test('bash completes commands, flags and values', async t => {
+  const script = spawnSync(
+    process.execPath,
+    ['dist/podfs.cjs', 'completion', 'bash'],
+    {
+      encoding: 'utf8',
+    },
+  ).stdout
+  const complete = (...words: string[]): string[] =>
+    spawnSync(
+      'bash',
+      [
+        '-c',
+        `${script}
+compopt() { echo "<$*>"; }
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _podfs; echo "\${COMPREPLY[*]}"`,
+        'bash',
+        ...words,
+      ],
+      { encoding: 'utf8' },
+    )
+      .stdout.trim()
+      .split(/\s+/)
+  t.same(complete('podfs', 'mou'), ['mount'])
+  t.same(complete('podfs', 'create', 'secret', ''), [
+    'generic',
+    'tls',
+    'docker-registry',
+  ])
+  t.same(complete('podfs', 'create', 'cm', 'x', '--from-l'), ['--from-literal'])
+  t.same(complete('podfs', 'mount', '--back'), ['--backend'])
+  t.same(complete('podfs', 'mount', '--backend', 'fuse-'), ['fuse-native'])
+  t.same(complete('podfs', 'mount', '--backend', '=', 'd'), ['dir'])
+  t.same(complete('podfs', 'get', 'pods', '-o', 'y'), ['yaml'])
+  t.same(complete('podfs', 'mount', '-n', 'get', '--sec'), ['--secret'])
+  t.same(complete('podfs', 'mount', 'conf'), ['<-o', 'default>'], 'files')
+})

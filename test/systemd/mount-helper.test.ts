@@ -1,0 +1,94 @@
+/*
+ * systemd/mount.podfs, with the flag of mount(8) that does everything but mount (-f) and the one
+ * that tells (-v). test/systemd/booted.test.ts mounts with it.
+ */
+import { spawnSync } from 'node:child_process'
+import path from 'node:path'
+import t from 'tap'
+
+function mountHelper(...args: readonly string[]) {
+  return spawnSync(path.resolve('systemd', 'mount.podfs'), args, {
+    encoding: 'utf8',
+  })
+}
+
+const cases: readonly {
+  readonly name: string
+  readonly source: string
+  readonly options: string
+  readonly command: string
+}[] = [
+  {
+    name: 'a directory is a plain one',
+    source: '/etc',
+    options: 'rw',
+    command: 'mount --detach -- /etc /mnt/x',
+  },
+  {
+    name: 'a file is a manifest',
+    source: '/etc/hostname',
+    options: 'rw',
+    command: 'mount --detach -f /etc/hostname -- /mnt/x',
+  },
+  {
+    name: 'a directory of manifests',
+    source: '/etc',
+    options: 'manifests',
+    command: 'mount --detach -f /etc -- /mnt/x',
+  },
+  {
+    name: 'a directory of which something is chosen',
+    source: '/etc',
+    options: 'ro,namespace=shop,secret=db',
+    command: 'mount --detach --namespace=shop --secret=db -f /etc -- /mnt/x',
+  },
+  {
+    name: 'one volume of one Pod',
+    source: '/etc',
+    options: 'pod=deployment/web,volume=config',
+    command:
+      'mount --detach --pod=deployment/web --volume=config -f /etc -- /mnt/x',
+  },
+  {
+    name: 'flags',
+    source: '/etc',
+    options:
+      'allow_other,takeover,backend=dir,config=/etc/podfs.yaml,loglevel=info,configmap=c',
+    command:
+      'mount --detach --allow-other --takeover --backend=dir --config=/etc/podfs.yaml --log-level=info --configmap=c -f /etc -- /mnt/x',
+  },
+  {
+    name: 'what is for mount(8), systemd and readers',
+    source: '/etc',
+    options:
+      'defaults,noauto,nofail,_netdev,x-systemd.automount,comment=a b,nosuid,nodev',
+    command: 'mount --detach -- /etc /mnt/x',
+  },
+]
+for (const { name, source, options, command } of cases)
+  t.test(name, async t => {
+    const { status, stdout, stderr } = mountHelper(
+      source,
+      '/mnt/x',
+      '-f',
+      '-v',
+      '-o',
+      options,
+    )
+    t.equal(stdout, `podfs ${command}\n`)
+    t.equal(stderr, '')
+    t.equal(status, 0)
+  })
+
+t.test('an unknown option is refused, unless mount is sloppy', async t => {
+  const { status, stderr } = mountHelper('/etc', '/mnt/x', '-f', '-o', 'ro,*')
+  t.equal(status, 1)
+  t.equal(stderr, 'mount.podfs: unknown option *\n')
+  t.equal(mountHelper('/etc', '/mnt/x', '-sf', '-o', 'ro,*').status, 0)
+})
+
+t.test('it needs a source and a mount point', async t => {
+  const { status, stderr } = mountHelper('/etc')
+  t.equal(status, 1)
+  t.equal(stderr, 'mount.podfs: SOURCE and MOUNTPOINT are needed\n')
+})
