@@ -154,7 +154,7 @@ t.test(
     )
     t.equal(code, 3)
     t.equal(stdout, '')
-    t.match(stderr, /^error: .*\n {2}modprobe fuse; .*--backend dir\n$/)
+    t.match(stderr, /^error: .*\n {2}podfs doctor; .*--backend dir\n$/)
     t.strictSame(podfsMounts(), [])
   },
 )

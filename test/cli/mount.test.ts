@@ -88,7 +88,10 @@ t.test('all volumes of a Pod, each in its directory', async t => {
     (await stat(path.join(mountpoint, 'secret/password'))).mode & 0o777,
     0o400,
   )
-  t.match(run.stderr(), /volume "cache" is an emptyDir or a hostPath: left out/)
+  t.match(
+    run.stderr(),
+    /volume "cache" is an emptyDir, a hostPath or a claim: left out/,
+  )
 
   await t.test('changes of objects and of labels are live', async () => {
     await save(

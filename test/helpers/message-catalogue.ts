@@ -169,6 +169,7 @@ export const atWork: readonly CatalogueEntry[] = [
     remedy:
       '`podfs COMMAND --help` has the flags; the second line the nearest.',
     files: [
+      'cli/completion.ts',
       'cli/config.ts',
       'cli/doctor.ts',
       'cli/explain.ts',
