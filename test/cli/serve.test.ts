@@ -449,7 +449,7 @@ t.test('Pods with the annotation are run', { skip }, async t => {
     const { stdout } = await podfs(t, ['get', 'volumes', ...session])
     t.match(
       stdout,
-      /web +cfg +configMap +1 +1 +\S+ +\S+default\/pods\/web\/cfg,c:\/cfg /,
+      /web +cfg +configMap +1 +1 +<none> +\S+ +\S+default\/pods\/web\/cfg,c:\/cfg /,
     )
   })
   await t.test('a changed manifest restarts it', async t => {
@@ -663,7 +663,7 @@ t.test('mistakes of the command line', async t => {
     },
     {
       args: ['--run', 'some'],
-      stderr: 'error: --run some: must be one of annotated, all\n',
+      stderr: 'error: --run some: must be one of none, annotated, all\n',
     },
     {
       args: ['--root', '/proc/podfs'],
