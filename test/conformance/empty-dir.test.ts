@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { needsRoot } from '../process/sandbox.ts'
@@ -187,7 +187,9 @@ echo one > /memory/file; echo two > /disk/file; exit 1`,
       .split('\n')
       .filter(line => line.includes(ofSession(pid)))
   const onDisk = (pid: number): boolean =>
-    existsSync(`/var/lib/podfs/empty-dir/run-${pid}`)
+    readdirSync('/var/lib/podfs/empty-dir').some(here =>
+      existsSync(`/var/lib/podfs/empty-dir/${here}/run-${pid}`),
+    )
 
   for (const signal of ['SIGTERM', 'SIGKILL'] as const)
     await t.test(`until ${signal}`, async t => {
@@ -195,6 +197,14 @@ echo one > /memory/file; echo two > /disk/file; exit 1`,
       await run.saw(/^main \| kept one\nmain \| two$/m)
       t.ok(onDisk(run.pid))
       t.ok((await mounts(run.pid)).some(line => line.includes(' tmpfs ')))
+      // One that has the same disk, and does not see this session.
+      const own =
+        'mount -t tmpfs -o mode=700 podfs-test /run/podfs && exec "$@"'
+      await podfs(t, ['run', '-f', '-'], {
+        input: 'kind: none',
+        wrapper: ['unshare', '--mount', 'sh', '-c', own, 'sh'],
+      })
+      t.ok(onDisk(run.pid), 'stays')
       run.child.kill(signal)
       await run.ended
       await eventually(async () => (await mounts(run.pid)).length === 0)
