@@ -10,16 +10,23 @@ import type { ContainerRoot } from '../../src/runner/sandbox/container-runtime.t
 import { eventually } from '../helpers/podfs.ts'
 import { isAlive, makeMount, makeSandbox, needsRoot } from './sandbox.ts'
 
+const utsOf = (pid: number | 'self'): string =>
+  readlinkSync(`/proc/${pid}/ns/uts`)
+
 /** The processes that hold a root which waits. */
 function setups(): number[] {
   const pid = process.pid
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-    .split(' ')
-    .filter(child => child !== '')
-    .map(Number)
-    .filter(child =>
-      readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('pivot_root'),
-    )
+  return (
+    readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+      .split(' ')
+      .filter(child => child !== '')
+      .map(Number)
+      .filter(child =>
+        readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('pivot_root'),
+      )
+      // Before that it is not in its namespaces.
+      .filter(child => utsOf(child) !== utsOf('self'))
+  )
 }
 
 /** A volume that is not there yet, below a directory that nobody may look at. */
@@ -55,7 +62,7 @@ async function makeWorld(t: Test) {
     t.teardown(() => execFileSync('umount', ['-l', volume]))
     await writeFile(join(volume, 'key'), 'value')
   }
-  const uts = readlinkSync(`/proc/${setup}/ns/uts`)
+  const uts = utsOf(setup)
   return { ...sandbox, mounts, gate, setup, uts, mountVolume }
 }
 
@@ -68,7 +75,7 @@ t.test('a root that was begun ahead', { skip: needsRoot }, async t => {
       mounts,
     })
     await read.says('value')
-    t.equal(readlinkSync(`/proc/${read.pid}/ns/uts`), uts)
+    t.equal(utsOf(read.pid), uts)
   })
 
   t.test('is not used for another one, and goes', async t => {
@@ -80,7 +87,7 @@ t.test('a root that was begun ahead', { skip: needsRoot }, async t => {
       workingDir: '/vol',
     })
     await read.says('/vol')
-    t.not(readlinkSync(`/proc/${read.pid}/ns/uts`), uts)
+    t.not(utsOf(read.pid), uts)
     t.notOk(isAlive(setup))
   })
 
