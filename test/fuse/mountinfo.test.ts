@@ -58,5 +58,6 @@ t.test('spells paths as the kernel does, and back', async t => {
 t.test('reads this machine', async t => {
   t.ok((await mountsBelow('/proc')).some(({ type }) => type === 'proc'))
   t.ok((await mountsBelow('/')).length > 1)
-  for (const { type } of await podfsMounts()) t.match(type, /^(fuse.podfs|tmpfs)$/)
+  for (const { type } of await podfsMounts())
+    t.match(type, /^(fuse.podfs|tmpfs)$/)
 })
