@@ -68,7 +68,9 @@ export async function bootSystemd(t: Test): Promise<BootedSystemd> {
         'latin1',
       ).split(' ')
       const args = [`--target=${first}`, '--all', '--', 'sh', '-c', script]
-      execFile('nsenter', args, (error, stdout, stderr) => {
+      // Without tap's loaders: a path to them need not lead anywhere there.
+      const env = { PATH: process.env['PATH'] }
+      execFile('nsenter', args, { env }, (error, stdout, stderr) => {
         const code = error === null ? 0 : Number(error.code ?? 1)
         resolve({ code, stdout, stderr })
       })
