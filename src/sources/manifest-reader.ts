@@ -187,9 +187,10 @@ function templateIn(
 
 /** The library's words, without a capital letter and without the text of the file. */
 function yamlWords(message: string): string {
-  // `Unexpected scalar token in YAML stream: "..."` quotes what may be a Secret's value.
   const words = message
+    // What is quoted may be a Secret's value: `Unexpected scalar token in YAML stream: "..."`.
     .replace(/: ".*"$/s, '')
+    .replace(/^(Not a YAML token|Block scalar header .*characters): .*$/s, '$1')
     .replace(
       /^Missing closing (.)quote$/,
       'a quotation mark ($1) is not closed',

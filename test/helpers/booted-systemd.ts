@@ -67,10 +67,10 @@ export async function bootSystemd(t: Test): Promise<BootedSystemd> {
         `/proc/${pid}/task/${pid}/children`,
         'latin1',
       ).split(' ')
-      const args = [`--target=${first}`, '--all', '--', 'sh', '-c', script]
-      // Without tap's loaders: a path to them need not lead anywhere there.
-      const env = { PATH: process.env['PATH'] }
-      execFile('nsenter', args, { env }, (error, stdout, stderr) => {
+      // tap's loaders: a path to them need not lead anywhere there.
+      const clean = ['env', '-u', 'NODE_OPTIONS', 'sh', '-c', script]
+      const args = [`--target=${first}`, '--all', '--', ...clean]
+      execFile('nsenter', args, (error, stdout, stderr) => {
         const code = error === null ? 0 : Number(error.code ?? 1)
         resolve({ code, stdout, stderr })
       })

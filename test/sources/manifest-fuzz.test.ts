@@ -134,7 +134,12 @@ t.test('of a mutilated Secret, no value is in a message', async t => {
         ({ message, fix }) => !`${message} ${fix ?? ''}`.includes(secret),
       )
     }),
-    { numRuns },
+    {
+      numRuns,
+      examples: [
+        [Buffer.from(`kind: Secret\nstringData:\n  k: |  ${secret}\n`)],
+      ],
+    },
   )
   t.pass(`${numRuns} texts`)
 })
