@@ -19,7 +19,7 @@ import {
   takeMountpoint,
   type MountpointRequest,
 } from './public-mountpoint.ts'
-import { isMounted, unmountedByOthers } from './unmounted.ts'
+import { watchMountpoint } from './unmounted.ts'
 import { type CurrentMount, RenewedMount } from './renewed-mount.ts'
 import { ServedVolumes } from './served-volumes.ts'
 import { lazyServiceAccounts, type SessionOptions } from './session.ts'
@@ -166,10 +166,11 @@ async function start(
       issuer: accounts.issuer,
     }),
   )
-  // Asked before anybody hears that it is ready, and may unmount it.
-  const unmounted = (await isMounted(mountpoint))
-    ? unmountedByOthers(mountpoint, request.clock, request.abort)
-    : new Promise<never>(() => {}) // a plain directory
+  const { unmounted } = await watchMountpoint(
+    mountpoint,
+    request.clock,
+    request.abort,
+  )
   return {
     volumes: volumes.names.length,
     directory: session.directory,

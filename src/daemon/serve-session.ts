@@ -2,7 +2,6 @@ import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { JsonObject } from '../api/json.ts'
 import type { Pod } from '../api/types.ts'
-import { planReload } from '../config/changes.ts'
 import type { EffectiveSettings } from '../config/layers.ts'
 import type { Settings } from '../config/settings.ts'
 import { createImageMap } from '../runner/images.ts'
@@ -12,7 +11,6 @@ import { HistoryBudget } from '../volumes/history-budget.ts'
 import { Store } from '../store/store.ts'
 import { abortable } from '../util/abortable.ts'
 import { allSettled } from '../util/all-settled.ts'
-import { Failure } from '../util/failure.ts'
 import { type Backend, openBackend } from '../volumes/backend.ts'
 import type { TreeVolume } from '../volumes/object-volumes.ts'
 import { accessOf } from './access.ts'
@@ -27,42 +25,29 @@ import {
   sessionAt,
   takeMountpoint,
 } from './public-mountpoint.ts'
+import { type ReloadOutcome, Reloads, type ReloadRequest } from './reloads.ts'
 import { RenewedMount } from './renewed-mount.ts'
 import { clearPods, type SessionDirectory } from './runtime-directory.ts'
 import { isToRun, ServedPods } from './served-pods.ts'
 import { ServedTree, treeDirectory } from './served-tree.ts'
-import type { ServiceManager } from './service-manager.ts'
 import { lazyServiceAccounts, type SessionOptions } from './session.ts'
 import {
   containerMountpoints,
   startSessionServer,
   volumeRecorder,
 } from './session-server.ts'
-import { isMounted, unmountedByOthers } from './unmounted.ts'
+import { watchMountpoint } from './unmounted.ts'
 
 /** While an adopted tree may hold what nobody asks for, it is looked at so often. */
 const strangersMs = 1000
 
-export interface ServeRequest extends Omit<
-  SessionOptions,
-  'paths' | 'namespace' | 'settings'
-> {
+export interface ServeRequest
+  extends
+    Omit<SessionOptions, 'paths' | 'namespace' | 'settings'>,
+    ReloadRequest {
   readonly effective: EffectiveSettings
-  /** Reads the configuration again. Throws a Failure that names every mistake. */
-  readonly load: () => Promise<EffectiveSettings>
-  /** A line for whoever reads what the daemon says. */
-  readonly notice: (text: string) => void
-  /** What is wrong with a configuration that was to be read again. */
-  readonly mistake: (failure: Failure) => void
-  readonly service: ServiceManager
   /** Gives up a start that takes too long. */
   readonly abort: AbortSignal
-}
-
-export interface ReloadOutcome {
-  /** Names of settings that have changed, such as `sources.manifests`. */
-  readonly applied: readonly string[]
-  readonly needRestart: readonly string[]
 }
 
 export interface ServeSession {
@@ -215,15 +200,12 @@ async function start(
       reload: () => reloads.reload() as Promise<ReloadOutcome & JsonObject>,
     }),
   )
-  // Asked before anybody hears that it is ready, and may unmount it.
-  const unmounted = (await isMounted(root))
-    ? [unmountedByOthers(root, clock, request.abort)]
-    : [] // a plain directory
+  const { unmounted } = await watchMountpoint(root, clock, request.abort)
   tell()
   service.ready()
   return {
     volumes: tree.size,
-    lost: Promise.race([mount.lost(), ...unmounted]),
+    lost: Promise.race([mount.lost(), unmounted]),
     isAlive: () => mount.isAlive(),
     reload: async () => {
       // It has told what went wrong.
@@ -348,57 +330,6 @@ function recorderOf(
       ...(isRun ? containerMountpoints(about.pod, name) : []),
     ],
   })
-}
-
-/** Reads the configuration again, one time after the other. */
-class Reloads {
-  readonly #request: ServeRequest
-  readonly #effective: () => EffectiveSettings
-  readonly #apply: (next: EffectiveSettings) => Promise<void>
-  #last: Promise<unknown> = Promise.resolve()
-
-  constructor(
-    request: ServeRequest,
-    effective: () => EffectiveSettings,
-    apply: (next: EffectiveSettings) => Promise<void>,
-  ) {
-    this.#request = request
-    this.#effective = effective
-    this.#apply = apply
-  }
-
-  /** Rejects with the Failure that it has told of. */
-  reload(): Promise<ReloadOutcome> {
-    const reload = this.#last.then(() => this.#reload())
-    this.#last = reload.catch(() => undefined)
-    return reload
-  }
-
-  async #reload(): Promise<ReloadOutcome> {
-    const { load, logger, mistake, notice, service } = this.#request
-    service.reloading()
-    try {
-      const plan = planReload(this.#effective(), await load())
-      await this.#apply(plan.effective)
-      const { applied, needRestart } = plan
-      notice(
-        applied.length === 0
-          ? 'the configuration was read again; nothing to apply'
-          : `the configuration was read again; applied: ${applied.join(', ')}`,
-      )
-      if (needRestart.length > 0)
-        notice(`changed, and needs a restart: ${needRestart.join(', ')}`)
-      return { applied, needRestart }
-    } catch (error) {
-      if (error instanceof Failure) {
-        mistake(error)
-        notice('the configuration stays as it was')
-      } else logger.error({ err: error }, 'not reloaded')
-      throw error
-    } finally {
-      service.ready()
-    }
-  }
 }
 
 function count(number: number, what: string): string {

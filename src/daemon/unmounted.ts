@@ -4,11 +4,23 @@ import type { Clock } from '../util/clock.ts'
 const lookMs = 1000
 
 /**
- * Resolves with a reason when what is mounted at a mount point has been unmounted by somebody
- * else; never, when `abort` fires before. Two looks, because a mount that is replaced is not
- * there for a moment.
+ * Watches a mount point until `abort` fires. Resolves when it has looked once: only then may
+ * anybody hear that it is ready, and unmount it. `unmounted` resolves with a reason when
+ * somebody else has unmounted it; never where nothing is mounted (a plain directory).
  */
-export async function unmountedByOthers(
+export async function watchMountpoint(
+  mountpoint: string,
+  clock: Clock,
+  abort: AbortSignal,
+): Promise<{ readonly unmounted: Promise<string> }> {
+  const unmounted = (await isMounted(mountpoint))
+    ? unmountedByOthers(mountpoint, clock, abort)
+    : new Promise<never>(() => {})
+  return { unmounted }
+}
+
+/** Two looks, because a mount that is replaced is not there for a moment. */
+async function unmountedByOthers(
   mountpoint: string,
   clock: Clock,
   abort: AbortSignal,
@@ -27,7 +39,7 @@ export async function unmountedByOthers(
 }
 
 /** What cannot be looked at, because no descriptor is left, is not known to be gone. */
-export async function isMounted(mountpoint: string): Promise<boolean> {
+async function isMounted(mountpoint: string): Promise<boolean> {
   try {
     return (await mountAt(mountpoint)) !== undefined
   } catch {
