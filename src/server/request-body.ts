@@ -21,7 +21,7 @@ export async function requestBody(
       'UnsupportedMediaType',
       'the body of the request was in an unknown format - accepted media types include: application/json',
     )
-  const body = parse(await read(request))
+  const body = parse(await readText(request, limitBytes))
   if (!isObject(body))
     throw badRequest(
       `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error`,
@@ -41,7 +41,11 @@ export async function requestBody(
   return body
 }
 
-async function read(request: IncomingMessage): Promise<string> {
+/** Throws an ApiError when there are more bytes. */
+export async function readText(
+  request: IncomingMessage,
+  limitBytes: number,
+): Promise<string> {
   const chunks: Buffer[] = []
   let length = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {

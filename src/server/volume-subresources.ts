@@ -8,6 +8,7 @@ import {
   noSuchResource,
 } from './api-error.ts'
 import { encodeGeneration, encodeGenerationFiles } from './encode-generation.ts'
+import { readText } from './request-body.ts'
 import type { VolumeRecord } from './session-record.ts'
 
 /*
@@ -89,19 +90,10 @@ function generationIn(body: Json): number {
 }
 
 /** More than anybody needs to name a generation. */
-const maxBody = 64 * 1024
+const limitBytes = 64 * 1024
 
 async function readBody(request: IncomingMessage): Promise<Json> {
-  let text = ''
-  for await (const chunk of request.setEncoding('utf8')) {
-    text += chunk
-    if (text.length > maxBody)
-      throw new ApiError(
-        413,
-        'RequestEntityTooLarge',
-        `limit is ${maxBody} bytes`,
-      )
-  }
+  const text = await readText(request, limitBytes)
   try {
     return JSON.parse(text) as Json
   } catch (error) {
