@@ -2,7 +2,7 @@ import { rejectionOf, type Finding } from '../api/report.ts'
 import type { NodeInfo, Pod, Volume } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import type { ContainerVolume } from '../runner/launch.ts'
-import { mountFailure } from '../runner/pod-volumes.ts'
+import { mountFailure } from '../api/mount-failure.ts'
 import type { Logger } from '../util/logger.ts'
 import {
   checkHostPath,

@@ -1,3 +1,4 @@
+import { mountFailure } from '../api/mount-failure.ts'
 import type { Clock } from '../util/clock.ts'
 import type { ChangeSignal } from './change-signal.ts'
 import type { ContainerVolume } from './launch.ts'
@@ -54,11 +55,6 @@ async function waitForVolume(
     await changes.wait(seen, clock.now() + Math.min(retryMs, maxRetryMs))
   }
   return undefined
-}
-
-/** The kubelet's words (pkg/volume/util/operationexecutor); the blank is theirs. */
-export function mountFailure(volume: string, reason: string): string {
-  return `MountVolume.SetUp failed for volume "${volume}" : ${reason}`
 }
 
 async function untilStopped({

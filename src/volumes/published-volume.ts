@@ -2,6 +2,7 @@ import { mkdir, readlink } from 'node:fs/promises'
 import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { rootCertificateName, rootConfigMap } from '../api/automount.ts'
+import { mountFailure } from '../api/mount-failure.ts'
 import { objectKey } from '../api/object-key.ts'
 import { rejectionOf, type Finding } from '../api/report.ts'
 import type { ConfigMap, NodeInfo, Pod, Secret, Volume } from '../api/types.ts'
@@ -329,7 +330,7 @@ export class PublishedVolume {
           rejectionOf(
             this.#options.pod(),
             fieldPath,
-            `MountVolume.SetUp failed for volume "${this.#options.volume.name}" : ${message}`,
+            mountFailure(this.#options.volume.name, message),
           ),
       )
   }

@@ -151,7 +151,7 @@ export const inFiles: readonly CatalogueEntry[] = [
       'What it asks for is missing (a ConfigMap, a Secret, a key, a directory of this machine), or a path in it is none. The Pod waits, and the reason is told once.',
     remedy:
       'Add what is missing, or set `optional: true`; podfs goes on by itself.',
-    files: ['volumes/published-volume.ts', 'writer/payload-path.ts'],
+    files: ['daemon/container-volumes.ts', 'writer/payload-path.ts'],
   },
   {
     title: 'Volumes that podfs mount leaves out',

@@ -239,6 +239,8 @@ function textsOf(node: ts.Expression): Text[] {
   if (ts.isCallExpression(node) && ts.isIdentifier(node.expression)) {
     const name = node.expression.text
     if (name === 'wrongType') return [{ text: 'must be TYPE, not TYPE' }]
+    if (name === 'mountFailure')
+      return [{ text: 'MountVolume.SetUp failed for volume "NAME" : MESSAGE' }]
     if (!Object.hasOwn(families, name)) return []
     const at = families[name]
     const detail = at === undefined ? undefined : node.arguments[at]
