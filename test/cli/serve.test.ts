@@ -17,7 +17,12 @@ import { open } from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { cannotMount } from '../helpers/fuse-mount.ts'
-import { formatEvents, Inotify, type InotifyEvent } from '../helpers/inotify.ts'
+import {
+  formatEvents,
+  Inotify,
+  type InotifyEvent,
+  swapEvents,
+} from '../helpers/inotify.ts'
 import { makePayload, checkVolumeContents } from '../helpers/volume-contents.ts'
 import {
   eventually,
@@ -514,15 +519,6 @@ t.test('a second signal kills what does not end', { skip }, async t => {
   t.strictSame(podfsMounts(), [])
   t.notOk(existsSync(root))
 })
-
-const swapEvents = [
-  'CREATE,ISDIR ..ts1',
-  'ATTRIB,ISDIR ..ts1',
-  'CREATE ..data_tmp',
-  'MOVED_FROM ..data_tmp',
-  'MOVED_TO ..data',
-  'DELETE,ISDIR ..ts2',
-]
 
 t.test('killed: the next one adopts the mount', { skip }, async t => {
   const volume = '{name: v, configMap: {name: a}}'

@@ -9,7 +9,12 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
 import { cannotMount } from '../helpers/fuse-mount.ts'
-import { formatEvents, Inotify, type InotifyEvent } from '../helpers/inotify.ts'
+import {
+  formatEvents,
+  Inotify,
+  type InotifyEvent,
+  swapEvents,
+} from '../helpers/inotify.ts'
 import {
   eventually,
   isRunning,
@@ -174,15 +179,6 @@ async function consumer(t: Test, mountpoint: string) {
     },
   }
 }
-
-const swapEvents = [
-  'CREATE,ISDIR ..ts1',
-  'ATTRIB,ISDIR ..ts1',
-  'CREATE ..data_tmp',
-  'MOVED_FROM ..data_tmp',
-  'MOVED_TO ..data',
-  'DELETE,ISDIR ..ts2',
-]
 
 for (const how of ['killed', 'killed, detached', 'taken over'])
   t.test(`a daemon is ${how}: the next one goes on`, { skip }, async t => {

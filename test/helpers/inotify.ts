@@ -110,6 +110,16 @@ export class Inotify {
   }
 }
 
+/** Of one swap of a volume whose keys stay the same, as `formatEvents` gives them. */
+export const swapEvents: readonly string[] = [
+  'CREATE,ISDIR ..ts1',
+  'ATTRIB,ISDIR ..ts1',
+  'CREATE ..data_tmp',
+  'MOVED_FROM ..data_tmp',
+  'MOVED_TO ..data',
+  'DELETE,ISDIR ..ts2',
+]
+
 /**
  * Events as text, for comparing with the rows of section 2.3: `CREATE,ISDIR ..ts2`. The
  * timestamped directories are renamed in the order in which they appear: `..ts1`, `..ts2`;

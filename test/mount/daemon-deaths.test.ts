@@ -46,6 +46,18 @@ async function startWriter(
   }
 }
 
+/** The mount of a daemon that is gone, with round 0 in its volume. */
+async function makeVolume(t: Test) {
+  const { directory, publicPath, process } = await startDaemon(t, 'mount')
+  process.kill('SIGKILL')
+  await once(process, 'exit')
+  const script = buildFixture(t, 'dying-writer')
+  const start = (round: number, call: number, recovery = Infinity) =>
+    startWriter(t, [script, directory, ...[round, call, recovery].map(String)])
+  t.equal(await (await start(0, Infinity)).publish(), 'whole')
+  return { volume: join(publicPath, 'volume'), start }
+}
+
 /** Looks without pause whether what `..data` names is all of one round. */
 function startReader(volume: string) {
   const state = { looks: 0, isOver: false, torn: new Set<string>() }
@@ -84,18 +96,7 @@ t.test(
   'killed before every call of a swap, the daemon leaves a whole generation',
   { skip },
   async t => {
-    const {
-      directory,
-      publicPath,
-      process: first,
-    } = await startDaemon(t, 'mount')
-    first.kill('SIGKILL')
-    await once(first, 'exit')
-    const script = buildFixture(t, 'dying-writer')
-    const start = (round: number, call: number) =>
-      startWriter(t, [script, directory, `${round}`, `${call}`])
-    const volume = join(publicPath, 'volume')
-    t.equal(await (await start(0, Infinity)).publish(), 'whole')
+    const { volume, start } = await makeVolume(t)
 
     const inotify = new Inotify()
     t.teardown(() => inotify.close())
@@ -145,18 +146,7 @@ t.test(
   'killed before every call of putting a volume in order, the next one does it',
   { skip },
   async t => {
-    const {
-      directory,
-      publicPath,
-      process: first,
-    } = await startDaemon(t, 'mount')
-    first.kill('SIGKILL')
-    await once(first, 'exit')
-    const script = buildFixture(t, 'dying-writer')
-    const start = (...words: number[]) =>
-      startWriter(t, [script, directory, ...words.map(String)])
-    const volume = join(publicPath, 'volume')
-    t.equal(await (await start(0, Infinity)).publish(), 'whole')
+    const { volume, start } = await makeVolume(t)
     let round = 0
     let deaths = 0
     // The new generation is half there; it is swapped, and the old one half gone.
