@@ -2,7 +2,13 @@
  * What can be said of the units without starting them; test/systemd/booted.test.ts does that.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { capability } from '../helpers/capability.ts'
