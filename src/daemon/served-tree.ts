@@ -95,6 +95,7 @@ export class ServedTree {
       directory,
       removedDirectory: removed,
       rootMode: backend.volumeRootMode,
+      fill: backend.fill,
       adopted,
       historyOf: path => this.#historyOf(path),
       onVolumeGone: volume => {

@@ -109,6 +109,7 @@ export class ServedVolumes {
       pod: this.#pod,
       directory: path.join(mount.backend.directory, subdirectory),
       rootMode: mount.backend.volumeRootMode,
+      fill: mount.backend.fill,
       adopted,
       historyOf: name => this.#controlOf(name).history,
       onState: state =>

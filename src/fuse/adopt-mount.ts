@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { bindReadOnly } from './bind-read-only.ts'
 import { cleanUpMount } from './clean-up-mount.ts'
 import { ControlClient } from './control-client.ts'
+import { Filler } from './fill.ts'
 import { isKeeper } from './is-keeper.ts'
 import type { FuseMount } from './mount.ts'
 import { mountAt, PODFS_TYPE } from './mountinfo.ts'
@@ -49,7 +50,8 @@ export async function adoptMount(
     await life?.close()
     return undefined
   }
-  const { fd } = root
+  const rootPath = `/proc/self/fd/${root.fd}`
+  const filler = new Filler(rootPath)
 
   const over = new AbortController()
   const lost = (async () => {
@@ -73,16 +75,18 @@ export async function adoptMount(
     const { serverPid } = control
     await stopAbandonedMount(directory)
     control.close()
+    await filler.close().catch(() => undefined)
     await root.close().catch(() => undefined)
     await life?.close()
     await cleanUpMount(directory, device, serverPid)
   }
   return {
-    directory: `/proc/self/fd/${fd}`,
+    directory: rootPath,
     device,
     bind: (subdirectory, target) =>
       bindReadOnly(join(rw, subdirectory), target, device),
     unbind: unmountPath,
+    fill: filler.fill,
     lost,
     stats: async () =>
       ((await control.ask('stats')) ?? {}) as Record<string, number>,

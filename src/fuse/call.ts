@@ -16,6 +16,13 @@ const NO_TIME: Time = { sec: 0, nsec: 0 }
 /** No request, for the time before the first one. */
 const NOTHING = Buffer.alloc(FUSE_IN_HEADER_SIZE)
 
+/** How often the kernel has been given a node, and not given it back. */
+export interface KernelReferences {
+  add(nodeId: number): void
+  /** The node is gone; the kernel may never give it back. */
+  drop(nodeId: number): void
+}
+
 /**
  * The request that is being answered, and its reply. One object and one reply buffer for all
  * of a server's life, and a header's field is read when it is asked for: what each of two
@@ -27,8 +34,11 @@ export class Call {
   time: Time = NO_TIME
   readonly answerOpens: boolean
   readonly isDaemonThread: (tid: number) => boolean
-  /** The reply gives the kernel one more reference to a node. */
-  readonly referenced: (nodeId: number) => void
+  readonly references: KernelReferences
+  /** Directories at which only the daemon has looked (fill.ts). Known of this server's only. */
+  readonly unseen = new Set<number>()
+  /** What is done again has been found allowed before. */
+  isReplay = false
   /** Nothing that is answered is longer than a request may be. */
   readonly #replies = new Views(REQUEST_BUFFER_SIZE)
   #request: Buffer = NOTHING
@@ -39,12 +49,16 @@ export class Call {
   constructor(
     tree: Tree,
     settings: Pick<DispatcherSettings, 'answerOpens' | 'isDaemonThread'>,
-    referenced: (nodeId: number) => void,
+    references: KernelReferences,
   ) {
     this.tree = tree
     this.answerOpens = settings.answerOpens
     this.isDaemonThread = settings.isDaemonThread
-    this.referenced = referenced
+    this.references = references
+  }
+
+  isUnseen(nodeId: number): boolean {
+    return this.isReplay || this.unseen.has(nodeId)
   }
 
   get request(): Buffer {

@@ -76,9 +76,11 @@ export class Dispatcher {
     this.recent = [...state.recent]
     this.#settings = settings
     this.#journal = journal
-    this.#call = new Call(new Tree(state), settings, nodeId =>
-      this.#lookups.set(nodeId, (this.#lookups.get(nodeId) ?? 0) + 1),
-    )
+    this.#call = new Call(new Tree(state), settings, {
+      add: nodeId =>
+        this.#lookups.set(nodeId, (this.#lookups.get(nodeId) ?? 0) + 1),
+      drop: nodeId => this.#lookups.delete(nodeId),
+    })
   }
 
   get tree(): Tree {
@@ -128,6 +130,7 @@ export class Dispatcher {
     const call = this.#call
     call.request = request
     call.time = time
+    call.isReplay = true
     const name = operationNames[call.opcode] as MutationName
     const reply = handlers[name](call)
     if (!reply.equals(recorded))
@@ -169,6 +172,7 @@ export class Dispatcher {
       })
       const state = this.#journal.reload()
       this.#call.tree = new Tree(state)
+      this.#call.unseen.clear()
       this.recent = [...state.recent]
       throw new ErrnoError(ENOSPC)
     }

@@ -3,6 +3,7 @@
  * before it changes anything: a malformed one must not leave half a change.
  */
 import {
+  EBUSY,
   EINVAL,
   ENOENT,
   ENOSYS,
@@ -12,8 +13,10 @@ import {
   ErrnoError,
 } from './errno.ts'
 import type { Call } from './call.ts'
+import { decodeFill, FILL_NAME, FILL_NODE_ID, UNSEEN_MODE } from './fill.ts'
 import type { MutationName, QueryName } from './operations.ts'
 import * as wire from './protocol.ts'
+import type { Tree } from './tree.ts'
 
 /**
  * How long the kernel may keep names and attributes: in effect for ever. Every change comes
@@ -51,17 +54,21 @@ export const handlers: Record<
 
 function entry(call: Call, nodeId: number): Buffer {
   const { tree } = call
-  call.referenced(nodeId)
+  call.references.add(nodeId)
   const reply = call.reply(wire.FUSE_ENTRY_OUT_SIZE)
   const attr = tree.attr(tree.get(nodeId))
-  wire.encodeEntryOut(attr, VALID_SECONDS, call.out, 16)
+  const nameValidSeconds = call.unseen.has(nodeId) ? 0 : VALID_SECONDS
+  wire.encodeEntryOut(attr, nameValidSeconds, VALID_SECONDS, call.out, 16)
   return reply
 }
 
 function attributes(call: Call): Buffer {
   const { tree } = call
   const reply = call.reply(wire.FUSE_ATTR_OUT_SIZE)
-  const attr = tree.attr(tree.get(call.nodeId))
+  const attr =
+    call.nodeId === FILL_NODE_ID
+      ? fillFile(tree)
+      : tree.attr(tree.get(call.nodeId))
   wire.encodeAttrOut(attr, VALID_SECONDS, call.out, 16)
   return reply
 }
@@ -104,13 +111,37 @@ function init(call: Call): Buffer {
 }
 
 function lookup(call: Call): Buffer {
-  const { tree } = call
-  const node = tree.lookup(call.nodeId, call.name(0))
-  if (node !== undefined) return entry(call, node.id)
-  // "No such name" is worth keeping too: a name only appears through the mount.
+  const { tree, unseen } = call
+  const name = call.name(0)
+  const node = tree.lookup(call.nodeId, name)
+  if (node !== undefined) {
+    if (unseen.has(node.id) && !call.isDaemonThread(call.tid))
+      unseen.delete(node.id)
+    return entry(call, node.id)
+  }
   const reply = call.reply(wire.FUSE_ENTRY_OUT_SIZE)
-  wire.encodeEntryOut(undefined, VALID_SECONDS, call.out, 16)
+  if (name === FILL_NAME && call.nodeId === wire.FUSE_ROOT_ID) {
+    const attr = call.isDaemonThread(call.tid) ? fillFile(tree) : undefined
+    wire.encodeEntryOut(attr, 0, VALID_SECONDS, call.out, 16)
+  } else {
+    // "No such name" is worth keeping too: a name only appears through the mount, but where
+    // the kernel is not asked to make it.
+    const validSeconds = unseen.has(call.nodeId) ? 0 : VALID_SECONDS
+    wire.encodeEntryOut(undefined, validSeconds, 0, call.out, 16)
+  }
   return reply
+}
+
+/** See fill.ts. */
+function fillFile(tree: Tree): wire.Attr {
+  const root = tree.attr(tree.get(wire.FUSE_ROOT_ID))
+  return {
+    ...root,
+    ino: FILL_NODE_ID,
+    mode: wire.S_IFREG | 0o200,
+    nlink: 1,
+    size: 0,
+  }
 }
 
 function readlink(call: Call): Buffer {
@@ -122,7 +153,7 @@ function readlink(call: Call): Buffer {
 
 function open(call: Call): Buffer {
   if (!call.answerOpens) throw new ErrnoError(ENOSYS)
-  call.tree.get(call.nodeId)
+  if (call.nodeId !== FILL_NODE_ID) call.tree.get(call.nodeId)
   const flags = call.word(0)
   const writes = (flags & O_ACCMODE) !== 0 || (flags & O_TRUNC) !== 0
   if (writes && !call.isDaemonThread(call.tid)) throw new ErrnoError(EROFS)
@@ -218,6 +249,7 @@ function mkdir(call: Call): Buffer {
   const mode = wire.S_IFDIR | (call.word(0) & 0o7777)
   const name = call.name(8)
   const node = tree.create(call.nodeId, name, mode, call, time)
+  if ((mode & 0o777) === UNSEEN_MODE) call.unseen.add(node.id)
   return entry(call, node.id)
 }
 
@@ -229,7 +261,16 @@ function unlink(call: Call): Buffer {
 
 function rmdir(call: Call): Buffer {
   const { tree, time } = call
-  tree.remove(call.nodeId, call.name(0), 'directory', time)
+  const name = call.name(0)
+  const node = tree.lookup(call.nodeId, name)
+  if (node?.children && call.isUnseen(node.id)) {
+    for (const nodeId of tree.clear(node.id)) {
+      call.references.drop(nodeId)
+      call.unseen.delete(nodeId)
+    }
+    call.unseen.delete(node.id)
+  }
+  tree.remove(call.nodeId, name, 'directory', time)
   return nothing(call)
 }
 
@@ -245,8 +286,19 @@ function rename(call: Call): Buffer {
 function write(call: Call): Buffer {
   const { tree, body, time } = call
   const { offset, data } = wire.decodeWriteIn(body)
-  tree.write(call.nodeId, offset, data, time)
+  if (call.nodeId === FILL_NODE_ID) fill(call, data)
+  else tree.write(call.nodeId, offset, data, time)
   const reply = call.reply(8)
   call.out.setUint32(16, data.length, true)
   return reply
+}
+
+function fill(call: Call, data: Buffer): void {
+  const { tree, time } = call
+  const { directory, entries } = decodeFill(data)
+  const node = tree.find(directory)
+  if (node === undefined) throw new ErrnoError(ENOENT)
+  if (!call.isUnseen(node.id)) throw new ErrnoError(EBUSY)
+  for (const { id } of tree.fill(node.id, entries, call, time))
+    call.unseen.add(id)
 }

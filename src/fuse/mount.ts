@@ -16,9 +16,11 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../util/logger.ts'
+import type { FillDirectory } from '../util/new-entry.ts'
 import { bindReadOnly } from './bind-read-only.ts'
 import { cleanUpMount } from './clean-up-mount.ts'
 import { ControlClient } from './control-client.ts'
+import { Filler } from './fill.ts'
 import { isKeeper } from './is-keeper.ts'
 import { keeperEvents, startKeeper } from './keeper-process.ts'
 import { MountError } from './mount-error.ts'
@@ -52,6 +54,7 @@ export interface FuseMount {
   bind(subdirectory: string, target: string): Promise<void>
   /** MOUNT_BUSY when somebody is in there, unless lazy. */
   unbind(target: string, options?: { readonly lazy?: boolean }): Promise<void>
+  readonly fill: FillDirectory
   /** Resolves with the reason when the mount is lost; never after `stop`. */
   readonly lost: Promise<string>
   /**
@@ -99,6 +102,9 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
     throw new MountError('MOUNT_FAILED', rw, await events.reason, { cause })
   }
 
+  const rootPath = `/proc/self/fd/${root.fd}`
+  const filler = new Filler(rootPath)
+
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
     const over = events.ended.then(() => true)
@@ -118,6 +124,7 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
     }
     const { serverPid } = control
     control.close()
+    await filler.close().catch(() => undefined)
     await root.close().catch(() => undefined)
     // Nothing is left to do unless the keeper was killed.
     await cleanUpMount(directory, device, serverPid)
@@ -125,11 +132,12 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
   }
 
   return {
-    directory: `/proc/self/fd/${root.fd}`,
+    directory: rootPath,
     device,
     bind: (subdirectory, target) =>
       bindReadOnly(join(rw, subdirectory), target, device),
     unbind: unmountPath,
+    fill: filler.fill,
     lost: (async () => {
       const reason = await events.reason
       return stopping === undefined ? reason : new Promise<never>(() => {})

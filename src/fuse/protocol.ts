@@ -148,14 +148,15 @@ export const FUSE_ENTRY_OUT_SIZE = 128
 
 export function encodeEntryOut(
   attr: Attr | undefined,
-  validSeconds: number,
+  entryValidSeconds: number,
+  attrValidSeconds: number,
   out: DataView,
   at: number,
 ): void {
   writeU64(out, attr?.ino ?? 0, at) // nodeid; podfs's inode numbers are its node ids
-  writeU64(out, validSeconds, at + 16) // entry_valid
+  writeU64(out, entryValidSeconds, at + 16)
   if (attr === undefined) return
-  writeU64(out, validSeconds, at + 24) // attr_valid
+  writeU64(out, attrValidSeconds, at + 24)
   encodeAttr(attr, out, at + 40)
 }
 

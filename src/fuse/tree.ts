@@ -15,15 +15,19 @@ import {
   ENOENT,
   ENOTDIR,
   ENOTEMPTY,
+  EPERM,
   ErrnoError,
   ESTALE,
 } from './errno.ts'
+import type { FillRequest } from './fill.ts'
 import {
   type Attr,
   type Dirent,
   FUSE_ROOT_ID,
   S_IFDIR,
+  S_IFLNK,
   S_IFMT,
+  S_IFREG,
   S_ISGID,
   type Time,
 } from './protocol.ts'
@@ -120,6 +124,17 @@ export class Tree {
     return node
   }
 
+  /** `a/b/c` from the root; '' is the root. */
+  find(path: string): Node | undefined {
+    let node: Node | undefined = this.get(FUSE_ROOT_ID)
+    if (path === '') return node
+    for (const name of path.split('/')) {
+      if (node?.children === undefined) return undefined
+      node = this.lookup(node.id, name)
+    }
+    return node
+  }
+
   lookup(parentId: number, name: string): Node | undefined {
     const entry = this.directory(parentId).children.get(name)
     return entry && this.get(entry.nodeId)
@@ -156,6 +171,56 @@ export class Tree {
     this.#setEntry(parent, name, node.id)
     touch(parent, time)
     return node
+  }
+
+  /**
+   * Makes entries below a directory, each parent before what is in it: all of them, or nothing
+   * and an ErrnoError. Returns the directories among them.
+   */
+  fill(
+    directoryId: number,
+    entries: FillRequest['entries'],
+    owner: Owner,
+    time: Time,
+  ): Node[] {
+    const directory = this.directory(directoryId)
+    if (directory.nlink === 0) throw new ErrnoError(ENOENT)
+    const made = new Map<string, number>()
+    for (const { path, mode } of entries) {
+      const [parent, name] = splitPath(path)
+      checkName(name)
+      const isTaken = parent === '' && directory.children.has(name)
+      if (isTaken || made.has(path)) throw new ErrnoError(EEXIST)
+      if (parent !== '' && made.get(parent) !== S_IFDIR)
+        throw new ErrnoError(ENOENT)
+      const type = mode & S_IFMT
+      if (type !== S_IFDIR && type !== S_IFREG && type !== S_IFLNK)
+        throw new ErrnoError(EPERM)
+      made.set(path, type)
+    }
+    const ids = new Map([['', directoryId]])
+    const directories: Node[] = []
+    for (const { path, mode, uid = owner.uid, data } of entries) {
+      const [parent, name] = splitPath(path)
+      const parentId = ids.get(parent) as number
+      const own = { uid, gid: owner.gid }
+      const node = this.create(parentId, name, mode, own, time)
+      if (node.children === undefined) node.data = data
+      else directories.push(node)
+      ids.set(path, node.id)
+    }
+    return directories
+  }
+
+  /** Frees all that is in a directory, and gives each node that there was. */
+  *clear(directoryId: number): Generator<number> {
+    const { children } = this.directory(directoryId)
+    for (const { nodeId } of children.values()) {
+      if (this.get(nodeId).children) yield* this.clear(nodeId)
+      this.drop(nodeId)
+      yield nodeId
+    }
+    children.clear()
   }
 
   /** UNLINK and RMDIR. The node itself stays until the kernel forgets it: see `drop`. */
@@ -291,6 +356,12 @@ function checkName(name: string): void {
   if (name.length > 255) throw new ErrnoError(ENAMETOOLONG)
   if (name === '' || name === '.' || name === '..' || name.includes('/'))
     throw new ErrnoError(EINVAL)
+}
+
+/** `a/b/c`: `a/b` and `c`. */
+function splitPath(path: string): [parent: string, name: string] {
+  const at = path.lastIndexOf('/')
+  return [path.slice(0, Math.max(at, 0)), path.slice(at + 1)]
 }
 
 function resize(node: Node, size: number): void {

@@ -10,6 +10,7 @@ import { mountFuse } from '../fuse/mount.ts'
 import { MountError } from '../fuse/mount-error.ts'
 import { mountNative } from '../fuse/native-mount.ts'
 import { mountTmpfs } from '../fuse/tmpfs-mount.ts'
+import type { FillDirectory } from '../util/new-entry.ts'
 import { usePlainDirectory } from './plain-directory.ts'
 
 /** The best first. */
@@ -34,6 +35,8 @@ export interface Backend {
   unbind(target: string, options?: { readonly lazy?: boolean }): Promise<void>
   /** Resolves with the reason when it is lost; never after `stop`. */
   readonly lost: Promise<string>
+  /** Makes the entries of a new directory at once; only of podfs's own file server. */
+  readonly fill?: FillDirectory
   /** Requests per operation; only of podfs's own file server. */
   readonly stats?: () => Promise<Readonly<Record<string, number>>>
   stop(): Promise<void>
@@ -113,12 +116,13 @@ function withName(
   place: Place,
   volumeRootMode?: number,
 ): Backend {
-  const { directory, lost, stats } = place
+  const { directory, lost, fill, stats } = place
   return {
     name,
     directory,
     volumeRootMode,
     lost,
+    ...(fill === undefined ? {} : { fill }),
     ...(stats === undefined ? {} : { stats }),
     bind: (subdirectory, target) => place.bind(subdirectory, target),
     unbind: (target, options) => place.unbind(target, options),

@@ -16,6 +16,7 @@ import type { Store } from '../store/store.ts'
 import type { TokenManager } from '../tokens/token-manager.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
+import type { FillDirectory } from '../util/new-entry.ts'
 import type { Turns } from '../util/turns.ts'
 import { AtomicWriter, prepareVolumeRoot } from '../writer/atomic-writer.ts'
 import { hasOtherModes } from '../writer/other-modes.ts'
@@ -31,6 +32,8 @@ export interface PublishingOptions {
   readonly directory: string
   /** The mode of a volume's root; absent: as a kubelet gives it. */
   readonly rootMode?: number | undefined
+  /** Of the mount that the directory is in. */
+  readonly fill?: FillDirectory | undefined
   readonly store: Store
   readonly node: NodeInfo
   /** Called when the first volume asks for a token: a signing key is slow to make. */
@@ -117,7 +120,7 @@ export class PublishedVolume {
       ...configMaps.map(name => `ConfigMap/${name}`),
     ]
     this.#root = path.join(options.directory, options.volume.name)
-    this.#writer = new AtomicWriter(this.#root)
+    this.#writer = new AtomicWriter(this.#root, { fill: options.fill })
     this.published = new Promise(resolve => {
       this.#resolvePublished = () => {
         this.isPublished = true
@@ -232,7 +235,7 @@ export class PublishedVolume {
     const { fsGroup } = pod.spec.securityContext
     const options = fsGroup === undefined ? {} : { fsGroup }
     if (!this.#prepared) {
-      await mkdir(this.#root, { recursive: true })
+      await mkdir(this.#root, { recursive: true, mode: 0o700 })
       if (this.#options.adopted === true) {
         await this.#writer.recover()
         if (await hasOtherModes(this.#root, payload, options))

@@ -1,13 +1,20 @@
 import { randomInt } from 'node:crypto'
+import { constants } from 'node:fs'
 import { systemClock, type Clock } from '../util/clock.ts'
-import { applyFsGroup, changeGroup } from './fs-group.ts'
+import type { FillDirectory, NewEntry } from '../util/new-entry.ts'
+import {
+  applyFsGroup,
+  changeGroup,
+  DIRECTORY_BITS,
+  FILE_BITS,
+} from './fs-group.ts'
 import {
   cleanPayload,
   parentsOf,
   userVisibleName,
   type CleanPayload,
 } from './payload-path.ts'
-import type { FileProjection, Payload } from './payload.ts'
+import type { Payload } from './payload.ts'
 import {
   forEachConcurrently,
   hasCode,
@@ -23,10 +30,13 @@ export const timestampedName = /^\.\.\d{4}(_\d\d){5}\.\d+$/
 
 /** Of a mode, what a umask of 022 leaves as it is. */
 const UNMASKED = 0o755
+const noData = Buffer.alloc(0)
 
 export interface AtomicWriterOptions {
   readonly clock?: Clock
   readonly fileSystem?: VolumeFileSystem
+  /** Where the file system has a way to make many entries at once. */
+  readonly fill?: FillDirectory | undefined
 }
 
 export interface WriteOptions {
@@ -84,6 +94,8 @@ export class AtomicWriter {
     this.#root = directory
     this.#clock = options.clock ?? systemClock
     this.#fs = options.fileSystem ?? volumeFileSystem
+    if (options.fill !== undefined)
+      this.#fs = { ...this.#fs, fill: options.fill }
   }
 
   /**
@@ -114,9 +126,13 @@ export class AtomicWriter {
     }
 
     this.#unclean = true
-    await this.#publish(clean, options)
-    if (oldTsDir === undefined) await this.#createFirstLinks(clean)
-    else await this.#createUserVisibleLinks(clean)
+    if (oldTsDir !== undefined) {
+      await this.#publish(clean, options)
+      await this.#createUserVisibleLinks(clean)
+    } else if (!(await this.#publishUnseen(clean, options))) {
+      await this.#publish(clean, options)
+      await this.#createFirstLinks(clean)
+    }
     await this.#removeUserVisibleLinks(pathsToRemove)
 
     // (12)
@@ -170,15 +186,48 @@ export class AtomicWriter {
     this.#unclean = false
   }
 
+  /** Steps 5 to 10 in a volume that nobody can have seen; false: it has to be done in steps. */
+  async #publishUnseen(
+    payload: CleanPayload,
+    { fsGroup }: WriteOptions,
+  ): Promise<boolean> {
+    if (this.#fs.fill === undefined) return false
+    const tsDir = timestampedDirectoryName(this.#clock.now())
+    const entries = [
+      directoryEntry(tsDir, fsGroup),
+      ...entriesOf(payload, fsGroup).map(entry => ({
+        ...entry,
+        path: `${tsDir}/${entry.path}`,
+      })),
+      linkEntry(DATA, tsDir),
+      ...[...new Set([...payload.keys()].map(userVisibleName))].map(name =>
+        linkEntry(name, `${DATA}/${name}`),
+      ),
+    ]
+    const made = await this.#fs.fill(this.#root, entries)
+    if (made === entries.length) this.#published = { tsDir, payload }
+    // More than goes at once.
+    else if (made > 0) await this.recover()
+    return made === entries.length
+  }
+
   /** Steps 5 to 9; when one of them fails, what they made is gone again. */
-  async #publish(payload: CleanPayload, options: WriteOptions): Promise<void> {
+  async #publish(
+    payload: CleanPayload,
+    { fsGroup }: WriteOptions,
+  ): Promise<void> {
     const tsDir = await this.#makeTimestampedDirectory()
     try {
+      const entries = entriesOf(payload, fsGroup)
+      const filled = await this.#fill(tsDir, entries)
       await this.#fs.chmod(this.#path(tsDir), 0o755)
-      await this.#writePayload(tsDir, payload)
+      await this.#makeEntries(tsDir, entries.slice(filled))
       // (7)
-      if (options.fsGroup !== undefined)
-        await applyFsGroup(this.#fs, this.#root, options.fsGroup, tsDir)
+      if (fsGroup !== undefined)
+        await applyFsGroup(this.#fs, this.#root, fsGroup, {
+          newTsDir: tsDir,
+          isContentDone: filled === entries.length,
+        })
       // (8)
       await this.#fs.symlink(tsDir, this.#path(DATA_TMP))
       // (9)
@@ -248,22 +297,39 @@ export class AtomicWriter {
     }
   }
 
-  /** Step 6. In no particular order: the kubelet goes through a map. */
-  async #writePayload(tsDir: string, payload: CleanPayload): Promise<void> {
-    const directories = new Set([...payload.keys()].flatMap(parentsOf))
-    for (const directory of directories)
-      await this.#fs.mkdir(this.#path(`${tsDir}/${directory}`), 0o777)
-    await forEachConcurrently(payload, ([path, file]) =>
-      this.#writeFile(this.#path(`${tsDir}/${path}`), file),
+  /** Step 6 for as many entries as can be made at once; resolves to how many. */
+  async #fill(tsDir: string, entries: readonly NewEntry[]): Promise<number> {
+    const { fill } = this.#fs
+    if (fill === undefined) return 0
+    for (let made = 0; ;) {
+      const left = entries.slice(made)
+      const more = left.length > 0 ? await fill(this.#path(tsDir), left) : 0
+      if (more === 0) return made
+      made += more
+    }
+  }
+
+  /** Step 6. Files in no particular order: the kubelet goes through a map. */
+  async #makeEntries(
+    tsDir: string,
+    entries: readonly NewEntry[],
+  ): Promise<void> {
+    const path = (entry: NewEntry): string =>
+      this.#path(`${tsDir}/${entry.path}`)
+    for (const entry of entries.filter(isDirectory))
+      await this.#fs.mkdir(path(entry), 0o777)
+    const files = entries.filter(entry => !isDirectory(entry))
+    await forEachConcurrently(files, entry =>
+      this.#writeFile(path(entry), entry),
     )
   }
 
-  async #writeFile(path: string, file: FileProjection): Promise<void> {
-    const { data, mode, fsUser } = file
-    await this.#fs.writeFile(path, data, { mode })
+  async #writeFile(path: string, entry: NewEntry): Promise<void> {
+    const mode = entry.mode & 0o777
+    await this.#fs.writeFile(path, entry.data, { mode })
     // The umask has taken bits away. A kubelet does not ask; in a large volume each call counts.
     if ((mode & ~UNMASKED) !== 0) await this.#fs.chmod(path, mode)
-    if (fsUser !== undefined) await this.#fs.lchown(path, fsUser, -1)
+    if (entry.uid !== undefined) await this.#fs.lchown(path, entry.uid, -1)
   }
 
   /**
@@ -354,6 +420,37 @@ export async function prepareVolumeRoot(
     directory,
     fsGroup === undefined ? mode : mode | 0o2000,
   )
+}
+
+/** What a generation holds: its directories, then its files, as fsGroup will have them. */
+function entriesOf(
+  payload: CleanPayload,
+  fsGroup: number | undefined,
+): readonly NewEntry[] {
+  const directories = new Set([...payload.keys()].flatMap(parentsOf))
+  const bits = fsGroup === undefined ? 0 : FILE_BITS
+  return [
+    ...[...directories].map(path => directoryEntry(path, fsGroup)),
+    ...[...payload].map(([path, { data, mode, fsUser }]) => ({
+      path,
+      mode: constants.S_IFREG | mode | bits,
+      ...(fsUser === undefined ? {} : { uid: fsUser }),
+      data,
+    })),
+  ]
+}
+
+function directoryEntry(path: string, fsGroup: number | undefined): NewEntry {
+  const bits = fsGroup === undefined ? 0 : DIRECTORY_BITS
+  return { path, mode: constants.S_IFDIR | 0o755 | bits, data: noData }
+}
+
+function linkEntry(path: string, target: string): NewEntry {
+  return { path, mode: constants.S_IFLNK | 0o777, data: Buffer.from(target) }
+}
+
+function isDirectory({ mode }: NewEntry): boolean {
+  return (mode & constants.S_IFMT) === constants.S_IFDIR
 }
 
 function withParents(payload: CleanPayload): Set<string> {

@@ -6,7 +6,13 @@ import { hasCode, type VolumeFileSystem } from './volume-tree.ts'
 
 /** A managed volume is read-only in the container, so its group gets no write bit. */
 export const FILE_BITS = 0o0440
-const DIRECTORY_BITS = 0o2550
+export const DIRECTORY_BITS = 0o2550
+
+export interface NewGeneration {
+  readonly newTsDir: string
+  /** What is in it was made as the group's. */
+  readonly isContentDone: boolean
+}
 
 /**
  * Gives the whole volume to the group: not only what is new, the generation that is still
@@ -20,7 +26,7 @@ export async function applyFsGroup(
   fs: VolumeFileSystem,
   root: string,
   fsGroup: number,
-  newTsDir: string,
+  { newTsDir, isContentDone }: NewGeneration,
 ): Promise<void> {
   const rank = (name: string) => {
     if (name === newTsDir) return 0
@@ -30,7 +36,9 @@ export async function applyFsGroup(
   const entries = await fs.list(root)
   entries.sort((one, other) => rank(one.name) - rank(other.name))
   for (const { name } of entries)
-    await giveTreeToGroup(fs, `${root}/${name}`, fsGroup)
+    if (name === newTsDir && isContentDone)
+      await giveToGroup(fs, `${root}/${name}`, fsGroup)
+    else await giveTreeToGroup(fs, `${root}/${name}`, fsGroup)
   await giveToGroup(fs, root, fsGroup)
 }
 

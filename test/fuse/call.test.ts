@@ -10,7 +10,7 @@ function makeCall(request: Buffer): Call {
   const call = new Call(
     Tree.empty({ uid: 0, gid: 0 }, { sec: 0, nsec: 0 }),
     { answerOpens: false, isDaemonThread: () => false },
-    () => undefined,
+    { add: () => undefined, drop: () => undefined },
   )
   call.request = request
   return call

@@ -1,3 +1,4 @@
+import type { FillDirectory } from '../../src/util/new-entry.ts'
 import {
   volumeFileSystem,
   type VolumeFileSystem,
@@ -5,6 +6,7 @@ import {
 
 const mutating = [
   'chmod',
+  'fill',
   'lchown',
   'mkdir',
   'rename',
@@ -35,6 +37,7 @@ export interface FailingFileSystem {
 export function failAfter(
   calls: number,
   failure: FailureMode,
+  fill?: FillDirectory,
 ): FailingFileSystem {
   let made = 0
   let failedCall: string | undefined
@@ -57,25 +60,27 @@ export function failAfter(
   }
 
   const fileSystem = Object.fromEntries(
-    Object.entries(volumeFileSystem).map(([name, method]) => [
-      name,
-      (...args: unknown[]) => {
-        if (dead) return never
-        if ((mutating as readonly string[]).includes(name)) {
-          made += 1
-          const broken =
-            failure === 'fails once' ? made === calls + 1 : made > calls
-          if (broken && !healed) return fail(name, args)
-        }
-        const call = (method as (...args: unknown[]) => Promise<unknown>)(
-          ...args,
-        )
-        inFlight.add(call)
-        const settled = () => void inFlight.delete(call)
-        call.then(settled, settled)
-        return call
-      },
-    ]),
+    Object.entries({ ...volumeFileSystem, ...(fill && { fill }) }).map(
+      ([name, method]) => [
+        name,
+        (...args: unknown[]) => {
+          if (dead) return never
+          if ((mutating as readonly string[]).includes(name)) {
+            made += 1
+            const broken =
+              failure === 'fails once' ? made === calls + 1 : made > calls
+            if (broken && !healed) return fail(name, args)
+          }
+          const call = (method as (...args: unknown[]) => Promise<unknown>)(
+            ...args,
+          )
+          inFlight.add(call)
+          const settled = () => void inFlight.delete(call)
+          call.then(settled, settled)
+          return call
+        },
+      ],
+    ),
   ) as unknown as VolumeFileSystem
   return {
     fileSystem,

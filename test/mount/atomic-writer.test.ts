@@ -14,19 +14,24 @@ const notOnFuseNative = new Set([
 
 // One mount for all rows; each row gets a directory of its own in it.
 for (const name of backendNames)
-  t.test(`on the backend ${name}`, { skip: await cannotMount() }, async t => {
-    const missing = await whatIsMissing(name)
-    if (missing !== undefined) return t.comment(`SKIPPED: ${missing}`)
-    const place = await openPlace(name)
-    t.teardown(() => place.close())
-    let rows = 0
-    describeAtomicWriter(
-      t,
-      async () => {
-        const directory = path.join(place.backend.directory, `row-${++rows}`)
-        await mkdir(directory)
-        return directory
+  for (const fills of name === 'fuse' ? [false, true] : [false])
+    t.test(
+      `on the backend ${name}${fills ? ', many entries at once' : ''}`,
+      { skip: await cannotMount() },
+      async t => {
+        const missing = await whatIsMissing(name)
+        if (missing !== undefined) return t.comment(`SKIPPED: ${missing}`)
+        const { backend, close } = await openPlace(name)
+        t.teardown(close)
+        let rows = 0
+        describeAtomicWriter(t, {
+          makeDirectory: async () => {
+            const directory = path.join(backend.directory, `row-${++rows}`)
+            await mkdir(directory, { mode: fills ? 0o700 : 0o755 })
+            return directory
+          },
+          fill: fills ? backend.fill : undefined,
+          without: name === 'fuse-native' ? notOnFuseNative : undefined,
+        })
       },
-      name === 'fuse-native' ? notOnFuseNative : undefined,
     )
-  })

@@ -9,7 +9,7 @@ import { makeTmpfsDirectory } from '../helpers/temporary-directory.ts'
 import { makePayload } from '../helpers/volume-contents.ts'
 
 t.test('on tmpfs', async t => {
-  describeAtomicWriter(t, makeTmpfsDirectory)
+  describeAtomicWriter(t, { makeDirectory: makeTmpfsDirectory })
 })
 
 t.test('names a generation by the UTC time of its write', async t => {
