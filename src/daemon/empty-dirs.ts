@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Places } from './places.ts'
 import { listSessions } from './runtime-directory.ts'
@@ -7,7 +7,7 @@ import { listSessions } from './runtime-directory.ts'
  * The place of a session's emptyDirs: on the disk, as a kubelet has them; the run-time
  * directory is on a small tmpfs on most machines. Takes away what killed sessions have left.
  *
- *     STATE/empty-dir/BOOT-RUNTIME/run-4711
+ *     STATE/empty-dir/BOOT-RUNTIME-run-4711
  *
  * Another podfs may have the same disk and a run-time directory of its own (in a container,
  * say): whether its sessions live can only be said there, or after the next boot.
@@ -19,26 +19,23 @@ export async function claimEmptyDirs(
   const all = path.join(state, 'empty-dir')
   const boot = (await readFile(bootIdFile, 'utf8')).trim()
   const { dev, ino } = await stat(runtime)
-  const here = path.join(all, `${boot}-${dev}-${ino}`)
-  await mkdir(here, { recursive: true, mode: 0o700 })
-  for (const name of await readdir(all))
-    if (!name.startsWith(boot)) await remove(path.join(all, name))
+  const here = `${boot}-${dev}-${ino}-`
+  await mkdir(all, { recursive: true, mode: 0o700 })
+  // In this order: a session is there before its emptyDirs are.
+  const found = await readdir(all)
   const running = new Set(
     (await listSessions(runtime))
       .filter(({ running }) => running)
-      .map(({ directory }) => path.basename(directory)),
+      .map(({ directory }) => `${here}${path.basename(directory)}`),
   )
-  // A session is there before its emptyDirs are.
-  for (const name of await readdir(here))
-    if (!running.has(name)) await remove(path.join(here, name))
-  const directory = path.join(here, path.basename(session))
+  for (const name of found) {
+    const isOthers = name.startsWith(boot) && !name.startsWith(here)
+    if (!isOthers && !running.has(name)) await remove(path.join(all, name))
+  }
+  const directory = path.join(all, `${here}${path.basename(session)}`)
   return {
     directory,
-    remove: async () => {
-      await rm(directory, { recursive: true, force: true })
-      // Of the last one.
-      await rmdir(here).catch(() => undefined)
-    },
+    remove: () => rm(directory, { recursive: true, force: true }),
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { needsRoot } from '../process/sandbox.ts'
@@ -187,8 +187,8 @@ echo one > /memory/file; echo two > /disk/file; exit 1`,
       .split('\n')
       .filter(line => line.includes(ofSession(pid)))
   const onDisk = (pid: number): boolean =>
-    readdirSync('/var/lib/podfs/empty-dir').some(here =>
-      existsSync(`/var/lib/podfs/empty-dir/${here}/run-${pid}`),
+    readdirSync('/var/lib/podfs/empty-dir').some(name =>
+      name.endsWith(`-run-${pid}`),
     )
 
   for (const signal of ['SIGTERM', 'SIGKILL'] as const)
