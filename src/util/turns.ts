@@ -18,4 +18,13 @@ export class Turns {
       else next()
     }
   }
+
+  /** For a task that has a turn: lets all who wait go first. */
+  async pass(): Promise<void> {
+    const next = this.#waiting.shift()
+    if (next === undefined) return
+    const turn = new Promise<void>(resolve => this.#waiting.push(resolve))
+    next()
+    await turn
+  }
 }

@@ -231,7 +231,7 @@ export class PublishedVolume {
     errors: readonly ProjectionError[],
   ): Promise<void> {
     if (this.#closed) return
-    const { volume, logger, clock } = this.#options
+    const { volume, logger, clock, turns } = this.#options
     const { fsGroup } = pod.spec.securityContext
     const options = fsGroup === undefined ? {} : { fsGroup }
     if (!this.#prepared) {
@@ -253,8 +253,17 @@ export class PublishedVolume {
       this.#prepared = true
     }
     const startedAt = performance.now()
-    const changed = await this.#writer.write(payload, options)
-    const ms = Math.round((performance.now() - startedAt) * 10) / 10
+    let shownAt: number | undefined
+    const changed = await this.#writer.write(payload, {
+      ...options,
+      // Other volumes are shown first: to remove takes longer than to make.
+      beforeRemoval: async () => {
+        shownAt = performance.now()
+        await turns?.pass()
+      },
+    })
+    shownAt ??= performance.now()
+    const ms = Math.round((shownAt - startedAt) * 10) / 10
     const files = payload.size
     if (changed) logger.info({ volume: volume.name, files, ms }, 'published')
     this.#history.published(payload, changed ? clock.now() : undefined)

@@ -42,6 +42,8 @@ export interface AtomicWriterOptions {
 export interface WriteOptions {
   /** The Pod's securityContext.fsGroup: a group that owns the whole volume. */
   readonly fsGroup?: number
+  /** Called between steps 11 and 12: what is left to do concerns no reader of the payload. */
+  readonly beforeRemoval?: () => Promise<void>
 }
 
 /**
@@ -109,6 +111,7 @@ export class AtomicWriter {
 
     // (2)
     const oldTsDir = await this.#readLink(DATA)
+    const old = oldTsDir === undefined ? undefined : this.#remembered(oldTsDir)
 
     // (3)
     const pathsToRemove =
@@ -128,7 +131,7 @@ export class AtomicWriter {
     this.#unclean = true
     if (oldTsDir !== undefined) {
       await this.#publish(clean, options)
-      await this.#createUserVisibleLinks(clean)
+      await this.#createUserVisibleLinks(clean, old)
     } else if (!(await this.#publishUnseen(clean, options))) {
       await this.#publish(clean, options)
       await this.#createFirstLinks(clean)
@@ -136,7 +139,10 @@ export class AtomicWriter {
     await this.#removeUserVisibleLinks(pathsToRemove)
 
     // (12)
-    if (oldTsDir !== undefined) await removeTree(this.#fs, this.#path(oldTsDir))
+    if (oldTsDir !== undefined) {
+      await options.beforeRemoval?.()
+      await removeTree(this.#fs, this.#path(oldTsDir))
+    }
     this.#unclean = false
     return true
   }
@@ -200,7 +206,7 @@ export class AtomicWriter {
         path: `${tsDir}/${entry.path}`,
       })),
       linkEntry(DATA, tsDir),
-      ...[...new Set([...payload.keys()].map(userVisibleName))].map(name =>
+      ...[...visibleNames(payload)].map(name =>
         linkEntry(name, `${DATA}/${name}`),
       ),
     ]
@@ -334,18 +340,23 @@ export class AtomicWriter {
 
   /**
    * Step 10. Kubernetes 1.36 gives a link its file's owner; a kubelet 1.34 leaves it root's,
-   * and so does podfs (6.12). With fsGroup the setgid root gives it the group.
+   * and so does podfs (6.12). With fsGroup the setgid root gives it the group. `old`: what this
+   * writer has published before, with its links.
    */
-  async #createUserVisibleLinks(payload: CleanPayload): Promise<void> {
-    const names = new Set([...payload.keys()].map(userVisibleName))
+  async #createUserVisibleLinks(
+    payload: CleanPayload,
+    old?: CleanPayload,
+  ): Promise<void> {
+    const known = visibleNames(old ?? new Map())
+    const names = [...visibleNames(payload)].filter(name => !known.has(name))
     // Looked for side by side, made one by one: watchers see the order.
-    for (const name of await this.#missingLinks([...names]))
+    for (const name of await this.#missingLinks(names))
       await this.#fs.symlink(`${DATA}/${name}`, this.#path(name))
   }
 
   /** Step 10 of the first generation: nothing is there yet, or else it is not the writer's. */
   async #createFirstLinks(payload: CleanPayload): Promise<void> {
-    for (const name of new Set([...payload.keys()].map(userVisibleName)))
+    for (const name of visibleNames(payload))
       try {
         await this.#fs.symlink(`${DATA}/${name}`, this.#path(name))
       } catch (error) {
@@ -420,6 +431,10 @@ export async function prepareVolumeRoot(
     directory,
     fsGroup === undefined ? mode : mode | 0o2000,
   )
+}
+
+function visibleNames(payload: CleanPayload): Set<string> {
+  return new Set([...payload.keys()].map(userVisibleName))
 }
 
 /** What a generation holds: its directories, then its files, as fsGroup will have them. */
