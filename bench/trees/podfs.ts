@@ -39,8 +39,8 @@ export async function mountPodfs(
     logger,
   })
   const root = path.join(mount.directory, 'volume')
-  mkdirSync(root)
-  const writer = new AtomicWriter(root)
+  mkdirSync(root, { mode: 0o700 })
+  const writer = new AtomicWriter(root, { fill: mount.fill })
   await writer.write(payload)
   // Until the control connection is there, there are no counts.
   while ((await mount.stats())['nodes'] === undefined) await delay(10)

@@ -28,6 +28,7 @@ t.test('who passes goes on after all who wait', async t => {
   const task = (name: string) =>
     turns.run(async () => {
       log.push(`${name} begins`)
+      await Promise.resolve()
       await turns.pass()
       log.push(`${name} ends`)
     })
