@@ -210,11 +210,15 @@ export class AtomicWriter {
         linkEntry(name, `${DATA}/${name}`),
       ),
     ]
-    const made = await this.#fs.fill(this.#root, entries)
-    if (made === entries.length) this.#published = { tsDir, payload }
-    // More than goes at once.
-    else if (made > 0) await this.recover()
-    return made === entries.length
+    const made = await this.#fill(this.#root, entries)
+    if (made === 0) return false
+    if (made < entries.length) {
+      // Somebody has come meanwhile: as after the death of a writer.
+      await this.recover()
+      if ((await this.#readLink(DATA)) !== tsDir) return false
+    }
+    this.#published = { tsDir, payload }
+    return true
   }
 
   /** Steps 5 to 9; when one of them fails, what they made is gone again. */
@@ -225,7 +229,7 @@ export class AtomicWriter {
     const tsDir = await this.#makeTimestampedDirectory()
     try {
       const entries = entriesOf(payload, fsGroup)
-      const filled = await this.#fill(tsDir, entries)
+      const filled = await this.#fill(this.#path(tsDir), entries)
       await this.#fs.chmod(this.#path(tsDir), 0o755)
       await this.#makeEntries(tsDir, entries.slice(filled))
       // (7)
@@ -303,13 +307,16 @@ export class AtomicWriter {
     }
   }
 
-  /** Step 6 for as many entries as can be made at once; resolves to how many. */
-  async #fill(tsDir: string, entries: readonly NewEntry[]): Promise<number> {
+  /** Makes entries in a directory that nobody has seen, while that is so; how many. */
+  async #fill(
+    directory: string,
+    entries: readonly NewEntry[],
+  ): Promise<number> {
     const { fill } = this.#fs
     if (fill === undefined) return 0
     for (let made = 0; ;) {
       const left = entries.slice(made)
-      const more = left.length > 0 ? await fill(this.#path(tsDir), left) : 0
+      const more = left.length > 0 ? await fill(directory, left) : 0
       if (more === 0) return made
       made += more
     }

@@ -2,6 +2,7 @@ import { Dispatcher, type DispatcherSettings } from '../../src/fuse/dispatch.ts'
 import type { JournalSink } from '../../src/fuse/dispatch.ts'
 import type { ServerState } from '../../src/fuse/journal.ts'
 import { type OperationName, operations } from '../../src/fuse/operations.ts'
+import type { Time } from '../../src/fuse/protocol.ts'
 import { Tree } from '../../src/fuse/tree.ts'
 
 /** The thread that the dispatcher under test takes for the daemon's. */
@@ -78,7 +79,7 @@ export function nodeIdOf(reply: Buffer | undefined): number {
 }
 
 export interface FakeJournal extends JournalSink {
-  readonly requests: { request: Buffer; reply: Buffer }[]
+  readonly requests: { time: Time; request: Buffer; reply: Buffer }[]
   readonly drops: number[]
   failNext: boolean
 }
@@ -96,8 +97,11 @@ export class KeepingDispatcher extends Dispatcher {
   }
 }
 
-/** A dispatcher with an empty tree, a journal in memory and a clock that counts seconds. */
-export function makeDispatcher(settings: Partial<DispatcherSettings> = {}): {
+/** A dispatcher with a journal in memory and a clock that counts seconds. */
+export function makeDispatcher(
+  settings: Partial<DispatcherSettings> = {},
+  state = emptyState(),
+): {
   dispatcher: Dispatcher
   journal: FakeJournal
   log: string[]
@@ -107,9 +111,10 @@ export function makeDispatcher(settings: Partial<DispatcherSettings> = {}): {
     requests: [],
     drops: [],
     failNext: false,
-    append: (_time, request, reply) => {
+    append: (time, request, reply) => {
       if (journal.failNext) throw new Error('ENOSPC')
       journal.requests.push({
+        time,
         request: Buffer.from(request),
         reply: Buffer.from(reply),
       })
@@ -119,7 +124,7 @@ export function makeDispatcher(settings: Partial<DispatcherSettings> = {}): {
   }
   let sec = 1000
   const dispatcher = new KeepingDispatcher(
-    emptyState(),
+    state,
     {
       answerOpens: false,
       isDaemonThread: tid => tid === DAEMON_TID,
