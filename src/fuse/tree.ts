@@ -124,9 +124,9 @@ export class Tree {
     return node
   }
 
-  /** `a/b/c` from the root; '' is the root. */
-  find(path: string): Node | undefined {
-    let node: Node | undefined = this.get(FUSE_ROOT_ID)
+  /** `a/b/c` from a directory; '' is the directory itself. */
+  find(path: string, from = FUSE_ROOT_ID): Node | undefined {
+    let node: Node | undefined = this.get(from)
     if (path === '') return node
     for (const name of path.split('/')) {
       if (node?.children === undefined) return undefined
@@ -189,25 +189,24 @@ export class Tree {
     for (const { path, mode } of entries) {
       const [parent, name] = splitPath(path)
       checkName(name)
-      const isTaken = parent === '' && directory.children.has(name)
-      if (isTaken || made.has(path)) throw new ErrnoError(EEXIST)
-      if (parent !== '' && made.get(parent) !== S_IFDIR)
+      const there = this.find(parent, directoryId)
+      if (made.has(path) || there?.children?.has(name))
+        throw new ErrnoError(EEXIST)
+      if (there?.children === undefined && made.get(parent) !== S_IFDIR)
         throw new ErrnoError(ENOENT)
       const type = mode & S_IFMT
       if (type !== S_IFDIR && type !== S_IFREG && type !== S_IFLNK)
         throw new ErrnoError(EPERM)
       made.set(path, type)
     }
-    const ids = new Map([['', directoryId]])
     const directories: Node[] = []
     for (const { path, mode, uid = owner.uid, data } of entries) {
       const [parent, name] = splitPath(path)
-      const parentId = ids.get(parent) as number
+      const { id } = this.find(parent, directoryId) as Node
       const own = { uid, gid: owner.gid }
-      const node = this.create(parentId, name, mode, own, time)
+      const node = this.create(id, name, mode, own, time)
       if (node.children === undefined) node.data = data
       else directories.push(node)
-      ids.set(path, node.id)
     }
     return directories
   }

@@ -149,8 +149,7 @@ export function lookFromOutside(
   path: string,
   options: { followLink?: boolean } = {},
 ): void {
-  execFileSync('stat', [
-    ...(options.followLink === false ? [] : ['-L']),
-    path.replace('/proc/self/', `/proc/${process.pid}/`),
-  ])
+  const follow = options.followLink === false ? [] : ['-L']
+  const seen = path.replace('/proc/self/', `/proc/${process.pid}/`)
+  execFileSync('stat', [...follow, seen], { stdio: 'pipe' })
 }
