@@ -21,16 +21,19 @@ for (const name of backendNames)
       async t => {
         const missing = await whatIsMissing(name)
         if (missing !== undefined) return t.comment(`SKIPPED: ${missing}`)
-        const { backend, close } = await openPlace(name)
-        t.teardown(close)
+        const place = await openPlace(name)
+        t.teardown(() => place.close())
         let rows = 0
         describeAtomicWriter(t, {
           makeDirectory: async () => {
-            const directory = path.join(backend.directory, `row-${++rows}`)
+            const directory = path.join(
+              place.backend.directory,
+              `row-${++rows}`,
+            )
             await mkdir(directory, { mode: fills ? 0o700 : 0o755 })
             return directory
           },
-          fill: fills ? backend.fill : undefined,
+          fill: fills ? place.backend.fill : undefined,
           without: name === 'fuse-native' ? notOnFuseNative : undefined,
         })
       },

@@ -25,7 +25,7 @@ t.test(
     const { mount, publicPath } = await mountForTest(t)
     const directory = path.join(mount.directory, 'volume')
     await mkdir(directory)
-    const writer = new AtomicWriter(directory)
+    const writer = new AtomicWriter(directory, { fill: mount.fill })
     const publish = (generation: number): Promise<boolean> =>
       writer.write(
         new Map(
