@@ -1,16 +1,18 @@
-import { items, nameOf } from '../api/json.ts'
-import { Failure } from '../util/failure.ts'
+import { items, nameOf, part, text, type JsonObject } from '../api/json.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
+import type { Surroundings } from './look/describe-object.ts'
+import type { FoundObject } from './look/find-object.ts'
 import { lookOptions, namespaceOf, sessionsFor } from './look/look-options.ts'
 import type { ParsedOptions } from './options.ts'
 
 export const describeCommand: Command = {
   name: 'describe',
-  summary: 'tell all of a Pod, Secret or ConfigMap, as kubectl describe',
-  usage: ['describe pod|secret|configmap NAME.. [-n NAMESPACE]'],
-  description: `Of a Secret the keys and sizes, never the values.`,
+  summary:
+    'tell all of a Pod, a ConfigMap or another object, as kubectl describe',
+  usage: ['describe TYPE [NAME..] [-n NAMESPACE]', 'describe TYPE/NAME..'],
+  description: `TYPE is what podfs get takes. Of a Secret the keys and sizes, never the values.`,
   examples: [
     {
       comment: 'what a Pod waits for',
@@ -24,20 +26,11 @@ export const describeCommand: Command = {
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { whatToGet } = await import('./look/get-request.ts')
-  const { ApiFailure, askAll, findResource, urlOf } =
-    await import('../daemon/api-client.ts')
+  const { ApiFailure, askAll, urlOf } = await import('../daemon/api-client.ts')
   const { findObject } = await import('./look/find-object.ts')
   const { serverError } = await import('./look/look-options.ts')
-  const { describeObject, isDescribed } =
-    await import('./look/describe-object.ts')
+  const { describeObject } = await import('./look/describe-object.ts')
   const wanted = whatToGet(options.positionals)
-  const unknown = wanted.find(({ resource }) => !isDescribed(resource.kind))
-  if (unknown !== undefined)
-    throw new Failure(
-      'usage',
-      `podfs describes Pods, Secrets and ConfigMaps, not ${unknown.resource.plural}`,
-      { fix: `podfs get ${unknown.resource.plural} -o yaml` },
-    )
   const clients = await sessionsFor(context, options)
   const namespace = namespaceOf(options)
   const texts: string[] = []
@@ -52,25 +45,16 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
             )
           ).flatMap(({ answer: list }) => items(list, 'items').map(nameOf))
     if (all.length === 0)
-      context.stderr.write(`No resources found in ${namespace} namespace.\n`)
+      context.stderr.write(
+        `No resources found${resource.namespaced ? ` in ${namespace} namespace` : ''}.\n`,
+      )
     for (const name of new Set(all))
       try {
         const found = await findObject(clients, resource, namespace, name)
-        const events = findResource('events')
-        const list =
-          resource.kind === 'Pod' && events !== undefined
-            ? await found.client.get(
-                urlOf(events, {
-                  namespace,
-                  query: { fieldSelector: `involvedObject.name=${name}` },
-                }),
-              )
-            : {}
         texts.push(
           describeObject(
             found.object,
-            items(list, 'items'),
-            context.clock.now(),
+            await surroundingsOf(found, context.clock.now()),
           ),
         )
       } catch (error) {
@@ -82,4 +66,34 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   // Two empty lines between two objects, as kubectl leaves them.
   context.stdout.write(texts.join('\n\n'))
   return hasFailed ? exitCodes.failed : exitCodes.done
+}
+
+/** Its events, and of a Node its Pods. */
+async function surroundingsOf(
+  { client, object }: FoundObject,
+  now: number,
+): Promise<Surroundings> {
+  const { findResource, urlOf } = await import('../daemon/api-client.ts')
+  const kind = text(object['kind'])
+  const namespace = part(object, 'metadata')['namespace'] as string | undefined
+  const list = async (
+    word: 'events' | 'pods',
+    fieldSelector?: string,
+  ): Promise<readonly JsonObject[]> => {
+    const resource = findResource(word)
+    if (resource === undefined) throw new Error(`no resource ${word}`)
+    const query = { fieldSelector }
+    return items(
+      await client.get(urlOf(resource, { namespace, query })),
+      'items',
+    )
+  }
+  const [events, pods] = await Promise.all([
+    list(
+      'events',
+      `involvedObject.kind=${kind},involvedObject.name=${nameOf(object)}`,
+    ),
+    kind === 'Node' ? list('pods') : [],
+  ])
+  return { events, pods, now }
 }

@@ -229,11 +229,13 @@ export async function askAll<T>(
 /** By `pods`, `pod`, `po`, `volumes.podfs.io`, ... */
 export function findResource(word: string): Resource | undefined {
   const wanted = word.toLowerCase()
-  return resources.find(
-    ({ plural, singular, shortNames, group }) =>
-      [plural, singular, ...shortNames].includes(wanted) ||
-      (group !== '' && wanted === `${plural}.${group}`),
-  )
+  return resources.find(({ plural, singular, shortNames, group }) => {
+    const names = [plural, singular, ...shortNames]
+    return (
+      names.includes(wanted) ||
+      (group !== '' && names.some(name => wanted === `${name}.${group}`))
+    )
+  })
 }
 
 export function resourceWords(): readonly string[] {

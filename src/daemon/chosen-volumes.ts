@@ -1,9 +1,9 @@
-import type { Pod, Volume } from '../api/types.ts'
+import type { Pod } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import { DirectorySource } from '../sources/directory-source.ts'
 import type { Store } from '../store/store.ts'
 import { Failure } from '../util/failure.ts'
-import { podAroundVolume } from '../volumes/pod-volumes.ts'
+import { podAroundObject } from '../volumes/pod-volumes.ts'
 import { choosePod, type PodChoice } from './choose-pods.ts'
 import type { Cleanup } from './cleanup.ts'
 import { noSuch, readManifests, type SessionOptions } from './session.ts'
@@ -33,6 +33,11 @@ export function shownVolume(target: MountTarget): string {
 /** The volumes to serve, and the Pod that they are volumes of. */
 export interface ChosenVolumes {
   readonly pod: Pod
+  /** Whose volume it is, when the Pod is only made for it. */
+  readonly object?: {
+    readonly kind: 'ConfigMap' | 'Secret'
+    readonly name: string
+  }
   readonly only: readonly string[]
 }
 
@@ -57,9 +62,9 @@ export async function chooseVolumes(
     })
     await source.start()
     cleanup.add('source', () => source.close())
-    return aroundVolume(target.directory, namespace, {
-      name: loneVolume,
-      configMap: { name: 'directory', defaultMode: 0o644, optional: false },
+    return aroundObject(target.directory, namespace, {
+      kind: 'ConfigMap',
+      name: 'directory',
     })
   }
   const source = await readManifests(request, store)
@@ -78,29 +83,25 @@ export async function chooseVolumes(
     .map(({ metadata }) => metadata.name)
   if (!existing.includes(name))
     throw noSuch(`no ${kind} ${namespace}/${name}`, name, existing)
-  const from = { defaultMode: 0o644, optional: false }
-  return aroundVolume(request.paths[0] ?? '-', namespace, {
-    name: loneVolume,
-    ...(kind === 'Secret'
-      ? { secret: { ...from, secretName: name } }
-      : { configMap: { ...from, name } }),
-  })
+  return aroundObject(request.paths[0] ?? '-', namespace, { kind, name })
 }
 
-function aroundVolume(
+function aroundObject(
   origin: string,
   namespace: string,
-  volume: Volume,
+  object: NonNullable<ChosenVolumes['object']>,
 ): ChosenVolumes {
   const position = { path: origin, line: 1, column: 1 }
   return {
-    pod: podAroundVolume({
+    pod: podAroundObject({
       name: 'podfs-mount',
       namespace,
-      volume,
+      volume: loneVolume,
+      object,
       source: { ...position, positionOf: () => position },
     }),
-    only: [volume.name],
+    object,
+    only: [loneVolume],
   }
 }
 

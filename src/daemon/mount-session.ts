@@ -23,7 +23,11 @@ import { watchMountpoint } from './unmounted.ts'
 import { type CurrentMount, RenewedMount } from './renewed-mount.ts'
 import { ServedVolumes } from './served-volumes.ts'
 import { lazyServiceAccounts, type SessionOptions } from './session.ts'
-import { startSessionServer, volumeRecorder } from './session-server.ts'
+import {
+  ownerAt,
+  startSessionServer,
+  volumeRecorder,
+} from './session-server.ts'
 
 export interface MountRequest extends SessionOptions, MountpointRequest {
   readonly target: MountTarget
@@ -89,7 +93,7 @@ async function start(
     })
   let stopMount = (): Promise<void> => Promise.resolve()
   cleanup.add('mount', () => stopMount())
-  const [mount, { pod, only }, node] = await allSettled([
+  const [mount, { pod, only, object }, node] = await allSettled([
     (adopted === undefined
       ? open(session.directory)
       : Promise.resolve(adopted)
@@ -103,6 +107,7 @@ async function start(
   const record = new SessionRecord(request.clock)
   const accounts = lazyServiceAccounts(request)
   const shown = shownVolume(request.target)
+  const { namespace } = pod.metadata
   const renewed = new RenewedMount(
     {
       backend: mount,
@@ -125,8 +130,12 @@ async function start(
     historyBudget: new HistoryBudget(),
     onState: volumeRecorder({
       record,
-      pod,
-      withoutPod: request.target.kind !== 'pod',
+      owner: () =>
+        object === undefined
+          ? pod
+          : ownerAt(store, object.kind, { namespace, name: object.name }),
+      namespace,
+      pod: object === undefined ? pod.metadata.name : '',
       mountpoints: name => [
         shown === '' ? path.join(mountpoint, name) : mountpoint,
       ],

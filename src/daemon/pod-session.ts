@@ -120,7 +120,9 @@ export async function startPodSession(
         : {
             onState: volumeRecorder({
               record: context.record,
-              pod,
+              owner: () => pod,
+              namespace: pod.metadata.namespace,
+              pod: pod.metadata.name,
               mountpoints: name => containerMountpoints(pod, name),
             }),
           }),

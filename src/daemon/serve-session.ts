@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { JsonObject } from '../api/json.ts'
-import type { Pod } from '../api/types.ts'
 import type { EffectiveSettings } from '../config/layers.ts'
 import type { Settings } from '../config/settings.ts'
 import { createImageMap } from '../runner/images.ts'
@@ -12,7 +11,6 @@ import { Store } from '../store/store.ts'
 import { abortable } from '../util/abortable.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { type Backend, openBackend } from '../volumes/backend.ts'
-import type { TreeVolume } from '../volumes/object-volumes.ts'
 import { accessOf } from './access.ts'
 import { type Cleanup, startOrUndo } from './cleanup.ts'
 import { claimEmptyDirs } from './empty-dirs.ts'
@@ -28,14 +26,11 @@ import {
 import { type ReloadOutcome, Reloads, type ReloadRequest } from './reloads.ts'
 import { RenewedMount } from './renewed-mount.ts'
 import { clearPods, type SessionDirectory } from './runtime-directory.ts'
-import { isToRun, ServedPods } from './served-pods.ts'
+import { ServedPods } from './served-pods.ts'
 import { ServedTree, treeDirectory } from './served-tree.ts'
 import { lazyServiceAccounts, type SessionOptions } from './session.ts'
-import {
-  containerMountpoints,
-  startSessionServer,
-  volumeRecorder,
-} from './session-server.ts'
+import { startSessionServer } from './session-server.ts'
+import { TreeRecorder } from './tree-recorder.ts'
 import { watchMountpoint } from './unmounted.ts'
 
 /** While an adopted tree may hold what nobody asks for, it is looked at so often. */
@@ -110,6 +105,8 @@ async function start(
     namespace: settings.sources.namespace,
   }
   const accounts = lazyServiceAccounts(options)
+  const recorder = new TreeRecorder({ record, store, root })
+  cleanup.add('recorder', () => recorder.close())
   const tree = new ServedTree(mount, {
     ...request,
     ...accounts,
@@ -118,13 +115,8 @@ async function start(
     store,
     node,
     adopted,
-    onVolume: (about, state, control) =>
-      recorderOf(about, {
-        record,
-        root,
-        isRun: pod => isToRun(pod, effective.settings.run),
-      })(state, control),
-    onVolumeGone: about => record.volumeGone(recordedAs(about)),
+    onVolume: (about, state, control) => recorder.volume(about, state, control),
+    onVolumeGone: about => recorder.volumeGone(about),
   })
   cleanup.add('tree', () => tree.close())
   await abortable(tree.start(), request.abort)
@@ -299,37 +291,6 @@ function removeStrangers(
     )
   look()
   return () => timer?.cancel()
-}
-
-/** What the API calls it: VOLUME of a Pod, else `configmap:NAME` or `secret:NAME`. */
-function recordedAs({ place, name }: TreeVolume) {
-  const { kind, namespace } = place
-  return kind === 'Pod'
-    ? { namespace, pod: place.name, volume: name }
-    : { namespace, pod: '', volume: `${kind.toLowerCase()}:${name}` }
-}
-
-function recorderOf(
-  about: TreeVolume,
-  options: {
-    readonly record: SessionRecord
-    readonly root: string
-    readonly isRun: (pod: Pod) => boolean
-  },
-): ReturnType<typeof volumeRecorder> {
-  const { pod, volume } = recordedAs(about)
-  const isRun = pod !== '' && options.isRun(about.pod)
-  return volumeRecorder({
-    record: options.record,
-    pod: about.pod,
-    withoutPod: pod === '',
-    outlivesPod: true,
-    name: volume,
-    mountpoints: name => [
-      path.join(options.root, about.path),
-      ...(isRun ? containerMountpoints(about.pod, name) : []),
-    ],
-  })
 }
 
 function count(number: number, what: string): string {

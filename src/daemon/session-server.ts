@@ -3,9 +3,10 @@ import { release } from 'node:os'
 import path from 'node:path'
 import type { JsonObject } from '../api/json.ts'
 import { mountFailure } from '../api/mount-failure.ts'
-import type { NodeInfo, Pod } from '../api/types.ts'
+import { objectKey } from '../api/object-key.ts'
+import type { KubeObject, NodeInfo, Pod } from '../api/types.ts'
 import type { PodEvent } from '../runner/pod-events.ts'
-import type { SessionRecord } from '../server/session-record.ts'
+import type { EventOwner, SessionRecord } from '../server/session-record.ts'
 import type { Store } from '../store/store.ts'
 import type { TokenIssuer } from '../tokens/token-issuer.ts'
 import type { Clock } from '../util/clock.ts'
@@ -112,19 +113,23 @@ function isUnderWay(record: SessionRecord): boolean {
   )
 }
 
-/** Hands on how a volume stands, and makes the kubelet's event of what stands in its way. */
+/**
+ * Hands on how a volume stands, and makes the kubelet's event of what stands in its way; what a
+ * person has done to it is an event, too.
+ */
 export function volumeRecorder(options: {
   readonly record: SessionRecord
-  readonly pod: Pod
-  /** The volumes are those of no Pod that anybody knows. */
-  readonly withoutPod?: boolean
+  /** Whose volumes they are, for the events. */
+  readonly owner: () => EventOwner
+  readonly namespace: string
+  /** '' when they are those of no Pod. */
+  readonly pod: string
   readonly outlivesPod?: boolean
   /** What it is called; absent: as in the Pod. */
   readonly name?: string
   readonly mountpoints: (volume: string) => readonly string[]
 }): (state: VolumeState, control: VolumeControl) => void {
-  const { record, pod, withoutPod = false, outlivesPod = false } = options
-  const { namespace, name } = pod.metadata
+  const { record, owner, namespace, pod, outlivesPod = false } = options
   const before = new Map<string, VolumeState>()
   return (state, control) => {
     const { volume, error, ...facts } = state
@@ -133,7 +138,7 @@ export function volumeRecorder(options: {
       ...facts,
       control,
       namespace,
-      pod: withoutPod ? '' : name,
+      pod,
       volume: options.name ?? volume.name,
       type: source,
       mountpoints: options.mountpoints(volume.name),
@@ -147,12 +152,26 @@ export function volumeRecorder(options: {
           reason: 'FailedMount',
           message: mountFailure(volume.name, error),
         },
-        pod,
+        owner(),
       )
     const event = pinEvent(state, before.get(volume.name))
-    if (event !== undefined) record.event(event, pod)
+    if (event !== undefined) record.event(event, owner())
     before.set(volume.name, state)
   }
+}
+
+/** The object of the key, or what is known of it while no source has it. */
+export function ownerAt(
+  store: Store,
+  kind: KubeObject['kind'],
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+): EventOwner {
+  return (
+    store.get(objectKey(kind, namespace, name)) ?? {
+      kind,
+      metadata: { namespace, name, uid: '' },
+    }
+  )
 }
 
 /** What a person has done to the volume, and when that is over. */

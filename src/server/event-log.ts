@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
-/** What an event is about: a Pod, or a field of it. */
+/** What an event is about: an object, or a field of it. */
 export interface ObjectReference {
   readonly kind: string
   readonly namespace: string

@@ -1,5 +1,5 @@
 import { keyOf, type ObjectKey } from '../api/object-key.ts'
-import type { Pod } from '../api/types.ts'
+import type { KubeObject, ObjectMeta, Pod } from '../api/types.ts'
 import type { PodEvent } from '../runner/pod-events.ts'
 import type { PodStatus } from '../runner/pod-status.ts'
 import type { Clock } from '../util/clock.ts'
@@ -62,6 +62,12 @@ export type RecordChange =
     }
   | { readonly kind: 'volume'; readonly volume: VolumeRecord }
   | { readonly kind: 'volumeGone'; readonly volume: VolumeRecord }
+
+/** The object that an event is of. */
+export interface EventOwner {
+  readonly kind: KubeObject['kind']
+  readonly metadata: Pick<ObjectMeta, 'namespace' | 'name' | 'uid'>
+}
 
 /** Of a container: the instance that runs, and the one before it. */
 const keptInstances = 2
@@ -137,10 +143,13 @@ export class SessionRecord {
     })
   }
 
-  event({ type, reason, message, fieldPath }: PodEvent, pod: Pod): void {
-    const { namespace, name, uid } = pod.metadata
+  event(
+    { type, reason, message, fieldPath }: PodEvent,
+    { kind, metadata }: EventOwner,
+  ): void {
+    const { namespace, name, uid } = metadata
     const involvedObject = {
-      kind: 'Pod',
+      kind,
       namespace,
       name,
       uid,

@@ -32,7 +32,7 @@ import {
   placePath,
   type TreePlace,
 } from './object-directories.ts'
-import { podAroundVolume } from './pod-volumes.ts'
+import { podAroundObject } from './pod-volumes.ts'
 import {
   PublishedVolume,
   type PublishingOptions,
@@ -427,14 +427,12 @@ function placeOf({ kind, metadata }: TreeObject): TreePlace {
 function asPod(object: TreeObject): Pod {
   if (object.kind === 'Pod') return object
   const { name, namespace } = object.metadata
-  const from = { defaultMode: 0o644, optional: false }
-  return podAroundVolume({
+  const { kind, source } = object
+  return podAroundObject({
     name,
     namespace,
-    source: object.source,
-    volume:
-      object.kind === 'Secret'
-        ? { name, secret: { ...from, secretName: name } }
-        : { name, configMap: { ...from, name } },
+    source,
+    volume: name,
+    object: { kind, name },
   })
 }

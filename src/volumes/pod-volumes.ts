@@ -108,12 +108,25 @@ export class PodVolumes {
 }
 
 /** What `podfs mount DIR` and `--configmap`, `--secret` serve: a volume without a Pod of its own. */
-export function podAroundVolume(options: {
+export function podAroundObject(options: {
   readonly name: string
   readonly namespace: string
-  readonly volume: Volume
+  /** The name of its only volume. */
+  readonly volume: string
+  readonly object: {
+    readonly kind: 'ConfigMap' | 'Secret'
+    readonly name: string
+  }
   readonly source: Pod['source']
 }): Pod {
+  const { kind, name } = options.object
+  const from = { defaultMode: 0o644, optional: false }
+  const volume: Volume = {
+    name: options.volume,
+    ...(kind === 'Secret'
+      ? { secret: { ...from, secretName: name } }
+      : { configMap: { ...from, name } }),
+  }
   return {
     kind: 'Pod',
     metadata: {
@@ -127,7 +140,7 @@ export function podAroundVolume(options: {
     spec: {
       containers: [],
       initContainers: [],
-      volumes: [options.volume],
+      volumes: [volume],
       restartPolicy: 'Always',
       terminationGracePeriodSeconds: 30,
       hostNetwork: false,

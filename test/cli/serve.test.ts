@@ -9,13 +9,12 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
 import { open } from 'node:fs/promises'
 import path from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 import {
   formatEvents,
@@ -23,106 +22,19 @@ import {
   type InotifyEvent,
   swapEvents,
 } from '../helpers/inotify.ts'
-import { makePayload, checkVolumeContents } from '../helpers/volume-contents.ts'
 import {
-  eventually,
-  isRunning,
-  podfs,
-  podfsMounts,
-  startPodfs,
-  type RunningPodfs,
-} from '../helpers/podfs.ts'
+  configMap,
+  end,
+  pod,
+  secret,
+  textOf,
+  world,
+} from '../helpers/serve-world.ts'
+import { makePayload, checkVolumeContents } from '../helpers/volume-contents.ts'
+import { eventually, isRunning, podfs, podfsMounts } from '../helpers/podfs.ts'
 
 t.setTimeout(240_000)
 const skip = await cannotMount()
-
-const configMap = (name: string, data: string, namespace = 'default') => `---
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: ${name}, namespace: ${namespace}}
-data: ${data}
-`
-
-const secret = (name: string, data: string, namespace = 'default') => `---
-apiVersion: v1
-kind: Secret
-metadata: {name: ${name}, namespace: ${namespace}}
-stringData: ${data}
-`
-
-function pod(
-  name: string,
-  volumes: string,
-  options: {
-    readonly run?: string
-    readonly command?: string
-    readonly mounts?: string
-    readonly more?: string
-  } = {},
-): string {
-  const { run, command = 'sleep 1000', mounts = '', more = '' } = options
-  return `---
-apiVersion: v1
-kind: Pod
-metadata:
-  name: ${name}
-  annotations: {${run === undefined ? '' : `podfs.io/run: "${run}"`}}
-spec:
-  terminationGracePeriodSeconds: 0
-  automountServiceAccountToken: false
-  ${more}
-  containers:
-  - name: c
-    image: debian
-    command: [sh, -c, ${JSON.stringify(command)}]
-    volumeMounts: [${mounts}]
-  volumes: [${volumes}]
-`
-}
-
-/** A directory with manifests, and a podfs.yaml that names it. */
-function world(t: Test, manifests: Readonly<Record<string, string>> = {}) {
-  const dir = t.testdir({ manifests })
-  const root = path.join(dir, 'root')
-  const file = (name: string): string => path.join(dir, 'manifests', name)
-  const config = path.join(dir, 'podfs.yaml')
-  const configure = (more = '', sources = ''): void =>
-    writeFileSync(
-      config,
-      `root: ${root}\n${more}\nsources:\n  manifests: [manifests]\n${sources}`,
-    )
-  configure()
-  const at = (relative: string): string => path.join(root, relative)
-  return {
-    dir,
-    root,
-    at,
-    configure,
-    start: async (): Promise<RunningPodfs> => {
-      const serving = startPodfs(t, ['serve', '--config', config])
-      await serving.saw(/ready/)
-      return serving
-    },
-    write: (name: string, text: string): void =>
-      writeFileSync(file(name), text),
-    remove: (name: string): void => rmSync(file(name)),
-    text: (relative: string): string | undefined => textOf(at(relative)),
-    names: (relative = ''): string[] => readdirSync(at(relative)).sort(),
-  }
-}
-
-function textOf(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return undefined
-  }
-}
-
-async function end(t: Test, serving: RunningPodfs): Promise<void> {
-  serving.child.kill('SIGTERM')
-  t.equal((await serving.ended).code, 0)
-}
 
 t.test(
   'everything in one tree, as a kubelet lays it out',
@@ -435,6 +347,17 @@ t.test('Pods with the annotation are run', { skip }, async t => {
         'jsonpath={.status.phase} {.status.reason}',
       ])
     ).stdout.trim()
+  const mountpoints = async (): Promise<string> =>
+    (
+      await podfs(t, [
+        'get',
+        'volume',
+        'web.cfg',
+        ...session,
+        '-o',
+        'jsonpath={.spec.mountpoints[*]}',
+      ])
+    ).stdout
   const logs = async (name: string): Promise<string> =>
     (await podfs(t, ['logs', name, ...session])).stdout
   await eventually(async () => (await logs('web')) === 'blue\n')
@@ -480,6 +403,7 @@ t.test('Pods with the annotation are run', { skip }, async t => {
       await serving.saw(/Pod default\/web is not to be run any more/, 'stderr')
       await eventually(async () => (await phase('web')) === 'Pending NotRun')
       t.equal(text('default/pods/web/cfg/colour'), 'blue')
+      t.equal(await mountpoints(), at('default/pods/web/cfg'))
     },
   )
   await t.test('run: all', async t => {
@@ -487,6 +411,11 @@ t.test('Pods with the annotation are run', { skip }, async t => {
     await podfs(t, ['reload', ...session])
     await eventually(async () => (await phase('quiet')) === 'Running')
     await eventually(async () => (await phase('web')) === 'Running')
+    t.equal(
+      await mountpoints(),
+      `${at('default/pods/web/cfg')} c:/cfg`,
+      'at once, not after its next publication',
+    )
     write('web.yaml', pod('web', volume, { run: 'false' }))
     await eventually(async () => (await phase('web')) === 'Pending NotRun')
   })

@@ -197,13 +197,7 @@ export const atWork: readonly CatalogueEntry[] = [
     cause:
       "Most words are kubectl's: the resource, name or format does not exist.",
     remedy: '`podfs get --help`; `podfs get all -A` lists what there is.',
-    files: [
-      'cli/get.ts',
-      'cli/describe.ts',
-      'cli/history.ts',
-      'cli/top.ts',
-      'cli/look/',
-    ],
+    files: ['cli/get.ts', 'cli/history.ts', 'cli/top.ts', 'cli/look/'],
   },
   {
     title: 'No podfs is running, or several',

@@ -1,5 +1,6 @@
 import { part, text, type JsonObject } from '../../api/json.ts'
-import { describeHead } from './describe-parts.ts'
+import type { Surroundings } from './describe-object.ts'
+import { describeEvents, describeHead } from './describe-parts.ts'
 
 /** The keys and their sizes: values of a Secret are not for a screen. */
 export function describeSecret(secret: JsonObject): readonly string[] {
@@ -17,7 +18,10 @@ export function describeSecret(secret: JsonObject): readonly string[] {
   ]
 }
 
-export function describeConfigMap(configMap: JsonObject): readonly string[] {
+export function describeConfigMap(
+  configMap: JsonObject,
+  { events, now }: Surroundings,
+): readonly string[] {
   const data = part(configMap, 'data')
   const binaryData = part(configMap, 'binaryData')
   return [
@@ -35,7 +39,7 @@ export function describeConfigMap(configMap: JsonObject): readonly string[] {
       .sort()
       .map(key => `${key}: ${sizeOf(text(binaryData[key]))} bytes`),
     '',
-    'Events:\t<none>',
+    ...describeEvents(events, now),
   ]
 }
 

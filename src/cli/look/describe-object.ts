@@ -1,31 +1,42 @@
 import { text, type JsonObject } from '../../api/json.ts'
 import { describeConfigMap, describeSecret } from './describe-data.ts'
+import { describeNode } from './describe-node.ts'
+import {
+  describeAnything,
+  describeNamespace,
+  describeServiceAccount,
+} from './describe-other.ts'
 import { describePod } from './describe-pod.ts'
 import { alignTabs, describeLayout } from './tab-writer.ts'
 
+/** What a description says beside the object itself. */
+export interface Surroundings {
+  /** Those of the object. */
+  readonly events: readonly JsonObject[]
+  /** All there are; only of a Node. */
+  readonly pods: readonly JsonObject[]
+  readonly now: number
+}
+
 type Describer = (
   object: JsonObject,
-  events: readonly JsonObject[],
-  now: number,
+  surroundings: Surroundings,
 ) => readonly string[]
 
 const describers: Readonly<Record<string, Describer>> = {
+  ConfigMap: describeConfigMap,
+  Namespace: describeNamespace,
+  Node: describeNode,
   Pod: describePod,
   Secret: describeSecret,
-  ConfigMap: describeConfigMap,
-}
-
-export function isDescribed(kind: string): boolean {
-  return Object.hasOwn(describers, kind)
+  ServiceAccount: describeServiceAccount,
 }
 
 /** What `kubectl describe` prints of it (pkg/describe/describe.go of v1.32 to v1.34). */
 export function describeObject(
   object: JsonObject,
-  events: readonly JsonObject[],
-  now: number,
+  surroundings: Surroundings,
 ): string {
-  const describe = describers[text(object['kind'])]
-  if (describe === undefined) throw new Error('not described')
-  return `${alignTabs(describe(object, events, now).join('\n'), describeLayout)}\n`
+  const describe = describers[text(object['kind'])] ?? describeAnything
+  return `${alignTabs(describe(object, surroundings).join('\n'), describeLayout)}\n`
 }

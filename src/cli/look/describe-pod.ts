@@ -7,6 +7,7 @@ import {
 } from '../../api/json.ts'
 import { divideRoundingUp, parseQuantity } from '../../api/quantity.ts'
 import { humanDuration } from '../../util/human-duration.ts'
+import type { Surroundings } from './describe-object.ts'
 import {
   describeAnnotations,
   describeEvents,
@@ -18,8 +19,7 @@ import {
 /** describePod of kubectl's pkg/describe/describe.go. */
 export function describePod(
   pod: JsonObject,
-  events: readonly JsonObject[],
-  now: number,
+  { events, now }: Surroundings,
 ): readonly string[] {
   const metadata = part(pod, 'metadata')
   const spec = part(pod, 'spec')

@@ -43,20 +43,32 @@ export async function findVolume(
   const parts = word.split('/')
   // As -o name writes it.
   if (parts[0] === 'volume.podfs.io') parts.shift()
-  const namespace =
-    parts.length > 2 ? (parts.shift() ?? '') : namespaceOf(options)
-  const name = parts.join('.')
-  try {
-    const { client } = await findObject(clients, resource, namespace, name)
-    return found(client, resource, namespace, name)
-  } catch (error) {
-    if (!(error instanceof ApiFailure) || error.reason !== 'NotFound')
-      throw error
-  }
+  const meanings = meaningsOf(parts, namespaceOf(options))
+  for (const { namespace, name } of meanings)
+    try {
+      const { client } = await findObject(clients, resource, namespace, name)
+      return found(client, resource, namespace, name)
+    } catch (error) {
+      if (!(error instanceof ApiFailure) || error.reason !== 'NotFound')
+        throw error
+    }
   const others = (await listVolumes(clients, resource)).map(({ object }) =>
     wordOf(object),
   )
-  throw noSuchVolume(`${namespace}/${parts.join('/')}`, others)
+  const wanted = parts.length > 2 ? parts : [namespaceOf(options), ...parts]
+  throw noSuchVolume(wanted.join('/'), others)
+}
+
+/** POD/VOLUME or VOLUME in the namespace, else with its own before it. */
+function meaningsOf(
+  parts: readonly string[],
+  namespace: string,
+): readonly { readonly namespace: string; readonly name: string }[] {
+  const [first = '', ...rest] = parts
+  const here = { namespace, name: parts.join('.') }
+  const there = { namespace: first, name: rest.join('.') }
+  if (rest.length > 1) return [there]
+  return rest.length === 0 || there.name === '' ? [here] : [here, there]
 }
 
 async function findByPath(

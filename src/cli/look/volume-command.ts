@@ -7,8 +7,8 @@ import { lookOptions } from './look-options.ts'
 import type { FoundVolume } from './find-volume.ts'
 
 /** How the volume of an argument can be written. */
-const volumeWords = `VOLUME is [NAMESPACE/]POD/VOLUME, as podfs get volumes shows it; VOLUME alone for one without a
-Pod; or the path at which podfs mount shows it.`
+const volumeWords = `VOLUME is [NAMESPACE/]POD/VOLUME, as podfs get volumes shows it; [NAMESPACE/]VOLUME for one without a
+Pod; or the path at which podfs mount or podfs serve shows it.`
 
 interface VolumeCommand extends Pick<
   Command,
