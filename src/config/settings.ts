@@ -97,6 +97,7 @@ export const settingsShape: StructShape = {
     },
     ageKeyFile: {
       kind: 'string',
+      isPath: true,
       default: '',
       description:
         'A file of age keys for encrypted manifests and files, beside those that sops looks for.',

@@ -91,14 +91,14 @@ export function mistakeIn(
   return undefined
 }
 
-/** The value with its paths begun at `base`, the directory of the file that has it. */
+/** The value with its paths begun at `base`, the directory of the file that has it; '' is none. */
 export function withPathsFrom(
   base: string,
   shape: SettingShape,
   value: unknown,
 ): unknown {
   if (typeof value === 'string')
-    return shape.kind === 'string' && shape.isPath === true
+    return shape.kind === 'string' && shape.isPath === true && value !== ''
       ? join(isAbsolute(value) ? '/' : base, value)
       : value
   if (shape.kind === 'list' && Array.isArray(value))
