@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Test } from 'tap'
-import { startPodfs, type RunningPodfs } from './podfs.ts'
+import { startPodfs, type PodfsOptions, type RunningPodfs } from './podfs.ts'
 
 /*
  * A directory with manifests, a podfs.yaml that names it, and `podfs serve` on it.
@@ -80,8 +80,8 @@ export function world(
     root,
     at,
     configure,
-    start: async (): Promise<RunningPodfs> => {
-      const serving = startPodfs(t, ['serve', '--config', config])
+    start: async (options?: PodfsOptions): Promise<RunningPodfs> => {
+      const serving = startPodfs(t, ['serve', '--config', config], options)
       await serving.saw(/ready/)
       return serving
     },
