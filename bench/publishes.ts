@@ -1,0 +1,152 @@
+/*
+ * `podfs serve` through very many publications: `npm run bench:publishes [COUNT]`.
+ *
+ * One ConfigMap of ten keys changes COUNT times (default 100,000), each time as soon as the
+ * change before can be read. Printed is what each process needs on the way: its memory (PSS),
+ * and of the journals what they take on their tmpfs; and how that grows in the second half,
+ * the slope of a line through all its samples. What leaks has a slope that lies well beyond
+ * its standard error, whatever the garbage collector does in between.
+ *
+ * Prints, asserts nothing.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { setImmediate as turn } from 'node:timers/promises'
+import { describeMachine } from './machine.ts'
+import { processesBelow, pssOf } from './memory.ts'
+import { slopeOf } from './statistics.ts'
+
+const count = Number(process.argv[2] ?? 100_000)
+const keys = 10
+const samples = 200
+const printed = 10
+
+async function main(): Promise<void> {
+  for (const line of describeMachine('this process')) console.log(line)
+  const directory = mkdtempSync(path.join(tmpdir(), 'podfs-publishes-'))
+  const root = path.join(directory, 'root')
+  const manifests = path.join(directory, 'manifests')
+  mkdirSync(manifests)
+  const save = (value: string): void => {
+    const file = path.join(directory, 'next.yaml')
+    writeFileSync(file, configMap(value))
+    renameSync(file, path.join(manifests, 'settings.yaml'))
+  }
+  save('0')
+  const podfs = spawn(
+    process.execPath,
+    [path.resolve('dist/podfs.cjs'), 'serve', '-f', manifests, '--root', root],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  try {
+    await once(createInterface({ input: podfs.stdout }), 'line')
+    const last = path.join(root, `default/configmaps/settings/key-${keys - 1}`)
+    const taken: Sample[] = []
+    const began = performance.now()
+    for (let i = 1; i <= count; i++) {
+      save(String(i))
+      while (readFileSync(last, 'utf8') !== String(i)) await turn()
+      if (i % Math.ceil(count / samples) === 0)
+        taken.push({ published: i, memory: memoryOf(podfs.pid ?? 0) })
+    }
+    const seconds = (performance.now() - began) / 1000
+    console.log(
+      `${count} publications in ${seconds.toFixed(0)} s, ${((seconds * 1000) / count).toFixed(1)} ms each`,
+    )
+    print(taken)
+  } finally {
+    podfs.kill('SIGTERM')
+    if (podfs.exitCode === null) await once(podfs, 'exit')
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+interface Sample {
+  readonly published: number
+  /** MiB of each thing that has memory. */
+  readonly memory: ReadonlyMap<string, number>
+}
+
+function memoryOf(daemon: number): ReadonlyMap<string, number> {
+  const memory = new Map<string, number>()
+  let journals = 0
+  for (const pid of processesBelow(daemon)) {
+    const role = roleOf(pid)
+    if (role === 'keeper') journals = Math.max(journals, journalsOf(pid))
+    else memory.set(role, (memory.get(role) ?? 0) + pssOf([pid]))
+  }
+  memory.set('journals', journals)
+  memory.set(
+    'all',
+    [...memory.values()].reduce((sum, each) => sum + each, 0),
+  )
+  return memory
+}
+
+function roleOf(pid: number): string {
+  const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+  if (words[0]?.endsWith('sh')) return 'keeper'
+  if (words.includes('standby')) return 'standby'
+  return words.includes('serve') ? 'daemon' : 'file server'
+}
+
+/** What the unlinked files that a keeper holds take, in MiB. */
+function journalsOf(keeper: number): number {
+  const descriptors = `/proc/${keeper}/fd`
+  return readdirSync(descriptors)
+    .map(name => statSync(path.join(descriptors, name)))
+    .filter(file => file.isFile() && file.nlink === 0)
+    .reduce((sum, { blocks }) => sum + (blocks * 512) / 2 ** 20, 0)
+}
+
+function print(taken: readonly Sample[]): void {
+  const names = [...(taken.at(-1)?.memory.keys() ?? [])]
+  const row = (cells: readonly string[]): void =>
+    console.log(`| ${cells.join(' | ')} |`)
+  row(['published', ...names.map(name => `${name}, MiB`)])
+  row(['---', ...names.map(() => '---')])
+  const step = taken.length / printed
+  for (let i = 1; i <= printed; i++) {
+    const { published = 0, memory } = taken[Math.ceil(i * step) - 1] ?? {}
+    row([
+      String(published),
+      ...names.map(name => memory?.get(name)?.toFixed(1) ?? '-'),
+    ])
+  }
+  const second = taken.slice(taken.length / 2)
+  row([
+    'per 100,000, of the second half',
+    ...names.map(name => {
+      const { slope, error } = slopeOf(
+        second.map(({ published, memory }) => [
+          published / 100_000,
+          memory.get(name) ?? 0,
+        ]),
+      )
+      return `${slope.toFixed(1)} ± ${error.toFixed(1)}`
+    }),
+  ])
+}
+
+function configMap(value: string): string {
+  const data = Array.from(
+    { length: keys },
+    (_, key) => `  key-${key}: "${value}"\n`,
+  )
+  return `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata:\n${data.join('')}`
+}
+
+await main()
