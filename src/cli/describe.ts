@@ -1,4 +1,5 @@
 import { items, nameOf, part, text, type JsonObject } from '../api/json.ts'
+import type { ApiClient, Resource } from '../daemon/api-client.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -26,7 +27,7 @@ export const describeCommand: Command = {
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { whatToGet } = await import('./look/get-request.ts')
-  const { ApiFailure, askAll, urlOf } = await import('../daemon/api-client.ts')
+  const { ApiFailure } = await import('../daemon/api-client.ts')
   const { findObject } = await import('./look/find-object.ts')
   const { serverError } = await import('./look/look-options.ts')
   const { describeObject } = await import('./look/describe-object.ts')
@@ -35,37 +36,53 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const namespace = namespaceOf(options)
   const texts: string[] = []
   let hasFailed = false
+  const describe = async (find: () => Promise<FoundObject>): Promise<void> => {
+    try {
+      const found = await find()
+      const now = context.clock.now()
+      texts.push(describeObject(found.object, await surroundingsOf(found, now)))
+    } catch (error) {
+      if (!(error instanceof ApiFailure)) throw error
+      context.stderr.write(serverError(error))
+      hasFailed = true
+    }
+  }
   for (const { resource, names } of wanted) {
-    const all =
-      names.length > 0
-        ? names
-        : (
-            await askAll(clients, client =>
-              client.get(urlOf(resource, { namespace })),
-            )
-          ).flatMap(({ answer: list }) => items(list, 'items').map(nameOf))
-    if (all.length === 0)
+    for (const name of new Set(names))
+      await describe(() => findObject(clients, resource, namespace, name))
+    if (names.length > 0) continue
+    const all = await listObjects(clients, resource, namespace)
+    for (const { client, url } of all)
+      await describe(async () => ({ client, object: await client.get(url) }))
+    if (all.length === 0 && wanted.length === 1)
       context.stderr.write(
         `No resources found${resource.namespaced ? ` in ${namespace} namespace` : ''}.\n`,
       )
-    for (const name of new Set(all))
-      try {
-        const found = await findObject(clients, resource, namespace, name)
-        texts.push(
-          describeObject(
-            found.object,
-            await surroundingsOf(found, context.clock.now()),
-          ),
-        )
-      } catch (error) {
-        if (!(error instanceof ApiFailure)) throw error
-        context.stderr.write(serverError(error))
-        hasFailed = true
-      }
   }
   // Two empty lines between two objects, as kubectl leaves them.
   context.stdout.write(texts.join('\n\n'))
   return hasFailed ? exitCodes.failed : exitCodes.done
+}
+
+/** Where each object of the namespace is. */
+async function listObjects(
+  clients: readonly ApiClient[],
+  resource: Resource,
+  namespace: string,
+): Promise<readonly { readonly client: ApiClient; readonly url: string }[]> {
+  const { askAll, urlOf } = await import('../daemon/api-client.ts')
+  const lists = await askAll(clients, client =>
+    client.get(urlOf(resource, { namespace })),
+  )
+  const all = lists.flatMap(({ client, answer }) =>
+    items(answer, 'items').map(object => ({
+      client,
+      url: urlOf(resource, { namespace, name: nameOf(object) }),
+    })),
+  )
+  if (resource.namespaced) return all
+  // There is one node, whoever is asked.
+  return [...new Map(all.map(each => [each.url, each])).values()]
 }
 
 /** Its events, and of a Node its Pods. */

@@ -238,6 +238,11 @@ export function findResource(word: string): Resource | undefined {
   })
 }
 
+/** Those of a category, such as `all`. */
+export function resourcesIn(category: string): readonly Resource[] {
+  return resources.filter(({ categories }) => categories.includes(category))
+}
+
 export function resourceWords(): readonly string[] {
   return resources.map(({ plural }) => plural)
 }

@@ -147,6 +147,7 @@ export const resources: readonly Resource[] = [
     plural: 'volumes',
     singular: 'volume',
     shortNames: ['vol'],
+    categories: ['all'],
     namespaced: true,
     // See volume-subresources.ts.
     subresources: [

@@ -234,4 +234,11 @@ t.test('several podfs: a column says which, a name must be of one', async t => {
   const one = await podfs(t, ['get', 'cm', 'app', '-n', namespace])
   t.equal(one.code, 2)
   t.match(one.stderr, /^error: configmaps "app" is in several podfs: mount-/)
+  const described = await podfs(t, ['describe', 'cm', '-n', namespace])
+  t.match(described, { code: 0, stderr: '' })
+  t.equal(described.stdout.match(/^Name: +app$/gm)?.length, 2, 'each of them')
+  t.match(await podfs(t, ['get', 'all', '-n', namespace]), {
+    code: 0,
+    stdout: /^<none> +volume +configMap +1 +1 /m,
+  })
 })

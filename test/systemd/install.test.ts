@@ -86,6 +86,15 @@ t.test('what is installed runs without the project', async t => {
   const { stdout, stderr } = inPlace('/usr/local/bin/podfs doctor -o json')
   t.match(JSON.parse(stdout), [{}], stderr)
   t.match(stdout, /"swap on fuse",\s+"status": "ok"/, 'keeper and server, too')
+  const sops = path.resolve('test/fixtures/sops')
+  const validated = inPlace(
+    `SOPS_AGE_KEY_FILE=${sops}/keys.txt /usr/local/bin/podfs validate -f ${sops}/regex.yaml`,
+  )
+  t.match(
+    validated,
+    { status: 0, stdout: /Secret default\/db: \d+ fields supported$/m },
+    'and what decrypts',
+  )
 })
 
 t.test('PREFIX goes into units and scripts', async t => {

@@ -62,6 +62,6 @@ function modeAdvice(mode: number): string | undefined {
 /** Octal digits, and nobody may do what those before him may not. */
 function looksLikeMode(digits: string): boolean {
   if (!/^[0-7]{3}$/.test(digits)) return false
-  const [owner = 0, group = 0, other = 0] = [...digits].map(Number)
+  const [owner = 0, group = 0, other = 0] = Array.from(digits, Number)
   return (owner & group) === group && (group & other) === other
 }

@@ -1,6 +1,7 @@
 import {
   findResource,
   type Resource,
+  resourcesIn,
   resourceWords,
 } from '../../daemon/api-client.ts'
 import { nearest } from '../../util/edit-distance.ts'
@@ -14,8 +15,8 @@ export interface Wanted {
 }
 
 /**
- * `pods`, `pods web db`, `pods,cm`, `pod/web cm/app`, as kubectl's arguments. Throws a usage
- * Failure.
+ * `pods`, `pods web db`, `pods,cm`, `all`, `pod/web cm/app`, as kubectl's arguments. Throws a
+ * usage Failure.
  */
 export function whatToGet(positionals: readonly string[]): readonly Wanted[] {
   const [first, ...names] = positionals
@@ -24,13 +25,20 @@ export function whatToGet(positionals: readonly string[]): readonly Wanted[] {
       fix: `one of: ${resourceWords().join(', ')}`,
     })
   if (!first.includes('/')) {
-    const words = first.split(',').filter(word => word !== '')
-    if (words.length > 1 && names.length > 0)
+    const wanted = first
+      .split(',')
+      .filter(word => word !== '')
+      .flatMap(resourcesOf)
+    if (wanted.length > 1 && names.length > 0)
       throw new Failure(
         'usage',
         'there is no need to name objects of several types: TYPE/NAME',
       )
-    return words.map(word => ({ resource: resourceOf(word), names }))
+    return wanted.map(resource => ({
+      resource,
+      // A volume may be named as it is shown: POD/VOLUME.
+      names: names.map(name => name.split('/').join('.')),
+    }))
   }
   return positionals.map(argument => {
     const [word = '', name = '', ...more] = argument.split('/')
@@ -41,10 +49,14 @@ export function whatToGet(positionals: readonly string[]): readonly Wanted[] {
       )
     return {
       resource: resourceOf(word),
-      // A volume may be named as it is shown: POD/VOLUME.
       names: [[name, ...more].join('.')],
     }
   })
+}
+
+function resourcesOf(word: string): readonly Resource[] {
+  const ofCategory = resourcesIn(word)
+  return ofCategory.length > 0 ? ofCategory : [resourceOf(word)]
 }
 
 function resourceOf(word: string): Resource {
