@@ -4,8 +4,7 @@
  * Node's own http and one grammar of paths (request-info.ts) are all it needs: a Kubernetes
  * path names its resource, so there is nothing that a table of routes would add, and fastify
  * would cost 150 ms and 10 MiB in every podfs that somebody might look into. What can be
- * changed is below the volumes (volume-subresources.ts); the two objects that can be created,
- * TokenRequest and TokenReview, are questions.
+ * changed is below the volumes (volume-subresources.ts), what can be created is in creation.ts.
  *
  * Who may connect: whoever may enter the directory (0700) and open the socket (0600). There
  * is no other fence, and Secrets are among what is served.
@@ -30,36 +29,37 @@ import {
   notFound,
 } from './api-error.ts'
 import {
-  authenticationGroup,
+  type IncludeObject,
+  sendJson,
+  sendText,
+  wantedFormat,
+} from './answers.ts'
+import {
   keySetPath,
   openIdConfiguration,
   openIdConfigurationPath,
-  tokenSubresource,
 } from './authentication.ts'
 import { Failure } from '../util/failure.ts'
 import { Collections } from './collections.ts'
+import { creationAt } from './creation.ts'
 import { discovery, versionInfo } from './discovery.ts'
 import type { NodeFacts } from './encode-node.ts'
 import { volumeName, volumeOfName } from './encode-volume.ts'
 import { KnownObjects } from './known-objects.ts'
-import type { CachedObject } from './object-cache.ts'
 import { chooseContainer, chooseLog, logOptions, serveLog } from './pod-log.ts'
 import { podMetrics } from './pod-metrics.ts'
 import { Query } from './query.ts'
-import { requestBody } from './request-body.ts'
 import { requestInfo, type RequestInfo } from './request-info.ts'
+import { resourceOf, wanted } from './requested.ts'
 import {
   metricsGroup,
   metricsVersion,
   resources,
   type Resource,
 } from './resources.ts'
-import { labelMatcher, parseFieldSelector } from './selectors.ts'
 import type { LivePod, SessionRecord, VolumeRecord } from './session-record.ts'
 import { tableOf } from './tables/table.ts'
 import { generationTable } from './tables/tables.ts'
-import { requestToken } from './token-request.ts'
-import { reviewToken } from './token-review.ts'
 import { changeVolume, generationsOf } from './volume-subresources.ts'
 import { serveWatch } from './watch-stream.ts'
 
@@ -150,7 +150,13 @@ export class ApiServer {
     )
     const path = pathname === '/' ? '/' : pathname.replace(/\/+$/, '')
     const info = requestInfo(path)
-    const create = info && this.#creation(info)
+    const create =
+      info &&
+      creationAt(info, {
+        ...this.#options,
+        known: this.#known,
+        node: this.#options.node.node,
+      })
     if (create !== undefined) {
       if (request.method !== 'POST') throw methodNotAllowed()
       return sendJson(response, 201, await create(request))
@@ -200,45 +206,6 @@ export class ApiServer {
     const found = discovery(path)
     if (found !== undefined) return sendJson(response, 200, found)
     sendText(response, 404, '404 page not found\n')
-  }
-
-  /** What makes the answer to a POST at this path; undefined where nothing is created. */
-  #creation(
-    info: RequestInfo,
-  ): ((request: IncomingMessage) => Promise<JsonObject>) | undefined {
-    const { namespace, name } = info
-    const { node, clock } = this.#options
-    const shared = async () => ({
-      issuer: await this.#options.issuer(),
-      known: this.#known,
-      node: node.node,
-      now: clock.now(),
-    })
-    const isTokenRequest =
-      info.group === '' &&
-      info.resource === 'serviceaccounts' &&
-      info.subresource === tokenSubresource
-    if (isTokenRequest && namespace !== undefined && name !== undefined)
-      return async request => {
-        const body = await requestBody(request, 'TokenRequest')
-        return await requestToken({
-          ...(await shared()),
-          body,
-          namespace,
-          name,
-        })
-      }
-    if (
-      info.group === authenticationGroup &&
-      info.resource === 'tokenreviews' &&
-      namespace === undefined &&
-      name === undefined
-    )
-      return async request => {
-        const body = await requestBody(request, 'TokenReview')
-        return await reviewToken({ ...(await shared()), body })
-      }
-    return undefined
   }
 
   async #serveResource(
@@ -435,70 +402,6 @@ function notReady(record: SessionRecord): string {
         `[-]volume ${volume.namespace}/${volumeName(volume)} failed: ${volume.error ?? 'not published yet'}\n`,
     )
     .join('')
-}
-
-const commonFields = ['metadata.name', 'metadata.namespace'] as const
-
-function wanted(
-  resource: Resource,
-  info: RequestInfo,
-  query: Query,
-): (object: CachedObject) => boolean {
-  const labels = labelMatcher(query.text('labelSelector'))
-  const fields = parseFieldSelector(
-    query.text('fieldSelector'),
-    new Set([...commonFields, ...resource.fields]),
-  )
-  return object =>
-    (info.namespace === undefined || object.namespace === info.namespace) &&
-    labels(object.labels) &&
-    fields(object.fields)
-}
-
-/** Throws an ApiError. */
-function resourceOf(info: RequestInfo): Resource {
-  const resource = resources.find(
-    ({ group, version, plural, namespaced }) =>
-      group === info.group &&
-      version === info.version &&
-      plural === info.resource &&
-      (namespaced || info.namespace === undefined),
-  )
-  if (resource === undefined) throw noSuchResource()
-  return resource
-}
-
-type IncludeObject = 'None' | 'Metadata' | 'Object'
-
-/** How much of the object a table's rows carry; undefined: no table is wanted. */
-function wantedFormat(
-  request: IncomingMessage,
-  query: Query,
-): IncludeObject | undefined {
-  const [first = ''] = (request.headers.accept ?? '').split(',')
-  if (!/;\s*as=Table\b/.test(first)) return undefined
-  const include = query.text('includeObject')
-  return include === 'None' || include === 'Object' ? include : 'Metadata'
-}
-
-function sendJson(
-  response: ServerResponse,
-  code: number,
-  object: JsonObject,
-  type = 'application/json',
-): void {
-  response.writeHead(code, { 'content-type': type })
-  response.end(`${JSON.stringify(object)}\n`)
-}
-
-function sendText(
-  response: ServerResponse,
-  code: number,
-  text: string,
-  type = 'text/plain; charset=utf-8',
-): void {
-  response.writeHead(code, { 'content-type': type })
-  response.end(text)
 }
 
 function asApiError(error: unknown): ApiError {
