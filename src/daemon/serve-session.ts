@@ -1,6 +1,5 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
-import type { JsonObject } from '../api/json.ts'
 import type { EffectiveSettings } from '../config/layers.ts'
 import type { Settings } from '../config/settings.ts'
 import { createImageMap } from '../runner/images.ts'
@@ -23,7 +22,7 @@ import {
   sessionAt,
   takeMountpoint,
 } from './public-mountpoint.ts'
-import { type ReloadOutcome, Reloads, type ReloadRequest } from './reloads.ts'
+import { Reloads, type ReloadRequest } from './reloads.ts'
 import { RenewedMount } from './renewed-mount.ts'
 import { clearPods, type SessionDirectory } from './runtime-directory.ts'
 import { ServedPods } from './served-pods.ts'
@@ -189,7 +188,7 @@ async function start(
       record,
       node,
       mount,
-      reload: () => reloads.reload() as Promise<ReloadOutcome & JsonObject>,
+      reload: async () => ({ ...(await reloads.reload()) }),
     }),
   )
   const { unmounted } = await watchMountpoint(root, clock, request.abort)

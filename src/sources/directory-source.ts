@@ -1,24 +1,20 @@
-import { isUtf8 } from 'node:buffer'
 import { statSync } from 'node:fs'
-import { readdir, readFile, readlink, realpath } from 'node:fs/promises'
+import { readdir, readFile, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Finding } from '../api/report.ts'
 import type { ConfigMap, Secret } from '../api/types.ts'
 import { tooLong } from '../api/field-errors.ts'
 import { maxDataBytes } from '../api/validation/data.ts'
-import { validConfigKey } from '../api/validation/names.ts'
+import { fileFinding, keysAmong } from './directory-keys.ts'
+import { objectOfFiles, type DirectoryObject } from './directory-object.ts'
 import type { Hint } from './directory-watch.ts'
-import {
-  decryptAge,
-  isAgeName,
-  withoutAgeSuffix,
-} from './encryption/age-file.ts'
+import { decryptAge, isAgeName } from './encryption/age-file.ts'
 import { DecryptionError } from './encryption/decryption-error.ts'
 import { LockedRetry } from './encryption/locked-retry.ts'
 import { isEditorsFile } from './editors-files.ts'
 import { limitFinding, SourceError, unreadable } from './errors.ts'
 import { FindingsReport } from './findings-report.ts'
-import { FollowedFile, look, type FileEvent } from './followed-file.ts'
+import { FollowedFile, type FileEvent } from './followed-file.ts'
 import { Obstacles } from './obstacles.ts'
 import { Rounds } from './rounds.ts'
 import type { Source, SourceOptions } from './source.ts'
@@ -37,12 +33,8 @@ const emptyAgeFile = new DecryptionError(
   'empty: it is not what age has written',
 )
 
-export interface DirectorySourceOptions extends SourceOptions {
-  readonly directory: string
-  readonly kind: 'ConfigMap' | 'Secret'
-  /** Its metadata.name. */
-  readonly name: string
-}
+export interface DirectorySourceOptions
+  extends SourceOptions, DirectoryObject {}
 
 interface KeyFile {
   readonly follower: FollowedFile<Buffer | DecryptionError>
@@ -209,8 +201,6 @@ export class DirectorySource implements Source {
   /** The names that are keys; tells of those that are not. */
   async #keys(): Promise<readonly string[]> {
     const { directory } = this.#options
-    const keys: string[] = []
-    const findings: Finding[] = []
     this.#retry?.cancel()
     let entries
     try {
@@ -222,38 +212,9 @@ export class DirectorySource implements Source {
       this.#retry = this.#options.clock.after(retryMs, () => this.#look())
       return []
     }
-    const isVolume = entries.some(({ name }) => name === '..data')
-    for (const entry of entries) {
-      const { name } = entry
-      if (isEditorsFile(name) || (isVolume && name.startsWith('..'))) continue
-      if (entry.isSymbolicLink()) {
-        const path = join(directory, name)
-        const target = await readlink(path).catch(() => '')
-        if (!target.startsWith('..data/')) {
-          findings.push(
-            this.#finding(
-              'ignored',
-              name,
-              'ignored: a symbolic link; only regular files become keys',
-            ),
-          )
-          continue
-        }
-        if ((await look(path).catch(() => undefined)) === undefined) continue
-      } else if (!entry.isFile()) continue
-      const key = withoutAgeSuffix(name)
-      const [problem] = validConfigKey(key)
-      if (problem === undefined) keys.push(name)
-      else {
-        findings.push(this.#finding('ignored', name, `left out: ${problem}`))
-      }
-      if (key !== name && entries.some(entry => entry.name === key))
-        findings.push(
-          this.#finding('ignored', name, `left out: ${key} is there, too`),
-        )
-    }
+    const { keys, findings } = await keysAmong(entries, directory)
     this.#report.set('names', findings)
-    return keys.sort()
+    return keys
   }
 
   #open(name: string): KeyFile {
@@ -377,15 +338,16 @@ export class DirectorySource implements Source {
     this.#reportProblem(name, file)
   }
 
-  #reportProblem(name: string, { problem, bytes }: KeyFile): void {
+  #reportProblem(name: string, { problem, bytes, follower }: KeyFile): void {
     // At the start it is the reason not to start.
     if (!this.#started) return
     const findings: Finding[] = []
     if (problem !== undefined) {
+      const { path } = follower
       const { message, details } = problem
       const kept = bytes === undefined ? '' : '; what was read before stays'
       findings.push({
-        ...this.#finding('rejected', name, message + kept),
+        ...fileFinding('rejected', path, message + kept),
         ...(details.fix !== undefined && { fix: details.fix }),
       })
     }
@@ -455,12 +417,13 @@ export class DirectorySource implements Source {
   }
 
   #tooLarge(): Finding {
+    const { directory } = this.#options
     const largest = [...this.#files]
       .sort(([, a], [, b]) => b.size - a.size)
       .slice(0, 3)
       .map(([key, { size }]) => `${key} (${size} bytes)`)
     return {
-      ...this.#finding('rejected', '', `data: ${tooLong(maxDataBytes)}`),
+      ...fileFinding('rejected', directory, `data: ${tooLong(maxDataBytes)}`),
       fix: `move elsewhere what is largest: ${largest.join(', ')}`,
     }
   }
@@ -471,58 +434,10 @@ export class DirectorySource implements Source {
   }
 
   #object(): ConfigMap | Secret {
-    const { directory, kind, name, namespace } = this.#options
-    const all = new Map<string, Uint8Array>()
-    const names = new Map<string, string>()
-    for (const [name, { bytes }] of [...this.#files].sort(byKey)) {
-      const key = withoutAgeSuffix(name)
-      // `NAME` comes before `NAME.age`.
-      if (bytes === undefined || all.has(key)) continue
-      names.set(key, name)
-      all.set(key, new Uint8Array(bytes))
-    }
-    const here = { path: directory, line: 1, column: 1 }
-    const common = {
-      metadata: {
-        name,
-        namespace,
-        uid: '',
-        labels: new Map(),
-        annotations: new Map(),
-      },
-      immutable: false,
-      source: {
-        ...here,
-        positionOf: (path: string) => {
-          const key = /^(?:data|binaryData)\[(.*)\]$/.exec(path)?.[1]
-          return key === undefined
-            ? here
-            : { ...here, path: join(directory, names.get(key) ?? key) }
-        },
-      },
-    }
-    if (kind === 'Secret') return { kind, ...common, type: 'Opaque', data: all }
-    const isText = ([, bytes]: [string, Uint8Array]): boolean => isUtf8(bytes)
-    const entries = [...all]
-    return {
-      kind,
-      ...common,
-      data: new Map(
-        entries
-          .filter(isText)
-          .map(([key, bytes]) => [key, Buffer.from(bytes).toString()]),
-      ),
-      binaryData: new Map(entries.filter(each => !isText(each))),
-    }
-  }
-
-  #finding(
-    treatment: 'rejected' | 'ignored',
-    name: string,
-    message: string,
-  ): Finding {
-    const path = join(this.#options.directory, name)
-    return { treatment, position: { path, line: 1, column: 1 }, message }
+    const files = [...this.#files].flatMap(([name, { bytes }]) =>
+      bytes === undefined ? [] : [[name, bytes] as const],
+    )
+    return objectOfFiles(new Map(files), this.#options)
   }
 }
 
@@ -537,8 +452,4 @@ function isDirectory(path: string): boolean {
 function closeFile({ follower, retry }: KeyFile): void {
   follower.close()
   retry.close()
-}
-
-function byKey([a]: [string, KeyFile], [b]: [string, KeyFile]): number {
-  return a < b ? -1 : 1
 }

@@ -14,7 +14,7 @@ import path from 'node:path'
 import t, { type Test } from 'tap'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 import { eventually, type RunningPodfs } from '../helpers/podfs.ts'
-import { configMap, end, pod, world } from '../helpers/serve-world.ts'
+import { configMap, end, pod, world } from '../helpers/served-world.ts'
 
 t.setTimeout(240_000)
 const skip = await cannotMount()

@@ -6,7 +6,7 @@ import path from 'node:path'
 import t from 'tap'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 import { eventually, podfs } from '../helpers/podfs.ts'
-import { configMap, end, pod, secret, world } from '../helpers/serve-world.ts'
+import { configMap, end, pod, secret, world } from '../helpers/served-world.ts'
 
 t.setTimeout(240_000)
 const skip = await cannotMount()

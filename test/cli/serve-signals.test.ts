@@ -14,7 +14,7 @@ import {
   type NotifySocket,
 } from '../helpers/notify-socket.ts'
 import { eventually, isRunning, podfs, podfsMounts } from '../helpers/podfs.ts'
-import { configMap, end, pod, world } from '../helpers/serve-world.ts'
+import { configMap, end, pod, world } from '../helpers/served-world.ts'
 
 t.setTimeout(240_000)
 const skip =

@@ -29,7 +29,7 @@ import {
   secret,
   textOf,
   world,
-} from '../helpers/serve-world.ts'
+} from '../helpers/served-world.ts'
 import { makePayload, checkVolumeContents } from '../helpers/volume-contents.ts'
 import { eventually, isRunning, podfs, podfsMounts } from '../helpers/podfs.ts'
 

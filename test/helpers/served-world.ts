@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import { startPodfs, type PodfsOptions, type RunningPodfs } from './podfs.ts'
 
 /*
- * A directory with manifests, a podfs.yaml that names it, and `podfs serve` on it.
+ * Manifests and a podfs.yaml, for tests of `podfs serve`.
  */
 
 export const configMap = (
