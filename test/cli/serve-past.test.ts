@@ -42,38 +42,40 @@ t.test('the past of each kind of volume in the tree', { skip }, async t => {
     return ended
   }
   let serving = await start()
+  const ofConfigMap = {
+    source: 'configmap/settings',
+    values: ['blue\n', 'red\n'],
+    diff: /^-blue\n\+red\n$/m,
+  } as const
+  const ofSecret = {
+    source: 'secret/db',
+    values: ['canary-one', 'canary-two'],
+    diff: /^-hmac-sha256:[0-9a-f]{12}\n\+hmac-sha256:[0-9a-f]{12}\n$/m,
+  } as const
   const kinds = [
     {
+      ...ofConfigMap,
       name: 'web.cfg',
       words: ['shop/web/cfg', 'shop/pods/web/cfg'],
       file: 'shop/pods/web/cfg/colour',
-      source: 'configmap/settings',
-      values: ['blue\n', 'red\n'],
-      diff: /^-blue\n\+red\n$/m,
     },
     {
+      ...ofSecret,
       name: 'web.key',
       words: ['shop/web/key', 'shop/pods/web/key'],
       file: 'shop/pods/web/key/password',
-      source: 'secret/db',
-      values: ['canary-one', 'canary-two'],
-      diff: /^-hmac-sha256:[0-9a-f]{12}\n\+hmac-sha256:[0-9a-f]{12}\n$/m,
     },
     {
+      ...ofConfigMap,
       name: 'configmap:settings',
       words: ['shop/configmap:settings', 'shop/configmaps/settings'],
       file: 'shop/configmaps/settings/colour',
-      source: 'configmap/settings',
-      values: ['blue\n', 'red\n'],
-      diff: /^-blue\n\+red\n$/m,
     },
     {
+      ...ofSecret,
       name: 'secret:db',
       words: ['shop/secret:db', 'shop/secrets/db'],
       file: 'shop/secrets/db/password',
-      source: 'secret/db',
-      values: ['canary-one', 'canary-two'],
-      diff: /^-hmac-sha256:[0-9a-f]{12}\n\+hmac-sha256:[0-9a-f]{12}\n$/m,
     },
   ] as const
   const all = (generation: 0 | 1) =>

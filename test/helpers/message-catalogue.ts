@@ -196,7 +196,8 @@ export const atWork: readonly CatalogueEntry[] = [
     title: 'podfs get, describe, logs, top, history',
     cause:
       "Most words are kubectl's: the resource, name or format does not exist.",
-    remedy: '`podfs get --help`; `podfs get all,cm,secrets -A` lists what there is.',
+    remedy:
+      '`podfs get --help`; `podfs get all,cm,secrets -A` lists what there is.',
     files: ['cli/get.ts', 'cli/history.ts', 'cli/top.ts', 'cli/look/'],
   },
   {
