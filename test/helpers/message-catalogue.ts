@@ -97,7 +97,7 @@ export const inFiles: readonly CatalogueEntry[] = [
     cause:
       'A directory is read as `kubectl create configmap --from-file` reads it: regular files whose names can be keys, 1 MiB together.',
     remedy: 'Rename what is left out, or move what is large elsewhere.',
-    files: ['sources/directory-source.ts'],
+    files: ['sources/directory-keys.ts', 'sources/directory-source.ts'],
   },
   {
     title: 'No object of Kubernetes',
