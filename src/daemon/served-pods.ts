@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { withServiceAccountVolume } from '../api/automount.ts'
 import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
 import type { Pod, ServiceAccount } from '../api/types.ts'
@@ -6,8 +7,13 @@ import type { StoreEvent } from '../store/store.ts'
 import { asFailure } from './failures.ts'
 import { imageFindings } from './image-findings.ts'
 import { failureText, podName, sourceName } from './pod-notices.ts'
-import { startPodSession, type PodSessionContext } from './pod-session.ts'
+import {
+  adoptPodSession,
+  startPodSession,
+  type PodSessionContext,
+} from './pod-session.ts'
 import { refuseChroot } from './refuse-chroot.ts'
+import type { LeftShim } from './shim/start-shim.ts'
 import { SupervisedPod } from './supervised-pod.ts'
 
 /** "true": the Pod is run; "false": it never is. */
@@ -20,6 +26,8 @@ export interface ServedPodsOptions {
   /** For the start of a Pod, as it is at that moment. */
   readonly context: () => PodSessionContext
   readonly choice: () => RunChoice
+  /** What a podfs before this one has left running. */
+  readonly left: readonly LeftShim[]
 }
 
 /** Whether a Pod of the sources is to be run. */
@@ -49,7 +57,17 @@ export class ServedPods {
   start(): void {
     const { store } = this.#options.context()
     this.#unsubscribe = store.watch(events => this.#onEvents(events))
+    for (const shim of this.#options.left) this.#adopt(shim)
     this.look()
+  }
+
+  /** The store has everything that the sources have: what is not in it is not wanted. */
+  removeStrangers(): void {
+    const { store } = this.#options.context()
+    for (const { running } of this.#options.left) {
+      const { pod } = running.plan
+      if (store.get(keyOf(pod)) === undefined) this.#onPod(pod, true)
+    }
   }
 
   /** Which Pods are to run may have changed. */
@@ -104,7 +122,7 @@ export class ServedPods {
     const supervised = this.#pods.get(key)
     if (!isGone && isToRun(pod, this.#options.choice())) {
       const wanted = this.#admitted(pod)
-      if (supervised === undefined) this.#add(key, wanted)
+      if (supervised === undefined) this.#add(wanted)
       else supervised.want(wanted)
     } else if (supervised === undefined) {
       this.#tellNotRun(pod, isGone)
@@ -140,11 +158,26 @@ export class ServedPods {
     return withServiceAccountVolume(pod, account as ServiceAccount | undefined)
   }
 
-  #add(key: ObjectKey, pod: Pod): void {
+  #adopt(shim: LeftShim): void {
     const { context } = this.#options
-    const { notice, report, logger, clock } = context()
+    const { pod } = shim.running.plan
+    // Ids are unique among all starts of the session.
+    this.#starts = Math.max(this.#starts, Number(path.basename(shim.id)))
+    const supervised = this.#supervised(pod)
+    supervised.adopt(pod, adoptPodSession(shim, context()))
+  }
+
+  #add(pod: Pod): void {
+    const { notice } = this.#options.context()
     if (pod.workload !== undefined)
       notice(`${sourceName(pod)} runs as one Pod, ${pod.metadata.name}`)
+    this.#supervised(pod).want(pod)
+  }
+
+  #supervised(pod: Pod): SupervisedPod {
+    const key = keyOf(pod)
+    const { context } = this.#options
+    const { notice, report, logger, clock } = context()
     const supervised = new SupervisedPod({
       start: async version => {
         await refuseChroot()
@@ -165,9 +198,9 @@ export class ServedPods {
       },
       onError: thrown => {
         const error = asFailure(thrown)
-        logger.error({ err: error, pod: podName(pod) }, 'Pod not started')
+        logger.error({ err: error, pod: podName(pod) }, 'a Pod could not go on')
         notice(
-          `${sourceName(pod)} could not be started: ${(error as Error).message}`,
+          `podfs could not go on with ${sourceName(pod)}, and will start it again: ${(error as Error).message}`,
         )
         clock.after(retryMs, () => {
           const { store } = context()
@@ -181,7 +214,7 @@ export class ServedPods {
       },
     })
     this.#pods.set(key, supervised)
-    supervised.want(pod)
+    return supervised
   }
 
   #tellEnd(pod: Pod, { outcome }: SupervisedPod): void {
