@@ -1,0 +1,452 @@
+/*
+ * The Pods of `podfs serve` live in processes of their own, and outlive it: what a restart, a
+ * crash and an end of podfs, of a shim and of the mount mean for them (docs/operations.md).
+ */
+import { spawnSync } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
+import path from 'node:path'
+import t, { type Test } from 'tap'
+import { cannotMount } from '../helpers/fuse-mount.ts'
+import {
+  eventually,
+  isRunning,
+  podfs,
+  podfsMounts,
+  type RunningPodfs,
+} from '../helpers/podfs.ts'
+import { configMap, end, textOf, world } from '../helpers/served-world.ts'
+
+t.setTimeout(380_000)
+const skip = await cannotMount()
+
+/** What `podfs get pod -o json` says, as far as it is asked here. */
+interface SeenPod {
+  readonly metadata: {
+    readonly uid: string
+    readonly creationTimestamp: string
+  }
+  readonly status: {
+    readonly podIP: string
+    readonly startTime: string
+    readonly containerStatuses: readonly {
+      readonly name: string
+      readonly restartCount: number
+      readonly containerID: string
+      readonly state: { readonly running?: { readonly startedAt: string } }
+    }[]
+  }
+}
+
+/**
+ * A Pod whose container `lines` prints numbered lines with what its volume holds, and says in
+ * the control directory that it was told to end; `dies` ends when a file appears there.
+ */
+function twoContainers(control: string, more = ''): string {
+  const lines = `trap 'echo told >/ctl/told; exit' TERM; i=0
+while :; do i=$((i+1)); echo $i $(cat /cfg/colour) $COLOUR; sleep 0.02; done`
+  const dies = `echo born >/ctl/born; until [ -e /ctl/die ]; do sleep 0.02; done
+rm /ctl/die; exit 3`
+  return `---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+  annotations: {podfs.io/run: "true"}
+spec:
+  terminationGracePeriodSeconds: 20
+  automountServiceAccountToken: false
+  ${more}
+  containers:
+  - name: lines
+    image: debian
+    command: [sh, -c, ${JSON.stringify(lines)}]
+    env: [{name: COLOUR, valueFrom: {configMapKeyRef: {name: settings, key: colour}}}]
+    volumeMounts: [{name: cfg, mountPath: /cfg}, {name: ctl, mountPath: /ctl}, {name: disk, mountPath: /disk}, {name: memory, mountPath: /memory}]
+  - name: dies
+    image: debian
+    command: [sh, -c, ${JSON.stringify(dies)}]
+    volumeMounts: [{name: ctl, mountPath: /ctl}]
+  volumes:
+  - {name: cfg, configMap: {name: settings}}
+  - {name: ctl, hostPath: {path: ${control}}}
+  - {name: disk, emptyDir: {}}
+  - {name: memory, emptyDir: {medium: Memory}}
+`
+}
+
+/** The Pod, and what can be seen of it from outside. */
+function machine(t: Test) {
+  const made = world(t)
+  const { dir, root, write } = made
+  const control = path.join(dir, 'control')
+  mkdirSync(control)
+  const colour = (name: string): void =>
+    write('settings.yaml', configMap('settings', `{colour: ${name}}`))
+  colour('blue')
+  write('web.yaml', twoContainers(control))
+  const session = ['--session', root]
+  const sessions = new Set<number>()
+  // Whatever a failed test has left: no podfs is there to end it.
+  t.teardown(async () => {
+    if (existsSync(root)) await podfs(t, ['unmount', '--lazy', root])
+  })
+  return {
+    ...made,
+    colour,
+    control: (name: string): string => path.join(control, name),
+    start: async (): Promise<RunningPodfs> => {
+      const serving = await made.start()
+      sessions.add(serving.pid)
+      return serving
+    },
+    seen: async (): Promise<SeenPod> => {
+      const { stdout } = await podfs(t, [
+        'get',
+        'pod',
+        'web',
+        ...session,
+        '-o',
+        'json',
+      ])
+      return JSON.parse(stdout) as SeenPod
+    },
+    logs: async (container = 'lines'): Promise<string[]> => {
+      const { stdout } = await podfs(t, [
+        'logs',
+        'web',
+        '-c',
+        container,
+        ...session,
+      ])
+      return stdout.split('\n').filter(line => line !== '')
+    },
+    /** The processes whose command line names this test's sessions, by program. */
+    shims: (): number[] =>
+      processes(words =>
+        [...sessions].some(
+          pid =>
+            words[1]?.endsWith('/pod-shim.cjs') === true &&
+            words[2] === `/run/podfs/serve-${pid}`,
+        ),
+      ),
+    left: (): string[] =>
+      [...sessions]
+        .map(pid => `/run/podfs/serve-${pid}`)
+        .filter(directory => existsSync(directory)),
+  }
+}
+
+function processes(matches: (words: string[]) => boolean): number[] {
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(Number)
+    .filter(
+      pid =>
+        matches((textOf(`/proc/${pid}/cmdline`) ?? '').split('\0')) &&
+        isRunning(pid),
+    )
+}
+
+/** All that descends from a process, itself included. */
+function family(ancestor: number): number[] {
+  const children = processes(() => true).filter(pid => {
+    const stat = textOf(`/proc/${pid}/stat`) ?? ''
+    return (
+      Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === ancestor
+    )
+  })
+  return [ancestor, ...children.flatMap(family)]
+}
+
+const container = ({ status }: SeenPod, name: string) => {
+  const found = status.containerStatuses.find(each => each.name === name)
+  if (found === undefined) throw new Error(`no status of ${name}`)
+  return found
+}
+
+/** The numbers of the lines, which must be 1, 2, 3 .. */
+function checkNumbers(
+  t: Test,
+  lines: readonly string[],
+  message: string,
+): void {
+  const wrong = lines.findIndex(
+    (line, index) => Number(line.split(' ')[0]) !== index + 1,
+  )
+  t.equal(wrong, -1, `${message}: ${lines.length} lines`)
+}
+
+/** Both run, and something has been printed. */
+async function isUp({
+  control,
+  logs,
+}: ReturnType<typeof machine>): Promise<void> {
+  await eventually(() => existsSync(control('born')))
+  await eventually(async () => (await logs()).length > 10)
+}
+
+for (const signal of ['SIGUSR2', 'SIGKILL'] as const)
+  t.test(
+    `${signal}: a Pod lives on, and the next podfs goes on with it`,
+    { skip },
+    async t => {
+      const world = machine(t)
+      const { start, seen, logs, shims, control, colour } = world
+      const first = await start()
+      await isUp(world)
+      const [shim = 0] = shims()
+      const before = await seen()
+      const family0 = family(shim)
+      t.ok(family0.length > 4, 'the containers are below the shim')
+
+      first.child.kill(signal)
+      await first.ended
+      await t.test('without a podfs a container is restarted', async () => {
+        writeFileSync(control('die'), '')
+        await eventually(() => !existsSync(control('die')))
+        writeFileSync(control('born'), '')
+        await eventually(() => textOf(control('born')) === 'born\n')
+      })
+      const next = await start()
+      const after = await seen()
+      t.strictSame(shims(), [shim])
+      t.equal(container(before, 'dies').restartCount, 0)
+      t.equal(container(after, 'dies').restartCount, 1)
+      t.strictSame(container(after, 'lines'), container(before, 'lines'))
+      for (const field of ['uid', 'creationTimestamp'] as const)
+        t.equal(after.metadata[field], before.metadata[field], field)
+      t.equal(after.status.podIP, before.status.podIP)
+      t.equal(after.status.startTime, before.status.startTime)
+      t.match(await podfs(t, ['get', 'events', '--session', world.root]), {
+        stdout: /Started +pod\/web +Started container lines/,
+      })
+      const found = (await logs()).length
+      checkNumbers(t, await logs(), 'no line is lost or there twice')
+      await eventually(async () => (await logs()).length > found + 20)
+      checkNumbers(t, await logs(), 'nor of those that come')
+
+      await t.test('a change reaches the container that runs', async t => {
+        colour('green')
+        await eventually(async () =>
+          / green blue$/.test((await logs()).at(-1) ?? ''),
+        )
+        t.strictSame(
+          container(await seen(), 'lines'),
+          container(before, 'lines'),
+        )
+        writeFileSync(control('die'), '')
+        await eventually(
+          async () => container(await seen(), 'dies').restartCount === 2,
+        )
+      })
+      t.notMatch(
+        next.stderr(),
+        /restart 1/,
+        'what was before is not told again',
+      )
+
+      await end(t, next)
+      t.equal(textOf(control('told')), 'told\n', 'it ends as its deletion does')
+      t.strictSame(family0.filter(isRunning), [])
+      t.strictSame(podfsMounts(), [])
+      t.strictSame(world.left(), [])
+    },
+  )
+
+t.test(
+  'unmount after kill -9 ends the Pods, with their grace period',
+  { skip },
+  async t => {
+    const world = machine(t)
+    const first = await world.start()
+    await isUp(world)
+    const all = family(world.shims()[0] ?? 0)
+    first.child.kill('SIGKILL')
+    await first.ended
+    t.equal((await podfs(t, ['unmount', world.root])).code, 0)
+    t.equal(textOf(world.control('told')), 'told\n')
+    t.strictSame(all.filter(isRunning), [])
+    t.strictSame(podfsMounts(), [])
+    t.strictSame(world.left(), [])
+  },
+)
+
+t.test('what was decided while no podfs was there', { skip }, async t => {
+  const cases = {
+    'the file is gone': {
+      change: ({ remove }: ReturnType<typeof machine>) => remove('web.yaml'),
+      told: /Pod default\/web is gone from its files: ending it/,
+      runs: false,
+    },
+    'it is not to be run any more': {
+      change: ({ write, control }: ReturnType<typeof machine>) =>
+        write(
+          'web.yaml',
+          twoContainers(control('')).replace('"true"', '"false"'),
+        ),
+      told: /Pod default\/web is not to be run any more: ending it/,
+      runs: false,
+    },
+    'the spec is another one': {
+      change: ({ write, control }: ReturnType<typeof machine>) =>
+        write(
+          'web.yaml',
+          twoContainers(control('').replace(/\/$/, ''), 'hostname: other'),
+        ),
+      told: /Pod default\/web changed \(spec\.hostname\): restarting it/,
+      runs: true,
+    },
+  }
+  for (const [title, { change, told, runs }] of Object.entries(cases))
+    await t.test(title, async t => {
+      const world = machine(t)
+      const first = await world.start()
+      await isUp(world)
+      const all = family(world.shims()[0] ?? 0)
+      first.child.kill('SIGUSR2')
+      await first.ended
+      change(world)
+      const next = await world.start()
+      await next.saw(told, 'stderr')
+      await eventually(() => !all.some(isRunning))
+      t.equal(textOf(world.control('told')), 'told\n')
+      if (runs) await eventually(async () => (await world.logs()).length > 10)
+      t.equal(world.shims().length, runs ? 1 : 0)
+      await end(t, next)
+      t.strictSame(podfsMounts(), [])
+      t.strictSame(world.left(), [])
+    })
+
+  await t.test('the input is broken: it runs on', async t => {
+    const world = machine(t)
+    const first = await world.start()
+    await isUp(world)
+    const all = family(world.shims()[0] ?? 0)
+    first.child.kill('SIGKILL')
+    await first.ended
+    world.write('web.yaml', 'kind: [')
+    const next = await world.start()
+    t.match(next.stderr(), 'podfs: the input has mistakes')
+    const count = (await world.logs()).length
+    await eventually(async () => (await world.logs()).length > count)
+    t.ok(isRunning(all[0] ?? 0))
+    world.remove('web.yaml')
+    await next.saw(/is gone from its files: ending it/, 'stderr')
+    await eventually(() => !all.some(isRunning))
+    await end(t, next)
+  })
+})
+
+t.test(
+  'a shim is killed: its containers go with it, and the Pod is started again',
+  { skip },
+  async t => {
+    const world = machine(t)
+    const serving = await world.start()
+    await isUp(world)
+    const [shim = 0] = world.shims()
+    const all = family(shim)
+    process.kill(shim, 'SIGKILL')
+    await serving.saw(/podfs could not go on with Pod default\/web/, 'stderr')
+    await eventually(() => !all.some(isRunning))
+    const [other = 0] = await eventually(
+      () => world.shims().length > 0 && world.shims(),
+    )
+    t.not(other, shim)
+    await eventually(async () => (await world.logs()).length > 10)
+    checkNumbers(t, await world.logs(), 'it begins anew')
+    await end(t, serving)
+    t.strictSame(podfsMounts(), [])
+    t.strictSame(world.left(), [])
+  },
+)
+
+t.test(
+  'nobody holds the mount any more: the Pod ends by itself',
+  { skip },
+  async t => {
+    const world = machine(t)
+    const serving = await world.start()
+    await isUp(world)
+    const [shim = 0] = world.shims()
+    const all = family(shim)
+    const held = processes(words =>
+      words.includes(`/run/podfs/serve-${serving.pid}`),
+    ).filter(pid => pid !== shim && !all.includes(pid))
+    t.ok(held.length >= 3, 'keeper and file servers')
+    for (const pid of [serving.pid, ...held]) process.kill(pid, 'SIGSTOP')
+    for (const pid of [serving.pid, ...held]) process.kill(pid, 'SIGKILL')
+    await eventually(() => !all.some(isRunning))
+    t.equal(textOf(world.control('told')), 'told\n')
+    t.equal((await podfs(t, ['unmount', world.root])).code, 0)
+    t.strictSame(podfsMounts(), [])
+    t.strictSame(world.left(), [])
+  },
+)
+
+t.test(
+  'a podfs that is slow misses no output that is kept',
+  { skip },
+  async t => {
+    const world = machine(t)
+    const count = 1_000_000
+    world.write(
+      'web.yaml',
+      twoContainers(world.control(''))
+        .replace(
+          /command: .*trap.*/,
+          `command: [sh, -c, 'until [ -e /ctl/go ]; do sleep 0.02; done; seq ${count}; echo done >/ctl/done; exec sleep 1000']`,
+        )
+        .replace('PeriodSeconds: 20', 'PeriodSeconds: 0'),
+    )
+    const serving = await world.start()
+    await eventually(() => existsSync(world.control('born')))
+    serving.child.kill('SIGSTOP')
+    writeFileSync(world.control('go'), '')
+    await eventually(() => existsSync(world.control('done')))
+    serving.child.kill('SIGCONT')
+    await eventually(async () => (await world.logs()).at(-1) === String(count))
+    const lines = (await world.logs()).map(Number)
+    const wrong = lines.findIndex(
+      (line, index) => line !== count - lines.length + index + 1,
+    )
+    t.equal(wrong, -1, `the newest ${lines.length} lines`)
+    await end(t, serving)
+  },
+)
+
+t.test(
+  'no Secret is in a command line or an environment of a shim, nor beside it',
+  { skip },
+  async t => {
+    const canary = 'canary-5c2a91'
+    const world = machine(t)
+    world.write(
+      'settings.yaml',
+      configMap('settings', '{colour: blue}').replace('blue', canary),
+    )
+    const serving = await world.start()
+    await eventually(async () => (await world.logs()).at(-1)?.includes(canary))
+    const [shim = 0] = world.shims()
+    for (const file of ['cmdline', 'environ'])
+      t.notMatch(readFileSync(`/proc/${shim}/${file}`, 'latin1'), canary, file)
+    const found = spawnSync(
+      'grep',
+      [
+        '-rlsI',
+        '--devices=skip',
+        canary,
+        `/run/podfs/serve-${serving.pid}/pods`,
+      ],
+      { encoding: 'utf8' },
+    )
+    t.equal(found.stdout, '', 'nothing is written')
+    await end(t, serving)
+  },
+)

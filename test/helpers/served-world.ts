@@ -1,0 +1,107 @@
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import type { Test } from 'tap'
+import { startPodfs, type RunningPodfs } from './podfs.ts'
+
+/*
+ * Manifests and a podfs.yaml, for tests of `podfs serve`.
+ */
+
+export const configMap = (
+  name: string,
+  data: string,
+  namespace = 'default',
+) => `---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: ${name}, namespace: ${namespace}}
+data: ${data}
+`
+
+export const secret = (
+  name: string,
+  data: string,
+  namespace = 'default',
+) => `---
+apiVersion: v1
+kind: Secret
+metadata: {name: ${name}, namespace: ${namespace}}
+stringData: ${data}
+`
+
+export function pod(
+  name: string,
+  volumes: string,
+  options: {
+    readonly run?: string
+    readonly command?: string
+    readonly mounts?: string
+    readonly more?: string
+  } = {},
+): string {
+  const { run, command = 'sleep 1000', mounts = '', more = '' } = options
+  return `---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: ${name}
+  annotations: {${run === undefined ? '' : `podfs.io/run: "${run}"`}}
+spec:
+  terminationGracePeriodSeconds: 0
+  automountServiceAccountToken: false
+  ${more}
+  containers:
+  - name: c
+    image: debian
+    command: [sh, -c, ${JSON.stringify(command)}]
+    volumeMounts: [${mounts}]
+  volumes: [${volumes}]
+`
+}
+
+/** A directory with manifests, and a podfs.yaml that names it. */
+export function world(
+  t: Test,
+  manifests: Readonly<Record<string, string>> = {},
+) {
+  const dir = t.testdir({ manifests })
+  const root = path.join(dir, 'root')
+  const file = (name: string): string => path.join(dir, 'manifests', name)
+  const config = path.join(dir, 'podfs.yaml')
+  const configure = (more = '', sources = ''): void =>
+    writeFileSync(
+      config,
+      `root: ${root}\n${more}\nsources:\n  manifests: [manifests]\n${sources}`,
+    )
+  configure()
+  const at = (relative: string): string => path.join(root, relative)
+  return {
+    dir,
+    root,
+    at,
+    configure,
+    start: async (): Promise<RunningPodfs> => {
+      const serving = startPodfs(t, ['serve', '--config', config])
+      await serving.saw(/ready/)
+      return serving
+    },
+    write: (name: string, text: string): void =>
+      writeFileSync(file(name), text),
+    remove: (name: string): void => rmSync(file(name)),
+    text: (relative: string): string | undefined => textOf(at(relative)),
+    names: (relative = ''): string[] => readdirSync(at(relative)).sort(),
+  }
+}
+
+export function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+export async function end(t: Test, serving: RunningPodfs): Promise<void> {
+  serving.child.kill('SIGTERM')
+  t.equal((await serving.ended).code, 0)
+}
