@@ -22,9 +22,9 @@ export function forwardingLogger(send: (message: LogMessage) => void): Logger {
   } as unknown as Logger
 }
 
-/** The fields of an Error that are not its own. */
+/** Those fields of an Error that would not be sent. */
 function plainError(thrown: unknown): unknown {
   if (!(thrown instanceof Error)) return thrown
   const { name, message, stack } = thrown
-  return { ...thrown, type: name, message, stack, cause: undefined }
+  return { type: name, message, stack }
 }

@@ -84,13 +84,7 @@ export class PodShim {
     stream.onDrain(() => {
       if (this.#serve === stream) this.#catchUp()
     })
-    void stream.closed.then(() => {
-      if (this.#serve !== stream) return
-      this.#serve = undefined
-      // Nobody will ever say what it is to run, or that it may go.
-      if (this.#running === undefined) this.#sayDone()
-      else this.#closeAlone()
-    })
+    void this.#noteGone(stream)
     this.#greet(stream)
     this.#onServe()
     this.#nextServe = new Promise(resolve => (this.#onServe = resolve))
@@ -100,6 +94,15 @@ export class PodShim {
   end(): void {
     if (this.#running === undefined) this.#sayDone()
     else this.#terminate(this.#isTerminating ? 0 : undefined)
+  }
+
+  async #noteGone(stream: MessageStream<ToShim, FromShim>): Promise<void> {
+    await stream.closed
+    if (this.#serve !== stream) return
+    this.#serve = undefined
+    // Nobody will ever say what it is to run, or that it may go.
+    if (this.#running === undefined) this.#sayDone()
+    else this.#closeAlone()
   }
 
   #greet(stream: MessageStream<ToShim, FromShim>): void {
@@ -187,11 +190,14 @@ export class PodShim {
     })
     const running: Running = { plan, processes, record, pod: plan.pod }
     this.#running = running
-    void processes.finished.then(status => {
-      running.finished = status
-      this.#tell({ say: 'finished', status })
-      this.#closeAlone()
-    })
+    void this.#noteEnd(running)
+  }
+
+  async #noteEnd(running: Running): Promise<void> {
+    const status = await running.processes.finished
+    running.finished = status
+    this.#tell({ say: 'finished', status })
+    this.#closeAlone()
   }
 
   #object(
