@@ -33,7 +33,7 @@ import type { SessionDirectory } from './runtime-directory.ts'
 import { ServedVolumes } from './served-volumes.ts'
 import type { SessionOptions } from './session.ts'
 import { containerMountpoints, volumeRecorder } from './session-server.ts'
-import type { ShimHost } from './shim/shim-client.ts'
+import type { ShimClient, ShimHost } from './shim/shim-client.ts'
 import { type LeftShim, startShim } from './shim/start-shim.ts'
 import { startOrUndo } from './start-or-undo.ts'
 
@@ -78,6 +78,11 @@ export interface PodSession {
   terminate(gracePeriodSeconds?: number): void
   /** Undoes everything; the Pod has finished. */
   close(): Promise<void>
+  /**
+   * The last word, after `close`: a shim has remembered a Pod that has ended by itself, so that
+   * no later podfs starts it again.
+   */
+  forget(): Promise<void>
 }
 
 /**
@@ -90,7 +95,7 @@ export async function startPodSession(
   context: PodSessionContext,
 ): Promise<PodSession> {
   return await startOrUndo(context, async cleanup => {
-    const plan = await planOf(pod, id, context, cleanup)
+    const plan = await planOf(pod, id, context)
     return await podSession(plan, id, context, cleanup)
   })
 }
@@ -102,10 +107,14 @@ export async function adoptPodSession(
 ): Promise<PodSession> {
   return await startOrUndo(context, async cleanup => {
     const { plan } = shim.running
-    cleanup.add('directory', () => clearPod(plan.directory))
-    cleanup.add('shim', () => shim.client.close())
+    let isFollowed = false
+    cleanup.add('shim', async () => {
+      if (!isFollowed) await shim.client.close()
+    })
     context.addresses.keep(plan.pod, plan.podIP)
-    return await podSession(plan, shim.id, context, cleanup, shim)
+    const session = await podSession(plan, shim.id, context, cleanup, shim)
+    isFollowed = true
+    return session
   })
 }
 
@@ -113,12 +122,10 @@ async function planOf(
   pod: Pod,
   id: string,
   context: PodSessionContext,
-  cleanup: Cleanup,
 ): Promise<PodPlan> {
   const { session, node, settings, places } = context
   const directory = path.join(session.directory, 'pods', id)
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  cleanup.add('directory', () => clearPod(directory))
   return {
     pod,
     node,
@@ -151,6 +158,10 @@ async function podSession(
   let processes: PodProcesses | undefined
   let newest = pod
   let terminating = shim?.running.isTerminating === true
+  let isResting = false
+  cleanup.add('directory', async () => {
+    if (!isResting) await clearPod(plan.directory)
+  })
   const record = context.record.pod(pod, kept)
   // A Pod that has ended by itself is still to be looked at, with its logs.
   cleanup.add('record', () => {
@@ -243,15 +254,19 @@ async function podSession(
     failedMount: (fieldPath, message) =>
       report(rejectionOf(newest, fieldPath, message)),
   }
+  let client: ShimClient | undefined
   if (isServed) {
-    const client = shim?.client ?? (await startShim(id, context))
+    client = shim?.client ?? (await startShim(id, context))
     const logs: ShimHost['logs'] = logs => record.logs(logs)
     processes = client.follow(plan, { ...host, logs })
   } else {
     processes = startPodProcesses(plan, host, context)
   }
   const running = processes
-  cleanup.add('processes', () => running.close())
+  cleanup.add('processes', async () => {
+    isResting = !terminating && (await client?.rest()) === true
+    if (!isResting) await running.close()
+  })
   record.processes(() => running.processes())
   return {
     pod,
@@ -272,6 +287,11 @@ async function podSession(
       running.terminate(gracePeriodSeconds)
     },
     close: () => cleanup.run(),
+    forget: async () => {
+      if (!isResting) return
+      await running.close()
+      await clearPod(plan.directory)
+    },
   }
 }
 

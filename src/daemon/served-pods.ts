@@ -9,8 +9,9 @@ import { imageFindings } from './image-findings.ts'
 import { failureText, podName, sourceName } from './pod-notices.ts'
 import {
   adoptPodSession,
-  startPodSession,
+  type PodSession,
   type PodSessionContext,
+  startPodSession,
 } from './pod-session.ts'
 import { refuseChroot } from './refuse-chroot.ts'
 import type { LeftShim } from './shim/start-shim.ts'
@@ -44,6 +45,8 @@ export function isToRun({ metadata }: Pod, choice: RunChoice): boolean {
 export class ServedPods {
   readonly #options: ServedPodsOptions
   readonly #pods = new Map<ObjectKey, SupervisedPod>()
+  /** The last run of each, whose shim may remember it. */
+  readonly #sessions = new Map<ObjectKey, PodSession>()
   readonly #toldNotRun = new Set<ObjectKey>()
   #unsubscribe: () => void = () => {}
   #starts = 0
@@ -108,6 +111,9 @@ export class ServedPods {
       }
       this.#onIdle()
     })
+    await Promise.all(
+      [...this.#sessions.keys()].map(key => this.#forgetSession(key)),
+    )
   }
 
   #onEvents(events: readonly StoreEvent[]): void {
@@ -163,8 +169,12 @@ export class ServedPods {
     const { pod } = shim.running.plan
     // Ids are unique among all starts of the session.
     this.#starts = Math.max(this.#starts, Number(path.basename(shim.id)))
-    const supervised = this.#supervised(pod)
-    supervised.adopt(pod, adoptPodSession(shim, context()))
+    const adopt = async (): Promise<PodSession> => {
+      const session = await adoptPodSession(shim, context())
+      this.#sessions.set(keyOf(pod), session)
+      return session
+    }
+    this.#supervised(pod).adopt(pod, adopt())
   }
 
   #add(pod: Pod): void {
@@ -181,8 +191,12 @@ export class ServedPods {
     const supervised = new SupervisedPod({
       start: async version => {
         await refuseChroot()
+        await this.#forgetSession(key)
         this.#starts += 1
-        return await startPodSession(version, `run/${this.#starts}`, context())
+        const id = `run/${this.#starts}`
+        const session = await startPodSession(version, id, context())
+        this.#sessions.set(key, session)
+        return session
       },
       startable: version => {
         const findings = imageFindings(version, context().images)
@@ -238,5 +252,13 @@ export class ServedPods {
     this.#pods.delete(key)
     record.forgetPod(key)
     addresses.release(pod)
+    void this.#forgetSession(key)
+  }
+
+  async #forgetSession(key: ObjectKey): Promise<void> {
+    const session = this.#sessions.get(key)
+    // Not before: who ends podfs waits for it.
+    await session?.forget()
+    if (this.#sessions.get(key) === session) this.#sessions.delete(key)
   }
 }

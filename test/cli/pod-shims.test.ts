@@ -340,6 +340,69 @@ t.test('what was decided while no podfs was there', { skip }, async t => {
   })
 })
 
+t.test('a Pod that has ended by itself is not run again', { skip }, async t => {
+  const made = machine(t)
+  const { start, write, remove, control, shims, root } = made
+  const job = (name: string): string => `---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: ${name}
+  annotations: {podfs.io/run: "true"}
+spec:
+  restartPolicy: Never
+  automountServiceAccountToken: false
+  containers:
+  - name: c
+    image: debian
+    command: [sh, -c, 'echo run >>/ctl/${name}; echo done; until [ -e /ctl/end-${name} ]; do sleep 0.02; done; exit 3']
+    volumeMounts: [{name: ctl, mountPath: /ctl}]
+  volumes: [{name: ctl, hostPath: {path: ${control('')}}}]
+`
+  write('web.yaml', job('early'))
+  write('late.yaml', job('late'))
+  const phases = async (): Promise<string> =>
+    (
+      await podfs(t, [
+        ...['get', 'pods', '--session', root, '-o'],
+        'jsonpath={range .items[*]}{.metadata.name}={.status.phase} {end}',
+      ])
+    ).stdout
+  const first = await start()
+  writeFileSync(control('end-early'), '')
+  await eventually(
+    async () => (await phases()) === 'early=Failed late=Running ',
+  )
+  await first.saw(/Pod default\/early has failed/, 'stderr')
+  first.child.kill('SIGKILL')
+  await first.ended
+  writeFileSync(control('end-late'), '')
+
+  let next = await start()
+  await eventually(async () => (await phases()) === 'early=Failed late=Failed ')
+  next.child.kill('SIGUSR2')
+  await next.ended
+  next = await start()
+  t.equal(await phases(), 'early=Failed late=Failed ')
+  for (const name of ['early', 'late']) {
+    t.equal(textOf(control(name)), 'run\n', `${name} ran once`)
+    t.match(await podfs(t, ['logs', name, '--session', root]), {
+      stdout: 'done\n',
+    })
+  }
+  t.equal(shims().length, 2)
+  remove('late.yaml')
+  await eventually(() => shims().length === 1)
+  t.equal(await phases(), 'early=Failed ')
+  write('web.yaml', job('early').replace('exit 3', 'exit 0'))
+  await eventually(async () => (await phases()) === 'early=Succeeded ')
+  t.equal(textOf(control('early')), 'run\nrun\n', 'another one is run')
+  await end(t, next)
+  t.strictSame(shims(), [])
+  t.strictSame(podfsMounts(), [])
+  t.strictSame(made.left(), [])
+})
+
 t.test(
   'a shim is killed: its containers go with it, and the Pod is started again',
   { skip },

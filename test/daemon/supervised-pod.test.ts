@@ -49,6 +49,7 @@ function supervise(options: { recreate?: boolean; unknown?: string } = {}) {
       wake: () => log.push('wake'),
       terminate: grace => log.push(`terminate ${name} ${grace ?? ''}`.trim()),
       close: async () => void log.push(`close ${name}`),
+      forget: async () => undefined,
     }
   }
   return {

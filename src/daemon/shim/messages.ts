@@ -24,7 +24,9 @@ export type ToShim =
     }
   | { readonly say: 'renew volumes'; readonly request: number }
   | { readonly say: 'terminate'; readonly gracePeriodSeconds?: number }
-  /** The Pod has finished: undo everything, and end. */
+  /** The Pod has ended by itself: undo everything, and remember it. */
+  | { readonly say: 'rest' }
+  /** Undo everything, and end. */
   | { readonly say: 'close' }
 
 export type Objects = readonly (Secret | ConfigMap)[]
@@ -57,6 +59,7 @@ export type FromShim =
       readonly request: number
       readonly error?: string
     }
+  | { readonly say: 'resting' }
   | { readonly say: 'notice'; readonly text: string }
   | {
       readonly say: 'failed mount'

@@ -148,6 +148,8 @@ export class PodShim {
         return void this.#renewVolumes(message.request)
       case 'terminate':
         return this.#terminate(message.gracePeriodSeconds)
+      case 'rest':
+        return void this.#rest()
       case 'close':
         return void this.#close()
     }
@@ -262,6 +264,13 @@ export class PodShim {
     )
     processes.terminate(gracePeriodSeconds)
     this.#closeAlone()
+  }
+
+  /** Nothing of the Pod is there any more, but what is told of it. */
+  async #rest(): Promise<void> {
+    await this.#running?.processes.finished
+    await this.#running?.processes.close()
+    this.#tell({ say: 'resting' })
   }
 
   /** A Pod that was to go and has gone needs nobody who says so. */

@@ -48,6 +48,7 @@ export class ShimClient implements PodProcesses {
   #greet: (hello: RunningShim | undefined) => void = () => undefined
   #refuse: (error: Error) => void = () => undefined
   #finish: (status: PodStatus) => void = () => undefined
+  #sayResting: () => void = () => undefined
 
   constructor(socket: Socket, options: ShimClientOptions) {
     this.#options = options
@@ -116,6 +117,8 @@ export class ShimClient implements PodProcesses {
         return this.#answerVolume(host, message.name)
       case 'volumes renewed':
         return this.#renewals.get(message.request)?.(message.error)
+      case 'resting':
+        return this.#sayResting()
       case 'notice':
         return host.notice(message.text)
       case 'failed mount':
@@ -170,6 +173,18 @@ export class ShimClient implements PodProcesses {
 
   processes(): ReadonlyMap<string, number> {
     return this.#processes
+  }
+
+  /**
+   * The Pod has ended by itself: the shim undoes everything, but remembers it, for this podfs's
+   * successors. False when it cannot, because it is gone.
+   */
+  async rest(): Promise<boolean> {
+    const resting = new Promise<boolean>(resolve => {
+      this.#sayResting = () => resolve(true)
+    })
+    this.#stream.send({ say: 'rest' })
+    return await Promise.race([resting, this.#stream.closed.then(() => false)])
   }
 
   /** Resolves when the shim has undone everything and is gone. */
