@@ -26,12 +26,13 @@ async function main(): Promise<void> {
   const [, , session = '', id = ''] = process.argv
   const directory = shimDirectory(session, id)
   guardMemory(process.env)
-  // For the socket; what containers get is podfs's own.
-  process.umask(0o077)
+  // For the socket: 0600.
+  process.umask(0o177)
   const shim = new PodShim(systemClock)
   const server = createServer(socket => shim.accept(socket))
   server.listen(shimSocket(directory))
   await once(server, 'listening')
+  // As podfs's own: volumes get what it leaves.
   process.umask(0o022)
   const file = shimFile(directory)
   await writeFile(`${file}.new`, JSON.stringify(identityOf(process.pid)))
