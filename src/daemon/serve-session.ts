@@ -304,13 +304,7 @@ function idsOf(left: readonly LeftShim[]): ReadonlySet<string> {
 
 /** Those that nobody has taken care of. */
 async function endAll(left: readonly LeftShim[]): Promise<void> {
-  await Promise.all(
-    left.map(async ({ client }) => {
-      client.terminate()
-      await client.finished.catch(() => undefined)
-      await client.close()
-    }),
-  )
+  await Promise.all(left.map(({ client }) => client.end()))
 }
 
 /** Equal for two podfs whose mounts are laid out alike. */

@@ -4,9 +4,13 @@ import t, { type Test } from 'tap'
 import { keyOf } from '../../src/api/object-key.ts'
 import { environmentObjects } from '../../src/daemon/shim/environment-objects.ts'
 import { MessageStream } from '../../src/daemon/shim/message-stream.ts'
+import { protocolVersion, type ToShim } from '../../src/daemon/shim/messages.ts'
+import { ShimClient } from '../../src/daemon/shim/shim-client.ts'
 import { fromWire, toWire } from '../../src/daemon/shim/wire.ts'
+import type { PodStatus } from '../../src/runner/pod-status.ts'
 import { SessionRecord } from '../../src/server/session-record.ts'
 import { systemClock } from '../../src/util/clock.ts'
+import { silentLogger } from '../../src/util/logger.ts'
 import { makeTmpfsDirectory } from '../helpers/temporary-directory.ts'
 import { makeConfigMap, makePod, makeSecret } from '../helpers/make-objects.ts'
 
@@ -122,6 +126,61 @@ t.test('a record goes on where another one was', async t => {
     30,
     'a later call can only shorten it',
   )
+})
+
+t.test('a shim that nobody follows can be ended', async t => {
+  const [one, other] = await ends(t)
+  const pod = makePod({})
+  const record = new SessionRecord(systemClock)
+  record.pod(pod)
+  const status = { phase: 'Failed' } as PodStatus
+  const told: string[] = []
+  const shim = new MessageStream<ToShim, unknown>(other, ({ say }) => {
+    told.push(say)
+    if (say === 'terminate') shim.send({ say: 'finished', status })
+    if (say === 'close') shim.close()
+  })
+  const client = new ShimClient(one, {
+    // Nobody has this number any more.
+    identity: { pid: process.pid, startTime: 0 },
+    clock: systemClock,
+    logger: silentLogger,
+  })
+  shim.send({
+    say: 'hello',
+    protocol: protocolVersion,
+    running: {
+      plan: { pod },
+      isTerminating: false,
+      record: record.keptOf(keyOf(pod)),
+      processes: new Map([['c', 4711]]),
+    },
+  })
+  const running = await client.greeted
+  t.strictSame(
+    running?.plan.pod.source.positionOf('spec'),
+    { path: pod.source.path, line: pod.source.line, column: pod.source.column },
+    'mistakes are told with the place of the Pod',
+  )
+  t.equal(client.processes().get('c'), 4711)
+  // More than anybody takes.
+  for (let line = 0; line < 20_000; line++)
+    shim.send({ say: 'notice', text: 'x'.repeat(1000) })
+  t.ok(shim.isBehind, 'what it says meanwhile does not pile up here')
+  await client.end()
+  t.strictSame(told, ['terminate', 'close'])
+  t.strictSame(await client.finished, status)
+})
+
+t.test('another version of the protocol is refused', async t => {
+  const [one, other] = await ends(t)
+  const client = new ShimClient(one, {
+    identity: { pid: process.pid, startTime: 0 },
+    clock: systemClock,
+    logger: silentLogger,
+  })
+  other.write(`{"say":"hello","protocol":${protocolVersion + 1}}\n`)
+  await t.rejects(client.greeted, { message: /version/ })
 })
 
 t.test('the shim gets what variables name, and nothing else', t => {

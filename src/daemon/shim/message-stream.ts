@@ -55,6 +55,15 @@ export class MessageStream<In, Out> {
     this.#socket.on('drain', callback)
   }
 
+  /** Nothing more is read until `resume`: the other side sees that it is not. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
   close(): void {
     this.#socket.destroy()
   }

@@ -87,11 +87,13 @@ export class ShimClient implements PodProcesses {
     // It takes it as `objects` when it runs already.
     this.#stream.send({ say: 'start', plan, objects })
     for (const message of this.#early.splice(0)) this.#receive(message)
+    this.#stream.resume()
     return this
   }
 
   #receive(message: FromShim): void {
     if (message.say === 'hello') return this.#onHello(message)
+    if (message.say === 'finished') return this.#finish(message.status)
     const host = this.#host
     if (host === undefined) {
       this.#early.push(message)
@@ -128,8 +130,6 @@ export class ShimClient implements PodProcesses {
           message.facts,
           message.message,
         )
-      case 'finished':
-        return this.#finish(message.status)
     }
   }
 
@@ -187,6 +187,14 @@ export class ShimClient implements PodProcesses {
     return await Promise.race([resting, this.#stream.closed.then(() => false)])
   }
 
+  /** One that nobody follows: ends its Pod as the deletion does, and then the shim. */
+  async end(): Promise<void> {
+    this.#stream.resume()
+    this.terminate()
+    await this.finished.catch(() => undefined)
+    await this.close()
+  }
+
   /** Resolves when the shim has undone everything and is gone. */
   async close(): Promise<void> {
     const { identity, clock } = this.#options
@@ -199,6 +207,8 @@ export class ShimClient implements PodProcesses {
     if (protocol !== protocolVersion)
       return this.#refuse(new Error(`it speaks version ${protocol}`))
     if (running === undefined) return this.#greet(undefined)
+    // What it prints until somebody follows would pile up here.
+    this.#stream.pause()
     this.#processes = running.processes
     if (running.finished !== undefined) this.#finish(running.finished)
     const { plan } = running
