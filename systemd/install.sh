@@ -86,6 +86,7 @@ install_all() {
 
   for file in podfs.cjs podfs.bundle.cjs podfs.bundle.cjs.cache fuse-server.cjs \
     fuse-server.bundle.cjs fuse-server.bundle.cjs.cache fuse-native-server.cjs \
+    pod-shim.cjs pod-shim.bundle.cjs pod-shim.bundle.cjs.cache \
     age-encryption.cjs keeper.sh mount-keeper.sh; do
     put 644 "$lib/$file" <"dist/$file"
   done

@@ -132,10 +132,10 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   )
   const served = session
   systemd.feedWatchdog(() => served.isAlive())
-  // The mount stays for the next podfs.
+  // The mount and the Pods stay for the next podfs.
   process.once(takeoverSignal, () => {
     // oxlint-disable-next-line unicorn/no-process-exit
-    void served.terminate().then(() => process.exit(exitCodes.done))
+    process.exit(exitCodes.done)
   })
   const reason = await Promise.race([session.lost, aborted(stop.signal)])
   const seconds = session.gracePeriodSeconds()

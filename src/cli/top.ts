@@ -18,7 +18,8 @@ export const topCommand: Command = {
   ],
   description: `Of the CPU over one second, in steps of 10m (0.01 of a core); of memory the proportional set size:
 what processes share is divided among them. podfs is the daemon, the keeper that holds its mount, and
-the file servers, the one that serves and its standby.`,
+the file servers, the one that serves and its standby, and the shims that run the Pods of
+'podfs serve'.`,
   examples: [
     { comment: 'all of it', line: 'podfs top -A' },
     {

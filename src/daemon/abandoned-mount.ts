@@ -10,19 +10,23 @@ import {
 import { stopAbandonedMount } from '../fuse/stop-abandoned-mount.ts'
 import { clearPlainDirectory } from '../volumes/plain-directory.ts'
 import { Failure } from '../util/failure.ts'
+import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
-import {
-  clearPods,
-  removeUnmounted,
-  type FoundSession,
-} from './runtime-directory.ts'
+import { clearPods, removeUnmounted } from './clear-pods.ts'
+import type { FoundSession } from './runtime-directory.ts'
+import { endShims } from './shim/find-shims.ts'
 
 /**
- * Takes away what a killed `podfs mount` left: a mount that its keeper still serves, or one
- * that nobody serves, the mount point if it was made for it, and the run-time directory.
+ * Takes away what a killed `podfs mount` or `serve` left: Pods, which end as their deletion
+ * does, a mount that its keeper still serves, or one that nobody serves, the mount point if it
+ * was made for it, and the run-time directory.
  */
-export async function clearAbandoned(session: FoundSession): Promise<void> {
+export async function clearAbandoned(
+  session: FoundSession,
+  clock: Clock,
+): Promise<void> {
   const { mountpoint, directory } = session
+  await endShims(directory, clock)
   await stopAbandonedMount(session.mountDirectory ?? directory)
   await clearPods(directory)
   // Its keeper may have been killed, too: then nobody else unmounts.

@@ -1,4 +1,3 @@
-import { rejectionOf, type Finding } from '../api/report.ts'
 import type { NodeInfo, Pod, Volume } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import type { ContainerVolume } from '../runner/launch.ts'
@@ -11,15 +10,11 @@ import {
 } from '../volumes/local-volumes.ts'
 import { emptyDirMemorySize } from '../volumes/memory-size.ts'
 import type { Cleanup } from './cleanup.ts'
-import type { RenewedMount } from './renewed-mount.ts'
-import type { ServedVolumes } from './served-volumes.ts'
+import type { ManagedVolume } from './pod-processes.ts'
 
 interface VolumeProviderOptions {
   readonly pod: Pod
-  readonly published: Promise<{
-    readonly mount: RenewedMount
-    readonly volumes: ServedVolumes
-  }>
+  readonly managedVolume: (name: string) => Promise<ManagedVolume>
   /** For what is made for this Pod alone, and for mounts of its own. */
   readonly diskDirectory: string
   readonly mountDirectory: string
@@ -27,7 +22,7 @@ interface VolumeProviderOptions {
   readonly claims: string
   readonly notice: (text: string) => void
   /** Told once of each new reason why a volume cannot be made. */
-  readonly report: (finding: Finding) => void
+  readonly failedMount: (fieldPath: string, message: string) => void
   readonly node: NodeInfo
   readonly logger: Logger
   readonly cleanup: Cleanup
@@ -52,10 +47,8 @@ export function volumeProvider(
       // The next container start looks again: a hostPath may have appeared meanwhile.
       made.delete(name)
       const message = mountFailure(name, (error as Error).message)
-      if (told.get(name) !== message) {
-        const fieldPath = `spec.volumes[${index}]`
-        options.report(rejectionOf(options.pod, fieldPath, message))
-      }
+      if (told.get(name) !== message)
+        options.failedMount(`spec.volumes[${index}]`, message)
       told.set(name, message)
       throw error
     }
@@ -68,15 +61,16 @@ async function provide(
 ): Promise<ContainerVolume> {
   const { pod, cleanup } = options
   if (isManagedVolume(volume)) {
-    const { mount, volumes } = await options.published
-    await volumes.published(volume.name)
-    const current = (): Promise<string> => volumes.pathOf(volume.name)
+    const { name } = volume
+    const { path, isRenewable } = await options.managedVolume(name)
+    const current = async (): Promise<string> =>
+      (await options.managedVolume(name)).path
     return {
-      path: await current(),
+      path,
       readOnly: true,
       recursive: false,
       // Where a lost mount is replaced, volumes may change their place.
-      ...(mount.isRenewable ? { current } : {}),
+      ...(isRenewable ? { current } : {}),
     }
   }
   if (volume.hostPath !== undefined)

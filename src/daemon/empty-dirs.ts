@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Places } from './places.ts'
-import { listSessions } from './runtime-directory.ts'
+import { sessionsWithPods } from './runtime-directory.ts'
 
 /**
  * The place of a session's emptyDirs: on the disk, as a kubelet has them; the run-time
@@ -23,14 +23,14 @@ export async function claimEmptyDirs(
   await mkdir(all, { recursive: true, mode: 0o700 })
   // In this order: a session is there before its emptyDirs are.
   const found = await readdir(all)
-  const running = new Set(
-    (await listSessions(runtime))
-      .filter(({ running }) => running)
-      .map(({ directory }) => `${here}${path.basename(directory)}`),
+  const alive = new Set(
+    (await sessionsWithPods(runtime)).map(
+      ({ directory }) => `${here}${path.basename(directory)}`,
+    ),
   )
   for (const name of found) {
     const isOthers = name.startsWith(boot) && !name.startsWith(here)
-    if (!isOthers && !running.has(name)) await remove(path.join(all, name))
+    if (!isOthers && !alive.has(name)) await remove(path.join(all, name))
   }
   const directory = path.join(all, `${here}${path.basename(session)}`)
   return {

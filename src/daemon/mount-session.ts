@@ -11,7 +11,8 @@ import {
   shownVolume,
   type MountTarget,
 } from './chosen-volumes.ts'
-import { type Cleanup, startOrUndo } from './cleanup.ts'
+import type { Cleanup } from './cleanup.ts'
+import { startOrUndo } from './start-or-undo.ts'
 import { thisNode } from './node-info.ts'
 import {
   adoptAbandoned,
@@ -72,7 +73,11 @@ async function start(
   const adopted =
     abandoned &&
     known &&
-    (await adoptAbandoned(abandoned, whatIsServed(request, known.only), logger))
+    (await adoptAbandoned(
+      abandoned,
+      whatIsServed(request, known.only),
+      request,
+    ))
   const session = await sessionAt(
     mountpoint,
     { command: 'mount', runtime: places.runtime, abandoned, adopted },

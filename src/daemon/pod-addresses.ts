@@ -1,7 +1,7 @@
 import type { Pod } from '../api/types.ts'
 import { podIPFor } from './pod-ip.ts'
 import { podName } from './pod-notices.ts'
-import { listSessions, type SessionDirectory } from './runtime-directory.ts'
+import { sessionsWithPods, type SessionDirectory } from './runtime-directory.ts'
 
 /**
  * The loopback addresses of one session's Pods, unique among all running Pods of this user.
@@ -23,6 +23,11 @@ export class PodAddresses {
     const claim = this.#last.then(() => this.#claim(pod))
     this.#last = claim.catch(() => undefined)
     return claim
+  }
+
+  /** It has it already, from a podfs before this one. */
+  keep(pod: Pod, podIP: string): void {
+    if (!pod.spec.hostNetwork) this.#claimed.set(podName(pod), podIP)
   }
 
   /** For another Pod; the session's file says so with the next claim. */
@@ -53,8 +58,8 @@ export class PodAddresses {
   }
 
   async #others(): Promise<{ pid: number; podIPs: readonly string[] }[]> {
-    return (await listSessions(this.#runtime))
-      .filter(({ pid, running }) => running && pid !== process.pid)
+    return (await sessionsWithPods(this.#runtime))
+      .filter(({ pid }) => pid !== process.pid)
       .map(({ pid, pods = {} }) => ({ pid, podIPs: Object.values(pods) }))
   }
 }

@@ -48,17 +48,17 @@ export class UnappliedChanges {
   }
 }
 
-/** A line for each container that ended and was started again. */
+/** A line for each container that ended and was started again, after what is `known`. */
 export function restartTeller(
   labelOf: (container: string) => string,
   notice: (text: string) => void,
+  known?: PodStatus,
 ): (status: PodStatus) => void {
-  const restarts = new Map<string, number>()
+  const restarts = new Map(
+    allStatuses(known).map(({ name, restartCount }) => [name, restartCount]),
+  )
   return status => {
-    for (const { name, restartCount, lastState } of [
-      ...(status.initContainerStatuses ?? []),
-      ...status.containerStatuses,
-    ]) {
+    for (const { name, restartCount, lastState } of allStatuses(status)) {
       if (restartCount <= (restarts.get(name) ?? 0)) continue
       restarts.set(name, restartCount)
       const { terminated } = lastState
@@ -67,6 +67,13 @@ export function restartTeller(
       )
     }
   }
+}
+
+function allStatuses(status: PodStatus | undefined) {
+  return [
+    ...(status?.initContainerStatuses ?? []),
+    ...(status?.containerStatuses ?? []),
+  ]
 }
 
 /** `Pod default/web has failed: container app: exit code 3` */

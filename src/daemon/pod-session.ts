@@ -1,5 +1,4 @@
 import { mkdir, rm } from 'node:fs/promises'
-import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import {
   hasRootCertificateInEnv,
@@ -7,31 +6,38 @@ import {
   rootConfigMap,
 } from '../api/automount.ts'
 import { objectKey } from '../api/object-key.ts'
-import type { Finding } from '../api/report.ts'
+import { rejectionOf, type Finding } from '../api/report.ts'
 import type { ConfigMap, NodeInfo, Pod, Secret } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import { defaultPath } from '../runner/environment.ts'
 import type { ImageMap } from '../runner/images.ts'
 import type { OutputLines } from '../runner/output-lines.ts'
-import { PodRunner } from '../runner/pod-runner.ts'
 import type { PodStatus } from '../runner/pod-status.ts'
-import { createSandboxRuntime } from '../runner/sandbox/sandbox-runtime.ts'
 import type { SessionRecord } from '../server/session-record.ts'
 import type { Store } from '../store/store.ts'
 import type { TokenManager } from '../tokens/token-manager.ts'
 import type { HistoryBudget } from '../volumes/history-budget.ts'
-import { Cleanup } from './cleanup.ts'
-import { volumeProvider } from './container-volumes.ts'
+import type { Cleanup } from './cleanup.ts'
+import { clearPod } from './clear-pods.ts'
 import { outputSource } from './output-labels.ts'
 import type { PodAddresses } from './pod-addresses.ts'
 import { restartTeller } from './pod-notices.ts'
+import {
+  type PodHost,
+  type PodPlan,
+  type PodProcesses,
+  startPodProcesses,
+} from './pod-processes.ts'
 import type { RenewedMount } from './renewed-mount.ts'
-import { removeUnmounted, type SessionDirectory } from './runtime-directory.ts'
+import type { SessionDirectory } from './runtime-directory.ts'
 import { ServedVolumes } from './served-volumes.ts'
 import type { SessionOptions } from './session.ts'
 import { containerMountpoints, volumeRecorder } from './session-server.ts'
+import type { ShimClient, ShimHost } from './shim/shim-client.ts'
+import { type LeftShim, startShim } from './shim/start-shim.ts'
+import { startOrUndo } from './start-or-undo.ts'
 
-/** What all Pods of one `podfs run` share. */
+/** What all Pods of one `podfs run` or `podfs serve` share. */
 export interface PodSessionContext extends SessionOptions {
   readonly store: Store
   readonly session: SessionDirectory
@@ -50,7 +56,10 @@ export interface PodSessionContext extends SessionOptions {
   readonly lines: OutputLines
   readonly hostRoot: boolean
   readonly notice: (text: string) => void
-  /** Its volumes are published in the tree of `podfs serve`, too, which tells of them. */
+  /**
+   * Of `podfs serve`: it publishes the volumes in its tree, too, and tells of them there; and
+   * the Pod's processes are those of a pod shim, and outlive podfs.
+   */
   readonly isServed?: boolean
 }
 
@@ -58,6 +67,8 @@ export interface PodSessionContext extends SessionOptions {
 export interface PodSession {
   /** As it was started. */
   readonly pod: Pod
+  /** It was told to go, by a podfs before this one. */
+  readonly isTerminating?: boolean
   readonly finished: Promise<PodStatus>
   /** Labels and annotations are live; the rest of the spec is as it was started. */
   update(pod: Pod): void
@@ -67,6 +78,11 @@ export interface PodSession {
   terminate(gracePeriodSeconds?: number): void
   /** Undoes everything; the Pod has finished. */
   close(): Promise<void>
+  /**
+   * The last word, after `close`: a shim has remembered a Pod that has ended by itself, so that
+   * no later podfs starts it again.
+   */
+  forget(): Promise<void>
 }
 
 /**
@@ -78,17 +94,75 @@ export async function startPodSession(
   id: string,
   context: PodSessionContext,
 ): Promise<PodSession> {
-  const { logger, session, node, store, lines, settings } = context
-  const cleanup = new Cleanup(logger)
+  return await startOrUndo(context, async cleanup => {
+    const plan = await planOf(pod, id, context)
+    return await podSession(plan, id, context, cleanup)
+  })
+}
+
+/** Goes on with a Pod that a podfs before this one has started. */
+export async function adoptPodSession(
+  shim: LeftShim,
+  context: PodSessionContext,
+): Promise<PodSession> {
+  return await startOrUndo(context, async cleanup => {
+    const { plan } = shim.running
+    let isFollowed = false
+    cleanup.add('shim', async () => {
+      if (!isFollowed) await shim.client.close()
+    })
+    context.addresses.keep(plan.pod, plan.podIP)
+    const session = await podSession(plan, shim.id, context, cleanup, shim)
+    isFollowed = true
+    return session
+  })
+}
+
+async function planOf(
+  pod: Pod,
+  id: string,
+  context: PodSessionContext,
+): Promise<PodPlan> {
+  const { session, node, settings, places } = context
   const directory = path.join(session.directory, 'pods', id)
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  cleanup.add('directory', () => removeUnmounted(directory))
-  const podIP = pod.spec.hostNetwork
-    ? node.ip
-    : await context.addresses.claim(pod)
+  return {
+    pod,
+    node,
+    podIP: pod.spec.hostNetwork ? node.ip : await context.addresses.claim(pod),
+    images: context.images,
+    clusterDomain: settings.clusterDomain,
+    path: containerPath(process.env['PATH']),
+    runtimeDirectory: places.runtime,
+    directory,
+    volumeDirectory: path.join(session.directory, 'rw', id),
+    emptyDirs: path.join(context.emptyDirs, id),
+    claims: path.join(places.state, 'claims'),
+    hostRoot: context.hostRoot,
+    expectsLiveVolumes:
+      settings.backend !== 'dir' && pod.spec.volumes.some(isManagedVolume),
+  }
+}
 
-  let terminating = false
-  const record = context.record.pod(pod)
+async function podSession(
+  plan: PodPlan,
+  id: string,
+  context: PodSessionContext,
+  cleanup: Cleanup,
+  shim?: LeftShim,
+): Promise<PodSession> {
+  const { logger, store, lines } = context
+  const { pod } = plan
+  const kept = shim?.running.record
+  const isServed = context.isServed === true
+  let processes: PodProcesses | undefined
+  let newest = pod
+  let terminating = shim?.running.isTerminating === true
+  let isResting = false
+  cleanup.add('directory', async () => {
+    if (!isResting) await clearPod(plan.directory)
+  })
+  const record = context.record.pod(pod, kept)
   // A Pod that has ended by itself is still to be looked at, with its logs.
   cleanup.add('record', () => {
     if (terminating) record.gone()
@@ -96,6 +170,7 @@ export async function startPodSession(
   const tellRestart = restartTeller(
     container => lines.labelOf(outputSource(pod, container)),
     context.notice,
+    kept?.status,
   )
   // What a Pod on its way out still misses, nobody has to mend.
   const report = (finding: Finding): void => {
@@ -107,15 +182,16 @@ export async function startPodSession(
       ...context,
       pod,
       subdirectory: id,
-      report: context.isServed === true ? () => undefined : report,
+      adopted: shim !== undefined,
+      report: isServed ? () => undefined : report,
       show: async () => {
         try {
-          await runtime.renewVolumes()
+          await processes?.renewVolumes()
         } catch (error) {
           logger.error({ err: error }, 'a container keeps a lost volume')
         }
       },
-      ...(context.isServed === true
+      ...(isServed
         ? {}
         : {
             onState: volumeRecorder({
@@ -139,96 +215,85 @@ export async function startPodSession(
   })
   const published = serving.catch(() => new Promise<never>(() => {}))
 
-  const runtime = createSandboxRuntime({
-    runtimeDirectory: context.places.runtime,
-    scratchDirectory: path.join(directory, 'sandbox'),
-    hostRoot: context.hostRoot,
-    expectsLiveVolumes:
-      settings.backend !== 'dir' && pod.spec.volumes.some(isManagedVolume),
-  })
-  cleanup.add('containers', () => runtime.close())
   const root = hasRootCertificateInEnv(pod)
     ? rootConfigMap(pod, await context.rootCertificate())
     : undefined
   const inNamespace = (kind: 'Secret' | 'ConfigMap', name: string) =>
     store.get(objectKey(kind, pod.metadata.namespace, name))
-  const runner = new PodRunner({
-    pod,
-    node,
-    podIP,
-    runtime,
-    clock: context.clock,
-    logger,
-    images: context.images,
-    clusterDomain: context.settings.clusterDomain,
-    path: containerPath(process.env['PATH']),
+  const host: PodHost = {
     secret: name => inNamespace('Secret', name) as Secret | undefined,
     configMap: name =>
       (inNamespace('ConfigMap', name) as ConfigMap | undefined) ??
       (name === rootCertificateName ? root : undefined),
-    expectedVolume: name => {
-      const volume = pod.spec.volumes.find(volume => volume.name === name)
-      if (volume === undefined || !isManagedVolume(volume)) return undefined
+    managedVolume: async name => {
+      const { mount, volumes } = await published
+      await volumes.published(name)
       return {
-        path: path.join(session.directory, 'rw', id, name),
-        readOnly: true,
-        recursive: false,
-        current: async () => await (await published).volumes.pathOf(name),
+        path: await volumes.pathOf(name),
+        isRenewable: mount.isRenewable,
       }
     },
-    volume: volumeProvider({
-      pod,
-      published,
-      diskDirectory: path.join(context.emptyDirs, id),
-      mountDirectory: path.join(directory, 'memory'),
-      claims: path.join(context.places.state, 'claims'),
-      notice: context.notice,
-      report,
-      node,
-      logger,
-      cleanup,
-    }),
-    hostsFile: path.join(directory, 'etc-hosts'),
-    hostHosts: () => readFileSync('/etc/hosts', 'utf8'),
-    onOutput: (container, stream, chunk, containerID) => {
-      record.output(container, containerID, stream, chunk)
-      lines.push(outputSource(pod, container), stream, chunk)
-    },
-    onOutputEnd: (container, containerID) => {
-      record.outputEnd(container, containerID)
-      lines.end(outputSource(pod, container))
-    },
-    onStatus: status => {
+    status: status => {
       record.status(status)
       tellRestart(status)
     },
-    onEvent: event => {
+    event: event => {
       record.event(event)
       const { type, ...facts } = event
       // Why a volume is missing was told as an error, with its place in the file.
       const isTold = type === 'Normal' || event.reason === 'FailedMount'
       logger[isTold ? 'info' : 'warn'](facts, 'event')
     },
+    output: (container, containerID, stream, chunk, time) => {
+      record.output(container, containerID, stream, chunk, time)
+      lines.push(outputSource(pod, container), stream, chunk)
+    },
+    outputEnd: (container, containerID, time) => {
+      record.outputEnd(container, containerID, time)
+      lines.end(outputSource(pod, container))
+    },
+    notice: context.notice,
+    failedMount: (fieldPath, message) =>
+      report(rejectionOf(newest, fieldPath, message)),
+  }
+  let client: ShimClient | undefined
+  if (isServed) {
+    client = shim?.client ?? (await startShim(id, context))
+    const logs: ShimHost['logs'] = logs => record.logs(logs)
+    processes = client.follow(plan, { ...host, logs })
+  } else {
+    processes = startPodProcesses(plan, host, context)
+  }
+  const running = processes
+  cleanup.add('processes', async () => {
+    isResting = !terminating && (await client?.rest()) === true
+    if (!isResting) await running.close()
   })
-  record.processes(() => runner.processes())
-  runner.start()
+  record.processes(() => running.processes())
   return {
     pod,
-    finished: runner.finished,
+    isTerminating: terminating,
+    finished: running.finished,
     update: newer => {
+      newest = newer
       record.updated(newer)
       void published.then(({ volumes }) => volumes.updatePod(newer))
-      runner.updatePod(newer)
+      running.update(newer)
     },
-    wake: () => runner.wake(),
+    wake: () => running.wake(),
     terminate: gracePeriodSeconds => {
       terminating = true
       record.terminating(
         gracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds,
       )
-      void runner.terminate(gracePeriodSeconds)
+      running.terminate(gracePeriodSeconds)
     },
     close: () => cleanup.run(),
+    forget: async () => {
+      if (!isResting) return
+      await running.close()
+      await clearPod(plan.directory)
+    },
   }
 }
 

@@ -9,7 +9,14 @@ import {
 } from '../util/process-usage.ts'
 import type { FoundSession } from './runtime-directory.ts'
 
-const roles = ['daemon', 'keeper', 'file-server'] as const
+const roles = ['daemon', 'keeper', 'file-server', 'pod-shim'] as const
+
+/** What the script of such a process is called. */
+const scripts = {
+  keeper: /^(mount-)?keeper\.sh$/,
+  'file-server': /^fuse(-native)?-server\.cjs$/,
+  'pod-shim': /^pod-shim\.cjs$/,
+} as const
 
 /** The processes of one podfs that do the same work, and what they use. */
 export interface PodfsUsage {
@@ -71,7 +78,7 @@ async function commandLine(pid: number): Promise<readonly string[]> {
   return text.split('\0')
 }
 
-/** `sh keeper.sh DIRECTORY ..`, `node fuse-server.cjs DIRECTORY ..`. */
+/** `sh keeper.sh DIRECTORY ..`, `node fuse-server.cjs DIRECTORY ..`, `node pod-shim.cjs DIRECTORY ..`. */
 function isPart(
   pid: number,
   [, script = '', directory = '']: readonly string[],
@@ -85,9 +92,6 @@ function isPart(
   return (
     (directory === session.directory ||
       directory.startsWith(`${session.directory}/`)) &&
-    (role === 'keeper'
-      ? /^(mount-)?keeper\.sh$/
-      : /^fuse(-native)?-server\.cjs$/
-    ).test(base)
+    scripts[role].test(base)
   )
 }

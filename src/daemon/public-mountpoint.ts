@@ -14,9 +14,9 @@ import {
   createSessionDirectory,
   type FoundSession,
   listSessions,
-  type Session,
   type SessionDirectory,
 } from './runtime-directory.ts'
+import type { Session } from './session-file.ts'
 
 /** Ends a podfs without its mount; also one that does not know of it. */
 export const takeoverSignal = 'SIGUSR2'
@@ -52,7 +52,7 @@ export async function takeMountpoint(
       { mountpoint, pid: abandoned.pid },
       'what a podfs that is gone has left is cleared away',
     )
-    await clearAbandoned(abandoned)
+    await clearAbandoned(abandoned, request.clock)
   }
   await clearDeadMount(mountpoint, logger)
   return undefined
@@ -104,14 +104,14 @@ async function isKept(abandoned: FoundSession): Promise<boolean> {
 export async function adoptAbandoned(
   abandoned: FoundSession,
   serves: string,
-  logger: Logger,
+  { logger, clock }: Pick<MountpointRequest, 'logger' | 'clock'>,
 ): Promise<Backend | undefined> {
   const { directory, mountDirectory } = abandoned
   const mount =
     abandoned.serves === serves
       ? await adoptBackend(mountDirectory ?? directory)
       : undefined
-  if (mount === undefined) await clearAbandoned(abandoned)
+  if (mount === undefined) await clearAbandoned(abandoned, clock)
   logger.info(
     { pid: abandoned.pid, adopted: mount !== undefined },
     'found the mount of a podfs that is gone',

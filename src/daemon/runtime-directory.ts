@@ -9,33 +9,13 @@ import {
 } from 'node:fs/promises'
 import path from 'node:path'
 import { keeperOf } from '../fuse/adopt-mount.ts'
-import { mountsBelow, unmountPath } from '../fuse/mountinfo.ts'
 import { Failure } from '../util/failure.ts'
+import { clearPods, removeUnmounted, unmountAll } from './clear-pods.ts'
 import { exhaustedFix } from './failures.ts'
+import { type Session, sessionFile } from './session-file.ts'
+import { findShims } from './shim/find-shims.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
-import {
-  identityOf,
-  isRunning,
-  type ProcessIdentity,
-} from '../util/process-identity.ts'
-
-/**
- * The directory of one podfs process, RUNTIME/ID: its sockets, its private mount, its Pod's
- * hosts file. `session.json` in it says whose it is.
- */
-export interface Session extends ProcessIdentity {
-  readonly command: 'mount' | 'run' | 'serve'
-  /** Of `mount` and `serve`: the public path. */
-  readonly mountpoint?: string
-  /** It was not there before, and goes at the end. */
-  readonly madeMountpoint?: boolean
-  /** Of `mount` and `serve`: what it serves, in one word to compare. */
-  readonly serves?: string
-  /** Where its mount is, when that is no longer the first one. */
-  readonly mountDirectory?: string
-  /** Of `run` and `serve`: namespace/name of its Pods, and the loopback address of each. */
-  readonly pods?: Readonly<Record<string, string>>
-}
+import { identityOf, isRunning } from '../util/process-identity.ts'
 
 export interface SessionDirectory {
   readonly directory: string
@@ -75,7 +55,7 @@ async function sessionDirectory(
   let session = first
   const write = async (): Promise<void> => {
     // By rename: whoever reads it sees all of it or the one before.
-    const file = path.join(directory, 'session.json')
+    const file = sessionFile(directory)
     await writeFile(`${file}.new`, JSON.stringify(session), { mode: 0o600 })
     await rename(`${file}.new`, file)
   }
@@ -147,15 +127,27 @@ export async function listSessions(runtime: string): Promise<FoundSession[]> {
     names.map(async name => {
       const directory = path.join(runtime, name)
       try {
-        const text = await readFile(
-          path.join(directory, 'session.json'),
-          'utf8',
-        )
+        const text = await readFile(sessionFile(directory), 'utf8')
         const session = JSON.parse(text) as Session
         return { ...session, directory, running: isRunning(session) }
       } catch {
         return undefined
       }
+    }),
+  )
+  return found.filter(session => session !== undefined)
+}
+
+/** Those that run, and those whose Pods do. */
+export async function sessionsWithPods(
+  runtime: string,
+): Promise<FoundSession[]> {
+  const sessions = await listSessions(runtime)
+  const found = await Promise.all(
+    sessions.map(async session => {
+      const { running, directory } = session
+      const isAlive = running || (await findShims(directory)).length > 0
+      return isAlive ? session : undefined
     }),
   )
   return found.filter(session => session !== undefined)
@@ -173,6 +165,8 @@ async function sweep(runtime: string): Promise<void> {
       .map(async ({ command, directory, mountDirectory }) => {
         // Its mount may be in another mount namespace, where this would take it away.
         if ((await keeperOf(mountDirectory ?? directory)) !== undefined) return
+        // They will notice that it is gone, and take away what is theirs.
+        if ((await findShims(directory)).length > 0) return
         // Of a `run` whose keeper was killed, too, nothing is of use to anybody.
         if (command === 'run') await unmountAll(directory)
         if (command === 'serve') await clearPods(directory)
@@ -187,25 +181,4 @@ async function sweep(runtime: string): Promise<void> {
     if (pid !== undefined && identityOf(Number(pid)) === undefined)
       await rm(path.join(runtime, name), { force: true })
   }
-}
-
-/**
- * RUNTIME/ID/pods: what the Pods of a session need of mounts and files. Of one that was killed
- * nothing is of use, since its Pods' processes are gone, too.
- */
-export async function clearPods(directory: string): Promise<void> {
-  const pods = path.join(directory, 'pods')
-  await unmountAll(pods)
-  await removeUnmounted(pods)
-}
-
-async function unmountAll(directory: string): Promise<void> {
-  for (const { mountpoint } of (await mountsBelow(directory)).toReversed())
-    await unmountPath(mountpoint, { lazy: true }).catch(() => {})
-}
-
-/** Nothing happens while something is mounted below: never `rm` through a mount. */
-export async function removeUnmounted(directory: string): Promise<void> {
-  if ((await mountsBelow(directory)).length > 0) return
-  await rm(directory, { recursive: true, force: true })
 }

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
+import { keyOf } from '../api/object-key.ts'
 import type { EffectiveSettings } from '../config/layers.ts'
 import type { Settings } from '../config/settings.ts'
 import { createImageMap } from '../runner/images.ts'
@@ -11,7 +12,8 @@ import { abortable } from '../util/abortable.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { type Backend, openBackend } from '../volumes/backend.ts'
 import { accessOf } from './access.ts'
-import { type Cleanup, startOrUndo } from './cleanup.ts'
+import type { Cleanup } from './cleanup.ts'
+import { clearPod, endedRuns } from './clear-pods.ts'
 import { claimEmptyDirs } from './empty-dirs.ts'
 import { LiveSources } from './live-sources.ts'
 import { thisNode } from './node-info.ts'
@@ -24,11 +26,13 @@ import {
 } from './public-mountpoint.ts'
 import { Reloads, type ReloadRequest } from './reloads.ts'
 import { RenewedMount } from './renewed-mount.ts'
-import { clearPods, type SessionDirectory } from './runtime-directory.ts'
+import type { SessionDirectory } from './runtime-directory.ts'
 import { ServedPods } from './served-pods.ts'
 import { ServedTree, treeDirectory } from './served-tree.ts'
 import { lazyServiceAccounts, type SessionOptions } from './session.ts'
 import { startSessionServer } from './session-server.ts'
+import { type LeftShim, meetShims } from './shim/start-shim.ts'
+import { startOrUndo } from './start-or-undo.ts'
 import { TreeRecorder } from './tree-recorder.ts'
 import { watchMountpoint } from './unmounted.ts'
 
@@ -78,11 +82,18 @@ async function start(
   const { settings } = effective
   const { root } = settings
   const access = accessOf(settings.access)
-  const { session, mount, adopted } = await openMount(request, cleanup)
+  const { session, mount, adopted, left } = await openMount(request, cleanup)
 
+  const known = new Map(
+    left.map(({ running }) => {
+      const { pod } = running.plan
+      return [keyOf(pod), pod.metadata]
+    }),
+  )
   const store = new Store({
     clock,
     onListenerError: err => logger.error({ err }, 'a change was not followed'),
+    identity: key => known.get(key),
   })
   const sources = new LiveSources({
     store,
@@ -123,11 +134,10 @@ async function start(
     await tree.close()
     await mount.current.backend.unbind(root, { lazy: true })
   })
-  if (adopted) cleanup.add('strangers', removeStrangers(tree, sources, request))
 
   const emptyDirs = await claimEmptyDirs(request.places, session.directory)
-  // Those of a podfs that was killed in this directory: its Pods are gone with it.
-  await emptyDirs.remove()
+  for (const ended of await endedRuns(emptyDirs.directory, idsOf(left)))
+    await rm(ended, { recursive: true, force: true })
   cleanup.add('emptyDirs', () => emptyDirs.remove())
   let context: PodSessionContext = {
     ...options,
@@ -150,6 +160,7 @@ async function start(
   const pods = new ServedPods({
     context: () => context,
     choice: () => effective.settings.run,
+    left,
   })
   cleanup.add('Pods', async () => {
     // Whatever still runs, because podfs itself failed, is killed.
@@ -158,6 +169,15 @@ async function start(
     await ended
   })
   pods.start()
+  if (adopted)
+    cleanup.add(
+      'strangers',
+      onceSound(sources, request, () => {
+        known.clear()
+        tree.removeStrangers()
+        pods.removeStrangers()
+      }),
+    )
 
   const tell = (): void => {
     const { size } = tree
@@ -220,6 +240,8 @@ async function openMount(
   readonly session: SessionDirectory
   readonly mount: RenewedMount
   readonly adopted: boolean
+  /** The Pods of a podfs that is gone, which run on. */
+  readonly left: readonly LeftShim[]
 }> {
   const { logger, places, effective } = request
   const { root, backend, fuse } = effective.settings
@@ -228,7 +250,8 @@ async function openMount(
     cleanup,
   )
   const serves = whatIsServed(effective.settings)
-  const adopted = abandoned && (await adoptAbandoned(abandoned, serves, logger))
+  const adopted =
+    abandoned && (await adoptAbandoned(abandoned, serves, request))
   const session = await sessionAt(
     root,
     { command: 'serve', runtime: places.runtime, abandoned, adopted },
@@ -255,14 +278,24 @@ async function openMount(
     { session, open, logger },
   )
   cleanup.add('mount', () => mount.stop())
-  if (adopted !== undefined) {
-    await clearPods(session.directory)
-    await rm(path.join(adopted.directory, 'run'), {
-      recursive: true,
-      force: true,
-    })
-  }
-  return { session, mount, adopted: adopted !== undefined }
+  if (adopted === undefined) return { session, mount, adopted: false, left: [] }
+  const left = await meetShims({ ...request, session })
+  cleanup.add('Pods of before', () => endAll(left))
+  const ids = idsOf(left)
+  const pods = path.join(session.directory, 'pods')
+  for (const ended of await endedRuns(pods, ids)) await clearPod(ended)
+  for (const ended of await endedRuns(adopted.directory, ids))
+    await rm(ended, { recursive: true, force: true })
+  return { session, mount, adopted: true, left }
+}
+
+function idsOf(left: readonly LeftShim[]): ReadonlySet<string> {
+  return new Set(left.map(({ id }) => id))
+}
+
+/** Those that nobody has taken care of. */
+async function endAll(left: readonly LeftShim[]): Promise<void> {
+  await Promise.all(left.map(({ client }) => client.end()))
 }
 
 /** Equal for two podfs whose mounts are laid out alike. */
@@ -271,17 +304,18 @@ function whatIsServed({ backend, fuse }: Settings): string {
 }
 
 /**
- * Removes from an adopted tree what no object asks for, as soon as it is known which objects
- * there are: what a broken file or a path that is away has stays. Returns what ends it.
+ * Removes what a podfs before this one has left and no object asks for, as soon as it is known
+ * which objects there are: what a broken file or a path that is away has stays. Returns what
+ * ends it.
  */
-function removeStrangers(
-  tree: ServedTree,
+function onceSound(
   sources: LiveSources,
   { clock, notice }: ServeRequest,
+  removeStrangers: () => void,
 ): () => void {
   let timer: { cancel(): void } | undefined
   const look = (): void => {
-    if (sources.isSound) tree.removeStrangers()
+    if (sources.isSound) removeStrangers()
     else timer = clock.after(strangersMs, look)
   }
   if (!sources.isSound)

@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { withServiceAccountVolume } from '../api/automount.ts'
 import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
 import type { Pod, ServiceAccount } from '../api/types.ts'
@@ -6,8 +7,14 @@ import type { StoreEvent } from '../store/store.ts'
 import { asFailure } from './failures.ts'
 import { imageFindings } from './image-findings.ts'
 import { failureText, podName, sourceName } from './pod-notices.ts'
-import { startPodSession, type PodSessionContext } from './pod-session.ts'
+import {
+  adoptPodSession,
+  type PodSession,
+  type PodSessionContext,
+  startPodSession,
+} from './pod-session.ts'
 import { refuseChroot } from './refuse-chroot.ts'
+import type { LeftShim } from './shim/start-shim.ts'
 import { SupervisedPod } from './supervised-pod.ts'
 
 /** "true": the Pod is run; "false": it never is. */
@@ -20,6 +27,8 @@ export interface ServedPodsOptions {
   /** For the start of a Pod, as it is at that moment. */
   readonly context: () => PodSessionContext
   readonly choice: () => RunChoice
+  /** What a podfs before this one has left running. */
+  readonly left: readonly LeftShim[]
 }
 
 /** Whether a Pod of the sources is to be run. */
@@ -36,6 +45,8 @@ function isToRun({ metadata }: Pod, choice: RunChoice): boolean {
 export class ServedPods {
   readonly #options: ServedPodsOptions
   readonly #pods = new Map<ObjectKey, SupervisedPod>()
+  /** The last run of each, whose shim may remember it. */
+  readonly #sessions = new Map<ObjectKey, PodSession>()
   readonly #toldNotRun = new Set<ObjectKey>()
   #unsubscribe: () => void = () => {}
   #starts = 0
@@ -49,7 +60,17 @@ export class ServedPods {
   start(): void {
     const { store } = this.#options.context()
     this.#unsubscribe = store.watch(events => this.#onEvents(events))
+    for (const shim of this.#options.left) this.#adopt(shim)
     this.look()
+  }
+
+  /** The store has everything that the sources have: what is not in it is not wanted. */
+  removeStrangers(): void {
+    const { store } = this.#options.context()
+    for (const { running } of this.#options.left) {
+      const { pod } = running.plan
+      if (store.get(keyOf(pod)) === undefined) this.#onPod(pod, true)
+    }
   }
 
   /** Which Pods are to run may have changed. */
@@ -90,6 +111,9 @@ export class ServedPods {
       }
       this.#onIdle()
     })
+    await Promise.all(
+      [...this.#sessions.keys()].map(key => this.#forgetSession(key)),
+    )
   }
 
   #onEvents(events: readonly StoreEvent[]): void {
@@ -104,7 +128,7 @@ export class ServedPods {
     const supervised = this.#pods.get(key)
     if (!isGone && isToRun(pod, this.#options.choice())) {
       const wanted = this.#admitted(pod)
-      if (supervised === undefined) this.#add(key, wanted)
+      if (supervised === undefined) this.#add(wanted)
       else supervised.want(wanted)
     } else if (supervised === undefined) {
       this.#tellNotRun(pod, isGone)
@@ -140,16 +164,39 @@ export class ServedPods {
     return withServiceAccountVolume(pod, account as ServiceAccount | undefined)
   }
 
-  #add(key: ObjectKey, pod: Pod): void {
+  #adopt(shim: LeftShim): void {
     const { context } = this.#options
-    const { notice, report, logger, clock } = context()
+    const { pod } = shim.running.plan
+    // Ids are unique among all starts of the session.
+    this.#starts = Math.max(this.#starts, Number(path.basename(shim.id)))
+    const adopt = async (): Promise<PodSession> => {
+      const session = await adoptPodSession(shim, context())
+      this.#sessions.set(keyOf(pod), session)
+      return session
+    }
+    this.#supervised(pod).adopt(pod, adopt())
+  }
+
+  #add(pod: Pod): void {
+    const { notice } = this.#options.context()
     if (pod.workload !== undefined)
       notice(`${sourceName(pod)} runs as one Pod, ${pod.metadata.name}`)
+    this.#supervised(pod).want(pod)
+  }
+
+  #supervised(pod: Pod): SupervisedPod {
+    const key = keyOf(pod)
+    const { context } = this.#options
+    const { notice, report, logger, clock } = context()
     const supervised = new SupervisedPod({
       start: async version => {
         await refuseChroot()
+        await this.#forgetSession(key)
         this.#starts += 1
-        return await startPodSession(version, `run/${this.#starts}`, context())
+        const id = `run/${this.#starts}`
+        const session = await startPodSession(version, id, context())
+        this.#sessions.set(key, session)
+        return session
       },
       startable: version => {
         const findings = imageFindings(version, context().images)
@@ -165,9 +212,9 @@ export class ServedPods {
       },
       onError: thrown => {
         const error = asFailure(thrown)
-        logger.error({ err: error, pod: podName(pod) }, 'Pod not started')
+        logger.error({ err: error, pod: podName(pod) }, 'a Pod could not go on')
         notice(
-          `${sourceName(pod)} could not be started: ${(error as Error).message}`,
+          `podfs could not go on with ${sourceName(pod)}, and will start it again: ${(error as Error).message}`,
         )
         clock.after(retryMs, () => {
           const { store } = context()
@@ -181,7 +228,7 @@ export class ServedPods {
       },
     })
     this.#pods.set(key, supervised)
-    supervised.want(pod)
+    return supervised
   }
 
   #tellEnd(pod: Pod, { outcome }: SupervisedPod): void {
@@ -205,5 +252,13 @@ export class ServedPods {
     this.#pods.delete(key)
     record.forgetPod(key)
     addresses.release(pod)
+    void this.#forgetSession(key)
+  }
+
+  async #forgetSession(key: ObjectKey): Promise<void> {
+    const session = this.#sessions.get(key)
+    // Not before: who ends podfs waits for it.
+    await session?.forget()
+    if (this.#sessions.get(key) === session) this.#sessions.delete(key)
   }
 }

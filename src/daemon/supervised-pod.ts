@@ -70,6 +70,12 @@ export class SupervisedPod {
     return this.#running?.pod ?? this.#outcome?.pod
   }
 
+  /** It runs already, as a podfs before this one has left it. */
+  adopt(pod: Pod, session: Promise<PodSession>): void {
+    this.#wanted = pod
+    this.#begin(session)
+  }
+
   /** The files say this now. */
   want(pod: Pod): void {
     if (this.#stopped) return
@@ -132,14 +138,19 @@ export class SupervisedPod {
   }
 
   #accept(pod: Pod): void {
-    const { startable, notice, onError, onIdle } = this.#options
+    const { startable, notice } = this.#options
     if (!startable(pod)) return
     this.#wanted = pod
     if (this.#isWorking) return
     if (this.#outcome !== undefined)
       notice(`${sourceName(pod)} has changed: starting it again`)
+    this.#begin()
+  }
+
+  #begin(adopted?: Promise<PodSession>): void {
+    const { onError, onIdle } = this.#options
     this.#isWorking = true
-    void this.#work()
+    void this.#work(adopted)
       .catch(onError)
       .finally(() => {
         this.#isWorking = false
@@ -152,24 +163,37 @@ export class SupervisedPod {
     this.#running?.terminate(this.#graceSeconds)
   }
 
-  async #work(): Promise<void> {
+  async #work(adopted?: Promise<PodSession>): Promise<void> {
     const { start } = this.#options
     let next = this.#wanted
     while (next !== undefined && !this.#stopped) {
       this.#ending = false
       this.#unapplied = undefined
-      const session = await start(next)
+      const session = await (adopted ?? start(next))
+      adopted = undefined
       this.#running = session
+      this.#ending = session.isTerminating === true
       // What was said while it was being started.
       if (this.#stopped || this.#wanted === undefined) this.#end()
       else if (this.#wanted !== next) this.want(this.#wanted)
-      const status = await session.finished
-      this.#running = undefined
-      await session.close()
+      const status = await this.#endOf(session)
       const deleted = this.#wanted === undefined
       this.#outcome = { pod: session.pod, status, deleted }
       next =
         this.#ending || this.#changedSince(session) ? this.#wanted : undefined
+    }
+  }
+
+  async #endOf(session: PodSession): Promise<PodStatus> {
+    try {
+      return await session.finished
+    } catch (error) {
+      // It has no end to compare with: as things are it is started again.
+      this.#outcome = undefined
+      throw error
+    } finally {
+      this.#running = undefined
+      await session.close()
     }
   }
 

@@ -57,5 +57,5 @@ export async function unmount(options: {
     )
   }
   if (session === undefined) await unmountPodfs(mountpoint)
-  else await clearAbandoned(session)
+  else await clearAbandoned(session, clock)
 }

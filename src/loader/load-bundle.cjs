@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /*
- * Runs as podfs.cjs and as fuse-server.cjs: loads the bundle beside it, with the code that V8
+ * Runs as podfs.cjs, fuse-server.cjs and pod-shim.cjs: loads the bundle beside it, with the code that V8
  * made of it at build time (write-code-cache.cjs). To compile the bundle anew takes longer
  * than Node's own start.
  *

@@ -13,6 +13,15 @@ export interface LogLine {
 
 type Stream = 'stdout' | 'stderr'
 
+/** All that a log has, as plain data: another one goes on with it. */
+export interface LogState {
+  readonly lines: readonly LogLine[]
+  /** How many lines there ever were. */
+  readonly count: number
+  readonly pending: ReadonlyMap<Stream, Buffer>
+  readonly hasEnded: boolean
+}
+
 /** Of one instance, with what each line costs beside its text. */
 const maxBytes = 1024 * 1024
 const lineOverhead = 128
@@ -74,6 +83,30 @@ export class ContainerLog {
   since(number: number): readonly LogLine[] {
     const oldest = this.#count - (this.#lines.length - this.#first)
     return this.#lines.slice(this.#first + Math.max(number - oldest, 0))
+  }
+
+  get state(): LogState {
+    return {
+      lines: this.#lines.slice(this.#first),
+      count: this.#count,
+      pending: this.#pending,
+      hasEnded: this.#hasEnded,
+    }
+  }
+
+  /** Takes the place of what is remembered here. */
+  goOnWith({ lines, count, pending, hasEnded }: LogState): void {
+    this.#lines.splice(0, this.#lines.length, ...lines)
+    this.#first = 0
+    this.#bytes = lines.reduce(
+      (sum, { text }) => sum + text.length + lineOverhead,
+      0,
+    )
+    this.#count = count
+    this.#pending.clear()
+    for (const [stream, rest] of pending) this.#pending.set(stream, rest)
+    this.#hasEnded = hasEnded
+    this.#notify()
   }
 
   /** Calls back when there is more, and at the end. */

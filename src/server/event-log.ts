@@ -53,8 +53,7 @@ export class EventLog {
 
   record(occurrence: EventOccurrence, now: number): void {
     this.forgetOld(now)
-    const { type, reason, message, involvedObject } = occurrence
-    const key = JSON.stringify([type, reason, message, involvedObject])
+    const key = keyOf(occurrence)
     const old = this.#events.get(key)
     // To the end of the order.
     this.#events.delete(key)
@@ -62,14 +61,19 @@ export class EventLog {
       old === undefined
         ? {
             ...occurrence,
-            name: `${involvedObject.name}.${nextSuffix(now)}`,
+            name: `${occurrence.involvedObject.name}.${nextSuffix(now)}`,
             uid: randomUUID(),
             firstTime: now,
             lastTime: now,
             count: 1,
           }
         : { ...old, lastTime: now, count: old.count + 1 }
-    this.#events.set(key, event)
+    this.restore(event)
+  }
+
+  /** Takes it as it is; the newest that there is. */
+  restore(event: RecordedEvent): void {
+    this.#events.set(keyOf(event), event)
     this.#onChange('set', event)
     if (this.#events.size > maxEvents) this.#forgetOldest()
   }
@@ -88,6 +92,12 @@ export class EventLog {
     this.#events.delete(key)
     this.#onChange('delete', event)
   }
+}
+
+/** What makes events equal. */
+function keyOf(occurrence: EventOccurrence): string {
+  const { type, reason, message, involvedObject } = occurrence
+  return JSON.stringify([type, reason, message, involvedObject])
 }
 
 let lastSuffix = 0n

@@ -4,7 +4,7 @@ import type { PodEvent } from '../runner/pod-events.ts'
 import type { PodStatus } from '../runner/pod-status.ts'
 import type { Clock } from '../util/clock.ts'
 import type { VolumeControl } from '../volumes/volume-control.ts'
-import { ContainerLog } from './container-log.ts'
+import { ContainerLog, type LogState } from './container-log.ts'
 import { LatencyHistogram } from './latency-histogram.ts'
 import { EventLog, type RecordedEvent } from './event-log.ts'
 
@@ -51,6 +51,19 @@ export interface LivePod {
   }
   /** The first process of each container that runs now. */
   readonly processes?: () => ReadonlyMap<string, number>
+}
+
+/** What is remembered of one Pod, as plain data: another record goes on with it. */
+export interface KeptPod extends Omit<LivePod, 'processes'> {
+  readonly events: readonly RecordedEvent[]
+  readonly logs: readonly KeptLog[]
+}
+
+/** Of one instance of a container. */
+export interface KeptLog {
+  readonly container: string
+  readonly containerID: string
+  readonly log: LogState
 }
 
 export type RecordChange =
@@ -124,11 +137,16 @@ export class SessionRecord {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Begins to remember a Pod; one of the same name that ran before is forgotten. */
-  pod(pod: Pod): PodRecord {
+  /**
+   * Begins to remember a Pod, or goes on with what another record has of it; one of the same
+   * name that ran before is forgotten.
+   */
+  pod(pod: Pod, kept?: KeptPod): PodRecord {
     this.forgetPod(keyOf(pod))
-    this.#set({ pod })
-    return new PodRecord(pod, {
+    const { events = [], logs = [], ...live }: Partial<KeptPod> = kept ?? {}
+    this.#set({ ...live, pod })
+    for (const event of events) this.#events.restore(event)
+    const record = new PodRecord(pod, {
       change: change => {
         const live = this.#pods.get(keyOf(pod))
         // A Pod that has replaced this one is not this one's to change.
@@ -140,7 +158,36 @@ export class SessionRecord {
         this.#logOf(keyOf(pod), container, containerID),
       clock: this.#clock,
       gone: () => this.forgetPod(keyOf(pod)),
+      deletionTime: live.deletion?.time,
     })
+    record.logs(logs)
+    return record
+  }
+
+  /** Undefined of a Pod that is not remembered. */
+  keptOf(key: ObjectKey): KeptPod | undefined {
+    const live = this.#pods.get(key)
+    if (live === undefined) return undefined
+    const { processes: _, ...kept } = live
+    const { uid } = live.pod.metadata
+    return {
+      ...kept,
+      events: this.events.filter(event => event.involvedObject.uid === uid),
+      logs: this.logsOf(key),
+    }
+  }
+
+  /** Of each container the older instance first. */
+  logsOf(key: ObjectKey): readonly KeptLog[] {
+    return [...this.#logs].flatMap(([id, logs]) =>
+      id.startsWith(`${key} `)
+        ? [...logs].map(([containerID, log]) => ({
+            container: id.slice(key.length + 1),
+            containerID,
+            log: log.state,
+          }))
+        : [],
+    )
   }
 
   event(
@@ -226,6 +273,8 @@ interface PodRecordOptions {
   readonly log: (container: string, containerID: string) => ContainerLog
   readonly clock: Clock
   readonly gone: () => void
+  /** Of a Pod that is on its way out already. */
+  readonly deletionTime: number | undefined
 }
 
 /** What happens to one Pod, told as it happens. */
@@ -237,6 +286,7 @@ export class PodRecord {
   constructor(pod: Pod, options: PodRecordOptions) {
     this.#pod = pod
     this.#options = options
+    this.#deletionTime = options.deletionTime
   }
 
   /** Labels and annotations are new; the spec stays what was started. */
@@ -278,14 +328,23 @@ export class PodRecord {
     containerID: string,
     stream: 'stdout' | 'stderr',
     chunk: Buffer,
+    time = this.#options.clock.now(),
   ): void {
-    const { log, clock } = this.#options
-    log(container, containerID).push(stream, chunk, clock.now())
+    this.#options.log(container, containerID).push(stream, chunk, time)
   }
 
-  outputEnd(container: string, containerID: string): void {
-    const { log, clock } = this.#options
-    log(container, containerID).close(clock.now())
+  outputEnd(
+    container: string,
+    containerID: string,
+    time = this.#options.clock.now(),
+  ): void {
+    this.#options.log(container, containerID).close(time)
+  }
+
+  /** All that there is of them, instead of what is remembered. */
+  logs(logs: readonly KeptLog[]): void {
+    for (const { container, containerID, log } of logs)
+      this.#options.log(container, containerID).goOnWith(log)
   }
 
   gone(): void {

@@ -5,6 +5,7 @@ import { serviceAccountUid } from '../api/service-account-uid.ts'
 import type {
   KubeObject,
   ObjectKind,
+  ObjectMeta,
   Pod,
   ServiceAccount,
 } from '../api/types.ts'
@@ -44,6 +45,10 @@ export interface StoreOptions {
   readonly onListenerError?: (error: unknown) => void
   /** What becomes of a Pod when it is stored, as an API server's admission has it. */
   readonly admit?: (pod: Pod, serviceAccount: ServiceAccount | undefined) => Pod
+  /** Of an object that another store has had: it appears here as the same one. */
+  readonly identity?: (
+    key: ObjectKey,
+  ) => Pick<ObjectMeta, 'uid' | 'creationTimestamp'> | undefined
 }
 
 /**
@@ -65,6 +70,7 @@ export class Store {
   readonly #clock: Clock
   readonly #onListenerError: (error: unknown) => void
   readonly #admitPod: NonNullable<StoreOptions['admit']>
+  readonly #identity: NonNullable<StoreOptions['identity']>
   readonly #objects = new Map<ObjectKey, KubeObject>()
   /** In the order in which the origins claimed the key; the first is served. */
   readonly #claims = new Map<ObjectKey, readonly Claim[]>()
@@ -77,6 +83,7 @@ export class Store {
     this.#clock = options.clock ?? systemClock
     this.#onListenerError = options.onListenerError ?? (() => undefined)
     this.#admitPod = options.admit ?? (pod => pod)
+    this.#identity = options.identity ?? (() => undefined)
   }
 
   /** Sets all objects of one origin; what it had before and has no more is let go. */
@@ -263,15 +270,17 @@ export class Store {
 
   #born(object: KubeObject): KubeObject {
     const { namespace, name, uid, creationTimestamp } = object.metadata
+    const known = this.#identity(keyOf(object))
     return withMetadata(object, {
       uid:
         object.kind === 'ServiceAccount'
           ? serviceAccountUid(namespace, name)
           : uid === ''
-            ? randomUUID()
+            ? (known?.uid ?? randomUUID())
             : uid,
       creationTimestamp:
         creationTimestamp ??
+        known?.creationTimestamp ??
         new Date(this.#clock.now()).toISOString().replace(/\.\d+Z$/, 'Z'),
     })
   }

@@ -4,7 +4,11 @@ import path from 'node:path'
 import { Script } from 'node:vm'
 import t from 'tap'
 
-const bundles = ['podfs.bundle.cjs', 'fuse-server.bundle.cjs']
+const bundles = [
+  'podfs.bundle.cjs',
+  'fuse-server.bundle.cjs',
+  'pod-shim.bundle.cjs',
+]
 
 /** The bundle as the loader gives it to V8. */
 function wrap(source: string): string {

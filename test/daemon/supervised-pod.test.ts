@@ -16,6 +16,7 @@ const version = (hostname: string, labels = {}): Pod =>
 function supervise(options: { recreate?: boolean; unknown?: string } = {}) {
   const log: string[] = []
   let finish: (phase: string) => void = () => undefined
+  let lose: (error: Error) => void = () => undefined
   let startable = 0
   let mayStart: Promise<void> = Promise.resolve()
   const supervised = new SupervisedPod({
@@ -29,26 +30,42 @@ function supervise(options: { recreate?: boolean; unknown?: string } = {}) {
     onError: error => log.push(String(error)),
     start: async (pod): Promise<PodSession> => {
       await mayStart
-      const name = pod.spec.hostname
-      log.push(`start ${name}`)
-      const finished = new Promise<PodStatus>(resolve => {
-        finish = phase => resolve({ phase } as PodStatus)
-      })
-      return {
-        pod,
-        finished,
-        update: ({ metadata }) =>
-          log.push(`update ${[...metadata.labels.values()].join()}`),
-        wake: () => log.push('wake'),
-        terminate: grace => log.push(`terminate ${name} ${grace ?? ''}`.trim()),
-        close: async () => void log.push(`close ${name}`),
-      }
+      log.push(`start ${pod.spec.hostname}`)
+      return session(pod)
     },
   })
+  const session = (pod: Pod, isTerminating = false): PodSession => {
+    const name = pod.spec.hostname
+    const finished = new Promise<PodStatus>((resolve, reject) => {
+      finish = phase => resolve({ phase } as PodStatus)
+      lose = reject
+    })
+    return {
+      pod,
+      isTerminating,
+      finished,
+      update: ({ metadata }) =>
+        log.push(`update ${[...metadata.labels.values()].join()}`),
+      wake: () => log.push('wake'),
+      terminate: grace => log.push(`terminate ${name} ${grace ?? ''}`.trim()),
+      close: async () => void log.push(`close ${name}`),
+      forget: async () => undefined,
+    }
+  }
   return {
     supervised,
     log,
     startableCalls: () => startable,
+    /** One that a podfs before this one has started. */
+    adopt: async (pod: Pod, isTerminating = false) => {
+      supervised.adopt(pod, Promise.resolve(session(pod, isTerminating)))
+      await settle()
+    },
+    /** What runs it is gone. */
+    lose: async () => {
+      lose(new Error('lost'))
+      await settle()
+    },
     /** What runs has ended; everything that follows of it has happened. */
     end: async (phase = 'Succeeded') => {
       finish(phase)
@@ -255,4 +272,65 @@ t.test('--no-recreate only tells', async t => {
     'close one',
     'idle',
   ])
+})
+
+t.test('one that runs already', async t => {
+  await t.test('is what the files say: it runs on', async t => {
+    const { supervised, log, adopt, end } = supervise()
+    await adopt(version('one'))
+    supervised.want(version('one', { colour: 'green' }))
+    t.strictSame(log, ['update green'])
+    await end()
+    t.strictSame(log, ['update green', 'close one', 'idle'])
+  })
+
+  await t.test('is another version', async t => {
+    const { supervised, log, adopt, end } = supervise()
+    await adopt(version('one'))
+    supervised.want(version('two'))
+    await end()
+    t.strictSame(log, [
+      'it changed (spec.hostname): restarting it',
+      'terminate one',
+      'close one',
+      'start two',
+    ])
+  })
+
+  await t.test('is dropped before it has been met', async t => {
+    const { supervised, log, adopt, end } = supervise()
+    const adopting = adopt(version('one'))
+    supervised.drop('is gone')
+    await adopting
+    await end()
+    t.strictSame(log, [
+      'it is gone: ending it',
+      'terminate one',
+      'close one',
+      'idle',
+    ])
+    t.equal(supervised.outcome?.deleted, true)
+  })
+
+  await t.test('was on its way out: it starts again', async t => {
+    const { log, adopt, end } = supervise()
+    await adopt(version('one'), true)
+    await end()
+    t.strictSame(log, ['close one', 'start one'])
+  })
+})
+
+t.test('what runs it is gone: as things are it can start again', async t => {
+  const { supervised, log, end, lose } = supervise()
+  supervised.want(version('one'))
+  await settle()
+  supervised.want(version('two'))
+  await end()
+  supervised.want(version('one'))
+  await end()
+  await lose()
+  t.strictSame(log.slice(-4), ['start one', 'close one', 'Error: lost', 'idle'])
+  supervised.want(version('one'))
+  await settle()
+  t.equal(log.at(-1), 'start one')
 })

@@ -151,7 +151,7 @@ export const inFiles: readonly CatalogueEntry[] = [
       'What it asks for is missing (a ConfigMap, a Secret, a key, a directory of this machine), or a path in it is none. The Pod waits, and the reason is told once.',
     remedy:
       'Add what is missing, or set `optional: true`; podfs goes on by itself.',
-    files: ['daemon/container-volumes.ts', 'writer/payload-path.ts'],
+    files: ['volumes/published-volume.ts', 'writer/payload-path.ts'],
   },
   {
     title: 'Volumes that podfs mount leaves out',
@@ -271,6 +271,13 @@ export const atWork: readonly CatalogueEntry[] = [
     files: ['daemon/chosen-volumes.ts'],
   },
   {
+    title: 'A Pod whose shim has ended',
+    cause:
+      'The process that runs the Pod for `podfs serve` was killed, and its containers with it.',
+    remedy: 'None is needed: podfs starts the Pod again after ten seconds.',
+    files: ['daemon/shim/shim-client.ts'],
+  },
+  {
     title: 'Mount points',
     cause:
       'What is in a directory could not be seen any more; a mount that is in use cannot go; a mount point has one podfs.',
@@ -280,6 +287,7 @@ export const atWork: readonly CatalogueEntry[] = [
       'daemon/abandoned-mount.ts',
       'daemon/public-mountpoint.ts',
       'daemon/served-tree.ts',
+      'daemon/shim/find-shims.ts',
       'daemon/unmount.ts',
     ],
     texts: [

@@ -222,10 +222,32 @@ t.test('the daemon as a unit', { skip: cannotBoot() }, async t => {
     await until('podfs logs web | grep -q it.is')
     t.equal(await out('podfs logs web'), 'it is blue')
     await statusLine('1 Pod running')
-    await ok('systemctl restart podfs')
-    await until('podfs logs web | grep -q it.is')
-    t.equal(await out('podfs logs web'), 'it is blue', 'after a restart, too')
   })
+
+  /** The Pod's shim, and the parent of its container's program, which ends when that does. */
+  const pod = () =>
+    out(`for pid in $(${processesOf('podfs')}); do
+      ! tr '\\0' ' ' </proc/$pid/cmdline | grep -q -e /pod-shim.cjs -e /unshare || echo $pid
+    done`)
+  const survives: Readonly<Record<string, string>> = {
+    'a restart': 'systemctl restart podfs',
+    'a crash': 'kill -KILL $(systemctl show -P MainPID podfs)',
+  }
+  for (const [what, command] of Object.entries(survives))
+    await t.test(`${what} keeps Pods`, async t => {
+      const before = await pod()
+      const main = await mainPid()
+      t.equal(before.split('\n').length, 2, before)
+      await ok(command)
+      await until(
+        `[ $(systemctl show -P MainPID podfs) != ${main} ] && systemctl -q is-active podfs`,
+      )
+      await statusLine('1 Pod running')
+      t.equal(await pod(), before, 'the same processes')
+      await until('podfs logs web | grep -q it.is')
+      t.equal(await out('podfs logs web'), 'it is blue', 'with their output')
+      t.match(await out('podfs get pods'), /web +1\/1 +Running +0 /)
+    })
 
   await t.test('stop leaves nothing', async t => {
     const processes = await out(processesOf('podfs'))

@@ -67,8 +67,17 @@ t.test('puts everything in place, and takes all of it away', async t => {
 })
 
 t.test('what is installed runs without the project', async t => {
-  const { install, destdir } = place(t)
+  const { install, destdir, at } = place(t)
   install()
+  t.strictSame(
+    readdirSync(at('usr/local/lib/podfs'))
+      .filter(name => name !== 'installed')
+      .sort(),
+    readdirSync('dist')
+      .filter(name => !/\.map$|^bench/.test(name))
+      .sort(),
+    'all that is built',
+  )
   // Where it thinks that it is.
   const inPlace = (command: string) =>
     spawnSync(

@@ -153,11 +153,16 @@ export class ContainerLiveMounts {
     // A dead mount with mounts within it would stay.
     for (const { target } of mounts.slice(1).toReversed())
       await run('umount', ['-n', '-c', '-l', target])
-    const [command, ...args] = replaceMountCommand({
-      target: place,
-      mount: ['--rbind', '--', stageOf(place)],
-    })
-    await run(command, args)
+    const mount = ['--rbind', '--', stageOf(place)]
+    const [command, ...args] = replaceMountCommand({ target: place, mount })
+    try {
+      await run(command, args)
+    } catch {
+      // Whoever looks for the dead directory by its path makes the kernel forget it, and then
+      // nothing can be mounted over it any more (ENOENT): better a gap than no volume.
+      await run('umount', ['-n', '-c', '-l', place])
+      await run('mount', ['-n', ...mount, place])
+    }
   }
 
   async #mountAll(entries: readonly FstabEntry[]): Promise<void> {

@@ -1,0 +1,79 @@
+/*
+ * The pod shim: runs one Pod of `podfs serve` and outlives it.
+ *
+ *   pod-shim.cjs RUNTIME/ID run/N
+ *
+ * It says one line on standard output when it listens on RUNTIME/ID/pods/run/N/shim.sock; all
+ * else is said there (messages.ts).
+ */
+import { once } from 'node:events'
+import { rename, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { systemClock } from '../../util/clock.ts'
+import { identityOf } from '../../util/process-identity.ts'
+import { guardMemory } from '../guard-memory.ts'
+import { clearPod } from '../clear-pods.ts'
+import { shimDirectory, shimFile, shimSocket } from './find-shims.ts'
+import { isAbandoned } from './is-abandoned.ts'
+import { PodShim } from './pod-shim.ts'
+
+/** While no podfs is there, its mount is looked at so often. */
+const lookMs = 1000
+/** A keeper that was killed has another one in its place sooner than this. */
+const patienceMs = 5000
+
+async function main(): Promise<void> {
+  const [, , session = '', id = ''] = process.argv
+  const directory = shimDirectory(session, id)
+  guardMemory(process.env)
+  // For the socket: 0600.
+  process.umask(0o177)
+  const shim = new PodShim(systemClock)
+  const server = createServer(socket => shim.accept(socket))
+  server.listen(shimSocket(directory))
+  await once(server, 'listening')
+  // As podfs's own: volumes get what it leaves.
+  process.umask(0o022)
+  const file = shimFile(directory)
+  await writeFile(`${file}.new`, JSON.stringify(identityOf(process.pid)))
+  await rename(`${file}.new`, file)
+  process.on('SIGTERM', () => shim.end())
+  // A terminal's: podfs ends its Pods by the socket.
+  for (const signal of ['SIGINT', 'SIGHUP'] as const)
+    process.on(signal, () => undefined)
+  // Whoever reads there goes away.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', () => undefined)
+  process.stdout.write('listening\n')
+
+  const isOver = new AbortController()
+  void endWhenAbandoned(shim, session, isOver.signal)
+  await shim.done
+  isOver.abort()
+  // A podfs that listens does this itself.
+  if (!shim.hasServe) await clearPod(directory)
+}
+
+/**
+ * Without a podfs, a Pod lives as long as the mount that its volumes are in; and a shim that
+ * nobody tells what to run has nothing to live for.
+ */
+async function endWhenAbandoned(
+  shim: PodShim,
+  session: string,
+  isOver: AbortSignal,
+): Promise<void> {
+  for (let abandonedMs = 0; abandonedMs < patienceMs;) {
+    await systemClock.sleep(lookMs, isOver).catch(() => undefined)
+    if (isOver.aborted) return
+    const isAlone =
+      !shim.hasServe && (!shim.hasPod || (await isAbandoned(session)))
+    abandonedMs = isAlone ? abandonedMs + lookMs : 0
+  }
+  shim.end()
+}
+
+void main().then(() => {
+  // oxlint-disable-next-line unicorn/no-process-exit
+  process.exit(0)
+})

@@ -1,0 +1,530 @@
+/*
+ * The Pods of `podfs serve` live in processes of their own, and outlive it: what a restart, a
+ * crash and an end of podfs, of a shim and of the mount mean for them (docs/operations.md).
+ */
+import { spawnSync } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
+import path from 'node:path'
+import t, { type Test } from 'tap'
+import { cannotMount } from '../helpers/fuse-mount.ts'
+import {
+  eventually,
+  isRunning,
+  podfs,
+  podfsMounts,
+  type RunningPodfs,
+} from '../helpers/podfs.ts'
+import { configMap, end, textOf, world } from '../helpers/served-world.ts'
+
+t.setTimeout(380_000)
+const skip = await cannotMount()
+
+/** What `podfs get pod -o json` says, as far as it is asked here. */
+interface SeenPod {
+  readonly metadata: {
+    readonly uid: string
+    readonly creationTimestamp: string
+  }
+  readonly status: {
+    readonly podIP: string
+    readonly startTime: string
+    readonly containerStatuses: readonly {
+      readonly name: string
+      readonly restartCount: number
+      readonly containerID: string
+      readonly state: { readonly running?: { readonly startedAt: string } }
+    }[]
+  }
+}
+
+/**
+ * A Pod whose container `lines` prints numbered lines with what its volume holds, and says in
+ * the control directory that it was told to end; `dies` ends when a file appears there.
+ */
+function twoContainers(control: string, more = ''): string {
+  const lines = `trap 'echo told >/ctl/told; exit' TERM; i=0
+while :; do i=$((i+1)); echo $i $(cat /cfg/colour) $COLOUR; sleep 0.02; done`
+  const dies = `trap exit TERM; echo born >/ctl/born; until [ -e /ctl/die ]; do sleep 0.02; done
+rm /ctl/die; exit 3`
+  return `---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+  annotations: {podfs.io/run: "true"}
+spec:
+  terminationGracePeriodSeconds: 20
+  automountServiceAccountToken: false
+  ${more}
+  containers:
+  - name: lines
+    image: debian
+    command: [sh, -c, ${JSON.stringify(lines)}]
+    env: [{name: COLOUR, valueFrom: {configMapKeyRef: {name: settings, key: colour}}}]
+    volumeMounts: [{name: cfg, mountPath: /cfg}, {name: ctl, mountPath: /ctl}, {name: disk, mountPath: /disk}, {name: memory, mountPath: /memory}]
+  - name: dies
+    image: debian
+    command: [sh, -c, ${JSON.stringify(dies)}]
+    volumeMounts: [{name: ctl, mountPath: /ctl}]
+  volumes:
+  - {name: cfg, configMap: {name: settings}}
+  - {name: ctl, hostPath: {path: ${control}}}
+  - {name: disk, emptyDir: {}}
+  - {name: memory, emptyDir: {medium: Memory}}
+`
+}
+
+/** The Pod, and what can be seen of it from outside. */
+function machine(t: Test) {
+  const made = world(t)
+  const { dir, root, write } = made
+  const control = path.join(dir, 'control')
+  mkdirSync(control)
+  const colour = (name: string): void =>
+    write('settings.yaml', configMap('settings', `{colour: ${name}}`))
+  colour('blue')
+  write('web.yaml', twoContainers(control))
+  const session = ['--session', root]
+  const sessions = new Set<number>()
+  // Whatever a failed test has left: no podfs is there to end it.
+  t.teardown(async () => {
+    if (existsSync(root)) await podfs(t, ['unmount', '--lazy', root])
+  })
+  return {
+    ...made,
+    colour,
+    control: (name: string): string => path.join(control, name),
+    start: async (): Promise<RunningPodfs> => {
+      const serving = await made.start()
+      sessions.add(serving.pid)
+      return serving
+    },
+    seen: async (): Promise<SeenPod> => {
+      const { stdout } = await podfs(t, [
+        'get',
+        'pod',
+        'web',
+        ...session,
+        '-o',
+        'json',
+      ])
+      return JSON.parse(stdout) as SeenPod
+    },
+    logs: async (container = 'lines'): Promise<string[]> => {
+      const { stdout } = await podfs(t, [
+        'logs',
+        'web',
+        '-c',
+        container,
+        ...session,
+      ])
+      return stdout.split('\n').filter(line => line !== '')
+    },
+    /** The processes whose command line names this test's sessions, by program. */
+    shims: (): number[] =>
+      processes(words =>
+        [...sessions].some(
+          pid =>
+            words[1]?.endsWith('/pod-shim.cjs') === true &&
+            words[2] === `/run/podfs/serve-${pid}`,
+        ),
+      ),
+    left: (): string[] =>
+      [...sessions]
+        .map(pid => `/run/podfs/serve-${pid}`)
+        .filter(directory => existsSync(directory)),
+  }
+}
+
+function processes(matches: (words: string[]) => boolean): number[] {
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(Number)
+    .filter(
+      pid =>
+        matches((textOf(`/proc/${pid}/cmdline`) ?? '').split('\0')) &&
+        isRunning(pid),
+    )
+}
+
+/** All that descends from a process, itself included. */
+function family(ancestor: number): number[] {
+  const children = processes(() => true).filter(pid => {
+    const stat = textOf(`/proc/${pid}/stat`) ?? ''
+    return (
+      Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === ancestor
+    )
+  })
+  return [ancestor, ...children.flatMap(family)]
+}
+
+/** None of them may do something about the end of another one. */
+function killAtOnce(pids: readonly number[]): void {
+  for (const signal of ['SIGSTOP', 'SIGKILL'] as const)
+    for (const pid of pids) process.kill(pid, signal)
+}
+
+const container = ({ status }: SeenPod, name: string) => {
+  const found = status.containerStatuses.find(each => each.name === name)
+  if (found === undefined) throw new Error(`no status of ${name}`)
+  return found
+}
+
+/** The numbers of the lines, which must be 1, 2, 3 .. */
+function checkNumbers(
+  t: Test,
+  lines: readonly string[],
+  message: string,
+): void {
+  const wrong = lines.findIndex(
+    (line, index) => Number(line.split(' ')[0]) !== index + 1,
+  )
+  t.equal(wrong, -1, `${message}: ${lines.length} lines`)
+}
+
+/** A podfs whose Pod runs, and has printed something; the shim and all that is below it. */
+async function running(t: Test) {
+  const made = machine(t)
+  const { control, logs } = made
+  const serving = await made.start()
+  await eventually(() => existsSync(control('born')))
+  await eventually(async () => (await logs()).length > 10)
+  const [shim = 0] = made.shims()
+  const all = family(shim)
+  const { root, left, shims } = made
+  return {
+    ...made,
+    serving,
+    shim,
+    all,
+    kill: async (signal: NodeJS.Signals): Promise<void> => {
+      serving.child.kill(signal)
+      await serving.ended
+    },
+    /** Keeper and file servers. */
+    holders: (): number[] =>
+      processes(
+        words =>
+          words[2] === `/run/podfs/serve-${serving.pid}` &&
+          /(keeper\.sh|fuse-server\.cjs)$/.test(words[1] ?? ''),
+      ),
+    /** Each container was told to end, and nothing is there any more. */
+    isOver: (t: Test, how: string): void => {
+      t.equal(textOf(control('told')), 'told\n', `${how}: with a grace period`)
+      t.strictSame(all.filter(isRunning), [])
+      t.strictSame(shims(), [])
+      t.strictSame(podfsMounts(), [])
+      t.strictSame(left(), [])
+      t.notOk(existsSync(root))
+    },
+  }
+}
+
+for (const signal of ['SIGUSR2', 'SIGKILL'] as const)
+  t.test(
+    `${signal}: a Pod lives on, and the next podfs goes on with it`,
+    { skip },
+    async t => {
+      const world = await running(t)
+      const { start, seen, logs, shims, control, colour } = world
+      const before = await seen()
+      t.ok(world.all.length > 4, 'the containers are below the shim')
+      await world.kill(signal)
+      await t.test('without a podfs a container is restarted', async () => {
+        writeFileSync(control('die'), '')
+        await eventually(() => !existsSync(control('die')))
+        writeFileSync(control('born'), '')
+        await eventually(() => textOf(control('born')) === 'born\n')
+      })
+      const next = await start()
+      const after = await seen()
+      t.strictSame(shims(), [world.shim])
+      t.equal(container(before, 'dies').restartCount, 0)
+      t.equal(container(after, 'dies').restartCount, 1)
+      t.strictSame(container(after, 'lines'), container(before, 'lines'))
+      for (const field of ['uid', 'creationTimestamp'] as const)
+        t.equal(after.metadata[field], before.metadata[field], field)
+      t.equal(after.status.podIP, before.status.podIP)
+      t.equal(after.status.startTime, before.status.startTime)
+      t.match(await podfs(t, ['get', 'events', '--session', world.root]), {
+        stdout: /Started +pod\/web +Started container lines/,
+      })
+      const found = (await logs()).length
+      checkNumbers(t, await logs(), 'no line is lost or there twice')
+      await eventually(async () => (await logs()).length > found + 20)
+      checkNumbers(t, await logs(), 'nor of those that come')
+
+      await t.test('a change reaches the container that runs', async t => {
+        colour('green')
+        await eventually(async () =>
+          (await logs()).at(-1)?.endsWith(' green blue'),
+        )
+        t.strictSame(
+          container(await seen(), 'lines'),
+          container(before, 'lines'),
+        )
+        writeFileSync(control('die'), '')
+        await eventually(
+          async () => container(await seen(), 'dies').restartCount === 2,
+        )
+      })
+      t.notMatch(
+        next.stderr(),
+        /restart 1/,
+        'what was before is not told again',
+      )
+
+      await end(t, next)
+      world.isOver(t, 'SIGTERM')
+    },
+  )
+
+t.test(
+  'unmount after kill -9 ends the Pods, with their grace period',
+  { skip },
+  async t => {
+    const world = await running(t)
+    await world.kill('SIGKILL')
+    t.equal((await podfs(t, ['unmount', world.root])).code, 0)
+    world.isOver(t, 'unmount')
+  },
+)
+
+t.test('what was decided while no podfs was there', { skip }, async t => {
+  const cases = {
+    'the file is gone': {
+      change: ({ remove }: ReturnType<typeof machine>) => remove('web.yaml'),
+      told: /Pod default\/web is gone from its files: ending it/,
+      runs: false,
+    },
+    'it is not to be run any more': {
+      change: ({ write, control }: ReturnType<typeof machine>) =>
+        write(
+          'web.yaml',
+          twoContainers(control('')).replace('"true"', '"false"'),
+        ),
+      told: /Pod default\/web is not to be run any more: ending it/,
+      runs: false,
+    },
+    'the spec is another one': {
+      change: ({ write, control }: ReturnType<typeof machine>) =>
+        write('web.yaml', twoContainers(control(''), 'hostname: other')),
+      told: /Pod default\/web changed \(spec\.hostname\): restarting it/,
+      runs: true,
+    },
+  }
+  for (const [title, { change, told, runs }] of Object.entries(cases))
+    await t.test(title, async t => {
+      const world = await running(t)
+      await world.kill('SIGUSR2')
+      change(world)
+      const next = await world.start()
+      await next.saw(told, 'stderr')
+      await eventually(() => !world.all.some(isRunning))
+      if (runs) await eventually(async () => (await world.logs()).length > 10)
+      await eventually(() => world.shims().length === (runs ? 1 : 0))
+      await end(t, next)
+      world.isOver(t, 'what is not wanted')
+    })
+
+  await t.test('the input is broken: it runs on', async t => {
+    const world = await running(t)
+    await world.kill('SIGKILL')
+    world.write('web.yaml', 'kind: [')
+    const next = await world.start()
+    t.match(next.stderr(), 'podfs: the input has mistakes')
+    const count = (await world.logs()).length
+    await eventually(async () => (await world.logs()).length > count)
+    t.ok(isRunning(world.shim))
+    world.remove('web.yaml')
+    await next.saw(/is gone from its files: ending it/, 'stderr')
+    await eventually(() => !world.all.some(isRunning))
+    await end(t, next)
+  })
+})
+
+t.test('a Pod that has ended by itself is not run again', { skip }, async t => {
+  const made = machine(t)
+  const { start, write, remove, control, shims, root } = made
+  const job = (name: string): string => `---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: ${name}
+  annotations: {podfs.io/run: "true"}
+spec:
+  restartPolicy: Never
+  automountServiceAccountToken: false
+  containers:
+  - name: c
+    image: debian
+    command: [sh, -c, 'echo run >>/ctl/${name}; echo done; until [ -e /ctl/end-${name} ]; do sleep 0.02; done; exit 3']
+    volumeMounts: [{name: ctl, mountPath: /ctl}]
+  volumes: [{name: ctl, hostPath: {path: ${control('')}}}]
+`
+  write('web.yaml', job('early'))
+  write('late.yaml', job('late'))
+  const phases = async (): Promise<string> =>
+    (
+      await podfs(t, [
+        'get',
+        'pods',
+        '--session',
+        root,
+        '-o',
+        'jsonpath={range .items[*]}{.metadata.name}={.status.phase} {end}',
+      ])
+    ).stdout
+  const first = await start()
+  writeFileSync(control('end-early'), '')
+  await eventually(
+    async () => (await phases()) === 'early=Failed late=Running ',
+  )
+  await first.saw(/Pod default\/early has failed/, 'stderr')
+  first.child.kill('SIGKILL')
+  await first.ended
+  writeFileSync(control('end-late'), '')
+
+  let next = await start()
+  await eventually(async () => (await phases()) === 'early=Failed late=Failed ')
+  next.child.kill('SIGUSR2')
+  await next.ended
+  next = await start()
+  t.equal(await phases(), 'early=Failed late=Failed ')
+  for (const name of ['early', 'late']) {
+    t.equal(textOf(control(name)), 'run\n', `${name} ran once`)
+    t.match(await podfs(t, ['logs', name, '--session', root]), {
+      stdout: 'done\n',
+    })
+  }
+  t.equal(shims().length, 2)
+  remove('late.yaml')
+  await eventually(() => shims().length === 1)
+  t.equal(await phases(), 'early=Failed ')
+  write('web.yaml', job('early').replace('exit 3', 'exit 0'))
+  await eventually(async () => (await phases()) === 'early=Succeeded ')
+  t.equal(textOf(control('early')), 'run\nrun\n', 'another one is run')
+  await end(t, next)
+  t.strictSame(shims(), [])
+  t.strictSame(podfsMounts(), [])
+  t.strictSame(made.left(), [])
+})
+
+t.test(
+  'a shim is killed: its containers go with it, and the Pod is started again',
+  { skip },
+  async t => {
+    const world = await running(t)
+    const { serving, shim, all } = world
+    process.kill(shim, 'SIGKILL')
+    await serving.saw(/podfs could not go on with Pod default\/web/, 'stderr')
+    await eventually(() => !all.some(isRunning))
+    const [other = 0] = await eventually(
+      () => world.shims().length > 0 && world.shims(),
+    )
+    t.not(other, shim)
+    await eventually(async () => (await world.logs()).length > 10)
+    checkNumbers(t, await world.logs(), 'it begins anew')
+    await end(t, serving)
+    t.strictSame(podfsMounts(), [])
+    t.strictSame(world.left(), [])
+  },
+)
+
+t.test(
+  'nobody holds the mount any more: the Pod ends by itself',
+  { skip },
+  async t => {
+    const world = await running(t)
+    const { serving, all, holders } = world
+    killAtOnce([serving.pid, ...holders()])
+    await eventually(() => !all.some(isRunning))
+    t.equal((await podfs(t, ['unmount', world.root])).code, 0)
+    world.isOver(t, 'the end of the mount')
+  },
+)
+
+t.test(
+  'the mount is lost: containers get another one from the next podfs, too',
+  { skip },
+  async t => {
+    const world = await running(t)
+    const { seen, logs, colour } = world
+    const before = await seen()
+    await world.kill('SIGUSR2')
+    const next = await world.start()
+    killAtOnce(world.holders())
+    colour('red')
+    await eventually(async () => (await logs()).at(-1)?.endsWith(' red blue'))
+    t.strictSame(container(await seen(), 'lines'), container(before, 'lines'))
+    await end(t, next)
+    world.isOver(t, 'SIGTERM')
+  },
+)
+
+t.test(
+  'a podfs that is slow misses no output that is kept',
+  { skip },
+  async t => {
+    const world = machine(t)
+    const count = 1_000_000
+    world.write(
+      'web.yaml',
+      twoContainers(world.control(''))
+        .replace(
+          /command: .*trap.*/,
+          `command: [sh, -c, 'until [ -e /ctl/go ]; do sleep 0.02; done; seq ${count}; echo done >/ctl/done; exec sleep 1000']`,
+        )
+        .replace('PeriodSeconds: 20', 'PeriodSeconds: 0'),
+    )
+    const serving = await world.start()
+    await eventually(() => existsSync(world.control('born')))
+    serving.child.kill('SIGSTOP')
+    writeFileSync(world.control('go'), '')
+    await eventually(() => existsSync(world.control('done')))
+    serving.child.kill('SIGCONT')
+    await eventually(async () => (await world.logs()).at(-1) === String(count))
+    const lines = (await world.logs()).map(Number)
+    const wrong = lines.findIndex(
+      (line, index) => line !== count - lines.length + index + 1,
+    )
+    t.equal(wrong, -1, `the newest ${lines.length} lines`)
+    await end(t, serving)
+  },
+)
+
+t.test(
+  'no Secret is in a command line or an environment of a shim, nor beside it',
+  { skip },
+  async t => {
+    const canary = 'canary-5c2a91'
+    const world = machine(t)
+    world.write(
+      'settings.yaml',
+      configMap('settings', '{colour: blue}').replace('blue', canary),
+    )
+    const serving = await world.start()
+    await eventually(async () => (await world.logs()).at(-1)?.includes(canary))
+    const [shim = 0] = world.shims()
+    for (const file of ['cmdline', 'environ'])
+      t.notMatch(readFileSync(`/proc/${shim}/${file}`, 'latin1'), canary, file)
+    // Without what is mounted there: its volumes.
+    const found = spawnSync(
+      'find',
+      [
+        [`/run/podfs/serve-${serving.pid}/pods`, '-xdev', '-type', 'f'],
+        ['-exec', 'grep', '-l', canary, '{}', '+'],
+      ].flat(),
+      { encoding: 'utf8' },
+    )
+    t.equal(found.stderr, '')
+    t.equal(found.stdout, '', 'nothing is written')
+    await end(t, serving)
+  },
+)
