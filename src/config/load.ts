@@ -3,7 +3,6 @@ import path from 'node:path'
 import { scalarLeaves, variableOf } from './environment.ts'
 import { ConfigError, type ConfigMistake } from './errors.ts'
 import { layOver, type EffectiveSettings, type GivenSetting } from './layers.ts'
-import { parseSettings } from './parse.ts'
 import { settingsShape } from './settings.ts'
 import { leavesOf, valueOfWord } from './shape.ts'
 
@@ -38,10 +37,16 @@ export async function loadSettings(
 ): Promise<EffectiveSettings> {
   const file = await readFirst(options)
   return layOver([
-    ...(file === undefined ? [] : parseSettings(file.text, file.name)),
+    ...(file === undefined ? [] : await parse(file.text, file.name)),
     ...fromEnvironment(options.env),
     ...fromFlags(options.flags ?? []),
   ])
+}
+
+/** Most starts find no file, and need no YAML before their mount is on its way. */
+async function parse(text: string, name: string): Promise<GivenSetting[]> {
+  const { parseSettings } = await import('./parse.ts')
+  return parseSettings(text, name)
 }
 
 async function readFirst(
