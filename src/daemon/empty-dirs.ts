@@ -24,7 +24,7 @@ export async function claimEmptyDirs(
   for (const name of await readdir(all))
     if (!name.startsWith(boot)) await remove(path.join(all, name))
   const running = new Set(
-    (await listSessions(runtime))
+    listSessions(runtime)
       .filter(({ running }) => running)
       .map(({ directory }) => path.basename(directory)),
   )

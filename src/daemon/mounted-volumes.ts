@@ -107,7 +107,7 @@ export async function serveVolumes(
     await closeVolumes()
     await renewed.current.backend.unbind(mountpoint, { lazy: true })
   })
-  await session.update({ serves: whatIsServed(request, only) })
+  session.update({ serves: whatIsServed(request, only) })
   cleanup.add(
     'API',
     startSessionServer({

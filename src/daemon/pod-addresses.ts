@@ -40,20 +40,20 @@ export class PodAddresses {
     if (known !== undefined) return known
     const taken = new Set(this.#claimed.values())
     for (;;) {
-      for (const { podIPs } of await this.#others())
+      for (const { podIPs } of this.#others())
         for (const ip of podIPs) taken.add(ip)
       const podIP = podIPFor(pod.metadata.namespace, pod.metadata.name, taken)
       this.#claimed.set(name, podIP)
-      await this.#session.update({ pods: Object.fromEntries(this.#claimed) })
-      const rivals = (await this.#others()).filter(
+      this.#session.update({ pods: Object.fromEntries(this.#claimed) })
+      const rivals = this.#others().filter(
         ({ pid, podIPs }) => podIPs.includes(podIP) && pid < process.pid,
       )
       if (rivals.length === 0) return podIP
     }
   }
 
-  async #others(): Promise<{ pid: number; podIPs: readonly string[] }[]> {
-    return (await listSessions(this.#runtime))
+  #others(): { pid: number; podIPs: readonly string[] }[] {
+    return listSessions(this.#runtime)
       .filter(({ pid, running }) => running && pid !== process.pid)
       .map(({ pid, pods = {} }) => ({ pid, podIPs: Object.values(pods) }))
   }

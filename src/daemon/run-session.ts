@@ -2,7 +2,6 @@ import { createImageMap, parseImageFlag } from '../runner/images.ts'
 import { type Backend, openBackend } from '../volumes/backend.ts'
 import type { PodChoice } from './choose-pods.ts'
 import { type Cleanup, startOrUndo } from './cleanup.ts'
-import { claimEmptyDirs } from './empty-dirs.ts'
 import { refuseChroot } from './refuse-chroot.ts'
 import { RenewedMount } from './renewed-mount.ts'
 import { createSessionDirectory } from './runtime-directory.ts'
@@ -46,7 +45,7 @@ async function start(
   cleanup: Cleanup,
 ): Promise<RunSession> {
   const { logger, settings, places } = request
-  await refuseChroot()
+  refuseChroot()
   const images = createImageMap([
     ...settings.images,
     ...request.images.map(parseImageFlag),
@@ -76,8 +75,6 @@ async function start(
   // Told by whoever waits for it.
   mount.catch(() => undefined)
   cleanup.add('mount', async () => (await mount.catch(() => undefined))?.stop())
-  const emptyDirs = await claimEmptyDirs(places, session.directory)
-  cleanup.add('emptyDirs', () => emptyDirs.remove())
   const { runPods } = await import('./running-pods.ts')
-  return await runPods(request, { session, mount, emptyDirs, images }, cleanup)
+  return await runPods(request, { session, mount, images }, cleanup)
 }

@@ -12,6 +12,7 @@ import { Failure } from '../util/failure.ts'
 import { HistoryBudget } from '../volumes/history-budget.ts'
 import { choosePods, isChosen } from './choose-pods.ts'
 import type { Cleanup } from './cleanup.ts'
+import { claimEmptyDirs } from './empty-dirs.ts'
 import { asFailure } from './failures.ts'
 import { imageFindings } from './image-findings.ts'
 import { thisNode } from './node-info.ts'
@@ -32,19 +33,18 @@ import { SupervisedPod, type PodOutcome } from './supervised-pod.ts'
 /** What a run has before it knows its Pods. */
 interface PreparedRun extends Pick<PodSessionContext, 'mount' | 'images'> {
   readonly session: SessionDirectory
-  readonly emptyDirs: { readonly directory: string }
 }
 
 /** Reads the manifests and starts the Pods. What it has made is undone by `cleanup`. */
 export async function runPods(
   request: RunRequest,
-  { session, mount, emptyDirs, images }: PreparedRun,
+  { session, mount, images }: PreparedRun,
   cleanup: Cleanup,
 ): Promise<RunSession> {
   const { namespace, places, choice } = request
   const store = new Store({ admit: withServiceAccountVolume })
   const accounts = lazyServiceAccounts(request)
-  const [pods, node] = await allSettled([
+  const [pods, node, emptyDirs] = await allSettled([
     readManifests(request, store).then(source => {
       cleanup.add('source', () => source.close())
       const pods = choosePods(store, namespace, choice)
@@ -54,6 +54,10 @@ export async function runPods(
       return pods
     }),
     thisNode(),
+    claimEmptyDirs(places, session.directory).then(emptyDirs => {
+      cleanup.add('emptyDirs', () => emptyDirs.remove())
+      return emptyDirs
+    }),
   ])
   const record = new SessionRecord(request.clock)
   const running = new RunningPods(request, {
@@ -82,6 +86,7 @@ export async function runPods(
       record,
       node,
       mount: await mount,
+      startsPods: pods.length > 0,
     }),
   )
   cleanup.add(

@@ -1,21 +1,19 @@
+import { watch } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { watch } from 'chokidar'
 
 /**
- * The one place that uses chokidar, and for one thing only: to hear that something happened
- * to a name in a directory. What happened, the file system says (followed-file.ts).
+ * Hears that something happened to a name in a directory. What happened, the file system says
+ * (followed-file.ts).
  *
  * Directories are watched, never files. A directory watch survives each swap of a file in it
  * (rename saves, `..data`), costs one inotify watch for any number of files, and is ready
  * before the first file appears.
  *
- * chokidar keeps one inotify watch for each path in the process, and of two users of it
- * neither gets a new one when the path means another directory. So there is one watcher for
- * each directory in the whole process, shared by all listeners, and renewed for all of them
- * when the directory has been replaced.
+ * There is one watcher for each directory in the whole process, shared by all listeners, and
+ * renewed for all of them when the directory has been replaced.
  *
- * Its `raw` events are used, and not `add` or `change`: those are throttled, and come after a
- * stat of its own.
+ * Not chokidar: it lists each directory that it watches, with a stat of every file, at its
+ * start and after each event, and what it makes of that is not wanted here.
  */
 
 /** As inotify says it: a name came or went (`rename`), or its content or mode changed. */
@@ -26,8 +24,6 @@ export type DirectoryListener = (name: string | null, hint: Hint) => void
 
 interface Watched {
   readonly identity: string
-  readonly ready: Promise<void>
-  /** Also lets those go on who wait until it is ready. */
   readonly shut: () => void
   readonly listeners: Set<DirectoryListener>
 }
@@ -73,7 +69,7 @@ export async function watchDirectory(
     watchedDirectories.set(directory, entry)
     existing?.shut()
   }
-  const { listeners, ready } = entry as Watched
+  const { listeners } = entry as Watched
   // A wrapper, so that the same function may listen twice.
   const own: DirectoryListener = (name, hint) => listener(name, hint)
   listeners.add(own)
@@ -85,12 +81,6 @@ export async function watchDirectory(
       current.shut()
     }
   }
-  try {
-    await ready
-  } catch (error) {
-    close()
-    throw error
-  }
   return { identity, close }
 }
 
@@ -99,30 +89,11 @@ function open(
   identity: string,
   listeners: Set<DirectoryListener>,
 ): Watched {
-  const watcher = watch(directory, {
-    depth: 0,
-    ignoreInitial: true,
-    followSymlinks: false,
-    // Nothing but the directory itself: its raw events name the files.
-    ignored: path => path !== directory,
+  const watcher = watch(directory, (event, name) => {
+    for (const listener of listeners)
+      listener(name === '' ? null : name, event)
   })
-  watcher.on('raw', (event, name: unknown) => {
-    const hint = event === 'change' ? 'change' : 'rename'
-    const text = typeof name === 'string' && name !== '' ? name : null
-    for (const listener of listeners) listener(text, hint)
-  })
-  let shut = () => undefined as void
-  const ready = new Promise<void>((resolve, reject) => {
-    shut = () => {
-      // chokidar says no `ready` after this.
-      resolve()
-      void watcher.close()
-    }
-    watcher.once('ready', () => resolve())
-    // chokidar says `error` first and `ready` nevertheless.
-    watcher.on('error', reject)
-  })
-  // Whoever opens it awaits it; this only keeps a second listener's error from being lost.
-  ready.catch(() => undefined)
-  return { identity, ready, shut, listeners }
+  // It will hear nothing any more; who looks for the directory next makes another.
+  watcher.on('error', () => watcher.close())
+  return { identity, shut: () => watcher.close(), listeners }
 }
