@@ -309,6 +309,71 @@ t.test('keeper and servers killed: a fresh mount', { skip }, async t => {
   t.notOk(existsSync(`/run/podfs/mount-${serving.pid}`))
 })
 
+/** Kills one server after the other until the keeper gives up. */
+async function killServers(pid: number): Promise<void> {
+  const first = (await allOf(pid))[0]
+  for (;;) {
+    let found: ReturnType<typeof processesOf>
+    try {
+      found = processesOf(pid)
+    } catch {
+      return
+    }
+    if (found.keeper !== first) return
+    for (const server of found.servers.slice(0, 1))
+      try {
+        process.kill(server, 'SIGKILL')
+      } catch {
+        // It has just died.
+      }
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}
+
+t.test(
+  'a keeper that gives up leaves its dead mount to the daemon: no gap',
+  { skip },
+  async t => {
+    const { args, mountpoint, change, colour } = world(t)
+    const serving = startPodfs(t, args)
+    await serving.saw(/ready/)
+    const looker = startLooker(t, mountpoint, 'colour')
+    await looker.looks()
+    await killServers(serving.pid)
+    change('green')
+    await eventually(async () => (await colour().catch(() => '')) === 'green')
+    await serving.saw(/failed 5 times within ten seconds/, 'stderr')
+    await eventually(() => podfsMounts().length === 2)
+    const { looks, seen } = await looker.end()
+    t.comment(`${looks} looks: ${seen.join(' ')}`)
+    t.strictSame(
+      seen.filter(what => !/^(blue|green|ENOTCONN|ECONNABORTED)$/.test(what)),
+      [],
+    )
+    t.equal(seen.at(-1), 'green')
+    await end(serving)
+    t.strictSame(podfsMounts(), [])
+    t.notOk(existsSync(mountpoint))
+  },
+)
+
+t.test(
+  'a keeper that gives up without a daemon unmounts by itself',
+  { skip },
+  async t => {
+    const { args, mountpoint } = world(t)
+    const { stdout } = await podfs(t, [...args, '--detach'])
+    const daemon = noteDetached(Number(stdout))
+    const [keeper] = await allOf(daemon)
+    process.kill(daemon, 'SIGKILL')
+    await eventually(() => !isRunning(daemon))
+    await killServers(daemon)
+    await eventually(() => !isRunning(keeper as number))
+    t.strictSame(podfsMounts(), [])
+    t.match(await podfs(t, ['unmount', mountpoint]), { code: 2 })
+  },
+)
+
 for (const before of ['nobody', 'a podfs that was killed'])
   t.test(`several begin at once after ${before}`, { skip }, async t => {
     const { args, mountpoint } = world(t)
