@@ -106,8 +106,8 @@ give_up() {
   find_device
   while [ -n "$dev" ] && [ $waits -lt 100 ]; do
     sleep 0.1
-    # A child that has ended is a zombie until it is waited for.
-    ! grep -q '^State:.Z' "/proc/$daemon/status" || waits=$((waits + 1))
+    # A child that has ended is a zombie, or has been waited for together with another one.
+    grep -q '^State:.[^Z]' "/proc/$daemon/status" || waits=$((waits + 1))
     find_device
   done
   kill -9 "$daemon"

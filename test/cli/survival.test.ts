@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { open, readdir, readFile } from 'node:fs/promises'
+import { open, readdir, readFile, readlink } from 'node:fs/promises'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
@@ -62,11 +62,15 @@ function processesOf(
     readFileSync(`${root}${directory}/session.json`, 'utf8'),
   ) as { mountDirectory?: string }
   const keeper = Number(readFileSync(`${root}${mountDirectory}/keeper.pid`))
+  return { keeper, servers: serversOf(keeper) }
+}
+
+function serversOf(keeper: number): number[] {
   const children = readFileSync(
     `/proc/${keeper}/task/${keeper}/children`,
     'latin1',
   )
-  const servers = children
+  return children
     .trim()
     .split(' ')
     .map(Number)
@@ -75,7 +79,6 @@ function processesOf(
         process.execPath,
       ),
     )
-  return { keeper, servers }
 }
 
 /** Keeper, server and standby, when all three are there. */
@@ -309,24 +312,17 @@ t.test('keeper and servers killed: a fresh mount', { skip }, async t => {
   t.notOk(existsSync(`/run/podfs/mount-${serving.pid}`))
 })
 
-/** Kills one server after the other until the keeper gives up. */
-async function killServers(pid: number): Promise<void> {
-  const first = (await allOf(pid))[0]
-  for (;;) {
-    let found: ReturnType<typeof processesOf>
-    try {
-      found = processesOf(pid)
-    } catch {
-      return
+/** Kills one server after the other until the keeper gives up, and with it the connection. */
+async function killServers(keeper: number): Promise<void> {
+  const connection = `/proc/${keeper}/fd/3`
+  for (let killed = 0; ;) {
+    if ((await readlink(connection).catch(() => '')) !== '/dev/fuse') return
+    const [server] = serversOf(keeper)
+    if (server !== undefined && server !== killed) {
+      killed = server
+      process.kill(server, 'SIGKILL')
     }
-    if (found.keeper !== first) return
-    for (const server of found.servers.slice(0, 1))
-      try {
-        process.kill(server, 'SIGKILL')
-      } catch {
-        // It has just died.
-      }
-    await new Promise(resolve => setTimeout(resolve, 20))
+    await new Promise(resolve => setTimeout(resolve, 5))
   }
 }
 
@@ -339,7 +335,8 @@ t.test(
     await serving.saw(/ready/)
     const looker = startLooker(t, mountpoint, 'colour')
     await looker.looks()
-    await killServers(serving.pid)
+    const [keeper] = await allOf(serving.pid)
+    await killServers(keeper as number)
     change('green')
     await eventually(async () => (await colour().catch(() => '')) === 'green')
     await serving.saw(/failed 5 times within ten seconds/, 'stderr')
@@ -367,7 +364,7 @@ t.test(
     const [keeper] = await allOf(daemon)
     process.kill(daemon, 'SIGKILL')
     await eventually(() => !isRunning(daemon))
-    await killServers(daemon)
+    await killServers(keeper as number)
     await eventually(() => !isRunning(keeper as number))
     t.strictSame(podfsMounts(), [])
     t.match(await podfs(t, ['unmount', mountpoint]), { code: 2 })
