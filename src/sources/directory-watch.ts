@@ -90,8 +90,7 @@ function open(
   listeners: Set<DirectoryListener>,
 ): Watched {
   const watcher = watch(directory, (event, name) => {
-    for (const listener of listeners)
-      listener(name === '' ? null : name, event)
+    for (const listener of listeners) listener(name === '' ? null : name, event)
   })
   // It will hear nothing any more; who looks for the directory next makes another.
   watcher.on('error', () => watcher.close())
