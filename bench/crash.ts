@@ -1,5 +1,5 @@
 /*
- * What a death of the fuse server costs the readers: `npm run bench:crash [KILLS]`.
+ * What a death of the fuse server costs the readers: `npm run bench:crash -- [--kills KILLS]`.
  *
  * 1. Idle: from `kill -9` of a server to the first answer of its successor.
  * 2. Under load: KILLS kills (default 1,000) at random moments, while this process swaps a
@@ -7,7 +7,8 @@
  *    readers saw, and their stalls: for each kill the longest single call of a reader that was
  *    under way or began before the successor had answered.
  *
- * Prints, asserts only that nothing was lost.
+ * Prints, asserts only that nothing was lost. A run of 1,000 kills or more is written down in
+ * docs/reliability.md.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,19 +19,29 @@ import {
   readFileSync,
   rmSync,
   statfsSync,
+  writeFileSync,
 } from 'node:fs'
-import { release, tmpdir } from 'node:os'
+import { cpus, loadavg, release, tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
 import { mountFuse, type FuseMount } from '../src/fuse/mount.ts'
 import { silentLogger } from '../src/util/logger.ts'
 import { AtomicWriter } from '../src/writer/atomic-writer.ts'
 
-const kills = Number(process.argv[2] ?? 1000)
+const { values } = parseArgs({
+  options: { kills: { type: 'string', default: '1000' } },
+})
+const kills = Number(values.kills)
+if (!Number.isInteger(kills) || kills < 1)
+  throw new Error(`--kills ${values.kills}: not a number of kills`)
+/** Fewer say little about the slowest hundredth. */
+const worthWriting = 1000
 const keys = 10
 const readers = 2
 
 async function main(): Promise<void> {
+  const load = (loadavg()[0] ?? 0).toFixed(1)
   console.log(`Node ${process.version}, Linux ${release()}`)
   const root = mkdtempSync(path.join(tmpdir(), 'podfs-crash-'))
   chmodSync(root, 0o711)
@@ -50,8 +61,12 @@ async function main(): Promise<void> {
     await mount.bind('', publicPath)
     const volume = path.join(mount.directory, 'volume')
     mkdirSync(volume)
-    await idle(mount, publicPath, volume)
-    await underLoad(mount, path.join(publicPath, 'volume'), volume)
+    const lines = [
+      `${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores, load average ${load} before the run`,
+      await idle(mount, publicPath, volume),
+      ...(await underLoad(mount, path.join(publicPath, 'volume'), volume)),
+    ]
+    if (kills >= worthWriting) writeDown(lines)
   } finally {
     await mount.stop()
     rmSync(root, { recursive: true, force: true })
@@ -62,7 +77,7 @@ async function idle(
   mount: FuseMount,
   publicPath: string,
   volume: string,
-): Promise<void> {
+): Promise<string> {
   const writer = new AtomicWriter(volume)
   for (let round = 0; round < 20; round++) await writer.write(payload(round))
   const times: number[] = []
@@ -75,14 +90,16 @@ async function idle(
     times.push(performance.now() - at)
     await nextServer(mount, pid)
   }
-  console.log(`idle, kill to first answer: ${summary(times)}`)
+  const line = `idle, kill to first answer: ${summary(times)}`
+  console.log(line)
+  return line
 }
 
 async function underLoad(
   mount: FuseMount,
   publicPath: string,
   volume: string,
-): Promise<void> {
+): Promise<readonly string[]> {
   const writer = new AtomicWriter(volume)
   await writer.write(payload(-1))
   const children = Array.from({ length: readers }, () =>
@@ -144,18 +161,33 @@ async function underLoad(
       errors[code] = (errors[code] ?? 0) + count
   const sum = (of: (one: Seen) => number): number =>
     seen.reduce((total, one) => total + of(one), 0)
-  console.log(
-    [
-      `kills: ${kills}, swaps: ${swaps}, of them failed: ${failedSwaps}`,
-      `reads: ${sum(one => one.reads)}, whole generations: ${sum(one => one.sets)}, torn: ${sum(one => one.torn)}`,
-      `ENOENT of a generation that was replaced: ${sum(one => one.replaced)}`,
-      `other errors of readers: ${JSON.stringify(errors)}`,
-      `stall of a kill: ${summary(stalls)}`,
-    ].join('\n'),
-  )
+  const lines = [
+    `kills: ${kills}, swaps: ${swaps}, of them failed: ${failedSwaps}`,
+    `reads: ${sum(one => one.reads)}, whole generations: ${sum(one => one.sets)}, torn: ${sum(one => one.torn)}`,
+    `ENOENT of a generation that was replaced: ${sum(one => one.replaced)}`,
+    `other errors of readers: ${JSON.stringify(errors)}`,
+    `stall of a kill: ${summary(stalls)}`,
+  ]
+  console.log(lines.join('\n'))
   const last = readFileSync(path.join(publicPath, 'key-0'), 'utf8')
   if (failedSwaps > 0 || Object.keys(errors).length > 0 || last === '')
     process.exitCode = 1
+  return lines
+}
+
+/** Between the two comments of the document. */
+function writeDown(lines: readonly string[]): void {
+  const file = 'docs/reliability.md'
+  const text = readFileSync(file, 'utf8')
+  const begin = '<!-- bench:crash -->\n'
+  const start = text.indexOf(begin)
+  const end = text.indexOf('<!-- /bench:crash -->')
+  if (start < 0 || end < start) throw new Error(`${file} has no place for it`)
+  const list = lines.map(line => `- ${line}\n`).join('')
+  writeFileSync(
+    file,
+    `${text.slice(0, start + begin.length)}\n${list}\n${text.slice(end)}`,
+  )
 }
 
 interface Seen {

@@ -84,11 +84,13 @@ install_all() {
   trap 'rm -f "$list"' EXIT
   [ ! -f "$noted" ] || grep '^d ' "$noted" >>"$list" || true
 
-  for file in podfs.cjs podfs.bundle.cjs podfs.bundle.cjs.cache fuse-server.cjs \
-    fuse-server.bundle.cjs fuse-server.bundle.cjs.cache fuse-native-server.cjs \
-    pod-shim.cjs pod-shim.bundle.cjs pod-shim.bundle.cjs.cache \
-    age-encryption.cjs keeper.sh mount-keeper.sh; do
+  for file in podfs.cjs fuse-server.cjs pod-shim.cjs fuse-native-server.cjs age-encryption.cjs \
+    keeper.sh mount-keeper.sh; do
     put 644 "$lib/$file" <"dist/$file"
+  done
+  for pack in podfs session server more fuse-server fuse-control pod-shim; do
+    put 644 "$lib/$pack.bundle.cjs" <"dist/$pack.bundle.cjs"
+    put 644 "$lib/$pack.bundle.cjs.cache" <"dist/$pack.bundle.cjs.cache"
   done
   put 755 "$PREFIX/bin/podfs" <<END
 #!/bin/sh

@@ -14,7 +14,7 @@ import {
 import { selectedBy, selectorOption } from './selector-option.ts'
 import { requireRoot, sessionOptions } from './session-options.ts'
 import type { PodChoice } from '../daemon/choose-pods.ts'
-import type { MountTarget } from '../daemon/chosen-volumes.ts'
+import type { MountTarget } from '../daemon/mount-target.ts'
 import type { MountSession } from '../daemon/mount-session.ts'
 
 export const mountCommand: Command = {

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { backendChoices } from '../config/settings.ts'
 import { nearest } from '../util/edit-distance.ts'
 import { Failure } from '../util/failure.ts'
-import { logLevels } from '../util/logger.ts'
+import { logLevels } from '../util/log-levels.ts'
 
 /** One flag of one command; the help text is made from these. */
 export interface Option {

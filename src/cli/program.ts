@@ -1,52 +1,24 @@
 import { nearest } from '../util/edit-distance.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command, CommandGroup } from './command.ts'
-import { completionCommand } from './completion.ts'
-import { configCommand } from './config.ts'
 import type { Context } from './context.ts'
-import { createCommand } from './create.ts'
-import { describeCommand } from './describe.ts'
-import { diffCommand } from './diff.ts'
-import { doctorCommand } from './doctor.ts'
 import { exitCodes } from './exit-codes.ts'
-import { getCommand } from './get.ts'
 import { helpOfCommand, helpOfGroup, helpOfProgram } from './help.ts'
-import { explainCommand } from './explain.ts'
-import { historyCommand } from './history.ts'
-import { logsCommand } from './logs.ts'
-import { mountCommand } from './mount.ts'
 import { parseOptions } from './options.ts'
-import { reloadCommand } from './reload.ts'
-import { rollbackCommand } from './rollback.ts'
-import { runCommand } from './run.ts'
-import { serveCommand } from './serve.ts'
-import { topCommand } from './top.ts'
-import { unmountCommand } from './unmount.ts'
-import { unpinCommand } from './unpin.ts'
-import { validateCommand } from './validate.ts'
 
-/** Every command of the program, in the order of its help text. */
-export const commands: CommandGroup['commands'] = [
-  mountCommand,
-  unmountCommand,
-  runCommand,
-  serveCommand,
-  reloadCommand,
-  getCommand,
-  describeCommand,
-  logsCommand,
-  topCommand,
-  historyCommand,
-  diffCommand,
-  rollbackCommand,
-  unpinCommand,
-  validateCommand,
-  createCommand,
-  explainCommand,
-  doctorCommand,
-  configCommand,
-  completionCommand(() => commands),
-]
+type Commands = CommandGroup['commands']
+
+/** Those that start something: their start waits for no other command's code. */
+const starters: Readonly<Record<string, () => Promise<Commands>>> = {
+  run: async () => [(await import('./run.ts')).runCommand],
+  mount: async () => [(await import('./mount.ts')).mountCommand],
+}
+
+async function commandsFor(name: string | undefined): Promise<Commands> {
+  const starter = name === undefined ? undefined : starters[name]
+  return await (starter?.() ??
+    import('./commands.ts').then(all => all.commands))
+}
 
 /**
  * One command to an exit code. What goes wrong is told on stderr here
@@ -72,16 +44,17 @@ async function dispatch(context: Context, version: string): Promise<number> {
     context.stdout.write(`podfs ${version}\n`)
     return exitCodes.done
   }
+  const commands = await commandsFor(name)
   if (name === undefined) {
     context.stderr.write(helpOfProgram(commands))
     return exitCodes.usage
   }
   if (['--help', '-h', 'help'].includes(name)) {
-    const { words, command } = commandAt(rest)
-    context.stdout.write(helpOf(words, command))
+    const { words, command } = commandAt(commands, rest)
+    context.stdout.write(helpOf(commands, words, command))
     return exitCodes.done
   }
-  const { words, command, rest: args } = commandAt(context.argv)
+  const { words, command, rest: args } = commandAt(commands, context.argv)
   const helpWanted = args.includes('--help') || args.includes('-h')
   if (helpWanted || command === undefined || 'commands' in command) {
     if (!helpWanted && args.length > 0)
@@ -89,13 +62,14 @@ async function dispatch(context: Context, version: string): Promise<number> {
         fix: `${['podfs', ...words].join(' ')} --help`,
       })
     const stream = helpWanted ? context.stdout : context.stderr
-    stream.write(helpOf(words, command))
+    stream.write(helpOf(commands, words, command))
     return helpWanted ? exitCodes.done : exitCodes.usage
   }
   return await command.run(context, parseOptions(args, command.options))
 }
 
 function helpOf(
+  commands: Commands,
   words: readonly string[],
   command: Command | CommandGroup | undefined,
 ): string {
@@ -114,7 +88,7 @@ interface Found {
 }
 
 /** The command, or group of commands, that argv begins with. */
-function commandAt(argv: readonly string[]): Found {
+function commandAt(commands: Commands, argv: readonly string[]): Found {
   let command: Command | CommandGroup | undefined
   for (let i = 0; ; i++) {
     const words = argv.slice(0, i)
@@ -131,7 +105,7 @@ function commandAt(argv: readonly string[]): Found {
 
 function subcommandsOf(
   command: Command | CommandGroup | undefined,
-): CommandGroup['commands'] | undefined {
+): Commands | undefined {
   return command !== undefined && 'commands' in command
     ? command.commands
     : undefined
@@ -140,7 +114,7 @@ function subcommandsOf(
 function unknownCommand(
   words: readonly string[],
   word: string,
-  candidates: CommandGroup['commands'],
+  candidates: Commands,
 ): Failure {
   const meant = nearest(
     word,

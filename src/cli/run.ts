@@ -74,7 +74,6 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { paths, choice } = whatToRun(options)
   requireRoot(context, 'run')
   const { startPods } = await import('../daemon/run-session.ts')
-  const { failureText } = await import('../daemon/pod-notices.ts')
   const shared = await sessionOptions(context, options, paths)
 
   let signalled: NodeJS.Signals | undefined
@@ -116,6 +115,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     ({ status, deleted }) => status.phase !== 'Succeeded' && !deleted,
   )
   if (failed.length === 0) return exitCodes.done
+  const { failureText } = await import('../daemon/pod-notices.ts')
   throw new Failure(
     'failed',
     failed.map(({ pod, status }) => failureText(pod, status)).join('\nerror: '),

@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { scalarLeaves, variableOf } from './environment.ts'
 import { ConfigError, type ConfigMistake } from './errors.ts'
 import { layOver, type EffectiveSettings, type GivenSetting } from './layers.ts'
-import { parseSettings } from './parse.ts'
 import { settingsShape } from './settings.ts'
 import { leavesOf, valueOfWord } from './shape.ts'
 
@@ -36,24 +35,30 @@ export interface SettingFlag {
 export async function loadSettings(
   options: LoadOptions,
 ): Promise<EffectiveSettings> {
-  const file = await readFirst(options)
+  const file = readFirst(options)
   return layOver([
-    ...(file === undefined ? [] : parseSettings(file.text, file.name)),
+    ...(file === undefined ? [] : await parse(file.text, file.name)),
     ...fromEnvironment(options.env),
     ...fromFlags(options.flags ?? []),
   ])
 }
 
-async function readFirst(
+/** Most starts find no file, and need no YAML before their mount is on its way. */
+async function parse(text: string, name: string): Promise<GivenSetting[]> {
+  const { parseSettings } = await import('./parse.ts')
+  return parseSettings(text, name)
+}
+
+function readFirst(
   options: LoadOptions,
-): Promise<{ readonly name: string; readonly text: string } | undefined> {
+): { readonly name: string; readonly text: string } | undefined {
   const { explicit, env, cwd, uid } = options
-  const read = async (name: string) => ({
+  const read = (name: string) => ({
     name,
-    text: await readFile(path.resolve(cwd, name), 'utf8'),
+    text: readFileSync(path.resolve(cwd, name), 'utf8'),
   })
   const named = explicit ?? env['PODFS_CONFIG']
-  if (named !== undefined && named !== '') return await read(named)
+  if (named !== undefined && named !== '') return read(named)
   const own = path.join(
     env['XDG_CONFIG_HOME'] ?? path.join(env['HOME'] ?? '/', '.config'),
     'podfs/podfs.yaml',
@@ -65,7 +70,7 @@ async function readFirst(
   ]
   for (const candidate of candidates) {
     try {
-      return await read(candidate)
+      return read(candidate)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       // $HOME may still be that of whoever became this user.

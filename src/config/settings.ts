@@ -1,5 +1,5 @@
 import type { ImageMapEntry } from '../api/image-map.ts'
-import { logLevels, type LogLevel } from '../util/logger.ts'
+import { logLevels, type LogLevel } from '../util/log-levels.ts'
 import type { SettingShape, StructShape } from './shape.ts'
 
 /** Where volumes are published; `auto`: the best that works. */

@@ -175,7 +175,7 @@ export async function findSessions(options: {
   readonly clock: Clock
 }): Promise<readonly ApiClient[]> {
   const { named, mountpoint } = options
-  const running = (await listSessions(options.runtime))
+  const running = listSessions(options.runtime)
     .filter(session => session.running)
     .sort((a, b) => (a.directory < b.directory ? -1 : 1))
   const wanted =

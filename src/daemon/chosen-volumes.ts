@@ -4,30 +4,13 @@ import { DirectorySource } from '../sources/directory-source.ts'
 import type { Store } from '../store/store.ts'
 import { Failure } from '../util/failure.ts'
 import { podAroundObject } from '../volumes/pod-volumes.ts'
-import { choosePod, type PodChoice } from './choose-pods.ts'
+import { choosePod } from './choose-pods.ts'
 import type { Cleanup } from './cleanup.ts'
+import { loneVolume, type MountTarget } from './mount-target.ts'
 import { noSuch, readManifests, type SessionOptions } from './session.ts'
-
-/** The name of the volume around a directory, a ConfigMap or a Secret. */
-const loneVolume = 'volume'
-
-/** What to serve. */
-export type MountTarget =
-  | { readonly kind: 'directory'; readonly directory: string }
-  | { readonly kind: 'configMap' | 'secret'; readonly name: string }
-  | {
-      readonly kind: 'pod'
-      readonly choice: PodChoice
-      readonly volume: string | undefined
-    }
 
 interface SourceRequest extends SessionOptions {
   readonly target: MountTarget
-}
-
-/** The volume that MOUNTPOINT is; '' when it has a directory for each. */
-export function shownVolume(target: MountTarget): string {
-  return target.kind === 'pod' ? (target.volume ?? '') : loneVolume
 }
 
 /** The volumes to serve, and the Pod that they are volumes of. */

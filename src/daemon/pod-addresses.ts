@@ -49,7 +49,7 @@ export class PodAddresses {
         for (const ip of podIPs) taken.add(ip)
       const podIP = podIPFor(pod.metadata.namespace, pod.metadata.name, taken)
       this.#claimed.set(name, podIP)
-      await this.#session.update({ pods: Object.fromEntries(this.#claimed) })
+      this.#session.update({ pods: Object.fromEntries(this.#claimed) })
       const rivals = (await this.#others()).filter(
         ({ pid, podIPs }) => podIPs.includes(podIP) && pid < process.pid,
       )

@@ -68,7 +68,7 @@ async function waitForMountpoint(
   let told: number | undefined
   for (let waited = 0; waited < takeoverMs; waited += takeoverStepMs) {
     claim ??= await claimMountpoint(places.runtime, mountpoint)
-    const sessions = await listSessions(places.runtime)
+    const sessions = listSessions(places.runtime)
     const here = sessions.filter(found => found.mountpoint === mountpoint)
     const serving = here.find(({ running }) => running)
     if (serving === undefined && claim !== undefined) return here[0]
@@ -145,7 +145,7 @@ export async function sessionAt(
       ? await createSessionDirectory(runtime, command)
       : await adoptSessionDirectory(abandoned)
   cleanup.add('run-time directory', () => session.remove())
-  await session.update({ mountpoint, madeMountpoint })
+  session.update({ mountpoint, madeMountpoint })
   return session
 }
 

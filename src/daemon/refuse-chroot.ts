@@ -1,4 +1,4 @@
-import { readlink, stat } from 'node:fs/promises'
+import { readlinkSync, statSync } from 'node:fs'
 import { readMountinfo } from '../fuse/mountinfo.ts'
 import { Failure } from '../util/failure.ts'
 
@@ -6,8 +6,8 @@ import { Failure } from '../util/failure.ts'
  * A container enters a mount namespace, and thereby that namespace's root: started in a plain
  * chroot, it would come out of it and run on the machine's real files.
  */
-export async function refuseChroot(): Promise<void> {
-  if (!(await isChrooted())) return
+export function refuseChroot(): void {
+  if (!isChrooted()) return
   throw new Failure(
     'platform',
     'podfs run does not work inside a chroot: its containers would leave it',
@@ -17,17 +17,17 @@ export async function refuseChroot(): Promise<void> {
   )
 }
 
-async function isChrooted(): Promise<boolean> {
+function isChrooted(): boolean {
   // From inside a directory that is no mount point, the root's mount is out of sight.
-  const mounts = await readMountinfo()
+  const mounts = readMountinfo()
   if (!mounts.some(({ mountpoint }) => mountpoint === '/')) return true
   try {
-    const [own, first] = await Promise.all([
-      readlink('/proc/self/ns/mnt'),
-      readlink('/proc/1/ns/mnt'),
-    ])
+    const [own, first] = ['self', 1].map(pid =>
+      readlinkSync(`/proc/${pid}/ns/mnt`),
+    )
     if (own !== first) return false
-    const [here, there] = await Promise.all([stat('/'), stat('/proc/1/root/')])
+    const here = statSync('/')
+    const there = statSync('/proc/1/root/')
     return here.ino !== there.ino || here.dev !== there.dev
   } catch {
     // Process 1 is not ours to look at.

@@ -124,7 +124,7 @@ export class RenewedMount {
     const backend = await this.#options.open(directory)
     this.#current = { backend, directory }
     // Before it is shown: who adopts it will show it.
-    await session.update({ mountDirectory: directory })
+    session.update({ mountDirectory: directory })
     return this.#current
   }
 }

@@ -1,43 +1,13 @@
-import { withServiceAccountVolume } from '../api/automount.ts'
-import { keyOf, type ObjectKey } from '../api/object-key.ts'
-import type { Pod } from '../api/types.ts'
-import { tokensRequested } from '../projection/projection.ts'
-import {
-  createImageMap,
-  type ImageMap,
-  findImage,
-  parseImageFlag,
-} from '../runner/images.ts'
-import { OutputLines } from '../runner/output-lines.ts'
-import { expectBusybox, hasBusybox } from '../runner/sandbox/sandbox-runtime.ts'
-import { SessionRecord } from '../server/session-record.ts'
-import { Store, type StoreEvent } from '../store/store.ts'
-import { allSettled } from '../util/all-settled.ts'
-import { Failure } from '../util/failure.ts'
+import { createImageMap, parseImageFlag } from '../runner/images.ts'
 import { type Backend, openBackend } from '../volumes/backend.ts'
-import { HistoryBudget } from '../volumes/history-budget.ts'
-import { choosePods, isChosen, type PodChoice } from './choose-pods.ts'
+import type { PodChoice } from './choose-pods.ts'
 import type { Cleanup } from './cleanup.ts'
-import { startOrUndo } from './start-or-undo.ts'
-import { claimEmptyDirs } from './empty-dirs.ts'
-import { asFailure } from './failures.ts'
-import { imageFindings } from './image-findings.ts'
-import { thisNode } from './node-info.ts'
-import { outputLabels } from './output-labels.ts'
-import { PodAddresses } from './pod-addresses.ts'
-import { failureText, podName, sourceName } from './pod-notices.ts'
-import { startPodSession, type PodSessionContext } from './pod-session.ts'
 import { refuseChroot } from './refuse-chroot.ts'
 import { RenewedMount } from './renewed-mount.ts'
 import { createSessionDirectory } from './runtime-directory.ts'
-import {
-  lazyServiceAccounts,
-  readManifests,
-  type ServiceAccounts,
-  type SessionOptions,
-} from './session.ts'
-import { startSessionServer } from './session-server.ts'
-import { SupervisedPod, type PodOutcome } from './supervised-pod.ts'
+import { startOrUndo } from './start-or-undo.ts'
+import type { SessionOptions } from './session.ts'
+import type { PodOutcome } from './supervised-pod.ts'
 
 export interface RunRequest extends SessionOptions {
   readonly choice: PodChoice
@@ -75,18 +45,14 @@ async function start(
   request: RunRequest,
   cleanup: Cleanup,
 ): Promise<RunSession> {
-  const { logger, namespace, settings, places, choice } = request
-  await refuseChroot()
+  const { logger, settings, places } = request
+  refuseChroot()
   const images = createImageMap([
     ...settings.images,
     ...request.images.map(parseImageFlag),
   ])
-  const store = new Store({ admit: withServiceAccountVolume })
   const session = await createSessionDirectory(places.runtime, 'run')
   cleanup.add('run-time directory', () => session.remove())
-  const emptyDirs = await claimEmptyDirs(places, session.directory)
-  cleanup.add('emptyDirs', () => emptyDirs.remove())
-  // Both take tens of milliseconds and neither needs the other.
   const open = (directory: string): Promise<Backend> =>
     openBackend(settings.backend, {
       directory,
@@ -95,7 +61,9 @@ async function start(
       lifetime: 'run',
       logger,
     })
-  const mounting = open(session.directory).then(backend => {
+  // First, and all other code is loaded meanwhile: the file server takes as long to start as
+  // everything that comes before the first container.
+  const mount = open(session.directory).then(backend => {
     const mount = new RenewedMount(
       { backend, directory: session.directory },
       { session, open, logger },
@@ -105,216 +73,9 @@ async function start(
       .then(reason => logger.error({ reason }, 'the volumes are lost'))
     return mount
   })
-  // Told below, when the Pods are known.
-  mounting.catch(() => undefined)
-  cleanup.add('mount', async () =>
-    (await mounting.catch(() => undefined))?.stop(),
-  )
-  const accounts = lazyServiceAccounts(request)
-  const [pods, node] = await allSettled([
-    readManifests(request, store).then(source => {
-      cleanup.add('source', () => source.close())
-      const pods = choosePods(store, namespace, choice)
-      refuseUnknownImages(pods, images, request)
-      expectImages(pods, images, request)
-      expectTokens(pods, accounts)
-      return pods
-    }),
-    thisNode(),
-  ])
-  const record = new SessionRecord(request.clock)
-  const running = new RunningPods(request, {
-    ...request,
-    store,
-    session,
-    mount: mounting,
-    node,
-    emptyDirs: emptyDirs.directory,
-    addresses: new PodAddresses(places.runtime, session),
-    images,
-    ...accounts,
-    lines: new OutputLines(request.onOutput),
-    record,
-    historyBudget: new HistoryBudget(),
-  })
-  cleanup.add('Pods', () => running.close())
-  for (const pod of pods) running.add(pod)
-  const mount = await mounting
-  cleanup.add(
-    'API',
-    startSessionServer({
-      ...request,
-      ...accounts,
-      session,
-      store,
-      record,
-      node,
-      mount,
-    }),
-  )
-  cleanup.add(
-    'watch',
-    store.watch(events => running.onEvents(events)),
-  )
-  return {
-    finished: running.finished,
-    gracePeriodSeconds: () => running.gracePeriodSeconds(),
-    terminate: () => running.terminate(),
-    close: () => cleanup.run(),
-  }
-}
-
-/** The Pods of one session: which there are, and what an event means for each. */
-class RunningPods {
-  readonly finished: Promise<readonly PodOutcome[]>
-  readonly #request: RunRequest
-  readonly #context: PodSessionContext
-  readonly #pods = new Map<ObjectKey, SupervisedPod>()
-  /** As they were last started: their containers have labels in the output. */
-  readonly #started = new Map<ObjectKey, Pod>()
-  readonly #allIdle: Promise<void>
-  #resolveIdle: () => void = () => undefined
-  #resolve: (outcomes: readonly PodOutcome[]) => void = () => undefined
-  #reject: (error: unknown) => void = () => undefined
-  #starts = 0
-  #terminating = false
-
-  constructor(request: RunRequest, context: PodSessionContext) {
-    this.#request = request
-    this.#context = context
-    this.finished = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
-    this.#allIdle = new Promise(resolve => (this.#resolveIdle = resolve))
-  }
-
-  add(pod: Pod): void {
-    const { notice, recreate, report } = this.#request
-    if (pod.workload !== undefined)
-      notice(`${sourceName(pod)} runs as one Pod, ${pod.metadata.name}`)
-    const supervised = new SupervisedPod({
-      start: async pod => {
-        this.#started.set(keyOf(pod), pod)
-        this.#context.lines.setLabels(outputLabels([...this.#started.values()]))
-        this.#starts += 1
-        return await startPodSession(pod, String(this.#starts), this.#context)
-      },
-      startable: pod => {
-        const findings = imageFindings(pod, this.#context.images)
-        for (const finding of findings) report(finding)
-        return findings.length === 0
-      },
-      recreate,
-      notice,
-      onIdle: () => this.#onIdle(pod, supervised),
-      onError: error => this.#reject(asFailure(error)),
-    })
-    this.#pods.set(keyOf(pod), supervised)
-    supervised.want(pod)
-  }
-
-  onEvents(events: readonly StoreEvent[]): void {
-    for (const { type, object } of events)
-      if (object.kind === 'Pod') this.#onPod(object, type === 'DELETED')
-    for (const supervised of this.#pods.values()) supervised.wake()
-  }
-
-  gracePeriodSeconds(): number {
-    const running = [...this.#pods.values()].filter(({ idle }) => !idle)
-    return Math.max(
-      0,
-      ...running.map(({ pod }) => pod?.spec.terminationGracePeriodSeconds ?? 0),
-    )
-  }
-
-  terminate(): void {
-    for (const supervised of this.#pods.values())
-      supervised.stop(this.#terminating ? 0 : undefined)
-    this.#terminating = true
-  }
-
-  /** Whatever still runs, because podfs itself failed, is killed. */
-  async close(): Promise<void> {
-    const all = [...this.#pods.values()]
-    if (all.every(({ idle }) => idle)) return
-    for (const supervised of all) supervised.stop(0)
-    await this.#allIdle
-  }
-
-  #onPod(pod: Pod, isGone: boolean): void {
-    const { choice, notice } = this.#request
-    const supervised = this.#pods.get(keyOf(pod))
-    const isOpen = choice.kind === 'all' || choice.kind === 'selected'
-    if (supervised === undefined) {
-      if (isGone || this.#terminating || !isChosen(choice, pod)) return
-      if (imageFindings(pod, this.#context.images).length === 0)
-        notice(`${sourceName(pod)} is new: starting it`)
-      this.add(pod)
-    } else if (isGone) {
-      supervised.drop('is gone from its files')
-    } else if (isOpen && !isChosen(choice, pod)) {
-      supervised.drop('is no longer selected')
-    } else {
-      supervised.want(pod)
-    }
-  }
-
-  #onIdle(pod: Pod, { outcome }: SupervisedPod): void {
-    const { notice } = this.#request
-    const several = this.#pods.size > 1
-    if (several && outcome !== undefined)
-      notice(
-        outcome.status.phase === 'Succeeded' ||
-          outcome.deleted ||
-          this.#terminating
-          ? `Pod ${podName(pod)} has ended`
-          : failureText(outcome.pod, outcome.status),
-      )
-    const all = [...this.#pods.values()]
-    if (!all.every(({ idle }) => idle)) return
-    if (several) notice('every Pod has ended')
-    this.#resolveIdle()
-    this.#resolve(all.flatMap(({ outcome }) => outcome ?? []))
-  }
-}
-
-/** Their key is loaded, or made, while the mount is. */
-function expectTokens(pods: readonly Pod[], accounts: ServiceAccounts): void {
-  const wanted = pods
-    .flatMap(({ spec }) => spec.volumes)
-    .some(volume => tokensRequested(volume).length > 0)
-  if (!wanted) return
-  // The volume asks again, and tells.
-  accounts.tokens().catch(() => undefined)
-  accounts.rootCertificate().catch(() => undefined)
-}
-
-/** Before anything is started: each image with the flag to type. */
-function refuseUnknownImages(
-  pods: readonly Pod[],
-  images: ImageMap,
-  { report }: RunRequest,
-): void {
-  const findings = pods.flatMap(pod => imageFindings(pod, images))
-  if (findings.length === 0) return
-  for (const finding of findings) report(finding)
-  throw new Failure('failed', 'an image is unknown; nothing was started')
-}
-
-/** What their containers need of busybox is asked for now, or its absence told. */
-function expectImages(
-  pods: readonly Pod[],
-  images: ImageMap,
-  { notice }: RunRequest,
-): void {
-  const wanted = pods
-    .flatMap(({ spec }) => [...spec.initContainers, ...spec.containers])
-    .filter(({ image }) => findImage(images, image)?.busybox === true)
-  if (wanted.length === 0) return
-  if (hasBusybox()) expectBusybox()
-  else
-    notice(
-      `this machine has no busybox: ${wanted.map(({ name }) => name).join(', ')} run with its own sh and tools`,
-    )
+  // Told by whoever waits for it.
+  mount.catch(() => undefined)
+  cleanup.add('mount', async () => (await mount.catch(() => undefined))?.stop())
+  const { runPods } = await import('./running-pods.ts')
+  return await runPods(request, { session, mount, images }, cleanup)
 }

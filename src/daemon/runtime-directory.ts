@@ -1,12 +1,12 @@
 import {
-  lstat,
-  mkdir,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  writeFile,
-} from 'node:fs/promises'
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
+import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { keeperOf } from '../fuse/adopt-mount.ts'
 import { Failure } from '../util/failure.ts'
@@ -17,10 +17,15 @@ import { findShims } from './shim/find-shims.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
 import { identityOf, isRunning } from '../util/process-identity.ts'
 
+/*
+ * What is read and written here is small and in memory (a tmpfs), and each start waits for all
+ * of it, one after the other: hence synchronously, without a turn of the event loop for each.
+ */
+
 export interface SessionDirectory {
   readonly directory: string
   /** Tells others more about this session. */
-  update(facts: Partial<Session>): Promise<void>
+  update(facts: Partial<Session>): void
   /** Removes the directory, unless something is still mounted below it. */
   remove(): Promise<void>
 }
@@ -29,12 +34,12 @@ export async function createSessionDirectory(
   runtime: string,
   command: Session['command'],
 ): Promise<SessionDirectory> {
-  await ensurePrivateDirectory(runtime)
+  ensurePrivateDirectory(runtime)
   await sweep(runtime)
   const identity = identityOf(process.pid)
   if (identity === undefined) throw new Error('/proc is not mounted')
   const directory = path.join(runtime, `${command}-${process.pid}`)
-  await inRuntimeDirectory(directory, () => mkdir(directory, { mode: 0o700 }))
+  inRuntimeDirectory(directory, () => mkdirSync(directory, { mode: 0o700 }))
   return await sessionDirectory(directory, { ...identity, command })
 }
 
@@ -53,33 +58,32 @@ async function sessionDirectory(
   first: Session,
 ): Promise<SessionDirectory> {
   let session = first
-  const write = async (): Promise<void> => {
+  const write = (): void => {
     // By rename: whoever reads it sees all of it or the one before.
     const file = sessionFile(directory)
-    await writeFile(`${file}.new`, JSON.stringify(session), { mode: 0o600 })
-    await rename(`${file}.new`, file)
+    writeFileSync(`${file}.new`, JSON.stringify(session), { mode: 0o600 })
+    renameSync(`${file}.new`, file)
   }
-  await inRuntimeDirectory(directory, write).catch(async error => {
+  try {
+    inRuntimeDirectory(directory, write)
+  } catch (error) {
     await removeUnmounted(directory)
     throw error
-  })
+  }
   return {
     directory,
-    update: async facts => {
+    update: facts => {
       session = { ...session, ...facts }
-      await inRuntimeDirectory(directory, write)
+      inRuntimeDirectory(directory, write)
     },
     remove: () => removeUnmounted(directory),
   }
 }
 
 /** It may be full or read-only: the error is to say where that is. */
-async function inRuntimeDirectory(
-  directory: string,
-  work: () => Promise<unknown>,
-): Promise<void> {
+function inRuntimeDirectory(directory: string, work: () => void): void {
   try {
-    await work()
+    work()
   } catch (error) {
     const { message } = error as Error
     const fix = exhaustedFix(error, path.dirname(directory))
@@ -91,9 +95,9 @@ async function inRuntimeDirectory(
 }
 
 /** A directory that only this user can enter; what somebody else made there is refused. */
-async function ensurePrivateDirectory(directory: string): Promise<void> {
+function ensurePrivateDirectory(directory: string): void {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
   } catch (error) {
     throw new Failure(
       'platform',
@@ -106,7 +110,7 @@ async function ensurePrivateDirectory(directory: string): Promise<void> {
       },
     )
   }
-  const { uid, mode } = await lstat(directory)
+  const { uid, mode } = lstatSync(directory)
   if (uid !== process.getuid?.() || (mode & 0o077) !== 0)
     throw new Failure(
       'platform',
@@ -121,20 +125,17 @@ export interface FoundSession extends Session {
 }
 
 /** Every session of this user, also of processes that have ended without cleaning up. */
-export async function listSessions(runtime: string): Promise<FoundSession[]> {
-  const names = await readdir(runtime).catch(() => [])
-  const found = await Promise.all(
-    names.map(async name => {
-      const directory = path.join(runtime, name)
-      try {
-        const text = await readFile(sessionFile(directory), 'utf8')
-        const session = JSON.parse(text) as Session
-        return { ...session, directory, running: isRunning(session) }
-      } catch {
-        return undefined
-      }
-    }),
-  )
+export function listSessions(runtime: string): FoundSession[] {
+  const found = namesIn(runtime).map(name => {
+    const directory = path.join(runtime, name)
+    try {
+      const text = readFileSync(sessionFile(directory), 'utf8')
+      const session = JSON.parse(text) as Session
+      return { ...session, directory, running: isRunning(session) }
+    } catch {
+      return undefined
+    }
+  })
   return found.filter(session => session !== undefined)
 }
 
@@ -142,9 +143,8 @@ export async function listSessions(runtime: string): Promise<FoundSession[]> {
 export async function sessionsWithPods(
   runtime: string,
 ): Promise<FoundSession[]> {
-  const sessions = await listSessions(runtime)
   const found = await Promise.all(
-    sessions.map(async session => {
+    listSessions(runtime).map(async session => {
       const { running, directory } = session
       const isAlive = running || (await findShims(directory)).length > 0
       return isAlive ? session : undefined
@@ -153,12 +153,20 @@ export async function sessionsWithPods(
   return found.filter(session => session !== undefined)
 }
 
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
+}
+
 /**
  * Removes what ended processes left behind. A directory with a mount below it stays: its
  * keeper still serves, or still has to unmount.
  */
 async function sweep(runtime: string): Promise<void> {
-  const sessions = await listSessions(runtime)
+  const sessions = listSessions(runtime)
   await Promise.all(
     sessions
       .filter(({ running }) => !running)
@@ -176,7 +184,7 @@ async function sweep(runtime: string): Promise<void> {
       }),
   )
   // Logs of detached mounts (detach.ts) that ended badly, and had their time to be read.
-  for (const name of await readdir(runtime)) {
+  for (const name of namesIn(runtime)) {
     const pid = /^mount-(\d+)\.log$/.exec(name)?.[1]
     if (pid !== undefined && identityOf(Number(pid)) === undefined)
       await rm(path.join(runtime, name), { force: true })

@@ -257,7 +257,7 @@ async function openMount(
     { command: 'serve', runtime: places.runtime, abandoned, adopted },
     cleanup,
   )
-  await session.update({ serves })
+  session.update({ serves })
 
   const open = (directory: string): Promise<Backend> =>
     openBackend(backend, {

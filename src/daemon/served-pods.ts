@@ -190,7 +190,7 @@ export class ServedPods {
     const { notice, report, logger, clock } = context()
     const supervised = new SupervisedPod({
       start: async version => {
-        await refuseChroot()
+        refuseChroot()
         await this.#forgetSession(key)
         this.#starts += 1
         const id = `run/${this.#starts}`

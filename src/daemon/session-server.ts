@@ -31,6 +31,8 @@ export interface SessionServerOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly issuer: () => Promise<TokenIssuer>
+  /** Pods are about to be started; until they are, nothing is under way. */
+  readonly startsPods?: boolean
   /** Whose file server's figures are among the metrics. */
   readonly mount: Pick<Backend, 'stats'>
   /** Of a podfs whose configuration can be read again; see ApiServer. */
@@ -48,7 +50,7 @@ export function startSessionServer(
   const abort = new AbortController()
   const startedAt = clock.now()
   const serving = (async () => {
-    await underWay(options.record, clock, abort.signal)
+    await underWay(options, abort.signal)
     if (abort.signal.aborted) return undefined
     const [{ ApiServer }, { metricsText }, osImage] = await Promise.all([
       import('../server/api-server.ts'),
@@ -79,15 +81,14 @@ export function startSessionServer(
   }
 }
 
-/** Resolves when the first container runs, or all volumes are there, or it takes too long. */
+/** Resolves when the containers run, or all volumes are there, or it takes too long. */
 async function underWay(
-  record: SessionRecord,
-  clock: Clock,
+  { record, clock, startsPods = false }: SessionServerOptions,
   abort: AbortSignal,
 ): Promise<void> {
   await new Promise<void>(resolve => {
     const look = (): void => {
-      if (!abort.aborted && !isUnderWay(record)) return
+      if (!abort.aborted && !isUnderWay(record, startsPods)) return
       unwatch()
       timer.cancel()
       abort.removeEventListener('abort', look)
@@ -105,11 +106,19 @@ async function underWay(
   await new Promise(resolve => setImmediate(resolve))
 }
 
-function isUnderWay(record: SessionRecord): boolean {
-  if (record.pods.size === 0)
-    return record.volumes.every(({ generation }) => generation > 0)
-  return [...record.pods.values()].some(({ status }) =>
-    status?.containerStatuses.some(({ state }) => state.running !== undefined),
+function isUnderWay(
+  { pods, volumes }: SessionRecord,
+  startsPods: boolean,
+): boolean {
+  if (pods.size === 0)
+    return !startsPods && volumes.every(({ generation }) => generation > 0)
+  const states = [...pods.values()]
+    .flatMap(({ status }) => status?.containerStatuses ?? [])
+    .map(({ state }) => state)
+  return (
+    states.some(({ running }) => running !== undefined) &&
+    // Its start is a matter of milliseconds, unless it waits for init containers.
+    states.every(({ waiting }) => waiting?.reason !== 'ContainerCreating')
   )
 }
 

@@ -27,7 +27,7 @@ export async function unmount(options: {
   readonly clock: Clock
 }): Promise<void> {
   const { mountpoint, lazy, clock } = options
-  const sessions = await listSessions(options.runtime)
+  const sessions = listSessions(options.runtime)
   const session = sessions.find(found => found.mountpoint === mountpoint)
   const mounts = await podfsMounts()
   const mounted = mounts.some(mount => mount.mountpoint === mountpoint)

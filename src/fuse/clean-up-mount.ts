@@ -16,7 +16,7 @@ export async function cleanUpMount(
   if (!existsSync(join(directory, 'rw'))) return
   // Known from an open connection, so the number is that server's.
   if (serverPid !== undefined) kill(serverPid)
-  const mounts = await readMountinfo()
+  const mounts = readMountinfo()
   // The kernel gives the number of a device that is gone to the next mount, at once.
   const isOurs =
     serverPid !== undefined ||

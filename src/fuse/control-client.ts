@@ -5,6 +5,8 @@ import { identityOf } from '../util/process-identity.ts'
 /** While a server starts, its socket is not there yet. */
 const RETRY_MS = 20
 const ANSWER_MS = 2000
+/** A first server's control thread takes no time from what is started with the mount. */
+const WAKE_MS = 300
 
 /**
  * The daemon's end of the control socket. It connects to whichever server runs, again when
@@ -17,10 +19,15 @@ export class ControlClient {
   #closed = false
   #waiting: ((line: string | undefined) => void)[] = []
   #connected: (() => void)[] = []
+  #wakeNow: () => void = () => undefined
 
-  constructor(path: string) {
+  /** `wake`: a request that makes a first server start its control thread, see serve.ts. */
+  constructor(path: string, wake?: () => Promise<unknown>) {
     this.#path = path
-    void this.#keepConnected()
+    void (async () => {
+      if (wake !== undefined) await this.#wakeUp(wake)
+      await this.#keepConnected()
+    })()
   }
 
   /** Of the server that is connected now. */
@@ -31,6 +38,7 @@ export class ControlClient {
   /** Resolves once a server has admitted this process, or after `ms` without one: false. */
   async connected(ms: number): Promise<boolean> {
     if (this.#serverPid !== undefined) return true
+    this.#wakeNow()
     const timeout = new AbortController()
     await Promise.race([
       new Promise<void>(resolve => this.#connected.push(resolve)),
@@ -49,7 +57,18 @@ export class ControlClient {
 
   close(): void {
     this.#closed = true
+    this.#wakeNow()
     this.#socket?.destroy()
+  }
+
+  async #wakeUp(wake: () => Promise<unknown>): Promise<void> {
+    const now = new AbortController()
+    this.#wakeNow = () => now.abort()
+    await delay(WAKE_MS, undefined, { signal: now.signal, ref: false }).catch(
+      () => undefined,
+    )
+    // Not awaited: without a server it would wait for ever.
+    if (!this.#closed) wake().catch(() => undefined)
   }
 
   async #keepConnected(): Promise<void> {

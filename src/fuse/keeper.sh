@@ -74,17 +74,49 @@ remove_directory() {
 # every mount namespace, which no umount could; (3) only then unmount.
 end() {
   trap '' TERM
-  for server_pid in $active $standby; do
-    kill -9 "$server_pid" && wait "$server_pid"
-  done 2>/dev/null
-  [ -z "$orphan" ] || ! is_orphan_alive || kill -9 "$orphan"
-  exec 3<&- 4<&- 5<&- 6<&- 7<&-
+  end_connection
+  exec 6<&-
   [ -z "$watcher" ] || kill "$watcher" 2>/dev/null
   unmount_all "$1"
   remove_directory
   echo "end $1"
   exit 0
 }
+end_connection() {
+  for server_pid in $active $standby; do
+    kill -9 "$server_pid" && wait "$server_pid"
+  done 2>/dev/null
+  [ -z "$orphan" ] || ! is_orphan_alive || kill -9 "$orphan"
+  active='' standby='' orphan=''
+  exec 3<&- 4<&- 5<&- 7<&-
+}
+
+# Not by the daemon's wish: it lays a fresh mount over the dead one and takes that away, so that
+# nobody ever sees the directory beneath. It is waited for as long as it lives; another one that
+# has adopted the mount, and of which nothing is known here, for ten seconds.
+give_up() {
+  end_connection
+  # From now on there is no keeper that could be told to end, or adopted.
+  rm -f "$dir/keeper.pid"
+  echo "end $1"
+  exec >/dev/null 2>&1
+  while read -r _; do :; done <&6 &
+  daemon=$!
+  waits=0
+  find_device
+  while [ -n "$dev" ] && [ $waits -lt 100 ]; do
+    sleep 0.1
+    # A child that has ended is a zombie, or has been waited for together with another one.
+    grep -q '^State:.[^Z]' "/proc/$daemon/status" || waits=$((waits + 1))
+    find_device
+  done
+  kill -9 "$daemon"
+  [ -z "$watcher" ] || kill "$watcher"
+  unmount_all lost
+  [ ! -d "$dir/rw" ] || remove_directory
+  exit 0
+}
+
 # Between a fork and the note of its pid nothing may end: that server would be left over.
 trap 'if [ -n "$critical" ]; then ending=yes; else end stopped; fi' TERM
 uncritical() {
@@ -103,8 +135,10 @@ start_active() {
 
 # A server that has loaded everything and waits for a line on its own pipe: with one that is
 # shared with the server before it, both could become active. It starts DELAY seconds later,
-# so that it takes no time from the start of a mount, and so that restarts in a tight loop do
-# not starve the machine; SIGCONT ends that delay, and does nothing to the server itself.
+# so that it takes no time from the start of a mount, or from the first answers of a server that
+# has just taken over. Not much later then: under load it takes half a second to be ready, and a
+# server that dies before that costs its readers 150 ms and not 20. SIGCONT ends that delay, and
+# does nothing to the server itself.
 start_standby() {
   # Opened here and not by the child: the name goes before the child may have come that far.
   mkfifo "$dir/go" && exec 7<>"$dir/go" 8<"$dir/go" || return
@@ -247,7 +281,7 @@ while :; do
   # Only after wait: the dead server's last thread is gone then.
   wait "$active"
   status=$?
-  [ $status -ne 3 ] || end 'the connection is gone'
+  [ $status -ne 3 ] || give_up 'the connection is gone'
   critical=yes
   active=$standby standby= # the dead one's pid may be another process's from here on
   uncritical
@@ -270,6 +304,6 @@ while :; do
   done
   failures=$recent
   # A held connection without a server makes every reader hang: better none.
-  [ $count -lt "$max_failures" ] || end "the server failed $count times within ten seconds"
-  start_standby 0.3
+  [ $count -lt "$max_failures" ] || give_up "the server failed $count times within ten seconds"
+  start_standby 0.05
 done

@@ -93,7 +93,7 @@ export async function startKeptMount(
     await endKeeper(keeper, said.ended)
     await root.close().catch(() => undefined)
     // Nothing is left to do unless the keeper was killed.
-    for (const mount of (await readMountinfo()).toReversed())
+    for (const mount of readMountinfo().toReversed())
       if (mount.device === device && mount.mountpoint.startsWith(directory))
         await unmountPath(mount.mountpoint, { lazy: true }).catch(() => {})
     for (const stream of keeper.stdio) stream?.destroy()

@@ -11,7 +11,7 @@
  *   kernel forget what it cached, because copies of the mount in other namespaces stay.
  */
 import type { ChildProcess } from 'node:child_process'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, statfs } from 'node:fs/promises'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -91,7 +91,9 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
     await cleanUpMount(directory, undefined)
     throw new MountError('MOUNT_FAILED', rw, await events.reason)
   }
-  const control = new ControlClient(join(directory, 'control.sock'))
+  const control = new ControlClient(join(directory, 'control.sock'), () =>
+    statfs(rw),
+  )
   let root: FileHandle
   try {
     // Waits for the first server, on a thread of the pool.

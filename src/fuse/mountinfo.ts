@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 
 export { unmountPath } from './unmount-path.ts'
 
@@ -73,13 +73,13 @@ function propagationOf(optional: readonly string[]): Mount['propagation'] {
 }
 
 /** Of this process's mount namespace. */
-export async function readMountinfo(): Promise<Mount[]> {
-  return parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8'))
+export function readMountinfo(): Mount[] {
+  return parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'))
 }
 
 /** Every mount of podfs in this mount namespace, private ones and binds. */
 export async function podfsMounts(): Promise<Mount[]> {
-  return (await readMountinfo()).filter(
+  return readMountinfo().filter(
     ({ type, source }) =>
       type === PODFS_TYPE || (type === 'tmpfs' && source === TMPFS_SOURCE),
   )
@@ -88,7 +88,7 @@ export async function podfsMounts(): Promise<Mount[]> {
 /** Mounts of any kind at a directory or below it. */
 export async function mountsBelow(directory: string): Promise<Mount[]> {
   const prefix = directory.endsWith('/') ? directory : `${directory}/`
-  return (await readMountinfo()).filter(
+  return readMountinfo().filter(
     ({ mountpoint }) =>
       mountpoint === directory || mountpoint.startsWith(prefix),
   )
@@ -96,7 +96,7 @@ export async function mountsBelow(directory: string): Promise<Mount[]> {
 
 /** What is seen at a path: the last of the mounts stacked there. */
 export async function mountAt(path: string): Promise<Mount | undefined> {
-  return (await readMountinfo())
+  return readMountinfo()
     .filter(({ mountpoint }) => mountpoint === path)
     .at(-1)
 }

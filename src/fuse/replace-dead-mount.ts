@@ -11,7 +11,7 @@ export async function replaceDeadMount(
   target: string,
   args: readonly string[],
 ): Promise<MountResult> {
-  const before = await readMountinfo()
+  const before = readMountinfo()
   const dead = before.filter(({ mountpoint }) => mountpoint === target)
   const parent = before.find(({ id }) => id === dead[0]?.parentId)
   const [command, ...words] = replaceMountCommand({
@@ -28,7 +28,7 @@ export async function replaceDeadMount(
         }),
   })
   const replaced = await runMountCommand(command, words)
-  const stays = (await readMountinfo()).filter(
+  const stays = readMountinfo().filter(
     ({ mountpoint }) => mountpoint === target,
   )
   const isDone = stays.every(({ id }) => dead.every(one => one.id !== id))

@@ -19,18 +19,27 @@ import {
   REQUEST_BUFFER_SIZE,
   type Time,
 } from './protocol.ts'
+import { operations } from './operations.ts'
 import { replayJournal } from './replay-journal.ts'
 import { serverLog } from './server-log.ts'
 import type { SharedState } from './shared-state.ts'
 import { Views } from './views.ts'
 
+const CONTROL_MS = 1000
+
 export function serve(options: {
   readonly shared: SharedState
   readonly answerOpens: boolean
-  /** No server was there before, which may have died with a request that it had read. */
-  readonly isFirst: boolean
+  /**
+   * Of the first server of a mount: no other was there before, which may have died with a
+   * request that it had read. Starts its control thread, which takes as long as all of its own
+   * start: with the first STATFS, by which the daemon asks for it, and at the latest with the
+   * first request a second later.
+   */
+  readonly startControl?: () => void
 }): void {
   const { shared } = options
+  let { startControl } = options
   const faults = FaultPoints.fromEnvironment()
   // A resent request comes before the daemon can have connected to this server.
   shared.admittedPid = readAdmission(JOURNAL_FILES)?.pid ?? 0
@@ -63,7 +72,7 @@ export function serve(options: {
       : notify(encodeNotification(FUSE_NOTIFY_RESEND))
   // Before Linux 6.9 the callers of those requests would hang for ever. The keeper ends the
   // connection, which gives them an error, and the daemon makes another mount.
-  if (refused === 'EINVAL' && !options.isFirst)
+  if (refused === 'EINVAL' && startControl === undefined)
     // oxlint-disable-next-line unicorn/no-process-exit
     process.exit(EXIT_CONNECTION_GONE)
   faults?.at('resent')
@@ -83,6 +92,10 @@ export function serve(options: {
     const reply = dispatcher.dispatch(request)
     if (reply !== undefined) writeReply(reply)
     faults?.at('replied')
+    if (startControl !== undefined && isStartOver(request)) {
+      startControl()
+      startControl = undefined
+    }
     if (journal.wantsCompaction || faults?.wantsCompaction === true) {
       if (faults !== undefined) faults.compacting = true
       try {
@@ -93,6 +106,13 @@ export function serve(options: {
       if (faults !== undefined) faults.compacting = false
     }
   }
+}
+
+function isStartOver(request: Buffer): boolean {
+  return (
+    request.readUInt32LE(4) === operations.STATFS.opcode ||
+    performance.now() > CONTROL_MS
+  )
 }
 
 function now(): Time {

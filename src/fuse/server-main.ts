@@ -16,11 +16,9 @@
  */
 import { readSync } from 'node:fs'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'
-import { runControl } from './control.ts'
-import { rehearse } from './rehearse.ts'
 import { serve } from './serve.ts'
 import { SharedState } from './shared-state.ts'
-import { type KeeperOrigin, startNextKeeper } from './start-next-keeper.ts'
+import type { KeeperOrigin } from './start-next-keeper.ts'
 
 const [
   directory = '',
@@ -37,36 +35,47 @@ const origin: KeeperOrigin = {
   keeper,
 }
 
-if (isMainThread) runServer()
-else {
+// Without a listener Node answers it with an inspector, which every user can reach.
+if (isMainThread) process.on('SIGUSR1', () => {})
+
+// What the first server does not need is loaded only where it is needed: every start of a mount
+// waits for that server.
+if (!isMainThread) void runControlThread()
+else if (role === 'standby') void standBy()
+else serveAs(SharedState.create())
+
+async function runControlThread(): Promise<void> {
+  const { runControl } = await import('./control.ts')
   const shared = new SharedState(workerData as SharedArrayBuffer)
   shared.waitUntilActive()
   runControl({ shared, origin })
 }
 
-function runServer(): void {
-  // Without a listener Node answers it with an inspector, which every user can reach.
-  process.on('SIGUSR1', () => {})
+async function standBy(): Promise<void> {
   const shared = SharedState.create()
-  startControl(shared)
-  if (role === 'standby') {
-    rehearse()
-    if (!waitForTurn()) {
-      startNextKeeper(origin)
-      // Not process.exit: the Worker waits too, and exit would wait for it.
-      process.kill(process.pid, 'SIGKILL')
-      return
-    }
-  }
+  startControlThread(shared)
+  const { rehearse } = await import('./rehearse.ts')
+  const { startNextKeeper } = await import('./start-next-keeper.ts')
+  rehearse()
+  if (waitForTurn()) return serveAs(shared)
+  startNextKeeper(origin)
+  // Not process.exit: the Worker waits too, and exit would wait for it.
+  process.kill(process.pid, 'SIGKILL')
+}
+
+function serveAs(shared: SharedState): void {
+  if (role === 'successor') startControlThread(shared)
   shared.activate()
   serve({
     shared,
     answerOpens: opens === 'answer-opens',
-    isFirst: role === 'active',
+    ...(role === 'active'
+      ? { startControl: () => void startControlThread(shared) }
+      : {}),
   })
 }
 
-function startControl(shared: SharedState): Worker {
+function startControlThread(shared: SharedState): Worker {
   // Not `__filename`: this file is written as a module, and bundled.
   return new Worker(process.argv[1] as string, {
     argv: process.argv.slice(2),

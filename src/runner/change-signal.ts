@@ -25,18 +25,19 @@ export class ChangeSignal {
     for (const resume of this.#waiting) resume()
   }
 
-  /** Resolves at the first change after `seen`, at the latest at the time `until`. */
-  async wait(seen: number, until?: number): Promise<void> {
+  /** Resolves at the first change after `seen`, at the latest `ms` later. */
+  async wait(seen: number, ms?: number): Promise<void> {
     if (this.#version !== seen) return
     const timer = new AbortController()
     let resume = (): void => undefined
     const changed = new Promise<void>(resolve => (resume = resolve))
     this.#waiting.add(resume)
     try {
-      if (until === undefined) return await changed
-      const ms = Math.min(Math.max(until - this.#clock.now(), 0), maxTimerMs)
+      if (ms === undefined) return await changed
       // sleep, not after: a Pod that only waits must keep the process alive.
-      const passed = this.#clock.sleep(ms, timer.signal).catch(() => undefined)
+      const passed = this.#clock
+        .sleep(Math.min(Math.max(ms, 0), maxTimerMs), timer.signal)
+        .catch(() => undefined)
       await Promise.race([changed, passed])
     } finally {
       this.#waiting.delete(resume)

@@ -3,7 +3,8 @@ import { ChangeSignal } from './change-signal.ts'
 
 /**
  * The time that a Pod's containers have left, from the moment it is made. It can only become
- * shorter (kubernetes.md 4.9); shortened to nothing, it is over whatever minimum is asked.
+ * shorter (kubernetes.md 4.9); shortened to nothing, it is over whatever minimum is asked. It
+ * does not go by the time of day, which may be set.
  */
 export class GracePeriod {
   readonly #clock: Clock
@@ -14,7 +15,7 @@ export class GracePeriod {
   constructor(clock: Clock, ms: number) {
     this.#clock = clock
     this.#changes = new ChangeSignal(clock)
-    this.#deadline = clock.now() + ms
+    this.#deadline = clock.elapsed() + ms
     this.#immediate = ms <= 0
   }
 
@@ -24,14 +25,14 @@ export class GracePeriod {
   }
 
   shorten(ms: number): void {
-    this.#deadline = Math.min(this.#deadline, this.#clock.now() + ms)
+    this.#deadline = Math.min(this.#deadline, this.#clock.elapsed() + ms)
     if (ms <= 0) this.#immediate = true
     this.#changes.notify()
   }
 
   /**
    * Resolves with true when `done` resolves, with false when the period is over first; it
-   * lasts at least until `notBefore`, unless it is immediate.
+   * lasts at least until `notBefore`, by `elapsed`, unless it is immediate.
    */
   async waitFor(done: Promise<unknown>, notBefore = 0): Promise<boolean> {
     const state = { isDone: false }
@@ -47,8 +48,9 @@ export class GracePeriod {
       await Promise.resolve()
       if (state.isDone) return true
       const end = Math.max(this.#deadline, notBefore)
-      if (this.#immediate || this.#clock.now() >= end) return false
-      await this.#changes.wait(seen, end)
+      const left = end - this.#clock.elapsed()
+      if (this.#immediate || left <= 0) return false
+      await this.#changes.wait(seen, left)
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Container, Pod } from '../api/types.ts'
 import {
+  configRetryMs,
   crashLoopDelay,
   hasStarted,
   newRecord,
@@ -151,7 +152,7 @@ function stepToStart(
   const { failure, dead } = record
   const backoffMs = crashLoopDelay(record)
   const backoffEnd = dead === undefined ? 0 : dead.finishedAt + backoffMs
-  if (now < backoffEnd) {
+  if (isAhead(backoffEnd, backoffMs, now)) {
     const told = failure?.reason === 'CrashLoopBackOff'
     return {
       time: backoffEnd,
@@ -160,10 +161,14 @@ function stepToStart(
         : { step: { step: 'backOff', container: name, delayMs: backoffMs } }),
     }
   }
-  if (failure?.retryAt !== undefined && now < failure.retryAt) {
-    return { time: failure.retryAt }
-  }
+  const { retryAt = 0 } = failure ?? {}
+  if (isAhead(retryAt, configRetryMs, now)) return { time: retryAt }
   return { step: { step: 'start', container: name } }
+}
+
+/** False also when the time of day was set back, and more is left than there ever was. */
+function isAhead(time: number, wholeMs: number, now: number): boolean {
+  return now < time && time - now <= wholeMs
 }
 
 function recordOf(input: PlanInput, { name }: Container): ContainerRecord {

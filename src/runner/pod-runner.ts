@@ -157,7 +157,6 @@ export class PodRunner {
       const names = mountedVolumeNames(pod)
       const ready = waitForVolumes(names, {
         volume: name => volume(name),
-        clock,
         changes: this.#changes,
         onFailedMount: message => this.#state.warn('FailedMount', message),
         stopped: () => this.#mustStop(),
@@ -239,8 +238,12 @@ export class PodRunner {
       }
       // What was started, or failed to, may allow the next step at once.
       const acted = steps.some(({ step }) => step !== 'waitUntil')
-      if (!acted) await this.#changes.wait(seen, until)
+      if (!acted) await this.#changes.wait(seen, this.#left(until))
     }
+  }
+
+  #left(until: number | undefined): number | undefined {
+    return until === undefined ? undefined : until - this.#options.clock.now()
   }
 
   #startedBy(steps: readonly Step[]): readonly Container[] {

@@ -1,5 +1,4 @@
 import { mountFailure } from '../api/mount-failure.ts'
-import type { Clock } from '../util/clock.ts'
 import type { ChangeSignal } from './change-signal.ts'
 import type { ContainerVolume } from './launch.ts'
 
@@ -9,7 +8,6 @@ const maxRetryMs = 122_000
 
 export interface PodVolumesOptions {
   readonly volume: (name: string) => Promise<ContainerVolume>
-  readonly clock: Clock
   readonly changes: ChangeSignal
   /** Told once for each new reason, not for each try. */
   readonly onFailedMount: (message: string) => void
@@ -40,7 +38,7 @@ async function waitForVolume(
   name: string,
   options: PodVolumesOptions,
 ): Promise<ContainerVolume | undefined> {
-  const { clock, changes } = options
+  const { changes } = options
   let told: string | undefined
   for (let retryMs = firstRetryMs; !options.stopped(); retryMs *= 2) {
     const seen = changes.version
@@ -52,7 +50,7 @@ async function waitForVolume(
       if (message !== told && !options.stopped()) options.onFailedMount(message)
       told = message
     }
-    await changes.wait(seen, clock.now() + Math.min(retryMs, maxRetryMs))
+    await changes.wait(seen, Math.min(retryMs, maxRetryMs))
   }
   return undefined
 }

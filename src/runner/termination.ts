@@ -51,7 +51,7 @@ export async function terminateContainer({
   await grace.waitFor(Promise.race([turn, gone])) // 2
   if (!grace.immediate) {
     container.signal('SIGTERM') // 3
-    const ended = await grace.waitFor(gone, clock.now() + minimumGraceMs) // 4
+    const ended = await grace.waitFor(gone, clock.elapsed() + minimumGraceMs) // 4
     if (ended) return
   }
   container.signal('SIGKILL') // 5

@@ -55,7 +55,8 @@ export interface FollowedFileOptions<T> {
  * 2. Not there: wait up to 100 ms for its return, as between the two renames of an editor.
  * 3. Empty: half-written, said after 2 s, and read when it is not empty any more.
  * 4. Another file than before, and nobody has written to this name since it came: renamed
- *    into place, so it is complete; read at once.
+ *    into place, so it is complete; read at once. So is one that nobody has changed for 250 ms
+ *    before the first look.
  * 5. Else look again 10 ms later, until two looks agree.
  * 6. Read; if the file is another one after reading than before, start again.
  * 7. 250 ms later look once more: the same means stable, else go on at 4. So an event that
@@ -157,7 +158,7 @@ export class FollowedFile<T> {
         this.#waitUntilStable(first)
         return
       }
-      const atOnce = await this.#cameByRename(first)
+      const atOnce = this.#isOld(first) || (await this.#cameByRename(first))
       const restless = clock.elapsed() - began >= restlessMs
       if (!atOnce) {
         await clock.sleep(this.#last === undefined ? firstLookMs : lookMs)
@@ -262,6 +263,11 @@ export class FollowedFile<T> {
     if (!this.#newHere) return ms
     const age = this.#options.clock.now() - Number(look.ctimeNs / 1_000_000n)
     return age >= 0 ? ms - age : ms
+  }
+
+  /** It was there long before it was first looked at, and nobody is writing to it. */
+  #isOld(look: BigIntStats): boolean {
+    return this.#newHere && this.#left(stableMs, look) <= 0
   }
 
   #after(ms: number, callback: () => void): void {

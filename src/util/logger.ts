@@ -1,17 +1,8 @@
+import type { LogLevel } from './log-levels.ts'
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino'
 
 /** Constant messages, changing facts as fields. Secret data never goes in. */
 export type Logger = PinoLogger
-
-export const logLevels = [
-  'trace',
-  'debug',
-  'info',
-  'warn',
-  'error',
-  'silent',
-] as const
-export type LogLevel = (typeof logLevels)[number]
 
 /**
  * A logger on stderr: readable lines on a terminal, one JSON object a line otherwise.

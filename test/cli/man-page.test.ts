@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import packageJson from '../../package.json' with { type: 'json' }
-import { commands } from '../../src/cli/program.ts'
+import { commands } from '../../src/cli/commands.ts'
 import { capability } from '../helpers/capability.ts'
 import { manPage } from '../helpers/man-page.ts'
 import { writtenDocument } from '../helpers/written-document.ts'

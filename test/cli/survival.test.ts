@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { open, readdir, readFile } from 'node:fs/promises'
+import { open, readdir, readFile, readlink } from 'node:fs/promises'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
@@ -62,11 +62,15 @@ function processesOf(
     readFileSync(`${root}${directory}/session.json`, 'utf8'),
   ) as { mountDirectory?: string }
   const keeper = Number(readFileSync(`${root}${mountDirectory}/keeper.pid`))
+  return { keeper, servers: serversOf(keeper) }
+}
+
+function serversOf(keeper: number): number[] {
   const children = readFileSync(
     `/proc/${keeper}/task/${keeper}/children`,
     'latin1',
   )
-  const servers = children
+  return children
     .trim()
     .split(' ')
     .map(Number)
@@ -75,7 +79,6 @@ function processesOf(
         process.execPath,
       ),
     )
-  return { keeper, servers }
 }
 
 /** Keeper, server and standby, when all three are there. */
@@ -308,6 +311,65 @@ t.test('keeper and servers killed: a fresh mount', { skip }, async t => {
   t.notOk(existsSync(mountpoint))
   t.notOk(existsSync(`/run/podfs/mount-${serving.pid}`))
 })
+
+/** Kills one server after the other until the keeper gives up, and with it the connection. */
+async function killServers(keeper: number): Promise<void> {
+  const connection = `/proc/${keeper}/fd/3`
+  for (let killed = 0; ;) {
+    if ((await readlink(connection).catch(() => '')) !== '/dev/fuse') return
+    const [server] = serversOf(keeper)
+    if (server !== undefined && server !== killed) {
+      killed = server
+      process.kill(server, 'SIGKILL')
+    }
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+}
+
+t.test(
+  'a keeper that gives up leaves its dead mount to the daemon: no gap',
+  { skip },
+  async t => {
+    const { args, mountpoint, change, colour } = world(t)
+    const serving = startPodfs(t, args)
+    await serving.saw(/ready/)
+    const looker = startLooker(t, mountpoint, 'colour')
+    await looker.looks()
+    const [keeper] = await allOf(serving.pid)
+    await killServers(keeper as number)
+    change('green')
+    await eventually(async () => (await colour().catch(() => '')) === 'green')
+    await serving.saw(/failed 5 times within ten seconds/, 'stderr')
+    await eventually(() => podfsMounts().length === 2)
+    const { looks, seen } = await looker.end()
+    t.comment(`${looks} looks: ${seen.join(' ')}`)
+    t.strictSame(
+      seen.filter(what => !/^(blue|green|ENOTCONN|ECONNABORTED)$/.test(what)),
+      [],
+    )
+    t.equal(seen.at(-1), 'green')
+    await end(serving)
+    t.strictSame(podfsMounts(), [])
+    t.notOk(existsSync(mountpoint))
+  },
+)
+
+t.test(
+  'a keeper that gives up without a daemon unmounts by itself',
+  { skip },
+  async t => {
+    const { args, mountpoint } = world(t)
+    const { stdout } = await podfs(t, [...args, '--detach'])
+    const daemon = noteDetached(Number(stdout))
+    const [keeper] = await allOf(daemon)
+    process.kill(daemon, 'SIGKILL')
+    await eventually(() => !isRunning(daemon))
+    await killServers(keeper as number)
+    await eventually(() => !isRunning(keeper as number))
+    t.strictSame(podfsMounts(), [])
+    t.match(await podfs(t, ['unmount', mountpoint]), { code: 2 })
+  },
+)
 
 for (const before of ['nobody', 'a podfs that was killed'])
   t.test(`several begin at once after ${before}`, { skip }, async t => {

@@ -16,6 +16,7 @@ import { mountFuse } from '../../src/fuse/mount.ts'
 import { mountsBelow } from '../../src/fuse/mountinfo.ts'
 import { silentLogger } from '../../src/util/logger.ts'
 import { formatEvents, Inotify } from '../helpers/inotify.ts'
+import { eventually, isRunning } from '../helpers/podfs.ts'
 import {
   cannotMount,
   makeTemporaryDirectory,
@@ -126,14 +127,19 @@ t.test(
 )
 
 t.test('a server that keeps dying is given up', { skip }, async t => {
-  const { mount, root } = await mountForTest(t, { maxFailures: 3 })
+  const { mount, root, publicPath } = await mountForTest(t, { maxFailures: 3 })
+  const keeper = mount.keeperPid
   let last: number | undefined
   for (let i = 0; i < 3; i++) {
     last = await nextServer(mount, last)
     process.kill(last, 'SIGKILL')
   }
   t.match(await mount.lost, /failed 3 times/)
+  t.equal((await mountsBelow(root)).length, 2, 'the daemon takes it away')
+  await t.rejects(readdir(publicPath), { code: 'ENOTCONN' })
+  await mount.stop()
   t.strictSame(await mountsBelow(root), [])
+  await eventually(() => !isRunning(keeper))
 })
 
 t.test('keeper and servers killed at once: a lost mount', { skip }, async t => {

@@ -150,7 +150,7 @@ async function readFuseDevice(): Promise<FuseDevice> {
 /** Mount points whose podfs is gone and whose keeper does not serve on. */
 async function findStaleMounts(places: Places): Promise<string[]> {
   const stale: string[] = []
-  for (const session of await listSessions(places.runtime)) {
+  for (const session of listSessions(places.runtime)) {
     if (session.running) continue
     const kept = await keeperOf(session.mountDirectory ?? session.directory)
     if (kept !== undefined) continue

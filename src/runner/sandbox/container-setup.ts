@@ -1,6 +1,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
@@ -146,25 +147,25 @@ async function converse(
   // Without a pid there is an 'error' event.
   const { pid = 0 } = child
   await Promise.race([expect(rootReady), failed])
-  await Promise.race([options.ready, failed])
-  await options.live?.fill()
-  const mounts = await readMounts(pid)
-  verifyReadOnly(mounts, options.plan.mountPaths)
-  await verifyIdentity(pid, options.plan.mountPaths)
-  const foreign = foreignIn(mounts)
+  const foreign = foreignIn(readMounts(pid))
   const unspeakable = foreign.find(point => point.includes('\n'))
   if (unspeakable !== undefined)
     throw new Error(`cannot detach the mount ${JSON.stringify(unspeakable)}`)
   child.stdin.write(foreign.map(point => `${point}\n`).join('') + '\n')
   await Promise.race([expect(setupDone), failed])
-  const left = foreign.length === 0 ? [] : foreignIn(await readMounts(pid))
+  const left = foreign.length === 0 ? [] : foreignIn(readMounts(pid))
   if (left.length > 0)
     throw new Error(`cannot detach the mounts ${left.join(', ')}`)
+  // Last: everybody waits for the volumes, and nothing is left to do when they are there.
+  await Promise.race([options.ready, failed])
+  await options.live?.fill()
+  verifyReadOnly(readMounts(pid), options.plan.mountPaths)
+  await verifyIdentity(pid, options.plan.mountPaths)
   return pid
 }
 
-async function readMounts(pid: number): Promise<MountTableEntry[]> {
-  return parseMountTable(await readFile(`/proc/${pid}/mountinfo`, 'utf8'))
+function readMounts(pid: number): MountTableEntry[] {
+  return parseMountTable(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'))
 }
 
 /** util-linux before 2.27 ignores `ro` next to `bind`: better no container than a wrong one. */

@@ -1,10 +1,11 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdirSync, readFileSync } from 'node:fs'
 import type { Clock } from '../../util/clock.ts'
 
 /**
  * Waits until the child of `monitor` is the program, and resolves with its pid as the host
  * numbers it; with undefined when the monitor has ended first. No event tells of another
- * process's fork and exec, so this looks, every millisecond, for the few that it takes.
+ * process's fork and exec, so this looks, every millisecond, for the few that it takes; and
+ * synchronously: by way of the thread pool a look would take longer than the exec.
  */
 export async function findFirstProcess(options: {
   readonly clock: Clock
@@ -15,9 +16,9 @@ export async function findFirstProcess(options: {
 }): Promise<number | undefined> {
   const { clock, monitor, preludes, hasEnded } = options
   while (!hasEnded()) {
-    const [child] = await childrenOf(monitor)
+    const [child] = childrenOf(monitor)
     if (child !== undefined) {
-      const cmdline = await readProc(`${child}/cmdline`)
+      const cmdline = readProc(`${child}/cmdline`)
       // Empty: it is ending, or already a zombie; the monitor will follow.
       if (cmdline !== undefined && cmdline !== '' && !preludes.has(cmdline))
         return child
@@ -27,8 +28,8 @@ export async function findFirstProcess(options: {
   return undefined
 }
 
-async function childrenOf(pid: number): Promise<number[]> {
-  const children = await readProc(`${pid}/task/${pid}/children`)
+function childrenOf(pid: number): number[] {
+  const children = readProc(`${pid}/task/${pid}/children`)
   // Kernels without CONFIG_PROC_CHILDREN do not have the file.
   if (children === undefined) return scanForChildren(pid)
   return children
@@ -37,20 +38,20 @@ async function childrenOf(pid: number): Promise<number[]> {
     .map(Number)
 }
 
-async function scanForChildren(parent: number): Promise<number[]> {
+function scanForChildren(parent: number): number[] {
   const children: number[] = []
-  for (const name of await readdir('/proc')) {
+  for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue
-    const status = await readProc(`${name}/status`)
+    const status = readProc(`${name}/status`)
     if (status !== undefined && status.includes(`\nPPid:\t${parent}\n`))
       children.push(Number(name))
   }
   return children
 }
 
-async function readProc(path: string): Promise<string | undefined> {
+function readProc(path: string): string | undefined {
   try {
-    return await readFile(`/proc/${path}`, 'utf8')
+    return readFileSync(`/proc/${path}`, 'utf8')
   } catch {
     return undefined
   }

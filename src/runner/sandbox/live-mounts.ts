@@ -75,11 +75,14 @@ export class LiveMounts {
   }
 }
 
+const clearStageMs = 100
+
 export class ContainerLiveMounts {
   readonly directory: string
   readonly #onRelease: () => void
   #places: readonly LivePlace[] = []
   #isFilled = false
+  #clearing: NodeJS.Timeout | undefined
   /** One after the other. */
   #work: Promise<unknown> = Promise.resolve()
 
@@ -112,8 +115,11 @@ export class ContainerLiveMounts {
       await this.#mountAll([...staged.flat(), ...shown])
       this.#isFilled = true
     })
-    // The container does not wait for that.
-    void this.#next(() => this.#clearStage())
+    // Not now: the container is about to start.
+    this.#clearing = setTimeout(
+      () => void this.#next(() => this.#clearStage()),
+      clearStageMs,
+    ).unref()
   }
 
   /** Does nothing before `fill`. */
@@ -132,6 +138,7 @@ export class ContainerLiveMounts {
 
   /** As it was before `makePlaces`. */
   async empty(): Promise<void> {
+    clearTimeout(this.#clearing)
     await this.#next(async () => {
       this.#isFilled = false
       await this.#clearStage()

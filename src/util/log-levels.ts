@@ -1,0 +1,9 @@
+export const logLevels = [
+  'trace',
+  'debug',
+  'info',
+  'warn',
+  'error',
+  'silent',
+] as const
+export type LogLevel = (typeof logLevels)[number]
