@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PODFS_TYPE, readMountinfo } from './mountinfo.ts'
@@ -13,7 +13,8 @@ export async function cleanUpMount(
   device: string | undefined,
   serverPid?: number,
 ): Promise<void> {
-  if (!existsSync(join(directory, 'rw'))) return
+  // Not by a look at rw: of a dead mount it fails.
+  if (!isListed(directory, 'rw')) return
   // Known from an open connection, so the number is that server's.
   if (serverPid !== undefined) kill(serverPid)
   const mounts = readMountinfo()
@@ -37,6 +38,14 @@ export async function cleanUpMount(
     await rmdir(directory)
   } catch {
     // Left for `podfs unmount`.
+  }
+}
+
+function isListed(directory: string, name: string): boolean {
+  try {
+    return readdirSync(directory).includes(name)
+  } catch {
+    return false
   }
 }
 

@@ -114,7 +114,8 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
     if (!isOver && (await control.connected(CONTROL_MS)))
       await control.ask('stop-prepare')
     // More than once only when the keeper was killed and another one is taking its place.
-    for (let waits = 0; waits < STOP_WAITS; waits++) {
+    // One that has given up leaves the rest to this process.
+    for (let waits = 0; !isOver && waits < STOP_WAITS; waits++) {
       if (await isKeeper(events.pid, directory))
         process.kill(events.pid, 'SIGTERM')
       const wait = new AbortController()

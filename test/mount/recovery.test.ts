@@ -171,6 +171,7 @@ t.test(
     process.kill(server, 'SIGKILL')
     await t.rejects(reading, { code: /ECONNABORTED|ENOTCONN/ })
     t.match(await mount.lost, /connection is gone/)
+    await mount.stop()
     t.strictSame(await mountsBelow(root), [])
   },
 )
@@ -184,6 +185,7 @@ t.test('an aborted connection is final', { skip }, async t => {
   await writeFile(join(control, connection, 'abort'), '1')
   await promisify(execFile)('umount', [control])
   t.match(await mount.lost, /connection is gone/)
+  await mount.stop()
   t.strictSame(await mountsBelow(root), [])
 })
 
