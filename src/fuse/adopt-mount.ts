@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileHandle, open, readFile } from 'node:fs/promises'
+import { type FileHandle, open, readFile, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bindReadOnly } from './bind-read-only.ts'
@@ -39,7 +39,9 @@ export async function adoptMount(
   // Held open, it tells the keeper that this process lives.
   const life = await openAdoptPipe(directory)
   if (life === 'nobody') return undefined
-  const control = new ControlClient(join(directory, 'control.sock'))
+  const control = new ControlClient(join(directory, 'control.sock'), () =>
+    statfs(rw),
+  )
   let root: FileHandle | undefined
   try {
     // Publishing before that would get EROFS.
