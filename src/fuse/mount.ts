@@ -115,7 +115,8 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
       await control.ask('stop-prepare')
     // More than once only when the keeper was killed and another one is taking its place.
     // One that has given up leaves the rest to this process.
-    for (let waits = 0; !isOver && waits < STOP_WAITS; waits++) {
+    const mostWaits = isOver ? 0 : STOP_WAITS
+    for (let waits = 0; waits < mostWaits; waits++) {
       if (await isKeeper(events.pid, directory))
         process.kill(events.pid, 'SIGTERM')
       const wait = new AbortController()
