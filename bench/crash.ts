@@ -78,7 +78,7 @@ async function idle(
   publicPath: string,
   volume: string,
 ): Promise<string> {
-  const writer = new AtomicWriter(volume)
+  const writer = new AtomicWriter(volume, { fill: mount.fill })
   for (let round = 0; round < 20; round++) await writer.write(payload(round))
   const times: number[] = []
   for (let round = 0; round < 20; round++) {
@@ -100,7 +100,7 @@ async function underLoad(
   publicPath: string,
   volume: string,
 ): Promise<readonly string[]> {
-  const writer = new AtomicWriter(volume)
+  const writer = new AtomicWriter(volume, { fill: mount.fill })
   await writer.write(payload(-1))
   const children = Array.from({ length: readers }, () =>
     spawn(
