@@ -95,6 +95,8 @@ end_connection() {
 # nobody ever sees the directory beneath. It is waited for as long as it lives; another one that
 # has adopted the mount, and of which nothing is known here, for ten seconds.
 give_up() {
+  # The watcher's, when the daemon goes: by then the device's number may be another mount's.
+  trap '' TERM
   end_connection
   # From now on there is no keeper that could be told to end, or adopted.
   rm -f "$dir/keeper.pid"
