@@ -2,6 +2,8 @@ import type * as PromClient from 'prom-client'
 import type { Metric, Registry } from 'prom-client'
 import type { SessionRecord } from './session-record.ts'
 
+type Client = (typeof PromClient)['default']
+
 /** Of the process itself: memory, CPU, event loop. They watch from the first scrape on. */
 let ownProcess: Registry | undefined
 
@@ -14,7 +16,8 @@ export async function metricsText(
   record: SessionRecord,
   fuseOperations: Readonly<Record<string, number>> | undefined,
 ): Promise<string> {
-  const client = await import('prom-client')
+  // A CommonJS package: bundled into packs (build.mjs) it has no names of its own.
+  const { default: client } = await import('prom-client')
   if (ownProcess === undefined) {
     ownProcess = new client.Registry()
     client.collectDefaultMetrics({ register: ownProcess })
@@ -27,7 +30,7 @@ export async function metricsText(
 }
 
 function describeVolumes(
-  { Counter, Gauge }: typeof PromClient,
+  { Counter, Gauge }: Client,
   registry: Registry,
   record: SessionRecord,
 ): void {
@@ -78,7 +81,7 @@ function publishSeconds({ publishing }: SessionRecord) {
 }
 
 function describeContainers(
-  { Counter }: typeof PromClient,
+  { Counter }: Client,
   registry: Registry,
   record: SessionRecord,
 ): void {
@@ -102,7 +105,7 @@ function describeContainers(
 }
 
 function describeFuse(
-  { Counter, Gauge }: typeof PromClient,
+  { Counter, Gauge }: Client,
   registry: Registry,
   {
     nodes = 0,
