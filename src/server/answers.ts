@@ -21,8 +21,7 @@ export function sendJson(
   object: JsonObject,
   type = 'application/json',
 ): void {
-  response.writeHead(code, { 'content-type': type })
-  response.end(`${JSON.stringify(object)}\n`)
+  sendText(response, code, `${JSON.stringify(object)}\n`, type)
 }
 
 export function sendText(

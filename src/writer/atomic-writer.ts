@@ -1,13 +1,13 @@
 import { randomInt } from 'node:crypto'
-import { constants } from 'node:fs'
 import { systemClock, type Clock } from '../util/clock.ts'
 import type { FillDirectory, NewEntry } from '../util/new-entry.ts'
+import { applyFsGroup, changeGroup } from './fs-group.ts'
 import {
-  applyFsGroup,
-  changeGroup,
-  DIRECTORY_BITS,
-  FILE_BITS,
-} from './fs-group.ts'
+  directoryEntry,
+  entriesOf,
+  isDirectory,
+  linkEntry,
+} from './new-entries.ts'
 import {
   cleanPayload,
   parentsOf,
@@ -30,7 +30,6 @@ export const timestampedName = /^\.\.\d{4}(_\d\d){5}\.\d+$/
 
 /** Of a mode, what a umask of 022 leaves as it is. */
 const UNMASKED = 0o755
-const noData = Buffer.alloc(0)
 
 export interface AtomicWriterOptions {
   readonly clock?: Clock
@@ -442,37 +441,6 @@ export async function prepareVolumeRoot(
 
 function visibleNames(payload: CleanPayload): Set<string> {
   return new Set([...payload.keys()].map(userVisibleName))
-}
-
-/** What a generation holds: its directories, then its files, as fsGroup will have them. */
-function entriesOf(
-  payload: CleanPayload,
-  fsGroup: number | undefined,
-): readonly NewEntry[] {
-  const directories = new Set([...payload.keys()].flatMap(parentsOf))
-  const bits = fsGroup === undefined ? 0 : FILE_BITS
-  return [
-    ...[...directories].map(path => directoryEntry(path, fsGroup)),
-    ...[...payload].map(([path, { data, mode, fsUser }]) => ({
-      path,
-      mode: constants.S_IFREG | mode | bits,
-      ...(fsUser === undefined ? {} : { uid: fsUser }),
-      data,
-    })),
-  ]
-}
-
-function directoryEntry(path: string, fsGroup: number | undefined): NewEntry {
-  const bits = fsGroup === undefined ? 0 : DIRECTORY_BITS
-  return { path, mode: constants.S_IFDIR | 0o755 | bits, data: noData }
-}
-
-function linkEntry(path: string, target: string): NewEntry {
-  return { path, mode: constants.S_IFLNK | 0o777, data: Buffer.from(target) }
-}
-
-function isDirectory({ mode }: NewEntry): boolean {
-  return (mode & constants.S_IFMT) === constants.S_IFDIR
 }
 
 function withParents(payload: CleanPayload): Set<string> {
