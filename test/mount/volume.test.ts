@@ -17,6 +17,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import t from 'tap'
 import { mountAt } from '../../src/fuse/mountinfo.ts'
 import { MountError } from '../../src/fuse/mount-error.ts'
@@ -75,10 +76,14 @@ t.test(
       await readdir(publicPath)
     }
     await read()
-    await read()
-    const before = await mount.stats()
-    for (let i = 0; i < 20; i++) await read()
-    t.strictSame(await mount.stats(), before)
+    // The kernel may drop what it has cached whenever it likes; it does not time after time.
+    let asked: [unknown, unknown] = [1, 0]
+    for (let tries = 0; tries < 5 && !isDeepStrictEqual(...asked); tries++) {
+      const before = await mount.stats()
+      for (let i = 0; i < 20; i++) await read()
+      asked = [before, await mount.stats()]
+    }
+    t.strictSame(asked[1], asked[0])
   },
 )
 

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { renameSync, symlinkSync } from 'node:fs'
 import {
   copyFile,
   mkdir,
@@ -266,14 +267,15 @@ t.test(
       const next = join(directory, `next${i}`)
       await mkdir(join(next, 'sub'), { recursive: true })
       await writeFile(join(next, 'sub', 'cm.yaml'), yaml(`r${i}`))
-      await rename(watched, join(directory, `old${i}`))
-      await rename(next, watched)
+      // At once: what is away for long is told.
+      renameSync(watched, join(directory, `old${i}`))
+      renameSync(next, watched)
       await live.until(() => live.value('cm') === `r${i}`, `renamed ${i}`)
       await writeFile(join(watched, 'sub', 'cm.yaml'), yaml(`w${i}`))
       await live.until(() => live.value('cm') === `w${i}`, `edited ${i}`)
     }
-    await rename(watched, join(directory, 'real'))
-    await symlink('real', watched)
+    renameSync(watched, join(directory, 'real'))
+    symlinkSync('real', watched)
     for (let i = 0; i < 3; i++) {
       const next = join(directory, `link${i}`)
       await mkdir(join(next, 'sub'), { recursive: true })
