@@ -84,12 +84,15 @@ export interface PodProcesses {
   close(): Promise<void>
 }
 
-/** Starts them as children of this process; they end with it. */
+/**
+ * Starts them as children of this process; they end with it. `begun` resolves when what needs
+ * no volume is under way, and this process has time for the volumes.
+ */
 export function startPodProcesses(
   plan: PodPlan,
   host: PodHost,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
-): PodProcesses {
+): PodProcesses & { readonly begun: Promise<void> } {
   const { pod, node, directory } = plan
   const cleanup = new Cleanup(logger)
   const runtime = createSandboxRuntime({
@@ -140,6 +143,7 @@ export function startPodProcesses(
   runner.start()
   return {
     finished: runner.finished,
+    begun: runner.rootsBegun,
     update: newer => runner.updatePod(newer),
     wake: () => runner.wake(),
     renewVolumes: () => runtime.renewVolumes(),

@@ -176,7 +176,10 @@ async function podSession(
   const report = (finding: Finding): void => {
     if (!terminating) context.report(finding)
   }
-  const serving = context.mount.then(mount => ({
+  let begin = (): void => undefined
+  // What other processes can do meanwhile comes first.
+  const begun = new Promise<void>(resolve => (begin = resolve))
+  const serving = Promise.all([context.mount, begun]).then(([mount]) => ({
     mount,
     volumes: new ServedVolumes(mount, {
       ...context,
@@ -207,6 +210,7 @@ async function podSession(
   // Without a mount the session ends, and tells why.
   serving.catch(() => undefined)
   cleanup.add('volumes', async () => {
+    begin()
     const served = await serving.catch(() => undefined)
     if (served === undefined) return
     await served.volumes.close()
@@ -258,11 +262,14 @@ async function podSession(
   }
   let client: ShimClient | undefined
   if (isServed) {
+    begin()
     client = shim?.client ?? (await startShim(id, context))
     const logs: ShimHost['logs'] = logs => record.logs(logs)
     processes = client.follow(plan, { ...host, logs })
   } else {
-    processes = startPodProcesses(plan, host, context)
+    const own = startPodProcesses(plan, host, context)
+    void own.begun.then(begin)
+    processes = own
   }
   const running = processes
   cleanup.add('processes', async () => {

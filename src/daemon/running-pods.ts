@@ -1,10 +1,9 @@
 import { withServiceAccountVolume } from '../api/automount.ts'
 import { keyOf, type ObjectKey } from '../api/object-key.ts'
 import type { Pod } from '../api/types.ts'
-import { tokensRequested } from '../projection/projection.ts'
 import { findImage, type ImageMap } from '../runner/images.ts'
 import { OutputLines } from '../runner/output-lines.ts'
-import { expectBusybox, hasBusybox } from '../runner/sandbox/sandbox-runtime.ts'
+import { hasBusybox } from '../runner/sandbox/sandbox-runtime.ts'
 import { SessionRecord } from '../server/session-record.ts'
 import { Store, type StoreEvent } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
@@ -22,11 +21,7 @@ import { failureText, podName, sourceName } from './pod-notices.ts'
 import { startPodSession, type PodSessionContext } from './pod-session.ts'
 import type { RunRequest, RunSession } from './run-session.ts'
 import type { SessionDirectory } from './runtime-directory.ts'
-import {
-  lazyServiceAccounts,
-  readManifests,
-  type ServiceAccounts,
-} from './session.ts'
+import { lazyServiceAccounts, readManifests } from './session.ts'
 import { startSessionServer } from './session-server.ts'
 import { SupervisedPod, type PodOutcome } from './supervised-pod.ts'
 
@@ -44,13 +39,14 @@ export async function runPods(
   const { namespace, places, choice } = request
   const store = new Store({ admit: withServiceAccountVolume })
   const accounts = lazyServiceAccounts(request)
+  let onUnderWay = (): void => undefined
+  const underWay = new Promise<void>(resolve => (onUnderWay = resolve))
   const [pods, node, emptyDirs] = await allSettled([
-    readManifests(request, store).then(source => {
+    readManifests(request, store, underWay).then(source => {
       cleanup.add('source', () => source.close())
       const pods = choosePods(store, namespace, choice)
       refuseUnknownImages(pods, images, request)
-      expectImages(pods, images, request)
-      expectTokens(pods, accounts)
+      tellMissingBusybox(pods, images, request)
       return pods
     }),
     thisNode(),
@@ -87,6 +83,7 @@ export async function runPods(
       node,
       mount: await mount,
       startsPods: pods.length > 0,
+      onUnderWay,
     }),
   )
   cleanup.add(
@@ -216,17 +213,6 @@ class RunningPods {
   }
 }
 
-/** Their key is loaded, or made, while the mount is. */
-function expectTokens(pods: readonly Pod[], accounts: ServiceAccounts): void {
-  const wanted = pods
-    .flatMap(({ spec }) => spec.volumes)
-    .some(volume => tokensRequested(volume).length > 0)
-  if (!wanted) return
-  // The volume asks again, and tells.
-  accounts.tokens().catch(() => undefined)
-  accounts.rootCertificate().catch(() => undefined)
-}
-
 /** Before anything is started: each image with the flag to type. */
 function refuseUnknownImages(
   pods: readonly Pod[],
@@ -239,8 +225,7 @@ function refuseUnknownImages(
   throw new Failure('failed', 'an image is unknown; nothing was started')
 }
 
-/** What their containers need of busybox is asked for now, or its absence told. */
-function expectImages(
+function tellMissingBusybox(
   pods: readonly Pod[],
   images: ImageMap,
   { notice }: RunRequest,
@@ -248,10 +233,8 @@ function expectImages(
   const wanted = pods
     .flatMap(({ spec }) => [...spec.initContainers, ...spec.containers])
     .filter(({ image }) => findImage(images, image)?.busybox === true)
-  if (wanted.length === 0) return
-  if (hasBusybox()) expectBusybox()
-  else
-    notice(
-      `this machine has no busybox: ${wanted.map(({ name }) => name).join(', ')} run with its own sh and tools`,
-    )
+  if (wanted.length === 0 || hasBusybox()) return
+  notice(
+    `this machine has no busybox: ${wanted.map(({ name }) => name).join(', ')} run with its own sh and tools`,
+  )
 }

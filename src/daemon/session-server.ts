@@ -33,6 +33,7 @@ export interface SessionServerOptions {
   readonly issuer: () => Promise<TokenIssuer>
   /** Pods are about to be started; until they are, nothing is under way. */
   readonly startsPods?: boolean
+  readonly onUnderWay?: () => void
   /** Whose file server's figures are among the metrics. */
   readonly mount: Pick<Backend, 'stats'>
   /** Of a podfs whose configuration can be read again; see ApiServer. */
@@ -51,6 +52,7 @@ export function startSessionServer(
   const startedAt = clock.now()
   const serving = (async () => {
     await underWay(options, abort.signal)
+    options.onUnderWay?.()
     if (abort.signal.aborted) return undefined
     const [{ ApiServer }, { metricsText }, osImage] = await Promise.all([
       import('../server/api-server.ts'),

@@ -35,6 +35,7 @@ export interface SessionOptions {
 export async function readManifests(
   options: SessionOptions,
   store: Store,
+  watchFrom?: Promise<unknown>,
 ): Promise<Source> {
   let mistakes = 0
   let started = false
@@ -42,6 +43,7 @@ export async function readManifests(
     ...options,
     store,
     watch: true,
+    ...(watchFrom === undefined ? {} : { watchFrom }),
     report: finding => {
       if (!started && finding.treatment === 'rejected') mistakes++
       options.report(finding)

@@ -101,24 +101,26 @@ export class ContainerStarter {
   /**
    * Begins with the roots of containers that start as soon as their volumes are there, which
    * `ready` tells; `sandbox` holds the volumes whose place is known. What cannot be built is
-   * told by their start.
+   * told by their start. Resolves as soon as this process has nothing to do for them but wait.
    */
-  buildAhead(
+  async buildAhead(
     containers: readonly Container[],
     sandbox: PodSandbox,
     ready: Promise<unknown>,
-  ): void {
+  ): Promise<void> {
     const { runtime } = this.#options
     if (runtime.buildAhead === undefined) return
     this.#writeHostsFile(sandbox)
     const context = this.#launchContext(sandbox)
+    const begun: Promise<void>[] = []
     for (const container of containers)
       try {
         const root = expectedRoot(container, context)
-        if (root !== undefined) runtime.buildAhead(root, ready)
+        if (root !== undefined) begun.push(runtime.buildAhead(root, ready))
       } catch {
         // Its image is unknown.
       }
+    await Promise.all(begun)
   }
 
   /**

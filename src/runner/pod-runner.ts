@@ -54,6 +54,8 @@ const aheadMs = 2000
 export class PodRunner {
   /** The last status; resolves when nothing of the Pod is left. */
   readonly finished: Promise<PodStatus>
+  /** After `start`: resolves when others have begun with what can be built ahead. */
+  rootsBegun: Promise<void> = Promise.resolve()
   readonly #options: PodRunnerOptions
   readonly #changes: ChangeSignal
   readonly #state: PodState
@@ -198,7 +200,7 @@ export class PodRunner {
     try {
       const { pod } = this.#state
       const hostname = podHostname(pod, clusterDomain ?? defaultClusterDomain)
-      this.#starter.buildAhead(
+      this.rootsBegun = this.#starter.buildAhead(
         this.#startedBy(this.#plan()),
         { volumes, hostname },
         soon,

@@ -37,6 +37,8 @@ export interface ManifestFilesOptions
   readonly paths: readonly string[]
   /** A PATH that is not there, or cannot be read, is told of and waited for, also at the start. */
   readonly patient?: boolean
+  /** When it resolves, watches are made, which takes its time; until then nothing is heard. */
+  readonly watchFrom?: Promise<unknown>
   /** What `-` reads; the process's own by default. */
   readonly stdin?: NodeJS.ReadableStream
 }
@@ -97,7 +99,7 @@ export class ManifestFiles implements Source {
   }
 
   async start(): Promise<void> {
-    const { paths, watch } = this.#options
+    const { paths, watch, watchFrom } = this.#options
     if (paths.includes('-')) await this.#readStdin()
     for (const path of this.#paths()) {
       if (!(await isPipe(path))) continue
@@ -107,7 +109,10 @@ export class ManifestFiles implements Source {
     const tree = await findManifests(this.#paths())
     if (this.#options.patient !== true) refuseProblems(tree)
     if (watch) {
-      await this.#lookAround()
+      // What changes before there is a watch is seen by the look after that.
+      for (const path of tree.files) this.#open(path)
+      if (watchFrom === undefined) await this.#lookAround()
+      else void watchFrom.then(() => this.#lookAgain())
       await this.#allKnown()
     } else {
       for (const path of tree.files) await this.#readFile(path)

@@ -63,28 +63,29 @@ export class WatchSet {
     let renewed = false
     let limit: SourceError | undefined
     let unwatched: string | undefined
-    for (const directory of wanted) {
-      if (this.#watches.has(directory)) continue
+    const add = async (directory: string): Promise<void> => {
       try {
         const watch = await watchDirectory(directory, (name, hint) => {
           this.#count(directory)
           this.#listener(directory, name, hint)
         })
         // Closed in the meantime: nobody would close this one.
-        if (this.#closed) {
-          watch.close()
-          break
-        }
+        if (this.#closed) return watch.close()
         this.#watches.set(directory, watch)
         renewed = true
       } catch (error) {
         // Gone again, or not ours to read: whoever reads it says so.
         const problem = watchLimit(path, error)
-        if (problem === undefined) continue
+        if (problem === undefined) return
         limit ??= problem
         unwatched ??= directory
       }
     }
+    await Promise.all(
+      [...wanted]
+        .filter(directory => !this.#watches.has(directory))
+        .map(directory => add(directory)),
+    )
     this.#poll?.cancel()
     if (unwatched !== undefined && !this.#closed) this.#pollLater(unwatched)
     return { renewed, limit }

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process'
 import { symlinkSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { systemPath } from './machine-tools.ts'
@@ -34,7 +33,6 @@ export async function makeApplets(
   directory: string,
 ): Promise<void> {
   const names = await appletsOf(busybox)
-  await mkdir(directory, { recursive: true })
   // Four hundred: by way of the thread pool they take twenty times as long.
   for (const name of names) symlinkSync(busybox, join(directory, name))
 }

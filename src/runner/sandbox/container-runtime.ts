@@ -18,9 +18,10 @@ export interface ContainerRuntime {
   /**
    * Begins with a container's root before its volumes are mounted, and goes on when `ready`
    * resolves; gives up when it rejects. A later `prepare` or `start` of a container of that
-   * name uses it when it asks for the same root. Never throws: what fails is tried anew.
+   * name uses it when it asks for the same root. Resolves as soon as this process has nothing
+   * to do for it but wait. Never rejects: what fails is tried anew.
    */
-  buildAhead?(root: ContainerRoot, ready: Promise<unknown>): void
+  buildAhead?(root: ContainerRoot, ready: Promise<unknown>): Promise<void>
   /**
    * Volumes were lost and have been mounted anew: every container gets them at the places of
    * the dead ones, those that run and those that are being started. Rejects when one could

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { mkdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
@@ -41,8 +41,10 @@ export interface ContainerSetupOptions {
   readonly runtimeDirectory?: string
   /** Where the plan's live places are, when it has some. */
   readonly live?: ContainerLiveMounts
-  /** Resolves when the volumes are mounted; absent: they are. */
-  readonly ready?: Promise<unknown>
+  /** Resolves when all that the plan mounts is there. */
+  readonly ready: Promise<unknown>
+  /** From now on another process works. */
+  readonly onBegun?: () => void
 }
 
 type SetupProcess = ChildProcessByStdio<Writable, Readable, Readable>
@@ -52,10 +54,11 @@ export async function setUpContainer(
 ): Promise<ContainerSetup> {
   const { plan, directory } = options
   const paths = pathsIn(directory)
-  for (const point of plan.volumePoints) await makeVolumePoint(point)
-  await options.live?.makePlaces(plan.livePlaces)
-  await writeFile(paths.fstabFile, formatFstab(plan.fstab))
+  for (const point of plan.volumePoints) makeVolumePoint(point)
+  options.live?.makePlaces(plan.livePlaces)
+  writeFileSync(paths.fstabFile, formatFstab(plan.fstab))
   const child = spawnSetup(options)
+  options.onBegun?.()
   const exited = once(child, 'close')
   // What it still says when it is told to end is for nobody.
   child.stdin.on('error', () => undefined)
@@ -229,7 +232,7 @@ export function foreignMounts(
 }
 
 /** As container engines do: a mount point within a volume is made in the volume. */
-async function makeVolumePoint({ path, kind }: VolumePoint): Promise<void> {
-  await mkdir(kind === 'directory' ? path : dirname(path), { recursive: true })
-  if (kind === 'file') await writeFile(path, '', { flag: 'a' })
+function makeVolumePoint({ path, kind }: VolumePoint): void {
+  mkdirSync(kind === 'directory' ? path : dirname(path), { recursive: true })
+  if (kind === 'file') writeFileSync(path, '', { flag: 'a' })
 }

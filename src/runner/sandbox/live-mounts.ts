@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { replaceMountCommand } from '../../util/replace-mount.ts'
@@ -33,21 +34,23 @@ export class LiveMounts {
 
   /** The shared directory; made once. */
   async made(): Promise<void> {
-    this.#made ??= mkdir(this.directory, { recursive: true }).then(() =>
-      run(
-        'mount',
-        [
-          ['-n', '-t', 'tmpfs', '--make-shared', '-o', 'mode=0755'],
-          ['podfs', this.directory],
-        ].flat(),
-      ),
-    )
+    this.#made ??= this.#make()
     await this.#made
   }
 
-  /** For one start of one container. */
-  async open(): Promise<ContainerLiveMounts> {
-    await this.made()
+  async #make(): Promise<void> {
+    mkdirSync(this.directory, { recursive: true })
+    await run(
+      'mount',
+      [
+        ['-n', '-t', 'tmpfs', '--make-shared', '-o', 'mode=0755'],
+        ['podfs', this.directory],
+      ].flat(),
+    )
+  }
+
+  /** For one start of one container; can be used when it is `made`. */
+  open(): ContainerLiveMounts {
     this.#count += 1
     const directory = join(this.directory, String(this.#count))
     const container = new ContainerLiveMounts(directory, () =>
@@ -92,12 +95,12 @@ export class ContainerLiveMounts {
   }
 
   /** Empty places, to be bound in the container. */
-  async makePlaces(places: readonly LivePlace[]): Promise<void> {
+  makePlaces(places: readonly LivePlace[]): void {
     for (const { place, kind } of places)
       for (const path of [place, stageOf(place)]) {
         const directory = kind === 'directory' ? path : dirname(path)
-        await mkdir(directory, { recursive: true })
-        if (kind === 'file') await writeFile(path, '')
+        mkdirSync(directory, { recursive: true })
+        if (kind === 'file') writeFileSync(path, '')
       }
     this.#places = places
   }

@@ -1,4 +1,5 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeApplets } from './busybox-applets.ts'
 import type { ContainerRoot } from './container-runtime.ts'
@@ -14,13 +15,17 @@ export interface ContainerFiles {
   readonly busybox?: BusyboxMounts
 }
 
-/** The files of one Pod on the host, in its scratch directory; each made once. */
+/**
+ * The files of one Pod on the host, in its scratch directory; each made once. They are few, on a
+ * tmpfs, and made without the thread pool, where each would wait for its turn.
+ */
 export class PodFiles {
   readonly #world: string
   readonly #setups: string
   readonly #hostnameFile: string
   readonly #applets: string
-  readonly #made = new Map<string, Promise<unknown>>()
+  readonly #made = new Set<string>()
+  #filled: Promise<void> | undefined
   #setupCount = 0
 
   /** `applets`: where the links are made, which are many. */
@@ -34,22 +39,18 @@ export class PodFiles {
     this.#applets = applets
   }
 
-  async ready(container: ContainerRoot): Promise<ContainerFiles> {
+  make(container: ContainerRoot): ContainerFiles {
     const { hostname } = container
-    await this.#once(this.#world, () =>
-      Promise.all([
-        mkdir(this.#world, { recursive: true }),
-        mkdir(this.#setups, { recursive: true }),
-      ]),
-    )
+    this.#once(this.#world, () => {
+      mkdirSync(this.#world, { recursive: true })
+      mkdirSync(this.#setups, { recursive: true })
+    })
     // All containers of a Pod have the same; a second write would empty it under the first.
     if (hostname !== undefined)
-      await this.#once(this.#hostnameFile, () =>
-        writeFile(this.#hostnameFile, `${hostname}\n`),
+      this.#once(this.#hostnameFile, () =>
+        writeFileSync(this.#hostnameFile, `${hostname}\n`),
       )
     const program = container.busybox ? findBusybox() : undefined
-    if (program !== undefined)
-      await this.#once(this.#applets, () => makeApplets(program, this.#applets))
     return {
       world: this.#world,
       hostnameFile: this.#hostnameFile,
@@ -59,11 +60,24 @@ export class PodFiles {
     }
   }
 
+  /**
+   * The directory of applets is there when it returns, to be mounted; its links are many, and
+   * there when the promise resolves.
+   */
+  async fill({ busybox }: ContainerFiles): Promise<void> {
+    if (busybox === undefined) return
+    this.#once(this.#applets, () => {
+      mkdirSync(this.#applets, { recursive: true })
+      this.#filled = makeApplets(busybox.program, busybox.applets)
+    })
+    await this.#filled
+  }
+
   /** Empty, for one setup. */
-  async makeSetupDirectory(): Promise<string> {
+  makeSetupDirectory(): string {
     this.#setupCount += 1
     const directory = join(this.#setups, String(this.#setupCount))
-    await mkdir(directory)
+    mkdirSync(directory)
     return directory
   }
 
@@ -74,9 +88,9 @@ export class PodFiles {
     )
   }
 
-  async #once(path: string, make: () => Promise<unknown>): Promise<void> {
-    const made = this.#made.get(path) ?? make()
-    this.#made.set(path, made)
-    await made
+  #once(path: string, make: () => void): void {
+    if (this.#made.has(path)) return
+    make()
+    this.#made.add(path)
   }
 }

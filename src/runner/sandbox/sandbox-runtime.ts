@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import { abortable } from '../../util/abortable.ts'
 import { systemClock, type Clock } from '../../util/clock.ts'
-import { appletsOf } from './busybox-applets.ts'
 import {
   ContainerStartError,
   type ContainerLaunch,
@@ -61,13 +60,6 @@ export function hasBusybox(): boolean {
   return findBusybox() !== undefined
 }
 
-/** Containers with `busybox: true` are about to come: what they need is asked for now. */
-export function expectBusybox(): void {
-  const busybox = findBusybox()
-  // Their start asks again, and tells.
-  if (busybox !== undefined) appletsOf(busybox).catch(() => undefined)
-}
-
 export function createSandboxRuntime(options: SandboxOptions): SandboxRuntime {
   return new Sandbox(options)
 }
@@ -106,11 +98,17 @@ class Sandbox implements SandboxRuntime {
     }
   }
 
-  buildAhead(root: ContainerRoot, ready: Promise<unknown>): void {
+  async buildAhead(
+    root: ContainerRoot,
+    ready: Promise<unknown>,
+  ): Promise<void> {
     const goOn = abortable(ready, this.#closing.signal)
-    const setup = this.#setUp(root, goOn)
-    for (const work of [goOn, setup]) work.catch(() => undefined)
-    this.#ahead.set(root.name, { key: rootKey(root), setup })
+    goOn.catch(() => undefined)
+    await new Promise<void>(resolve => {
+      const setup = this.#setUp(root, { ready: goOn, onBegun: resolve })
+      setup.catch(() => resolve())
+      this.#ahead.set(root.name, { key: rootKey(root), setup })
+    })
   }
 
   async prepare(container: ContainerLaunch): Promise<void> {
@@ -200,16 +198,15 @@ class Sandbox implements SandboxRuntime {
 
   async #setUp(
     container: ContainerRoot,
-    ready?: Promise<unknown>,
+    ahead: Ahead = {},
   ): Promise<ContainerSetup> {
     if (this.#closed)
       throw new ContainerStartError(container.name, 'the Pod has ended')
     const isLive = container.mounts.some(({ locate }) => locate !== undefined)
     let live: ContainerLiveMounts | undefined
     try {
-      if (this.#options.expectsLiveVolumes) await this.#live.made()
-      if (isLive) live = await this.#live.open()
-      const setup = await this.#setUpOnStillMachine(container, live, ready)
+      if (isLive) live = this.#live.open()
+      const setup = await this.#setUpOnStillMachine(container, live, ahead)
       this.#setups.add(setup)
       if (live !== undefined) this.#liveOf.set(setup, live)
       return setup
@@ -227,15 +224,15 @@ class Sandbox implements SandboxRuntime {
   async #setUpOnStillMachine(
     container: ContainerRoot,
     live: ContainerLiveMounts | undefined,
-    ready: Promise<unknown> | undefined,
+    { ready, onBegun }: Ahead,
   ): Promise<ContainerSetup> {
     const tools = this.#findTools()
-    const files = await this.#podFiles.ready(container)
     const { hostsFile, hostname, mounts, workingDir = '/' } = container
     const { hostRoot = false, runtimeDirectory } = this.#options
     let failed: { readonly plan: string; readonly error: unknown } | undefined
     for (;;) {
       const host = readHostView()
+      const files = this.#podFiles.make(container)
       const hidden = runtimeDirectory && resolvePath(runtimeDirectory, host)
       const plan = planRoot(host, {
         world: files.world,
@@ -250,16 +247,21 @@ class Sandbox implements SandboxRuntime {
       })
       const planText = JSON.stringify(plan)
       if (failed?.plan === planText) throw failed.error
+      // Not before: mount(8) takes as long as the plan.
+      if (this.#options.expectsLiveVolumes) await this.#live.made()
+      const filled = this.#podFiles.fill(files)
+      filled.catch(() => undefined)
       try {
         return await setUpContainer({
           tools,
           plan,
           world: files.world,
-          directory: await this.#podFiles.makeSetupDirectory(),
+          directory: this.#podFiles.makeSetupDirectory(),
           ...(hostname === undefined ? {} : { hostname }),
           ...(hidden === undefined ? {} : { runtimeDirectory: hidden }),
           ...(live === undefined ? {} : { live }),
-          ...(ready === undefined ? {} : { ready }),
+          ready: Promise.all([filled, ready]),
+          ...(onBegun === undefined ? {} : { onBegun }),
         })
       } catch (error) {
         await live?.empty()
@@ -272,6 +274,13 @@ class Sandbox implements SandboxRuntime {
     this.#tools ??= findMachineTools()
     return this.#tools
   }
+}
+
+/** What is to be known of a root that is built before its volumes are there. */
+interface Ahead {
+  readonly ready?: Promise<unknown>
+  /** From now on other processes work on it. */
+  readonly onBegun?: () => void
 }
 
 interface RootAhead {
