@@ -32,6 +32,8 @@ export interface PodPlan {
   readonly emptyDirs: string
   /** Of the claims of all Pods that there have ever been. */
   readonly claims: string
+  /** Links to busybox, for all Pods. */
+  readonly applets: string
   readonly hostRoot: boolean
   /** Its managed volumes may be mounted anew. */
   readonly expectsLiveVolumes: boolean
@@ -98,6 +100,7 @@ export function startPodProcesses(
   const runtime = createSandboxRuntime({
     runtimeDirectory: plan.runtimeDirectory,
     scratchDirectory: path.join(directory, 'sandbox'),
+    appletsDirectory: plan.applets,
     hostRoot: plan.hostRoot,
     expectsLiveVolumes: plan.expectsLiveVolumes,
   })

@@ -138,6 +138,7 @@ async function planOf(
     volumeDirectory: path.join(session.directory, 'rw', id),
     emptyDirs: path.join(context.emptyDirs, id),
     claims: path.join(places.state, 'claims'),
+    applets: path.join(places.state, 'applets'),
     hostRoot: context.hostRoot,
     expectsLiveVolumes:
       settings.backend !== 'dir' && pod.spec.volumes.some(isManagedVolume),

@@ -1,5 +1,4 @@
 import { readFile, rename, writeFile } from 'node:fs/promises'
-import { exportJWK } from 'jose'
 import type { SigningKey } from './signing-key.ts'
 
 /** RFC 7517, as an API server's /openid/v1/jwks serves it. */
@@ -7,8 +6,8 @@ export interface KeySet {
   readonly keys: readonly Readonly<Record<string, string>>[]
 }
 
-export async function keySet(key: SigningKey): Promise<KeySet> {
-  const { kty = '', n = '', e = '' } = await exportJWK(key.publicKey)
+export function keySet(key: SigningKey): KeySet {
+  const { kty = '', n = '', e = '' } = key.publicKey.export({ format: 'jwk' })
   return { keys: [{ use: 'sig', kty, kid: key.kid, alg: key.algorithm, n, e }] }
 }
 
@@ -20,7 +19,7 @@ export async function publishKeySet(
   key: SigningKey,
   path: string,
 ): Promise<void> {
-  const text = `${JSON.stringify(await keySet(key))}\n`
+  const text = `${JSON.stringify(keySet(key))}\n`
   if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return
   const temporary = `${path}.${process.pid}.tmp`
   await writeFile(temporary, text)

@@ -3,6 +3,7 @@
  * because programs read the file at their start and refuse one that is no certificate.
  */
 import { sign } from 'node:crypto'
+import { promisify } from 'node:util'
 import type { SigningKey } from './signing-key.ts'
 
 const commonName = 'podfs'
@@ -12,14 +13,14 @@ const commonName = 'podfs'
  * signatures are deterministic, the dates are fixed), so it needs no file of its own and stays
  * the same for as long as the key does.
  */
-export function rootCertificate(key: SigningKey): string {
-  const certificate = certificateBytes(key).toString('base64')
+export async function rootCertificate(key: SigningKey): Promise<string> {
+  const certificate = (await certificateBytes(key)).toString('base64')
   const lines = certificate.match(/.{1,64}/g) ?? []
   return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
 }
 
 /** RFC 5280, section 4.1. */
-function certificateBytes(key: SigningKey): Buffer {
+async function certificateBytes(key: SigningKey): Promise<Buffer> {
   const name = sequence(
     set(sequence(oid('550403'), der(0x0c, Buffer.from(commonName)))),
   )
@@ -40,7 +41,7 @@ function certificateBytes(key: SigningKey): Buffer {
       ),
     ),
   )
-  const signature = sign('sha256', toBeSigned, key.privateKey)
+  const signature = await promisify(sign)('sha256', toBeSigned, key.privateKey)
   return sequence(
     toBeSigned,
     algorithm,

@@ -1,4 +1,6 @@
+import { readdirSync, statSync } from 'node:fs'
 import { chmod, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
 import { hasBusybox } from '../../src/runner/sandbox/sandbox-runtime.ts'
 import { capability } from '../helpers/capability.ts'
@@ -49,8 +51,26 @@ t.test('a container of a busybox image', { skip }, async t => {
     const { output } = await run(['sh', '-c', script], { busybox: true, env })
     t.match(output, /^BusyBox/)
     // A bind of it that was not private would be given what is mounted in the place.
-    t.match(output, / \/usr\/lib\/podfs\/applets ro,[^-]* - tmpfs/)
+    t.match(output, / \/usr\/lib\/podfs\/applets ro,/)
     t.notMatch(output, / \/usr\/lib\/podfs\/applets [^-]*(shared|master):/)
+  })
+
+  t.test('has links that are made once, by whoever comes first', async t => {
+    const { run, directory } = await makeSandbox(t)
+    const appletsDirectory = join(directory, 'applets')
+    const other = await makeSandbox(t, { appletsDirectory })
+    const container = { busybox: true, env }
+    await Promise.all([
+      run(['true'], container),
+      other.run(['true'], container),
+    ])
+    const names = readdirSync(appletsDirectory)
+    t.equal(names.length, 1)
+    const applets = join(appletsDirectory, names[0] ?? '')
+    const { ino, mtimeMs } = statSync(applets)
+    await run(['true'], container)
+    t.strictSame(readdirSync(appletsDirectory), names)
+    t.match(statSync(applets), { ino, mtimeMs })
   })
 
   t.test('leaves the others alone', async t => {

@@ -65,6 +65,7 @@ export async function makeSandbox(
   const parent = await mkdtemp('/tmp/podfs-sandbox-')
   const runtime = createSandboxRuntime({
     scratchDirectory: join(parent, 'scratch'),
+    appletsDirectory: join(parent, 'applets'),
     ...options,
   })
   t.teardown(async () => {

@@ -12,7 +12,7 @@ const directory = await makeTmpfsDirectory(t)
 const key = await loadSigningKey(`${directory}/key.pem`)
 
 t.test('a self-signed certificate authority, always the same', async t => {
-  const pem = rootCertificate(key)
+  const pem = await rootCertificate(key)
   const certificate = new X509Certificate(pem)
   t.ok(certificate.ca)
   t.ok(certificate.verify(certificate.publicKey))
@@ -20,7 +20,7 @@ t.test('a self-signed certificate authority, always the same', async t => {
   t.equal(certificate.subject, 'CN=podfs')
   t.ok(Date.parse(certificate.validTo) > Date.parse('2049-01-01'))
   t.match(pem, /^-----BEGIN CERTIFICATE-----\n([\w+/=]{1,64}\n)+-----END/)
-  t.equal(rootCertificate(key), pem)
+  t.equal(await rootCertificate(key), pem)
 })
 
 t.test('C81: a token verifies against the published key set', async t => {

@@ -41,8 +41,8 @@ export interface ContainerSetupOptions {
   readonly runtimeDirectory?: string
   /** Where the plan's live places are, when it has some. */
   readonly live?: ContainerLiveMounts
-  /** Resolves when all that the plan mounts is there. */
-  readonly ready: Promise<unknown>
+  /** Resolves when the volumes are mounted; absent: they are. */
+  readonly ready?: Promise<unknown>
   /** From now on another process works. */
   readonly onBegun?: () => void
 }

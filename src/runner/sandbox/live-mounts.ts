@@ -12,8 +12,7 @@ import type { LivePlace } from './root-tree.ts'
  * Volumes that can be mounted anew under a running container. Nothing can be bound into its
  * mount namespace from outside, but mounts are propagated into it:
  *
- *   DIRECTORY            a tmpfs, shared; empty but for
- *   DIRECTORY/applets    pod-files.ts: where /run is on a disk, they would wait for its journal
+ *   DIRECTORY            a tmpfs, shared
  *   DIRECTORY/N/0, 1 ..  a place for each such volumeMount of one container
  *
  * In the container a place is bound at the mountPath, as a slave of DIRECTORY, and to nothing

@@ -1,18 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeApplets } from './busybox-applets.ts'
 import type { ContainerRoot } from './container-runtime.ts'
-import { findBusybox } from './machine-tools.ts'
-import type { BusyboxMounts } from './root-plan.ts'
 
 /** What a setup uses of the Pod's files. */
 export interface ContainerFiles {
   /** Where all roots of the Pod are put together, each in its own namespace. */
   readonly world: string
   readonly hostnameFile: string
-  /** When the container asks for busybox and the machine has one. */
-  readonly busybox?: BusyboxMounts
 }
 
 /**
@@ -23,24 +18,16 @@ export class PodFiles {
   readonly #world: string
   readonly #setups: string
   readonly #hostnameFile: string
-  readonly #applets: string
   readonly #made = new Set<string>()
-  #filled: Promise<void> | undefined
   #setupCount = 0
 
-  /** `applets`: where the links are made, which are many. */
-  constructor(
-    scratchDirectory: string,
-    applets = join(scratchDirectory, 'applets'),
-  ) {
+  constructor(scratchDirectory: string) {
     this.#world = join(scratchDirectory, 'root')
     this.#setups = join(scratchDirectory, 'setups')
     this.#hostnameFile = join(scratchDirectory, 'hostname')
-    this.#applets = applets
   }
 
-  make(container: ContainerRoot): ContainerFiles {
-    const { hostname } = container
+  make({ hostname }: ContainerRoot): ContainerFiles {
     this.#once(this.#world, () => {
       mkdirSync(this.#world, { recursive: true })
       mkdirSync(this.#setups, { recursive: true })
@@ -50,27 +37,7 @@ export class PodFiles {
       this.#once(this.#hostnameFile, () =>
         writeFileSync(this.#hostnameFile, `${hostname}\n`),
       )
-    const program = container.busybox ? findBusybox() : undefined
-    return {
-      world: this.#world,
-      hostnameFile: this.#hostnameFile,
-      ...(program === undefined
-        ? {}
-        : { busybox: { program, applets: this.#applets } }),
-    }
-  }
-
-  /**
-   * The directory of applets is there when it returns, to be mounted; its links are many, and
-   * there when the promise resolves.
-   */
-  async fill({ busybox }: ContainerFiles): Promise<void> {
-    if (busybox === undefined) return
-    this.#once(this.#applets, () => {
-      mkdirSync(this.#applets, { recursive: true })
-      this.#filled = makeApplets(busybox.program, busybox.applets)
-    })
-    await this.#filled
+    return { world: this.#world, hostnameFile: this.#hostnameFile }
   }
 
   /** Empty, for one setup. */
@@ -82,7 +49,7 @@ export class PodFiles {
   }
 
   async remove(): Promise<void> {
-    const own = [this.#world, this.#setups, this.#hostnameFile, this.#applets]
+    const own = [this.#world, this.#setups, this.#hostnameFile]
     await Promise.all(
       own.map(path => rm(path, { recursive: true, force: true })),
     )

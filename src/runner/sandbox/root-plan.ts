@@ -108,8 +108,6 @@ function planHostEntries(
 function planBusybox(tree: RootTree, busybox: BusyboxMounts): void {
   tree.mountVolume({
     source: busybox.applets,
-    // It may not be there yet.
-    isDirectory: true,
     mountPath: appletsDirectory,
     readOnly: true,
     recursive: false,

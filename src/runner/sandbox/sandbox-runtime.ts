@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { abortable } from '../../util/abortable.ts'
 import { systemClock, type Clock } from '../../util/clock.ts'
+import { appletsOf } from './busybox-applets.ts'
 import {
   ContainerStartError,
   type ContainerLaunch,
@@ -18,7 +19,7 @@ import {
   type MachineTools,
 } from './machine-tools.ts'
 import { PodFiles } from './pod-files.ts'
-import { appletsDirectory, planRoot } from './root-plan.ts'
+import { appletsDirectory, planRoot, type BusyboxMounts } from './root-plan.ts'
 import { resolvePath } from './resolve-path.ts'
 import { startProcess, type StartedProcess } from './running-process.ts'
 
@@ -42,8 +43,10 @@ import { startProcess, type StartedProcess } from './running-process.ts'
  */
 
 export interface SandboxOptions {
-  /** For this Pod alone, made if absent: mount points, hostname, applets. */
+  /** For this Pod alone, made if absent: mount points, hostname. */
   readonly scratchDirectory: string
+  /** For all Pods, made if need be, and kept: links to busybox. */
+  readonly appletsDirectory: string
   /** podfs's own run-time directory, hidden in every container. */
   readonly runtimeDirectory?: string
   /** The host as it is, without copy-on-write. */
@@ -86,16 +89,9 @@ class Sandbox implements SandboxRuntime {
     this.#clock = options.clock ?? systemClock
     const { scratchDirectory, expectsLiveVolumes } = options
     this.#live = new LiveMounts(join(scratchDirectory, 'live'))
-    if (expectsLiveVolumes) {
-      this.#podFiles = new PodFiles(
-        scratchDirectory,
-        join(this.#live.directory, 'applets'),
-      )
-      // A container's start asks again, and tells.
-      this.#live.made().catch(() => undefined)
-    } else {
-      this.#podFiles = new PodFiles(scratchDirectory)
-    }
+    this.#podFiles = new PodFiles(scratchDirectory)
+    // A container's start asks again, and tells.
+    if (expectsLiveVolumes) this.#live.made().catch(() => undefined)
   }
 
   async buildAhead(
@@ -229,6 +225,7 @@ class Sandbox implements SandboxRuntime {
     const tools = this.#findTools()
     const { hostsFile, hostname, mounts, workingDir = '/' } = container
     const { hostRoot = false, runtimeDirectory } = this.#options
+    const busybox = container.busybox ? await this.#findBusybox() : undefined
     let failed: { readonly plan: string; readonly error: unknown } | undefined
     for (;;) {
       const host = readHostView()
@@ -241,16 +238,14 @@ class Sandbox implements SandboxRuntime {
         hostRoot,
         ...(hostsFile === undefined ? {} : { hostsFile }),
         ...(hostname === undefined ? {} : { hostnameFile: files.hostnameFile }),
-        ...(files.busybox ? { busybox: files.busybox } : {}),
+        ...(busybox === undefined ? {} : { busybox }),
         ...(hidden === undefined ? {} : { hidden }),
         ...(live === undefined ? {} : { liveDirectory: live.directory }),
       })
       const planText = JSON.stringify(plan)
       if (failed?.plan === planText) throw failed.error
       // Not before: mount(8) takes as long as the plan.
-      if (this.#options.expectsLiveVolumes) await this.#live.made()
-      const filled = this.#podFiles.fill(files)
-      filled.catch(() => undefined)
+      if (live !== undefined) await this.#live.made()
       try {
         return await setUpContainer({
           tools,
@@ -260,7 +255,7 @@ class Sandbox implements SandboxRuntime {
           ...(hostname === undefined ? {} : { hostname }),
           ...(hidden === undefined ? {} : { runtimeDirectory: hidden }),
           ...(live === undefined ? {} : { live }),
-          ready: Promise.all([filled, ready]),
+          ...(ready === undefined ? {} : { ready }),
           ...(onBegun === undefined ? {} : { onBegun }),
         })
       } catch (error) {
@@ -268,6 +263,13 @@ class Sandbox implements SandboxRuntime {
         failed = { plan: planText, error }
       }
     }
+  }
+
+  async #findBusybox(): Promise<BusyboxMounts | undefined> {
+    const program = findBusybox()
+    if (program === undefined) return undefined
+    const { appletsDirectory } = this.#options
+    return { program, applets: await appletsOf(program, appletsDirectory) }
   }
 
   #findTools(): MachineTools {
