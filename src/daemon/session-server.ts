@@ -22,6 +22,7 @@ export const apiSocketName = 'api.sock'
 
 /** A Pod whose volumes wait for something is to be looked into all the same. */
 const longestStartMs = 1000
+const firstByteMs = 20
 
 export interface SessionServerOptions {
   readonly session: Pick<SessionDirectory, 'directory'>
@@ -104,8 +105,10 @@ async function underWay(
     abort.addEventListener('abort', look)
     look()
   })
-  // What waits for its turn to run is nearer to the first byte than this.
-  await new Promise(resolve => setImmediate(resolve))
+  // What waits for its turn to run is nearer to the first byte than this, and so is what a
+  // container begins with.
+  if (startsPods) await clock.sleep(firstByteMs, abort).catch(() => undefined)
+  else await new Promise(resolve => setImmediate(resolve))
 }
 
 function isUnderWay(

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { rm, writeFile } from 'node:fs/promises'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { replaceMountCommand } from '../../util/replace-mount.ts'
@@ -24,6 +24,7 @@ import type { LivePlace } from './root-tree.ts'
 export class LiveMounts {
   readonly directory: string
   readonly #containers = new Set<ContainerLiveMounts>()
+  readonly #wanted: WantedMounts[] = []
   #made: Promise<unknown> | undefined
   #count = 0
 
@@ -52,8 +53,10 @@ export class LiveMounts {
   open(): ContainerLiveMounts {
     this.#count += 1
     const directory = join(this.directory, String(this.#count))
-    const container = new ContainerLiveMounts(directory, () =>
-      this.#containers.delete(container),
+    const container = new ContainerLiveMounts(
+      directory,
+      entries => this.#mount(entries),
+      () => this.#containers.delete(container),
     )
     this.#containers.add(container)
     return container
@@ -67,6 +70,41 @@ export class LiveMounts {
     if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
   }
 
+  /**
+   * Containers that start together get their volumes with one mount(8), which takes longer to
+   * start than to mount.
+   */
+  async #mount(entries: readonly FstabEntry[]): Promise<void> {
+    const mounting = new Promise<void>((resolve, reject) =>
+      this.#wanted.push({ entries, resolve, reject }),
+    )
+    if (this.#wanted.length === 1) setImmediate(() => void this.#mountWanted())
+    await mounting
+  }
+
+  async #mountWanted(): Promise<void> {
+    const wanted = this.#wanted.splice(0)
+    try {
+      await this.#mountAll(wanted.flatMap(({ entries }) => entries))
+      for (const { resolve } of wanted) resolve()
+    } catch {
+      // Each for itself, to learn whose it was: mount(8) leaves out what it has mounted.
+      for (const { entries, resolve, reject } of wanted)
+        await this.#mountAll(entries).then(resolve, reject)
+    }
+  }
+
+  async #mountAll(entries: readonly FstabEntry[]): Promise<void> {
+    this.#count += 1
+    const fstab = join(this.directory, `fstab-${this.#count}`)
+    writeFileSync(fstab, formatFstab(entries))
+    try {
+      await run('mount', ['-n', '-a', '-T', fstab])
+    } finally {
+      rmSync(fstab, { force: true })
+    }
+  }
+
   /** When no container runs any more. */
   async close(): Promise<void> {
     if (this.#made === undefined) return
@@ -77,10 +115,17 @@ export class LiveMounts {
   }
 }
 
+interface WantedMounts {
+  readonly entries: readonly FstabEntry[]
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
 const clearStageMs = 100
 
 export class ContainerLiveMounts {
   readonly directory: string
+  readonly #mount: (entries: readonly FstabEntry[]) => Promise<void>
   readonly #onRelease: () => void
   #places: readonly LivePlace[] = []
   #isFilled = false
@@ -88,8 +133,13 @@ export class ContainerLiveMounts {
   /** One after the other. */
   #work: Promise<unknown> = Promise.resolve()
 
-  constructor(directory: string, onRelease: () => void) {
+  constructor(
+    directory: string,
+    mount: (entries: readonly FstabEntry[]) => Promise<void>,
+    onRelease: () => void,
+  ) {
     this.directory = directory
+    this.#mount = mount
     this.#onRelease = onRelease
   }
 
@@ -114,7 +164,7 @@ export class ContainerLiveMounts {
         type: 'none',
         options: ['rbind'],
       }))
-      await this.#mountAll([...staged.flat(), ...shown])
+      await this.#mount([...staged.flat(), ...shown])
       this.#isFilled = true
     })
     // Not now: the container is about to start.
@@ -158,7 +208,7 @@ export class ContainerLiveMounts {
 
   async #renewPlace(live: LivePlace): Promise<void> {
     const { place, mounts } = live
-    await this.#mountAll(await stageEntries(live))
+    await this.#mount(await stageEntries(live))
     // A dead mount with mounts within it would stay.
     for (const { target } of mounts.slice(1).toReversed())
       await run('umount', ['-n', '-c', '-l', target])
@@ -172,12 +222,6 @@ export class ContainerLiveMounts {
       await run('umount', ['-n', '-c', '-l', place])
       await run('mount', ['-n', ...mount, place])
     }
-  }
-
-  async #mountAll(entries: readonly FstabEntry[]): Promise<void> {
-    const fstab = join(this.directory, 'fstab')
-    await writeFile(fstab, formatFstab(entries))
-    await run('mount', ['-n', '-a', '-T', fstab])
   }
 
   async #clearStage(): Promise<void> {
