@@ -199,7 +199,7 @@ export class ApiServer {
         return sendJson(response, 200, openIdConfiguration(issuer))
       }
       case keySetPath: {
-        const { keys } = await (await this.#options.issuer()).keySet()
+        const { keys } = (await this.#options.issuer()).keySet()
         return sendJson(response, 200, { keys }, 'application/jwk-set+json')
       }
     }
