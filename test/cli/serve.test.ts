@@ -172,6 +172,21 @@ t.test('objects come and go, and nothing else changes', { skip }, async t => {
   await end(t, serving)
 })
 
+t.test('it serves on when nobody reads its stderr', { skip }, async t => {
+  const { start, write, text } = world(t, {
+    'settings.yaml': configMap('settings', '{colour: blue}'),
+    'broken.yaml': configMap('broken', '{key: one}'),
+  })
+  const serving = await start()
+  serving.child.stderr?.destroy()
+  write('broken.yaml', configMap('broken', '[not a map]'))
+  // The error comes when the file has been quiet for a quarter of a second.
+  await new Promise(resolve => setTimeout(resolve, 1000))
+  write('settings.yaml', configMap('settings', '{colour: green}'))
+  await eventually(() => text('default/configmaps/settings/colour') === 'green')
+  await end(t, serving)
+})
+
 t.test('one broken object, and the others go on', { skip }, async t => {
   const { start, write, text, root, at } = world(t, {
     'good.yaml': configMap('good', '{key: one}'),
