@@ -126,9 +126,16 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   } finally {
     if (!isStarted) stopListening()
   }
-  const { root } = effective.settings
+  const { root, sources } = effective.settings
+  const { volumes, unpublished } = session
+  if (
+    [sources.manifests, sources.configMaps, sources.secrets].flat().length === 0
+  )
+    context.stderr.write(
+      'warning: nothing to serve: podfs.yaml names no sources\n',
+    )
   context.stdout.write(
-    `podfs: ${root} ready (${session.volumes} ${session.volumes === 1 ? 'volume' : 'volumes'})\n`,
+    `podfs: ${root} ready (${volumes === 1 ? '1 volume' : `${volumes} volumes`}${unpublished === 0 ? '' : `, ${unpublished} not published`})\n`,
   )
   const served = session
   systemd.feedWatchdog(() => served.isAlive())

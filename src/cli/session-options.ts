@@ -85,9 +85,16 @@ export async function effectiveSettings(
     const message =
       error instanceof ConfigError
         ? error.message.replaceAll('\n', '\nerror: ')
-        : `cannot read the configuration: ${error.message}`
+        : `cannot read the configuration: ${reasonOf(error)}`
     throw new Failure('usage', message, { cause: error })
   }
+}
+
+/** Node's words name the system call. */
+function reasonOf(error: NodeJS.ErrnoException): string {
+  return error.code === 'ENOENT' && error.path !== undefined
+    ? `${error.path}: no such file or directory`
+    : error.message
 }
 
 /** What this version needs root for, it says before anything has been touched. */

@@ -3,6 +3,7 @@
  * over the unix socket in each session's run-time directory (session-server.ts).
  */
 import { text, type JsonObject } from '../api/json.ts'
+import { existsSync } from 'node:fs'
 import { request, type IncomingMessage } from 'node:http'
 import path from 'node:path'
 import {
@@ -14,6 +15,7 @@ import {
 import type { Clock } from '../util/clock.ts'
 import { Failure } from '../util/failure.ts'
 import { isRunning } from '../util/process-identity.ts'
+import { placesOf } from './places.ts'
 import { type FoundSession, listSessions } from './runtime-directory.ts'
 import { apiSocketName } from './session-server.ts'
 
@@ -189,12 +191,21 @@ export async function findSessions(options: {
         )
   if (wanted.length > 0)
     return wanted.map(session => new ApiClient(session, options.clock))
-  if (running.length === 0)
-    throw new Failure('failed', 'no podfs is running', {
-      fix: 'podfs run -f PATH, or podfs mount',
-    })
+  if (running.length === 0) throw noneRuns()
   throw new Failure('usage', `no podfs ${named} is running`, {
     fix: `there ${running.length === 1 ? 'is' : 'are'}: ${running.map(describeSession).join(', ')}`,
+  })
+}
+
+function noneRuns(): Failure {
+  if (process.getuid?.() !== 0 && existsSync(placesOf({}, 0).runtime))
+    return new Failure(
+      'failed',
+      'no podfs of yours is running; into one of root, root alone can look',
+      { fix: 'sudo podfs ...' },
+    )
+  return new Failure('failed', 'no podfs is running', {
+    fix: 'podfs run -f PATH, podfs mount, or podfs serve',
   })
 }
 

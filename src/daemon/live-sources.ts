@@ -38,6 +38,14 @@ export class LiveSources {
     )
   }
 
+  /** In the input at the moment; a directory that is not there is one. */
+  get mistakes(): number {
+    return [...this.#directories.values()].reduce(
+      (sum, { mistakes }) => sum + mistakes,
+      this.#manifests?.mistakes ?? 0,
+    )
+  }
+
   /** Resolves when everything that is there has been read. */
   async start(sources: Settings['sources']): Promise<void> {
     this.#manifests = new ManifestFiles({
@@ -113,6 +121,10 @@ class WaitedForDirectory {
 
   get isSound(): boolean {
     return this.#source.isSound
+  }
+
+  get mistakes(): number {
+    return this.#told === '' ? this.#source.mistakes : 1
   }
 
   /** Resolves when it has been read, or cannot be at the moment. */

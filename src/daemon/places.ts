@@ -4,7 +4,7 @@ import path from 'node:path'
 export interface Places {
   /** Sockets, private mounts, hosts files: gone after a restart of the machine; 0700. */
   readonly runtime: string
-  /** The token signing key, emptyDirs, claims; 0700. */
+  /** The token signing key, emptyDirs, claims, links to busybox; 0700. */
   readonly state: string
 }
 

@@ -247,7 +247,11 @@ async function podSession(
       const { type, ...facts } = event
       // Why a volume is missing was told as an error, with its place in the file.
       const isTold = type === 'Normal' || event.reason === 'FailedMount'
-      logger[isTold ? 'info' : 'warn'](facts, 'event')
+      const { namespace, name } = pod.metadata
+      logger[isTold ? 'info' : 'warn'](
+        { namespace, pod: name, ...facts },
+        'event',
+      )
     },
     output: (container, containerID, stream, chunk, time) => {
       record.output(container, containerID, stream, chunk, time)

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { keeperOf } from '../fuse/adopt-mount.ts'
+import { mountAt } from '../fuse/mountinfo.ts'
 import type { Clock } from '../util/clock.ts'
 import { Failure } from '../util/failure.ts'
 import type { Logger } from '../util/logger.ts'
@@ -49,7 +50,7 @@ export async function takeMountpoint(
     if (await isKept(abandoned)) return abandoned
     // First of all: a dead mount disturbs whoever reads a directory beside it.
     logger.warn(
-      { mountpoint, pid: abandoned.pid },
+      { mountpoint, formerPid: abandoned.pid },
       'what a podfs that is gone has left is cleared away',
     )
     await clearAbandoned(abandoned, request.clock)
@@ -66,29 +67,48 @@ async function waitForMountpoint(
   let claim: { release(): void } | undefined
   cleanup.add('claim', () => claim?.release())
   let told: number | undefined
+  let serving: FoundSession | undefined
   for (let waited = 0; waited < takeoverMs; waited += takeoverStepMs) {
     claim ??= await claimMountpoint(places.runtime, mountpoint)
     const sessions = listSessions(places.runtime)
     const here = sessions.filter(found => found.mountpoint === mountpoint)
-    const serving = here.find(({ running }) => running)
-    if (serving === undefined && claim !== undefined) return here[0]
-    if (serving !== undefined && request.takeover !== true)
-      throw new Failure(
-        'failed',
-        `${mountpoint} is already served by podfs with pid ${serving.pid}`,
-        { fix: `podfs unmount ${mountpoint}` },
-      )
-    if (serving !== undefined && told === undefined) {
+    serving = here.find(({ running }) => running)
+    if (serving === undefined) {
+      if (claim !== undefined) return here[0]
+    } else if (request.takeover !== true) {
+      // Else it has just been unmounted, and that podfs is about to end, or it has just begun.
+      if ((await mountAt(mountpoint)) !== undefined)
+        throw alreadyServed(mountpoint, serving)
+    } else if (told === undefined) {
       process.kill(serving.pid, takeoverSignal)
       told = serving.pid
     }
     await clock.sleep(takeoverStepMs)
   }
+  if (serving !== undefined && told === undefined)
+    throw alreadyServed(mountpoint, serving)
   throw new Failure(
     'failed',
     told === undefined
       ? `another podfs has begun to serve ${mountpoint}`
       : `podfs with pid ${told} did not let go of ${mountpoint}`,
+  )
+}
+
+function alreadyServed(
+  mountpoint: string,
+  { pid, command }: FoundSession,
+): Failure {
+  const unmount = `podfs unmount ${mountpoint}`
+  return new Failure(
+    'failed',
+    `${mountpoint} is already served by podfs with pid ${pid}`,
+    {
+      fix:
+        command === 'serve'
+          ? `podfs reload applies a changed podfs.yaml; ${unmount} ends it, with its Pods`
+          : unmount,
+    },
   )
 }
 
@@ -113,7 +133,7 @@ export async function adoptAbandoned(
       : undefined
   if (mount === undefined) await clearAbandoned(abandoned, clock)
   logger.info(
-    { pid: abandoned.pid, adopted: mount !== undefined },
+    { formerPid: abandoned.pid, adopted: mount !== undefined },
     'found the mount of a podfs that is gone',
   )
   return mount

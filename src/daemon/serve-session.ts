@@ -50,6 +50,8 @@ export interface ServeRequest
 
 export interface ServeSession {
   readonly volumes: number
+  /** Of these: they wait for something. */
+  readonly unpublished: number
   /** Resolves with the reason when the mount ends without having been told to. */
   readonly lost: Promise<string>
   /** Resolves when the file server has answered; hangs or rejects when it does not. */
@@ -179,10 +181,16 @@ async function start(
       }),
     )
 
+  const unpublished = (): number =>
+    record.volumes.filter(({ generation }) => generation === 0).length
   const tell = (): void => {
-    const { size } = tree
+    const waiting = unpublished()
     service.status(
-      `${count(size, 'volume')} at ${root}, ${count(pods.size, 'Pod')} running`,
+      [
+        `${count(tree.size, 'volume')} at ${root}`,
+        ...(waiting === 0 ? [] : [`${waiting} not published`]),
+        `${count(pods.size, 'Pod')} running`,
+      ].join(', '),
     )
   }
   cleanup.add('watch', store.watch(tell))
@@ -208,6 +216,7 @@ async function start(
       record,
       node,
       mount,
+      mistakes: () => sources.mistakes,
       reload: async () => ({ ...(await reloads.reload()) }),
     }),
   )
@@ -216,6 +225,7 @@ async function start(
   service.ready()
   return {
     volumes: tree.size,
+    unpublished: unpublished(),
     lost: Promise.race([mount.lost(), unmounted]),
     isAlive: () => mount.isAlive(),
     reload: async () => {

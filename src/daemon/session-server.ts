@@ -37,6 +37,8 @@ export interface SessionServerOptions {
   readonly onUnderWay?: () => void
   /** Whose file server's figures are among the metrics. */
   readonly mount: Pick<Backend, 'stats'>
+  /** In its input, at the moment. */
+  readonly mistakes?: () => number
   /** Of a podfs whose configuration can be read again; see ApiServer. */
   readonly reload?: () => Promise<JsonObject>
 }
@@ -70,7 +72,11 @@ export function startSessionServer(
         osImage,
       },
       metrics: async () =>
-        await metricsText(options.record, await options.mount.stats?.()),
+        await metricsText(
+          options.record,
+          await options.mount.stats?.(),
+          options.mistakes?.(),
+        ),
     })
     await server.listen(path.join(options.session.directory, apiSocketName))
     return server

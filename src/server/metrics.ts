@@ -15,6 +15,7 @@ let ownProcess: Registry | undefined
 export async function metricsText(
   record: SessionRecord,
   fuseOperations: Readonly<Record<string, number>> | undefined,
+  mistakes?: number,
 ): Promise<string> {
   // A CommonJS package: bundled into packs (build.mjs) it has no names of its own.
   const { default: client } = await import('prom-client')
@@ -26,6 +27,12 @@ export async function metricsText(
   describeVolumes(client, registry, record)
   describeContainers(client, registry, record)
   describeFuse(client, registry, fuseOperations ?? {})
+  if (mistakes !== undefined)
+    new client.Gauge({
+      name: 'podfs_source_mistakes',
+      help: 'Mistakes in the sources at the moment; what they concern keeps its last good state.',
+      registers: [registry],
+    }).set(mistakes)
   return (await registry.metrics()) + (await ownProcess.metrics())
 }
 

@@ -111,7 +111,11 @@ export class DirectorySource implements Source {
   }
 
   get isSound(): boolean {
-    return this.#started && !this.#report.hasMistakes
+    return this.#started && this.mistakes === 0
+  }
+
+  get mistakes(): number {
+    return this.#report.mistakes
   }
 
   /** After `close`: its object goes from the store. */

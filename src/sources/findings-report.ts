@@ -12,11 +12,11 @@ export class FindingsReport {
     this.#report = report
   }
 
-  /** Whether something is rejected at the moment. */
-  get hasMistakes(): boolean {
-    return [...this.#told.values()].some(told =>
-      [...told].some(key => key.startsWith('["rejected"')),
-    )
+  /** How much is rejected at the moment. */
+  get mistakes(): number {
+    return [...this.#told.values()].flatMap(told =>
+      [...told].filter(key => key.startsWith('["rejected"')),
+    ).length
   }
 
   /** All that is to be said of this origin now; what was said and is not among it is mended. */

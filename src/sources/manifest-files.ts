@@ -132,7 +132,11 @@ export class ManifestFiles implements Source {
   }
 
   get isSound(): boolean {
-    return !this.#report.hasMistakes
+    return this.mistakes === 0
+  }
+
+  get mistakes(): number {
+    return this.#report.mistakes
   }
 
   /** Other PATHs from now on. Objects of those that are no longer among them go. */

@@ -12,6 +12,8 @@ export interface Source {
   start(): Promise<void>
   /** All of it is read, and without a mistake. */
   readonly isSound: boolean
+  /** How many there are at the moment; what they concern keeps its last good state. */
+  readonly mistakes: number
   close(): Promise<void>
 }
 

@@ -265,7 +265,14 @@ export class PublishedVolume {
     shownAt ??= performance.now()
     const ms = Math.round((shownAt - startedAt) * 10) / 10
     const files = payload.size
-    if (changed) logger.info({ volume: volume.name, files, ms }, 'published')
+    if (changed) {
+      const { namespace, name } = pod.metadata
+      const owner = this.#options.finding === undefined ? { pod: name } : {}
+      logger.info(
+        { namespace, ...owner, volume: volume.name, files, ms },
+        'published',
+      )
+    }
     this.#history.published(payload, changed ? clock.now() : undefined)
     this.#tell(errors, ms)
     this.#resolvePublished()

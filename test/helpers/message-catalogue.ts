@@ -208,6 +208,7 @@ export const atWork: readonly CatalogueEntry[] = [
     files: ['daemon/api-client.ts'],
     texts: [
       'no podfs is running',
+      'no podfs of yours is running; into one of root, root alone can look',
       'no podfs serve is running',
       'CLIENTS podfs serve are running',
       'PLURAL "NAME" is in several podfs: IDS',
