@@ -8,7 +8,7 @@ import { Turns } from '../util/turns.ts'
 /** Two looks this far apart must agree before a file is read (architecture, rule 9). */
 const lookMs = 10
 /** A file that is not there is gone only if it does not come back within this time. */
-const goneMs = 100
+const goneMs = 250
 /** What is wrong with a file is believed when it has not changed for this time. */
 const stableMs = 250
 /** So long an empty file is taken for one whose writer has only just begun. */
@@ -52,7 +52,7 @@ export interface FollowedFileOptions<T> {
  * One file, read only when nobody is in the middle of writing it.
  *
  * 1. A hint wakes it; hints while it is awake make it look once more at the end.
- * 2. Not there: wait up to 100 ms for its return, as between the two renames of an editor.
+ * 2. Not there: wait up to 250 ms for its return, as between the two renames of an editor.
  * 3. Empty: half-written, said after 2 s, and read when it is not empty any more.
  * 4. Another file than before, and nobody has written to this name since it came: renamed
  *    into place, so it is complete; read at once. So is one that nobody has changed for 250 ms

@@ -318,6 +318,21 @@ t.test('somebody else unmounts it: podfs says so and ends', async t => {
   t.strictSame(podfsMounts(), [])
 })
 
+t.test('umount, and mount again at once', async t => {
+  const dir = t.testdir({ conf: { colour: 'blue' } })
+  const mountpoint = path.join(dir, 'mnt')
+  const args = ['mount', path.join(dir, 'conf'), mountpoint]
+  const first = startPodfs(t, args)
+  await first.saw(/ready/)
+  execFileSync('umount', [mountpoint])
+  const second = startPodfs(t, args)
+  await second.saw(/ready/)
+  t.equal((await first.ended).code, 1)
+  second.child.kill('SIGTERM')
+  t.match(await second.ended, { code: 0, stderr: '' })
+  t.strictSame(podfsMounts(), [])
+})
+
 t.test('a mount point has one name, however it is reached', async t => {
   const dir = t.testdir({
     conf: { colour: 'blue' },

@@ -31,6 +31,7 @@ import {
   world,
 } from '../helpers/served-world.ts'
 import { makePayload, checkVolumeContents } from '../helpers/volume-contents.ts'
+import { askSocket } from '../helpers/ask-socket.ts'
 import { eventually, isRunning, podfs, podfsMounts } from '../helpers/podfs.ts'
 
 t.setTimeout(240_000)
@@ -172,6 +173,26 @@ t.test('objects come and go, and nothing else changes', { skip }, async t => {
   await end(t, serving)
 })
 
+t.test('nothing to serve, and what waits, are told', { skip }, async t => {
+  const { dir, root, configure, start, write, text } = world(t)
+  writeFileSync(path.join(dir, 'podfs.yaml'), `root: ${root}\n`)
+  const idle = await start()
+  t.match(idle.stdout(), / ready \(0 volumes\)/)
+  t.match(idle.stderr(), /^warning: nothing to serve: /m)
+  await end(t, idle)
+  configure('logLevel: info')
+  write('pod.yaml', pod('waits', '{name: v, configMap: {name: later}}'))
+  const serving = await start()
+  t.match(serving.stdout(), / ready \(1 volume, 1 not published\)/)
+  write('later.yaml', configMap('later', '{key: here}'))
+  await eventually(() => text('default/pods/waits/v/key') === 'here')
+  await serving.saw(
+    /"namespace":"default","pod":"waits","volume":"v",.*"msg":"published"/,
+    'stderr',
+  )
+  await end(t, serving)
+})
+
 t.test('it serves on when nobody reads its stderr', { skip }, async t => {
   const { start, write, text } = world(t, {
     'settings.yaml': configMap('settings', '{colour: blue}'),
@@ -207,11 +228,19 @@ t.test('one broken object, and the others go on', { skip }, async t => {
     'stderr',
   )
   t.ok(existsSync(at('default/pods/waits')))
+  const socket = `/run/podfs/serve-${serving.pid}/api.sock`
+  const mistakes = async (): Promise<string | undefined> =>
+    /^podfs_source_mistakes (\d+)$/m.exec(
+      await askSocket(socket, '/metrics'),
+    )?.[1]
+  t.equal(await mistakes(), '1')
   const { stdout } = await podfs(t, ['get', 'volumes', '--session', root])
   t.match(stdout, /waits +v +configMap +0 +0 .* configmap "missing" not found/)
   write('missing.yaml', configMap('missing', '{key: here}'))
   await eventually(() => text('default/pods/waits/v/key') === 'here')
   t.equal(serving.stderr().match(/error:/g)?.length, 2, serving.stderr())
+  write('broken.yaml', configMap('broken', '{key: two}'))
+  await eventually(async () => (await mistakes()) === '0')
   await end(t, serving)
 })
 
