@@ -27,6 +27,13 @@ fail() {
   exit 1
 }
 
+for directory in "PREFIX=$PREFIX" "DESTDIR=$DESTDIR"; do
+  case $directory in
+  *= | *=/*) ;;
+  *) fail "$directory is not a full path" "${directory%%=*}=/... npm run install:system" ;;
+  esac
+done
+
 make_directory() {
   [ ! -d "$DESTDIR$1" ] || return 0
   [ "$1" = / ] || make_directory "$(dirname "$1")"
@@ -44,9 +51,16 @@ put() {
   printf 'f %s\n' "$2" >>"$list"
 }
 
-# The paths of the program in units and scripts.
+# The paths of the program in units, scripts and pages.
 put_text() {
-  sed "s#/usr/local/bin/podfs#$PREFIX/bin/podfs#; s#/usr/local/share/#$PREFIX/share/#" "$3" | put "$1" "$2"
+  sed "s#/usr/local/#$PREFIX/#g" "$3" | put "$1" "$2"
+}
+
+# All pages are in one directory there, beside podfs.yaml, and without the source.
+put_page() {
+  sed "s#/usr/local/#$PREFIX/#g
+    s#](\(\.\./config\|\.\.\|docs\)/\([A-Za-z.-]*[)\#]\)#](\2#g
+    s#\[\([^]]*\)\](\.\./[^)]*)#\1#g" "$1" | put 644 "$doc/${1##*/}"
 }
 
 is_unchanged() {
@@ -56,6 +70,15 @@ is_unchanged() {
 tell_systemd() {
   [ -z "$DESTDIR" ] && [ -d /run/systemd/system ] || return 0
   systemctl "$@"
+}
+
+# What the units do not serve: it goes on with a program that is no longer there.
+warn_of_mounts() {
+  [ -z "$DESTDIR" ] || return 0
+  # Those of podfs's own are in /run/podfs.
+  left=$(findmnt -rn -o TARGET -t fuse.podfs | grep -v '^/run/podfs/' | sort | tr '\n' ' ')
+  [ -z "$left" ] ||
+    printf 'warning: still mounted: %s\n  umount %s\n' "${left% }" "${left% }" >&2
 }
 
 # Newest first, so that a directory is empty when its turn comes.
@@ -70,8 +93,12 @@ remove() {
 
 install_all() {
   [ -f dist/podfs.bundle.cjs ] || fail 'podfs is not built' 'npm ci'
-  node=${PODFS_NODE-}
-  if [ -z "$node" ]; then
+  if [ -n "${PODFS_NODE-}" ]; then
+    # By its full path: PATH is another one for whoever types podfs.
+    node=$(command -v "$PODFS_NODE") && [ -f "$node" ] && [ -x "$node" ] ||
+      fail "PODFS_NODE=$PODFS_NODE is not a program" 'PODFS_NODE=/path/to/node npm run install:system'
+    node=$(realpath -s "$node")
+  else
     node=$(command -v node) || fail 'there is no node in PATH' 'PODFS_NODE=/path/to/node npm run install:system'
     # A program of a user's home must not become root's.
     [ -n "$DESTDIR" ] || [ "$(stat -L -c %u "$node")" = 0 ] ||
@@ -94,7 +121,7 @@ install_all() {
   done
   put 755 "$PREFIX/bin/podfs" <<END
 #!/bin/sh
-exec $node $lib/podfs.cjs "\$@"
+exec '$node' '$lib/podfs.cjs' "\$@"
 END
   put_text 755 $sbin/mount.podfs systemd/mount.podfs
 
@@ -106,7 +133,12 @@ END
   "$node" dist/podfs.cjs completion bash |
     put 644 "$PREFIX/share/bash-completion/completions/podfs"
   put_text 644 "$doc/run-pods.conf" systemd/run-pods.conf
-  put 644 "$doc/operations.md" <docs/operations.md
+  for page in docs/*.md SECURITY.md; do
+    put_page "$page"
+  done
+  for picture in docs/*.svg; do
+    put 644 "$doc/${picture##*/}" <"$picture"
+  done
 
   if [ ! -e "$DESTDIR$etc/podfs.yaml" ] || is_unchanged; then
     make_directory $etc
@@ -136,6 +168,7 @@ uninstall_all() {
   tell_systemd disable --now --quiet podfs.service || true
   tell_systemd stop 'podfs-mount@*.service' || true
   tell_systemd disable --quiet podfs-mount@.service || true
+  warn_of_mounts
   if is_unchanged; then
     rm "$DESTDIR$etc/podfs.yaml"
   elif [ -e "$DESTDIR$etc/podfs.yaml" ]; then

@@ -9,6 +9,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { cannotMount } from '../helpers/fuse-mount.ts'
 
 /** An empty place to install to, and what is done there. */
 function place(t: Test) {
@@ -116,8 +117,80 @@ t.test('PREFIX goes into units and scripts', async t => {
   t.notMatch(unit, '/usr/local')
   const helper = files().find(file => file.endsWith('sbin/mount.podfs'))
   t.match(readFileSync(at(helper ?? ''), 'utf8'), /^\/usr\/bin\/podfs /m)
+  const page = readFileSync(at('usr/share/doc/podfs/operations.md'), 'utf8')
+  t.match(page, '`/usr/lib/systemd/system/podfs.service`')
+  t.notMatch(page, '/usr/local')
   uninstall({ PREFIX: '/usr' })
   t.same(files(), [])
+})
+
+t.test('the links of the installed pages lead somewhere', async t => {
+  const { install, at } = place(t)
+  install()
+  const pages = at('usr/local/share/doc/podfs')
+  const links = readdirSync(pages)
+    .filter(name => name.endsWith('.md'))
+    .flatMap(name =>
+      [
+        ...readFileSync(path.join(pages, name), 'utf8')
+          .replaceAll(/`[^`]*`/g, '')
+          .matchAll(/\]\(([^)#]+)[^)]*\)/g),
+      ].map(([, target = '']) => ({ name, target })),
+    )
+    .filter(({ target }) => !/^https?:/.test(target))
+  for (const target of ['cli.md', 'SECURITY.md', 'podfs.yaml'])
+    t.ok(
+      links.some(link => link.target === target),
+      target,
+    )
+  t.same(
+    links.filter(({ target }) => !existsSync(path.join(pages, target))),
+    [],
+  )
+})
+
+t.test(
+  'uninstall names what is still mounted',
+  { skip: await cannotMount() },
+  async t => {
+    const work = t.testdir({ conf: { colour: 'blue' }, upper: {} })
+    // A machine of its own, as far as the installer touches it.
+    const script = `set -e
+cd ${process.cwd()}
+mount -t tmpfs tmpfs ${work}/upper
+mount -t tmpfs tmpfs /run
+for place in /usr /etc; do
+  mkdir -p ${work}/upper$place/upper ${work}/upper$place/work
+  mount -t overlay -o lowerdir=$place,upperdir=${work}/upper$place/upper,workdir=${work}/upper$place/work overlay $place
+done
+npm run --silent install:system
+mount -t podfs ${work}/conf ${work}/mnt
+mount -t podfs ${work}/conf "${work}/other"
+npm run --silent uninstall:system
+umount ${work}/mnt ${work}/other
+npm run --silent install:system
+npm run --silent uninstall:system 2>&1 | grep -c ${work} || true`
+    const { status, stdout, stderr } = spawnSync(
+      'unshare',
+      ['--mount', 'sh', '-c', script],
+      { encoding: 'utf8', env: { ...process.env, DESTDIR: '' } },
+    )
+    t.equal(status, 0, stderr)
+    // Other tests may have mounts, too.
+    t.match(stderr, /^warning: still mounted: \//m)
+    t.match(stderr, new RegExp(`^  umount .*${work}/mnt ${work}/other`, 'm'))
+    t.notMatch(stderr, /\/run\/podfs/, "podfs's own are not named")
+    t.match(stdout, /^0$/m, 'once they are unmounted they are not named')
+  },
+)
+
+t.test('PODFS_NODE may be the name of a program', async t => {
+  const { install, at } = place(t)
+  install({ PODFS_NODE: 'node' })
+  t.match(
+    readFileSync(at('usr/local/bin/podfs'), 'utf8'),
+    /^exec '\/[^']*\/node' /m,
+  )
 })
 
 t.test('an edited configuration is yours', async t => {
@@ -172,6 +245,30 @@ t.test('mistakes are one line, and what to type', async t => {
     run('install:system', { PODFS_NODE: old }).stderr,
     /^error: \S+ is older than 20\.19\n {2}PODFS_NODE=/,
   )
+  for (const missing of [
+    '/nowhere/node',
+    'no-such-node',
+    '/etc/passwd',
+    '/etc',
+  ])
+    t.match(
+      run('install:system', { PODFS_NODE: missing }),
+      {
+        status: 1,
+        stderr: `error: PODFS_NODE=${missing} is not a program\n  PODFS_NODE=/`,
+      },
+      missing,
+    )
+  for (const name of ['PREFIX', 'DESTDIR'])
+    for (const script of ['install:system', 'uninstall:system'] as const)
+      t.match(
+        run(script, { [name]: 'tmp/x' }),
+        {
+          status: 1,
+          stderr: `error: ${name}=tmp/x is not a full path\n  ${name}=/`,
+        },
+        name,
+      )
   t.same(files(), [])
 })
 
