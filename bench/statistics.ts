@@ -57,20 +57,3 @@ export async function alternate<Side extends string>(
     for (const name of names) results[name].push(await sides[name]())
   return results
 }
-
-/** Of the line through the points that least squares give, and its standard error. */
-export function slopeOf(points: readonly (readonly [number, number])[]): {
-  readonly slope: number
-  readonly error: number
-} {
-  const mean = (values: readonly number[]): number =>
-    values.reduce((sum, value) => sum + value, 0) / values.length
-  const meanX = mean(points.map(([x]) => x))
-  const meanY = mean(points.map(([, y]) => y))
-  const sum = (term: (dx: number, dy: number) => number): number =>
-    points.reduce((all, [x, y]) => all + term(x - meanX, y - meanY), 0)
-  const spread = sum(dx => dx * dx)
-  const slope = sum((dx, dy) => dx * dy) / spread
-  const rest = sum((dx, dy) => (dy - slope * dx) ** 2)
-  return { slope, error: Math.sqrt(rest / (points.length - 2) / spread) }
-}
