@@ -74,11 +74,15 @@ function serversOf(keeper: number): number[] {
     .trim()
     .split(' ')
     .map(Number)
-    .filter(child =>
-      readFileSync(`/proc/${child}/cmdline`, 'latin1').startsWith(
-        process.execPath,
-      ),
-    )
+    .filter(child => {
+      try {
+        const words = readFileSync(`/proc/${child}/cmdline`, 'latin1')
+        return words.startsWith(process.execPath)
+      } catch {
+        // It has ended meanwhile.
+        return false
+      }
+    })
 }
 
 /** Keeper, server and standby, when all three are there. */

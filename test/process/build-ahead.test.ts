@@ -13,6 +13,15 @@ import { isAlive, makeMount, makeSandbox, needsRoot } from './sandbox.ts'
 const utsOf = (pid: number | 'self'): string =>
   readlinkSync(`/proc/${pid}/ns/uts`)
 
+/** '' when it has ended meanwhile. */
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
 /** The processes that hold a root which waits. */
 function setups(): number[] {
   const pid = process.pid
@@ -21,9 +30,7 @@ function setups(): number[] {
       .split(' ')
       .filter(child => child !== '')
       .map(Number)
-      .filter(child =>
-        readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('pivot_root'),
-      )
+      .filter(child => commandLine(child).includes('pivot_root'))
       // Before that it is not in its namespaces.
       .filter(child => utsOf(child) !== utsOf('self'))
   )
