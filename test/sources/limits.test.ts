@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -95,6 +95,9 @@ t.test(
     ]
     const podfs = startPodfs(t, ['mount', source, mountPoint])
     await podfs.saw(/ready/)
+    // It comes up a moment later, and wants a descriptor, too.
+    const socket = `/run/podfs/mount-${podfs.pid}/api.sock`
+    await eventually(() => existsSync(socket))
     const setLimit = (soft: number) =>
       run('prlimit', ['--pid', String(podfs.pid), `--nofile=${soft}:`])
     await setLimit(3)
