@@ -116,10 +116,11 @@ export function podfs(
   return startPodfs(t, args, options).ended
 }
 
-/** Where tap makes this test file's directories. */
-const fixtures = `/.tap/fixtures/${path
-  .relative('.', process.argv[1] ?? '')
-  .replaceAll('/', '-')}`
+/** Where tap makes this test file's directories; another clone's are not among them. */
+const fixtures = path.resolve(
+  '.tap/fixtures',
+  path.relative('.', process.argv[1] ?? '').replaceAll('/', '-'),
+)
 
 /** Every podfs that this test file has started; others run beside it. */
 const started = new Set<number>()
