@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { aborted } from '../util/aborted.ts'
+import { count } from '../util/count.ts'
 import { realPath } from '../util/real-path.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
@@ -101,7 +102,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const unmounted = session.unmounted.then(reason =>
     context.detachedReady === undefined ? reason : undefined,
   )
-  const volumes = `${session.volumes} ${session.volumes === 1 ? 'volume' : 'volumes'}`
+  const volumes = count(session.volumes, 'volume')
   context.stdout.write(`podfs: ${mountpoint} ready (${volumes})\n`)
   context.detachedReady?.()
   systemd.ready()

@@ -3,6 +3,7 @@ import type { ServeSession } from '../daemon/serve-session.ts'
 import { runChoices } from '../config/settings.ts'
 import { layOver, type EffectiveSettings } from '../config/layers.ts'
 import { aborted } from '../util/aborted.ts'
+import { count } from '../util/count.ts'
 import { Failure } from '../util/failure.ts'
 import { realPath } from '../util/real-path.ts'
 import type { Command } from './command.ts'
@@ -135,7 +136,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
       'warning: nothing to serve: podfs.yaml names no sources\n',
     )
   context.stdout.write(
-    `podfs: ${root} ready (${volumes === 1 ? '1 volume' : `${volumes} volumes`}${unpublished === 0 ? '' : `, ${unpublished} not published`})\n`,
+    `podfs: ${root} ready (${count(volumes, 'volume')}${unpublished === 0 ? '' : `, ${unpublished} not published`})\n`,
   )
   const served = session
   systemd.feedWatchdog(() => served.isAlive())

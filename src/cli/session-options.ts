@@ -9,6 +9,7 @@ import type { Settings } from '../config/settings.ts'
 import { Failure } from '../util/failure.ts'
 import { createLogger } from '../util/logger.ts'
 import type { Context } from './context.ts'
+import { fileError } from './create/file-error.ts'
 import type { ParsedOptions } from './options.ts'
 import { reportTo } from './report.ts'
 
@@ -90,11 +91,9 @@ export async function effectiveSettings(
   }
 }
 
-/** Node's words name the system call. */
 function reasonOf(error: NodeJS.ErrnoException): string {
-  return error.code === 'ENOENT' && error.path !== undefined
-    ? `${error.path}: no such file or directory`
-    : error.message
+  const where = error.path === undefined ? '' : `${error.path}: `
+  return `${where}${fileError(error)}`
 }
 
 /** What this version needs root for, it says before anything has been touched. */

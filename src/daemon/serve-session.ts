@@ -10,6 +10,7 @@ import { HistoryBudget } from '../volumes/history-budget.ts'
 import { Store } from '../store/store.ts'
 import { abortable } from '../util/abortable.ts'
 import { allSettled } from '../util/all-settled.ts'
+import { count } from '../util/count.ts'
 import { type Backend, openBackend } from '../volumes/backend.ts'
 import { accessOf } from './access.ts'
 import type { Cleanup } from './cleanup.ts'
@@ -334,8 +335,4 @@ function onceSound(
     )
   look()
   return () => timer?.cancel()
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`
 }

@@ -84,14 +84,16 @@ export class LiveMounts {
 
   async #mountWanted(): Promise<void> {
     const wanted = this.#wanted.splice(0)
-    try {
-      await this.#mountAll(wanted.flatMap(({ entries }) => entries))
-      for (const { resolve } of wanted) resolve()
-    } catch {
-      // Each for itself, to learn whose it was: mount(8) leaves out what it has mounted.
-      for (const { entries, resolve, reject } of wanted)
-        await this.#mountAll(entries).then(resolve, reject)
-    }
+    if (wanted.length > 1)
+      try {
+        await this.#mountAll(wanted.flatMap(({ entries }) => entries))
+        for (const { resolve } of wanted) resolve()
+        return
+      } catch {
+        // Whose it was shows below: mount(8) leaves out what it has mounted.
+      }
+    for (const { entries, resolve, reject } of wanted)
+      await this.#mountAll(entries).then(resolve, reject)
   }
 
   async #mountAll(entries: readonly FstabEntry[]): Promise<void> {
