@@ -40,6 +40,7 @@ export const handlers: Record<
   STATFS: statfs,
   RELEASE: nothing,
   READDIR: readdir,
+  READDIRPLUS: readdirplus,
   RELEASEDIR: nothing,
   DESTROY: nothing,
   SETATTR: setattr,
@@ -53,13 +54,25 @@ export const handlers: Record<
 }
 
 function entry(call: Call, nodeId: number): Buffer {
-  const { tree } = call
-  call.references.add(nodeId)
   const reply = call.reply(wire.FUSE_ENTRY_OUT_SIZE)
-  const attr = tree.attr(tree.get(nodeId))
-  const nameValidSeconds = call.unseen.has(nodeId) ? 0 : VALID_SECONDS
-  wire.encodeEntryOut(attr, nameValidSeconds, VALID_SECONDS, call.out, 16)
+  giveNode(call, nodeId, call.out, 16)
   return reply
+}
+
+/** Writes the node's entry, with which the kernel has one reference more to it. */
+function giveNode(call: Call, nodeId: number, out: DataView, at: number): void {
+  const { tree, unseen } = call
+  call.references.add(nodeId)
+  const attr = tree.attr(tree.get(nodeId))
+  const nameValidSeconds = unseen.has(nodeId) ? 0 : VALID_SECONDS
+  wire.encodeEntryOut(attr, nameValidSeconds, VALID_SECONDS, out, at)
+}
+
+/** Somebody asks for a node by its name, or with all others of its directory. */
+function look(call: Call, nodeId: number): void {
+  const { unseen } = call
+  if (unseen.has(nodeId) && !call.isDaemonThread(call.tid))
+    unseen.delete(nodeId)
 }
 
 function attributes(call: Call): Buffer {
@@ -88,6 +101,8 @@ function init(call: Call): Buffer {
   const wanted =
     wire.FUSE_ASYNC_READ |
     wire.FUSE_BIG_WRITES |
+    wire.FUSE_DO_READDIRPLUS |
+    wire.FUSE_READDIRPLUS_AUTO |
     wire.FUSE_NO_OPEN_SUPPORT |
     wire.FUSE_PARALLEL_DIROPS |
     wire.FUSE_MAX_PAGES |
@@ -115,8 +130,7 @@ function lookup(call: Call): Buffer {
   const name = call.name(0)
   const node = tree.lookup(call.nodeId, name)
   if (node !== undefined) {
-    if (unseen.has(node.id) && !call.isDaemonThread(call.tid))
-      unseen.delete(node.id)
+    look(call, node.id)
     return entry(call, node.id)
   }
   const reply = call.reply(wire.FUSE_ENTRY_OUT_SIZE)
@@ -172,15 +186,42 @@ function read(call: Call): Buffer {
 }
 
 function readdir(call: Call): Buffer {
+  return listing(call, wire.encodeDirent, 0)
+}
+
+/**
+ * A listing that gives the nodes too. The kernel asks for it when a listing begins, and so
+ * whoever goes on with the files, as the removal of a generation does, needs no LOOKUP of each.
+ */
+function readdirplus(call: Call): Buffer {
+  const encode = (dirent: wire.Dirent, out: Buffer, at: number): void => {
+    const { name, ino } = dirent
+    // The kernel takes no node for these two.
+    if (name !== '.' && name !== '..') {
+      look(call, ino)
+      giveNode(call, ino, wire.dataViewOf(out), at)
+    }
+    wire.encodeDirent(dirent, out, at + wire.FUSE_ENTRY_OUT_SIZE)
+  }
+  return listing(call, encode, wire.FUSE_ENTRY_OUT_SIZE)
+}
+
+/** As many entries as fit, each `more` bytes longer than its dirent. */
+function listing(
+  call: Call,
+  encode: (dirent: wire.Dirent, out: Buffer, at: number) => void,
+  more: number,
+): Buffer {
   const { tree } = call
   const offset = call.long(8)
   const size = call.word(16)
   const out = Buffer.alloc(Math.min(size, wire.MAX_WRITE))
   let at = 0
   for (const dirent of tree.readdir(call.nodeId, offset)) {
-    if (at + wire.direntSize(dirent.name) > out.length) break
-    wire.encodeDirent(dirent, out, at)
-    at += wire.direntSize(dirent.name)
+    const end = at + more + wire.direntSize(dirent.name)
+    if (end > out.length) break
+    encode(dirent, out, at)
+    at = end
   }
   return call.replyWith(out.subarray(0, at))
 }

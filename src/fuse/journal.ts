@@ -25,9 +25,9 @@
  * descriptor.
  */
 import { fstatSync, ftruncateSync, readSync, writeSync } from 'node:fs'
-import { deserialize, serialize } from 'node:v8'
 import { crc32 } from './crc32.ts'
 import type { Time } from './protocol.ts'
+import { decodeSnapshot, encodeSnapshot } from './snapshot.ts'
 import { type Node, Tree } from './tree.ts'
 
 export interface RecordedReply {
@@ -61,7 +61,7 @@ export interface JournalContents {
 }
 
 const MAGIC = 0x6a646f70 // "podj"
-const VERSION = 1
+const VERSION = 2
 const HEADER_SIZE = 40
 const RECORDS_AT = 128
 const RECORD_HEADER_SIZE = 32
@@ -108,7 +108,7 @@ export class Journal {
     time: Time,
   ): void {
     const { nodes, nextId } = Tree.empty(owner, time)
-    const snapshot = encodeSnapshot({ nodes, nextId, recent: [] })
+    const snapshot = snapshotRecord({ nodes, nextId, recent: [] })
     writeFully(writeSync, files[0], snapshot, RECORDS_AT)
     const header = { generation: 1, snapshotLength: snapshot.length }
     writeFully(writeSync, files[0], encodeHeader(header), 0)
@@ -166,7 +166,7 @@ export class Journal {
 
   compact(state: ServerState): void {
     const next = (1 - this.#active) as 0 | 1
-    const snapshot = encodeSnapshot(state)
+    const snapshot = snapshotRecord(state)
     const header = {
       generation: this.#generation + 1,
       snapshotLength: snapshot.length,
@@ -227,7 +227,7 @@ function scanFile(
   const snapshot = decodeRecord(bytes, 0)
   if (snapshot?.kind !== KIND_SNAPSHOT) return undefined
   if (snapshot.length !== header.snapshotLength) return undefined
-  const state = deserialize(snapshot.request) as ServerState
+  const state = decodeSnapshot(snapshot.request)
   const records: JournalRecord[] = []
   let at = snapshot.length
   for (;;) {
@@ -247,11 +247,11 @@ function scanFile(
   return { contents: { state, records }, end: RECORDS_AT + at }
 }
 
-function encodeSnapshot(state: ServerState): Buffer {
+function snapshotRecord(state: ServerState): Buffer {
   return encodeRecord(
     KIND_SNAPSHOT,
     { sec: 0, nsec: 0 },
-    serialize(state),
+    encodeSnapshot(state),
     Buffer.alloc(0),
   )
 }

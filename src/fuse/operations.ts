@@ -48,7 +48,7 @@ export const operations = {
   NOTIFY_REPLY: { opcode: 41, kind: 'silent' },
   BATCH_FORGET: { opcode: 42, kind: 'silent' },
   FALLOCATE: { opcode: 43, kind: 'ENOSYS' },
-  READDIRPLUS: { opcode: 44, kind: 'ENOSYS' },
+  READDIRPLUS: { opcode: 44, kind: 'query' },
   // The caller of renameat2 gets EINVAL: a file system that knows no flags.
   RENAME2: { opcode: 45, kind: 'ENOSYS' },
   LSEEK: { opcode: 46, kind: 'ENOSYS' },

@@ -17,6 +17,8 @@ export const FUSE_ROOT_ID = 1
 // INIT flags, bits 0 to 31 of the first word.
 export const FUSE_ASYNC_READ = 1 << 0
 export const FUSE_BIG_WRITES = 1 << 5
+export const FUSE_DO_READDIRPLUS = 1 << 13
+export const FUSE_READDIRPLUS_AUTO = 1 << 14
 export const FUSE_NO_OPEN_SUPPORT = 1 << 17
 export const FUSE_PARALLEL_DIROPS = 1 << 18
 export const FUSE_MAX_PAGES = 1 << 22
@@ -81,12 +83,12 @@ export function readU64(data: DataView, at: number): number {
   return high === 0 ? low : low + high * 2 ** 32
 }
 
-function readI64(data: DataView, at: number): number {
+export function readI64(data: DataView, at: number): number {
   return data.getUint32(at, true) + data.getInt32(at + 4, true) * 2 ** 32
 }
 
 /** Negative ones in two's complement. */
-function writeU64(data: DataView, value: number, at: number): void {
+export function writeU64(data: DataView, value: number, at: number): void {
   data.setUint32(at, value, true)
   data.setUint32(at + 4, Math.floor(value / 2 ** 32), true)
 }

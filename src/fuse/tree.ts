@@ -4,7 +4,7 @@
  * - A node id is never used twice: the kernel keeps ids for as long as it likes, and an id
  *   with another content makes every open file on it fail (fuse.md, section 1.6).
  * - Names are bytes, held as latin1 strings: one character a byte, so they compare as bytes.
- * - Nodes are plain objects, so that `v8.serialize` takes the whole tree for a snapshot.
+ * - Nodes are plain objects: snapshot.ts has each of their fields.
  */
 import {
   EEXIST,

@@ -107,10 +107,12 @@ export async function removeTree(
     } catch (error) {
       if (!hasCode(error, 'ENOTEMPTY')) throw error
     }
-  await forEachConcurrently(await fs.list(directory), entry => {
+  // One by one: the directory's lock is held for the whole of each, and who waits for it keeps
+  // a thread of libuv from other volumes.
+  for (const entry of await fs.list(directory)) {
     const path = `${directory}/${entry.name}`
-    return entry.isDirectory() ? removeTree(fs, path) : fs.unlink(path)
-  })
+    await (entry.isDirectory() ? removeTree(fs, path) : fs.unlink(path))
+  }
   await fs.rmdir(directory)
 }
 

@@ -19,6 +19,25 @@ const mknod = (name: string): Buffer =>
 const rename = (to: number, from: string, name: string): Buffer =>
   makeBody([to, 0], from, name)
 
+/** `nodeId` 0: without its node. */
+function decodeDirentsPlus(body: Buffer) {
+  const found = []
+  for (let at = 0; at < body.length;) {
+    const data = wire.dataViewOf(body)
+    const dirent = at + wire.FUSE_ENTRY_OUT_SIZE
+    const nameAt = dirent + 24
+    const length = data.getUint32(dirent + 16, true)
+    const name = body.toString('latin1', nameAt, nameAt + length)
+    found.push({
+      nodeId: Number(data.getBigUint64(at, true)),
+      attr: wire.decodeAttr(data, at + 40),
+      name,
+    })
+    at = dirent + wire.direntSize(name)
+  }
+  return found
+}
+
 t.test('serves what was made: file, link, directory', async t => {
   const { dispatcher } = makeDispatcher()
   const run = (...args: Parameters<typeof makeRequest>): Buffer | undefined =>
@@ -208,6 +227,38 @@ t.test('frees an unlinked node when the kernel forgets it', async t => {
     dispatcher.dispatch(makeRequest('FORGET', id, forget(1)))
     t.notOk(dispatcher.tree.nodes.has(id))
     t.strictSame(journal.drops, [id])
+  })
+  t.test('a listing with nodes is a look-up of each', async t => {
+    const { dispatcher } = makeDispatcher()
+    const id = nodeIdOf(
+      dispatcher.dispatch(makeRequest('MKNOD', 1, mknod('a'))),
+    )
+    const { body } = decodeReply(
+      dispatcher.dispatch(makeRequest('READDIRPLUS', 1, makeReadBody(0, 4096))),
+    )
+    const [self, parent, a] = decodeDirentsPlus(body)
+    t.match(self, { nodeId: 0, name: '.' })
+    t.match(parent, { nodeId: 0, name: '..' })
+    t.match(a, { nodeId: id, name: 'a', attr: { ino: id, mode: 0o100644 } })
+    dispatcher.dispatch(makeRequest('UNLINK', 1, makeBody([], 'a')))
+    dispatcher.dispatch(makeRequest('FORGET', id, forget(1)))
+    t.ok(dispatcher.tree.nodes.has(id))
+    dispatcher.dispatch(makeRequest('FORGET', id, forget(1)))
+    t.notOk(dispatcher.tree.nodes.has(id))
+  })
+  t.test('but of none that did not fit', async t => {
+    const { dispatcher } = makeDispatcher()
+    const id = nodeIdOf(
+      dispatcher.dispatch(makeRequest('MKNOD', 1, mknod('a'))),
+    )
+    const size = 3 * (wire.FUSE_ENTRY_OUT_SIZE + wire.direntSize('a')) - 1
+    const { body } = decodeReply(
+      dispatcher.dispatch(makeRequest('READDIRPLUS', 1, makeReadBody(0, size))),
+    )
+    t.equal(decodeDirentsPlus(body).length, 2)
+    dispatcher.dispatch(makeRequest('UNLINK', 1, makeBody([], 'a')))
+    dispatcher.dispatch(makeRequest('FORGET', id, forget(1)))
+    t.notOk(dispatcher.tree.nodes.has(id))
   })
   t.test('a node with a name stays', async t => {
     const { dispatcher, journal } = makeDispatcher()

@@ -144,6 +144,16 @@ t.test('who has looked at a directory ends it', async t => {
       d => ask(d, 'READDIR', 1, makeReadBody(0, 4096), SOMEBODY),
       0,
     ],
+    [
+      'somebody, who gets the nodes of the directory above',
+      d => ask(d, 'READDIRPLUS', 1, makeReadBody(0, 4096), SOMEBODY),
+      errno.EBUSY,
+    ],
+    [
+      'the daemon, likewise',
+      d => ask(d, 'READDIRPLUS', 1, makeReadBody(0, 4096)),
+      0,
+    ],
   ]
   for (const [who, look, expected] of rows) {
     const { dispatcher } = makeDispatcher()
@@ -167,6 +177,9 @@ t.test('what the kernel may keep', async t => {
   t.equal(validity(ask(dispatcher, 'LOOKUP', 1, named('ts'))), 'not at all')
   const missing = () => validity(ask(dispatcher, 'LOOKUP', ts, named('a')))
   t.equal(missing(), 'not at all', 'a name that may come without the kernel')
+  const { body } = ask(dispatcher, 'READDIRPLUS', 1, makeReadBody(0, 4096))
+  const own = 2 * (wire.FUSE_ENTRY_OUT_SIZE + wire.direntSize('..'))
+  t.equal(validity({ body: body.subarray(own) }), 'not at all', 'in a listing')
   const seen = ask(dispatcher, 'LOOKUP', 1, named('ts'), SOMEBODY)
   t.equal(validity(seen), 'for ever')
   t.equal(missing(), 'for ever')
