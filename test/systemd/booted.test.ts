@@ -258,3 +258,83 @@ t.test('the daemon as a unit', { skip: cannotBoot() }, async t => {
     t.equal(await out(running(processes)), '', 'nor a process')
   })
 })
+
+/** A user manager as logind would start it, which needs a bus that is not there. */
+const manager = (user: string, uid: number): string => `
+  mkdir -p /run/user/${uid} /home/${user}/.config/podfs
+  chown -R ${uid} /run/user/${uid} /home/${user}
+  chmod 700 /run/user/${uid}
+  cat > /run/systemd/system/manager-${uid}.service <<'END'
+[Service]
+Type=notify
+Delegate=yes
+User=${uid}
+Environment=XDG_RUNTIME_DIR=/run/user/${uid} HOME=/home/${user}
+ExecStart=/lib/systemd/systemd --user
+KillMode=mixed
+END
+  systemctl daemon-reload && systemctl start manager-${uid}`
+
+t.test('the daemon as a unit of one user', { skip: cannotBoot() }, async t => {
+  const { sh, out, ok, until } = await machine(t)
+  const file = '/srv/podfs/default/configmaps/settings/colour'
+  const systemctl = 'XDG_RUNTIME_DIR=/run/user/0 systemctl --user'
+  const mainPid = () => out(`${systemctl} show -P MainPID podfs`)
+  const device = () => out('stat -c %d /srv/podfs')
+
+  await ok(`mkdir /srv/k8s && cat > /srv/k8s/web.yaml <<'END'\n${manifests}END`)
+  await ok(
+    `sed -i 's#manifests: .*#manifests: [/srv/k8s]#' /etc/podfs/podfs.yaml`,
+  )
+  await ok(manager('admin', 0))
+
+  await t.test('everything is published when it has started', async t => {
+    await ok(`${systemctl} start podfs`)
+    t.equal(await out(`cat ${file}`), 'blue')
+  })
+
+  await t.test('reload applies', async t => {
+    await ok(`sed -i 's/access: owner/access: everybody/' /etc/podfs/podfs.yaml
+      ${systemctl} reload podfs`)
+    t.equal(await out('stat -c %A /srv/podfs'), 'drwxr-xr-x')
+  })
+
+  const survives: Readonly<Record<string, string>> = {
+    'a restart': `${systemctl} restart podfs`,
+    'a crash': `kill -KILL $(${systemctl} show -P MainPID podfs)`,
+  }
+  for (const [what, command] of Object.entries(survives))
+    await t.test(`${what} keeps the mount`, async t => {
+      const before = [await device(), await mainPid()]
+      await ok(command)
+      await until(
+        `[ $(${systemctl} show -P MainPID podfs) != ${before[1]} ] && ${systemctl} -q is-active podfs`,
+      )
+      t.equal(await device(), before[0], 'the same mount')
+      t.not(await mainPid(), before[1], 'another podfs')
+      t.equal(await out(`cat ${file}`), 'blue')
+    })
+
+  await t.test('enabled, it comes and goes with the manager', async t => {
+    await ok(`${systemctl} enable podfs && systemctl stop manager-0`)
+    t.equal(await out('grep -c podfs /proc/1/mountinfo'), '0')
+    t.equal(await out('ls /run/podfs'), '')
+    await ok('systemctl start manager-0')
+    await until(`${systemctl} -q is-active podfs`)
+    t.equal(await out(`cat ${file}`), 'blue')
+    await ok(`${systemctl} stop podfs`)
+    t.equal(await out('grep -c podfs /proc/1/mountinfo'), '0')
+    t.equal(await out('ls /run/podfs'), '')
+  })
+
+  await t.test('who is not root is told so, once', async t => {
+    await ok(manager('dev', 1000))
+    const asUser = `setpriv --reuid 1000 --regid 1000 --clear-groups env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user`
+    t.equal((await sh(`${asUser} start podfs`)).code, 1)
+    t.equal(
+      await out(`${asUser} show -P ExecMainStatus -P NRestarts podfs`),
+      '0\n3',
+    )
+    t.match(await out('journalctl'), /error: podfs serve needs root for now/)
+  })
+})
