@@ -53,10 +53,15 @@ function readFirst(
   options: LoadOptions,
 ): { readonly name: string; readonly text: string } | undefined {
   const { explicit, env, cwd, uid } = options
-  const read = (name: string) => ({
-    name,
-    text: readFileSync(path.resolve(cwd, name), 'utf8'),
-  })
+  const read = (name: string) => {
+    const file = path.resolve(cwd, name)
+    try {
+      return { name, text: readFileSync(file, 'utf8') }
+    } catch (error) {
+      // Node names none when it could open it but not read it: a directory.
+      throw Object.assign(error as NodeJS.ErrnoException, { path: file })
+    }
+  }
   const named = explicit ?? env['PODFS_CONFIG']
   if (named !== undefined && named !== '') return read(named)
   const own = path.join(

@@ -112,6 +112,7 @@ t.test('the first file found counts', async t => {
     'trace',
   )
   await t.rejects(level({ explicit: 'missing.yaml' }), { code: 'ENOENT' })
+  await t.rejects(level({ explicit: '.' }), { code: 'EISDIR', path: cwd })
   const user = {
     cwd: path.join(cwd, 'empty'),
     env: { HOME: path.join(cwd, 'home') },
