@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import path from 'node:path'
+import { asFailure } from './failures.ts'
 
 /*
  * `mount --detach` starts this program again with the same arguments in a session of its own.
@@ -48,7 +49,7 @@ export async function startDetached(
       child.unref()
       resolve({ ok: true, pid: child.pid ?? 0 })
     })
-    child.on('error', reject)
+    child.on('error', error => reject(asFailure(error)))
     child.on('exit', code => resolve({ ok: false, exitCode: code ?? 1 }))
   })
 }

@@ -47,7 +47,9 @@ export async function takeMountpoint(
   const { mountpoint, logger } = request
   const abandoned = await waitForMountpoint(request, cleanup)
   if (abandoned !== undefined) {
-    if (await isKept(abandoned)) return abandoned
+    // What somebody has unmounted is not laid over what may be in there now.
+    const isShown = (await mountAt(mountpoint)) !== undefined
+    if (isShown && (await isKept(abandoned))) return abandoned
     // First of all: a dead mount disturbs whoever reads a directory beside it.
     logger.warn(
       { mountpoint, formerPid: abandoned.pid },

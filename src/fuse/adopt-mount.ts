@@ -7,7 +7,9 @@ import { cleanUpMount } from './clean-up-mount.ts'
 import { ControlClient } from './control-client.ts'
 import { Filler } from './fill.ts'
 import { isKeeper } from './is-keeper.ts'
+import { isDeadMount } from './is-dead-mount.ts'
 import type { FuseMount } from './mount.ts'
+import { useOwnPrograms } from './mount-programs.ts'
 import { mountAt, PODFS_TYPE } from './mountinfo.ts'
 import { stopAbandonedMount } from './stop-abandoned-mount.ts'
 import { unmountPath } from './unmount-path.ts'
@@ -52,6 +54,8 @@ export async function adoptMount(
     await life?.close()
     return undefined
   }
+  await useOwnPrograms(directory, keeperPid)
+
   const rootPath = `/proc/self/fd/${root.fd}`
   const filler = new Filler(rootPath)
 
@@ -67,6 +71,8 @@ export async function adoptMount(
       keeperPid = found ?? keeperPid
       goneMs = found === undefined ? goneMs + WATCH_MS : 0
       if ((await mountAt(rw))?.device !== device) break
+      // With the last server the connection has ended, too: nobody can come any more.
+      if (found === undefined && (await isDeadMount(rw))) break
     }
     return 'the keeper is gone'
   })()

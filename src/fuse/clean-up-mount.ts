@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { PROGRAMS } from './mount-programs.ts'
 import { PODFS_TYPE, readMountinfo } from './mountinfo.ts'
 import { unmountPath } from './unmount-path.ts'
 
@@ -32,7 +33,7 @@ export async function cleanUpMount(
   // Never recursively: rmdir fails on what is still mounted, or is somebody else's.
   try {
     await rmdir(join(directory, 'rw'))
-    for (const name of ['control.sock', 'adopt', 'go', 'keeper.pid'])
+    for (const name of ['control.sock', 'adopt', 'go', 'keeper.pid', PROGRAMS])
       await rm(join(directory, name), { force: true })
     await rmdir(join(directory, 'claim')).catch(() => undefined)
     await rmdir(directory)

@@ -65,7 +65,8 @@ unmount_all() {
 # Never recursively: whatever is still mounted makes rmdir fail.
 remove_directory() {
   rmdir "$dir/rw" &&
-    rm -f "$dir/control.sock" "$dir/adopt" "$dir/go" "$dir/keeper.pid" "$dir/keeper.pid.new" &&
+    rm -f "$dir/control.sock" "$dir/adopt" "$dir/go" "$dir/keeper.pid" "$dir/keeper.pid.new" \
+      "$dir/programs" &&
     { [ ! -d "$dir/claim" ] || rmdir "$dir/claim"; } &&
     rmdir "$dir" 2>/dev/null # not when the daemon keeps something there
 }
@@ -168,7 +169,7 @@ watch() {
   trap 'kill -9 $sleeper $adopter 2>/dev/null; exit' TERM
   while read -r _; do :; done <&6
   exec 6<&-
-  while [ "$lifetime" = mount ]; do
+  while [ "$lifetime" = mount ] && has_keeper; do
     sleep 30 &
     sleeper=$!
     {
@@ -182,10 +183,14 @@ watch() {
   done
   kill -9 $adopter 2>/dev/null
   [ "$lifetime" != run ] || trap '' TERM # from the keeper, which ends first
-  # A keeper that was killed has left its number to somebody else.
-  read -r _ _ _ parent _ </proc/self/stat
-  [ "$parent" != $$ ] || kill -TERM $$
+  ! has_keeper || kill -TERM $$
   [ "$lifetime" != run ] || unmount_rest
+}
+
+# A keeper that was killed has left its number to somebody else.
+has_keeper() {
+  read -r _ _ _ parent _ </proc/self/stat
+  [ "$parent" = $$ ]
 }
 
 # Of a `run` that is over: its keeper may have been killed before it, and no other be there yet;
@@ -290,7 +295,7 @@ while :; do
   if [ -n "$active" ]; then
     # One that has died meanwhile is a failure of its own, with the next round.
     echo go >&7
-    kill -CONT "$active"
+    kill -CONT "$active" 2>/dev/null
   else
     start_active successor
   fi

@@ -72,6 +72,8 @@ export async function startKeptMount(
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     },
   )
+  // Without a descriptor left it has no streams that could be read.
+  await once(keeper, 'spawn')
   const said = readLines(keeper, logger)
   const timeout = new AbortController()
   const device = await Promise.race([

@@ -117,7 +117,9 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
     // One that has given up leaves the rest to this process.
     const mostWaits = isOver ? 0 : STOP_WAITS
     for (let waits = 0; waits < mostWaits; waits++) {
-      if (await isKeeper(events.pid, directory))
+      // What is this process's child is known without a look, which takes a descriptor.
+      if (events.pid === keeper.pid) keeper.kill('SIGTERM')
+      else if (await isKeeper(events.pid, directory))
         process.kill(events.pid, 'SIGTERM')
       const wait = new AbortController()
       const { signal } = wait

@@ -17,7 +17,9 @@ export async function runMountCommand(
     env: { PATH: mountPath(), LC_ALL: 'C' },
   })
   let message = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  // It has no streams when there was no descriptor left for one; `error` comes then.
+  const stderr = child.stderr as typeof child.stderr | undefined
+  stderr?.setEncoding('utf8').on('data', (text: string) => {
     message += text
   })
   const ok = await new Promise<boolean>(resolve => {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { processStartTime } from '../util/process-identity.ts'
+import { type KeeperWords, withPrograms } from './mount-programs.ts'
 
 /** What a server knows of its keeper: keeper.sh hands its own arguments down. */
 export interface KeeperOrigin {
@@ -10,8 +11,7 @@ export interface KeeperOrigin {
   readonly keeperPid: number
   /** The server that is active, when this one is its standby. */
   readonly activePid: number
-  /** The script and its arguments. */
-  readonly keeper: readonly string[]
+  readonly keeper: KeeperWords
 }
 
 /**
@@ -22,7 +22,8 @@ export interface KeeperOrigin {
  * was no standby.
  */
 export function startNextKeeper(origin: KeeperOrigin): void {
-  const { keeperPid, activePid, keeper } = origin
+  const { directory, keeperPid, activePid } = origin
+  const keeper = withPrograms(origin.keeper, directory)
   spawn('/bin/sh', [...keeper, String(keeperPid), String(activePid)], {
     detached: true,
     cwd: '/',

@@ -158,3 +158,26 @@ t.test(
     t.notMatch(serving.stderr(), /^ {4}at /m)
   },
 )
+
+t.test('without descriptors it still ends well', { skip }, async t => {
+  const { conf, mountpoint } = world(t)
+  const serving = startPodfs(t, ['mount', conf, mountpoint])
+  await serving.saw(/ready/)
+  execFileSync('prlimit', ['--pid', String(serving.pid), '--nofile=4'])
+  serving.child.kill('SIGTERM')
+  const { code, stderr } = await serving.ended
+  t.equal(code, 0, stderr)
+  t.notMatch(readFileSync('/proc/self/mountinfo', 'utf8'), mountpoint)
+})
+
+t.test('too few descriptors to detach', { skip }, async t => {
+  const { conf, mountpoint } = world(t)
+  const ended = await podfs(t, ['mount', conf, mountpoint, '--detach'], {
+    wrapper: ['prlimit', '--nofile=20', 'env', '-u', 'NODE_OPTIONS'],
+  })
+  t.match(ended, {
+    code: 3,
+    stdout: '',
+    stderr: /^error: [^]*EMFILE.*\n {2}ulimit -n 1024\n$/,
+  })
+})

@@ -1,9 +1,16 @@
 /*
  * What docs/cli.md promises for `podfs mount` when one of its processes is killed.
  */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { open, readdir, readFile, readlink } from 'node:fs/promises'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -269,6 +276,66 @@ t.test('a daemon that is taken over ends well', { skip }, async t => {
   const { code, signal } = await first.ended
   t.strictSame({ code, signal }, { code: 0, signal: null })
   await end(next)
+})
+
+t.test('a takeover brings its own programs', { skip }, async t => {
+  const { args, mountpoint, change, colour } = world(t)
+  const build = path.join(path.dirname(mountpoint), 'build')
+  cpSync('dist', build, { recursive: true })
+  const program = path.join(build, 'podfs.cjs')
+  const first = startPodfs(t, args, { program })
+  await first.saw(/ready/)
+  const inside = await consumer(t, mountpoint)
+  const next = startPodfs(t, [...args, '--takeover'])
+  await next.saw(/ready/)
+  const servers = (): number[] => {
+    try {
+      return processesOf(first.pid).servers
+    } catch {
+      return []
+    }
+  }
+  const isOf = (pid: number, directory: string): boolean =>
+    readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(directory)
+  await eventually(() => {
+    const found = servers()
+    return found.length > 0 && !found.some(pid => isOf(pid, build))
+  })
+  rmSync(build, { recursive: true })
+  for (const round of ['green', 'red']) {
+    const [active] = await eventually(() => {
+      const found = servers()
+      return found.length === 2 && found
+    })
+    process.kill(active as number, 'SIGKILL')
+    change(round)
+    await eventually(async () => (await colour()) === round)
+  }
+  t.equal(await inside.held(), 'blue', 'an open file stays')
+  t.equal(await inside.relative('colour'), 'red', 'a working directory too')
+  t.equal(podfsMounts().length, 2, 'and no other mount is there')
+  await killAll(first.pid)
+  change('white')
+  await eventually(async () => (await colour().catch(() => '')) === 'white')
+  await end(next)
+  t.strictSame(podfsMounts(), [])
+})
+
+t.test('a takeover hides nothing', { skip }, async t => {
+  const { args, mountpoint } = world(t)
+  const first = startPodfs(t, args)
+  await first.saw(/ready/)
+  first.child.kill('SIGSTOP')
+  execFileSync('umount', [mountpoint])
+  writeFileSync(path.join(mountpoint, 'precious'), '1')
+  const next = startPodfs(t, [...args, '--takeover'])
+  first.child.kill('SIGCONT')
+  const { code, stderr } = await next.ended
+  t.equal(code, 2)
+  t.match(stderr, /error: .*\/mnt is not empty/)
+  t.strictSame(await readdir(mountpoint), ['precious'])
+  await first.ended
+  t.strictSame(podfsMounts(), [])
 })
 
 t.test('other volumes: the old mount is cleared away', { skip }, async t => {

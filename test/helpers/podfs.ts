@@ -32,6 +32,8 @@ export interface PodfsOptions {
   readonly input?: string
   /** Put before the program, such as `unshare --net`. */
   readonly wrapper?: readonly string[]
+  /** Another build's. */
+  readonly program?: string
 }
 
 /** Starts podfs and makes sure that it has ended when the test has. */
@@ -43,7 +45,7 @@ export function startPodfs(
   const [program, ...rest] = [
     ...(options.wrapper ?? []),
     process.execPath,
-    podfsBinary,
+    options.program ?? podfsBinary,
     ...args,
   ] as [string, ...string[]]
   const child = spawn(program, rest, {

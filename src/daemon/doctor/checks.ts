@@ -1,3 +1,4 @@
+import { isAtLeast, resendSince } from '../../util/is-at-least.ts'
 import { missing, ok, warning, type Check } from './check.ts'
 import type { MachineFacts } from './machine-facts.ts'
 
@@ -51,9 +52,6 @@ function checkNode({ nodeVersion }: MachineFacts): Check {
   if (isAtLeast(nodeVersion, oldestNode)) return ok('node', nodeVersion)
   return missing('node', `${nodeVersion}: podfs needs ${oldestNode.join('.')}`)
 }
-
-/** FUSE_NOTIFY_RESEND, docs/reliability.md. */
-const resendSince = [6, 9] as const
 
 function checkKernel({ kernelRelease }: MachineFacts): Check {
   if (isAtLeast(kernelRelease, resendSince))
@@ -208,12 +206,4 @@ function checkCgroups({ cgroupControllers }: MachineFacts): Check {
 
 function octal(mode: number): string {
   return `mode ${mode.toString(8).padStart(4, '0')}`
-}
-
-function isAtLeast(
-  version: string,
-  [major, minor]: readonly [number, number],
-): boolean {
-  const [hasMajor = 0, hasMinor = 0] = version.split(/[.-]/).map(Number)
-  return hasMajor > major || (hasMajor === major && hasMinor >= minor)
 }

@@ -1,0 +1,88 @@
+/**
+ * The programs of an adopted mount: podfs's own, and not those of the podfs before it, whose
+ * directory may be gone at the next death of a server.
+ *
+ * The keeper has them in its arguments and hands them on. A file in the runtime directory says
+ * which to take instead; a standby that starts another keeper reads it. So the keeper is killed:
+ * the standby starts this podfs's, and that replaces the server, which programs in the mount
+ * notice no more than any other death of the two (docs/reliability.md).
+ */
+import { statSync, readFileSync } from 'node:fs'
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { release, uptime } from 'node:os'
+import { join } from 'node:path'
+import { isAtLeast, resendSince } from '../util/is-at-least.ts'
+import { processStartTime } from '../util/process-identity.ts'
+import { entryPoints } from './entry-points.ts'
+
+export const PROGRAMS = 'programs'
+/** Of proc(5)'s start times; the same on all that Node runs on. */
+const TICKS_PER_SECOND = 100
+
+/** The words with which keeper.sh is started, from its own path on. */
+export type KeeperWords = readonly string[]
+const SCRIPT_AT = 0
+const NODE_AT = 6
+const SERVER_AT = 7
+
+interface Programs {
+  readonly script: string
+  readonly node: string
+  readonly server: string
+}
+
+/** The words with the programs that the runtime directory names, if it does. */
+export function withPrograms(
+  words: KeeperWords,
+  directory: string,
+): KeeperWords {
+  let programs: Programs
+  try {
+    programs = JSON.parse(
+      readFileSync(join(directory, PROGRAMS), 'utf8'),
+    ) as Programs
+  } catch {
+    return words
+  }
+  return words
+    .with(SCRIPT_AT, programs.script)
+    .with(NODE_AT, programs.node)
+    .with(SERVER_AT, programs.server)
+}
+
+/**
+ * Gives the mount of a runtime directory this podfs's programs, unless its keeper was started
+ * with them. Before Linux 6.9 a server's death is noticed: then they come with the next one.
+ */
+export async function useOwnPrograms(
+  directory: string,
+  keeperPid: number,
+): Promise<void> {
+  const { server, keeper: script } = entryPoints()
+  const own: Programs = { script, node: process.execPath, server }
+  if (await isStartedWith(own, keeperPid)) return
+  const file = join(directory, PROGRAMS)
+  await writeFile(`${file}.new`, JSON.stringify(own), { mode: 0o600 })
+  await rename(`${file}.new`, file)
+  if (!isAtLeast(release(), resendSince)) return
+  process.kill(keeperPid, 'SIGKILL')
+}
+
+async function isStartedWith(
+  { script, node, server }: Programs,
+  keeperPid: number,
+): Promise<boolean> {
+  const words = (await readFile(`/proc/${keeperPid}/cmdline`, 'utf8'))
+    .split('\0')
+    .slice(1)
+  if (
+    words[SCRIPT_AT] !== script ||
+    words[NODE_AT] !== node ||
+    words[SERVER_AT] !== server
+  )
+    return false
+  // The same place may hold a newer version by now.
+  const ticks = processStartTime(keeperPid) ?? 0
+  const startedAt = Date.now() - (uptime() - ticks / TICKS_PER_SECOND) * 1000
+  return [script, server].every(file => statSync(file).mtimeMs < startedAt)
+}
