@@ -123,6 +123,15 @@ export class Journal {
     return contents
   }
 
+  /** Whether a journal is this version's, of a server that lives or of a file that is. */
+  static isReadable(files: JournalFiles): boolean {
+    try {
+      return files.some(file => readHeader(file) !== undefined)
+    } catch {
+      return false
+    }
+  }
+
   /** For the one who will append: voids what a dead compaction left and cuts a torn tail. */
   static open(
     files: JournalFiles,

@@ -7,13 +7,15 @@
  * the standby starts this podfs's, and that replaces the server, which programs in the mount
  * notice no more than any other death of the two (docs/reliability.md).
  */
-import { statSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { release, uptime } from 'node:os'
 import { join } from 'node:path'
 import { isAtLeast, resendSince } from '../util/is-at-least.ts'
 import { processStartTime } from '../util/process-identity.ts'
+import { JOURNAL_FILES } from './descriptors.ts'
 import { entryPoints } from './entry-points.ts'
+import { Journal, type JournalFiles } from './journal.ts'
 
 export const PROGRAMS = 'programs'
 /** Of proc(5)'s start times; the same on all that Node runs on. */
@@ -52,7 +54,8 @@ export function withPrograms(
 
 /**
  * Gives the mount of a runtime directory this podfs's programs, unless its keeper was started
- * with them. Before Linux 6.9 a server's death is noticed: then they come with the next one.
+ * with them, or the journals are of a version that they cannot read: then the mount goes on
+ * with its own. Before Linux 6.9 a server's death is noticed: there they come with the next one.
  */
 export async function useOwnPrograms(
   directory: string,
@@ -61,6 +64,7 @@ export async function useOwnPrograms(
   const { server, keeper: script } = entryPoints()
   const own: Programs = { script, node: process.execPath, server }
   if (await isStartedWith(own, keeperPid)) return
+  if (!canReadJournals(keeperPid)) return
   const file = join(directory, PROGRAMS)
   await writeFile(`${file}.new`, JSON.stringify(own), { mode: 0o600 })
   await rename(`${file}.new`, file)
@@ -85,4 +89,18 @@ async function isStartedWith(
   const ticks = processStartTime(keeperPid) ?? 0
   const startedAt = Date.now() - (uptime() - ticks / TICKS_PER_SECOND) * 1000
   return [script, server].every(file => statSync(file).mtimeMs < startedAt)
+}
+
+function canReadJournals(keeperPid: number): boolean {
+  const files: number[] = []
+  try {
+    for (const file of JOURNAL_FILES)
+      files.push(openSync(`/proc/${keeperPid}/fd/${file}`, 'r'))
+    return Journal.isReadable(files as unknown as JournalFiles)
+  } catch {
+    // The keeper has just been killed; another one may come.
+    return false
+  } finally {
+    for (const file of files) closeSync(file)
+  }
 }

@@ -177,8 +177,13 @@ export class PublishedVolume {
       try {
         await this.#publish()
       } catch (error) {
+        // The way to the mount is podfs's own; the names in the volume tell something.
+        const { message } = error as Error
         this.#tell([
-          { fieldPath: this.#fieldPath(), message: (error as Error).message },
+          {
+            fieldPath: this.#fieldPath(),
+            message: message.replaceAll(`${this.#root}/`, ''),
+          },
         ])
         this.#lookAfter(retryMs)
       }

@@ -121,6 +121,7 @@ t.test('the journals are full: the last state stays', { skip }, async t => {
     writeFileSync(path.join(conf, 'key'), `change ${n}`)
     await new Promise(resolve => setTimeout(resolve, 50))
   }
+  t.notMatch(serving.stderr(), '/proc/self')
   const last = await key()
   writeFileSync(path.join(conf, 'key'), 'the last one')
   await new Promise(resolve => setTimeout(resolve, 300))

@@ -288,10 +288,13 @@ t.test('a takeover brings its own programs', { skip }, async t => {
   const inside = await consumer(t, mountpoint)
   const next = startPodfs(t, [...args, '--takeover'])
   await next.saw(/ready/)
+  const keeper = (): number =>
+    Number(readFileSync(`/run/podfs/mount-${first.pid}/keeper.pid`))
   const servers = (): number[] => {
     try {
-      return processesOf(first.pid).servers
+      return serversOf(keeper())
     } catch {
+      // Between two keepers.
       return []
     }
   }
@@ -314,7 +317,7 @@ t.test('a takeover brings its own programs', { skip }, async t => {
   t.equal(await inside.held(), 'blue', 'an open file stays')
   t.equal(await inside.relative('colour'), 'red', 'a working directory too')
   t.equal(podfsMounts().length, 2, 'and no other mount is there')
-  await killAll(first.pid)
+  for (const pid of [keeper(), ...servers()]) process.kill(pid, 'SIGKILL')
   change('white')
   await eventually(async () => (await colour().catch(() => '')) === 'white')
   await end(next)
