@@ -63,6 +63,32 @@ sources:
   })
 })
 
+t.test('shows what counts for the flags of podfs serve', async t => {
+  const cwd = t.testdir({ 'podfs.yaml': 'root: /mnt\nrun: none\n' })
+  const flags = '--root /tmp/r --access everybody --run all -n shop -f a b'
+  const view = async (args: readonly string[]) =>
+    await podfs(t, ['config', 'view', '-o', 'json', ...args], { cwd })
+  const { code, stdout, stderr } = await view(flags.split(' '))
+  t.equal(code, 0, stderr)
+  t.strictSame(
+    (JSON.parse(stdout) as { setting: string; origin: string }[]).filter(
+      ({ origin }) => origin !== 'default',
+    ),
+    [
+      { setting: 'root', value: '/tmp/r', origin: '--root' },
+      { setting: 'access', value: 'everybody', origin: '--access' },
+      { setting: 'run', value: 'all', origin: '--run' },
+      { setting: 'sources.namespace', value: 'shop', origin: '-n' },
+      { setting: 'sources.manifests', value: ['a', 'b'], origin: '-f' },
+    ],
+  )
+  t.match(await view(['-f', '-']), {
+    code: 2,
+    stderr: 'error: serve reads files: standard input ends',
+  })
+  t.match(await view(['a']), { code: 2, stderr: 'config takes one word' })
+})
+
 t.test('a mistake is one line, and exit code 2', async t => {
   const cwd = t.testdir({ 'podfs.yaml': 'backand: dir\n' })
   const { code, stdout, stderr } = await podfs(t, ['config', 'view'], { cwd })

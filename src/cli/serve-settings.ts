@@ -1,0 +1,55 @@
+import type { EffectiveSettings } from '../config/layers.ts'
+import { runChoices } from '../config/settings.ts'
+import { Failure } from '../util/failure.ts'
+import type { Context } from './context.ts'
+import {
+  backendOption,
+  commonOptions,
+  sourceOptions,
+  type Options,
+  type ParsedOptions,
+} from './options.ts'
+import { effectiveSettings } from './session-options.ts'
+
+/** The flags of `podfs serve`; those that are settings are looked at with `podfs config view`. */
+export const serveOptions = {
+  ...sourceOptions,
+  filename: {
+    ...sourceOptions.filename,
+    help: 'a manifest file, or a directory of them',
+  },
+  root: { value: 'DIR', help: 'where the mount is' },
+  access: {
+    value: 'WHO',
+    help: 'who may enter: owner, group:NAME or everybody',
+  },
+  run: {
+    value: 'WHICH',
+    choices: runChoices,
+    help: 'which Pods to run: none, annotated or all',
+  },
+  ...backendOption,
+  ...commonOptions,
+} as const satisfies Options
+
+/** What counts for `podfs serve`; `further` are paths behind the first of a -f. */
+export async function serveSettings(
+  context: Context,
+  options: ParsedOptions,
+  further: readonly string[],
+): Promise<EffectiveSettings> {
+  const paths = [...options.values('filename'), ...further]
+  if (paths.includes('-'))
+    throw new Failure('usage', 'serve reads files: standard input ends', {
+      fix: 'podfs run -f -',
+    })
+  const namespace = options.value('namespace')
+  return await effectiveSettings(context, options, [
+    ...(paths.length === 0
+      ? []
+      : [{ setting: 'sources.manifests', flag: '-f', word: paths }]),
+    ...(namespace === undefined
+      ? []
+      : [{ setting: 'sources.namespace', flag: '-n', word: namespace }]),
+  ])
+}
