@@ -1,5 +1,6 @@
 import type { EffectiveSettings } from '../config/layers.ts'
 import { runChoices } from '../config/settings.ts'
+import { accessOf } from '../daemon/access.ts'
 import { Failure } from '../util/failure.ts'
 import type { Context } from './context.ts'
 import {
@@ -44,7 +45,7 @@ export async function serveSettings(
       fix: 'podfs run -f -',
     })
   const namespace = options.value('namespace')
-  return await effectiveSettings(context, options, [
+  const effective = await effectiveSettings(context, options, [
     ...(paths.length === 0
       ? []
       : [{ setting: 'sources.manifests', flag: '-f', word: paths }]),
@@ -52,4 +53,18 @@ export async function serveSettings(
       ? []
       : [{ setting: 'sources.namespace', flag: '-n', word: namespace }]),
   ])
+  checkAccess(effective)
+  return effective
+}
+
+/** Throws a usage Failure with the place of `access` when this machine has no such group. */
+function checkAccess({ settings, given }: EffectiveSettings): void {
+  const { position: at, origin } =
+    given.find(({ path }) => path.join('.') === 'access') ?? {}
+  accessOf(
+    settings.access,
+    at === undefined
+      ? `${origin} ${settings.access}`
+      : `${at.path}:${at.line}:${at.column}: access`,
+  )
 }

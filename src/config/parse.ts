@@ -49,9 +49,9 @@ export function parseSettings(text: string, file: string): GivenSetting[] {
   return leavesOf(settingsShape).flatMap(({ path, shape }) => {
     const node = document.getIn(path, true) as Node | undefined
     if (node === undefined) return []
-    const { line } = positionAt(node.range?.[0] ?? 0)
+    const position = positionAt(node.range?.[0] ?? 0)
     const value = withPathsFrom(dirname(file), shape, node.toJS(document))
-    return { path, value, origin: `${file}:${line}` }
+    return { path, value, origin: `${file}:${position.line}`, position }
   })
 }
 

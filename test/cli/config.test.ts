@@ -100,6 +100,21 @@ t.test('a mistake is one line, and exit code 2', async t => {
   )
 })
 
+t.test('a group that this machine does not have', async t => {
+  const cwd = t.testdir({
+    'podfs.yaml': 'run: none\naccess: group:no-such-group\n',
+  })
+  const { code, stdout, stderr } = await podfs(t, ['config', 'view'], { cwd })
+  t.equal(code, 2)
+  t.equal(stdout, '')
+  t.equal(
+    stderr,
+    'error: podfs.yaml:2:9: access: no group no-such-group on this machine\n  groupadd no-such-group\n',
+  )
+  const over = ['config', 'view', '--access', 'owner']
+  t.match(await podfs(t, over, { cwd }), { code: 0 }, 'a flag wins')
+})
+
 t.test('another word than view', async t => {
   const { code, stderr } = await podfs(t, ['config', 'show'])
   t.equal(code, 2)
