@@ -5,7 +5,11 @@ import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { jsonOption, wantsJson, type ParsedOptions } from './options.ts'
-import { serveOptions, serveSettings } from './serve-settings.ts'
+import {
+  serveOptions,
+  serveSettings,
+  warnOfStrayVariables,
+} from './serve-settings.ts'
 
 export const configCommand: Command = {
   name: 'config',
@@ -41,6 +45,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
         : `unknown command "config ${word}"`,
       { fix: 'podfs config view' },
     )
+  warnOfStrayVariables(context)
   const { given } = await serveSettings(context, options, others)
   context.stdout.write(
     json ? `${JSON.stringify(given.map(asEntry), null, 2)}\n` : asYaml(given),

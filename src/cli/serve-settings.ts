@@ -1,3 +1,4 @@
+import { strayVariables } from '../config/environment.ts'
 import type { EffectiveSettings } from '../config/layers.ts'
 import { runChoices } from '../config/settings.ts'
 import { accessOf } from '../daemon/access.ts'
@@ -55,6 +56,11 @@ export async function serveSettings(
   ])
   checkAccess(effective)
   return effective
+}
+
+/** A mistyped variable changes nothing, and is not to do so in silence. */
+export function warnOfStrayVariables({ env, stderr }: Context): void {
+  for (const stray of strayVariables(env)) stderr.write(`warning: ${stray}\n`)
 }
 
 /** Throws a usage Failure with the place of `access` when this machine has no such group. */

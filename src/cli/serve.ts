@@ -9,7 +9,11 @@ import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { ParsedOptions } from './options.ts'
-import { serveOptions, serveSettings } from './serve-settings.ts'
+import {
+  serveOptions,
+  serveSettings,
+  warnOfStrayVariables,
+} from './serve-settings.ts'
 import { requireRoot, sharedOptions } from './session-options.ts'
 
 export const serveCommand: Command = {
@@ -49,6 +53,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     throw new Failure('usage', `what is ${positionals[0]}?`, {
       fix: `podfs serve -f ${positionals[0]}`,
     })
+  warnOfStrayVariables(context)
   const load = async () =>
     withRealRoot(context, await serveSettings(context, options, positionals))
   const effective = await load()

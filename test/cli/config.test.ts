@@ -115,6 +115,28 @@ t.test('a group that this machine does not have', async t => {
   t.match(await podfs(t, over, { cwd }), { code: 0 }, 'a flag wins')
 })
 
+t.test('a variable that is no setting is a warning', async t => {
+  const cwd = t.testdir({})
+  const env = {
+    PODFS_ROOOT: '/x',
+    PODFS_IMAGES: 'x',
+    PODFS_FOO: 'x',
+    PODFS_CONFIG: '',
+    PODFS_NODE: 'node',
+    PODFS_TEST_ANYTHING: '1',
+    PODFS_ROOT: '/y',
+  }
+  const warnings =
+    'warning: PODFS_ROOOT: no such setting; did you mean PODFS_ROOT?\n' +
+    'warning: PODFS_IMAGES: can only be set in podfs.yaml\n' +
+    'warning: PODFS_FOO: no such setting\n'
+  const view = await podfs(t, ['config', 'view'], { cwd, env })
+  t.match(view, { code: 0, stderr: warnings })
+  t.equal(view.stderr, warnings)
+  const serve = ['serve', '--run', 'some']
+  t.match(await podfs(t, serve, { cwd, env }), { code: 2, stderr: warnings })
+})
+
 t.test('another word than view', async t => {
   const { code, stderr } = await podfs(t, ['config', 'show'])
   t.equal(code, 2)
