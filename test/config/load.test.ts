@@ -52,12 +52,12 @@ t.test('every mistake is told with its place', async t => {
     {
       text: 'logLevel: loud\n',
       message:
-        'podfs.yaml:1:11: logLevel: must be one of trace, debug, info, warn, error, silent',
+        'podfs.yaml:1:11: logLevel: "loud" must be one of trace, debug, info, warn, error, silent',
     },
     {
       text: 'backend: nfs\n',
       message:
-        'podfs.yaml:1:10: backend: must be one of fuse, fuse-native, dir, auto',
+        'podfs.yaml:1:10: backend: "nfs" must be one of fuse, fuse-native, dir, auto',
     },
     {
       text: 'fuse:\n  answerOpens: "yes"\n',
@@ -68,13 +68,24 @@ t.test('every mistake is told with its place', async t => {
       message: 'podfs.yaml:2:3: images[0].pattern: is required',
     },
     {
+      text: 'images: [{patern: x}]\n',
+      message:
+        'podfs.yaml:1:11: images[0].patern: no such setting; did you mean images[0].pattern?',
+    },
+    {
+      text: 'run: anotated\n',
+      message:
+        'podfs.yaml:1:6: run: "anotated" must be one of none, annotated, all; did you mean annotated?',
+    },
+    {
       text: 'access: group\n',
-      message: 'podfs.yaml:1:9: access: must be owner, everybody or group:NAME',
+      message:
+        'podfs.yaml:1:9: access: "group" must be owner, everybody or group:NAME',
     },
     {
       text: 'sources:\n  secrets: [{directory: a, name: ../b}]\n',
       message:
-        'podfs.yaml:2:34: sources.secrets[0].name: must be lower-case letters, digits, - and .',
+        'podfs.yaml:2:34: sources.secrets[0].name: "../b" must be lower-case letters, digits, - and .',
     },
     { text: 'images: {}\n', message: 'podfs.yaml:1:9: images: must be a list' },
     { text: '- a\n', message: 'podfs.yaml:1:1: must be a map' },
