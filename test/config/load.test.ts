@@ -5,7 +5,8 @@ import { ConfigError } from '../../src/config/errors.ts'
 import { layOver } from '../../src/config/layers.ts'
 import { loadSettings, type LoadOptions } from '../../src/config/load.ts'
 import { parseSettings } from '../../src/config/parse.ts'
-import type { Settings } from '../../src/config/settings.ts'
+import { settingsShape, type Settings } from '../../src/config/settings.ts'
+import { leavesOf } from '../../src/config/shape.ts'
 
 const defaultSettings = layOver([]).settings
 const settingsIn = (text: string): Settings =>
@@ -14,6 +15,26 @@ const settingsIn = (text: string): Settings =>
 t.test('config/podfs.yaml states the defaults', async t => {
   const text = await readFile('config/podfs.yaml', 'utf8')
   t.strictSame(settingsIn(text), defaultSettings)
+})
+
+t.test('config/podfs.yaml says which changes need a restart', async t => {
+  const lines = (await readFile('config/podfs.yaml', 'utf8')).split('\n')
+  for (const { path: names, shape } of leavesOf(settingsShape)) {
+    const indent = '  '.repeat(names.length - 1)
+    const at = lines.findIndex(line =>
+      line.startsWith(`${indent}${names.at(-1)}:`),
+    )
+    const above = lines.slice(0, at)
+    const comment = above
+      .slice(above.findLastIndex(line => !/^ *#/.test(line)) + 1)
+      .map(line => line.replace(/^ *# ?/, ''))
+      .join(' ')
+    t.equal(
+      comment.includes('A change needs a restart.'),
+      shape.live !== true,
+      names.join('.'),
+    )
+  }
 })
 
 t.test('an empty file means the defaults', async t => {
