@@ -1,6 +1,5 @@
 import path from 'node:path'
 import type { ServeSession } from '../daemon/serve-session.ts'
-import { runChoices } from '../config/settings.ts'
 import { layOver, type EffectiveSettings } from '../config/layers.ts'
 import { aborted } from '../util/aborted.ts'
 import { count } from '../util/count.ts'
@@ -9,17 +8,13 @@ import { realPath } from '../util/real-path.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
+import type { ParsedOptions } from './options.ts'
 import {
-  backendOption,
-  commonOptions,
-  sourceOptions,
-  type ParsedOptions,
-} from './options.ts'
-import {
-  effectiveSettings,
-  requireRoot,
-  sharedOptions,
-} from './session-options.ts'
+  serveOptions,
+  serveSettings,
+  warnOfStrayVariables,
+} from './serve-settings.ts'
+import { requireRoot, sharedOptions } from './session-options.ts'
 
 export const serveCommand: Command = {
   name: 'serve',
@@ -48,49 +43,19 @@ foreground; SIGTERM or Ctrl-C ends everything, a second one kills what still run
       line: 'podfs serve -f k8s/ --run all --access group:developers',
     },
   ],
-  options: {
-    ...sourceOptions,
-    filename: {
-      ...sourceOptions.filename,
-      help: 'a manifest file, or a directory of them',
-    },
-    root: { value: 'DIR', help: 'where the mount is' },
-    access: {
-      value: 'WHO',
-      help: 'who may enter: owner, group:NAME or everybody',
-    },
-    run: {
-      value: 'WHICH',
-      choices: runChoices,
-      help: 'which Pods to run: none, annotated or all',
-    },
-    ...backendOption,
-    ...commonOptions,
-  },
+  options: serveOptions,
   run,
 }
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
-  const paths = [...options.values('filename'), ...options.positionals]
-  if (paths.length > 0 && options.values('filename').length === 0)
-    throw new Failure('usage', `what is ${paths[0]}?`, {
-      fix: `podfs serve -f ${paths[0]}`,
+  const { positionals } = options
+  if (positionals.length > 0 && options.values('filename').length === 0)
+    throw new Failure('usage', `what is ${positionals[0]}?`, {
+      fix: `podfs serve -f ${positionals[0]}`,
     })
-  if (paths.includes('-'))
-    throw new Failure('usage', 'serve reads files: standard input ends', {
-      fix: 'podfs run -f -',
-    })
-  const namespace = options.value('namespace')
-  const flags = [
-    ...(paths.length === 0
-      ? []
-      : [{ setting: 'sources.manifests', flag: '-f', word: paths }]),
-    ...(namespace === undefined
-      ? []
-      : [{ setting: 'sources.namespace', flag: '-n', word: namespace }]),
-  ]
+  warnOfStrayVariables(context)
   const load = async () =>
-    withRealRoot(context, await effectiveSettings(context, options, flags))
+    withRealRoot(context, await serveSettings(context, options, positionals))
   const effective = await load()
   requireRoot(context, 'serve')
   const { serve } = await import('../daemon/serve-session.ts')

@@ -1,3 +1,4 @@
+import { nearest } from '../util/edit-distance.ts'
 import { leavesOf, type Leaf } from './shape.ts'
 import { settingsShape } from './settings.ts'
 
@@ -14,4 +15,32 @@ export function scalarLeaves(): Leaf[] {
   return leavesOf(settingsShape).filter(
     ({ shape }) => shape.kind === 'string' || shape.kind === 'boolean',
   )
+}
+
+/** Read by podfs, its installer and its tests, and no settings. */
+const furtherVariables = [
+  'PODFS_CONFIG',
+  'PODFS_DETACHED',
+  'PODFS_NODE',
+  'PODFS_RECORD_KUBECTL',
+  'PODFS_WRITE_DOCS',
+]
+
+/** What is wrong with PODFS_* variables that nothing reads, one line for each. */
+export function strayVariables(env: NodeJS.ProcessEnv): string[] {
+  const settings = scalarLeaves().map(({ path }) => variableOf(path))
+  const known = new Set([...settings, ...furtherVariables])
+  const inFile = leavesOf(settingsShape).map(({ path }) => variableOf(path))
+  // The prefix, which is right, is not to make short names alike.
+  const bare = (variable: string): string => variable.replace(/^PODFS_/, '')
+  return Object.keys(env)
+    .filter(
+      name =>
+        /^PODFS_(?!TEST_)/.test(name) && !known.has(name) && env[name] !== '',
+    )
+    .map(name => {
+      if (inFile.includes(name)) return `${name}: can only be set in podfs.yaml`
+      const meant = nearest(bare(name), [...settings, 'PODFS_CONFIG'].map(bare))
+      return `${name}: no such setting${meant === undefined ? '' : `; did you mean PODFS_${meant}?`}`
+    })
 }

@@ -1,3 +1,4 @@
+import type { Position } from '../api/types.ts'
 import { settingsShape, type Settings } from './settings.ts'
 import { leavesOf } from './shape.ts'
 
@@ -6,6 +7,8 @@ export interface GivenSetting {
   readonly path: readonly string[]
   readonly value: unknown
   readonly origin: string
+  /** Of the value, in a file. */
+  readonly position?: Position
 }
 
 export interface EffectiveSettings {

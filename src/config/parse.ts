@@ -49,9 +49,9 @@ export function parseSettings(text: string, file: string): GivenSetting[] {
   return leavesOf(settingsShape).flatMap(({ path, shape }) => {
     const node = document.getIn(path, true) as Node | undefined
     if (node === undefined) return []
-    const { line } = positionAt(node.range?.[0] ?? 0)
+    const position = positionAt(node.range?.[0] ?? 0)
     const value = withPathsFrom(dirname(file), shape, node.toJS(document))
-    return { path, value, origin: `${file}:${line}` }
+    return { path, value, origin: `${file}:${position.line}`, position }
   })
 }
 
@@ -78,7 +78,8 @@ function check(
       if (!isScalar(node) || typeof node.value !== 'string')
         return complain(node, setting, 'must be a string')
       const mistake = mistakeIn(shape, node.value)
-      if (mistake !== undefined) complain(node, setting, mistake)
+      if (mistake !== undefined)
+        complain(node, setting, `${JSON.stringify(node.value)} ${mistake}`)
       return
     }
     case 'boolean':
@@ -99,6 +100,7 @@ function check(
     case 'struct': {
       if (!isMap(node)) return complain(node, setting, 'must be a map')
       const names = Object.keys(shape.fields)
+      const mistyped = new Set<string>()
       for (const { key, value } of node.items) {
         const name = String(key)
         const field = Object.hasOwn(shape.fields, name)
@@ -109,6 +111,7 @@ function check(
           continue
         }
         const meant = nearest(name, names)
+        if (meant !== undefined) mistyped.add(meant)
         complain(
           key as Node,
           below(name),
@@ -116,7 +119,8 @@ function check(
         )
       }
       for (const name of shape.required ?? [])
-        if (!node.has(name)) complain(node, below(name), 'is required')
+        if (!node.has(name) && !mistyped.has(name))
+          complain(node, below(name), 'is required')
       return
     }
   }

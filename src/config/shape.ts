@@ -1,4 +1,5 @@
 import { isAbsolute, join } from 'node:path'
+import { nearest } from '../util/edit-distance.ts'
 
 /**
  * What a value of podfs.yaml must be, as data. Checking, defaults, PODFS_* variables and the
@@ -85,10 +86,15 @@ export function mistakeIn(
   word: string,
 ): string | undefined {
   if (oneOf !== undefined && !oneOf.includes(word))
-    return `must be one of ${oneOf.join(', ')}`
+    return mustBeOneOf(oneOf, word)
   if (pattern !== undefined && !new RegExp(pattern.source).test(word))
     return `must ${pattern.must}`
   return undefined
+}
+
+function mustBeOneOf(choices: readonly string[], word: string): string {
+  const meant = nearest(word, choices)
+  return `must be one of ${choices.join(', ')}${meant === undefined ? '' : `; did you mean ${meant}?`}`
 }
 
 /** The value with its paths begun at `base`, the directory of the file that has it; '' is none. */

@@ -11,9 +11,9 @@ export interface Access {
 
 /**
  * What the setting `access` means: `owner` is the user who runs podfs. Throws a Failure when
- * there is no such group.
+ * there is no such group; it names `place`, where the setting stands.
  */
-export function accessOf(setting: string): Access {
+export function accessOf(setting: string, place = 'access'): Access {
   const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
   if (setting === 'owner') return { ...owner, mode: 0o700 }
   if (setting === 'everybody') return { ...owner, mode: 0o755 }
@@ -22,7 +22,7 @@ export function accessOf(setting: string): Access {
     ? Number(group)
     : findGroup(readAccounts(), group)
   if (gid === undefined)
-    throw new Failure('usage', `access: no group ${group} on this machine`, {
+    throw new Failure('usage', `${place}: no group ${group} on this machine`, {
       fix: `groupadd ${group}`,
     })
   return { ...owner, gid, mode: 0o750 }

@@ -63,6 +63,32 @@ sources:
   })
 })
 
+t.test('shows what counts for the flags of podfs serve', async t => {
+  const cwd = t.testdir({ 'podfs.yaml': 'root: /mnt\nrun: none\n' })
+  const flags = '--root /tmp/r --access everybody --run all -n shop -f a b'
+  const view = async (args: readonly string[]) =>
+    await podfs(t, ['config', 'view', '-o', 'json', ...args], { cwd })
+  const { code, stdout, stderr } = await view(flags.split(' '))
+  t.equal(code, 0, stderr)
+  t.strictSame(
+    (JSON.parse(stdout) as { setting: string; origin: string }[]).filter(
+      ({ origin }) => origin !== 'default',
+    ),
+    [
+      { setting: 'root', value: '/tmp/r', origin: '--root' },
+      { setting: 'access', value: 'everybody', origin: '--access' },
+      { setting: 'run', value: 'all', origin: '--run' },
+      { setting: 'sources.namespace', value: 'shop', origin: '-n' },
+      { setting: 'sources.manifests', value: ['a', 'b'], origin: '-f' },
+    ],
+  )
+  t.match(await view(['-f', '-']), {
+    code: 2,
+    stderr: 'error: serve reads files: standard input ends',
+  })
+  t.match(await view(['a']), { code: 2, stderr: 'config takes one word' })
+})
+
 t.test('a mistake is one line, and exit code 2', async t => {
   const cwd = t.testdir({ 'podfs.yaml': 'backand: dir\n' })
   const { code, stdout, stderr } = await podfs(t, ['config', 'view'], { cwd })
@@ -72,6 +98,43 @@ t.test('a mistake is one line, and exit code 2', async t => {
     stderr,
     'error: podfs.yaml:1:1: backand: no such setting; did you mean backend?\n',
   )
+})
+
+t.test('a group that this machine does not have', async t => {
+  const cwd = t.testdir({
+    'podfs.yaml': 'run: none\naccess: group:no-such-group\n',
+  })
+  const { code, stdout, stderr } = await podfs(t, ['config', 'view'], { cwd })
+  t.equal(code, 2)
+  t.equal(stdout, '')
+  t.equal(
+    stderr,
+    'error: podfs.yaml:2:9: access: no group no-such-group on this machine\n  groupadd no-such-group\n',
+  )
+  const over = ['config', 'view', '--access', 'owner']
+  t.match(await podfs(t, over, { cwd }), { code: 0 }, 'a flag wins')
+})
+
+t.test('a variable that is no setting is a warning', async t => {
+  const cwd = t.testdir({})
+  const env = {
+    PODFS_ROOOT: '/x',
+    PODFS_IMAGES: 'x',
+    PODFS_FOO: 'x',
+    PODFS_CONFIG: '',
+    PODFS_NODE: 'node',
+    PODFS_TEST_ANYTHING: '1',
+    PODFS_ROOT: '/y',
+  }
+  const warnings =
+    'warning: PODFS_ROOOT: no such setting; did you mean PODFS_ROOT?\n' +
+    'warning: PODFS_IMAGES: can only be set in podfs.yaml\n' +
+    'warning: PODFS_FOO: no such setting\n'
+  const view = await podfs(t, ['config', 'view'], { cwd, env })
+  t.match(view, { code: 0, stderr: warnings })
+  t.equal(view.stderr, warnings)
+  const serve = ['serve', '--run', 'some']
+  t.match(await podfs(t, serve, { cwd, env }), { code: 2, stderr: warnings })
 })
 
 t.test('another word than view', async t => {

@@ -275,7 +275,7 @@ function readAs(file: string, uid: number, gid: number): string {
 }
 
 t.test('the kernel lets in whom the setting says', { skip }, async t => {
-  const { start, at, root, configure } = world(t, {
+  const { start, at, root, configure, dir } = world(t, {
     'a.yaml': secret('a', '{key: value}'),
   })
   const file = at('default/secrets/a/key')
@@ -298,7 +298,14 @@ t.test('the kernel lets in whom the setting says', { skip }, async t => {
     configure('access: group:no-such-group')
     const { code, stderr } = await podfs(t, ['reload', '--session', root])
     t.equal(code, 2)
-    t.equal(stderr, 'error: access: no group no-such-group on this machine\n')
+    const text = readFileSync(path.join(dir, 'podfs.yaml'), 'utf8')
+    const lines = text.split('\n')
+    const line = lines.findIndex(each => each.startsWith('access: ')) + 1
+    const mistake = `:${line}:9: access: no group no-such-group on this machine\n`
+    t.ok(stderr.endsWith(mistake), stderr)
+    process.kill(serving.pid, 'SIGHUP')
+    // At SIGHUP, too.
+    await eventually(() => serving.stderr().split(mistake).length === 3)
     t.equal(readAs(file, 0, 0), 'value')
   })
   await end(t, serving)
@@ -625,6 +632,11 @@ t.test('mistakes of the command line', async t => {
     {
       args: ['--access', 'me'],
       stderr: 'error: --access me: must be owner, everybody or group:NAME\n',
+    },
+    {
+      args: ['--access', 'group:no-such-group'],
+      stderr:
+        'error: --access group:no-such-group: no group no-such-group on this machine\n  groupadd no-such-group\n',
     },
     {
       args: ['--run', 'some'],

@@ -5,7 +5,8 @@ import { ConfigError } from '../../src/config/errors.ts'
 import { layOver } from '../../src/config/layers.ts'
 import { loadSettings, type LoadOptions } from '../../src/config/load.ts'
 import { parseSettings } from '../../src/config/parse.ts'
-import type { Settings } from '../../src/config/settings.ts'
+import { settingsShape, type Settings } from '../../src/config/settings.ts'
+import { leavesOf } from '../../src/config/shape.ts'
 
 const defaultSettings = layOver([]).settings
 const settingsIn = (text: string): Settings =>
@@ -14,6 +15,26 @@ const settingsIn = (text: string): Settings =>
 t.test('config/podfs.yaml states the defaults', async t => {
   const text = await readFile('config/podfs.yaml', 'utf8')
   t.strictSame(settingsIn(text), defaultSettings)
+})
+
+t.test('config/podfs.yaml says which changes need a restart', async t => {
+  const lines = (await readFile('config/podfs.yaml', 'utf8')).split('\n')
+  for (const { path: names, shape } of leavesOf(settingsShape)) {
+    const indent = '  '.repeat(names.length - 1)
+    const at = lines.findIndex(line =>
+      line.startsWith(`${indent}${names.at(-1)}:`),
+    )
+    const above = lines.slice(0, at)
+    const comment = above
+      .slice(above.findLastIndex(line => !/^ *#/.test(line)) + 1)
+      .map(line => line.replace(/^ *# ?/, ''))
+      .join(' ')
+    t.equal(
+      comment.includes('A change needs a restart.'),
+      shape.live !== true,
+      names.join('.'),
+    )
+  }
 })
 
 t.test('an empty file means the defaults', async t => {
@@ -52,12 +73,12 @@ t.test('every mistake is told with its place', async t => {
     {
       text: 'logLevel: loud\n',
       message:
-        'podfs.yaml:1:11: logLevel: must be one of trace, debug, info, warn, error, silent',
+        'podfs.yaml:1:11: logLevel: "loud" must be one of trace, debug, info, warn, error, silent',
     },
     {
       text: 'backend: nfs\n',
       message:
-        'podfs.yaml:1:10: backend: must be one of fuse, fuse-native, dir, auto',
+        'podfs.yaml:1:10: backend: "nfs" must be one of fuse, fuse-native, dir, auto',
     },
     {
       text: 'fuse:\n  answerOpens: "yes"\n',
@@ -68,13 +89,24 @@ t.test('every mistake is told with its place', async t => {
       message: 'podfs.yaml:2:3: images[0].pattern: is required',
     },
     {
+      text: 'images: [{patern: x}]\n',
+      message:
+        'podfs.yaml:1:11: images[0].patern: no such setting; did you mean images[0].pattern?',
+    },
+    {
+      text: 'run: anotated\n',
+      message:
+        'podfs.yaml:1:6: run: "anotated" must be one of none, annotated, all; did you mean annotated?',
+    },
+    {
       text: 'access: group\n',
-      message: 'podfs.yaml:1:9: access: must be owner, everybody or group:NAME',
+      message:
+        'podfs.yaml:1:9: access: "group" must be owner, everybody or group:NAME',
     },
     {
       text: 'sources:\n  secrets: [{directory: a, name: ../b}]\n',
       message:
-        'podfs.yaml:2:34: sources.secrets[0].name: must be lower-case letters, digits, - and .',
+        'podfs.yaml:2:34: sources.secrets[0].name: "../b" must be lower-case letters, digits, - and .',
     },
     { text: 'images: {}\n', message: 'podfs.yaml:1:9: images: must be a list' },
     { text: '- a\n', message: 'podfs.yaml:1:1: must be a map' },

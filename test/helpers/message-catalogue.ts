@@ -180,6 +180,7 @@ export const atWork: readonly CatalogueEntry[] = [
       'cli/reload.ts',
       'cli/run.ts',
       'cli/serve.ts',
+      'cli/serve-settings.ts',
       'cli/unmount.ts',
       'cli/validate.ts',
     ],

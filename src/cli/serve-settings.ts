@@ -1,0 +1,76 @@
+import { strayVariables } from '../config/environment.ts'
+import type { EffectiveSettings } from '../config/layers.ts'
+import { runChoices } from '../config/settings.ts'
+import { accessOf } from '../daemon/access.ts'
+import { Failure } from '../util/failure.ts'
+import type { Context } from './context.ts'
+import {
+  backendOption,
+  commonOptions,
+  sourceOptions,
+  type Options,
+  type ParsedOptions,
+} from './options.ts'
+import { effectiveSettings } from './session-options.ts'
+
+/** The flags of `podfs serve`; those that are settings are looked at with `podfs config view`. */
+export const serveOptions = {
+  ...sourceOptions,
+  filename: {
+    ...sourceOptions.filename,
+    help: 'a manifest file, or a directory of them',
+  },
+  root: { value: 'DIR', help: 'where the mount is' },
+  access: {
+    value: 'WHO',
+    help: 'who may enter: owner, group:NAME or everybody',
+  },
+  run: {
+    value: 'WHICH',
+    choices: runChoices,
+    help: 'which Pods to run: none, annotated or all',
+  },
+  ...backendOption,
+  ...commonOptions,
+} as const satisfies Options
+
+/** What counts for `podfs serve`; `further` are paths behind the first of a -f. */
+export async function serveSettings(
+  context: Context,
+  options: ParsedOptions,
+  further: readonly string[],
+): Promise<EffectiveSettings> {
+  const paths = [...options.values('filename'), ...further]
+  if (paths.includes('-'))
+    throw new Failure('usage', 'serve reads files: standard input ends', {
+      fix: 'podfs run -f -',
+    })
+  const namespace = options.value('namespace')
+  const effective = await effectiveSettings(context, options, [
+    ...(paths.length === 0
+      ? []
+      : [{ setting: 'sources.manifests', flag: '-f', word: paths }]),
+    ...(namespace === undefined
+      ? []
+      : [{ setting: 'sources.namespace', flag: '-n', word: namespace }]),
+  ])
+  checkAccess(effective)
+  return effective
+}
+
+/** A mistyped variable changes nothing, and is not to do so in silence. */
+export function warnOfStrayVariables({ env, stderr }: Context): void {
+  for (const stray of strayVariables(env)) stderr.write(`warning: ${stray}\n`)
+}
+
+/** Throws a usage Failure with the place of `access` when this machine has no such group. */
+function checkAccess({ settings, given }: EffectiveSettings): void {
+  const { position: at, origin } =
+    given.find(({ path }) => path.join('.') === 'access') ?? {}
+  accessOf(
+    settings.access,
+    at === undefined
+      ? `${origin} ${settings.access}`
+      : `${at.path}:${at.line}:${at.column}: access`,
+  )
+}
