@@ -54,6 +54,47 @@ t.test(
   },
 )
 
+t.test('reads fuse.conf as fusermount3 does', async t => {
+  const without = 'no user_allow_other: only root may use --allow-other'
+  const withIt = 'user_allow_other: ordinary users may use --allow-other'
+  const cases: readonly (readonly [string, string | undefined, string])[] = [
+    ['the line', 'mount_max = 1000\nuser_allow_other\n', withIt],
+    ['among spaces', '# x\n  user_allow_other  \n', withIt],
+    ['with a comment', 'user_allow_other # for podfs\n', withIt],
+    [
+      'without a newline, which fusermount3 ignores',
+      'user_allow_other',
+      without,
+    ],
+    ['a comment', '#user_allow_other\n# user_allow_other\n', without],
+    ['another word', 'user_allow_others\n', without],
+    ['nothing', '', without],
+    ['no such file', undefined, without],
+  ]
+  for (const [title, content, detail] of cases) {
+    const dir = t.testdir(content === undefined ? {} : { 'fuse.conf': content })
+    // An /etc with this file, or without it, seen only by this podfs.
+    const script =
+      content === undefined
+        ? 'mount -t tmpfs tmpfs /etc'
+        : `mount -t tmpfs tmpfs /etc && cp ${dir}/fuse.conf /etc/fuse.conf`
+    const { stdout } = await podfs(t, ['doctor', '-o', 'json'], {
+      wrapper: [
+        'unshare',
+        '--mount',
+        'sh',
+        '-ec',
+        `${script}; exec "$@"`,
+        'sh',
+      ],
+    })
+    const found = (JSON.parse(stdout) as Check[]).find(
+      ({ name }) => name === 'fuse.conf',
+    )
+    t.strictSame(found, { name: 'fuse.conf', status: 'ok', detail }, title)
+  }
+})
+
 t.test('takes no argument', async t => {
   const { code, stderr } = await podfs(t, ['doctor', 'now'])
   t.equal(code, 2)

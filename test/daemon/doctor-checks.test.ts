@@ -166,3 +166,17 @@ for (const { title, facts, check, ...expected } of cases)
       'and nothing else is wrong',
     )
   })
+
+for (const [userAllowOther, detail] of [
+  [true, /^user_allow_other: ordinary users may use --allow-other$/],
+  [false, /^no user_allow_other: only root may use --allow-other$/],
+] as const)
+  t.test(`fuse.conf: ${userAllowOther}`, async t => {
+    const checks = checkMachine({ ...goodMachine, userAllowOther })
+    t.match(
+      checks.find(({ name }) => name === 'fuse.conf'),
+      { status: 'ok', detail, fix: undefined },
+      'root needs it neither way',
+    )
+    t.ok(checks.every(({ status }) => status === 'ok'))
+  })

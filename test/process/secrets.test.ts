@@ -1,5 +1,12 @@
 import { readdirSync, readFileSync, readlinkSync, statfsSync } from 'node:fs'
-import { cp, lstat, readFile, readdir, writeFile } from 'node:fs/promises'
+import {
+  cp,
+  lstat,
+  mkdir,
+  readFile,
+  readdir,
+  writeFile,
+} from 'node:fs/promises'
 import { request } from 'node:http'
 import path from 'node:path'
 import t, { type Test } from 'tap'
@@ -10,6 +17,8 @@ import {
   startPodfs,
   type RunningPodfs,
 } from '../helpers/podfs.ts'
+import { cannotMount } from '../helpers/fuse-mount.ts'
+import { end, secret, world } from '../helpers/served-world.ts'
 
 /*
  * Values of Secrets are looked for wherever podfs writes, prints or passes something on, while
@@ -28,6 +37,8 @@ const canaries = [
   'sops-string-canary-2951',
   'age-file-canary-6038',
   'broken-canary-4420',
+  'changed-canary-5127',
+  'changed-again-canary-9384',
   ageKey,
 ]
 
@@ -131,8 +142,9 @@ function processesOf(pid: number): number[] {
   return all.filter(
     each =>
       isBelow(each) ||
-      read(each, 'cmdline').includes(`-${pid}/`) ||
-      read(each, 'cmdline').toString().endsWith(`-${pid}`),
+      [`-${pid}/`, `-${pid}\0`].some(end =>
+        read(each, 'cmdline').includes(end),
+      ),
   )
 }
 
@@ -435,6 +447,203 @@ t.test('podfs mount', { timeout: 120_000 }, async t => {
   const { stdout, stderr } = await mount.ended
   t.strictSame(found(stdout + stderr, canaries), [], 'output and log')
 })
+
+/** Of `podfs serve`: one Pod that runs, and two that cannot have what they ask for. */
+const served = good
+  .slice(good.indexOf('---'), good.indexOf('  - name: missing'))
+
+  .replace('{name: web}', '{name: web, annotations: {podfs.io/run: "true"}}')
+  .replace(
+    '  volumes:\n',
+    '  volumes:\n  - {name: plain, secret: {secretName: plain}}\n',
+  )
+  .replace(
+    '    - {name: all, mountPath: /secrets}\n',
+    '    - {name: all, mountPath: /secrets}\n    - {name: plain, mountPath: /plain}\n',
+  )
+
+function failing(name: string, volume: string): string {
+  return `apiVersion: v1
+kind: Pod
+metadata: {name: ${name}, annotations: {podfs.io/run: "true"}}
+spec:
+  terminationGracePeriodSeconds: 0
+  volumes:
+  - {name: missing, secret: {${volume}}}
+  containers:
+  - name: main
+    image: busybox
+    command: [sleep, infinity]
+    envFrom: [{secretRef: {name: plain}}]
+    volumeMounts: [{name: missing, mountPath: /secrets}]
+`
+}
+
+t.test(
+  'podfs serve',
+  { timeout: 180_000, skip: await cannotMount() },
+  async t => {
+    const since = Date.now()
+    const { dir, root, configure, write, text, start } = world(t, {
+      'plain.yaml': plainSecret(canaries[0] ?? ''),
+      'web.yaml': served,
+      'absent.yaml': failing('absent', 'secretName: nowhere'),
+      'no-key.yaml': failing(
+        'no-key',
+        'secretName: plain, items: [{key: no-such-key, path: a}]',
+      ),
+    })
+    configure('logLevel: trace')
+    const manifests = path.join(dir, 'manifests')
+    await cp(`${fixtures}/canary.yaml`, path.join(manifests, 'canary.yaml'))
+    await mkdir(path.join(manifests, 'mistakes'))
+    const options = {
+      env: { SOPS_AGE_KEY: ageKey },
+      wrapper: ['prlimit', '--core=unlimited:unlimited'],
+    }
+    const session = ['--session', root]
+    const serving = await start(options)
+    t.teardown(() => podfs(t, ['unmount', '--lazy', root]))
+    const container = await eventually(() =>
+      processesOf(serving.pid).find(
+        pid => read(pid, 'cmdline').toString() === 'sleep\0infinity\0',
+      ),
+    )
+    t.ok(
+      read(container, 'environ').includes(canaries[0] as string),
+      'its environment has it',
+    )
+    t.notOk(read(container, 'environ').includes(ageKey), 'but not the age key')
+    const inContainer = (file: string): string =>
+      read(container, `root/${file}`).toString()
+    const token = inContainer('secrets/token').split('.')[2] ?? ''
+    t.ok(token.length > 40)
+    const secrets = [...canaries, token]
+    t.equal(inContainer('secrets/password'), canaries[2])
+
+    for (const value of [canaries[6] ?? '', canaries[7] ?? '']) {
+      write('plain.yaml', plainSecret(value))
+      await eventually(
+        () =>
+          inContainer('plain/password') === value &&
+          text('default/pods/web/plain/password') === value &&
+          text('default/secrets/plain/password') === value,
+      )
+    }
+    for (const [name, body] of Object.entries(mistakes)) {
+      const file = `mistakes/${name.replaceAll(/\W+/g, '-')}.yaml`
+      write(
+        file,
+        `apiVersion: v1\nkind: Secret\nmetadata: {name: broken}\n${body}\n`,
+      )
+      t.comment(name)
+      await serving.saw(new RegExp(`error: \\S*${file}:\\d`), 'stderr')
+    }
+
+    const looks = async (pid: number) => {
+      await checkProcesses(t, pid, secrets)
+      const socket = `/run/podfs/serve-${pid}/api.sock`
+      for (const url of [
+        '/api/v1/events',
+        '/metrics',
+        '/readyz?verbose',
+        '/api/v1/pods',
+        '/api/v1/namespaces/default/pods/web',
+        '/apis/podfs.io/v1/volumes',
+        '/api/v1/nodes',
+      ])
+        t.strictSame(found(await get(socket, url), secrets), [], url)
+      t.ok(
+        found(await get(socket, '/api/v1/secrets'), secrets).length > 2,
+        'whoever asks for Secrets gets them',
+      )
+      for (const args of [
+        ['describe', 'pod', 'web', 'absent', 'no-key'],
+        ['describe', 'secret', 'plain', 'encrypted'],
+        ['get', 'pods,secrets,volumes,events', '-o', 'wide'],
+        ['get', 'pods,events,volumes', '-o', 'yaml'],
+        ['logs', 'web', '-c', 'main'],
+        ['history', 'web/plain'],
+        ['history', 'default/secret:plain', '-o', 'json'],
+        ['diff', 'web/plain'],
+        ['diff', 'web/plain', '1'],
+        ['diff', 'default/secret:plain'],
+        ['top', 'pods'],
+      ]) {
+        const { code, stdout, stderr } = await podfs(t, [...args, ...session])
+        t.equal(code, 0, `${args.join(' ')}: ${code} ${stdout.length}`)
+        t.strictSame(
+          found(stdout + stderr, secrets),
+          [],
+          `output of ${args.join(' ')}`,
+        )
+      }
+    }
+    const disk = async (when: string) => {
+      for (const place of [
+        '/run',
+        '/tmp',
+        '/dev/shm',
+        '/var/lib/podfs',
+        '/var/tmp',
+        process.cwd(),
+      ])
+        t.strictSame(
+          await filesWith(place, since, secrets, [
+            manifests,
+            path.resolve('test'),
+          ]),
+          [],
+          `files below ${place} ${when}`,
+        )
+    }
+    t.match(await podfs(t, ['diff', 'web/plain', ...session]), {
+      stdout: /^-hmac-sha256:\w+\n\+hmac-sha256:\w+$/m,
+    })
+    await eventually(async () => {
+      const { stdout } = await podfs(t, ['get', 'events', ...session])
+      return (
+        /pod\/absent .*nowhere/.test(stdout) &&
+        /pod\/no-key .*no-such-key/.test(stdout)
+      )
+    })
+    await looks(serving.pid)
+    const lines = ownProcesses(serving.pid).map(each =>
+      read(each, 'cmdline').toString(),
+    )
+    for (const program of [
+      'keeper.sh\0',
+      'fuse-server.cjs\0',
+      'pod-shim.cjs\0',
+    ])
+      t.ok(
+        lines.some(line => line.includes(program)),
+        `${program.slice(0, -1)} is among them`,
+      )
+    await checkInspector(t, serving, () => inContainer('plain/password'))
+    await disk('while it runs')
+
+    t.comment('without a podfs, and with the next one')
+    serving.child.kill('SIGKILL')
+    const first = await serving.ended
+    await disk('of what was killed')
+    await checkProcesses(t, serving.pid, secrets)
+    const next = await start(options)
+    t.equal(inContainer('plain/password'), canaries[7], 'the Pod runs on')
+    await disk('of the next podfs')
+    await end(t, next)
+    await disk('when all is over')
+    const second = await next.ended
+    t.match(first.stderr, /"msg":"published"/, 'there is a log')
+    for (const { stdout, stderr } of [first, second])
+      t.strictSame(found(stdout + stderr, secrets), [], 'output and log')
+  },
+)
+
+/** With a second value that stays. */
+function plainSecret(password: string): string {
+  return secret('plain', `{password: ${password}, user: ${canaries[1]}}`)
+}
 
 t.test('what would open the memory to others is refused', async t => {
   const directory = t.testdir({ source: {} })

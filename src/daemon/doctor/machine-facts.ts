@@ -95,7 +95,8 @@ export async function readMachineFacts(places: Places): Promise<MachineFacts> {
     fuseDevice,
     missingPrograms: programs.filter(name => findOnHost(name) === undefined),
     fusermount3: findOnHost('fusermount3'),
-    userAllowOther: /^\s*user_allow_other\s*$/m.test(fuseConf ?? ''),
+    // As fusermount3 reads it: a comment may follow, a last line without a newline is none.
+    userAllowOther: /^\s*user_allow_other\s*(#.*)?\n/m.test(fuseConf ?? ''),
     userNamespaces: {
       max: sysctl('user/max_user_namespaces'),
       forbiddenBy: [
