@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { JsonObject } from '../api/json.ts'
 import { encodeObject } from '../api/encode/encode-object.ts'
 import { keyOf, type ObjectKey } from '../api/object-key.ts'
+import { formatFinding } from '../api/report.ts'
 import type { KubeObject, Pod } from '../api/types.ts'
 import { formatTime } from '../runner/container-status.ts'
 import type { Store } from '../store/store.ts'
@@ -37,6 +38,8 @@ export class Collections {
   readonly volumes: ObjectCache
   readonly #options: CollectionsOptions
   readonly #unsubscribe: readonly (() => void)[]
+  /** As it is shown of each volume. */
+  readonly #volumeErrors = new Map<string, string | undefined>()
   /** What is shown of each Pod; a state that shows the same is none. */
   readonly #shown = new Map<string, { pod: Pod; generation: number }>()
 
@@ -60,7 +63,7 @@ export class Collections {
     for (const pod of store.list('Pod')) this.#lookAtPod(keyOf(pod))
     for (const key of record.pods.keys()) this.#lookAtPod(key)
     for (const event of record.events) this.events.set(eventState(event))
-    for (const volume of record.volumes) this.volumes.set(volumeState(volume))
+    for (const volume of record.volumes) this.#setVolume(volume)
     this.nodes.set({
       ...nameOnly('', node.node.name),
       json: () => encodeNode(node),
@@ -78,6 +81,11 @@ export class Collections {
         }
       }),
       record.watch(change => this.#follow(change)),
+      store.watchKept(() => {
+        for (const volume of record.volumes)
+          if (this.#volumeErrors.get(volumeKey(volume)) !== this.#error(volume))
+            this.#setVolume(volume)
+      }),
     ]
   }
 
@@ -96,10 +104,30 @@ export class Collections {
         return
       }
       case 'volume':
-        return this.volumes.set(volumeState(change.volume))
+        return this.#setVolume(change.volume)
       case 'volumeGone':
+        this.#volumeErrors.delete(volumeKey(change.volume))
         this.volumes.delete(change.volume.namespace, volumeName(change.volume))
     }
+  }
+
+  #setVolume(volume: VolumeRecord): void {
+    const error = this.#error(volume)
+    this.#volumeErrors.set(volumeKey(volume), error)
+    this.volumes.set({
+      ...nameOnly(volume.namespace, volumeName(volume)),
+      json: () => encodeVolume(volume, error),
+    })
+  }
+
+  /** Also why it is not what the files say: a mistake keeps what was read before. */
+  #error({ error, objects }: VolumeRecord): string | undefined {
+    if (error !== undefined) return error
+    for (const key of objects) {
+      const mistake = this.#options.store.whyKept(key)
+      if (mistake !== undefined) return formatFinding(mistake)
+    }
+    return undefined
   }
 
   #lookAtNamespace(name: string): void {
@@ -272,11 +300,8 @@ function eventState(event: RecordedEvent): ObjectState {
   }
 }
 
-function volumeState(volume: VolumeRecord): ObjectState {
-  return {
-    ...nameOnly(volume.namespace, volumeName(volume)),
-    json: () => encodeVolume(volume),
-  }
+function volumeKey(volume: VolumeRecord): string {
+  return `${volume.namespace}/${volumeName(volume)}`
 }
 
 function sizeOf(object: DataObject): number {
