@@ -27,6 +27,7 @@ import {
   methodNotAllowed,
   noSuchResource,
   notFound,
+  tooLarge,
 } from './api-error.ts'
 import {
   type IncludeObject,
@@ -262,6 +263,9 @@ export class ApiServer {
             ? object
             : this.#table(resource, [object], format, undefined, isFirst),
       })
+    const oldest = query.resourceVersion ?? 0
+    if (oldest > cache.resourceVersion)
+      throw tooLarge(oldest, cache.resourceVersion)
     const objects = cache
       .list(info.namespace)
       .filter(wants)
