@@ -28,7 +28,7 @@ import {
 import { Reloads, type ReloadRequest } from './reloads.ts'
 import { RenewedMount } from './renewed-mount.ts'
 import type { SessionDirectory } from './runtime-directory.ts'
-import { ServedPods } from './served-pods.ts'
+import { isToRun, ServedPods } from './served-pods.ts'
 import { ServedTree, treeDirectory } from './served-tree.ts'
 import { lazyServiceAccounts, type SessionOptions } from './session.ts'
 import { startSessionServer } from './session-server.ts'
@@ -217,6 +217,7 @@ async function start(
       record,
       node,
       mount,
+      isToRun: pod => isToRun(pod, effective.settings.run),
       mistakes: () => sources.mistakes,
       reload: async () => ({ ...(await reloads.reload()) }),
     }),

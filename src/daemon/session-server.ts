@@ -36,6 +36,8 @@ export interface SessionServerOptions {
   /** Pods are about to be started; until they are, nothing is under way. */
   readonly startsPods?: boolean
   readonly onUnderWay?: () => void
+  /** Whether a Pod that does not run yet is going to; absent: none is. */
+  readonly isToRun?: (pod: Pod) => boolean
   /** Whose file server's figures are among the metrics. */
   readonly mount: Pick<Backend, 'stats'>
   /** In its input, at the moment. */

@@ -18,6 +18,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { JsonObject } from '../api/json.ts'
+import type { Pod } from '../api/types.ts'
 import type { Store } from '../store/store.ts'
 import type { TokenIssuer } from '../tokens/token-issuer.ts'
 import type { Clock } from '../util/clock.ts'
@@ -68,6 +69,8 @@ export interface ApiServerOptions {
   readonly store: Store
   readonly record: SessionRecord
   readonly node: NodeFacts
+  /** Whether a Pod that does not run yet is going to. */
+  readonly isToRun?: ((pod: Pod) => boolean) | undefined
   readonly clock: Clock
   readonly logger: Logger
   /** Loaded, or its key made, when somebody asks for tokens. */

@@ -5,6 +5,7 @@ import { keyOf, type ObjectKey } from '../api/object-key.ts'
 import { formatFinding } from '../api/report.ts'
 import type { KubeObject, Pod } from '../api/types.ts'
 import { formatTime } from '../runner/container-status.ts'
+import type { PodStatus } from '../runner/pod-status.ts'
 import type { Store } from '../store/store.ts'
 import { encodeEvent } from './encode-event.ts'
 import type { RecordedEvent } from './event-log.ts'
@@ -23,6 +24,8 @@ export interface CollectionsOptions {
   readonly record: SessionRecord
   readonly node: NodeFacts
   readonly now: number
+  /** Whether the Pod, which does not run yet, is going to. */
+  readonly isToRun?: ((pod: Pod) => boolean) | undefined
 }
 
 /** One cache for each resource, kept equal to the store and to what the session remembers. */
@@ -171,6 +174,12 @@ export class Collections {
     })
   }
 
+  #withoutStatus(pod: Pod): typeof notRun | typeof pending {
+    const { isToRun, record } = this.#options
+    const isPending = isToRun?.(pod) === true || record.pods.has(keyOf(pod))
+    return isPending ? pending : notRun
+  }
+
   /**
    * A Pod that runs is shown as it runs, also after it has left its files; one that does not
    * run as the files have it.
@@ -195,7 +204,7 @@ export class Collections {
     this.#lookAtNamespace(namespace)
     // Another Pod of the same name: its clients see the old one go.
     if (shown !== undefined && !isSamePod) this.pods.delete(namespace, name)
-    const status = live?.status ?? notRun
+    const status = live?.status ?? this.#withoutStatus(pod)
     this.pods.set({
       ...common(pod),
       fields: fieldsOf(pod, {
@@ -205,10 +214,13 @@ export class Collections {
         'status.phase': status.phase,
         'status.podIP': live?.status?.podIP ?? '',
       }),
-      json: () => podJson(pod, live, generation, node.node.name),
+      json: () => podJson(pod, live, status, generation, node.node.name),
     })
   }
 }
+
+/** About to be run. */
+const pending = { phase: 'Pending' } as const
 
 /** What has no status. */
 type DataObject = Exclude<KubeObject, Pod>
@@ -223,6 +235,7 @@ const notRun = {
 function podJson(
   pod: Pod,
   live: LivePod | undefined,
+  status: PodStatus | typeof notRun | typeof pending,
   generation: number,
   nodeName: string,
 ): JsonObject {
@@ -241,11 +254,8 @@ function podJson(
           }),
     },
     spec: { ...(encoded['spec'] as JsonObject), nodeName },
-    status:
-      live?.status === undefined
-        ? { ...notRun }
-        : // JSON already, and typed more narrowly.
-          { ...(live.status as unknown as JsonObject) },
+    // JSON already, and typed more narrowly.
+    status: { ...(status as unknown as JsonObject) },
   }
 }
 

@@ -310,6 +310,15 @@ t.test('tables, for a list and for a watch', async t => {
   t.match(one.body, { kind: 'Table', rows: [{ cells: ['b', 0, '0s'] }] })
 })
 
+t.test('a Pod that is about to be run is pending', async t => {
+  const { store, get } = await startServer(t)
+  store.replace('x', [
+    makePod({ name: 'web', annotations: { 'podfs.io/run': 'true' } }),
+  ])
+  const { body } = await get('/api/v1/namespaces/default/pods/web')
+  t.strictSame(body['status'], { phase: 'Pending' })
+})
+
 t.test(
   'a Pod that is not run says so; one that runs has its status',
   async t => {
@@ -326,7 +335,8 @@ t.test(
     t.match(await next(), { type: 'ADDED' })
     const running = record.pod(store.get('Pod', 'default', 'web') as Pod)
     running.status(statusWith({ running: { startedAt: '' } }))
-    t.match(await next(), { type: 'MODIFIED' })
+    const { object } = (await next()) as { object: JsonObject }
+    t.strictSame(object['status'], { phase: 'Pending' })
     t.match(await next(), {
       type: 'MODIFIED',
       object: { status: { phase: 'Running' } },
