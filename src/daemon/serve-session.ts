@@ -53,6 +53,8 @@ export interface ServeSession {
   readonly volumes: number
   /** Of these: they wait for something. */
   readonly unpublished: number
+  /** In the input. */
+  readonly mistakes: number
   /** Resolves with the reason when the mount ends without having been told to. */
   readonly lost: Promise<string>
   /** Resolves when the file server has answered; hangs or rejects when it does not. */
@@ -228,6 +230,7 @@ async function start(
   return {
     volumes: tree.size,
     unpublished: unpublished(),
+    mistakes: sources.mistakes,
     lost: Promise.race([mount.lost(), unmounted]),
     isAlive: () => mount.isAlive(),
     reload: async () => {

@@ -118,3 +118,14 @@ t.test('what cannot be decrypted any more', { skip }, async t => {
   )
   await end(t, serving)
 })
+
+t.test('the ready line counts mistakes', { skip }, async t => {
+  const { start, root } = world(t, {
+    'good.yaml': configMap('good', '{key: value}'),
+    'broken.yaml': configMap('broken', '{key: value'),
+    'pod.yaml': pod('web', '{name: a, nothing: {}}'),
+  })
+  const serving = await start()
+  t.equal(serving.stdout(), `podfs: ${root} ready (1 volume, 2 mistakes)\n`)
+  await end(t, serving)
+})
