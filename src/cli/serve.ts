@@ -93,16 +93,19 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     if (!isStarted) stopListening()
   }
   const { root, sources } = effective.settings
-  const { volumes, unpublished } = session
+  const { volumes, unpublished, mistakes } = session
   if (
     [sources.manifests, sources.configMaps, sources.secrets].flat().length === 0
   )
     context.stderr.write(
       'warning: nothing to serve: podfs.yaml names no sources\n',
     )
-  context.stdout.write(
-    `podfs: ${root} ready (${count(volumes, 'volume')}${unpublished === 0 ? '' : `, ${unpublished} not published`})\n`,
-  )
+  const facts = [
+    count(volumes, 'volume'),
+    ...(unpublished === 0 ? [] : [`${unpublished} not published`]),
+    ...(mistakes === 0 ? [] : [count(mistakes, 'mistake')]),
+  ]
+  context.stdout.write(`podfs: ${root} ready (${facts.join(', ')})\n`)
   const served = session
   systemd.feedWatchdog(() => served.isAlive())
   // The mount and the Pods stay for the next podfs.

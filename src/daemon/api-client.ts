@@ -186,7 +186,7 @@ export async function findSessions(options: {
       : running.filter(
           session =>
             path.basename(session.directory) === named ||
-            String(session.pid) === named ||
+            [String(session.pid), idNow(session)].includes(named) ||
             session.mountpoint === mountpoint,
         )
   if (wanted.length > 0)
@@ -209,13 +209,18 @@ function noneRuns(): Failure {
   })
 }
 
-function describeSession({
-  directory,
-  mountpoint,
-  pods = {},
-}: FoundSession): string {
-  const what = mountpoint ?? Object.keys(pods).join(', ')
+/** An adopted session has the directory, and so the id, of the podfs that made it. */
+function idNow({ command, pid }: FoundSession): string {
+  return `${command}-${pid}`
+}
+
+function describeSession(session: FoundSession): string {
+  const { directory, mountpoint, pods = {} } = session
   const id = path.basename(directory)
+  const what = [
+    ...(id === idNow(session) ? [] : [`pid ${session.pid}`]),
+    ...(mountpoint === undefined ? Object.keys(pods) : [mountpoint]),
+  ].join(', ')
   return what === '' ? id : `${id} (${what})`
 }
 

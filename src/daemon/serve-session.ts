@@ -28,7 +28,7 @@ import {
 import { Reloads, type ReloadRequest } from './reloads.ts'
 import { RenewedMount } from './renewed-mount.ts'
 import type { SessionDirectory } from './runtime-directory.ts'
-import { ServedPods } from './served-pods.ts'
+import { isToRun, ServedPods } from './served-pods.ts'
 import { ServedTree, treeDirectory } from './served-tree.ts'
 import { lazyServiceAccounts, type SessionOptions } from './session.ts'
 import { startSessionServer } from './session-server.ts'
@@ -53,6 +53,8 @@ export interface ServeSession {
   readonly volumes: number
   /** Of these: they wait for something. */
   readonly unpublished: number
+  /** In the input. */
+  readonly mistakes: number
   /** Resolves with the reason when the mount ends without having been told to. */
   readonly lost: Promise<string>
   /** Resolves when the file server has answered; hangs or rejects when it does not. */
@@ -217,6 +219,7 @@ async function start(
       record,
       node,
       mount,
+      isToRun: pod => isToRun(pod, effective.settings.run),
       mistakes: () => sources.mistakes,
       reload: async () => ({ ...(await reloads.reload()) }),
     }),
@@ -227,6 +230,7 @@ async function start(
   return {
     volumes: tree.size,
     unpublished: unpublished(),
+    mistakes: sources.mistakes,
     lost: Promise.race([mount.lost(), unmounted]),
     isAlive: () => mount.isAlive(),
     reload: async () => {

@@ -32,7 +32,7 @@ export interface ServedPodsOptions {
 }
 
 /** Whether a Pod of the sources is to be run. */
-function isToRun({ metadata }: Pod, choice: RunChoice): boolean {
+export function isToRun({ metadata }: Pod, choice: RunChoice): boolean {
   const wish = metadata.annotations.get(runAnnotation)
   if (choice === 'none') return false
   return choice === 'all' ? wish !== 'false' : wish === 'true'

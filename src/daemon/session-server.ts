@@ -3,8 +3,9 @@ import { release } from 'node:os'
 import path from 'node:path'
 import type { JsonObject } from '../api/json.ts'
 import { mountFailure } from '../api/mount-failure.ts'
-import { objectKey } from '../api/object-key.ts'
-import type { KubeObject, NodeInfo, Pod } from '../api/types.ts'
+import { objectKey, type ObjectKey } from '../api/object-key.ts'
+import type { KubeObject, NodeInfo, Pod, Volume } from '../api/types.ts'
+import { objectsReferenced } from '../projection/projection.ts'
 import type { PodEvent } from '../runner/pod-events.ts'
 import type { EventOwner, SessionRecord } from '../server/session-record.ts'
 import type { Store } from '../store/store.ts'
@@ -35,6 +36,8 @@ export interface SessionServerOptions {
   /** Pods are about to be started; until they are, nothing is under way. */
   readonly startsPods?: boolean
   readonly onUnderWay?: () => void
+  /** Whether a Pod that does not run yet is going to; absent: none is. */
+  readonly isToRun?: (pod: Pod) => boolean
   /** Whose file server's figures are among the metrics. */
   readonly mount: Pick<Backend, 'stats'>
   /** In its input, at the moment. */
@@ -163,6 +166,7 @@ export function volumeRecorder(options: {
       type: source,
       mountpoints: options.mountpoints(volume.name),
       outlivesPod,
+      objects: objectsOf(volume, namespace),
       ...(error === undefined ? {} : { error }),
     })
     if (error !== undefined)
@@ -178,6 +182,14 @@ export function volumeRecorder(options: {
     if (event !== undefined) record.event(event, owner())
     before.set(volume.name, state)
   }
+}
+
+function objectsOf(volume: Volume, namespace: string): readonly ObjectKey[] {
+  const { secrets, configMaps } = objectsReferenced(volume)
+  return [
+    ...secrets.map(name => objectKey('Secret', namespace, name)),
+    ...configMaps.map(name => objectKey('ConfigMap', namespace, name)),
+  ]
 }
 
 /** The object of the key, or what is known of it while no source has it. */

@@ -69,6 +69,20 @@ export function expired(wanted: number, oldest: number): ApiError {
   return new ApiError(410, 'Expired', message)
 }
 
+/**
+ * From the future: of another podfs, or of before the clock was set back. The API server
+ * answers 504 Timeout, since there the version is about to come; here it never does, and the
+ * client has to list again.
+ */
+export function tooLarge(wanted: number, current: number): ApiError {
+  const message = `Too large resource version: ${wanted}, current: ${current}`
+  const cause = {
+    reason: 'ResourceVersionTooLarge',
+    message: 'Too large resource version',
+  }
+  return new ApiError(410, 'Expired', message, { causes: [cause] })
+}
+
 export function quote(text: string): string {
   return JSON.stringify(text)
 }

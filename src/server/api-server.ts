@@ -18,6 +18,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { JsonObject } from '../api/json.ts'
+import type { Pod } from '../api/types.ts'
 import type { Store } from '../store/store.ts'
 import type { TokenIssuer } from '../tokens/token-issuer.ts'
 import type { Clock } from '../util/clock.ts'
@@ -27,6 +28,7 @@ import {
   methodNotAllowed,
   noSuchResource,
   notFound,
+  tooLarge,
 } from './api-error.ts'
 import {
   type IncludeObject,
@@ -67,6 +69,8 @@ export interface ApiServerOptions {
   readonly store: Store
   readonly record: SessionRecord
   readonly node: NodeFacts
+  /** Whether a Pod that does not run yet is going to. */
+  readonly isToRun?: ((pod: Pod) => boolean) | undefined
   readonly clock: Clock
   readonly logger: Logger
   /** Loaded, or its key made, when somebody asks for tokens. */
@@ -262,6 +266,9 @@ export class ApiServer {
             ? object
             : this.#table(resource, [object], format, undefined, isFirst),
       })
+    const oldest = query.resourceVersion ?? 0
+    if (oldest > cache.resourceVersion)
+      throw tooLarge(oldest, cache.resourceVersion)
     const objects = cache
       .list(info.namespace)
       .filter(wants)

@@ -2,8 +2,10 @@ import { isDeepStrictEqual } from 'node:util'
 import type { JsonObject } from '../api/json.ts'
 import { encodeObject } from '../api/encode/encode-object.ts'
 import { keyOf, type ObjectKey } from '../api/object-key.ts'
+import { formatFinding } from '../api/report.ts'
 import type { KubeObject, Pod } from '../api/types.ts'
 import { formatTime } from '../runner/container-status.ts'
+import type { PodStatus } from '../runner/pod-status.ts'
 import type { Store } from '../store/store.ts'
 import { encodeEvent } from './encode-event.ts'
 import type { RecordedEvent } from './event-log.ts'
@@ -22,6 +24,8 @@ export interface CollectionsOptions {
   readonly record: SessionRecord
   readonly node: NodeFacts
   readonly now: number
+  /** Whether the Pod, which does not run yet, is going to. */
+  readonly isToRun?: ((pod: Pod) => boolean) | undefined
 }
 
 /** One cache for each resource, kept equal to the store and to what the session remembers. */
@@ -37,6 +41,8 @@ export class Collections {
   readonly volumes: ObjectCache
   readonly #options: CollectionsOptions
   readonly #unsubscribe: readonly (() => void)[]
+  /** As it is shown of each volume. */
+  readonly #volumeErrors = new Map<string, string | undefined>()
   /** What is shown of each Pod; a state that shows the same is none. */
   readonly #shown = new Map<string, { pod: Pod; generation: number }>()
 
@@ -60,7 +66,7 @@ export class Collections {
     for (const pod of store.list('Pod')) this.#lookAtPod(keyOf(pod))
     for (const key of record.pods.keys()) this.#lookAtPod(key)
     for (const event of record.events) this.events.set(eventState(event))
-    for (const volume of record.volumes) this.volumes.set(volumeState(volume))
+    for (const volume of record.volumes) this.#setVolume(volume)
     this.nodes.set({
       ...nameOnly('', node.node.name),
       json: () => encodeNode(node),
@@ -78,6 +84,11 @@ export class Collections {
         }
       }),
       record.watch(change => this.#follow(change)),
+      store.watchKept(() => {
+        for (const volume of record.volumes)
+          if (this.#volumeErrors.get(volumeKey(volume)) !== this.#error(volume))
+            this.#setVolume(volume)
+      }),
     ]
   }
 
@@ -96,10 +107,30 @@ export class Collections {
         return
       }
       case 'volume':
-        return this.volumes.set(volumeState(change.volume))
+        return this.#setVolume(change.volume)
       case 'volumeGone':
+        this.#volumeErrors.delete(volumeKey(change.volume))
         this.volumes.delete(change.volume.namespace, volumeName(change.volume))
     }
+  }
+
+  #setVolume(volume: VolumeRecord): void {
+    const error = this.#error(volume)
+    this.#volumeErrors.set(volumeKey(volume), error)
+    this.volumes.set({
+      ...nameOnly(volume.namespace, volumeName(volume)),
+      json: () => encodeVolume(volume, error),
+    })
+  }
+
+  /** Also why it is not what the files say: a mistake keeps what was read before. */
+  #error({ error, objects }: VolumeRecord): string | undefined {
+    if (error !== undefined) return error
+    for (const key of objects) {
+      const mistake = this.#options.store.whyKept(key)
+      if (mistake !== undefined) return formatFinding(mistake)
+    }
+    return undefined
   }
 
   #lookAtNamespace(name: string): void {
@@ -143,6 +174,12 @@ export class Collections {
     })
   }
 
+  #withoutStatus(pod: Pod): typeof notRun | typeof pending {
+    const { isToRun, record } = this.#options
+    const isPending = isToRun?.(pod) === true || record.pods.has(keyOf(pod))
+    return isPending ? pending : notRun
+  }
+
   /**
    * A Pod that runs is shown as it runs, also after it has left its files; one that does not
    * run as the files have it.
@@ -167,7 +204,7 @@ export class Collections {
     this.#lookAtNamespace(namespace)
     // Another Pod of the same name: its clients see the old one go.
     if (shown !== undefined && !isSamePod) this.pods.delete(namespace, name)
-    const status = live?.status ?? notRun
+    const status = live?.status ?? this.#withoutStatus(pod)
     this.pods.set({
       ...common(pod),
       fields: fieldsOf(pod, {
@@ -177,10 +214,13 @@ export class Collections {
         'status.phase': status.phase,
         'status.podIP': live?.status?.podIP ?? '',
       }),
-      json: () => podJson(pod, live, generation, node.node.name),
+      json: () => podJson(pod, live, status, generation, node.node.name),
     })
   }
 }
+
+/** About to be run. */
+const pending = { phase: 'Pending' } as const
 
 /** What has no status. */
 type DataObject = Exclude<KubeObject, Pod>
@@ -195,6 +235,7 @@ const notRun = {
 function podJson(
   pod: Pod,
   live: LivePod | undefined,
+  status: PodStatus | typeof notRun | typeof pending,
   generation: number,
   nodeName: string,
 ): JsonObject {
@@ -213,11 +254,8 @@ function podJson(
           }),
     },
     spec: { ...(encoded['spec'] as JsonObject), nodeName },
-    status:
-      live?.status === undefined
-        ? { ...notRun }
-        : // JSON already, and typed more narrowly.
-          { ...(live.status as unknown as JsonObject) },
+    // JSON already, and typed more narrowly.
+    status: { ...(status as unknown as JsonObject) },
   }
 }
 
@@ -272,11 +310,8 @@ function eventState(event: RecordedEvent): ObjectState {
   }
 }
 
-function volumeState(volume: VolumeRecord): ObjectState {
-  return {
-    ...nameOnly(volume.namespace, volumeName(volume)),
-    json: () => encodeVolume(volume),
-  }
+function volumeKey(volume: VolumeRecord): string {
+  return `${volume.namespace}/${volumeName(volume)}`
 }
 
 function sizeOf(object: DataObject): number {

@@ -17,7 +17,11 @@ export function volumeOfName(name: string): {
 }
 
 /** A Volume of podfs.io/v1: podfs's own kind, for what Kubernetes has no object for. */
-export function encodeVolume(record: VolumeRecord): JsonObject {
+export function encodeVolume(
+  record: VolumeRecord,
+  /** Why it is not up to date. */
+  error: string | undefined,
+): JsonObject {
   const { namespace, pod, volume, type, mountpoints } = record
   return {
     apiVersion: 'podfs.io/v1',
@@ -38,7 +42,7 @@ export function encodeVolume(record: VolumeRecord): JsonObject {
       ...(record.publishedAt === undefined
         ? {}
         : { lastPublishTime: formatTime(record.publishedAt) }),
-      ...(record.error === undefined ? {} : { error: record.error }),
+      ...(error === undefined ? {} : { error }),
     },
   }
 }

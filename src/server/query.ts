@@ -1,4 +1,4 @@
-import { ApiError } from './api-error.ts'
+import { ApiError, badRequest } from './api-error.ts'
 
 /** The parameters of a request. Go takes 1, t, true, 0, f and false for a boolean. */
 export class Query {
@@ -14,6 +14,16 @@ export class Query {
 
   flag(name: string): boolean {
     return /^(1|t|true)$/i.test(this.text(name))
+  }
+
+  /** Undefined when any will do; throws an ApiError for what is none. */
+  get resourceVersion(): number | undefined {
+    const given = this.text('resourceVersion')
+    if (given === '' || given === '0') return undefined
+    if (/^\d+$/.test(given)) return Number(given)
+    throw badRequest(
+      `invalid resource version ${JSON.stringify(given)}: strconv.ParseUint: parsing ${JSON.stringify(given)}: invalid syntax`,
+    )
   }
 
   /** Undefined when it is not given; throws an ApiError for what is no whole number. */

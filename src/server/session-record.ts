@@ -35,6 +35,8 @@ export interface VolumeRecord {
   readonly publishMs?: number
   /** Why it is not up to date. */
   readonly error?: string
+  /** What it shows of the store. */
+  readonly objects: readonly ObjectKey[]
   /** Its past, and what can be done with it. */
   readonly control: VolumeControl
   /** It is there whether its Pod runs or not. */

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { JsonObject } from '../api/json.ts'
 import type { Clock } from '../util/clock.ts'
-import { type ApiError, badRequest, expired } from './api-error.ts'
+import { type ApiError, expired, tooLarge } from './api-error.ts'
 import type { CachedObject, CacheEvent, ObjectCache } from './object-cache.ts'
 import type { Query } from './query.ts'
 
@@ -104,19 +104,19 @@ interface Beginning {
 }
 
 function beginning({ cache, query }: WatchOptions): Beginning {
-  const given = query.text('resourceVersion')
-  if (given === '' || given === '0' || query.flag('sendInitialEvents'))
+  if (query.flag('sendInitialEvents'))
     return { objects: cache.list(), events: [] }
-  if (!/^\d+$/.test(given))
-    throw badRequest(
-      `invalid resource version ${JSON.stringify(given)}: strconv.ParseUint: parsing ${JSON.stringify(given)}: invalid syntax`,
-    )
-  const events = cache.since(Number(given))
+  const given = query.resourceVersion
+  if (given === undefined) return { objects: cache.list(), events: [] }
+  const { resourceVersion } = cache
+  if (given > resourceVersion)
+    return { objects: [], events: [], error: tooLarge(given, resourceVersion) }
+  const events = cache.since(given)
   return events === undefined
     ? {
         objects: [],
         events: [],
-        error: expired(Number(given), cache.resourceVersion),
+        error: expired(given, resourceVersion),
       }
     : { objects: [], events }
 }

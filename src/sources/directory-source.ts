@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { readdir, readFile, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
+import { objectKey } from '../api/object-key.ts'
 import type { Finding } from '../api/report.ts'
 import type { ConfigMap, Secret } from '../api/types.ts'
 import { tooLong } from '../api/field-errors.ts'
@@ -79,7 +80,7 @@ export class DirectorySource implements Source {
   constructor(options: DirectorySourceOptions) {
     this.#options = options
     const { clock, directory } = options
-    this.#report = new FindingsReport(options.report)
+    this.#report = new FindingsReport(options.report, () => this.#keep())
     this.#obstacles = new Obstacles(this.#report, directory)
     this.#watches = new WatchSet(clock, (where, name, hint) =>
       this.#heard(where, name, hint),
@@ -121,6 +122,7 @@ export class DirectorySource implements Source {
   /** After `close`: its object goes from the store. */
   release(): void {
     this.#options.store.replace(this.#origin, [])
+    this.#options.store.keep(this.#origin, new Map())
   }
 
   async close(): Promise<void> {
@@ -395,7 +397,7 @@ export class DirectorySource implements Source {
     const { store } = this.#options
     if (this.#sizeWithout(undefined) > maxDataBytes) {
       // What was served stays.
-      this.#report.set('data', [this.#tooLarge()])
+      this.#report.set('size', [this.#tooLarge()])
       return
     }
     const unread = [...this.#files.values()].filter(
@@ -406,10 +408,24 @@ export class DirectorySource implements Source {
       for (const { follower } of unread) follower.readAgain()
       return
     }
+    this.#report.set('size', [])
     const conflicts = store.replace(this.#origin, [this.#object()])
     this.#report.set(
       'data',
       conflicts.map(conflict => conflict.finding),
+    )
+  }
+
+  /** The object is not what its files say now. */
+  #keep(): void {
+    const { kind, namespace, name, store } = this.#options
+    const mistake = this.#report.mistake(
+      origin => origin === 'size' || /^(key |obstacles$)/.test(origin),
+    )
+    const key = objectKey(kind, namespace, name)
+    store.keep(
+      this.#origin,
+      new Map(mistake === undefined ? [] : [[key, mistake]]),
     )
   }
 

@@ -1,7 +1,8 @@
-import { keyOf } from '../api/object-key.ts'
+import { keyOf, type ObjectKey } from '../api/object-key.ts'
 import type { Finding } from '../api/report.ts'
 import type { KubeObject } from '../api/types.ts'
 import type { Clock } from '../util/clock.ts'
+import { unreadable } from './errors.ts'
 import { LockedRetry } from './encryption/locked-retry.ts'
 import { FollowedFile, type FileEvent } from './followed-file.ts'
 import {
@@ -51,6 +52,9 @@ export class ManifestFile {
   #objects: readonly KubeObject[] = []
   #manifest: MaybeEncryptedManifest | undefined
   #known = false
+  /** What is wrong with the content, and with the file. */
+  #contentFindings: readonly Finding[] = []
+  #fileFinding: Finding | undefined
 
   constructor(options: ManifestFileOptions) {
     this.#options = options
@@ -77,17 +81,41 @@ export class ManifestFile {
     return this.#known
   }
 
+  /** Its objects that are not what it says now, and the mistake why. */
+  kept(): ReadonlyMap<ObjectKey, Finding> {
+    const reasons =
+      this.#fileFinding === undefined
+        ? this.#contentFindings.filter(isMistake)
+        : [this.#fileFinding]
+    const [first] = reasons
+    if (first === undefined) return new Map()
+    const isRead = this.#fileFinding === undefined && this.#manifest?.parsed
+    const read = new Set(isRead ? this.#manifest?.objects.map(keyOf) : [])
+    return new Map(
+      this.#objects.flatMap(object => {
+        const key = keyOf(object)
+        const own = reasons.find(reason => isOf(reason, object))
+        return read.has(key) ? [] : [[key, own ?? first]]
+      }),
+    )
+  }
+
   close(): void {
     this.follower.close()
     this.#retry.close()
   }
 
   #onEvent(event: FileEvent<MaybeEncryptedManifest>): void {
-    const { onFindings, onUnreadable, onGone, onBack, onIdle } = this.#options
+    const { onUnreadable, onGone, onBack, onIdle } = this.#options
+    if (event.kind === 'unreadable') {
+      const { reason } = unreadable(this.path, event.error)
+      const message = `${reason}; what was read before stays`
+      this.#fileFinding = this.#finding('rejected', message)
+    } else if (event.kind !== 'stable') this.#fileFinding = undefined
     onUnreadable(event.kind === 'unreadable' ? event.error : undefined)
     switch (event.kind) {
       case 'content':
-        onFindings('file', [])
+        this.#tellFile(undefined)
         onBack()
         this.#onContent(event.content)
         return
@@ -95,7 +123,7 @@ export class ManifestFile {
         this.#known = true
         onBack()
         const message = `not read: the file has ${event.size} bytes, more than ${maxBytes}`
-        onFindings('file', [this.#finding('rejected', message)])
+        this.#tellFile(this.#finding('rejected', message))
         return
       }
       case 'stable':
@@ -104,11 +132,11 @@ export class ManifestFile {
         onIdle()
         return
       case 'empty':
-        onFindings('file', [this.#finding('ignored', this.#emptyWords())])
+        this.#tellFile(this.#finding('ignored', this.#emptyWords()))
         return
       case 'gone':
         this.#known = true
-        onFindings('file', [])
+        this.#tellFile(undefined)
         onGone()
         return
       case 'unreadable':
@@ -124,7 +152,7 @@ export class ManifestFile {
     if (!parsed) return
     const all = withMissing(objects, this.#objects)
     if (!hasMistakes(findings)) {
-      this.#options.onFindings('content', findings)
+      this.#tellContent(findings)
       if (all.length === objects.length) this.#known = true
     }
     this.#set(all)
@@ -133,7 +161,7 @@ export class ManifestFile {
   #onStable(): void {
     if (this.#manifest === undefined) return
     const { objects, findings, parsed } = this.#manifest
-    this.#options.onFindings('content', findings)
+    this.#tellContent(findings)
     if (!parsed) return
     this.#set(
       hasMistakes(findings) ? withMissing(objects, this.#objects) : objects,
@@ -143,6 +171,16 @@ export class ManifestFile {
   #set(objects: readonly KubeObject[]): void {
     this.#objects = objects
     this.#options.onObjects(objects)
+  }
+
+  #tellFile(finding: Finding | undefined): void {
+    this.#fileFinding = finding
+    this.#options.onFindings('file', finding === undefined ? [] : [finding])
+  }
+
+  #tellContent(findings: readonly Finding[]): void {
+    this.#contentFindings = findings
+    this.#options.onFindings('content', findings)
   }
 
   #emptyWords(): string {
@@ -158,7 +196,19 @@ export class ManifestFile {
 }
 
 function hasMistakes(findings: readonly Finding[]): boolean {
-  return findings.some(finding => finding.treatment === 'rejected')
+  return findings.some(isMistake)
+}
+
+function isMistake({ treatment }: Finding): boolean {
+  return treatment === 'rejected'
+}
+
+function isOf({ object }: Finding, { kind, metadata }: KubeObject): boolean {
+  return (
+    object?.kind === kind &&
+    object.namespace === metadata.namespace &&
+    object.name === metadata.name
+  )
 }
 
 /** What the file had and does not have, after what it has. */

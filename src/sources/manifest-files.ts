@@ -316,17 +316,21 @@ export class ManifestFiles implements Source {
   }
 
   #open(path: string): void {
-    const file = new ManifestFile({
+    const file: ManifestFile = new ManifestFile({
       ...this.#options,
       path,
       onObjects: objects => this.#changes.set(path, objects),
-      onFindings: (about, findings) =>
-        this.#report.set(about === 'file' ? `${path} file` : path, findings),
-      onUnreadable: error =>
+      onFindings: (about, findings) => {
+        this.#report.set(about === 'file' ? `${path} file` : path, findings)
+        this.#options.store.keep(path, file.kept())
+      },
+      onUnreadable: error => {
         this.#obstacles.set(
           path,
           new Map(error === undefined ? [] : [[path, error]]),
-        ),
+        )
+        this.#options.store.keep(path, file.kept())
+      },
       onGone: () => this.#gone.add(path),
       onBack: () => this.#gone.delete(path),
       onIdle: () => {
@@ -346,6 +350,7 @@ export class ManifestFiles implements Source {
     this.#hintKeys.delete(file)
     this.#unlisted.delete(path)
     this.#report.set(path, [])
+    this.#options.store.keep(path, new Map())
     this.#changes.set(path, [])
     this.#onSettled()
     // It may have come back in the meantime, unheard because it was still followed.

@@ -77,6 +77,9 @@ export class Store {
   readonly #origins = new Map<string, ReadonlySet<ObjectKey>>()
   readonly #conflicts = new Map<string, Conflict>()
   readonly #listeners = new Set<StoreListener>()
+  /** By origin: its objects that are not what it says now, and why. */
+  readonly #kept = new Map<string, ReadonlyMap<ObjectKey, Finding>>()
+  readonly #keptListeners = new Set<() => void>()
   #resourceVersion = 0
 
   constructor(options: StoreOptions = {}) {
@@ -179,6 +182,26 @@ export class Store {
   /** All that is in conflict now, also what was reported before. */
   conflicts(): readonly Conflict[] {
     return [...this.#conflicts.values()]
+  }
+
+  /** Objects of an origin that stay as they were, because of a mistake; all that there are. */
+  keep(origin: string, kept: ReadonlyMap<ObjectKey, Finding>): void {
+    if (kept.size === 0 && !this.#kept.has(origin)) return
+    if (kept.size === 0) this.#kept.delete(origin)
+    else this.#kept.set(origin, kept)
+    for (const listener of this.#keptListeners) listener()
+  }
+
+  /** The mistake for which the object is not what its origin says now. */
+  whyKept(key: ObjectKey): Finding | undefined {
+    const origin = this.#claims.get(key)?.[0]?.origin
+    return origin === undefined ? undefined : this.#kept.get(origin)?.get(key)
+  }
+
+  /** Tells when `whyKept` may answer otherwise; gives the function that ends it. */
+  watchKept(listener: () => void): () => void {
+    this.#keptListeners.add(listener)
+    return () => this.#keptListeners.delete(listener)
   }
 
   /** The version of the newest change. */

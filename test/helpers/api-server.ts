@@ -27,6 +27,7 @@ export async function startApiServer(t: Test) {
   const server = new ApiServer({
     store,
     record,
+    isToRun: pod => pod.metadata.annotations.get('podfs.io/run') === 'true',
     clock,
     logger: silentLogger,
     node: {

@@ -166,6 +166,18 @@ t.test('what is refused is a Status', async t => {
       'field label not supported: a',
     ],
     [
+      '/api/v1/pods?resourceVersion=abc',
+      400,
+      'BadRequest',
+      'invalid resource version "abc": strconv.ParseUint: parsing "abc": invalid syntax',
+    ],
+    [
+      `/api/v1/pods?resourceVersion=${now + 1_000_000}`,
+      410,
+      'Expired',
+      /^Too large resource version: \d+, current: \d+$/,
+    ],
+    [
       '/api/v1/pods?watch=1&resourceVersion=abc',
       400,
       'BadRequest',
@@ -244,17 +256,29 @@ t.test('what begins to match appears, what no longer does goes', async t => {
 })
 
 t.test('a version that is too old is gone', async t => {
-  const { open } = await startServer(t)
-  for (const version of ['1', String(now + 1_000_000)]) {
+  const { open, get } = await startServer(t)
+  for (const [version, message] of [
+    ['1', /^too old resource version: 1 \(\d+\)$/],
+    // Of another podfs, or of before the clock was set back.
+    [
+      String(now + 1_000_000),
+      `Too large resource version: ${now + 1_000_000}, current: `,
+    ],
+  ] as const) {
     const next = eventsOf(
       await open(`/api/v1/pods?watch=true&resourceVersion=${version}`),
     )
     t.match(await next(), {
       type: 'ERROR',
-      object: { kind: 'Status', code: 410, reason: 'Expired' },
+      object: { kind: 'Status', code: 410, reason: 'Expired', message },
     })
     t.equal(await next(), undefined)
   }
+  const { body } = await get(`/api/v1/pods?resourceVersion=${now + 1_000_000}`)
+  t.match(body, {
+    details: { causes: [{ reason: 'ResourceVersionTooLarge' }] },
+  })
+  t.equal((await get('/api/v1/pods?resourceVersion=1')).code, 200)
 })
 
 t.test('tables, for a list and for a watch', async t => {
@@ -286,6 +310,15 @@ t.test('tables, for a list and for a watch', async t => {
   t.match(one.body, { kind: 'Table', rows: [{ cells: ['b', 0, '0s'] }] })
 })
 
+t.test('a Pod that is about to be run is pending', async t => {
+  const { store, get } = await startServer(t)
+  store.replace('x', [
+    makePod({ name: 'web', annotations: { 'podfs.io/run': 'true' } }),
+  ])
+  const { body } = await get('/api/v1/namespaces/default/pods/web')
+  t.strictSame(body['status'], { phase: 'Pending' })
+})
+
 t.test(
   'a Pod that is not run says so; one that runs has its status',
   async t => {
@@ -302,7 +335,8 @@ t.test(
     t.match(await next(), { type: 'ADDED' })
     const running = record.pod(store.get('Pod', 'default', 'web') as Pod)
     running.status(statusWith({ running: { startedAt: '' } }))
-    t.match(await next(), { type: 'MODIFIED' })
+    const { object } = (await next()) as { object: JsonObject }
+    t.strictSame(object['status'], { phase: 'Pending' })
     t.match(await next(), {
       type: 'MODIFIED',
       object: { status: { phase: 'Running' } },
@@ -375,6 +409,7 @@ t.test('volumes, and readiness', async t => {
     volume: 'config',
     type: 'configMap',
     mountpoints: ['/mnt'],
+    objects: [],
     generation: 0,
     keys: 0,
     control: makeVolumeControl(),
@@ -432,6 +467,7 @@ t.test('the generations of a volume', async t => {
     volume: 'config',
     type: 'projected',
     mountpoints: [],
+    objects: [],
     generation: 1,
     keys: 3,
     control,
