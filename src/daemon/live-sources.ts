@@ -131,6 +131,7 @@ class WaitedForDirectory {
   async start(): Promise<void> {
     try {
       await this.#source.start()
+      this.#told = ''
     } catch (error) {
       if (!(error instanceof SourceError)) throw error
       this.#tell(error)

@@ -2,7 +2,6 @@ import { keyOf, type ObjectKey } from '../api/object-key.ts'
 import type { Finding } from '../api/report.ts'
 import type { KubeObject } from '../api/types.ts'
 import type { Clock } from '../util/clock.ts'
-import { unreadable } from './errors.ts'
 import { LockedRetry } from './encryption/locked-retry.ts'
 import { FollowedFile, type FileEvent } from './followed-file.ts'
 import {
@@ -10,6 +9,7 @@ import {
   type EncryptedManifestOptions,
   type MaybeEncryptedManifest,
 } from './encryption/read-maybe-encrypted.ts'
+import { unreadableFinding } from './obstacles.ts'
 
 /** No generator writes such a file; read and parsed, it would take gigabytes of memory. */
 const maxBytes = 32 * 1024 * 1024
@@ -107,11 +107,9 @@ export class ManifestFile {
 
   #onEvent(event: FileEvent<MaybeEncryptedManifest>): void {
     const { onUnreadable, onGone, onBack, onIdle } = this.#options
-    if (event.kind === 'unreadable') {
-      const { reason } = unreadable(this.path, event.error)
-      const message = `${reason}; what was read before stays`
-      this.#fileFinding = this.#finding('rejected', message)
-    } else if (event.kind !== 'stable') this.#fileFinding = undefined
+    if (event.kind === 'unreadable')
+      this.#fileFinding = unreadableFinding(this.path, event.error)
+    else if (event.kind !== 'stable') this.#fileFinding = undefined
     onUnreadable(event.kind === 'unreadable' ? event.error : undefined)
     switch (event.kind) {
       case 'content':

@@ -36,13 +36,18 @@ export class Obstacles {
     const exhausted = code === 'EMFILE' || code === 'ENFILE'
     const place =
       code === 'EACCES' ? closedPlace(path) : exhausted ? this.#root : path
-    const { reason, fix } = unreadable(place, error)
-    return {
-      treatment: 'rejected',
-      position: { path: place, line: 1, column: 1 },
-      message: `${reason}; what was read before stays`,
-      ...(fix !== undefined && { fix }),
-    }
+    return unreadableFinding(place, error)
+  }
+}
+
+/** Of a file or directory that was read before, and cannot be now. */
+export function unreadableFinding(path: string, error: unknown): Finding {
+  const { reason, fix } = unreadable(path, error)
+  return {
+    treatment: 'rejected',
+    position: { path, line: 1, column: 1 },
+    message: `${reason}; what was read before stays`,
+    ...(fix !== undefined && { fix }),
   }
 }
 

@@ -99,5 +99,6 @@ t.test('what is not there, or broken, is waited for', async t => {
   t.notOk(all.isSound)
   await rm(at('good/broken.yaml'))
   await eventually(() => all.isSound)
+  t.equal(all.mistakes, 0)
   t.equal(live.lines.length, 3)
 })
