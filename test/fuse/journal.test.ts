@@ -9,6 +9,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { crc32 } from '../../src/fuse/crc32.ts'
 import type { Dispatcher } from '../../src/fuse/dispatch.ts'
 import {
   Journal,
@@ -309,4 +310,15 @@ t.test('a replay with another result is fatal', async t => {
   const request = makeRequest('RMDIR', 1, makeBody([], 'never-was'))
   journal.append({ sec: 1, nsec: 0 }, request, Buffer.alloc(16))
   t.throws(() => startServer(files))
+})
+
+t.test('says whether it is of this version', async t => {
+  const files = makeFiles(t)
+  t.ok(Journal.isReadable(files))
+  const header = Buffer.alloc(40)
+  readSync(files[0], header, 0, header.length, 0)
+  header.writeUInt32LE(header.readUInt32LE(4) + 1, 4)
+  header.writeUInt32LE(crc32(header.subarray(0, 32)), 32)
+  writeSync(files[0], header, 0, header.length, 0)
+  t.notOk(Journal.isReadable(files))
 })
