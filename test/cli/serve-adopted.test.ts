@@ -23,6 +23,6 @@ t.test('it is found by the pid that runs', { skip }, async t => {
     t.match(await get(session), { code: 0, stdout: /^a +1 /m }, session)
   const gone = await get(String(first.pid))
   t.equal(gone.code, 2)
-  t.match(gone.stderr, `there is: ${id} (pid ${next.pid}, ${root})\n`)
+  t.match(gone.stderr, `${id} (pid ${next.pid}, ${root})`)
   await end(t, next)
 })
