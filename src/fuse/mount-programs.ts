@@ -8,7 +8,7 @@
  * notice no more than any other death of the two (docs/reliability.md).
  */
 import { closeSync, openSync, readFileSync, statSync } from 'node:fs'
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { release, uptime } from 'node:os'
 import { join } from 'node:path'
 import { isAtLeast, resendSince } from '../util/is-at-least.ts'
@@ -63,13 +63,16 @@ export async function useOwnPrograms(
 ): Promise<void> {
   const { server, keeper: script } = entryPoints()
   const own: Programs = { script, node: process.execPath, server }
-  if (await isStartedWith(own, keeperPid)) return
-  if (!canReadJournals(keeperPid)) return
-  const file = join(directory, PROGRAMS)
-  await writeFile(`${file}.new`, JSON.stringify(own), { mode: 0o600 })
-  await rename(`${file}.new`, file)
-  if (!isAtLeast(release(), resendSince)) return
-  process.kill(keeperPid, 'SIGKILL')
+  try {
+    if (await isStartedWith(own, keeperPid)) return
+    if (!canReadJournals(keeperPid)) return
+    // Half-written it says nothing: who reads it takes what it was started with.
+    const mode = 0o600
+    await writeFile(join(directory, PROGRAMS), JSON.stringify(own), { mode })
+    if (isAtLeast(release(), resendSince)) process.kill(keeperPid, 'SIGKILL')
+  } catch {
+    // No room for the file, or the keeper has just been killed: the mount is served as before.
+  }
 }
 
 async function isStartedWith(

@@ -6,8 +6,10 @@ import { once } from 'node:events'
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -320,6 +322,23 @@ t.test('a takeover brings its own programs', { skip }, async t => {
   for (const pid of [keeper(), ...servers()]) process.kill(pid, 'SIGKILL')
   change('white')
   await eventually(async () => (await colour().catch(() => '')) === 'white')
+  await end(next)
+  t.strictSame(podfsMounts(), [])
+})
+
+t.test('one that cannot have them goes on without', { skip }, async t => {
+  const { args, mountpoint, change, colour } = world(t)
+  const build = path.join(path.dirname(mountpoint), 'build')
+  cpSync('dist', build, { recursive: true })
+  const first = startPodfs(t, args, { program: path.join(build, 'podfs.cjs') })
+  await first.saw(/ready/)
+  const programs = `/run/podfs/mount-${first.pid}/programs`
+  mkdirSync(programs)
+  const next = startPodfs(t, [...args, '--takeover'])
+  await next.saw(/ready/)
+  change('green')
+  await eventually(async () => (await colour()) === 'green')
+  rmdirSync(programs)
   await end(next)
   t.strictSame(podfsMounts(), [])
 })
