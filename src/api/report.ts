@@ -22,6 +22,11 @@ export interface Finding {
   readonly fix?: string
 }
 
+/** Whether it keeps its object, or its file, from being used. */
+export function isMistake({ treatment }: Pick<Finding, 'treatment'>): boolean {
+  return treatment === 'rejected'
+}
+
 /** What is wrong with an object that was read, or with one field of it. */
 export function rejectionOf(
   object: KubeObject,

@@ -1,5 +1,6 @@
 import {
   formatFinding,
+  isMistake,
   type Finding,
   type ObjectFields,
 } from '../api/report.ts'
@@ -58,8 +59,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
       ? `${JSON.stringify({ findings, objects }, null, 2)}\n`
       : asText(findings, objects, format === 'wide'),
   )
-  const mistakes = findings.some(({ treatment }) => treatment === 'rejected')
-  return mistakes ? exitCodes.failed : exitCodes.done
+  return findings.some(isMistake) ? exitCodes.failed : exitCodes.done
 }
 
 function asText(

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import type { Finding } from '../api/report.ts'
+import { isMistake, type Finding } from '../api/report.ts'
 import type { Settings } from '../config/settings.ts'
 import type { AgeIdentities } from '../sources/encryption/age-identities.ts'
 import { ManifestFiles } from '../sources/manifest-files.ts'
@@ -45,7 +45,7 @@ export async function readManifests(
     watch: true,
     ...(watchFrom === undefined ? {} : { watchFrom }),
     report: finding => {
-      if (!started && finding.treatment === 'rejected') mistakes++
+      if (!started && isMistake(finding)) mistakes++
       options.report(finding)
     },
   })

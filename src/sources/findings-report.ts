@@ -1,4 +1,4 @@
-import type { Finding } from '../api/report.ts'
+import { isMistake, type Finding } from '../api/report.ts'
 
 /**
  * Tells each mistake once: again only when it was mended in between. A mistake is the same
@@ -44,10 +44,6 @@ export class FindingsReport {
     else this.#told.set(origin, now)
     this.#onChange()
   }
-}
-
-function isMistake({ treatment }: Finding): boolean {
-  return treatment === 'rejected'
 }
 
 function identity(finding: Finding): string {

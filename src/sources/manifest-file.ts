@@ -1,5 +1,5 @@
 import { keyOf, type ObjectKey } from '../api/object-key.ts'
-import type { Finding } from '../api/report.ts'
+import { isMistake, type Finding } from '../api/report.ts'
 import type { KubeObject } from '../api/types.ts'
 import type { Clock } from '../util/clock.ts'
 import { LockedRetry } from './encryption/locked-retry.ts'
@@ -109,7 +109,6 @@ export class ManifestFile {
     const { onUnreadable, onGone, onBack, onIdle } = this.#options
     if (event.kind === 'unreadable')
       this.#fileFinding = unreadableFinding(this.path, event.error)
-    else if (event.kind !== 'stable') this.#fileFinding = undefined
     onUnreadable(event.kind === 'unreadable' ? event.error : undefined)
     switch (event.kind) {
       case 'content':
@@ -195,10 +194,6 @@ export class ManifestFile {
 
 function hasMistakes(findings: readonly Finding[]): boolean {
   return findings.some(isMistake)
-}
-
-function isMistake({ treatment }: Finding): boolean {
-  return treatment === 'rejected'
 }
 
 function isOf({ object }: Finding, { kind, metadata }: KubeObject): boolean {

@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { podfs } from '../helpers/podfs.ts'
 
 t.test('prints every setting, and who gave it', async t => {
@@ -89,26 +89,31 @@ t.test('shows what counts for the flags of podfs serve', async t => {
   t.match(await view(['a']), { code: 2, stderr: 'config takes one word' })
 })
 
-t.test('a mistake is one line, and exit code 2', async t => {
-  const cwd = t.testdir({ 'podfs.yaml': 'backand: dir\n' })
+async function checkMistake(
+  t: Test,
+  yaml: string,
+  error: string,
+): Promise<string> {
+  const cwd = t.testdir({ 'podfs.yaml': yaml })
   const { code, stdout, stderr } = await podfs(t, ['config', 'view'], { cwd })
   t.equal(code, 2)
   t.equal(stdout, '')
-  t.equal(
-    stderr,
+  t.equal(stderr, error)
+  return cwd
+}
+
+t.test('a mistake is one line, and exit code 2', async t => {
+  await checkMistake(
+    t,
+    'backand: dir\n',
     'error: podfs.yaml:1:1: backand: no such setting; did you mean backend?\n',
   )
 })
 
 t.test('a group that this machine does not have', async t => {
-  const cwd = t.testdir({
-    'podfs.yaml': 'run: none\naccess: group:no-such-group\n',
-  })
-  const { code, stdout, stderr } = await podfs(t, ['config', 'view'], { cwd })
-  t.equal(code, 2)
-  t.equal(stdout, '')
-  t.equal(
-    stderr,
+  const cwd = await checkMistake(
+    t,
+    'run: none\naccess: group:no-such-group\n',
     'error: podfs.yaml:2:9: access: no group no-such-group on this machine\n  groupadd no-such-group\n',
   )
   const over = ['config', 'view', '--access', 'owner']

@@ -218,6 +218,28 @@ async function filesWith(
   return bad
 }
 
+function brokenSecret(body: string): string {
+  return `apiVersion: v1\nkind: Secret\nmetadata: {name: broken}\n${body}\n`
+}
+
+/** No answer but that to who asks for Secrets has one. */
+async function checkAnswers(
+  t: Test,
+  socket: string,
+  secrets: readonly string[],
+): Promise<void> {
+  for (const url of [
+    '/api/v1/events',
+    '/metrics',
+    '/readyz?verbose',
+    '/api/v1/pods',
+    '/api/v1/namespaces/default/pods/web',
+    '/apis/podfs.io/v1/volumes',
+    '/api/v1/nodes',
+  ])
+    t.strictSame(found(await get(socket, url), secrets), [], url)
+}
+
 function get(socketPath: string, url: string): Promise<string> {
   return new Promise((resolve, reject) => {
     request({ socketPath, path: url }, answer => {
@@ -337,24 +359,14 @@ t.test('podfs run', { timeout: 120_000 }, async t => {
       'mistakes',
       `${name.replaceAll(/\W+/g, '-')}.yaml`,
     )
-    await writeFile(
-      file,
-      `apiVersion: v1\nkind: Secret\nmetadata: {name: broken}\n${body}\n`,
-    )
+    await writeFile(file, brokenSecret(body))
     t.comment(name)
     await run.saw(new RegExp(`error: ${file}:\\d`), 'stderr')
   }
   await checkProcesses(t, run.pid, secrets)
 
   const socket = `/run/podfs/run-${run.pid}/api.sock`
-  for (const url of [
-    '/api/v1/events',
-    '/metrics',
-    '/api/v1/pods',
-    '/apis/podfs.io/v1/volumes',
-    '/api/v1/nodes',
-  ])
-    t.strictSame(found(await get(socket, url), secrets), [], url)
+  await checkAnswers(t, socket, secrets)
   t.ok(
     found(await get(socket, '/api/v1/secrets'), secrets).length > 3,
     'whoever asks for Secrets gets them',
@@ -532,10 +544,7 @@ t.test(
     }
     for (const [name, body] of Object.entries(mistakes)) {
       const file = `mistakes/${name.replaceAll(/\W+/g, '-')}.yaml`
-      write(
-        file,
-        `apiVersion: v1\nkind: Secret\nmetadata: {name: broken}\n${body}\n`,
-      )
+      write(file, brokenSecret(body))
       t.comment(name)
       await serving.saw(new RegExp(`error: \\S*${file}:\\d`), 'stderr')
     }
@@ -543,16 +552,7 @@ t.test(
     const looks = async (pid: number) => {
       await checkProcesses(t, pid, secrets)
       const socket = `/run/podfs/serve-${pid}/api.sock`
-      for (const url of [
-        '/api/v1/events',
-        '/metrics',
-        '/readyz?verbose',
-        '/api/v1/pods',
-        '/api/v1/namespaces/default/pods/web',
-        '/apis/podfs.io/v1/volumes',
-        '/api/v1/nodes',
-      ])
-        t.strictSame(found(await get(socket, url), secrets), [], url)
+      await checkAnswers(t, socket, secrets)
       t.ok(
         found(await get(socket, '/api/v1/secrets'), secrets).length > 2,
         'whoever asks for Secrets gets them',

@@ -1,4 +1,9 @@
-import type { FieldUse, Finding, Treatment } from '../report.ts'
+import {
+  isMistake,
+  type FieldUse,
+  type Finding,
+  type Treatment,
+} from '../report.ts'
 import type { ObjectSource } from '../types.ts'
 
 /**
@@ -116,7 +121,7 @@ export class FindingList {
   }
 
   get rejected(): boolean {
-    return this.#findings.some(finding => finding.treatment === 'rejected')
+    return this.#findings.some(isMistake)
   }
 
   /** In the order of the file. */

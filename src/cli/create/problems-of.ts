@@ -1,4 +1,5 @@
 import { decodeObject } from '../../api/decode/decode-object.ts'
+import { isMistake } from '../../api/report.ts'
 import type { NewObject } from './new-object.ts'
 
 /** What an API server would say of it; kubectl prints it all the same. */
@@ -10,7 +11,7 @@ export function problemsOf(object: NewObject): string[] {
     { namespace: object.namespace ?? 'default' },
   )
   return findings
-    .filter(({ treatment }) => treatment === 'rejected')
+    .filter(isMistake)
     .map(({ fieldPath, message }) =>
       [`${object.kind} ${object.name}`, fieldPath, message]
         .filter(part => part !== undefined)
