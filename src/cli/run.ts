@@ -86,6 +86,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const session = await startPods({
     ...shared,
     report: finding => countdown.around(() => shared.report(finding)),
+    onMended: path => countdown.around(() => shared.onMended(path)),
     choice,
     images: options.values('image'),
     recreate: !options.flag('no-recreate'),

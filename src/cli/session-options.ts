@@ -33,7 +33,10 @@ export async function sharedOptions(
   context: Context,
   settings: Pick<Settings, 'logLevel' | 'ageKeyFile'>,
 ): Promise<
-  Pick<SessionOptions, 'places' | 'clock' | 'logger' | 'report' | 'identities'>
+  Pick<
+    SessionOptions,
+    'places' | 'clock' | 'logger' | 'report' | 'onMended' | 'identities'
+  >
 > {
   guardMemory(context.env)
   return {
@@ -46,6 +49,8 @@ export async function sharedOptions(
       fd: context.logFd,
     }),
     report: reportTo(context),
+    onMended: path =>
+      void context.stderr.write(`podfs: ${path}: no mistakes any more\n`),
     identities: ageIdentities(settings, context.env, context.cwd),
   }
 }

@@ -14,6 +14,7 @@ export interface LiveSourcesOptions {
   readonly store: Store
   readonly clock: Clock
   readonly report: (finding: Finding) => void
+  readonly onMended?: (path: string) => void
   readonly identities: AgeIdentities
 }
 
@@ -111,7 +112,7 @@ class WaitedForDirectory {
   readonly #options: WaitedForDirectoryOptions
   #source: DirectorySource
   #isClosed = false
-  #told = ''
+  #told: SourceError | undefined
   #retry: { cancel(): void } | undefined
 
   constructor(options: WaitedForDirectoryOptions) {
@@ -124,14 +125,15 @@ class WaitedForDirectory {
   }
 
   get mistakes(): number {
-    return this.#told === '' ? this.#source.mistakes : 1
+    return this.#told === undefined ? this.#source.mistakes : 1
   }
 
   /** Resolves when it has been read, or cannot be at the moment. */
   async start(): Promise<void> {
     try {
       await this.#source.start()
-      this.#told = ''
+      if (this.#told !== undefined) this.#options.onMended?.(this.#told.path)
+      this.#told = undefined
     } catch (error) {
       if (!(error instanceof SourceError)) throw error
       this.#tell(error)
@@ -157,9 +159,10 @@ class WaitedForDirectory {
     return new DirectorySource({ ...this.#options, watch: true })
   }
 
-  #tell({ path, reason, fix }: SourceError): void {
-    if (reason === this.#told) return
-    this.#told = reason
+  #tell(error: SourceError): void {
+    const { path, reason, fix } = error
+    if (reason === this.#told?.reason) return
+    this.#told = error
     this.#options.report({
       treatment: 'rejected',
       position: { path, line: 1, column: 1 },

@@ -104,6 +104,7 @@ async function start(
     store,
     clock,
     report,
+    onMended: request.onMended,
     identities: request.identities,
   })
   cleanup.add('sources', () => sources.close())

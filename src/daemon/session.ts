@@ -24,6 +24,8 @@ export interface SessionOptions {
   readonly logger: Logger
   /** Tells the person of one mistake, or of one field that podfs does not act on. */
   readonly report: (finding: Finding) => void
+  /** Tells the person that a file or directory with mistakes has none any more. */
+  readonly onMended: (path: string) => void
   /** Manifest files and directories, `-` for standard input. */
   readonly paths: readonly string[]
   readonly namespace: string

@@ -96,8 +96,7 @@ export async function adoptMount(
     unbind: unmountPath,
     fill: filler.fill,
     lost,
-    stats: async () =>
-      ((await control.ask('stats')) ?? {}) as Record<string, number>,
+    stats: () => control.stats(),
     get serverPid() {
       return control.serverPid
     },

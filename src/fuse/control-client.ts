@@ -5,6 +5,8 @@ import { identityOf } from '../util/process-identity.ts'
 /** While a server starts, its socket is not there yet. */
 const RETRY_MS = 20
 const ANSWER_MS = 2000
+/** A server whose control thread starts, or that takes over; together less than a scrape waits. */
+const STATS_MS = 5000
 /** A first server's control thread takes no time from what is started with the mount. */
 const WAKE_MS = 300
 
@@ -46,6 +48,12 @@ export class ControlClient {
     ])
     timeout.abort()
     return this.#serverPid !== undefined
+  }
+
+  /** `nodes` in the tree, and requests per operation; nothing when no server answered. */
+  async stats(): Promise<Readonly<Record<string, number>>> {
+    await this.connected(STATS_MS)
+    return ((await this.ask('stats')) ?? {}) as Record<string, number>
   }
 
   /** undefined: no server answered. */

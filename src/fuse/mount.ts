@@ -148,11 +148,10 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
       const reason = await events.reason
       return stopping === undefined ? reason : new Promise<never>(() => {})
     })(),
-    stats: async () => {
-      await control.connected(CONTROL_MS)
-      const stats = (await control.ask('stats')) as Record<string, number>
-      return { ...stats, serverRestarts: events.serverDeaths }
-    },
+    stats: async () => ({
+      ...(await control.stats()),
+      serverRestarts: events.serverDeaths,
+    }),
     get serverPid() {
       return control.serverPid
     },

@@ -114,11 +114,7 @@ function describeContainers(
 function describeFuse(
   { Counter, Gauge }: Client,
   registry: Registry,
-  {
-    nodes = 0,
-    serverRestarts,
-    ...operations
-  }: Readonly<Record<string, number>>,
+  { nodes, serverRestarts, ...operations }: Readonly<Record<string, number>>,
 ): void {
   const requests = new Counter({
     name: 'podfs_fuse_operations_total',
@@ -135,9 +131,11 @@ function describeFuse(
       help: 'File servers that died, and in whose place another one came, since the mount was made.',
       registers: [registry],
     }).inc(serverRestarts)
-  new Gauge({
-    name: 'podfs_fuse_nodes',
-    help: 'Files, directories and links in the tree of the file server.',
-    registers: [registry],
-  }).set(nodes)
+  // Without an answer of the file server nobody knows.
+  if (nodes !== undefined)
+    new Gauge({
+      name: 'podfs_fuse_nodes',
+      help: 'Files, directories and links in the tree of the file server.',
+      registers: [registry],
+    }).set(nodes)
 }

@@ -80,7 +80,10 @@ export class DirectorySource implements Source {
   constructor(options: DirectorySourceOptions) {
     this.#options = options
     const { clock, directory } = options
-    this.#report = new FindingsReport(options.report, () => this.#keep())
+    this.#report = new FindingsReport({
+      ...options,
+      onChange: () => this.#keep(),
+    })
     this.#obstacles = new Obstacles(this.#report, directory)
     this.#watches = new WatchSet(clock, (where, name, hint) =>
       this.#heard(where, name, hint),

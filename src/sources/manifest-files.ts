@@ -86,7 +86,7 @@ export class ManifestFiles implements Source {
     this.#options = options
     const { clock, paths } = options
     this.#given = paths
-    this.#report = new FindingsReport(options.report)
+    this.#report = new FindingsReport(options)
     this.#obstacles = new Obstacles(this.#report, paths[0] ?? '.')
     this.#watches = new WatchSet(clock, (directory, name, hint) =>
       this.#heard(directory, name, hint),
@@ -350,6 +350,7 @@ export class ManifestFiles implements Source {
     this.#hintKeys.delete(file)
     this.#unlisted.delete(path)
     this.#report.set(path, [])
+    this.#report.set(`${path} file`, [])
     this.#options.store.keep(path, new Map())
     this.#changes.set(path, [])
     this.#onSettled()

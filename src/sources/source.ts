@@ -26,6 +26,8 @@ export interface SourceOptions {
   readonly identities: AgeIdentities
   /** Each mistake once, until it is mended and made again. */
   readonly report: (finding: Finding) => void
+  /** A file or directory that mistakes were reported of has none any more. */
+  readonly onMended?: (path: string) => void
   /** False: read once. */
   readonly watch: boolean
 }

@@ -114,6 +114,7 @@ t.test('a mistake, or an unknown image: the old one keeps running', async t => {
       'image: shop/web:1\n    args: [--port, "80"]',
     ),
   )
+  await run.saw(/^podfs: .*pod\.yaml: no mistakes any more$/m, 'stderr')
   await run.saw(
     /^error: .*pod\.yaml:8:5: Pod default\/p: spec\.containers\[0\]\.image: no program of this machine is known for the image "shop\/web:1"\n {2}--image 'shop\/web:1=COMMAND'/m,
     'stderr',

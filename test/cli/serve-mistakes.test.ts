@@ -80,6 +80,7 @@ t.test('a broken file is shown with its volumes', { skip }, async t => {
   await eventually(async () =>
     [...(await errorsOf(t, root)).values()].every(error => error === ''),
   )
+  t.match(serving.stderr(), /^podfs: \S*all\.yaml: no mistakes any more\n/m)
   await end(t, serving)
 })
 

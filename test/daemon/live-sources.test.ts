@@ -101,4 +101,8 @@ t.test('what is not there, or broken, is waited for', async t => {
   await eventually(() => all.isSound)
   t.equal(all.mistakes, 0)
   t.equal(live.lines.length, 3)
+  t.strictSame(
+    live.mended,
+    ['later', 'plain', 'good/broken.yaml'].map(name => at(name)),
+  )
 })

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
-import { mkdir, open, readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync, watch, writeFileSync } from 'node:fs'
+import { mkdir, open, readdir, readFile, statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Test } from 'tap'
 import type { FaultPoint } from '../../src/fuse/fault-points.ts'
@@ -12,6 +12,7 @@ import {
   nextServer,
 } from './fuse-mount.ts'
 import { formatEvents, Inotify } from './inotify.ts'
+import { eventually } from './podfs.ts'
 
 const keys = ['a', 'b']
 
@@ -44,6 +45,13 @@ export async function volumeForTest(t: Test, fills = true) {
   inotify.watch(volume)
   await swap()
   const expected = formatEvents(inotify.drain())
+  // A reader that waits from the server's death to its successor: no cache answers statfs(2).
+  const readers: Promise<string>[] = []
+  const deaths = watch(dirname(faults), () => {
+    if (!existsSync(faults) && readers.length === 0)
+      readers.push(statfs(volume).then(() => 'answered', String))
+  })
+  t.teardown(() => deaths.close())
   return {
     mount,
     volume,
@@ -52,19 +60,23 @@ export async function volumeForTest(t: Test, fills = true) {
       point: FaultPoint,
       count: number,
     ): Promise<boolean> => {
+      readers.length = 0
       writeFileSync(faults, `${point} ${count}`)
       await swap()
       const values = await Promise.all(
         keys.map(key => readFile(join(volume, 'd', key), 'utf8')),
       )
       const died = !existsSync(faults)
+      await eventually(() => !died || readers.length > 0)
       const seen = {
         values,
+        reader: await readers[0],
         events: formatEvents(inotify.drain()),
         entries: (await readdir(volume)).length,
       }
       const wanted = {
         values: keys.map(() => `round ${round}`),
+        reader: died ? 'answered' : undefined,
         events: expected,
         entries: 3,
       }

@@ -1,6 +1,6 @@
 /*
  * Kills the server at exact points of every request of a swap, and looks whether anybody
- * noticed: the writer, a watcher, an open file, a working directory.
+ * noticed: the writer, a watcher, a blocked reader, an open file, a working directory.
  */
 import t from 'tap'
 import { cannotMount, nextServer } from '../helpers/fuse-mount.ts'

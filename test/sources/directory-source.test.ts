@@ -139,9 +139,11 @@ t.test('more than 1 MiB: what was served stays', async t => {
     `${directory}:1:1: data: Too long: may not be more than 1048576 bytes`,
   ])
   t.equal(live.value('cm'), 'v')
+  t.strictSame(live.mended, [])
   await unlink(join(directory, 'big'))
   await writeFile(join(directory, 'k'), 'w')
   await live.until(() => live.value('cm') === 'w', 'healed')
+  t.strictSame(live.mended, [directory])
 })
 
 t.test('no such directory', async t => {

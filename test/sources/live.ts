@@ -39,6 +39,7 @@ export class Live {
   readonly events: StoreEvent[] = []
   readonly batches: (readonly StoreEvent[])[] = []
   readonly findings: Finding[] = []
+  readonly mended: string[] = []
   readonly #waiting = new Set<() => void>()
 
   constructor() {
@@ -54,6 +55,11 @@ export class Live {
     this.#wake()
   }
 
+  readonly onMended = (path: string): void => {
+    this.mended.push(path)
+    this.#wake()
+  }
+
   get options() {
     return {
       store: this.store,
@@ -61,6 +67,7 @@ export class Live {
       namespace: 'default',
       identities: new AgeIdentities([]),
       report: this.report,
+      onMended: this.onMended,
       watch: true,
     }
   }

@@ -183,12 +183,34 @@ t.test('a parse error keeps the objects, is told once, and heals', async t => {
     t.equal(live.lines.length, i + 1, 'one line for each mistake')
     await writeFile(path, yaml(`w${i}`))
     await live.until(() => live.value('cm') === `w${i}`, 'healed')
+    t.strictSame(live.mended, Array(i + 1).fill(path), 'told once, too')
     await delay(300)
     await writeFile(path, yaml('v'))
     await live.until(() => live.value('cm') === 'v', 'back')
     await delay(300)
   }
   t.same(live.deleted, [])
+})
+
+t.test('a file is mended when its last mistake is', async t => {
+  const directory = await temporaryDirectory(t)
+  const path = join(directory, 'cm.yaml')
+  const invalid = (...keys: string[]): string =>
+    yaml('v') + keys.map(key => `  ${key}: 1\n`).join('')
+  await writeFile(path, yaml('v'))
+  const live = await follow(t, [directory])
+  await writeFile(path, invalid('a', 'b'))
+  await live.until(() => live.lines.length === 2, 'both')
+  await writeFile(path, 'kind: [')
+  await live.until(() => live.lines.length === 3, 'others')
+  await writeFile(path, '')
+  await live.until(() => live.lines.length === 4, 'empty')
+  await writeFile(path, invalid('b'))
+  await live.until(() => live.lines.length === 5, 'one of them again')
+  t.strictSame(live.mended, [])
+  await unlink(path)
+  await live.until(() => live.mended.length > 0, 'what is gone is not wrong')
+  t.strictSame(live.mended, [path])
 })
 
 t.test('an invalid object keeps its last good state; others go on', async t => {
