@@ -4,6 +4,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  statfsSync,
   writeFileSync,
 } from 'node:fs'
 import { rm } from 'node:fs/promises'
@@ -22,6 +23,9 @@ import { identityOf, isRunning } from '../util/process-identity.ts'
  * of it, one after the other: hence synchronously, without a turn of the event loop for each.
  */
 
+/** A mount has a dozen, a Pod some for each container. With fewer it would start, and not last. */
+const fewestFreeInodes = 32
+
 export interface SessionDirectory {
   readonly directory: string
   /** Tells others more about this session. */
@@ -36,6 +40,7 @@ export async function createSessionDirectory(
 ): Promise<SessionDirectory> {
   ensurePrivateDirectory(runtime)
   await sweep(runtime)
+  refuseFewInodes(runtime)
   const identity = identityOf(process.pid)
   if (identity === undefined) throw new Error('/proc is not mounted')
   const directory = path.join(runtime, `${command}-${process.pid}`)
@@ -116,6 +121,17 @@ function ensurePrivateDirectory(directory: string): void {
       'platform',
       `${directory} must belong to the user who runs podfs, with mode 0700`,
       { fix: `chmod 0700 ${directory}` },
+    )
+}
+
+/** Where they are counted: a tmpfs has a limit, btrfs (0 in all) has none. */
+function refuseFewInodes(directory: string): void {
+  const { files, ffree } = statfsSync(directory)
+  if (files > 0 && ffree < fewestFreeInodes)
+    throw new Failure(
+      'platform',
+      `cannot use ${directory}: it has ${ffree} free inodes, podfs needs ${fewestFreeInodes}`,
+      { fix: `df -i ${directory}` },
     )
 }
 

@@ -48,8 +48,8 @@ for (const [what, wrapper, error] of [
   ],
   [
     'a run-time directory without inodes',
-    inNamespace(`${made}${tmpfs('nr_inodes=2')}`),
-    /^error: cannot use \/run\/podfs\/mount-\d+: ENOSPC: .*\n {2}df -h \S+; df -i \S+\n$/,
+    inNamespace(`${made}${tmpfs('nr_inodes=12')}`),
+    /^error: cannot use \/run\/podfs: it has 11 free inodes, podfs needs 32\n {2}df -i \/run\/podfs\n$/,
   ],
   [
     'a read-only run-time directory',
