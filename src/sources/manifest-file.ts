@@ -55,6 +55,8 @@ export class ManifestFile {
   /** What is wrong with the content, and with the file. */
   #contentFindings: readonly Finding[] = []
   #fileFinding: Finding | undefined
+  /** Why nobody can look for it at the moment. */
+  obstacle: Finding | undefined
 
   constructor(options: ManifestFileOptions) {
     this.#options = options
@@ -83,13 +85,12 @@ export class ManifestFile {
 
   /** Its objects that are not what it says now, and the mistake why. */
   kept(): ReadonlyMap<ObjectKey, Finding> {
+    const ofFile = this.obstacle ?? this.#fileFinding
     const reasons =
-      this.#fileFinding === undefined
-        ? this.#contentFindings.filter(isMistake)
-        : [this.#fileFinding]
+      ofFile === undefined ? this.#contentFindings.filter(isMistake) : [ofFile]
     const [first] = reasons
     if (first === undefined) return new Map()
-    const isRead = this.#fileFinding === undefined && this.#manifest?.parsed
+    const isRead = ofFile === undefined && this.#manifest?.parsed
     const read = new Set(isRead ? this.#manifest?.objects.map(keyOf) : [])
     return new Map(
       this.#objects.flatMap(object => {

@@ -18,7 +18,7 @@ import {
   refuseProblems,
   type ManifestTree,
 } from './manifest-tree.ts'
-import { Obstacles } from './obstacles.ts'
+import { Obstacles, unreadableFinding } from './obstacles.ts'
 import { Rounds } from './rounds.ts'
 import type { Source, SourceOptions } from './source.ts'
 import { WatchPoints } from './watch-points.ts'
@@ -239,6 +239,13 @@ export class ManifestFiles implements Source {
       ),
     )
     this.#obstacles.set('', told)
+    for (const [path, file] of this.#files) {
+      const way = [...told].find(([each]) => isAtOrBelow(path, each))
+      const obstacle = way && unreadableFinding(...way)
+      if (file.obstacle?.message === obstacle?.message) continue
+      file.obstacle = obstacle
+      this.#options.store.keep(path, file.kept())
+    }
     this.#timers.retry?.cancel()
     if ([...told.values()].every(isAbsence)) return
     this.#timers.retry = this.#options.clock.after(retryMs, () =>
@@ -248,9 +255,7 @@ export class ManifestFiles implements Source {
 
   /** False while the PATH that the file belongs to is itself not there. */
   #isRemoved(path: string): boolean {
-    const root = this.#paths().find(
-      each => each === path || path.startsWith(join(each, '/')),
-    )
+    const root = this.#paths().find(each => isAtOrBelow(path, each))
     if (root === undefined) return true
     const isFile = this.#files.has(root)
     return isDirectory(isFile ? dirname(root) : root)
@@ -271,9 +276,7 @@ export class ManifestFiles implements Source {
     for (const file of this.#files.values()) {
       const { path } = file
       if (listed.has(path)) continue
-      const unknown = closed.some(
-        each => each === path || path.startsWith(join(each, '/')),
-      )
+      const unknown = closed.some(each => isAtOrBelow(path, each))
       if (!unknown) await this.#onUnlisted(file)
     }
   }
@@ -409,6 +412,10 @@ export class ManifestFiles implements Source {
 
 interface Timer {
   cancel(): void
+}
+
+function isAtOrBelow(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(join(directory, '/'))
 }
 
 function isDirectory(path: string): boolean {

@@ -2,7 +2,7 @@
  * What `podfs serve` says of a mistake in its input while it serves what was there before:
  * with the volumes that it concerns, and until it is mended.
  */
-import { copyFileSync, mkdirSync } from 'node:fs'
+import { copyFileSync, mkdirSync, renameSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { cannotMount } from '../helpers/fuse-mount.ts'
@@ -117,6 +117,27 @@ t.test('what cannot be decrypted any more', { skip }, async t => {
   await eventually(async () =>
     [...(await errorsOf(t, root)).values()].every(error => error === ''),
   )
+  await end(t, serving)
+})
+
+t.test('a whole source is away', { skip }, async t => {
+  const { start, dir, root, text } = world(t, {
+    'settings.yaml': configMap('settings', '{colour: blue}'),
+  })
+  const manifests = path.join(dir, 'manifests')
+  const serving = await start()
+  const error = async () => (await errorsOf(t, root)).get('configmap:settings')
+  t.equal(await error(), '')
+  renameSync(manifests, `${manifests}-away`)
+  await eventually(
+    async () =>
+      (await error()) ===
+      `${manifests}:1:1: no such file or directory; what was read before stays`,
+  )
+  t.equal(text('default/configmaps/settings/colour'), 'blue')
+  renameSync(`${manifests}-away`, manifests)
+  await eventually(async () => (await error()) === '')
+  await serving.saw(/manifests: no mistakes any more/, 'stderr')
   await end(t, serving)
 })
 
