@@ -1,4 +1,4 @@
-import { openDetachedLog, type DetachedLog } from '../daemon/detach.ts'
+import { openDetachedLog } from '../daemon/detach.ts'
 import { placesOf } from '../daemon/places.ts'
 import type { Context } from './context.ts'
 
@@ -6,9 +6,7 @@ import type { Context } from './context.ts'
  * The world of the process that `mount --detach` leaves behind, or undefined in any other:
  * what it says goes to its starter's terminal until it is ready, and to its log always.
  */
-export function detachedContext(
-  context: Context,
-): (Context & Pick<DetachedLog, 'ended'>) | undefined {
+export function detachedContext(context: Context): Context | undefined {
   const log = openDetachedLog(placesOf(context.env, context.uid).runtime)
   if (log === undefined) return undefined
   return {
@@ -19,6 +17,5 @@ export function detachedContext(
     stderrIsTerminal: false,
     colour: false,
     detachedReady: log.ready,
-    ended: log.ended,
   }
 }

@@ -41,9 +41,8 @@ process.stderr.on('error', error => {
 // person's own umask is.
 process.umask(0o022)
 
-const detached = detachedContext(context)
-void runProgram(detached ?? context, packageJson.version).then(async code => {
-  detached?.ended(code)
+const world = detachedContext(context) ?? context
+void runProgram(world, packageJson.version).then(async code => {
   // A pipe takes 64 KiB at a time; what a slow reader has not taken yet would be lost.
   await new Promise(resolve => process.stdout.write('', resolve))
   // Nothing that is still open (a watcher, a pipe of a process that outlives us) may keep a

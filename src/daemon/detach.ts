@@ -58,11 +58,6 @@ export interface DetachedLog {
   readonly fd: number
   readonly say: (text: string) => void
   readonly ready: () => void
-  /**
-   * The process ends. The log stays only where nobody has been told why: the start's failures
-   * went to the starter's terminal, and a clean stop has nothing to say.
-   */
-  readonly ended: (exitCode: number) => void
 }
 
 function detachedLogPath(runtime: string, pid: number): string {
@@ -79,6 +74,11 @@ export function openDetachedLog(runtime: string): DetachedLog | undefined {
   const file = detachedLogPath(runtime, process.pid)
   const fd = openSync(file, 'a', 0o600)
   let isReady = false
+  // The log stays only where nobody has been told why: the start's failures went to the
+  // starter's terminal, and a clean stop has nothing to say.
+  process.once('exit', exitCode => {
+    if (exitCode === 0 || !isReady) rmSync(file, { force: true })
+  })
   return {
     fd,
     say: text => {
@@ -88,9 +88,6 @@ export function openDetachedLog(runtime: string): DetachedLog | undefined {
     ready: () => {
       isReady = true
       send({ ready: true } satisfies Message, () => process.disconnect())
-    },
-    ended: exitCode => {
-      if (exitCode === 0 || !isReady) rmSync(file, { force: true })
     },
   }
 }

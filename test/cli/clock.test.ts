@@ -56,7 +56,7 @@ t.test('a mount follows its files, whatever the time', { skip }, async t => {
         )) === `after${jump}`,
     )
     const took = performance.now() - at
-    t.ok(took < 5000, `${jump} hours: ${took.toFixed(0)} ms`)
+    t.ok(took < 60_000, `${jump} hours: ${took.toFixed(0)} ms`)
   }
   serving.child.kill('SIGTERM')
   t.match(await serving.ended, { code: 0, stderr: '' })
@@ -97,7 +97,7 @@ spec:
       await set(0)
       await run.ended
       const took = performance.now() - at
-      t.ok(took > 1000 && took < 8000, `ended after ${took.toFixed(0)} ms`)
+      t.ok(took > 1000 && took < 60_000, `ended after ${took.toFixed(0)} ms`)
       t.strictSame(podfsMounts(), [])
     },
   )

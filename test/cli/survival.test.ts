@@ -196,11 +196,17 @@ async function consumer(t: Test, mountpoint: string) {
   }
 }
 
-for (const how of ['killed', 'killed, detached', 'taken over'])
+for (const how of [
+  'killed',
+  'killed, detached',
+  'taken over',
+  'taken over, detached',
+])
   t.test(`a daemon is ${how}: the next one goes on`, { skip }, async t => {
     const { args, mountpoint, change, colour } = world(t)
+    const isTakeover = how.startsWith('taken over')
     let first: number
-    if (how === 'killed, detached') {
+    if (how.endsWith('detached')) {
       const { stdout } = await podfs(t, [...args, '--detach'])
       first = noteDetached(Number(stdout))
     } else {
@@ -209,11 +215,8 @@ for (const how of ['killed', 'killed, detached', 'taken over'])
       first = started.pid
     }
     const inside = await consumer(t, mountpoint)
-    if (how !== 'taken over') process.kill(first, 'SIGKILL')
-    const next = startPodfs(
-      t,
-      how === 'taken over' ? [...args, '--takeover'] : args,
-    )
+    if (!isTakeover) process.kill(first, 'SIGKILL')
+    const next = startPodfs(t, isTakeover ? [...args, '--takeover'] : args)
     await next.saw(/ready/)
     t.strictSame(inside.events(), [], 'nothing has changed')
     t.equal(podfsMounts().length, 2, 'and no other mount is there')
@@ -232,6 +235,7 @@ for (const how of ['killed', 'killed, detached', 'taken over'])
     t.strictSame(podfsMounts(), [])
     t.notOk(existsSync(mountpoint), 'it was made for the first mount')
     t.notOk(existsSync(`/run/podfs/mount-${first}`))
+    await eventually(() => !existsSync(`/run/podfs/mount-${first}.log`))
   })
 
 for (const point of [/^CREATE,ISDIR /, /^CREATE \.\.data_tmp/, /^MOVED_TO /])
