@@ -178,7 +178,7 @@ function namesIn(directory: string): readonly string[] {
 }
 
 /**
- * Removes what ended processes left behind. A directory with a mount below it stays: its
+ * Removes what ended processes left behind, as far as it can. A directory with a mount below it stays: its
  * keeper still serves, or still has to unmount.
  */
 async function sweep(runtime: string): Promise<void> {
@@ -203,6 +203,6 @@ async function sweep(runtime: string): Promise<void> {
   for (const name of namesIn(runtime)) {
     const pid = /^mount-(\d+)\.log$/.exec(name)?.[1]
     if (pid !== undefined && identityOf(Number(pid)) === undefined)
-      await rm(path.join(runtime, name), { force: true })
+      await rm(path.join(runtime, name), { force: true }).catch(() => {})
   }
 }
