@@ -50,7 +50,7 @@ export function notFound(
 
 export function noSuchResource(): ApiError {
   const message = 'the server could not find the requested resource'
-  return new ApiError(404, 'NotFound', message)
+  return new ApiError(404, 'NotFound', message, {})
 }
 
 export function badRequest(message: string): ApiError {
@@ -60,7 +60,7 @@ export function badRequest(message: string): ApiError {
 export function methodNotAllowed(): ApiError {
   const message =
     'the server does not allow this method on the requested resource'
-  return new ApiError(405, 'MethodNotAllowed', message)
+  return new ApiError(405, 'MethodNotAllowed', message, {})
 }
 
 /** The client has to list again. */

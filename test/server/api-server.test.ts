@@ -199,6 +199,11 @@ t.test('what is refused is a Status', async t => {
       url,
     )
   }
+  for (const [url, method] of [
+    ['/api/v1/services', 'GET'],
+    ['/api/v1/namespaces/default/pods', 'POST'],
+  ] as const)
+    t.strictSame((await get(url, {}, method)).body['details'], {})
   t.equal(await text('/nope'), '404 page not found\n')
 })
 
