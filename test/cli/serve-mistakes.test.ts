@@ -63,7 +63,13 @@ t.test('a broken file is shown with its volumes', { skip }, async t => {
   t.notMatch([...errors.values()].join(), 'hunter2')
   const { stdout } = await podfs(t, ['get', 'volumes', '--session', root])
   t.match(stdout, /web +key .* \S*all\.yaml:\d+:\d+: not YAML: /)
-  const described = await podfs(t, ['describe', 'volume', 'web.key'])
+  const described = await podfs(t, [
+    'describe',
+    'volume',
+    'web.key',
+    '--session',
+    root,
+  ])
   t.match(described.stdout, /Error: +\S*all\.yaml:\d+:\d+: not YAML: /)
 
   t.comment('one object: the other one is read')
