@@ -336,7 +336,7 @@ function onceSound(
   }
   if (!sources.isSound)
     notice(
-      'the input has mistakes: what was served before and is not in it stays until they are mended',
+      'the input has mistakes or empty files: what was served before and is not in it stays until they are mended',
     )
   look()
   return () => timer?.cancel()

@@ -131,6 +131,7 @@ export class DirectorySource implements Source {
   async close(): Promise<void> {
     this.#closed = true
     this.#rounds.close()
+    this.#report.close()
     this.#retry?.cancel()
     this.#watches.close()
     for (const file of this.#files.values()) closeFile(file)

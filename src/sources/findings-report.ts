@@ -1,9 +1,13 @@
 import { isMistake, type Finding } from '../api/report.ts'
+import { isAtOrBelow } from './is-at-or-below.ts'
 import type { SourceOptions } from './source.ts'
+
+/** One mistake may give way to another in several steps: a broken file that is removed. */
+const mendedMs = 500
 
 export interface FindingsReportOptions extends Pick<
   SourceOptions,
-  'report' | 'onMended'
+  'clock' | 'report' | 'onMended'
 > {
   readonly onChange?: () => void
 }
@@ -11,11 +15,13 @@ export interface FindingsReportOptions extends Pick<
 /**
  * Tells each mistake once: again only when it was mended in between. A mistake is the same
  * when it moves to another line, because lines were added above it. Tells, too, when a path
- * that had mistakes has none any more.
+ * that had mistakes has none any more, nor a directory above it.
  */
 export class FindingsReport {
   readonly #options: FindingsReportOptions
   readonly #told = new Map<string, ReadonlyMap<string, Finding>>()
+  readonly #mended = new Set<string>()
+  #timer: { cancel(): void } | undefined
 
   constructor(options: FindingsReportOptions) {
     this.#options = options
@@ -35,7 +41,7 @@ export class FindingsReport {
 
   /** All that is to be said of this origin now; what was said and is not among it is mended. */
   set(origin: string, findings: readonly Finding[]): void {
-    const { report, onMended, onChange } = this.#options
+    const { clock, report, onChange } = this.#options
     const before = this.#told.get(origin) ?? new Map<string, Finding>()
     const now = new Map<string, Finding>()
     for (const finding of findings) {
@@ -45,24 +51,29 @@ export class FindingsReport {
     }
     if (now.size === 0) this.#told.delete(origin)
     else this.#told.set(origin, now)
-    for (const path of pathsOf(mistakesAmong(before)))
-      if (!this.#isWrong(path)) onMended?.(path)
+    const wrong = mistakesAmong(before)
+    for (const { position } of wrong) this.#mended.add(position.path)
+    if (wrong.length > 0)
+      this.#timer ??= clock.after(mendedMs, () => this.#tellMended())
     onChange?.()
   }
 
-  #isWrong(path: string): boolean {
-    return [...this.#told.values()].some(told =>
-      mistakesAmong(told).some(({ position }) => position.path === path),
-    )
+  close(): void {
+    this.#timer?.cancel()
+  }
+
+  #tellMended(): void {
+    this.#timer = undefined
+    const wrong = [...this.#told.values()].flatMap(mistakesAmong)
+    for (const path of this.#mended)
+      if (!wrong.some(({ position }) => isAtOrBelow(path, position.path)))
+        this.#options.onMended?.(path)
+    this.#mended.clear()
   }
 }
 
 function mistakesAmong(told: ReadonlyMap<string, Finding>): readonly Finding[] {
   return [...told.values()].filter(isMistake)
-}
-
-function pathsOf(mistakes: readonly Finding[]): ReadonlySet<string> {
-  return new Set(mistakes.map(({ position }) => position.path))
 }
 
 function identity(finding: Finding): string {

@@ -83,6 +83,13 @@ export class ManifestFile {
     return this.#known
   }
 
+  /** It has nothing, or has had nothing yet. */
+  get isEmpty(): boolean {
+    return (
+      this.#manifest === undefined || this.#fileFinding?.treatment === 'ignored'
+    )
+  }
+
   /** Its objects that are not what it says now, and the mistake why. */
   kept(): ReadonlyMap<ObjectKey, Finding> {
     const ofFile = this.obstacle ?? this.#fileFinding

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { statSync, type Stats } from 'node:fs'
 import { lstat, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { buffer as readBytes } from 'node:stream/consumers'
@@ -10,6 +10,7 @@ import { readMaybeEncrypted } from './encryption/read-maybe-encrypted.ts'
 import { isAbsence, limitFinding, unreadable } from './errors.ts'
 import { FindingsReport } from './findings-report.ts'
 import { look } from './followed-file.ts'
+import { isAtOrBelow } from './is-at-or-below.ts'
 import { ManifestFile } from './manifest-file.ts'
 import type { Manifest } from './manifest-reader.ts'
 import {
@@ -86,8 +87,13 @@ export class ManifestFiles implements Source {
     this.#options = options
     const { clock, paths } = options
     this.#given = paths
-    this.#report = new FindingsReport(options)
-    this.#obstacles = new Obstacles(this.#report, paths[0] ?? '.')
+    this.#report = new FindingsReport({
+      ...options,
+      onMended: path => this.#onMended(path),
+    })
+    this.#obstacles = new Obstacles(this.#report, paths[0] ?? '.', place =>
+      [...this.#files.values()].some(file => isAtOrBelow(file.path, place)),
+    )
     this.#watches = new WatchSet(clock, (directory, name, hint) =>
       this.#heard(directory, name, hint),
     )
@@ -126,13 +132,16 @@ export class ManifestFiles implements Source {
   async close(): Promise<void> {
     this.#closed = true
     this.#rounds.close()
+    this.#report.close()
     for (const timer of Object.values(this.#timers)) timer?.cancel()
     this.#watches.close()
     for (const file of this.#files.values()) file.close()
   }
 
   get isSound(): boolean {
-    return this.mistakes === 0
+    // Nobody knows what an empty file was to say.
+    const isAnyEmpty = [...this.#files.values()].some(file => file.isEmpty)
+    return this.mistakes === 0 && !isAnyEmpty
   }
 
   get mistakes(): number {
@@ -251,6 +260,15 @@ export class ManifestFiles implements Source {
     this.#timers.retry = this.#options.clock.after(retryMs, () =>
       this.#lookAgain(),
     )
+  }
+
+  /** Not of what is there and is not read any more: a PATH that was taken out, a hidden file. */
+  #onMended(path: string): void {
+    const isGiven = this.#paths().some(
+      each => isAtOrBelow(path, each) || isAtOrBelow(each, path),
+    )
+    const isHidden = !this.#files.has(path) && isFile(path)
+    if (isGiven && !isHidden) this.#options.onMended?.(path)
   }
 
   /** False while the PATH that the file belongs to is itself not there. */
@@ -414,15 +432,19 @@ interface Timer {
   cancel(): void
 }
 
-function isAtOrBelow(path: string, directory: string): boolean {
-  return path === directory || path.startsWith(join(directory, '/'))
+function isDirectory(path: string): boolean {
+  return statOf(path)?.isDirectory() ?? false
 }
 
-function isDirectory(path: string): boolean {
+function isFile(path: string): boolean {
+  return statOf(path)?.isFile() ?? false
+}
+
+function statOf(path: string): Stats | undefined {
   try {
-    return statSync(path).isDirectory()
+    return statSync(path)
   } catch {
-    return false
+    return undefined
   }
 }
 

@@ -11,12 +11,21 @@ import type { FindingsReport } from './findings-report.ts'
 export class Obstacles {
   readonly #report: FindingsReport
   readonly #root: string
+  readonly #wasRead: (path: string) => boolean
   readonly #found = new Map<string, readonly Finding[]>()
 
-  /** `root` is the place of what concerns the whole process. */
-  constructor(report: FindingsReport, root: string) {
+  /**
+   * `root` is the place of what concerns the whole process; `wasRead`: something of this path
+   * was read before, and stays.
+   */
+  constructor(
+    report: FindingsReport,
+    root: string,
+    wasRead: (path: string) => boolean = () => true,
+  ) {
     this.#report = report
     this.#root = root
+    this.#wasRead = wasRead
   }
 
   /** All that is in the way of `origin` now: paths and errors. */
@@ -36,17 +45,21 @@ export class Obstacles {
     const exhausted = code === 'EMFILE' || code === 'ENFILE'
     const place =
       code === 'EACCES' ? closedPlace(path) : exhausted ? this.#root : path
-    return unreadableFinding(place, error)
+    return unreadableFinding(place, error, this.#wasRead(place))
   }
 }
 
-/** Of a file or directory that was read before, and cannot be now. */
-export function unreadableFinding(path: string, error: unknown): Finding {
+/** Of a file or directory that cannot be read now. */
+export function unreadableFinding(
+  path: string,
+  error: unknown,
+  wasRead = true,
+): Finding {
   const { reason, fix } = unreadable(path, error)
   return {
     treatment: 'rejected',
     position: { path, line: 1, column: 1 },
-    message: `${reason}; what was read before stays`,
+    message: `${reason}; ${wasRead ? 'what was read before stays' : 'podfs waits for it'}`,
     ...(fix !== undefined && { fix }),
   }
 }

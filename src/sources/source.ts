@@ -10,7 +10,7 @@ export interface Source {
    * SourceError when a PATH cannot be read, or not be watched.
    */
   start(): Promise<void>
-  /** All of it is read, and without a mistake. */
+  /** All of it is read, without a mistake, and nothing is empty that may have been more. */
   readonly isSound: boolean
   /** How many there are at the moment; what they concern keeps its last good state. */
   readonly mistakes: number

@@ -118,7 +118,10 @@ t.test(
     setKeys()
     serving = await start()
     t.match(serving.stderr(), /keys\.txt \(no such file or directory\)/)
-    t.match(serving.stderr(), 'podfs: the input has mistakes: what was served')
+    t.match(
+      serving.stderr(),
+      'podfs: the input has mistakes or empty files: what was served',
+    )
     t.strictSame(
       served(),
       { inPod: 'root', secret: 'root', file: 'hunter2' },

@@ -87,7 +87,7 @@ t.test('what is not there, or broken, is waited for', async t => {
   t.notOk(all.isSound)
   t.match(live.lines.toSorted(), [
     /broken\.yaml:1:/,
-    `${at('later')}:1:1: no such file or directory; what was read before stays`,
+    `${at('later')}:1:1: no such file or directory; podfs waits for it`,
     `${at('plain')}:1:1: no such file or directory; podfs waits for it`,
   ])
   await mkdir(at('later'))
@@ -101,8 +101,9 @@ t.test('what is not there, or broken, is waited for', async t => {
   await eventually(() => all.isSound)
   t.equal(all.mistakes, 0)
   t.equal(live.lines.length, 3)
+  await live.until(() => live.mended.length === 3, 'all are mended')
   t.strictSame(
-    live.mended,
-    ['later', 'plain', 'good/broken.yaml'].map(name => at(name)),
+    live.mended.toSorted(),
+    ['good/broken.yaml', 'later', 'plain'].map(name => at(name)),
   )
 })

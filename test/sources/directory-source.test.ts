@@ -143,6 +143,7 @@ t.test('more than 1 MiB: what was served stays', async t => {
   await unlink(join(directory, 'big'))
   await writeFile(join(directory, 'k'), 'w')
   await live.until(() => live.value('cm') === 'w', 'healed')
+  await live.until(() => live.mended.length > 0, 'mended')
   t.strictSame(live.mended, [directory])
 })
 

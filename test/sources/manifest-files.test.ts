@@ -16,8 +16,10 @@ import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { configMapYaml, follow, temporaryDirectory } from './live.ts'
+import { ManifestFiles } from '../../src/sources/manifest-files.ts'
+import { configMapYaml, follow, Live, temporaryDirectory } from './live.ts'
 import { capability } from '../helpers/capability.ts'
+import { eventually } from '../helpers/podfs.ts'
 
 const run = promisify(execFile)
 /** Debian's smallest one has no plain name. */
@@ -183,7 +185,7 @@ t.test('a parse error keeps the objects, is told once, and heals', async t => {
     t.equal(live.lines.length, i + 1, 'one line for each mistake')
     await writeFile(path, yaml(`w${i}`))
     await live.until(() => live.value('cm') === `w${i}`, 'healed')
-    t.strictSame(live.mended, Array(i + 1).fill(path), 'told once, too')
+    await live.until(() => live.mended.length === i + 1, 'told once, too')
     await delay(300)
     await writeFile(path, yaml('v'))
     await live.until(() => live.value('cm') === 'v', 'back')
@@ -211,6 +213,35 @@ t.test('a file is mended when its last mistake is', async t => {
   await unlink(path)
   await live.until(() => live.mended.length > 0, 'what is gone is not wrong')
   t.strictSame(live.mended, [path])
+})
+
+t.test('what is not read any more is not mended', async t => {
+  const directory = await temporaryDirectory(t)
+  const at = (name: string): string => join(directory, name)
+  await mkdir(at('dir'))
+  for (const name of ['dir/a.yaml', 'dir/b.yaml', 'c.yaml', 'd.yaml'])
+    await writeFile(at(name), 'kind: [')
+  const live = new Live()
+  const paths = ['dir', 'c.yaml', 'd.yaml', 'nowhere'].map(at)
+  const source = new ManifestFiles({ ...live.options, paths, patient: true })
+  t.teardown(() => source.close())
+  await source.start()
+  t.equal(source.mistakes, 5)
+  await writeFile(at('dir/.gitignore'), 'a.yaml')
+  await eventually(() => source.mistakes === 4)
+  await rm(at('d.yaml'))
+  await live.until(
+    () =>
+      live.lines.at(-1) ===
+      `${at('d.yaml')}:1:1: no such file or directory; podfs waits for it`,
+    'a PATH that is away is another mistake',
+  )
+  source.setPaths(['dir', 'd.yaml'].map(at))
+  await eventually(() => source.mistakes === 2)
+  await writeFile(at('dir/b.yaml'), yaml('v'))
+  await writeFile(at('d.yaml'), yaml('w').replace('cm', 'cm2'))
+  await live.until(() => live.mended.length >= 2, 'mended')
+  t.strictSame(live.mended.toSorted(), ['d.yaml', 'dir/b.yaml'].map(at))
 })
 
 t.test('an invalid object keeps its last good state; others go on', async t => {

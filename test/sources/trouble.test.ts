@@ -71,6 +71,27 @@ t.test('a file that may not be read', async t => {
   }
 })
 
+t.test('of a directory that is away, no file is mended', async t => {
+  becomeNobody(t)
+  const directory = join(await temporaryDirectory(t), 'dir')
+  const path = join(directory, 'k')
+  await mkdir(directory)
+  await writeFile(path, 'v')
+  const live = await followDirectory(t, directory)
+  await chmod(path, 0)
+  await live.until(() => live.lines.length > 0, 'not readable')
+  await rename(directory, `${directory}-away`)
+  await live.until(() => live.lines.length > 1, 'away')
+  await delay(700)
+  t.strictSame(live.mended, [])
+  await rename(`${directory}-away`, directory)
+  await live.until(() => live.mended.length > 0, 'back')
+  t.strictSame(live.mended, [directory])
+  await chmod(path, 0o644)
+  await live.until(() => live.mended.length > 1, 'readable')
+  t.strictSame(live.mended, [directory, path])
+})
+
 t.test(
   'a directory that may not be read: one line, not one for each file',
   async t => {
