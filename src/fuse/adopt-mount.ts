@@ -67,10 +67,15 @@ export async function adoptMount(
       const wait = { ref: false, signal: over.signal }
       await delay(WATCH_MS, undefined, wait).catch(() => undefined)
       if (over.signal.aborted) return await new Promise<never>(() => {})
+      try {
+        if ((await mountAt(rw))?.device !== device) break
+      } catch {
+        // Without a descriptor left it is not known to be gone, and nor is its keeper.
+        continue
+      }
       const found = await keeperOf(directory)
       keeperPid = found ?? keeperPid
       goneMs = found === undefined ? goneMs + WATCH_MS : 0
-      if ((await mountAt(rw))?.device !== device) break
       // With the last server the connection has ended, too: nobody can come any more.
       if (found === undefined && (await isDeadMount(rw))) break
     }
