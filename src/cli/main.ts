@@ -32,10 +32,9 @@ process.stdout.on('error', error => {
   process.kill(process.pid, 'SIGTERM')
 })
 
-// What nobody reads any more is no reason to end: mounts and Pods go on.
-process.stderr.on('error', error => {
-  if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
-})
+// What nobody reads any more, or what a full disk does not take, is no reason to end: mounts
+// and Pods go on.
+process.stderr.on('error', () => {})
 
 // What a volume's directories get is what the umask leaves, as in a kubelet, whatever the
 // person's own umask is.

@@ -82,7 +82,12 @@ export function openDetachedLog(runtime: string): DetachedLog | undefined {
   return {
     fd,
     say: text => {
-      writeSync(fd, text)
+      try {
+        writeSync(fd, text)
+      } catch {
+        // The run-time directory is full, which may be just what there is to say; the volumes
+        // are served all the same.
+      }
       if (process.connected) send({ said: text } satisfies Message)
     },
     ready: () => {

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { keeperOf } from '../fuse/adopt-mount.ts'
+import { nextKeeperOf } from '../fuse/keeper-of.ts'
 import { mountAt } from '../fuse/mountinfo.ts'
 import type { Clock } from '../util/clock.ts'
 import { Failure } from '../util/failure.ts'
@@ -116,7 +116,7 @@ function alreadyServed(
 
 async function isKept(abandoned: FoundSession): Promise<boolean> {
   const { directory, mountDirectory } = abandoned
-  return (await keeperOf(mountDirectory ?? directory)) !== undefined
+  return (await nextKeeperOf(mountDirectory ?? directory)) !== undefined
 }
 
 /**

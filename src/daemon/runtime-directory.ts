@@ -9,7 +9,7 @@ import {
 } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
-import { keeperOf } from '../fuse/adopt-mount.ts'
+import { keeperOf } from '../fuse/keeper-of.ts'
 import { Failure } from '../util/failure.ts'
 import { clearPods, removeUnmounted, unmountAll } from './clear-pods.ts'
 import { exhaustedFix } from './failures.ts'

@@ -1,13 +1,13 @@
 import { constants } from 'node:fs'
-import { type FileHandle, open, readFile, statfs } from 'node:fs/promises'
+import { type FileHandle, open, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bindReadOnly } from './bind-read-only.ts'
 import { cleanUpMount } from './clean-up-mount.ts'
 import { ControlClient } from './control-client.ts'
 import { Filler } from './fill.ts'
-import { isKeeper } from './is-keeper.ts'
 import { isDeadMount } from './is-dead-mount.ts'
+import { KEEPER_GONE_MS, keeperOf, nextKeeperOf } from './keeper-of.ts'
 import type { FuseMount } from './mount.ts'
 import { useOwnPrograms } from './mount-programs.ts'
 import { mountAt, PODFS_TYPE } from './mountinfo.ts'
@@ -18,8 +18,6 @@ import { unmountPath } from './unmount-path.ts'
 const ADOPT_MS = 10_000
 const STEP_MS = 10
 const WATCH_MS = 500
-/** A keeper that was killed has another one in its place sooner than this. */
-const KEEPER_GONE_MS = 5000
 
 /**
  * Takes over a mount whose daemon has died, given its runtime directory: open files, working
@@ -36,7 +34,7 @@ export async function adoptMount(
   const mounted = await mountAt(rw)
   if (mounted?.type !== PODFS_TYPE) return undefined
   const { device } = mounted
-  let keeperPid = await keeperOf(directory)
+  let keeperPid = await nextKeeperOf(directory)
   if (keeperPid === undefined) return undefined
   // Held open, it tells the keeper that this process lives.
   const life = await openAdoptPipe(directory)
@@ -54,6 +52,8 @@ export async function adoptMount(
     await life?.close()
     return undefined
   }
+  // Since then it may have been killed, and another one may have come.
+  keeperPid = (await keeperOf(directory)) ?? keeperPid
   await useOwnPrograms(directory, keeperPid)
 
   const rootPath = `/proc/self/fd/${root.fd}`
@@ -67,10 +67,15 @@ export async function adoptMount(
       const wait = { ref: false, signal: over.signal }
       await delay(WATCH_MS, undefined, wait).catch(() => undefined)
       if (over.signal.aborted) return await new Promise<never>(() => {})
+      try {
+        if ((await mountAt(rw))?.device !== device) break
+      } catch {
+        // Without a descriptor left it is not known to be gone, and nor is its keeper.
+        continue
+      }
       const found = await keeperOf(directory)
       keeperPid = found ?? keeperPid
       goneMs = found === undefined ? goneMs + WATCH_MS : 0
-      if ((await mountAt(rw))?.device !== device) break
       // With the last server the connection has ended, too: nobody can come any more.
       if (found === undefined && (await isDeadMount(rw))) break
     }
@@ -105,15 +110,6 @@ export async function adoptMount(
     },
     stop: () => (stopping ??= stop()),
   }
-}
-
-/** The keeper of a runtime directory's mount, while there is one. */
-export async function keeperOf(directory: string): Promise<number | undefined> {
-  const text = await readFile(join(directory, 'keeper.pid'), 'latin1').catch(
-    () => '0',
-  )
-  const pid = Number(text)
-  return (await isKeeper(pid, directory)) ? pid : undefined
 }
 
 /**

@@ -142,7 +142,12 @@ export class Dispatcher {
 
   /** Frees a node without a name that the kernel does not know (any more). */
   drop(nodeId: number): void {
-    this.#journal.appendDrop(nodeId)
+    try {
+      this.#journal.appendDrop(nodeId)
+    } catch {
+      // No room. A successor finds the node again, asks the kernel for it as this server did at
+      // its start, and drops it; one that died of that would take the mount with it.
+    }
     this.replayDrop(nodeId)
   }
 
@@ -173,6 +178,9 @@ export class Dispatcher {
       const state = this.#journal.reload()
       this.#call.tree = new Tree(state)
       this.#call.unseen.clear()
+      // The next node made gets the id of one that the kernel was never given.
+      for (const nodeId of this.#lookups.keys())
+        if (!state.nodes.has(nodeId)) this.#lookups.delete(nodeId)
       this.recent = [...state.recent]
       throw new ErrnoError(ENOSPC)
     }

@@ -108,7 +108,11 @@ export class Filler {
   }
 
   readonly fill: FillDirectory = async (directory, entries) => {
-    const file = await (this.#file ??= this.#open())
+    const file = await (this.#file ??= this.#open().catch(error => {
+      // No descriptor left, say: there may be one the next time.
+      this.#file = undefined
+      throw error
+    }))
     if (file === undefined) return 0
     const path = relative(this.#root, directory)
     const { data, count } = encodeFill(path, entries)

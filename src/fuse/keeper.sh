@@ -77,7 +77,7 @@ end() {
   trap '' TERM
   end_connection
   exec 6<&-
-  [ -z "$watcher" ] || kill "$watcher" 2>/dev/null
+  ! is_child "$watcher" || kill "$watcher" 2>/dev/null
   unmount_all "$1"
   remove_directory
   echo "end $1"
@@ -85,11 +85,17 @@ end() {
 }
 end_connection() {
   for server_pid in $active $standby; do
-    kill -9 "$server_pid" && wait "$server_pid"
+    is_child "$server_pid" && kill -9 "$server_pid" && wait "$server_pid"
   done 2>/dev/null
   [ -z "$orphan" ] || ! is_orphan_alive || kill -9 "$orphan"
   active='' standby='' orphan=''
   exec 3<&- 4<&- 5<&- 7<&-
+}
+
+# A child that has died is waited for together with another one, and leaves its number to
+# somebody else.
+is_child() {
+  grep -qs "^PPid:[^0-9]*$$\$" "/proc/$1/status"
 }
 
 # Not by the daemon's wish: it lays a fresh mount over the dead one and takes that away, so that
@@ -109,12 +115,11 @@ give_up() {
   find_device
   while [ -n "$dev" ] && [ $waits -lt 100 ]; do
     sleep 0.1
-    # A child that has ended is a zombie, or has been waited for together with another one.
-    grep -q '^State:.[^Z]' "/proc/$daemon/status" || waits=$((waits + 1))
+    { is_child "$daemon" && grep -q '^State:.[^Z]' "/proc/$daemon/status"; } || waits=$((waits + 1))
     find_device
   done
-  kill -9 "$daemon"
-  [ -z "$watcher" ] || kill "$watcher"
+  ! is_child "$daemon" || kill -9 "$daemon"
+  ! is_child "$watcher" || kill "$watcher"
   unmount_all lost
   [ ! -d "$dir/rw" ] || remove_directory
   exit 0
@@ -295,7 +300,7 @@ while :; do
   if [ -n "$active" ]; then
     # One that has died meanwhile is a failure of its own, with the next round.
     echo go >&7
-    kill -CONT "$active" 2>/dev/null
+    ! is_child "$active" || kill -CONT "$active" 2>/dev/null
   else
     start_active successor
   fi

@@ -15,6 +15,7 @@ import { isAtLeast, resendSince } from '../util/is-at-least.ts'
 import { processStartTime } from '../util/process-identity.ts'
 import { JOURNAL_FILES } from './descriptors.ts'
 import { entryPoints } from './entry-points.ts'
+import { isKeeper } from './is-keeper.ts'
 import { Journal, type JournalFiles } from './journal.ts'
 
 export const PROGRAMS = 'programs'
@@ -69,7 +70,9 @@ export async function useOwnPrograms(
     // Half-written it says nothing: who reads it takes what it was started with.
     const mode = 0o600
     await writeFile(join(directory, PROGRAMS), JSON.stringify(own), { mode })
-    if (isAtLeast(release(), resendSince)) process.kill(keeperPid, 'SIGKILL')
+    if (!isAtLeast(release(), resendSince)) return
+    // The number may be another process's by now.
+    if (await isKeeper(keeperPid, directory)) process.kill(keeperPid, 'SIGKILL')
   } catch {
     // No room for the file, or the keeper has just been killed: the mount is served as before.
   }

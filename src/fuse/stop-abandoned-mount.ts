@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ControlClient } from './control-client.ts'
-import { isKeeper } from './is-keeper.ts'
 import { processStartTime } from '../util/process-identity.ts'
+import { ControlClient } from './control-client.ts'
+import { keeperOf, nextKeeperOf } from './keeper-of.ts'
 
 const STEP_MS = 5
 
@@ -12,15 +11,19 @@ const STEP_MS = 5
  * `mount`), given its runtime directory. False when it has no keeper.
  */
 export async function stopAbandonedMount(directory: string): Promise<boolean> {
-  const pid = Number(
-    await readFile(join(directory, 'keeper.pid'), 'latin1').catch(() => '0'),
-  )
-  const startTime = pid > 1 ? processStartTime(pid) : undefined
-  if (startTime === undefined || !(await isKeeper(pid, directory))) return false
-  const control = new ControlClient(join(directory, 'control.sock'))
-  if (await control.connected(1000)) await control.ask('stop-prepare')
-  control.close()
-  process.kill(pid, 'SIGTERM')
-  while (processStartTime(pid) === startTime) await delay(STEP_MS)
+  let pid = await nextKeeperOf(directory)
+  if (pid === undefined) return false
+  // More than once only when it was killed meanwhile, and another one has taken its place.
+  for (; pid !== undefined; pid = await keeperOf(directory)) {
+    const startTime = processStartTime(pid)
+    if (startTime === undefined) continue
+    const control = new ControlClient(join(directory, 'control.sock'))
+    if (await control.connected(1000)) await control.ask('stop-prepare')
+    control.close()
+    const isThere = (): boolean => processStartTime(pid as number) === startTime
+    // That took its time: it may have ended by itself.
+    if (isThere()) process.kill(pid, 'SIGTERM')
+    while (isThere()) await delay(STEP_MS)
+  }
   return true
 }

@@ -4,6 +4,8 @@ import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino'
 /** Constant messages, changing facts as fields. Secret data never goes in. */
 export type Logger = PinoLogger
 
+const WAITING_BYTES = 64 * 1024
+
 /**
  * A logger on stderr: readable lines on a terminal, one JSON object a line otherwise.
  * It writes synchronously, so that the last line before an exit is not lost.
@@ -26,7 +28,7 @@ export async function createLogger(options: {
         ignore: 'pid,hostname,reason,message',
         translateTime: 'SYS:HH:MM:ss.l',
       })
-    : pino.destination({ fd, sync: true })
+    : logFile(fd)
   return pino(
     {
       level: options.level,
@@ -35,6 +37,16 @@ export async function createLogger(options: {
     },
     destination,
   )
+}
+
+/**
+ * A log on a full disk is no reason to end: what cannot be written waits, up to a limit, for the
+ * next line.
+ */
+function logFile(fd: number): DestinationStream {
+  const file = pino.destination({ fd, sync: true, maxLength: WAITING_BYTES })
+  file.on('error', () => undefined)
+  return file
 }
 
 /** For tests and for callers that have nothing to say. */

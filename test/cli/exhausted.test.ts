@@ -9,7 +9,13 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { cannotMount } from '../helpers/fuse-mount.ts'
-import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
+import {
+  eventually,
+  isRunning,
+  noteDetached,
+  podfs,
+  startPodfs,
+} from '../helpers/podfs.ts'
 
 t.setTimeout(240_000)
 const skip = await cannotMount()
@@ -134,32 +140,69 @@ t.test('the journals are full: the last state stays', { skip }, async t => {
   t.notMatch(readFileSync('/proc/self/mountinfo', 'utf8'), mountpoint)
 })
 
-t.test(
-  'descriptors run out while it serves: the last state stays',
-  { skip },
-  async t => {
-    const { conf, mountpoint } = world(t)
-    const serving = startPodfs(t, ['mount', conf, mountpoint])
-    await serving.saw(/ready/)
-    const key = (): Promise<string> =>
-      readFile(path.join(mountpoint, 'key'), 'utf8')
-    const allow = (count: number): Buffer =>
-      execFileSync('prlimit', [`--pid=${serving.pid}`, `--nofile=${count}:`])
-    t.teardown(() => serving.child.exitCode ?? allow(1024))
-    allow(4)
-    for (let n = 0; !/too many open files/.test(serving.stderr()); n++) {
-      writeFileSync(path.join(conf, 'key'), `change ${n}`)
-      await new Promise(resolve => setTimeout(resolve, 50))
-    }
-    t.equal(await key(), 'one')
-    writeFileSync(path.join(conf, 'key'), 'the last one')
-    allow(1024)
-    await eventually(async () => (await key()) === 'the last one')
-    serving.child.kill('SIGTERM')
-    t.equal((await serving.ended).code, 0)
-    t.notMatch(serving.stderr(), /^ {4}at /m)
-  },
-)
+for (const adopts of [false, true])
+  t.test(
+    `descriptors run out while it serves${adopts ? ' an adopted mount' : ''}: the last state stays`,
+    { skip },
+    async t => {
+      const { conf, mountpoint } = world(t)
+      const start = () => startPodfs(t, ['mount', conf, mountpoint])
+      let serving = start()
+      await serving.saw(/ready/)
+      if (adopts) {
+        serving.child.kill('SIGKILL')
+        await serving.ended
+        serving = start()
+        await serving.saw(/ready/)
+      }
+      const key = (): Promise<string> =>
+        readFile(path.join(mountpoint, 'key'), 'utf8')
+      const allow = (count: number): Buffer =>
+        execFileSync('prlimit', [`--pid=${serving.pid}`, `--nofile=${count}:`])
+      t.teardown(() => serving.child.exitCode ?? allow(1024))
+      allow(4)
+      for (let n = 0; !/too many open files/.test(serving.stderr()); n++) {
+        writeFileSync(path.join(conf, 'key'), `change ${n}`)
+        await new Promise(resolve => setTimeout(resolve, 50))
+      }
+      t.equal(await key(), 'one')
+      // Longer than from one look at its keeper to the next.
+      if (adopts) await new Promise(resolve => setTimeout(resolve, 1000))
+      writeFileSync(path.join(conf, 'key'), 'the last one')
+      allow(1024)
+      await eventually(async () => (await key()) === 'the last one')
+      serving.child.kill('SIGTERM')
+      t.equal((await serving.ended).code, 0)
+      t.notMatch(serving.stderr(), /^ {4}at /m)
+    },
+  )
+
+t.test('the log of a detached podfs is full: it goes on', { skip }, async t => {
+  const { conf, mountpoint } = world(t)
+  const { stdout, stderr } = await podfs(
+    t,
+    ['mount', conf, mountpoint, '--detach'],
+    { wrapper: inNamespace(`${made}${tmpfs('size=300k')}`) },
+  )
+  const pid = noteDetached(Number(stdout))
+  t.ok(pid > 1, stderr)
+  t.teardown(() => isRunning(pid) && process.kill(pid, 'SIGTERM'))
+  const inside = (file: string): string => `/proc/${pid}/root${file}`
+  const key = (): Promise<string> =>
+    readFile(inside(path.join(mountpoint, 'key')), 'utf8')
+  const fill = inside('/run/podfs/fill')
+  t.throws(() => writeFileSync(fill, Buffer.alloc(1 << 20)), { code: 'ENOSPC' })
+  for (let n = 0; n < 40; n++) {
+    writeFileSync(path.join(conf, 'key'), `change ${n}`)
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+  t.ok(isRunning(pid))
+  writeFileSync(path.join(conf, 'key'), 'the last one')
+  rmSync(fill)
+  await eventually(async () => (await key()) === 'the last one')
+  process.kill(pid, 'SIGTERM')
+  await eventually(() => !isRunning(pid))
+})
 
 t.test('without descriptors it still ends well', { skip }, async t => {
   const { conf, mountpoint } = world(t)

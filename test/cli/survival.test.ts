@@ -452,6 +452,31 @@ t.test(
 )
 
 t.test(
+  'a daemon and its keeper are killed before there is a standby',
+  { skip },
+  async t => {
+    const { args, mountpoint, change, colour } = world(t)
+    const first = startPodfs(t, args)
+    await first.saw(/ready/)
+    const { keeper } = processesOf(first.pid)
+    const inside = await consumer(t, mountpoint)
+    first.child.kill('SIGKILL')
+    process.kill(keeper, 'SIGKILL')
+    await first.ended
+    const next = startPodfs(t, args)
+    await next.saw(/ready/)
+    t.strictSame(inside.events(), [], 'nothing has changed')
+    t.equal(podfsMounts().length, 2, 'and no other mount is there')
+    change('green')
+    await eventually(async () => (await colour()) === 'green')
+    t.equal(await inside.held(), 'blue', 'an open file stays')
+    t.equal(await inside.relative('colour'), 'green', 'a working directory too')
+    await end(next)
+    t.strictSame(podfsMounts(), [])
+  },
+)
+
+t.test(
   'a keeper that gives up without a daemon unmounts by itself',
   { skip },
   async t => {

@@ -204,6 +204,18 @@ t.test('a change that cannot be recorded has not happened', async t => {
   t.equal(dispatcher.tree.nextId, 2)
 })
 
+t.test('nor does it count as a reference to the next node', async t => {
+  const { dispatcher, journal } = makeDispatcher()
+  journal.failNext = true
+  for (let attempt = 0; attempt < 3; attempt++)
+    dispatcher.dispatch(makeRequest('MKNOD', 1, mknod('a')))
+  journal.failNext = false
+  const id = nodeIdOf(dispatcher.dispatch(makeRequest('MKNOD', 1, mknod('a'))))
+  dispatcher.dispatch(makeRequest('UNLINK', 1, makeBody([], 'a')))
+  dispatcher.dispatch(makeRequest('FORGET', id, makeBody([1, 0])))
+  t.notOk(dispatcher.tree.nodes.has(id))
+})
+
 t.test('a failed change is not recorded', async t => {
   const { dispatcher, journal } = makeDispatcher()
   dispatcher.dispatch(makeRequest('RMDIR', 1, makeBody([], 'no')))
@@ -281,6 +293,22 @@ t.test('frees an unlinked node when the kernel forgets it', async t => {
       undefined,
     )
     t.strictSame(journal.drops, [id])
+  })
+  t.test('each of a batch, though none can be recorded', async t => {
+    const { dispatcher, journal } = makeDispatcher()
+    const ids = ['a', 'b'].map(name => {
+      const reply = dispatcher.dispatch(makeRequest('MKNOD', 1, mknod(name)))
+      dispatcher.dispatch(makeRequest('UNLINK', 1, makeBody([], name)))
+      return nodeIdOf(reply)
+    })
+    journal.appendDrop = () => {
+      throw new Error('ENOSPC')
+    }
+    const words = ids.flatMap(id => [id, 0, 1, 0])
+    dispatcher.dispatch(
+      makeRequest('BATCH_FORGET', 0, makeBody([ids.length, 0, ...words])),
+    )
+    for (const id of ids) t.notOk(dispatcher.tree.nodes.has(id))
   })
 })
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, rmSync } from 'node:fs'
+import path from 'node:path'
 import * as fc from 'fast-check'
 import t from 'tap'
 import type { Dispatcher } from '../../src/fuse/dispatch.ts'
@@ -8,6 +10,7 @@ import {
   encodeFill,
   FILL_NAME,
   FILL_NODE_ID,
+  Filler,
 } from '../../src/fuse/fill.ts'
 import type { OperationName } from '../../src/fuse/operations.ts'
 import * as wire from '../../src/fuse/protocol.ts'
@@ -327,3 +330,14 @@ function restored<Node extends { data: Uint8Array }>(
   for (const node of nodes.values()) node.data = Buffer.from(node.data)
   return nodes
 }
+
+t.test('what could not be opened is opened the next time', async t => {
+  const root = path.join(t.testdir({ root: 'no directory' }), 'root')
+  const filler = new Filler(root)
+  t.teardown(() => filler.close())
+  const entries = [file('a', 'text')]
+  await t.rejects(filler.fill(root, entries), { code: 'ENOTDIR' })
+  rmSync(root)
+  mkdirSync(root)
+  t.equal(await filler.fill(root, entries), 0, 'a server without `.fill`')
+})

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { keeperOf } from '../../fuse/adopt-mount.ts'
+import { keeperOf } from '../../fuse/keeper-of.ts'
 import { hasPlainDirectory } from '../../volumes/plain-directory.ts'
 import { type Session, sessionFile } from '../session-file.ts'
 
