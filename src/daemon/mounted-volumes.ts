@@ -22,6 +22,9 @@ import {
 } from './session-server.ts'
 import { watchMountpoint } from './unmounted.ts'
 
+/** When a volume waits for longer, it can be asked for what. */
+const longestWaitMs = 300
+
 export interface KnownVolumes extends ChosenVolumes {
   readonly store: Store
 }
@@ -110,25 +113,34 @@ export async function serveVolumes(
         volumes.updatePod(object)
   })
   cleanup.add('watch', unsubscribe)
+  let hasApi = false
+  const startApi = (): void => {
+    if (hasApi) return
+    hasApi = true
+    cleanup.add(
+      'API',
+      startSessionServer({
+        ...request,
+        session,
+        store,
+        record,
+        node,
+        mount: renewed,
+        issuer: accounts.issuer,
+      }),
+    )
+  }
+  const late = request.clock.after(longestWaitMs, startApi)
+  cleanup.add('late API', () => late.cancel())
   await abortable(volumes.allPublished(), request.abort)
+  late.cancel()
   await show(renewed.current)
   cleanup.add('public mount', async () => {
     await closeVolumes()
     await renewed.current.backend.unbind(mountpoint, { lazy: true })
   })
   session.update({ serves: whatIsServed(request, only) })
-  cleanup.add(
-    'API',
-    startSessionServer({
-      ...request,
-      session,
-      store,
-      record,
-      node,
-      mount: renewed,
-      issuer: accounts.issuer,
-    }),
-  )
+  startApi()
   const { unmounted } = await watchMountpoint(
     mountpoint,
     request.clock,

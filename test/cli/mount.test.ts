@@ -352,6 +352,27 @@ t.test('a mount point has one name, however it is reached', async t => {
   t.strictSame(podfsMounts(), [])
 })
 
+t.test('a mount that waits can be asked what for', async t => {
+  const dir = t.testdir({
+    'pod.yaml': manifest.slice(manifest.lastIndexOf('---') + 4),
+  })
+  const run = startPodfs(t, [
+    'mount',
+    '-f',
+    path.join(dir, 'pod.yaml'),
+    path.join(dir, 'mnt'),
+  ])
+  await run.saw(/configmap "settings" not found/, 'stderr')
+  t.match(await podfs(t, ['get', 'volumes', '--session', String(run.pid)]), {
+    code: 0,
+    stdout: / configmap "settings" not found$/m,
+  })
+  t.equal(run.stdout(), '', 'it is not ready')
+  run.child.kill('SIGINT')
+  t.match(await run.ended, { code: 0, stdout: '' })
+  t.strictSame(podfsMounts(), [])
+})
+
 t.test('Ctrl-C of a --detach that still waits ends both', async t => {
   const dir = t.testdir({
     'pod.yaml': manifest.slice(manifest.lastIndexOf('---') + 4),
