@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { JsonObject } from '../api/json.ts'
 import { encodeObject } from '../api/encode/encode-object.ts'
-import { keyOf, type ObjectKey } from '../api/object-key.ts'
+import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
 import { formatFinding } from '../api/report.ts'
 import type { KubeObject, Pod } from '../api/types.ts'
 import { formatTime } from '../runner/container-status.ts'
@@ -124,9 +124,11 @@ export class Collections {
   }
 
   /** Also why it is not what the files say: a mistake keeps what was read before. */
-  #error({ error, objects }: VolumeRecord): string | undefined {
+  #error(volume: VolumeRecord): string | undefined {
+    const { error, namespace, pod, objects } = volume
     if (error !== undefined) return error
-    for (const key of objects) {
+    // Its definition, and its downward API items, are the Pod's.
+    for (const key of [...objects, objectKey('Pod', namespace, pod)]) {
       const mistake = this.#options.store.whyKept(key)
       if (mistake !== undefined) return formatFinding(mistake)
     }

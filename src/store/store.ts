@@ -105,6 +105,7 @@ export class Store {
   ): readonly Conflict[] {
     const touched = new Set<ObjectKey>()
     const twice: Conflict[] = []
+    const wasRefused = this.conflicts().some(isRefusal)
     // Releases first, so that what moved between origins is free to be claimed.
     for (const [origin, objects] of changes) {
       const kept = new Set(objects.map(keyOf))
@@ -134,6 +135,7 @@ export class Store {
     }
     for (const conflict of twice) this.#note(conflict, true)
     this.#tell(events)
+    if (wasRefused || this.conflicts().some(isRefusal)) this.#tellKept()
     return this.conflicts().filter(conflict => changes.has(conflict.origin))
   }
 
@@ -189,13 +191,17 @@ export class Store {
     if (kept.size === 0 && !this.#kept.has(origin)) return
     if (kept.size === 0) this.#kept.delete(origin)
     else this.#kept.set(origin, kept)
-    for (const listener of this.#keptListeners) listener()
+    this.#tellKept()
   }
 
   /** The mistake for which the object is not what its origin says now. */
   whyKept(key: ObjectKey): Finding | undefined {
     const origin = this.#claims.get(key)?.[0]?.origin
-    return origin === undefined ? undefined : this.#kept.get(origin)?.get(key)
+    if (origin === undefined) return undefined
+    const refusal = this.conflicts().find(
+      conflict => conflict.key === key && isRefusal(conflict),
+    )
+    return this.#kept.get(origin)?.get(key) ?? refusal?.finding
   }
 
   /** Tells when `whyKept` may answer otherwise; gives the function that ends it. */
@@ -349,6 +355,10 @@ export class Store {
     }
   }
 
+  #tellKept(): void {
+    for (const listener of this.#keptListeners) listener()
+  }
+
   #tell(events: readonly StoreEvent[]): void {
     if (events.length === 0) return
     for (const listener of this.#listeners) {
@@ -363,6 +373,11 @@ export class Store {
 
 /** Conflicts inside one origin, which only a new read of that origin can end. */
 const twiceInOneOrigin = new WeakSet<Conflict>()
+
+/** The object stays what it was. */
+function isRefusal({ code }: Conflict): boolean {
+  return code === 'STORE_IMMUTABLE_OBJECT'
+}
 
 function isTwice(conflict: Conflict): boolean {
   return twiceInOneOrigin.has(conflict)

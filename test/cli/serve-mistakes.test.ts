@@ -86,7 +86,7 @@ t.test('a broken file is shown with its volumes', { skip }, async t => {
   await eventually(async () =>
     [...(await errorsOf(t, root)).values()].every(error => error === ''),
   )
-  t.match(serving.stderr(), /^podfs: \S*all\.yaml: no mistakes any more\n/m)
+  await serving.saw(/^podfs: \S*all\.yaml: no mistakes any more$/m, 'stderr')
   await end(t, serving)
 })
 
@@ -123,6 +123,43 @@ t.test('what cannot be decrypted any more', { skip }, async t => {
   await eventually(async () =>
     [...(await errorsOf(t, root)).values()].every(error => error === ''),
   )
+  await end(t, serving)
+})
+
+t.test('what may not change, and a broken Pod', { skip }, async t => {
+  const frozen = (value: string): string =>
+    `${configMap('frozen', `{key: ${value}}`)}immutable: true\n`
+  const web = (more = ''): string =>
+    pod('web', '{name: v, configMap: {name: frozen}}', { more })
+  const { start, root, write, text } = world(t, {
+    'frozen.yaml': frozen('one'),
+    'pod.yaml': web(),
+  })
+  const serving = await start()
+  const errors = async () => Object.fromEntries(await errorsOf(t, root))
+  const none = { 'configmap:frozen': '', 'web v': '' }
+  t.strictSame(await errors(), none)
+  write('frozen.yaml', frozen('two'))
+  const refused =
+    /frozen\.yaml:5:1: ConfigMap default\/frozen: data: Forbidden: field is immutable/
+  await eventually(async () =>
+    refused.test((await errors())['configmap:frozen'] ?? ''),
+  )
+  t.match((await errors())['web v'], refused)
+  t.equal(text('default/configmaps/frozen/key'), 'one')
+  write('frozen.yaml', frozen('one'))
+  await eventually(async () => (await errors())['configmap:frozen'] === '')
+  t.strictSame(await errors(), none)
+
+  write('pod.yaml', web('nothing: {}'))
+  await eventually(async () =>
+    /pod\.yaml:\d+:3: Pod default\/web: spec\.nothing: /.test(
+      (await errors())['web v'] ?? '',
+    ),
+  )
+  t.equal((await errors())['configmap:frozen'], '')
+  write('pod.yaml', web())
+  await eventually(async () => (await errors())['web v'] === '')
   await end(t, serving)
 })
 
