@@ -87,7 +87,7 @@ t.test('of a Pod that runs', { timeout: 200_000 }, async t => {
   t.match(await look('diff', 'past/web/all'), {
     code: 0,
     stdout:
-      /^diff --git a\/colour b\/colour\n--- a\/colour\tgeneration 1\n\+\+\+ b\/colour\tgeneration 2\n@@ -1,1 \+1,1 @@\n-blue\n\+red\ndiff --git a\/password b\/password\n.*\n.*\n.*\n-hmac-sha256:[0-9a-f]{12}\n\+hmac-sha256:[0-9a-f]{12}\n$/,
+      /^diff --git a\/colour b\/colour\n--- a\/colour\tgeneration 1\n\+\+\+ b\/colour\tgeneration 2\n@@ -1 \+1 @@\n-blue\n\+red\ndiff --git a\/password b\/password\n.*\n.*\n.*\n-hmac-sha256:[0-9a-f]{12}\n\+hmac-sha256:[0-9a-f]{12}\n$/,
     stderr: '',
   })
 

@@ -72,7 +72,8 @@ function diffFile(
     ...(after !== undefined && after.mode !== before?.mode
       ? { newMode: after.mode }
       : {}),
-  })
+    // git leaves out a count of one. No other line begins like this one.
+  }).replaceAll(/^@@ .*$/gm, hunk => hunk.replaceAll(/,1(?= )/g, ''))
   if (patch !== undefined || before?.content === after?.content) return header
   return `${header}${isBinary ? 'Binary files' : 'Files'} ${names.join(' and ')} differ\n`
 }
