@@ -53,7 +53,7 @@ t.test('who has the number of a dead standby is not killed', { skip }, t => {
     ],
     {
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 200_000,
       killSignal: 'SIGKILL',
       env: { PATH: process.env['PATH'] },
     },
