@@ -46,7 +46,8 @@ export async function unmount(options: {
   }
   if (session?.running === true) {
     const longestMs = session.command === 'serve' ? serveStopMs : stopMs
-    process.kill(session.pid, 'SIGTERM')
+    // Looking for holders takes its time: it may have ended meanwhile.
+    if (isRunning(session)) process.kill(session.pid, 'SIGTERM')
     for (let waited = 0; waited < longestMs; waited += stopStepMs) {
       if (!isRunning(session)) return
       await clock.sleep(stopStepMs)
