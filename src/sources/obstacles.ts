@@ -59,7 +59,9 @@ export function unreadableFinding(
   return {
     treatment: 'rejected',
     position: { path, line: 1, column: 1 },
-    message: `${reason}; ${wasRead ? 'what was read before stays' : 'podfs waits for it'}`,
+    message: wasRead
+      ? `${reason}; what was read before stays`
+      : `${reason}; podfs waits for it`,
     ...(fix !== undefined && { fix }),
   }
 }
