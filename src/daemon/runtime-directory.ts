@@ -178,8 +178,8 @@ function namesIn(directory: string): readonly string[] {
 }
 
 /**
- * Removes what ended processes left behind, as far as it can. A directory with a mount below it stays: its
- * keeper still serves, or still has to unmount.
+ * Removes what ended processes left behind, as far as it can. A directory with a mount below
+ * it stays: its keeper still serves, or still has to unmount.
  */
 async function sweep(runtime: string): Promise<void> {
   const sessions = listSessions(runtime)
