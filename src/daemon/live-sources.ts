@@ -2,7 +2,7 @@ import type { Finding } from '../api/report.ts'
 import type { DirectorySetting, Settings } from '../config/settings.ts'
 import type { AgeIdentities } from '../sources/encryption/age-identities.ts'
 import { DirectorySource } from '../sources/directory-source.ts'
-import { SourceError } from '../sources/errors.ts'
+import { SourceError, unreadableFinding } from '../sources/errors.ts'
 import { ManifestFiles } from '../sources/manifest-files.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../util/clock.ts'
@@ -160,14 +160,8 @@ class WaitedForDirectory {
   }
 
   #tell(error: SourceError): void {
-    const { path, reason, fix } = error
-    if (reason === this.#told?.reason) return
+    if (error.reason === this.#told?.reason) return
     this.#told = error
-    this.#options.report({
-      treatment: 'rejected',
-      position: { path, line: 1, column: 1 },
-      message: `${reason}; podfs waits for it`,
-      ...(fix === undefined ? {} : { fix }),
-    })
+    this.#options.report(unreadableFinding(error, false))
   }
 }

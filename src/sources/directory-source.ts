@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import { readdir, readFile, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { objectKey } from '../api/object-key.ts'
@@ -16,6 +15,7 @@ import { isEditorsFile } from './editors-files.ts'
 import { limitFinding, SourceError, unreadable } from './errors.ts'
 import { FindingsReport } from './findings-report.ts'
 import { FollowedFile, type FileEvent } from './followed-file.ts'
+import { isDirectory } from './kind-at.ts'
 import { Obstacles } from './obstacles.ts'
 import { Rounds } from './rounds.ts'
 import type { Source, SourceOptions } from './source.ts'
@@ -462,14 +462,6 @@ export class DirectorySource implements Source {
       bytes === undefined ? [] : [[name, bytes] as const],
     )
     return objectOfFiles(new Map(files), this.#options)
-  }
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return statSync(path).isDirectory()
-  } catch {
-    return false
   }
 }
 

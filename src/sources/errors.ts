@@ -68,6 +68,19 @@ export function unreadable(path: string, cause: unknown): SourceError {
   )
 }
 
+/** Of a file or directory that cannot be read now. `wasRead`: something of it was, before. */
+export function unreadableFinding(error: SourceError, wasRead = true): Finding {
+  const { path, reason, fix } = error
+  return {
+    treatment: 'rejected',
+    position: { path, line: 1, column: 1 },
+    message: wasRead
+      ? `${reason}; what was read before stays`
+      : `${reason}; podfs waits for it`,
+    ...(fix !== undefined && { fix }),
+  }
+}
+
 /** What is told of a limit of inotify: a warning, because nothing is wrong with the input. */
 export function limitFinding(limit: SourceError): Finding {
   const { path, reason, fix } = limit

@@ -9,7 +9,7 @@ import {
   type EncryptedManifestOptions,
   type MaybeEncryptedManifest,
 } from './encryption/read-maybe-encrypted.ts'
-import { unreadableFinding } from './obstacles.ts'
+import { unreadable, unreadableFinding } from './errors.ts'
 
 /** No generator writes such a file; read and parsed, it would take gigabytes of memory. */
 const maxBytes = 32 * 1024 * 1024
@@ -116,7 +116,7 @@ export class ManifestFile {
   #onEvent(event: FileEvent<MaybeEncryptedManifest>): void {
     const { onUnreadable, onGone, onBack, onIdle } = this.#options
     if (event.kind === 'unreadable')
-      this.#fileFinding = unreadableFinding(this.path, event.error)
+      this.#fileFinding = unreadableFinding(unreadable(this.path, event.error))
     onUnreadable(event.kind === 'unreadable' ? event.error : undefined)
     switch (event.kind) {
       case 'content':

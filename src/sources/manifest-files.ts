@@ -1,4 +1,3 @@
-import { statSync, type Stats } from 'node:fs'
 import { lstat, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { buffer as readBytes } from 'node:stream/consumers'
@@ -7,10 +6,16 @@ import type { KubeObject } from '../api/types.ts'
 import type { Hint } from './directory-watch.ts'
 import { isEditorsFile } from './editors-files.ts'
 import { readMaybeEncrypted } from './encryption/read-maybe-encrypted.ts'
-import { isAbsence, limitFinding, unreadable } from './errors.ts'
+import {
+  isAbsence,
+  limitFinding,
+  unreadable,
+  unreadableFinding,
+} from './errors.ts'
 import { FindingsReport } from './findings-report.ts'
 import { look } from './followed-file.ts'
 import { isAtOrBelow } from './is-at-or-below.ts'
+import { isDirectory, isFile } from './kind-at.ts'
 import { ManifestFile } from './manifest-file.ts'
 import type { Manifest } from './manifest-reader.ts'
 import {
@@ -19,7 +24,7 @@ import {
   refuseProblems,
   type ManifestTree,
 } from './manifest-tree.ts'
-import { Obstacles, unreadableFinding } from './obstacles.ts'
+import { Obstacles } from './obstacles.ts'
 import { Rounds } from './rounds.ts'
 import type { Source, SourceOptions } from './source.ts'
 import { WatchPoints } from './watch-points.ts'
@@ -250,7 +255,7 @@ export class ManifestFiles implements Source {
     this.#obstacles.set('', told)
     for (const [path, file] of this.#files) {
       const way = [...told].find(([each]) => isAtOrBelow(path, each))
-      const obstacle = way && unreadableFinding(...way)
+      const obstacle = way && unreadableFinding(unreadable(...way))
       if (file.obstacle?.message === obstacle?.message) continue
       file.obstacle = obstacle
       this.#options.store.keep(path, file.kept())
@@ -430,22 +435,6 @@ export class ManifestFiles implements Source {
 
 interface Timer {
   cancel(): void
-}
-
-function isDirectory(path: string): boolean {
-  return statOf(path)?.isDirectory() ?? false
-}
-
-function isFile(path: string): boolean {
-  return statOf(path)?.isFile() ?? false
-}
-
-function statOf(path: string): Stats | undefined {
-  try {
-    return statSync(path)
-  } catch {
-    return undefined
-  }
 }
 
 /** What can be read once, such as the `/dev/fd/63` of a shell's `<(COMMAND)`. */

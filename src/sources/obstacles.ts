@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Finding } from '../api/report.ts'
-import { errorCode, unreadable } from './errors.ts'
+import { errorCode, unreadable, unreadableFinding } from './errors.ts'
 import type { FindingsReport } from './findings-report.ts'
 
 /**
@@ -45,24 +45,7 @@ export class Obstacles {
     const exhausted = code === 'EMFILE' || code === 'ENFILE'
     const place =
       code === 'EACCES' ? closedPlace(path) : exhausted ? this.#root : path
-    return unreadableFinding(place, error, this.#wasRead(place))
-  }
-}
-
-/** Of a file or directory that cannot be read now. */
-export function unreadableFinding(
-  path: string,
-  error: unknown,
-  wasRead = true,
-): Finding {
-  const { reason, fix } = unreadable(path, error)
-  return {
-    treatment: 'rejected',
-    position: { path, line: 1, column: 1 },
-    message: wasRead
-      ? `${reason}; what was read before stays`
-      : `${reason}; podfs waits for it`,
-    ...(fix !== undefined && { fix }),
+    return unreadableFinding(unreadable(place, error), this.#wasRead(place))
   }
 }
 

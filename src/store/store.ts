@@ -198,9 +198,8 @@ export class Store {
   whyKept(key: ObjectKey): Finding | undefined {
     const origin = this.#claims.get(key)?.[0]?.origin
     if (origin === undefined) return undefined
-    const refusal = this.conflicts().find(
-      conflict => conflict.key === key && isRefusal(conflict),
-    )
+    // Of the origin that is served: it is used as it was.
+    const refusal = this.#conflicts.get(conflictId({ key, origin }))
     return this.#kept.get(origin)?.get(key) ?? refusal?.finding
   }
 
@@ -344,7 +343,7 @@ export class Store {
   }
 
   #note(conflict: Conflict, twice = false): void {
-    const id = `${conflict.key} ${conflict.origin}${twice ? ' twice' : ''}`
+    const id = `${conflictId(conflict)}${twice ? ' twice' : ''}`
     if (twice) twiceInOneOrigin.add(conflict)
     this.#conflicts.set(id, conflict)
   }
@@ -373,6 +372,10 @@ export class Store {
 
 /** Conflicts inside one origin, which only a new read of that origin can end. */
 const twiceInOneOrigin = new WeakSet<Conflict>()
+
+function conflictId({ key, origin }: Pick<Conflict, 'key' | 'origin'>): string {
+  return `${key} ${origin}`
+}
 
 /** The object stays what it was. */
 function isRefusal({ code }: Conflict): boolean {

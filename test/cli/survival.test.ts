@@ -196,6 +196,20 @@ async function consumer(t: Test, mountpoint: string) {
   }
 }
 
+/** Another podfs serves now: nobody inside has noticed, and a change is seen by all. */
+async function goesOn(
+  t: Test,
+  { change, colour }: ReturnType<typeof world>,
+  inside: Awaited<ReturnType<typeof consumer>>,
+): Promise<void> {
+  t.strictSame(inside.events(), [], 'nothing has changed')
+  t.equal(podfsMounts().length, 2, 'and no other mount is there')
+  change('green')
+  await eventually(async () => (await colour()) === 'green')
+  t.equal(await inside.held(), 'blue', 'an open file stays')
+  t.equal(await inside.relative('colour'), 'green', 'a working directory too')
+}
+
 for (const how of [
   'killed',
   'killed, detached',
@@ -203,7 +217,8 @@ for (const how of [
   'taken over, detached',
 ])
   t.test(`a daemon is ${how}: the next one goes on`, { skip }, async t => {
-    const { args, mountpoint, change, colour } = world(t)
+    const served = world(t)
+    const { args, mountpoint } = served
     const isTakeover = how.startsWith('taken over')
     let first: number
     if (how.endsWith('detached')) {
@@ -218,12 +233,7 @@ for (const how of [
     if (!isTakeover) process.kill(first, 'SIGKILL')
     const next = startPodfs(t, isTakeover ? [...args, '--takeover'] : args)
     await next.saw(/ready/)
-    t.strictSame(inside.events(), [], 'nothing has changed')
-    t.equal(podfsMounts().length, 2, 'and no other mount is there')
-    change('green')
-    await eventually(async () => (await colour()) === 'green')
-    t.equal(await inside.held(), 'blue', 'an open file stays')
-    t.equal(await inside.relative('colour'), 'green', 'a working directory too')
+    await goesOn(t, served, inside)
     const events: InotifyEvent[] = []
     await eventually(() => {
       events.push(...inside.events())
@@ -455,7 +465,8 @@ t.test(
   'a daemon and its keeper are killed before there is a standby',
   { skip },
   async t => {
-    const { args, mountpoint, change, colour } = world(t)
+    const served = world(t)
+    const { args, mountpoint } = served
     const first = startPodfs(t, args)
     await first.saw(/ready/)
     const { keeper } = processesOf(first.pid)
@@ -465,12 +476,7 @@ t.test(
     await first.ended
     const next = startPodfs(t, args)
     await next.saw(/ready/)
-    t.strictSame(inside.events(), [], 'nothing has changed')
-    t.equal(podfsMounts().length, 2, 'and no other mount is there')
-    change('green')
-    await eventually(async () => (await colour()) === 'green')
-    t.equal(await inside.held(), 'blue', 'an open file stays')
-    t.equal(await inside.relative('colour'), 'green', 'a working directory too')
+    await goesOn(t, served, inside)
     await end(next)
     t.strictSame(podfsMounts(), [])
   },

@@ -82,7 +82,7 @@ export const inFiles: readonly CatalogueEntry[] = [
     cause: 'It is too large, or it cannot be opened any more.',
     remedy:
       'Split it, or mend what the message says; podfs goes on with what it read before.',
-    files: ['sources/manifest-file.ts', 'sources/obstacles.ts'],
+    files: ['sources/manifest-file.ts'],
   },
   {
     title: 'An encrypted file that cannot be read',
@@ -238,17 +238,17 @@ export const atWork: readonly CatalogueEntry[] = [
   {
     title: 'A tree that cannot be brought up to date',
     cause:
-      'podfs serve could not write an object, or a source of it is not there. What was served stays, everything else goes on.',
+      'podfs serve could not write an object. What was served stays, everything else goes on.',
     remedy:
       'podfs tries it again every second; the message says what stands in its way.',
-    files: ['daemon/live-sources.ts', 'volumes/object-volumes.ts'],
+    files: ['volumes/object-volumes.ts'],
   },
   {
     title: 'A path that cannot be read',
     cause:
       'It is not there, or may not be read; or the machine has no room for more watches.',
     remedy:
-      'Paths are relative to the current directory; the second line raises a limit.',
+      'Paths are relative to the current directory; the second line raises a limit. A podfs that runs goes on with what it read before, and looks again.',
     files: ['sources/errors.ts'],
   },
   {

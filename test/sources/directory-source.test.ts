@@ -80,7 +80,7 @@ t.test('files saved together arrive together', async t => {
     () => [...(get(live)?.data.values() ?? [])].every(value => value === '1'),
     'all files',
   )
-  t.ok(live.batches.length - before < 10, 'few generations, not twenty')
+  t.ok(live.batches.length - before <= 3, 'few generations, not twenty')
 })
 
 t.test('a published volume, through ten swaps', async t => {
