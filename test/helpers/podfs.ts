@@ -43,6 +43,9 @@ export function startPodfs(
   options: PodfsOptions = {},
 ): RunningPodfs {
   const [program, ...rest] = [
+    // tap puts a loader of its own into the NODE_OPTIONS of each process that a test starts.
+    'env',
+    `NODE_OPTIONS=${options.env?.NODE_OPTIONS ?? ''}`,
     ...(options.wrapper ?? []),
     process.execPath,
     options.program ?? podfsBinary,
