@@ -14,8 +14,8 @@
  * All of a request is done, or nothing: EBUSY when somebody else has looked at the directory.
  * Then the daemon makes the entries one by one, with their events.
  *
- * The server knows that nobody has looked only of directories that were made with mode 0700,
- * as MkdirTemp makes them: the kernel may not keep their names, and so asks at each look-up,
+ * The server knows that nobody has looked only of directories that were made with one of two
+ * modes (isUnseenMode): the kernel may not keep their names, and so asks at each look-up,
  * until one comes that is not the daemon's. The same tells when such a directory may be
  * removed with all that is in it by one RMDIR.
  */
@@ -23,14 +23,24 @@ import type { Buffer as NodeBuffer } from 'node:buffer'
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join, relative } from 'node:path'
-import type { FillDirectory, NewEntry } from '../util/new-entry.ts'
+import {
+  UNSEEN_MODE,
+  type FillDirectory,
+  type NewEntry,
+} from '../util/new-entry.ts'
 import { dataViewOf, MAX_WRITE } from './protocol.ts'
 
 export const FILL_NAME = '.fill'
 /** No node of the tree ever has it; exact as a number. */
 export const FILL_NODE_ID = Number.MAX_SAFE_INTEGER
-/** A directory with this mode is not seen until somebody else looks it up. */
-export const UNSEEN_MODE = 0o700
+/**
+ * Whether a directory that is made with this mode is not seen until somebody else looks it up:
+ * 0700, which nobody else may enter, or UNSEEN_MODE, which is 0755 for everybody from the first
+ * moment.
+ */
+export function isUnseenMode(mode: number): boolean {
+  return mode === 0o700 || mode === UNSEEN_MODE
+}
 
 export interface FillRequest {
   /** From the mount's root, as latin1. */

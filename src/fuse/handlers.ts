@@ -13,7 +13,7 @@ import {
   ErrnoError,
 } from './errno.ts'
 import type { Call } from './call.ts'
-import { decodeFill, FILL_NAME, FILL_NODE_ID, UNSEEN_MODE } from './fill.ts'
+import { decodeFill, FILL_NAME, FILL_NODE_ID, isUnseenMode } from './fill.ts'
 import type { MutationName, QueryName } from './operations.ts'
 import * as wire from './protocol.ts'
 import type { Tree } from './tree.ts'
@@ -287,10 +287,17 @@ function mknod(call: Call): Buffer {
 
 function mkdir(call: Call): Buffer {
   const { tree, time } = call
-  const mode = wire.S_IFDIR | (call.word(0) & 0o7777)
+  const mode = call.word(0) & 0o7777
+  const isUnseen = isUnseenMode(mode)
   const name = call.name(8)
-  const node = tree.create(call.nodeId, name, mode, call, time)
-  if ((mode & 0o777) === UNSEEN_MODE) call.unseen.add(node.id)
+  const node = tree.create(
+    call.nodeId,
+    name,
+    wire.S_IFDIR | (isUnseen ? mode & ~wire.S_ISVTX : mode),
+    call,
+    time,
+  )
+  if (isUnseen) call.unseen.add(node.id)
   return entry(call, node.id)
 }
 

@@ -50,6 +50,7 @@ export const S_IFDIR = 0o040000
 export const S_IFREG = 0o100000
 export const S_IFLNK = 0o120000
 export const S_ISGID = 0o2000
+export const S_ISVTX = 0o1000
 
 export const FUSE_IN_HEADER_SIZE = 40
 export const FUSE_OUT_HEADER_SIZE = 16

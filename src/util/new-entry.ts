@@ -11,8 +11,16 @@ export interface NewEntry {
 }
 
 /**
+ * The mode with which to make a directory that is to be filled, and that is 0755 then. The
+ * sticky bit is a word to the file system, and not kept: with 0700 instead, who watches the
+ * parent as another user and looks at the new name at once would get EACCES.
+ */
+export const UNSEEN_MODE = 0o1755
+
+/**
  * Makes the first of the entries, as many as go at once, in a directory that was made with
- * mode 0700 and that nobody has seen yet; resolves to how many. 0: make them one by one.
+ * UNSEEN_MODE, or 0700, and that nobody has seen yet; resolves to how many. 0: make them one
+ * by one.
  */
 export type FillDirectory = (
   directory: string,

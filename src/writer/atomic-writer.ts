@@ -1,6 +1,10 @@
 import { randomInt } from 'node:crypto'
 import { systemClock, type Clock } from '../util/clock.ts'
-import type { FillDirectory, NewEntry } from '../util/new-entry.ts'
+import {
+  UNSEEN_MODE,
+  type FillDirectory,
+  type NewEntry,
+} from '../util/new-entry.ts'
 import { applyFsGroup, changeGroup } from './fs-group.ts'
 import {
   directoryEntry,
@@ -298,7 +302,11 @@ export class AtomicWriter {
     for (;;) {
       const tsDir = timestampedDirectoryName(this.#clock.now())
       try {
-        await this.#fs.mkdir(this.#path(tsDir), 0o700)
+        // Never closed to others, not even for the moment that MkdirTemp's 0700 stands.
+        await this.#fs.mkdir(
+          this.#path(tsDir),
+          this.#fs.fill === undefined ? 0o755 : UNSEEN_MODE,
+        )
         return tsDir
       } catch (error) {
         if (!hasCode(error, 'EEXIST')) throw error

@@ -15,7 +15,7 @@ import {
 import type { OperationName } from '../../src/fuse/operations.ts'
 import * as wire from '../../src/fuse/protocol.ts'
 import { replayJournal } from '../../src/fuse/replay-journal.ts'
-import type { NewEntry } from '../../src/util/new-entry.ts'
+import { UNSEEN_MODE, type NewEntry } from '../../src/util/new-entry.ts'
 import {
   decodeReply,
   makeBody,
@@ -92,6 +92,13 @@ t.test('makes all entries of a directory that nobody has seen', async t => {
     'ts/l': '120777 0:0 d/b',
   })
   t.equal(journal.requests.length, 2)
+})
+
+t.test('a directory that is open from the first moment', async t => {
+  const { dispatcher } = makeDispatcher()
+  ask(dispatcher, 'MKDIR', 1, mkdir('ts', UNSEEN_MODE))
+  t.equal(fill(dispatcher, 'ts'), 0)
+  t.match(contents(dispatcher), { ts: '40755 0:0 ', 'ts/a': '100640 0:0 one' })
 })
 
 t.test('below a setgid directory everything is its group’s', async t => {

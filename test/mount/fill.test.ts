@@ -3,7 +3,7 @@
  * every event (src/fuse/fill.ts). The events themselves: test/mount/atomic-writer.test.ts.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdir, open } from 'node:fs/promises'
+import { chmod, mkdir, open } from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import type { FuseMount } from '../../src/fuse/mount.ts'
@@ -91,6 +91,32 @@ t.test('somebody looks in the middle', { skip }, async t => {
     t.equal(made[2], 0, 'the third finds that somebody has')
     await checkVolumeContents(shown, payload)
   }
+})
+
+t.test('a new generation is never closed to other users', { skip }, async t => {
+  const { mount, volume, shown } = await makeVolume(t)
+  await chmod(volume, 0o1777)
+  const looks: string[] = []
+  const fill: FillDirectory = (directory, entries) => {
+    const name = path.basename(directory)
+    if (name.startsWith('..'))
+      looks.push(
+        execFileSync('ls', ['-ld', path.join(shown, name, '.')], {
+          uid: 65534,
+          gid: 65534,
+          encoding: 'utf8',
+        }),
+      )
+    return mount.fill(directory, entries)
+  }
+  const writer = new AtomicWriter(volume, { fill })
+  for (const value of ['x', 'y']) {
+    const payload = makePayload(keys(3, value))
+    await writer.write(payload)
+    await checkVolumeContents(shown, payload)
+  }
+  t.ok(looks.length > 0)
+  for (const look of looks) t.match(look, /^drwxr-xr-x /)
 })
 
 t.test('nobody else finds .fill', { skip }, async t => {
