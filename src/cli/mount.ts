@@ -10,6 +10,7 @@ import {
   backendOption,
   commonOptions,
   sourceOptions,
+  verboseOption,
   type ParsedOptions,
 } from './options.ts'
 import { selectedBy, selectorOption } from './selector-option.ts'
@@ -58,6 +59,7 @@ in the files named with -f, or in DIR, is published at once.`,
     takeover: { help: 'take a live mount over from the podfs that serves it' },
     'allow-other': { help: 'let other users in, as far as the modes do' },
     ...backendOption,
+    ...verboseOption,
     ...commonOptions,
   },
   run,
@@ -94,6 +96,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     if (error === stop.signal.reason) return exitCodes.done
     throw error
   }
+  shared.started(paths)
   // At once, whatever is under way: the podfs that takes over finishes or undoes it.
   // oxlint-disable-next-line unicorn/no-process-exit
   process.once(takeoverSignal, () => process.exit(exitCodes.done))

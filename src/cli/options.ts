@@ -56,6 +56,13 @@ export const backendOption = {
   },
 } as const satisfies Options
 
+export const verboseOption = {
+  verbose: {
+    short: 'v',
+    help: 'list what of the input has no effect, one by one',
+  },
+} as const satisfies Options
+
 export interface ParsedOptions {
   readonly positionals: readonly string[]
   flag(name: string): boolean

@@ -1,15 +1,60 @@
-import { formatFinding, type Finding } from '../api/report.ts'
+import { formatFinding, isMistake, type Finding } from '../api/report.ts'
+import { logLevels, type LogLevel } from '../util/log-levels.ts'
 import type { Context } from './context.ts'
 
 /**
- * Prints what concerns the person who runs something: mistakes, and fields that have no
- * effect. What podfs does in a way of its own (`emulated`) is for `podfs validate`.
+ * Tells the person who runs something of mistakes, and of what has no effect. What podfs does in
+ * a way of its own (`emulated`) is for `podfs validate`.
+ *
+ * Whoever starts the same manifests each day knows what podfs does nothing with: until
+ * `started` it is only counted, unless all of it is asked for. What an edit brings later is told
+ * at once.
  */
-export function reportTo(context: Context): (finding: Finding) => void {
-  return finding => {
-    if (finding.treatment === 'emulated') return
-    const word = finding.treatment === 'rejected' ? 'error' : 'warning'
-    context.stderr.write(`${word}: ${formatFinding(finding)}\n`)
-    if (finding.fix !== undefined) context.stderr.write(`  ${finding.fix}\n`)
+export class Report {
+  readonly #context: Context
+  readonly #tellsWarnings: boolean
+  /** undefined: told one by one. */
+  #ignored: number | undefined
+
+  constructor(
+    context: Context,
+    options: { readonly level: LogLevel; readonly verbose: boolean },
+  ) {
+    this.#context = context
+    this.#tellsWarnings =
+      logLevels.indexOf(options.level) <= logLevels.indexOf('warn')
+    this.#ignored = options.verbose ? undefined : 0
+  }
+
+  tell(finding: Finding): void {
+    const { treatment, object, fix } = finding
+    if (treatment === 'emulated') return
+    if (!isMistake(finding) && !this.#tellsWarnings) return
+    if (
+      this.#ignored !== undefined &&
+      treatment === 'ignored' &&
+      object !== undefined
+    ) {
+      this.#ignored++
+      return
+    }
+    const word = isMistake(finding) ? 'error' : 'warning'
+    this.#context.stderr.write(`${word}: ${formatFinding(finding)}\n`)
+    if (fix !== undefined) this.#context.stderr.write(`  ${fix}\n`)
+  }
+
+  /** Everything has been read. `paths`: what `podfs validate` is to be asked of. */
+  started(paths: readonly string[]): void {
+    const ignored = this.#ignored ?? 0
+    this.#ignored = undefined
+    if (ignored === 0) return
+    const what =
+      ignored === 1
+        ? '1 field or object has'
+        : `${ignored} fields or objects have`
+    const ask = paths.includes('-') ? '' : ` -f ${paths.join(' ')}`
+    this.#context.stderr.write(
+      `warning: ${what} no effect here; podfs validate${ask} lists them, as -v does\n`,
+    )
   }
 }

@@ -8,6 +8,7 @@ import {
   backendOption,
   commonOptions,
   sourceOptions,
+  verboseOption,
   type ParsedOptions,
 } from './options.ts'
 import { selectedBy, selectorOption } from './selector-option.ts'
@@ -65,6 +66,7 @@ NAME is a Pod's or a workload's name: web, pod/web, deployment/web.`,
       help: "give containers the host's file system as it is",
     },
     ...backendOption,
+    ...verboseOption,
     ...commonOptions,
   },
   run,
@@ -96,6 +98,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     notice: text =>
       countdown.around(() => context.stderr.write(`podfs: ${text}\n`)),
   })
+  countdown.around(() => shared.started(paths))
   const terminate = (): void => {
     countdown.start(session.gracePeriodSeconds())
     session.terminate()

@@ -8,7 +8,7 @@ import { realPath } from '../util/real-path.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
-import type { ParsedOptions } from './options.ts'
+import { verboseOption, type ParsedOptions } from './options.ts'
 import {
   serveOptions,
   serveSettings,
@@ -43,7 +43,7 @@ foreground; SIGTERM or Ctrl-C ends everything, a second one kills what still run
       line: 'podfs serve -f k8s/ --run all --access group:developers',
     },
   ],
-  options: serveOptions,
+  options: { ...serveOptions, ...verboseOption },
   run,
 }
 
@@ -73,7 +73,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     } else if (stop.signal.aborted) void session?.terminate()
     else stop.abort(new Failure('failed', 'stopped before it was ready'))
   })
-  const shared = await sharedOptions(context, effective.settings)
+  const shared = sharedOptions(context, options, effective.settings)
   const systemd = systemdOf({ ...context, ...shared })
   try {
     session = await serve({
@@ -94,6 +94,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   }
   const { root, sources } = effective.settings
   const { volumes, unpublished, mistakes } = session
+  shared.started(sources.manifests)
   if (
     [sources.manifests, sources.configMaps, sources.secrets].flat().length === 0
   )

@@ -11,17 +11,22 @@ import { createLogger } from '../util/logger.ts'
 import type { Context } from './context.ts'
 import { fileError } from './create/file-error.ts'
 import type { ParsedOptions } from './options.ts'
-import { reportTo } from './report.ts'
+import { Report } from './report.ts'
+
+interface Started {
+  /** Tells what was only counted during the start. */
+  readonly started: (paths: readonly string[]) => void
+}
 
 /** Configuration, logger and the flags that all commands share, for the daemon. */
 export async function sessionOptions(
   context: Context,
   options: ParsedOptions,
   paths: readonly string[],
-): Promise<SessionOptions> {
+): Promise<SessionOptions & Started> {
   const { settings } = await effectiveSettings(context, options)
   return {
-    ...(await sharedOptions(context, settings)),
+    ...sharedOptions(context, options, settings),
     settings,
     paths,
     namespace: options.value('namespace') ?? 'default',
@@ -29,26 +34,30 @@ export async function sessionOptions(
 }
 
 /** What does not hang on the command. */
-export async function sharedOptions(
+export function sharedOptions(
   context: Context,
+  options: ParsedOptions,
   settings: Pick<Settings, 'logLevel' | 'ageKeyFile'>,
-): Promise<
-  Pick<
-    SessionOptions,
-    'places' | 'clock' | 'logger' | 'report' | 'onMended' | 'identities'
-  >
-> {
+): Pick<
+  SessionOptions,
+  'places' | 'clock' | 'logger' | 'report' | 'onMended' | 'identities'
+> &
+  Started {
   guardMemory(context.env)
+  const report = new Report(context, {
+    level: settings.logLevel,
+    verbose: options.flag('verbose'),
+  })
   return {
     places: placesOf(context.env, context.uid),
     clock: context.clock,
-    logger: await createLogger({
+    logger: createLogger({
       level: settings.logLevel,
-      terminal: context.stderrIsTerminal,
       colour: context.colour,
       fd: context.logFd,
     }),
-    report: reportTo(context),
+    report: finding => report.tell(finding),
+    started: paths => report.started(paths),
     onMended: path =>
       void context.stderr.write(`podfs: ${path}: no mistakes any more\n`),
     identities: ageIdentities(settings, context.env, context.cwd),

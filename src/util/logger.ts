@@ -1,3 +1,4 @@
+import { styleText } from 'node:util'
 import type { LogLevel } from './log-levels.ts'
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino'
 
@@ -7,36 +8,42 @@ export type Logger = PinoLogger
 const WAITING_BYTES = 64 * 1024
 
 /**
- * A logger on stderr: readable lines on a terminal, one JSON object a line otherwise.
- * It writes synchronously, so that the last line before an exit is not lost.
+ * A logger on stderr, or on `fd`: one readable line for each record, in a file as on a terminal,
+ * since what podfs says to people stands among them. It writes synchronously, so that the last
+ * line before an exit is not lost.
  */
-export async function createLogger(options: {
+export function createLogger(options: {
   readonly level: LogLevel
-  readonly terminal: boolean
   readonly colour: boolean
   readonly fd?: number
-}): Promise<Logger> {
-  const fd = options.fd ?? 2
-  const destination: DestinationStream = options.terminal
-    ? (await import('pino-pretty')).default({
-        destination: fd,
-        sync: true,
-        colorize: options.colour,
-        singleLine: true,
-        // A Kubernetes event reads as a sentence.
-        messageFormat: '{msg}{if reason} {reason}: {message}{end}',
-        ignore: 'pid,hostname,reason,message',
-        translateTime: 'SYS:HH:MM:ss.l',
-      })
-    : logFile(fd)
+}): Logger {
+  const file = logFile(options.fd ?? 2)
   return pino(
     {
       level: options.level,
+      base: undefined,
       // The second fence: nobody should log these, and if somebody does, they stay hidden.
       redact: ['data', 'stringData', 'binaryData', 'token', '*.data', 'env'],
     },
-    destination,
+    { write: record => file.write(readableLine(record, options.colour)) },
   )
+}
+
+interface LogRecord {
+  readonly level: number
+  /** Milliseconds since 1970. */
+  readonly time: number
+  readonly msg: string
+  readonly [field: string]: unknown
+}
+
+/** `2026-11-29T16:20:09.123Z INFO published {"volume":"config"}`, of pino's JSON. */
+function readableLine(record: string, colour: boolean): string {
+  const { level, time, msg, ...fields } = JSON.parse(record) as LogRecord
+  const word = (pino.levels.labels[level] ?? String(level)).toUpperCase()
+  const shown = colour ? styleText(level >= 50 ? 'red' : 'green', word) : word
+  const rest = Object.keys(fields).length === 0 ? '' : JSON.stringify(fields)
+  return `${[new Date(time).toISOString(), shown, msg, rest].join(' ').trimEnd()}\n`
 }
 
 /**

@@ -187,7 +187,7 @@ t.test('nothing to serve, and what waits, are told', { skip }, async t => {
   write('later.yaml', configMap('later', '{key: here}'))
   await eventually(() => text('default/pods/waits/v/key') === 'here')
   await serving.saw(
-    /"namespace":"default","pod":"waits","volume":"v",.*"msg":"published"/,
+    / INFO published \{"namespace":"default","pod":"waits","volume":"v",/,
     'stderr',
   )
   await end(t, serving)
@@ -339,7 +339,7 @@ t.test('reload', { skip }, async t => {
       })
       await eventually(() => text('default/pods/p/v/key') === 'value')
       await eventually(() => !existsSync(at('default/configmaps/a')))
-      await serving.saw(/"level":30/, 'stderr')
+      await serving.saw(/ INFO /, 'stderr')
       t.match(
         serving.stderr(),
         'podfs: changed, and needs a restart: clusterDomain',

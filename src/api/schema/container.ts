@@ -83,7 +83,7 @@ const volumeMount = struct('VolumeMount', {
 })
 
 export const resourceRequirements = struct('ResourceRequirements', {
-  limits: emulated(
+  limits: ignored(
     { map: 'quantity' },
     'limits are not enforced; only the downward API sees them',
     { default: new Map() },
