@@ -21,7 +21,7 @@ export function createLogger(options: {
   return pino(
     {
       level: options.level,
-      base: undefined,
+      base: null,
       // The second fence: nobody should log these, and if somebody does, they stay hidden.
       redact: ['data', 'stringData', 'binaryData', 'token', '*.data', 'env'],
     },
