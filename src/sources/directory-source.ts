@@ -102,7 +102,7 @@ export class DirectorySource implements Source {
     } catch (error) {
       throw unreadable(directory, error)
     }
-    if (watch) await this.#lookAround()
+    if (watch) await this.#rounds.look(() => this.#lookAround())
     else await this.#readOnce()
     try {
       await this.#allRead()
@@ -140,7 +140,7 @@ export class DirectorySource implements Source {
   #heard(where: string, name: string | null, hint: Hint): void {
     if (this.#closed) return
     if (name === null) {
-      this.#hintAll()
+      this.#hintAll(hint)
     } else if (where === this.#real) {
       const file = this.#files.get(name)
       if (file !== undefined) {
@@ -149,7 +149,7 @@ export class DirectorySource implements Source {
       }
       if (isEditorsFile(name)) return
       // All links of a published volume change with `..data`, and nothing but it is heard.
-      if (name.startsWith('..')) this.#hintAll()
+      if (name.startsWith('..')) this.#hintAll(hint)
       this.#rounds.heardOther(name)
     } else if (!this.#points.matters(where, name)) {
       return
@@ -161,8 +161,8 @@ export class DirectorySource implements Source {
     void this.#rounds.look(() => this.#lookAround())
   }
 
-  #hintAll(): void {
-    for (const [name, file] of this.#files) this.#hint(name, file, 'rename')
+  #hintAll(hint: Hint): void {
+    for (const [name, file] of this.#files) this.#hint(name, file, hint)
   }
 
   #hint(name: string, file: KeyFile, hint: Hint): void {
@@ -197,7 +197,8 @@ export class DirectorySource implements Source {
         'watch',
         limit === undefined ? [] : [limitFinding(limit)],
       )
-      if (renewed) this.#hintAll()
+      // Not `rename`: of what was written before the watch nobody has heard.
+      if (renewed) this.#hintAll('change')
       for (const name of await this.#keys()) {
         if (this.#files.has(name)) continue
         const file = this.#open(name)

@@ -47,25 +47,25 @@ const watchedDirectories = new Map<string, Watched>()
 export async function directoryIdentity(
   directory: string,
 ): Promise<string | undefined> {
-  try {
-    const found = await stat(directory, { bigint: true })
-    return `${found.dev}:${found.ino}:${found.birthtimeNs}`
-  } catch {
-    return undefined
-  }
+  return await identityOf(directory).catch(() => undefined)
+}
+
+async function identityOf(directory: string): Promise<string> {
+  const found = await stat(directory, { bigint: true })
+  return `${found.dev}:${found.ino}:${found.birthtimeNs}`
 }
 
 /**
  * When it resolves the kernel watches; from then on nothing is missed but what does not fit
  * into the queue. `directory` is a real path, without symbolic links. Rejects with the error
- * of inotify.
+ * of inotify, and when there is no such directory.
  */
 export async function watchDirectory(
   directory: string,
   listener: DirectoryListener,
 ): Promise<DirectoryWatch> {
   // Before the watch: replaced in between, it seems stale, and is renewed at the next look.
-  const identity = (await directoryIdentity(directory)) ?? ''
+  const identity = await identityOf(directory)
   const existing = watchedDirectories.get(directory)
   let entry = existing
   if (existing === undefined || existing.identity !== identity) {

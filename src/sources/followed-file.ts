@@ -76,8 +76,12 @@ export class FollowedFile<T> {
   #last:
     | { readonly look: BigIntStats; readonly bytes: Buffer | undefined }
     | undefined
-  /** Read without the second look: an equal look later proves nothing. */
-  #readAtOnce = false
+  /**
+   * Two looks that agreed were so far apart, before the last read, that the kernel's clock has
+   * moved on. Without that an equal look later proves nothing: a write in the same tick leaves
+   * the same times, and maybe the same size (git's "racy" entries).
+   */
+  #proven = false
   /** What was told last is not what was read last: an equal look, or equal bytes, are news. */
   #told = true
   #stable = false
@@ -138,6 +142,7 @@ export class FollowedFile<T> {
     const began = clock.elapsed()
     while (!this.#closed) {
       const first = await this.#lookForAWhile()
+      const lookedAt = clock.elapsed()
       if (first === undefined) {
         this.#last = undefined
         this.#told = true
@@ -151,7 +156,7 @@ export class FollowedFile<T> {
       this.#empty = undefined
       if (
         this.#last !== undefined &&
-        !this.#readAtOnce &&
+        this.#proven &&
         this.#told &&
         sameLook(first, this.#last.look)
       ) {
@@ -166,6 +171,7 @@ export class FollowedFile<T> {
         if (second === undefined) continue
         if (!restless && !sameLook(first, second)) continue
       }
+      const isApart = clock.elapsed() - lookedAt >= lookMs
       const read = await reads.run(() =>
         readUnchanged(this.path, this.#options.maxBytes()),
       )
@@ -176,21 +182,21 @@ export class FollowedFile<T> {
         sameLook(read.look, first) ||
         (await this.#cameByRename(read.look))
       if (!expected) continue
-      await this.#accept(read, atOnce)
+      await this.#accept(read, isApart && sameLook(read.look, first))
       return
     }
   }
 
   async #accept(
     { look, bytes }: { look: BigIntStats; bytes: Buffer | undefined },
-    atOnce: boolean,
+    proven: boolean,
   ): Promise<void> {
     const same =
       this.#told &&
       bytes !== undefined &&
       this.#last?.bytes?.equals(bytes) === true
     this.#last = { look, bytes }
-    this.#readAtOnce = atOnce
+    this.#proven = proven
     this.#told = true
     if (!same) {
       this.#stable = false

@@ -1,6 +1,7 @@
 import { lstat, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { buffer as readBytes } from 'node:stream/consumers'
+import { isDeepStrictEqual } from 'node:util'
 import type { DecodeOptions } from '../api/decode/decode-object.ts'
 import type { KubeObject } from '../api/types.ts'
 import type { Hint } from './directory-watch.ts'
@@ -20,8 +21,8 @@ import { ManifestFile } from './manifest-file.ts'
 import type { Manifest } from './manifest-reader.ts'
 import {
   findManifests,
-  hintKeys,
   refuseProblems,
+  type FoundManifest,
   type ManifestTree,
 } from './manifest-tree.ts'
 import { Obstacles } from './obstacles.ts'
@@ -60,6 +61,9 @@ export interface ManifestFilesOptions
  * - rounds.ts: when what has been read goes into the store, together;
  * - this class: which file a hint concerns.
  *
+ * Nothing is read for good before its watch is set: a file that gets a watch, or a name under
+ * which it is heard of, is looked at once more after that.
+ *
  * Only what is known to be removed is removed: not what nobody can read at the moment, and not
  * what was in a PATH that is no longer there (a directory that is being replaced).
  */
@@ -70,7 +74,7 @@ export class ManifestFiles implements Source {
   readonly #files = new Map<string, ManifestFile>()
   readonly #obstacles: Obstacles
   /** Real paths of the names that concern each file. */
-  readonly #hintKeys = new Map<ManifestFile, readonly string[]>()
+  readonly #names = new Map<ManifestFile, readonly string[]>()
   #concerned = new Map<string, readonly ManifestFile[]>()
   #points = new WatchPoints()
   readonly #watches: WatchSet
@@ -121,12 +125,13 @@ export class ManifestFiles implements Source {
     if (this.#options.patient !== true) refuseProblems(tree)
     if (watch) {
       // What changes before there is a watch is seen by the look after that.
-      for (const path of tree.files) this.#open(path)
-      if (watchFrom === undefined) await this.#lookAround()
+      for (const found of tree.files) this.#open(found)
+      if (watchFrom === undefined)
+        await this.#rounds.look(() => this.#lookAround())
       else void watchFrom.then(() => this.#lookAgain())
       await this.#allKnown()
     } else {
-      for (const path of tree.files) await this.#readFile(path)
+      for (const { path } of tree.files) await this.#readFile(path)
     }
     // Not before: which of two files has an object must not hang on which was read first.
     this.#started = true
@@ -215,13 +220,8 @@ export class ManifestFiles implements Source {
   async #noteLink(path: string, files: readonly ManifestFile[]): Promise<void> {
     const found = await lstat(path).catch(() => undefined)
     if (found === undefined) return
-    const affected = files.filter(
-      file =>
-        found.isSymbolicLink() || (this.#hintKeys.get(file)?.length ?? 0) > 1,
-    )
-    if (affected.length === 0) return
-    for (const file of affected) this.#hintKeys.delete(file)
-    this.#lookAgain()
+    const wasLink = files.some(file => (this.#names.get(file)?.length ?? 0) > 1)
+    if (found.isSymbolicLink() || wasLink) this.#lookAgain()
   }
 
   #lookAgain(): void {
@@ -285,14 +285,8 @@ export class ManifestFiles implements Source {
   }
 
   async #follow(tree: ManifestTree, renewed: boolean): Promise<void> {
-    const listed = new Set(tree.files)
-    for (const path of tree.files) {
-      const file = this.#files.get(path)
-      if (file === undefined) this.#open(path)
-      else if (renewed) this.#hint(file, 'rename')
-      this.#unlisted.delete(path)
-    }
-    await this.#updateHintKeys(renewed)
+    this.#followListed(tree, renewed)
+    const listed = new Set(tree.files.map(({ path }) => path))
     const closed = [...tree.problems]
       .filter(([, error]) => !isAbsence(error))
       .map(([path]) => path)
@@ -304,15 +298,31 @@ export class ManifestFiles implements Source {
     }
   }
 
-  async #updateHintKeys(all: boolean): Promise<void> {
-    for (const file of this.#files.values()) {
-      if (!all && this.#hintKeys.has(file)) continue
-      this.#hintKeys.set(file, await hintKeys(file.path))
+  /**
+   * Never gives way between the look at a file and the names under which it is heard of: what
+   * happens in between would be nobody's.
+   */
+  #followListed({ files }: ManifestTree, renewed: boolean): void {
+    for (const found of files) {
+      const { path, names } = found
+      this.#unlisted.delete(path)
+      const file = this.#files.get(path)
+      if (file === undefined) {
+        this.#open(found)
+        continue
+      }
+      const isHeard = isDeepStrictEqual(this.#names.get(file), names)
+      this.#names.set(file, names)
+      // Not `rename`: of what was written before nobody has heard.
+      if (renewed || !isHeard) this.#hint(file, 'change')
     }
-    const concerned = new Map<string, readonly ManifestFile[]>()
-    for (const [file, names] of this.#hintKeys) {
-      for (const name of names)
-        concerned.set(name, [...(concerned.get(name) ?? []), file])
+    const concerned = new Map<string, ManifestFile[]>()
+    for (const [file, names] of this.#names) {
+      for (const name of names) {
+        const others = concerned.get(name)
+        if (others === undefined) concerned.set(name, [file])
+        else others.push(file)
+      }
     }
     this.#concerned = concerned
   }
@@ -341,7 +351,7 @@ export class ManifestFiles implements Source {
     )
   }
 
-  #open(path: string): void {
+  #open({ path, names }: FoundManifest): void {
     const file: ManifestFile = new ManifestFile({
       ...this.#options,
       path,
@@ -365,6 +375,7 @@ export class ManifestFiles implements Source {
       },
     })
     this.#files.set(path, file)
+    this.#names.set(file, names)
     file.follower.hint('change')
   }
 
@@ -373,7 +384,7 @@ export class ManifestFiles implements Source {
     if (file === undefined) return
     file.close()
     this.#files.delete(path)
-    this.#hintKeys.delete(file)
+    this.#names.delete(file)
     this.#unlisted.delete(path)
     this.#report.set(path, [])
     this.#report.set(`${path} file`, [])

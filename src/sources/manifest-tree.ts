@@ -5,9 +5,16 @@ import { withoutAgeSuffix } from './encryption/age-file.ts'
 import { errorCode, isAbsence, unreadable } from './errors.ts'
 import { WatchPoints } from './watch-points.ts'
 
+export interface FoundManifest {
+  /** As the person would write it. */
+  readonly path: string
+  /** Real paths of the names at which a change concerns it: its own, and that of its target. */
+  readonly names: readonly string[]
+}
+
 export interface ManifestTree {
-  /** As the person would write them, sorted within each PATH. */
-  readonly files: readonly string[]
+  /** Sorted within each PATH. */
+  readonly files: readonly FoundManifest[]
   /** Where a change may concern a file of the tree. */
   readonly points: WatchPoints
   /** PATHs and directories that are not there or cannot be read, each with its error. */
@@ -31,18 +38,23 @@ function isManifestName(name: string): boolean {
 export async function findManifests(
   paths: readonly string[],
 ): Promise<ManifestTree> {
-  const files = new Map<string, string>()
+  const files = new Map<string, FoundManifest>()
   const points = new WatchPoints()
   const problems = new Map<string, unknown>()
   for (const path of paths) {
     await points.addPath(path)
     try {
       if ((await stat(path)).isDirectory()) {
-        const found: string[] = []
+        const found: FoundManifest[] = []
         await walk(path, { files: found, points, problems }, [], new Set())
-        for (const file of found.sort(compare)) files.set(resolve(file), file)
+        for (const file of found.sort(byPath))
+          files.set(resolve(file.path), file)
       } else {
-        files.set(resolve(path), path)
+        const absolute = resolve(path)
+        const directory = await points.addPath(dirname(absolute))
+        const named = join(directory, basename(absolute))
+        const names = watchedOf(points, named, await points.addPath(path))
+        files.set(absolute, { path, names })
       }
     } catch (error) {
       problems.set(path, error)
@@ -57,7 +69,7 @@ export function refuseProblems(tree: ManifestTree): void {
 }
 
 interface Found {
-  readonly files: string[]
+  readonly files: FoundManifest[]
   readonly points: WatchPoints
   readonly problems: Map<string, unknown>
 }
@@ -78,7 +90,8 @@ async function walk(
     const path = join(directory, entry.name)
     if (entry.name.startsWith('.') || entry.name === 'node_modules') continue
     const isLink = entry.isSymbolicLink()
-    if (isLink) await found.points.addPath(path)
+    const named = join(real, entry.name)
+    const target = isLink ? await found.points.addPath(path) : named
     const kind = isLink ? await stat(path).catch(() => undefined) : entry
     if (kind?.isDirectory() === true) {
       if (isIgnored(`${path}/`, all)) continue
@@ -90,7 +103,11 @@ async function walk(
       }
     } else if (isManifestName(entry.name) && !isIgnored(path, all)) {
       // What is not there yet, such as a dangling link, is looked at nevertheless.
-      if (kind === undefined || kind.isFile()) found.files.push(path)
+      if (kind === undefined || kind.isFile())
+        found.files.push({
+          path,
+          names: watchedOf(found.points, named, target),
+        })
     }
   }
 }
@@ -123,16 +140,19 @@ function isIgnored(path: string, all: readonly GitIgnore[]): boolean {
   return false
 }
 
-/** The key under which a hint about a name in a directory finds the file. */
-export async function hintKeys(file: string): Promise<readonly string[]> {
-  const directory = await realpath(dirname(file)).catch(() =>
-    resolve(dirname(file)),
+/** Of a file's names, those that a watch can tell of. */
+function watchedOf(
+  points: WatchPoints,
+  ...names: readonly string[]
+): readonly string[] {
+  return [...new Set(names)].filter(name =>
+    points.matters(dirname(name), basename(name)),
   )
-  const named = join(directory, basename(file))
-  const target = await realpath(file).catch(() => named)
-  return target === named ? [named] : [named, target]
 }
 
-function compare(a: string, b: string): number {
+function byPath(
+  { path: a }: FoundManifest,
+  { path: b }: FoundManifest,
+): number {
   return a < b ? -1 : a > b ? 1 : 0
 }

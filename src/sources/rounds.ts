@@ -69,18 +69,20 @@ export class Rounds {
     if (this.#timer === undefined) this.#wait()
   }
 
-  /** Looks now, or once more after the look that is under way. */
+  /**
+   * Looks now, or once more after the look that is under way. Resolves when the first look is
+   * done, however often something is heard meanwhile.
+   */
   async look(around: () => Promise<void>): Promise<void> {
     if (this.#looking !== undefined) {
       this.#lookAgain = true
       return
     }
-    do {
-      this.#lookAgain = false
-      this.#looking = around()
-      await this.#looking.catch(() => undefined)
-    } while (this.#lookAgain && !this.#closed)
+    this.#lookAgain = false
+    this.#looking = around().catch(() => undefined)
+    await this.#looking
     this.#looking = undefined
+    if (this.#lookAgain && !this.#closed) void this.look(around)
   }
 
   close(): void {

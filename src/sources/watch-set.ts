@@ -105,14 +105,14 @@ export class WatchSet {
       const many = this.#events > manyEvents
       this.#events = 0
       this.#counting = undefined
-      if (many) this.#listener(directory, null, 'rename')
+      if (many) this.#listener(directory, null, 'change')
     })
   }
 
   /** Whoever hears of it looks around, and so calls `set` again. */
   #pollLater(directory: string): void {
     this.#poll = this.#clock.after(pollMs, () =>
-      this.#listener(directory, null, 'rename'),
+      this.#listener(directory, null, 'change'),
     )
   }
 }
