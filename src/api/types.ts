@@ -140,6 +140,11 @@ export interface Container {
 export interface SecurityContext {
   readonly runAsUser?: number
   readonly runAsGroup?: number
+  readonly privileged?: boolean
+  readonly capabilities?: {
+    readonly add?: readonly string[]
+    readonly drop?: readonly string[]
+  }
 }
 
 export interface EnvVar {

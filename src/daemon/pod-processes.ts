@@ -22,8 +22,8 @@ export interface PodPlan {
   readonly clusterDomain: string
   /** PATH where the image map says none. */
   readonly path: string
-  /** podfs's own, RUNTIME. */
-  readonly runtimeDirectory: string
+  /** podfs's own, RUNTIME and STATE: no container sees them. */
+  readonly ownDirectories: readonly string[]
   /** Of this run alone: RUNTIME/ID/pods/N, which exists. */
   readonly directory: string
   /** Where its managed volumes are expected: RUNTIME/ID/rw/N. */
@@ -98,7 +98,7 @@ export function startPodProcesses(
   const { pod, node, directory } = plan
   const cleanup = new Cleanup(logger)
   const runtime = createSandboxRuntime({
-    runtimeDirectory: plan.runtimeDirectory,
+    ownDirectories: plan.ownDirectories,
     scratchDirectory: path.join(directory, 'sandbox'),
     appletsDirectory: plan.applets,
     hostRoot: plan.hostRoot,

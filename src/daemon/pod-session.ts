@@ -133,7 +133,7 @@ async function planOf(
     images: context.images,
     clusterDomain: settings.clusterDomain,
     path: containerPath(process.env['PATH']),
-    runtimeDirectory: places.runtime,
+    ownDirectories: [places.runtime, places.state],
     directory,
     volumeDirectory: path.join(session.directory, 'rw', id),
     emptyDirs: path.join(context.emptyDirs, id),

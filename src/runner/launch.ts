@@ -2,6 +2,7 @@ import { posix } from 'node:path'
 
 import type { Container, Pod, VolumeMount } from '../api/types.ts'
 import { homeOf, type Accounts } from './accounts.ts'
+import { containerRights } from './container-rights.ts'
 import { containerUser } from './container-user.ts'
 import {
   containerEnvironment,
@@ -109,6 +110,7 @@ function containerRoot(
       ? {}
       : { hostname: hostname.kernelHostname }),
     busybox: image?.busybox ?? false,
+    rights: containerRights(container),
   }
 }
 

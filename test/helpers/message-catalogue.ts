@@ -312,6 +312,7 @@ export const atWork: readonly CatalogueEntry[] = [
       'Its environment, user, volume or subPath names what is not there. It waits with CreateContainerConfigError and is tried again.',
     remedy: 'Add what is missing; podfs notices by itself.',
     files: [
+      'runner/container-rights.ts',
       'runner/container-user.ts',
       'runner/environment.ts',
       'runner/hostname.ts',

@@ -8,7 +8,13 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { ContainerRoot } from '../../src/runner/sandbox/container-runtime.ts'
 import { eventually } from '../helpers/podfs.ts'
-import { isAlive, makeMount, makeSandbox, needsRoot } from './sandbox.ts'
+import {
+  defaultRights,
+  isAlive,
+  makeMount,
+  makeSandbox,
+  needsRoot,
+} from './sandbox.ts'
 
 const utsOf = (pid: number | 'self'): string =>
   readlinkSync(`/proc/${pid}/ns/uts`)
@@ -57,6 +63,7 @@ async function makeWorld(t: Test) {
     name: 'main',
     mounts: mounts.map(mount => ({ ...mount, isDirectory: true })),
     busybox: false,
+    rights: defaultRights,
   }
   sandbox.runtime.buildAhead?.(root, ready)
   const [setup = 0] = await eventually(() => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import t from 'tap'
 import {
+  defaultRights,
   hostPath,
   isAlive,
   makeMount,
@@ -100,6 +101,7 @@ t.test('a container’s program', { skip: needsRoot }, async t => {
         env: new Map([['PATH', hostPath]]),
         mounts: [],
         busybox: false,
+        rights: defaultRights,
       })
       let length = 0
       const exited = container.exited.then(() => length)
@@ -208,6 +210,7 @@ t.test('a container’s program', { skip: needsRoot }, async t => {
           env: new Map([['PATH', hostPath]]),
           mounts: [],
           busybox: false,
+          rights: defaultRights,
         }),
         {
           name: 'ContainerStartError',
@@ -238,6 +241,7 @@ t.test('a container’s program', { skip: needsRoot }, async t => {
       env: new Map([['PATH', hostPath]]),
       mounts: [],
       busybox: false,
+      rights: defaultRights,
     }
     await runtime.prepare(launch)
     for (let attempt = 0; attempt < 3; attempt += 1) {

@@ -6,8 +6,11 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { ContainerMount } from '../../src/runner/sandbox/container-runtime.ts'
-import { makeMount, makeSandbox, needsRoot } from './sandbox.ts'
+import type {
+  ContainerLaunch,
+  ContainerMount,
+} from '../../src/runner/sandbox/container-runtime.ts'
+import { mayMount, makeMount, makeSandbox, needsRoot } from './sandbox.ts'
 
 const never = new AbortController().signal
 
@@ -52,7 +55,7 @@ function mountpoints(pid: number | 'self'): string[] {
 }
 
 t.test('volumes that are mounted anew', { skip: needsRoot }, async t => {
-  t.test('appear in running containers, without a gap', async t => {
+  const appear = async (t: Test, more: Partial<ContainerLaunch>) => {
     const { start, runtime, directory } = await makeSandbox(t)
     const { mount, renew } = makeVolume(t, directory)
     const look = [
@@ -67,6 +70,7 @@ t.test('volumes that are mounted anew', { skip: needsRoot }, async t => {
     const mounts = [mount('/etc/app.conf', 'key'), mount('/vol')]
     const read = await start(['sh', '-c', `seen=; ${look.join('\n')}`], {
       mounts,
+      ...more,
     })
     await read.says('value 0')
     for (const round of [1, 2, 3, 4, 5, 6]) {
@@ -94,9 +98,11 @@ t.test('volumes that are mounted anew', { skip: needsRoot }, async t => {
       mountpoints('self').filter(point => point.startsWith(`${directory}/s`)),
       [],
     )
-  })
+  }
+  t.test('appear in running containers, without a gap', t => appear(t, {}))
+  t.test('and in those that may mount', t => appear(t, { rights: mayMount }))
 
-  t.test('with what is mounted within them', async t => {
+  const within = async (t: Test, more: Partial<ContainerLaunch>) => {
     const { start, runtime, directory } = await makeSandbox(t)
     const { mount, renew } = makeVolume(t, directory)
     mkdirSync(join(directory, 'scratch-volume'))
@@ -105,6 +111,7 @@ t.test('volumes that are mounted anew', { skip: needsRoot }, async t => {
         mount('/vol'),
         makeMount(join(directory, 'scratch-volume'), '/vol/inner'),
       ],
+      ...more,
     })
     const sh = async (script: string) =>
       (await read.container.exec(['sh', '-c', script], never)).output
@@ -118,7 +125,11 @@ t.test('volumes that are mounted anew', { skip: needsRoot }, async t => {
     const points = mountpoints(read.pid)
     t.equal(points.filter(point => point === '/vol').length, 2)
     t.equal(points.filter(point => point === '/vol/inner').length, 1)
-  })
+  }
+  t.test('with what is mounted within them', t => within(t, {}))
+  t.test('and that in those that may mount', t =>
+    within(t, { rights: mayMount }),
+  )
 
   t.test('in containers that are being started', async t => {
     const { runtime, start, directory } = await makeSandbox(t)

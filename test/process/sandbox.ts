@@ -6,9 +6,11 @@ import type { Test } from 'tap'
 import type {
   ContainerLaunch,
   ContainerMount,
+  ContainerRights,
   ExitStatus,
   RunningContainer,
 } from '../../src/runner/sandbox/container-runtime.ts'
+import { defaultCapabilities } from '../../src/runner/sandbox/capabilities.ts'
 import {
   createSandboxRuntime,
   type SandboxOptions,
@@ -20,12 +22,31 @@ export const needsRoot = process.getuid?.() !== 0 && 'needs root'
 
 export const hostPath = '/usr/sbin:/usr/bin:/sbin:/bin'
 
+/** Those of a container whose manifest says nothing of them. */
+export const defaultRights: ContainerRights = {
+  privileged: false,
+  capabilities: defaultCapabilities,
+}
+
+export const mayMount: ContainerRights = {
+  privileged: false,
+  capabilities: [...defaultCapabilities, 'SYS_ADMIN'],
+}
+
 function makeLaunch(
   argv: readonly string[],
   more: Partial<ContainerLaunch> = {},
 ): ContainerLaunch {
   const env = new Map([['PATH', hostPath]])
-  return { name: 'main', argv, env, mounts: [], busybox: false, ...more }
+  return {
+    name: 'main',
+    argv,
+    env,
+    mounts: [],
+    busybox: false,
+    rights: defaultRights,
+    ...more,
+  }
 }
 
 export function makeMount(
@@ -66,6 +87,7 @@ export async function makeSandbox(
   const runtime = createSandboxRuntime({
     scratchDirectory: join(parent, 'scratch'),
     appletsDirectory: join(parent, 'applets'),
+    ownDirectories: [],
     ...options,
   })
   t.teardown(async () => {

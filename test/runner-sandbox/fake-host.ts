@@ -70,9 +70,11 @@ export function fakeHost(
     mounts: mounts.map((mount, i) => ({
       id: i + 2,
       parentId: 1,
+      device: '8:1',
+      root: '/',
       point: '/',
       type: 'ext4',
-      readOnly: false,
+      options: ['rw'],
       ...mount,
     })),
   }

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { allCapabilities } from '../../src/runner/sandbox/capabilities.ts'
 import { CappedOutput } from '../../src/runner/sandbox/capped-output.ts'
 import { toExitStatus } from '../../src/runner/sandbox/exit-status.ts'
 import {
@@ -14,6 +15,7 @@ const tools = {
   nsenter: '/b/nsenter',
   env: '/b/env',
   sh: '/b/sh',
+  capabilities: allCapabilities,
 }
 const launch: Launch = {
   argv: ['prog', '--', '-x'],
@@ -24,6 +26,7 @@ const launch: Launch = {
     ['LD_PRELOAD', '/l.so'],
   ]),
   workingDir: '/app',
+  capabilities: allCapabilities,
 }
 
 t.test('the chain that starts a program', async t => {
@@ -39,6 +42,25 @@ t.test('the chain that starts a program', async t => {
     ['data-1', 'v'],
     ['__proto__', 'p'],
   ])
+})
+
+const user = { uid: 5, gid: 6, supplementalGroups: [] }
+
+t.test('a program has the capabilities of its container', async t => {
+  const few = {
+    ...launch,
+    env: new Map(),
+    capabilities: ['CHOWN', 'SYS_CHROOT'] as const,
+  }
+  t.match(
+    startCommand(tools, 7, few).args.join(' '),
+    '--wd=/app -- /b/setpriv --bounding-set=-all,+chown,+sys_chroot -- prog -- -x',
+  )
+  t.match(
+    startCommand(tools, 7, { ...few, user }).args.join(' '),
+    '--wd=/app -- /b/setpriv --reuid=5 --regid=6 --clear-groups --inh-caps=-all --bounding-set=-all,+chown,+sys_chroot -- ' +
+      '/b/setpriv --pdeathsig KILL -- prog',
+  )
 })
 
 t.test('a user is followed by a new parent-death signal', async t => {
@@ -57,10 +79,27 @@ t.test('a user is followed by a new parent-death signal', async t => {
 })
 
 t.test('the chain of an exec', async t => {
-  const { args } = execCommand(tools, 9, { ...launch, env: new Map() })
+  const bare = { ...launch, env: new Map() }
+  const enter =
+    '/b/nsenter --target=9 --mount --uts --pid --root=/ --wd=/proc/9/root -- '
+  t.equal(
+    execCommand(tools, 9, bare).args.join(' '),
+    `--pdeathsig KILL -- ${enter}/b/unshare --root=. --wd=/app -- prog -- -x`,
+  )
+  const none = { ...bare, capabilities: [] }
+  t.equal(
+    execCommand(tools, 9, none).args.join(' '),
+    `--pdeathsig KILL --inh-caps=-all,+sys_chroot,+net_broadcast -- ${enter}` +
+      '/b/setpriv --bounding-set=-all -- /b/unshare --root=. --wd=/app -- ' +
+      '/b/setpriv --inh-caps=-all -- prog -- -x',
+  )
   t.match(
-    args.join(' '),
-    '/b/nsenter --target=9 --mount --uts --pid -- /b/unshare --wd=/app -- prog -- -x',
+    execCommand(tools, 9, { ...none, user }).args.join(' '),
+    '--inh-caps=-all,+sys_chroot,+net_broadcast,+setuid,+setgid -- ',
+  )
+  t.notMatch(
+    execCommand({ ...tools, capabilities: [] }, 9, none).args.join(' '),
+    /--inh-caps=.*nsenter/,
   )
 })
 

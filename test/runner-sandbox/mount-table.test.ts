@@ -1,6 +1,9 @@
 import t from 'tap'
 import { foreignMounts } from '../../src/runner/sandbox/container-setup.ts'
-import { parseMountTable } from '../../src/runner/sandbox/mount-table.ts'
+import {
+  aliasesOf,
+  parseMountTable,
+} from '../../src/runner/sandbox/mount-table.ts'
 
 const text = String.raw`27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
 30 27 0:26 / /a\040b\134c ro,nosuid shared:1 master:2 - fuse.podfs podfs rw
@@ -9,27 +12,47 @@ const text = String.raw`27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
 `
 
 t.same(parseMountTable(text), [
-  { id: 27, parentId: 1, point: '/', type: 'ext4', readOnly: false },
+  {
+    id: 27,
+    parentId: 1,
+    device: '254:0',
+    root: '/',
+    point: '/',
+    type: 'ext4',
+    options: ['rw', 'relatime'],
+  },
   {
     id: 30,
     parentId: 27,
+    device: '0:26',
+    root: '/',
     point: '/a b\\c',
     type: 'fuse.podfs',
-    readOnly: true,
+    options: ['ro', 'nosuid'],
   },
-  { id: 31, parentId: 27, point: '/plain', type: 'tmpfs', readOnly: false },
+  {
+    id: 31,
+    parentId: 27,
+    device: '0:26',
+    root: '/',
+    point: '/plain',
+    type: 'tmpfs',
+    options: ['rw'],
+  },
   // The backend dir.
   {
     id: 32,
     parentId: 27,
+    device: '0:40',
+    root: '/',
     point: '/volumes',
     type: 'fuse.podfs',
-    readOnly: true,
+    options: ['ro'],
   },
 ])
 
 t.test(
-  'foreign are all podfs mounts but the own, and what is in the run-time directory',
+  'foreign are all podfs mounts but the own, and what is below a covered directory',
   async t => {
     const mounts = tableOf(`1 0 / ext4
 2 1 /home/me/mnt fuse.podfs
@@ -39,7 +62,7 @@ t.test(
 6 5 /run/podfs/1/rw fuse.podfs
 7 1 /run/podfsx tmpfs`)
     t.same(
-      foreignMounts(mounts, [{ path: '/own', readOnly: true }], '/run/podfs'),
+      foreignMounts(mounts, [{ path: '/own', readOnly: true }], ['/run/podfs']),
       ['/run/podfs/1/rw', '/run/podfs/1', '/home/me/mnt'],
     )
   },
@@ -53,12 +76,28 @@ t.test('what another mount covers is out of reach', async t => {
 4 1 /data ext4
 5 4 /data/mnt fuse.podfs`)
   t.same(
-    foreignMounts(mounts, [
-      { path: '/tmp', readOnly: false },
-      { path: '/data', readOnly: false },
-    ]),
+    foreignMounts(
+      mounts,
+      [
+        { path: '/tmp', readOnly: false },
+        { path: '/data', readOnly: false },
+      ],
+      [],
+    ),
     ['/data/mnt'],
   )
+})
+
+t.test('where else a directory is', async t => {
+  const mounts = parseMountTable(`1 0 8:1 / / rw - ext4 none rw
+2 1 8:2 / /var rw - ext4 none rw
+3 1 8:2 /lib /srv/lib rw - ext4 none rw
+4 1 8:2 /lib/podfs/claims /data rw - ext4 none rw
+5 1 8:2 /lib/podfs /mnt/state rw - ext4 none rw
+6 1 8:2 /libx /mnt/x rw - ext4 none rw
+7 1 8:1 / /mnt/root rw - ext4 none rw`)
+  t.same(aliasesOf('/var/lib/podfs', mounts), ['/srv/lib/podfs', '/mnt/state'])
+  t.same(aliasesOf('/run/podfs', mounts), ['/mnt/root/run/podfs'])
 })
 
 function tableOf(text: string) {

@@ -27,13 +27,15 @@ function plan(
     mounts: [],
     workingDir: '/',
     hostRoot: false,
+    hidden: [],
+    privileged: false,
     ...more,
   })
   return {
     ...made,
     fstabLines: made.fstab.map(({ source, target, type, options }) =>
-      `${type === 'none' ? source : type} ${target.slice(2)} ${options
-        .filter(option => !/dir=|^nofail$|^X-/.test(option))
+      `${type === 'none' ? source.replace(/^\/w\/.podfs\/host/, '') : type} ${target.slice(2)} ${options
+        .filter(option => !/dir=|^nofail$|^X-|^nodev$/.test(option))
         .join(',')}`.trim(),
     ),
     paths: made.directories.map(({ path }) => path),
@@ -50,24 +52,149 @@ t.test('system directories are overlays, the rest is the host', async t => {
     'overlay /run',
     '/run/docker.sock /run/docker.sock rbind,rprivate',
     '/run/lock /run/lock rbind,rprivate',
-    '/dev /dev rbind,rprivate',
     '/home /home rbind,rprivate',
     '/vol /vol rbind,rprivate',
     '/.dockerenv /.dockerenv rbind,rprivate',
+    'devpts /dev/pts newinstance,ptmxmode=0666,mode=0620,gid=5,nosuid,noexec',
   ])
-  t.same(links, [{ path: '/w/bin', target: 'usr/bin' }])
+  t.same(links, [
+    { path: '/w/bin', target: 'usr/bin' },
+    { path: '/w/dev/ptmx', target: 'pts/ptmx' },
+  ])
   t.same(files, ['/w/.dockerenv'])
   t.ok(paths.includes('/w/home'))
 })
 
-t.test('what is to be hidden is not bound in the first place', async t => {
-  const host = fakeHost({ '/run/podfs': { kind: 'directory' } })
-  const inRun = plan({ hidden: '/run/podfs' }, host)
-  t.equal(inRun.hides, true)
-  t.notOk(inRun.fstabLines.some(line => line.startsWith('/run/podfs ')))
-  t.ok(inRun.fstabLines.includes('tmpfs /run/podfs mode=0755,size=4k'))
-  // It comes with the bind of all /home.
-  t.equal(plan({ hidden: '/home/me' }).hides, false)
+t.test('what is to be hidden', async t => {
+  const host = fakeHost(
+    {
+      '/run/podfs': { kind: 'directory' },
+      '/var/lib': { kind: 'directory', mode: 0o711 },
+      '/var/lib/podfs': { kind: 'directory' },
+      '/vol/run': { kind: 'directory' },
+      '/vol/run/podfs': { kind: 'directory' },
+    },
+    [
+      { point: '/' },
+      { point: '/run', device: '0:9' },
+      { point: '/run/podfs/run-1/rw', device: '0:10' },
+      { point: '/var/lib/podfs/disk', device: '8:2' },
+      { point: '/vol/run', device: '0:9' },
+    ],
+  )
+  const hidden = ['/run/podfs', '/var/lib/podfs']
+
+  t.test('is taken from an overlay, and nothing of it is bound', async t => {
+    const { absent, covered, files, fstabLines, directories } = plan(
+      { hidden, mounts: [volume('/data', { recursive: true })] },
+      host,
+    )
+    t.same(absent, hidden)
+    t.same(
+      files.filter(path => path.includes('podfs/layers')),
+      ['/w/.podfs/layers/4/upper/podfs', '/w/.podfs/layers/3/upper/lib/podfs'],
+    )
+    t.match(
+      directories.find(({ path }) => path.endsWith('upper/lib')),
+      { mode: 0o711 },
+    )
+    t.notOk(fstabLines.some(line => /^\/(run|var\/lib)\/podfs/.test(line)))
+    // A second place of the same file system comes with the host's directories and volumes.
+    t.same(covered, ['/data/run/podfs', '/vol/run/podfs'])
+  })
+
+  t.test('is covered where the host’s own directory is', async t => {
+    const { absent, covered } = plan({ hidden, hostRoot: true }, host)
+    t.same(absent, [])
+    t.same(covered.toSorted(), [...hidden, '/vol/run/podfs'])
+    t.same(plan({ hidden: ['/home/me'] }).covered, ['/home/me'])
+  })
+
+  t.test('is nobody’s to mount, or to mount over', async t => {
+    for (const [mount, message] of [
+      [volume('/run/podfs/x'), /nothing can be mounted at \/run\/podfs\/x/],
+      [
+        volume('/x', { source: '/vol/run/podfs', recursive: true }),
+        /mountPath \/x: \/vol\/run\/podfs is podfs's own/,
+      ],
+    ] as const)
+      t.throws(() => plan({ hidden, mounts: [mount] }, host), { message })
+    t.throws(() => plan({ hidden, workingDir: '/var/lib/podfs' }, host), {
+      message: /workingDir/,
+    })
+  })
+})
+
+t.test('devices', async t => {
+  const host = fakeHost(
+    {
+      '/dev/null': { kind: 'other' },
+      '/dev/sda': { kind: 'other' },
+      '/dev/fd': link('/proc/self/fd'),
+      '/dev/shm': { kind: 'directory' },
+      '/dev/disk': { kind: 'directory' },
+      '/home/disk': { kind: 'directory' },
+      '/srv': { kind: 'directory' },
+      '/home/safe': { kind: 'directory' },
+    },
+    [
+      { point: '/', options: ['rw'] },
+      { point: '/dev', options: ['rw', 'nosuid', 'noexec'] },
+      { point: '/dev/shm', options: ['rw', 'nosuid', 'nodev'] },
+      { point: '/home', options: ['rw', 'nosuid', 'relatime'] },
+      { point: '/home/disk', options: ['ro', 'noexec'] },
+      { point: '/home/safe', options: ['rw', 'nodev'] },
+    ],
+  )
+  const lines = (privileged: boolean) =>
+    plan({ privileged }, host).fstab.map(
+      ({ source, target, options }) =>
+        `${source} ${target.slice(2)} ${options.filter(option => !/^nofail$|^X-/.test(option)).join()}`,
+    )
+
+  t.test('the usual ones, and no mount lets others work', async t => {
+    const unprivileged = lines(false)
+    t.same(
+      unprivileged.filter(line => line.includes('/dev')),
+      [
+        '/dev/null /dev/null bind',
+        '/dev/shm /dev/shm rbind,rprivate',
+        'podfs /dev/pts newinstance,ptmxmode=0666,mode=0620,gid=5,nosuid,noexec',
+      ],
+    )
+    t.same(
+      unprivileged.filter(line => line.startsWith('/home')),
+      [
+        '/home /home bind,private,nosuid,relatime,nodev',
+        '/home/disk /home/disk rbind,rprivate,ro,noexec,nodev',
+        '/home/safe /home/safe rbind,rprivate',
+      ],
+    )
+    t.ok(unprivileged.includes('/w/.podfs/host/srv /srv bind'))
+    const { fstab, rootOptions, hostView, links } = plan({}, host)
+    t.same(rootOptions, ['nodev'])
+    t.ok(hostView?.options.includes('nodev'))
+    t.ok(
+      fstab
+        .filter(({ type }) => type === 'overlay')
+        .every(({ options }) => options.includes('nodev')),
+    )
+    t.match(links, [
+      {},
+      { path: '/w/dev/fd', target: '/proc/self/fd' },
+      { path: '/w/dev/ptmx', target: 'pts/ptmx' },
+    ])
+  })
+
+  t.test('all of the host’s, for a privileged container', async t => {
+    const privileged = lines(true)
+    t.same(
+      privileged.filter(line => /^\/(dev|home)/.test(line)),
+      ['/dev /dev rbind,rprivate', '/home /home rbind,rprivate'],
+    )
+    t.notOk(privileged.some(line => line.includes('nodev')))
+    t.equal(plan({ privileged: true }, host).hostView, undefined)
+  })
 })
 
 t.test('every layer has directories of its own', async t => {
@@ -103,7 +230,8 @@ t.test('submounts of a system directory are bound back in, once', async t => {
   )
   t.same(back, [
     '/etc/resolv.conf /etc/resolv.conf rbind,rprivate',
-    '/var/lib/docker /var/lib/docker rbind,rprivate',
+    '/var/lib/docker /var/lib/docker bind,private',
+    '/var/lib/docker/overlay2 /var/lib/docker/overlay2 rbind,rprivate',
   ])
 })
 

@@ -17,10 +17,18 @@ const plan = {
   fstab: [],
   volumePoints: [],
   mountPaths: [],
-  hides: false,
+  rootOptions: [],
+  absent: [],
+  covered: [],
   livePlaces: [],
 }
-const options = { plan, world: '/w', fstabFile: '/fstab', fifos: ['/1', '/2'] }
+const options = {
+  plan,
+  world: '/w',
+  fstabFile: '/fstab',
+  fifos: ['/1', '/2'],
+  locked: false,
+}
 
 t.test(
   'makes directories, modes, files and links with few processes',
@@ -39,16 +47,11 @@ t.test(
   },
 )
 
-t.test(
-  'hides the run-time directory only after the foreign mounts are gone',
-  async t => {
-    const script = setupScript({ ...options, hidden: '/run/podfs' })
-    t.ok(script.indexOf('while') < script.indexOf("'/run/podfs'"))
-    const plan = { ...options.plan, hides: true }
-    const done = setupScript({ ...options, plan, hidden: '/run/podfs' })
-    t.notMatch(done, '/run/podfs')
-  },
-)
+t.test('covers only after the foreign mounts are gone', async t => {
+  const plan = { ...options.plan, covered: ['/home/state'] }
+  const script = setupScript({ ...options, plan })
+  t.ok(script.indexOf('while') < script.indexOf("'/home/state'"))
+})
 
 t.test('fstab fields hold no white space', async t => {
   const text = formatFstab([

@@ -240,4 +240,9 @@ export const descriptions: Readonly<Record<string, string>> = {
   'PodSecurityContext.supplementalGroups': 'More groups for every process.',
   'SecurityContext.runAsUser': "The user id, instead of the Pod's.",
   'SecurityContext.runAsGroup': "The group id, instead of the Pod's.",
+  'SecurityContext.capabilities':
+    "What root may do in the container, on top of a container run-time's default.",
+  'SecurityContext.privileged': 'All capabilities, and the devices.',
+  'Capabilities.add': 'Names, with or without CAP_; ALL.',
+  'Capabilities.drop': 'Names, with or without CAP_; ALL.',
 }

@@ -1,4 +1,5 @@
 import {
+  emulated,
   ignored,
   listOf,
   one,
@@ -70,16 +71,18 @@ export const podSecurityContext = struct('PodSecurityContext', {
 export const containerSecurityContext = struct('SecurityContext', {
   runAsUser,
   runAsGroup,
-  capabilities: ignored(
+  capabilities: supported(
     one(
       struct('Capabilities', {
         add: supported(strings),
         drop: supported(strings),
       }),
     ),
-    notFenced,
   ),
-  privileged: ignored('boolean', notFenced),
+  privileged: emulated(
+    'boolean',
+    'all capabilities that podfs has, and the devices of this machine',
+  ),
   readOnlyRootFilesystem: ignored('boolean', notFenced),
   allowPrivilegeEscalation: ignored('boolean', notFenced),
   procMount: ignored('string', notFenced, { pointer: true }),

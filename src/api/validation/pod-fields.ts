@@ -147,11 +147,6 @@ interface SharedSecurityFields {
 }
 
 export interface SecurityFields extends SecurityContext, SharedSecurityFields {
-  readonly capabilities?: {
-    readonly add?: readonly string[]
-    readonly drop?: readonly string[]
-  }
-  readonly privileged?: boolean
   readonly readOnlyRootFilesystem?: boolean
   readonly allowPrivilegeEscalation?: boolean
   readonly procMount?: string

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { Capability } from './capabilities.ts'
 
 /**
  * What the Pod's state machine asks of the machine: start this program in a world of its own.
@@ -53,6 +54,17 @@ export interface ContainerRoot {
   readonly hostname?: string
   /** `/bin/sh` and PATH are busybox's: an image of the busybox family (see images.ts). */
   readonly busybox: boolean
+  readonly rights: ContainerRights
+}
+
+export interface ContainerRights {
+  /** With the devices of the host. */
+  readonly privileged: boolean
+  /**
+   * The bounding set, and so what root has in the container; another user has none of them.
+   * Those that podfs itself does not have are not given either.
+   */
+  readonly capabilities: readonly Capability[]
 }
 
 export interface ContainerUser {

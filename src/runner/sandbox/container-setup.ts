@@ -1,6 +1,12 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -38,7 +44,8 @@ export interface ContainerSetupOptions {
   /** An empty directory on the host, for this setup alone; removed at its release. */
   readonly directory: string
   readonly hostname?: string
-  readonly runtimeDirectory?: string
+  /** See setup-script.ts. */
+  readonly locked: boolean
   /** Where the plan's live places are, when it has some. */
   readonly live?: ContainerLiveMounts
   /** Resolves when the volumes are mounted; absent: they are. */
@@ -90,15 +97,15 @@ function pathsIn(directory: string): {
 }
 
 function spawnSetup(options: ContainerSetupOptions): SetupProcess {
-  const { tools, plan, world, directory, hostname, runtimeDirectory } = options
+  const { tools, plan, world, directory, hostname, locked } = options
   const { fstabFile, stdoutFifo, stderrFifo } = pathsIn(directory)
   const script = setupScript({
     plan,
     world,
     fstabFile,
     fifos: [stdoutFifo, stderrFifo],
+    locked,
     ...(hostname === undefined ? {} : { hostname }),
-    ...(runtimeDirectory === undefined ? {} : { hidden: runtimeDirectory }),
   })
   return spawn(
     tools.setpriv,
@@ -145,11 +152,12 @@ async function converse(
     if (value !== word) await failed
   }
   const foreignIn = (mounts: readonly MountTableEntry[]): string[] =>
-    foreignMounts(mounts, options.plan.mountPaths, options.runtimeDirectory)
+    foreignMounts(mounts, options.plan.mountPaths, options.plan.covered)
   failed.catch(() => undefined)
   // Without a pid there is an 'error' event.
   const { pid = 0 } = child
   await Promise.race([expect(rootReady), failed])
+  makeAbsent(pid, options.plan.absent)
   const foreign = foreignIn(readMounts(pid))
   const unspeakable = foreign.find(point => point.includes('\n'))
   if (unspeakable !== undefined)
@@ -171,12 +179,27 @@ function readMounts(pid: number): MountTableEntry[] {
   return parseMountTable(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'))
 }
 
+/**
+ * The empty files that the plan has in the place of what is hidden go, through the overlay. An
+ * error when one is none: then the overlay shows what lies below.
+ */
+function makeAbsent(pid: number, paths: readonly string[]): void {
+  for (const path of paths) {
+    const inside = `/proc/${pid}/root${path}`
+    unlinkSync(inside)
+    if (lstatSync(inside, { throwIfNoEntry: false }) !== undefined)
+      throw new Error(`cannot hide ${path}`)
+  }
+}
+
 /** util-linux before 2.27 ignores `ro` next to `bind`: better no container than a wrong one. */
 function verifyReadOnly(
   mounts: readonly MountTableEntry[],
   mountPaths: readonly PlannedMountPath[],
 ): void {
-  const readOnly = new Map(mounts.map(mount => [mount.point, mount.readOnly]))
+  const readOnly = new Map(
+    mounts.map(({ point, options }) => [point, options.includes('ro')]),
+  )
   for (const mountPath of mountPaths)
     if (mountPath.readOnly && readOnly.get(mountPath.path) !== true)
       throw new Error(
@@ -205,22 +228,22 @@ async function verifyIdentity(
 }
 
 /**
- * Podfs mounts that came along with the host's directories, and everything below podfs's own
- * run-time directory, as far as a path leads there. In this namespace they would show another
+ * Podfs mounts that came along with the host's directories, and everything below what is about
+ * to be covered, as far as a path leads there. In this namespace they would show another
  * Pod's Secrets and keep its volumes from going away. Deepest first.
  */
 export function foreignMounts(
   mounts: readonly MountTableEntry[],
   mountPaths: readonly PlannedMountPath[],
-  runtimeDirectory?: string,
+  covered: readonly string[],
 ): string[] {
   const own = new Set(mountPaths.map(({ path }) => path))
   return mounts
     .filter(mount => {
       const { point, type } = mount
-      const inside =
-        runtimeDirectory !== undefined &&
-        point.startsWith(`${runtimeDirectory}/`)
+      const inside = covered.some(directory =>
+        point.startsWith(`${directory}/`),
+      )
       return (
         (type === podfsType || inside) &&
         !own.has(point) &&

@@ -1,3 +1,4 @@
+import { allCapabilities, type Capability } from './capabilities.ts'
 import type { ContainerUser } from './container-runtime.ts'
 import type { MachineTools } from './machine-tools.ts'
 
@@ -11,6 +12,8 @@ export interface Launch {
   readonly argv: readonly string[]
   readonly env: ReadonlyMap<string, string>
   readonly workingDir: string
+  /** Of root in the container: see ContainerRights. */
+  readonly capabilities: readonly Capability[]
   readonly user?: ContainerUser
 }
 
@@ -34,6 +37,7 @@ export function startCommand(
   setupPid: number,
   launch: Launch,
 ): HostCommand {
+  const { user, capabilities } = launch
   return hostCommand(launch, [
     ...dieWithParent(tools),
     tools.nsenter,
@@ -50,30 +54,67 @@ export function startCommand(
     '--propagation=unchanged',
     `--wd=${launch.workingDir}`,
     '--',
+    ...(user
+      ? becomeUser(tools, user, bounding(capabilities))
+      : bound(tools, capabilities)),
     ...programCommand(tools, launch),
   ])
 }
 
-/** The same, into the namespaces of a container's first process. nsenter forks. */
+/**
+ * The same, into the namespaces of a container's first process. nsenter forks.
+ *
+ * What a container may have changed, programs and their libraries, must not run with more than
+ * the container's rights. So nsenter keeps the host's root (`--root`, opened before it enters)
+ * and holds the container's as its working directory: all of these programs are the host's, up
+ * to unshare, which goes there when the other capabilities are gone.
+ */
 export function execCommand(
   tools: MachineTools,
   containerPid: number,
   launch: Launch,
 ): HostCommand {
+  const { user, capabilities } = launch
+  const carried = carriedTo(tools, launch)
   return hostCommand(launch, [
-    ...dieWithParent(tools),
+    ...dieWithParent(tools, carried),
     tools.nsenter,
     `--target=${containerPid}`,
     '--mount',
     '--uts',
     '--pid',
+    '--root=/',
+    `--wd=/proc/${containerPid}/root`,
     '--',
-    // It only changes the directory: nsenter's own --wd means the host's.
+    ...bound(tools, capabilities),
+    // It makes nothing new here: nsenter's own --wd means the host's.
     tools.unshare,
+    '--root=.',
     `--wd=${launch.workingDir}`,
     '--',
+    ...(user
+      ? becomeUser(tools, user)
+      : carried.length > 0
+        ? [tools.setpriv, '--inh-caps=-all', '--']
+        : []),
     ...programCommand(tools, launch),
   ])
+}
+
+/**
+ * What the chain needs and the container does not have: inheritable up to its end. And one that
+ * is good for nothing (capabilities(7)): /proc/PID/root of these programs is the host's root,
+ * and a process of the container could follow it if it had all of their capabilities.
+ */
+function carriedTo(
+  tools: MachineTools,
+  { capabilities, user }: Launch,
+): Capability[] {
+  const needed: Capability[] = ['SYS_CHROOT', 'NET_BROADCAST']
+  if (user !== undefined) needed.push('SETUID', 'SETGID')
+  return needed.filter(
+    name => !capabilities.includes(name) && tools.capabilities.includes(name),
+  )
 }
 
 /** The command lines that PID 1 has before it is the program, as /proc/PID/cmdline. */
@@ -92,16 +133,44 @@ function cmdline(words: readonly string[]): string {
   return words.map(word => `${word}\0`).join('')
 }
 
-function dieWithParent(tools: MachineTools): string[] {
-  return [tools.setpriv, '--pdeathsig', 'KILL', '--']
+function dieWithParent(
+  tools: MachineTools,
+  inherited: readonly Capability[] = [],
+): string[] {
+  return [
+    tools.setpriv,
+    '--pdeathsig',
+    'KILL',
+    ...(inherited.length === 0 ? [] : [`--inh-caps=${only(inherited)}`]),
+    '--',
+  ]
 }
 
 function programCommand(tools: MachineTools, launch: Launch): string[] {
-  return [
-    ...(launch.user ? becomeUser(tools, launch.user) : []),
-    ...linkerVariables(tools, launch.env),
-    ...launch.argv,
-  ]
+  return [...linkerVariables(tools, launch.env), ...launch.argv]
+}
+
+function bound(
+  tools: MachineTools,
+  capabilities: readonly Capability[],
+): string[] {
+  const options = bounding(capabilities)
+  return options.length === 0 ? [] : [tools.setpriv, ...options, '--']
+}
+
+/**
+ * The bounding set is all that root's permitted and effective capabilities are made of at an
+ * exec (capabilities(7)); nothing is inheritable, as with container run-times since
+ * CVE-2022-24769.
+ */
+function bounding(capabilities: readonly Capability[]): string[] {
+  return capabilities.length === allCapabilities.length
+    ? []
+    : [`--bounding-set=${only(capabilities)}`]
+}
+
+function only(capabilities: readonly Capability[]): string {
+  return ['-all', ...capabilities.map(name => `+${name.toLowerCase()}`)].join()
 }
 
 /**
@@ -110,7 +179,11 @@ function programCommand(tools: MachineTools, launch: Launch): string[] {
  * setpriv keeps root's capabilities up to its exec, which would find files executable that
  * the user may not execute: with the second it has lost them.
  */
-function becomeUser(tools: MachineTools, user: ContainerUser): string[] {
+function becomeUser(
+  tools: MachineTools,
+  user: ContainerUser,
+  more: readonly string[] = [],
+): string[] {
   const groups =
     user.supplementalGroups.length === 0
       ? '--clear-groups'
@@ -121,6 +194,7 @@ function becomeUser(tools: MachineTools, user: ContainerUser): string[] {
     `--regid=${user.gid}`,
     groups,
     '--inh-caps=-all',
+    ...more,
     '--',
     ...dieWithParent(tools),
   ]

@@ -1,9 +1,15 @@
-import { accessSync, constants, statSync } from 'node:fs'
+import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { allCapabilities, type Capability } from './capabilities.ts'
 
 /** The programs of util-linux and coreutils that start and enter a container. */
 const toolNames = ['setpriv', 'unshare', 'nsenter', 'env', 'sh'] as const
-export type MachineTools = Readonly<Record<(typeof toolNames)[number], string>>
+export type MachineTools = Readonly<
+  Record<(typeof toolNames)[number], string>
+> & {
+  /** What podfs itself may hand on: its own bounding set. */
+  readonly capabilities: readonly Capability[]
+}
 
 /** The setup script's own; whatever PATH podfs was started with. */
 export const systemPath =
@@ -22,7 +28,13 @@ export function findMachineTools(): MachineTools {
     throw new Error(
       `podfs needs ${missing.join(', ')} (packages util-linux and coreutils) to run containers`,
     )
-  return found as MachineTools
+  return { ...found, capabilities: ownCapabilities() } as MachineTools
+}
+
+function ownCapabilities(): readonly Capability[] {
+  const status = readFileSync('/proc/self/status', 'utf8')
+  const bits = BigInt(`0x${/^CapBnd:\s*(\w+)$/m.exec(status)?.[1] ?? '0'}`)
+  return allCapabilities.filter((_, i) => ((bits >> BigInt(i)) & 1n) === 1n)
 }
 
 /** The machine's busybox, if it has one. */

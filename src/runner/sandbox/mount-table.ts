@@ -1,12 +1,18 @@
+import { join, relative } from 'node:path'
+
 /** One line of /proc/PID/mountinfo, as far as podfs asks (proc_pid_mountinfo(5)). */
 export interface MountTableEntry {
   readonly id: number
   /** Of the mount that this one is mounted on. */
   readonly parentId: number
+  /** Of the file system: `254:0`. */
+  readonly device: string
+  /** The directory of the file system that is mounted. */
+  readonly root: string
   readonly point: string
   readonly type: string
   /** Of this mount, not of the file system below it. */
-  readonly readOnly: boolean
+  readonly options: readonly string[]
 }
 
 /**
@@ -24,16 +30,17 @@ export function parseMountTable(text: string): MountTableEntry[] {
       const fields = line.split(' ')
       // Optional fields follow the sixth, as many as there are, up to a lone hyphen.
       const [fileSystem = '', source] = fields.slice(fields.indexOf('-', 6) + 1)
-      const options = (fields[5] ?? '').split(',')
       return {
         id: Number(fields[0]),
         parentId: Number(fields[1]),
+        device: fields[2] ?? '',
+        root: unescapeOctal(fields[3] ?? ''),
         point: unescapeOctal(fields[4] ?? ''),
         type:
           fileSystem === 'tmpfs' && source === 'podfs-volumes'
             ? podfsType
             : fileSystem,
-        readOnly: options.includes('ro'),
+        options: (fields[5] ?? '').split(','),
       }
     })
 }
@@ -58,6 +65,47 @@ export function isCovered(
       point.startsWith(`${other.point}/`) &&
       !lineage.has(other.id) &&
       lineage.has(other.parentId),
+  )
+}
+
+/**
+ * Where else a directory of the host is: a mount of the same file system that shows what is
+ * above it, or the directory itself. `path` holds no symbolic link.
+ */
+export function aliasesOf(
+  path: string,
+  mounts: readonly MountTableEntry[],
+): string[] {
+  const mount = mountOf(path, mounts)
+  if (mount === undefined) return []
+  const inside = join(mount.root, relative(mount.point, path))
+  return mounts
+    .filter(
+      ({ id, device, root }) =>
+        id !== mount.id && device === mount.device && isWithin(inside, root),
+    )
+    .map(({ root, point }) => join(point, relative(root, inside)))
+    .filter(alias => alias !== path)
+}
+
+/** The mount in which a path lies; it holds no symbolic link. */
+export function mountOf(
+  path: string,
+  mounts: readonly MountTableEntry[],
+): MountTableEntry | undefined {
+  let found: MountTableEntry | undefined
+  for (const mount of mounts) {
+    const isDeeper = mount.point.length >= (found?.point.length ?? 0)
+    if (isDeeper && isWithin(path, mount.point)) found = mount
+  }
+  return found
+}
+
+/** Whether a path is a directory or lies in it. */
+export function isWithin(path: string, directory: string): boolean {
+  return (
+    path === directory ||
+    path.startsWith(directory.endsWith('/') ? directory : `${directory}/`)
   )
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { ContainerMount } from './container-runtime.ts'
 import type { HostView } from './host-view.ts'
+import { aliasesOf, isWithin } from './mount-table.ts'
 import { RootTree, type RootPlan } from './root-tree.ts'
 
 /*
@@ -13,6 +14,7 @@ import { RootTree, type RootPlan } from './root-tree.ts'
  *   WORLD/usr, /etc ..   overlays over the host's: what the container writes there is its own
  *   WORLD/run            an overlay of one level: files are its own, sockets and directories
  *                        the host's
+ *   WORLD/dev            the usual nodes, the host's; all of it for a privileged container
  *   WORLD/home, /tmp ..  the host's, by rbind
  *
  * Both tmpfs are detached or become `/`; the overlays keep their layers alive, and all of it
@@ -25,6 +27,25 @@ import { RootTree, type RootPlan } from './root-tree.ts'
 
 /** The host's, copy-on-write, as deep as they go; those that are directories. */
 const systemDirectories = /^(usr|etc|var|opt|boot|bin|sbin|lib\w*)$/
+
+/**
+ * What every container has of /dev (containerd's defaultUnixSpec and its device cgroup). Other
+ * nodes would be disks of the machine, with all that is hidden, and no cgroup keeps a container
+ * from them here: so its mounts are nodev, too, and what it makes with mknod(2) does not open.
+ */
+const deviceNodes: ReadonlySet<string> = new Set([
+  'null',
+  'zero',
+  'full',
+  'random',
+  'urandom',
+  'tty',
+])
+const deviceDirectories: ReadonlySet<string> = new Set([
+  'shm',
+  'mqueue',
+  'hugepages',
+])
 
 /**
  * A private first level only. A program that is PID 1 here writes `1` into /run/NAME.pid, and
@@ -44,8 +65,10 @@ export interface RootPlanOptions {
   /** The host as it is: no overlays. */
   readonly hostRoot: boolean
   readonly busybox?: BusyboxMounts
-  /** Empty in the container: podfs's own run-time directory, symlinks resolved. */
-  readonly hidden?: string
+  /** In no container's tree: podfs's own directories, symlinks resolved. */
+  readonly hidden: readonly string[]
+  /** With the devices of the host. */
+  readonly privileged: boolean
   /** A directory on the host whose mounts are propagated: see live-mounts.ts. */
   readonly liveDirectory?: string
 }
@@ -62,14 +85,15 @@ export const appletsDirectory = '/usr/lib/podfs/applets'
 
 /** Throws an Error whose message names the mountPath. */
 export function planRoot(host: HostView, options: RootPlanOptions): RootPlan {
-  const tree = new RootTree(
-    host,
-    options.world,
-    !options.hostRoot,
-    options.liveDirectory,
-  )
+  const { world, hostRoot, liveDirectory, privileged } = options
+  const tree = new RootTree(host, {
+    world,
+    overlays: !hostRoot,
+    hidden: withAliases(options.hidden, host),
+    devices: privileged,
+    ...(liveDirectory === undefined ? {} : { liveDirectory }),
+  })
   planHostEntries(tree, host, options)
-  if (options.hidden !== undefined) tree.hide(options.hidden)
   if (options.busybox) planBusybox(tree, options.busybox)
   const mounts = sortedByDepth(tree, options.mounts)
   planOwnFile(tree, '/etc/hosts', options.hostsFile, mounts, options.hostRoot)
@@ -94,6 +118,10 @@ function planHostEntries(
     const path = join('/', name)
     const kind = host.lstat(path)?.kind
     if (kind === undefined || name === 'proc') continue
+    if (name === 'dev' && !options.privileged) {
+      planDevices(tree, host)
+      continue
+    }
     if (kind === 'symlink') tree.copyLink(path)
     else if (kind !== 'directory' || options.hostRoot) tree.bindHost(path)
     else if (systemDirectories.test(name)) tree.addDeepLayer(path)
@@ -102,6 +130,38 @@ function planHostEntries(
   for (const name of options.hostRoot ? [] : shallowDirectories)
     if (host.lstat(join('/', name))?.kind === 'directory')
       tree.addShallowLayer(join('/', name))
+}
+
+function planDevices(tree: RootTree, host: HostView): void {
+  tree.makeOwnDirectory('/dev')
+  for (const name of host.readdir('/dev')) {
+    const path = join('/dev', name)
+    const kind = host.lstat(path)?.kind
+    if (kind === 'symlink') tree.makeLink(path, host.readlink(path))
+    else if (deviceNodes.has(name)) tree.bindDevice(path)
+    else if (deviceDirectories.has(name) && kind === 'directory')
+      tree.bindHost(path)
+  }
+  // Of its own: the host's has the terminals of its users.
+  tree.mountOwn('/dev/pts', 'devpts', [
+    'newinstance',
+    'ptmxmode=0666',
+    'mode=0620',
+    'gid=5',
+    'nosuid',
+    'noexec',
+  ])
+  tree.makeLink('/dev/ptmx', 'pts/ptmx')
+}
+
+/** Outermost ones, wherever the host has them. */
+function withAliases(hidden: readonly string[], host: HostView): string[] {
+  const all = new Set(
+    hidden.flatMap(path => [path, ...aliasesOf(path, host.mounts)]),
+  )
+  return [...all].filter(
+    path => ![...all].some(other => other !== path && isWithin(path, other)),
+  )
 }
 
 /** A program of a busybox image finds busybox's applets first, and busybox as /bin/sh. */

@@ -1,8 +1,13 @@
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import type { ContainerMount } from './container-runtime.ts'
 import type { FstabEntry } from './fstab.ts'
 import type { FileKind, HostView } from './host-view.ts'
-import { podfsType } from './mount-table.ts'
+import {
+  isWithin,
+  mountOf,
+  podfsType,
+  type MountTableEntry,
+} from './mount-table.ts'
 import { resolvePath } from './resolve-path.ts'
 
 export interface RootPlan {
@@ -12,12 +17,21 @@ export interface RootPlan {
   readonly files: readonly string[]
   readonly links: readonly PlannedLink[]
   readonly fstab: readonly FstabEntry[]
+  /** Of the tmpfs that is the root. */
+  readonly rootOptions: readonly string[]
+  /** See `hostView`; when it is needed. */
+  readonly hostView?: FstabEntry
   /** Mount points within volumes: made in the volume, from the host. */
   readonly volumePoints: readonly VolumePoint[]
   /** Where the container's volumes are, symlinks resolved. */
   readonly mountPaths: readonly PlannedMountPath[]
-  /** The directory that is to be hidden needs no further cover. */
-  readonly hides: boolean
+  /**
+   * Of what is hidden: an empty file in an upper layer, to be unlinked through the overlay. The
+   * kernel then notes there that the directory below is gone, whatever is unmounted later.
+   */
+  readonly absent: readonly string[]
+  /** Of what is hidden, as far as it comes with a directory of the host: to be covered. */
+  readonly covered: readonly string[]
   /** Not in the fstab: mounted on the host, see live-mounts.ts. */
   readonly livePlaces: readonly LivePlace[]
 }
@@ -57,11 +71,23 @@ export interface PlannedMountPath {
   readonly identity?: string
 }
 
+export interface RootTreeOptions {
+  readonly world: string
+  /** System directories can be overlays. */
+  readonly overlays: boolean
+  /** A directory on the host whose mounts are propagated: see live-mounts.ts. */
+  readonly liveDirectory?: string
+  /** Directories of the host that are not to be seen, symlinks resolved. */
+  readonly hidden: readonly string[]
+  /** Device nodes work, wherever they are. */
+  readonly devices: boolean
+}
+
 /** What lies at a path of the container and below it, up to the next place. */
 interface Place {
   readonly at: string
-  /** Where its files are on the host. */
-  readonly source: string
+  /** Where its files are on the host; absent: it has what is made here, and nothing else. */
+  readonly source?: string
   /** What is made here is made there, before anything is mounted. */
   readonly upper?: string
   /** A volume: what is made here is made in the volume. */
@@ -76,6 +102,8 @@ export class RootTree {
   readonly #host: HostView
   readonly #world: string
   readonly #overlays: boolean
+  readonly #hidden: readonly string[]
+  readonly #nodev: readonly string[]
   /** Each with its own mounts, the place's first. */
   readonly #places = new Map<string, Place>()
   readonly #layerMounts = new Map<string, FstabEntry[]>()
@@ -92,19 +120,17 @@ export class RootTree {
   })[] = []
   /** What the plan makes, by the container's path. */
   readonly #made = new Map<string, FileKind>()
+  readonly #covered: string[] = []
   #layers = 0
-  #hides = false
 
-  constructor(
-    host: HostView,
-    world: string,
-    overlays: boolean,
-    liveDirectory?: string,
-  ) {
+  constructor(host: HostView, options: RootTreeOptions) {
+    const { world, overlays, liveDirectory, hidden, devices } = options
     this.#host = host
     this.#liveDirectory = liveDirectory
     this.#world = world
     this.#overlays = overlays
+    this.#hidden = hidden
+    this.#nodev = devices ? [] : ['nodev']
     this.#places.set('/', { at: '/', source: '/', upper: world, volume: false })
     // For the mount programs; detached at the end, when the PID namespace brings its own.
     this.#directories.push({ path: join(world, 'proc') })
@@ -116,7 +142,7 @@ export class RootTree {
   resolve(path: string): string {
     return resolvePath(path, {
       lstat: path => this.#lstat(path),
-      readlink: path => this.#host.readlink(this.#onHost(path)),
+      readlink: path => this.#host.readlink(this.#onHost(path) ?? path),
     })
   }
 
@@ -133,9 +159,38 @@ export class RootTree {
 
   /** The host's file or directory at its own path, submounts included. */
   bindHost(path: string): void {
-    if (this.#placeOf(dirname(path)).upper !== undefined) this.#makePoint(path)
-    this.#addMounts(path, [this.#hostBind(path)])
+    if (this.#isHidden(path)) return
+    if (this.#placeOf(dirname(path)).upper !== undefined)
+      this.#makePoint(path, this.#host.lstat(path)?.kind)
+    this.#addMounts(path, this.#hostBind(path))
     this.#places.set(path, { at: path, source: path, volume: false })
+  }
+
+  /** A directory of which the container has nothing but what is made in it now. */
+  makeOwnDirectory(path: string): void {
+    this.#directories.push({ path: join(this.#world, path) })
+    const upper = join(this.#world, path)
+    this.#places.set(path, { at: path, upper, volume: false })
+    this.#made.set(path, 'directory')
+  }
+
+  /** A device node of the host that works, in a directory of the container's own. */
+  bindDevice(path: string): void {
+    this.#makePoint(path, 'other')
+    this.#made.set(path, 'other')
+    this.#addMounts(path, [bind(path, join(this.#world, path), ['bind'])])
+  }
+
+  /** A file system of the container's own, in a directory of its own. */
+  mountOwn(path: string, type: string, options: readonly string[]): void {
+    this.makeOwnDirectory(path)
+    const target = join(this.#world, path)
+    this.#addMounts(path, [{ source: 'podfs', target, type, options }])
+  }
+
+  makeLink(path: string, target: string): void {
+    this.#links.push({ path: this.#inUpper(path), target })
+    this.#made.set(path, 'symlink')
   }
 
   /** Copy-on-write all the way down. An overlay does not show submounts: they come back in. */
@@ -156,6 +211,7 @@ export class RootTree {
       .readdir(path)
       .map(name => join(path, name))
       .filter(child => {
+        if (this.#isHidden(child)) return false
         const kind = this.#host.lstat(child)?.kind
         if (kind === 'directory' || kind === 'other') return true
         return kind === 'file' && (!this.#layered(path) || mounted.has(child))
@@ -164,17 +220,6 @@ export class RootTree {
     for (const child of children)
       if (!this.#places.has(child))
         this.#places.set(child, { at: child, source: child, volume: false })
-  }
-
-  /** An empty directory in the place of the host's, where that would have a mount of its own. */
-  hide(path: string): void {
-    const target = join(this.#world, path)
-    for (const mounts of this.#layerMounts.values()) {
-      const index = mounts.findIndex(mount => mount.target === target)
-      if (index < 0) continue
-      mounts[index] = emptyDirectory(target)
-      this.#hides = true
-    }
   }
 
   replaceByLink(path: string, target: string): void {
@@ -202,10 +247,11 @@ export class RootTree {
       )
     const wanted = found === 'directory' ? 'directory' : 'file'
     const path = this.resolve(mount.mountPath)
-    if (path === '/' || path === '/proc' || path.startsWith('/proc/'))
+    if (path === '/' || isWithin(path, '/proc') || this.#isHidden(path))
       throw new Error(
         `mountPath ${mount.mountPath}: nothing can be mounted at ${path}`,
       )
+    if (mount.recursive) this.#hideWithin(source, path, mount)
     const present = this.#lstat(path)?.kind
     if (present === undefined) this.#make(path, wanted)
     else if ((present === 'directory') !== (found === 'directory'))
@@ -224,7 +270,11 @@ export class RootTree {
     kind: 'directory' | 'file',
     { recursive, readOnly, locate }: ContainerMount,
   ): void {
-    const options = [recursive ? 'rbind' : 'bind', ...(readOnly ? ['ro'] : [])]
+    const options = [
+      recursive ? 'rbind' : 'bind',
+      ...(readOnly ? ['ro'] : []),
+      ...this.#nodev,
+    ]
     const target = join(this.#world, path)
     const around = this.#live.find(live => path.startsWith(`${live.path}/`))
     if (around !== undefined) {
@@ -238,40 +288,98 @@ export class RootTree {
       const mounts = [{ ...bind(source, place, options), locate }]
       this.#live.push({ path, place, kind, mounts })
       // Not private: here appears what is mounted at the place.
-      this.#volumeMounts.push(bind(place, target, ['bind']))
+      this.#volumeMounts.push(bind(place, target, ['bind', ...this.#nodev]))
+    } else if (recursive) {
+      this.#volumeMounts.push(
+        ...this.#recursiveBind(source, path, readOnly ? ['ro'] : []),
+      )
     } else {
-      const isolation = recursive ? 'rprivate' : 'private'
-      this.#volumeMounts.push(bind(source, target, [...options, isolation]))
+      this.#volumeMounts.push(bind(source, target, [...options, 'private']))
+    }
+  }
+
+  /** A hostPath that leads to what is hidden, or to a directory that has it. */
+  #hideWithin(
+    source: string,
+    path: string,
+    { mountPath }: ContainerMount,
+  ): void {
+    for (const hidden of this.#hidden) {
+      if (isWithin(source, hidden))
+        throw new Error(
+          `mountPath ${mountPath}: ${source} is podfs's own, and no container's`,
+        )
+      if (isWithin(hidden, source) && this.#host.lstat(hidden) !== undefined)
+        this.#covered.push(join(path, relative(source, hidden)))
     }
   }
 
   makeWorkingDirectory(workingDir: string): void {
     const path = this.resolve(workingDir)
     const present = this.#lstat(path)?.kind
+    if (this.#isHidden(path))
+      throw new Error(`workingDir ${workingDir}: ${path} is podfs's own`)
     if (present === undefined) this.#make(path, 'directory')
     else if (present !== 'directory')
       throw new Error(`workingDir ${workingDir}: not a directory`)
   }
 
   finish(): RootPlan {
+    const absent = this.#hide()
     // A layer that was found necessary late may lie above an earlier one.
     const layers = [...this.#layerMounts].sort(
       ([a], [b]) => a.split('/').length - b.split('/').length,
     )
+    const root = mountOf('/', this.#host.mounts)
+    const view = bind('/', join(this.#world, hostView), [
+      'bind',
+      'private',
+      'X-mount.mkdir',
+      ...flagsOf(root?.options ?? []),
+      ...this.#nodev,
+    ])
     return {
+      ...(this.#nodev.length > 0 && root && hasNodes(root)
+        ? { hostView: view }
+        : {}),
       directories: this.#directories,
       files: this.#files,
       links: this.#links,
       fstab: [...layers.flatMap(([, mounts]) => mounts), ...this.#volumeMounts],
       volumePoints: this.#volumePoints,
       mountPaths: this.#mountPaths,
-      hides: this.#hides,
+      rootOptions: this.#nodev,
+      absent,
+      covered: this.#covered,
       livePlaces: this.#live.map(({ place, kind, mounts }) => ({
         place,
         kind,
         mounts,
       })),
     }
+  }
+
+  /** Last: a layer that a mountPath has brought can hold what would have to be covered. */
+  #hide(): string[] {
+    const absent: string[] = []
+    for (const path of this.#hidden) {
+      if (this.#host.lstat(path) === undefined) continue
+      const place = this.#placeOf(dirname(path))
+      // A volume lies there.
+      if (place.volume || place.source === undefined) continue
+      if (place.upper === undefined) {
+        this.#covered.push(path)
+        continue
+      }
+      this.#makeParents(dirname(path))
+      this.#files.push(this.#inUpper(path))
+      absent.push(path)
+    }
+    return absent
+  }
+
+  #isHidden(path: string): boolean {
+    return this.#hidden.some(hidden => isWithin(path, hidden))
   }
 
   /** Makes a directory or an empty file, and the directories above it. */
@@ -283,7 +391,7 @@ export class RootTree {
       throw new Error(`${parent}: not a directory`)
     const place = this.#placeOf(parent)
     if (place.volume) {
-      this.#volumePoints.push({ path: this.#onHost(path), kind })
+      this.#volumePoints.push({ path: this.#onHost(path) ?? path, kind })
     } else {
       if (place.upper === undefined) this.addShallowLayer(parent)
       this.#makeParents(parent)
@@ -335,17 +443,24 @@ export class RootTree {
         source: 'podfs',
         target: join(this.#world, path),
         type: 'overlay',
-        options: [`lowerdir=${path}`, `upperdir=${upper}`, `workdir=${work}`],
+        options: [
+          `lowerdir=${path}`,
+          `upperdir=${upper}`,
+          `workdir=${work}`,
+          ...this.#nodev,
+        ],
       })
     } else {
-      mounts.push(bind(upper, join(this.#world, path), ['bind']))
+      mounts.push(
+        bind(upper, join(this.#world, path), ['bind', ...this.#nodev]),
+      )
       for (const name of this.#host.readdir(path)) {
         const child = join(path, name)
         if (this.#host.lstat(child)?.kind === 'symlink') this.copyLink(child)
       }
       for (const child of comeBack) this.#makePoint(child)
     }
-    mounts.push(...comeBack.map(child => this.#hostBind(child)))
+    mounts.push(...comeBack.flatMap(child => this.#hostBind(child)))
     // It replaces the plain bind of the same directory, when there was one.
     this.#layerMounts.set(path, mounts)
   }
@@ -362,6 +477,7 @@ export class RootTree {
         ({ point, type }) => point.startsWith(`${path}/`) && type !== podfsType,
       )
       .map(({ point }) => point)
+      .filter(point => !this.#isHidden(point))
       .filter(point => this.#host.lstat(point) !== undefined)
     return [...new Set(points)].filter(
       point => !points.some(other => point.startsWith(`${other}/`)),
@@ -372,13 +488,44 @@ export class RootTree {
    * What goes away between the look and the mount, as in /run it may, is no reason not to
    * start: nofail is for the source, X-mount.mkdir for the target, which goes as well.
    */
-  #hostBind(path: string): FstabEntry {
-    return bind(path, join(this.#world, path), [
-      'rbind',
-      'rprivate',
-      'nofail',
-      'X-mount.mkdir',
-    ])
+  #hostBind(path: string): FstabEntry[] {
+    return this.#recursiveBind(path, path, ['nofail', 'X-mount.mkdir'])
+  }
+
+  /**
+   * mount(8) sets the flags of a bind as a whole, and of the uppermost mount alone. So where
+   * one below it lets device nodes work, each is bound for itself; and never over another one:
+   * what is covered cannot be unmounted.
+   */
+  #recursiveBind(
+    source: string,
+    path: string,
+    more: readonly string[],
+  ): FstabEntry[] {
+    const target = join(this.#world, path)
+    if (this.#nodev.length === 0)
+      return [bind(source, target, ['rbind', 'rprivate', ...more])]
+    const { mounts } = this.#host
+    const mount = mountOf(source, mounts)
+    const below = mounts.filter(
+      ({ point }) => point !== source && isWithin(point, source),
+    )
+    const flags = flagsOf(mount?.options ?? [])
+    const options = hasNodes(mount) ? [...more, ...flags, ...this.#nodev] : more
+    if (below.length === 0 && mount?.point === '/' && hasNodes(mount))
+      return [
+        bind(join(this.#world, hostView, source), target, ['bind', ...more]),
+      ]
+    if (!below.some(hasNodes))
+      return [bind(source, target, ['rbind', 'rprivate', ...options])]
+    return [
+      bind(source, target, ['bind', 'private', ...options]),
+      ...this.#submounts(source).flatMap(point =>
+        this.#recursiveBind(point, join(path, relative(source, point)), [
+          'nofail',
+        ]),
+      ),
+    ]
   }
 
   #addMounts(path: string, mounts: readonly FstabEntry[]): void {
@@ -390,12 +537,17 @@ export class RootTree {
 
   #lstat(path: string): { readonly kind: FileKind } | undefined {
     const kind = this.#made.get(path)
-    return kind === undefined ? this.#host.lstat(this.#onHost(path)) : { kind }
+    if (kind !== undefined) return { kind }
+    const onHost = this.#onHost(path)
+    return onHost === undefined ? undefined : this.#host.lstat(onHost)
   }
 
-  #onHost(path: string): string {
-    const place = this.#placeOf(path)
-    return join(place.source, path.slice(place.at.length))
+  /** Undefined where nothing of the host is. */
+  #onHost(path: string): string | undefined {
+    const { source, at } = this.#placeOf(path)
+    return source === undefined
+      ? undefined
+      : join(source, path.slice(at.length))
   }
 
   /** Where something at this path would be made; only for places with a layer. */
@@ -412,9 +564,28 @@ export class RootTree {
   }
 }
 
-function emptyDirectory(target: string): FstabEntry {
-  const options = ['mode=0755', 'size=4k', 'X-mount.mkdir']
-  return { source: 'podfs', target, type: 'tmpfs', options }
+/**
+ * Below the root while that is made: the host's root file system without its submounts, with
+ * no device node that works, and private. So a bind of what is in it needs no further step.
+ */
+export const hostView = '.podfs/host'
+
+function hasNodes(mount: MountTableEntry | undefined): boolean {
+  return (
+    mount === undefined ||
+    !(mount.options.includes('nodev') || withoutNodes.test(mount.type))
+  )
+}
+
+/** File systems of the kernel, in which nobody can make a device node, and those of a network. */
+const withoutNodes =
+  /^(proc|sysfs|cgroup2?|devpts|securityfs|debugfs|tracefs|bpf|pstore|mqueue|configfs|fusectl|binfmt_misc|efivarfs|selinuxfs|rpc_pipefs|nsfs|autofs|nfs4?|cifs|smb3|fuse\.podfs)$/
+
+/** Of the options in mountinfo, those of the mount. */
+function flagsOf(options: readonly string[]): string[] {
+  return options.filter(option =>
+    /^(ro|nosuid|noexec|noatime|nodiratime|relatime|nosymfollow)$/.test(option),
+  )
 }
 
 function bind(

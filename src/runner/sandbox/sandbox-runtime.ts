@@ -38,8 +38,8 @@ import { startProcess, type StartedProcess } from './running-process.ts'
  * their own included. Namespaces are held by these processes alone and by no file, so mounts
  * go with them. What remains on the disk is the scratch directory.
  *
- * This is no wall: a container runs as root on the host's files. It keeps a Pod's programs
- * apart from the host's by accident, not by force.
+ * A container is root on those of the host's files that it sees, with the capabilities that a
+ * container run-time gives it: no mount, no device but the usual ones.
  */
 
 export interface SandboxOptions {
@@ -47,8 +47,8 @@ export interface SandboxOptions {
   readonly scratchDirectory: string
   /** For all Pods, made if need be, and kept: links to busybox. */
   readonly appletsDirectory: string
-  /** podfs's own run-time directory, hidden in every container. */
-  readonly runtimeDirectory?: string
+  /** podfs's own: in no container's tree, whatever is mounted and unmounted there. */
+  readonly ownDirectories: readonly string[]
   /** The host as it is, without copy-on-write. */
   readonly hostRoot?: boolean
   /** Volumes that may be mounted anew are about to come: their place is made at once. */
@@ -224,22 +224,24 @@ class Sandbox implements SandboxRuntime {
   ): Promise<ContainerSetup> {
     const tools = this.#findTools()
     const { hostsFile, hostname, mounts, workingDir = '/' } = container
-    const { hostRoot = false, runtimeDirectory } = this.#options
+    const { hostRoot = false, ownDirectories } = this.#options
+    const { privileged, capabilities } = container.rights
     const busybox = container.busybox ? await this.#findBusybox() : undefined
     let failed: { readonly plan: string; readonly error: unknown } | undefined
     for (;;) {
       const host = readHostView()
       const files = this.#podFiles.make(container)
-      const hidden = runtimeDirectory && resolvePath(runtimeDirectory, host)
+      const hidden = ownDirectories.map(path => resolvePath(path, host))
       const plan = planRoot(host, {
         world: files.world,
         mounts,
         workingDir,
         hostRoot,
+        hidden,
+        privileged,
         ...(hostsFile === undefined ? {} : { hostsFile }),
         ...(hostname === undefined ? {} : { hostnameFile: files.hostnameFile }),
         ...(busybox === undefined ? {} : { busybox }),
-        ...(hidden === undefined ? {} : { hidden }),
         ...(live === undefined ? {} : { liveDirectory: live.directory }),
       })
       const planText = JSON.stringify(plan)
@@ -252,8 +254,8 @@ class Sandbox implements SandboxRuntime {
           plan,
           world: files.world,
           directory: this.#podFiles.makeSetupDirectory(),
+          locked: capabilities.includes('SYS_ADMIN'),
           ...(hostname === undefined ? {} : { hostname }),
-          ...(hidden === undefined ? {} : { runtimeDirectory: hidden }),
           ...(live === undefined ? {} : { live }),
           ...(ready === undefined ? {} : { ready }),
           ...(onBegun === undefined ? {} : { onBegun }),
@@ -292,7 +294,7 @@ interface RootAhead {
 
 /** Equal for what is planned and mounted in the same way. */
 function rootKey(root: ContainerRoot): string {
-  const { mounts, workingDir, hostsFile, hostname, busybox } = root
+  const { mounts, workingDir, hostsFile, hostname, busybox, rights } = root
   const places = mounts.map(
     ({ source, mountPath, readOnly, recursive, identity, locate }) => [
       source,
@@ -303,11 +305,18 @@ function rootKey(root: ContainerRoot): string {
       locate !== undefined,
     ],
   )
-  return JSON.stringify([places, workingDir, hostsFile, hostname, busybox])
+  return JSON.stringify([
+    places,
+    workingDir,
+    hostsFile,
+    hostname,
+    busybox,
+    rights,
+  ])
 }
 
 function toLaunch(container: ContainerLaunch): Launch {
-  const { argv, user, busybox, workingDir = '/' } = container
+  const { argv, user, busybox, rights, workingDir = '/' } = container
   const env = new Map(container.env)
   if (busybox && hasBusybox()) {
     const path = env.get('PATH')
@@ -316,5 +325,6 @@ function toLaunch(container: ContainerLaunch): Launch {
       path === undefined ? appletsDirectory : `${appletsDirectory}:${path}`,
     )
   }
-  return { argv, env, workingDir, ...(user ? { user } : {}) }
+  const { capabilities } = rights
+  return { argv, env, workingDir, capabilities, ...(user ? { user } : {}) }
 }

@@ -1,6 +1,6 @@
 import { basename, dirname, join } from 'node:path'
 import { formatFstab, type FstabEntry } from './fstab.ts'
-import type { PlannedLink, RootPlan } from './root-tree.ts'
+import { hostView, type PlannedLink, type RootPlan } from './root-tree.ts'
 import { shellQuote } from './shell-quote.ts'
 
 export interface SetupScriptOptions {
@@ -11,8 +11,8 @@ export interface SetupScriptOptions {
   /** Made for the container's output. */
   readonly fifos: readonly string[]
   readonly hostname?: string
-  /** Covered by an empty directory at the end: podfs's own run-time directory. */
-  readonly hidden?: string
+  /** The container may mount and unmount: what is here now is to stay as it is. */
+  readonly locked: boolean
 }
 
 /** What the script prints when the container's root is `/`. */
@@ -25,26 +25,38 @@ export const setupDone = 'done'
  *
  *  1. two tmpfs: the root, unbindable so that the rbind of the directory in which it stands
  *     leaves it out; and the layers inside it, a mount of its own because an overlay refuses
- *     an unbindable upper layer; by one process
+ *     an unbindable upper layer; with them the host's root file system without device nodes
+ *     (`hostView`); by one process
  *  2. directories, files, links
  *  3. all other mounts, by one process
- *  4. pivot_root; the host's root and the layers are detached (the overlays keep theirs)
+ *  4. pivot_root; the host's root, its view and the layers are detached (the overlays keep
+ *     theirs)
  *  5. `ready`; then it reads the mount points to detach, one a line, up to an empty line
  *     (umount -c: without it umount(8) would ask a file system that may be dead; a failure
  *     is looked at from outside: the mount may have gone by itself, with its mount point)
- *  6. the run-time directory is covered, unless the plan has done so: after 5, which could
- *     not reach below it
+ *  6. the plan's directories are covered: after 5, which could not reach below them
  *  7. /proc, which umount(8) needed, goes: the PID namespace mounts its own
- *  8. `done`; it holds the namespaces until its standard input is closed
+ *  8. when it is to be locked, a copy of the mount namespace takes its place that a new user
+ *     namespace owns. The kernel takes such a one for less trusted and locks what it copies,
+ *     and what is propagated to it later: nobody, not even root of the machine, can make a
+ *     mount in it writable, or unmount what covers another one (mount_namespaces(7)). The
+ *     container enters the mount namespace alone, so it is nobody less than root in it.
+ *  9. `done`; it holds the namespaces until its standard input is closed
  */
 export function setupScript(options: SetupScriptOptions): string {
-  const { plan, world, fstabFile, fifos, hostname, hidden } = options
+  const { plan, world, fstabFile, fifos, hostname, locked } = options
   const layers = join(world, '.podfs/layers')
   const rootsFile = `${fstabFile}-roots`
   const roots = formatFstab([
-    tmpfs(world, ['mode=0755', 'unbindable']),
+    tmpfs(world, ['mode=0755', 'unbindable', ...plan.rootOptions]),
     tmpfs(layers, ['mode=0700', 'X-mount.mkdir']),
+    ...(plan.hostView === undefined ? [] : [plan.hostView]),
   ])
+  const scaffold = [
+    '/.podfs/layers',
+    ...(plan.hostView === undefined ? [] : [`/${hostView}`]),
+    '/.podfs/old',
+  ]
   return [
     'set -e',
     'umask 022',
@@ -62,27 +74,29 @@ export function setupScript(options: SetupScriptOptions): string {
     `cd ${shellQuote(world)}`,
     'pivot_root . .podfs/old',
     'cd /',
-    'umount -n -l /.podfs/layers /.podfs/old',
-    'rmdir /.podfs/layers /.podfs/old /.podfs',
+    `umount -n -l ${scaffold.join(' ')}`,
+    `rmdir ${scaffold.join(' ')} /.podfs`,
     `echo ${rootReady}`,
     'set --',
     'while IFS= read -r point && [ -n "$point" ]; do set -- "$@" "$point"; done',
     '[ $# = 0 ] || umount -n -c -l -- "$@" 2>/dev/null || :',
-    ...(hidden === undefined || plan.hides ? [] : [hide(hidden)]),
+    ...plan.covered.map(cover),
     'umount -n -l /proc',
-    `echo ${setupDone}`,
-    'read -r end || :',
+    ...(locked ? [`exec ${lock} sh -c ${shellQuote(hold)}`] : [hold]),
     '',
   ].join('\n')
 }
+
+const hold = `echo ${setupDone}; read -r end || :`
+const lock = 'unshare --user --mount --propagation unchanged --'
 
 function tmpfs(target: string, options: readonly string[]): FstabEntry {
   return { source: 'podfs', target, type: 'tmpfs', options }
 }
 
-function hide(directory: string): string {
+function cover(directory: string): string {
   const path = shellQuote(directory)
-  return `if [ -d ${path} ]; then mount -n -t tmpfs -o mode=0755,size=4k podfs ${path}; fi`
+  return `mount -n -t tmpfs -o ro,mode=0755,size=4k podfs ${path}`
 }
 
 /** One process for all of them, and one for each unusual mode or owner. */

@@ -1,0 +1,39 @@
+import t from 'tap'
+import { containerRights } from '../../src/runner/container-rights.ts'
+import {
+  allCapabilities,
+  defaultCapabilities,
+} from '../../src/runner/sandbox/capabilities.ts'
+import { makeContainer } from '../helpers/make-objects.ts'
+
+const rights = (securityContext?: object) =>
+  containerRights(
+    makeContainer({ ...(securityContext && { securityContext }) }),
+  )
+const names = (add: string[], drop: string[] = []) =>
+  rights({ capabilities: { add, drop } }).capabilities.toSorted()
+
+t.same(rights(), {
+  privileged: false,
+  capabilities: allCapabilities.filter(name =>
+    defaultCapabilities.includes(name),
+  ),
+})
+t.same(rights({ privileged: true, capabilities: { drop: ['ALL'] } }), {
+  privileged: true,
+  capabilities: allCapabilities,
+})
+t.same(
+  names(['NET_ADMIN', 'cap_sys_time'], ['CAP_CHOWN']),
+  [...defaultCapabilities, 'NET_ADMIN', 'SYS_TIME']
+    .filter(name => name !== 'CHOWN')
+    .toSorted(),
+)
+t.same(names(['KILL'], ['all']), ['KILL'])
+t.same(names(['ALL'], ['CHOWN']).length, allCapabilities.length - 1)
+t.same(names(['ALL'], ['ALL']), [])
+t.same(names(['KILL'], ['KILL', 'ALL']), [])
+t.throws(() => names(['KILL', 'FLY']), {
+  code: 'CONTAINER_CONFIG',
+  message: 'securityContext.capabilities.add[1]: no capability is called "FLY"',
+})
