@@ -18,16 +18,42 @@ export interface ProjectionError {
   readonly message: string
 }
 
+/** A file of one source in whose place a later source puts its own. */
+export interface HiddenFile {
+  readonly path: string
+  /** In the Pod: what gives the later file, and the earlier one. */
+  readonly fieldPath: string
+  readonly earlierFieldPath: string
+}
+
+/** Where a file comes from. */
+interface FileField {
+  readonly fieldPath: string
+  /** The path stands in the Pod; else it is a key of an object. */
+  readonly isInPod: boolean
+}
+
 /** What the sources of one volume have given so far. */
 export class Collection {
   readonly #payload = new Map<string, FileProjection>()
+  readonly #fields = new Map<string, FileField>()
+  readonly #hidden: HiddenFile[] = []
   readonly #errors: ProjectionError[] = []
 
   /**
    * A later file takes the place of an earlier one, also in the order: the writer cleans the
    * paths, and of two that become equal it keeps the later.
    */
-  addFile(path: string, file: FileProjection): void {
+  addFile(path: string, file: FileProjection, field: FileField): void {
+    const earlier = this.#fields.get(path)
+    // Of paths that both stand in the Pod its validation warns.
+    if (earlier !== undefined && !(earlier.isInPod && field.isInPod))
+      this.#hidden.push({
+        path,
+        fieldPath: field.fieldPath,
+        earlierFieldPath: earlier.fieldPath,
+      })
+    this.#fields.set(path, field)
     this.#payload.delete(path)
     this.#payload.set(path, file)
   }
@@ -42,6 +68,10 @@ export class Collection {
 
   get payload(): Payload {
     return this.#payload
+  }
+
+  get hidden(): readonly HiddenFile[] {
+    return this.#hidden
   }
 
   get errors(): readonly ProjectionError[] {

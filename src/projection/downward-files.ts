@@ -30,11 +30,15 @@ export function collectDownwardAPI(
     const field = `${source.itemsField}[${i}]`
     const text = downwardText(pod, node, item, field, collection)
     if (text !== undefined)
-      collection.addFile(item.path, {
-        data: Buffer.from(text),
-        mode: item.mode ?? source.defaultMode,
-        origin,
-      })
+      collection.addFile(
+        item.path,
+        {
+          data: Buffer.from(text),
+          mode: item.mode ?? source.defaultMode,
+          origin,
+        },
+        { fieldPath: `${field}.path`, isInPod: true },
+      )
   }
 }
 

@@ -75,10 +75,14 @@ function collectKeys(
   missingKey: string,
   collection: Collection,
 ): void {
-  const { items = [], optional, defaultMode, itemsField } = source
+  const { items = [], optional, defaultMode, nameField, itemsField } = source
   if (items.length === 0) {
     for (const [key, bytes] of data)
-      collection.addFile(key, { data: bytes, mode: defaultMode, origin })
+      collection.addFile(
+        key,
+        { data: bytes, mode: defaultMode, origin },
+        { fieldPath: nameField, isInPod: false },
+      )
     return
   }
   // The kubelet names the first missing key of each source, and no further one.
@@ -91,13 +95,13 @@ function collectKeys(
     )
     return
   }
-  for (const { key, path, mode } of items) {
+  for (const [i, { key, path, mode }] of items.entries()) {
     const bytes = data.get(key)
     if (bytes !== undefined)
-      collection.addFile(path, {
-        data: bytes,
-        mode: mode ?? defaultMode,
-        origin,
-      })
+      collection.addFile(
+        path,
+        { data: bytes, mode: mode ?? defaultMode, origin },
+        { fieldPath: `${itemsField}[${i}].path`, isInPod: true },
+      )
   }
 }

@@ -6,6 +6,7 @@
  * is written: one required object that is missing, and the whole volume stays as it is,
  * its other sources too (specification 3.10). That is Kubernetes' promise, and its trap.
  */
+import { goQuote } from '../api/go-quote.ts'
 import type {
   ConfigMap,
   NodeInfo,
@@ -16,12 +17,20 @@ import type {
   Volume,
 } from '../api/types.ts'
 import type { Payload } from '../writer/payload.ts'
-import { Collection, type ProjectionError } from './collection.ts'
+import {
+  Collection,
+  type HiddenFile,
+  type ProjectionError,
+} from './collection.ts'
 import { collectDownwardAPI } from './downward-files.ts'
 import { collectConfigMap, collectSecret } from './key-files.ts'
 import { tokenFile } from './token-file.ts'
 
-export type { ProjectionError, ProjectionErrorCode } from './collection.ts'
+export type {
+  HiddenFile,
+  ProjectionError,
+  ProjectionErrorCode,
+} from './collection.ts'
 
 /** Why there is no token; any Error will do. */
 export interface TokenFailure {
@@ -42,7 +51,12 @@ export interface ProjectionInput {
 }
 
 export type ProjectionResult =
-  | { readonly ok: true; readonly payload: Payload }
+  | {
+      readonly ok: true
+      readonly payload: Payload
+      /** A mistake, nearly always; what stands in the Pod alone is not among them. */
+      readonly hidden: readonly HiddenFile[]
+    }
   | { readonly ok: false; readonly errors: readonly ProjectionError[] }
 
 /**
@@ -93,8 +107,10 @@ export function collectPayload(input: ProjectionInput): ProjectionResult {
     )
   else throw new TypeError(`volume ${volume.name} is not a managed volume`)
 
-  const { payload, errors } = collection
-  return errors.length === 0 ? { ok: true, payload } : { ok: false, errors }
+  const { payload, hidden, errors } = collection
+  return errors.length === 0
+    ? { ok: true, payload, hidden }
+    : { ok: false, errors }
 }
 
 /** Source: pkg/volume/projected/projected.go, collectData. */
@@ -145,6 +161,7 @@ function collectProjected(
         collection.addFile(
           source.serviceAccountToken.path,
           tokenFile(input.pod, token, defaultMode),
+          { fieldPath: `${field}.serviceAccountToken.path`, isInPod: true },
         )
       else
         collection.addError(
@@ -154,6 +171,14 @@ function collectProjected(
         )
     }
   }
+}
+
+/** Of one volume, what is to be said of each file that nobody sees. */
+export function hiddenFileMessage(
+  { path, earlierFieldPath }: HiddenFile,
+  volume: Volume,
+): string {
+  return `volume ${goQuote(volume.name)}: ${goQuote(path)} takes the place of that of ${earlierFieldPath}`
 }
 
 /** Whether a volume's content is made, and kept up to date, by podfs. */

@@ -8,8 +8,10 @@ import { rejectionOf, type Finding } from '../api/report.ts'
 import type { ConfigMap, NodeInfo, Pod, Secret, Volume } from '../api/types.ts'
 import {
   collectPayload,
+  hiddenFileMessage,
   objectsReferenced,
   tokensRequested,
+  type HiddenFile,
   type ProjectionError,
 } from '../projection/projection.ts'
 import type { Store } from '../store/store.ts'
@@ -107,6 +109,7 @@ export class PublishedVolume {
   #closed = false
   #prepared = false
   #told: string | undefined
+  #warned: ReadonlySet<string> = new Set()
   #timer: { cancel(): void } | undefined
   /** As it was told last. */
   #state: VolumeState | undefined
@@ -221,7 +224,10 @@ export class PublishedVolume {
     })
     if (tokens?.nextRefresh !== undefined)
       this.#lookAfter(Math.max(tokens.nextRefresh - clock.now(), 0))
-    if (result.ok) this.#history.offer(cleanPayload(result.payload))
+    if (result.ok) {
+      this.#history.offer(cleanPayload(result.payload))
+      this.#warn(result.hidden)
+    }
     const errors = result.ok ? [] : result.errors
     const payload = this.#history.wanted
     // Else what they said last stays, on a mount that was made anew, too, or what is pinned.
@@ -332,6 +338,20 @@ export class PublishedVolume {
       .pod()
       .spec.volumes.findIndex(({ name }) => name === volume.name)
     return `spec.volumes[${index}]`
+  }
+
+  /** A file that takes another's place is told once, until it does no longer. */
+  #warn(hidden: readonly HiddenFile[]): void {
+    const now = new Map(
+      hidden.map(file => [hiddenFileMessage(file, this.#options.volume), file]),
+    )
+    for (const [message, { fieldPath }] of now)
+      if (!this.#warned.has(message))
+        this.#options.report({
+          ...rejectionOf(this.#options.pod(), fieldPath, message),
+          treatment: 'warning',
+        })
+    this.#warned = new Set(now.keys())
   }
 
   /**
