@@ -100,7 +100,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   })
   countdown.around(() => shared.started(paths))
   const terminate = (): void => {
-    countdown.start(session.gracePeriodSeconds())
+    countdown.start(session.terminationSeconds())
     session.terminate()
   }
   signals.on('signal', terminate)

@@ -25,7 +25,7 @@ export interface RunSession {
   /** Resolves when every Pod has ended, each with its last run. */
   readonly finished: Promise<readonly PodOutcome[]>
   /** The longest of what runs. */
-  readonly gracePeriodSeconds: () => number
+  readonly terminationSeconds: () => number
   /** Ends the Pods as their deletion does; the second call kills what is left at once. */
   terminate(): void
   /** Undoes everything; the Pods have finished. */

@@ -23,7 +23,7 @@ import type { RunRequest, RunSession } from './run-session.ts'
 import type { SessionDirectory } from './runtime-directory.ts'
 import { lazyServiceAccounts, readManifests } from './session.ts'
 import { startSessionServer } from './session-server.ts'
-import { SupervisedPod, type PodOutcome } from './supervised-pod.ts'
+import { longestOf, SupervisedPod, type PodOutcome } from './supervised-pod.ts'
 
 /** What a run has before it knows its Pods. */
 interface PreparedRun extends Pick<PodSessionContext, 'mount' | 'images'> {
@@ -92,7 +92,7 @@ export async function runPods(
   )
   return {
     finished: running.finished,
-    gracePeriodSeconds: () => running.gracePeriodSeconds(),
+    terminationSeconds: () => running.terminationSeconds(),
     terminate: () => running.terminate(),
     close: () => cleanup.run(),
   }
@@ -154,12 +154,8 @@ class RunningPods {
     for (const supervised of this.#pods.values()) supervised.wake()
   }
 
-  gracePeriodSeconds(): number {
-    const running = [...this.#pods.values()].filter(({ idle }) => !idle)
-    return Math.max(
-      0,
-      ...running.map(({ pod }) => pod?.spec.terminationGracePeriodSeconds ?? 0),
-    )
+  terminationSeconds(): number {
+    return longestOf([...this.#pods.values()])
   }
 
   terminate(): void {

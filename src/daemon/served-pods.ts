@@ -15,7 +15,7 @@ import {
 } from './pod-session.ts'
 import { refuseChroot } from './refuse-chroot.ts'
 import type { LeftShim } from './shim/start-shim.ts'
-import { SupervisedPod } from './supervised-pod.ts'
+import { longestOf, SupervisedPod } from './supervised-pod.ts'
 
 /** "true": the Pod is run; "false": it never is. */
 const runAnnotation = 'podfs.io/run'
@@ -85,13 +85,8 @@ export class ServedPods {
   }
 
   /** The longest of what runs. */
-  gracePeriodSeconds(): number {
-    return Math.max(
-      0,
-      ...[...this.#pods.values()]
-        .filter(({ idle }) => !idle)
-        .map(({ pod }) => pod?.spec.terminationGracePeriodSeconds ?? 0),
-    )
+  terminationSeconds(): number {
+    return longestOf([...this.#pods.values()])
   }
 
   /**

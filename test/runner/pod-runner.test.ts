@@ -313,6 +313,48 @@ test(
 )
 
 test(
+  '4.9: a Pod of 0 s that is deleted has 1 s for its preStop hook, and 2 s after SIGTERM',
+  {
+    pod: pod([{ ...a, lifecycle: { preStop: exec } }], {
+      terminationGracePeriodSeconds: 0,
+    }),
+    behaviours: { a: { exec: endlessHook, onTerm: 'ignore' } },
+  },
+  async (h, t) => {
+    await h.start()
+    h.journal()
+    void h.runner.terminate()
+    await h.advance(999)
+    t.same(h.journal(), ['exec a hook'])
+    await h.advance(1)
+    t.same(h.journal(), ['SIGTERM a'])
+    await h.advance(1999)
+    t.same(h.journal(), [])
+    await h.advance(1)
+    t.match(h.journal(), ['SIGKILL a'])
+  },
+)
+
+test(
+  '4.3: a container of a Pod of 0 s that ends for another reason has no preStop hook',
+  {
+    pod: pod([{ ...a, lifecycle: { postStart: exec, preStop: exec } }], {
+      terminationGracePeriodSeconds: 0,
+    }),
+    behaviours: { a: { exec: async () => ({ exitCode: 1, output: '' }) } },
+  },
+  async (h, t) => {
+    await h.start()
+    t.same(h.journal().slice(0, 4), [
+      'start a',
+      'exec a hook',
+      'SIGTERM a',
+      'exit a 143',
+    ])
+  },
+)
+
+test(
   'C196: a failing preStop hook is told and changes nothing',
   {
     pod: pod([{ ...a, lifecycle: { preStop: exec } }]),
