@@ -11,6 +11,8 @@ import type { PodOutcome } from './supervised-pod.ts'
 
 export interface RunRequest extends SessionOptions {
   readonly choice: PodChoice
+  /** CronJobs that are run besides what a choice of many has: `cronjob/NAME`. */
+  readonly cronJobs: readonly string[]
   /** `PATTERN=COMMAND` of each --image. */
   readonly images: readonly string[]
   /** Whether a changed Pod is ended and started anew. */

@@ -9,7 +9,12 @@ import { Store, type StoreEvent } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
 import { HistoryBudget } from '../volumes/history-budget.ts'
-import { choosePods, isChosen } from './choose-pods.ts'
+import {
+  choosePodsToRun,
+  isChosen,
+  isCronJobsPod,
+  nameOfCronJob,
+} from './choose-pods.ts'
 import type { Cleanup } from './cleanup.ts'
 import { claimEmptyDirs } from './empty-dirs.ts'
 import { asFailure } from './failures.ts'
@@ -36,18 +41,18 @@ export async function runPods(
   { session, mount, images }: PreparedRun,
   cleanup: Cleanup,
 ): Promise<RunSession> {
-  const { namespace, places, choice } = request
+  const { namespace, places, choice, cronJobs } = request
   const store = new Store({ admit: withServiceAccountVolume })
   const accounts = lazyServiceAccounts(request)
   let onUnderWay = (): void => undefined
   const underWay = new Promise<void>(resolve => (onUnderWay = resolve))
-  const [pods, node, emptyDirs] = await allSettled([
+  const [toRun, node, emptyDirs] = await allSettled([
     readManifests(request, store, underWay).then(source => {
       cleanup.add('source', () => source.close())
-      const pods = choosePods(store, namespace, choice)
-      refuseUnknownImages(pods, images, request)
-      tellMissingBusybox(pods, images, request)
-      return pods
+      const toRun = choosePodsToRun(store, namespace, choice, cronJobs)
+      refuseUnknownImages(toRun.pods, images, request)
+      tellMissingBusybox(toRun.pods, images, request)
+      return toRun
     }),
     thisNode(),
     claimEmptyDirs(places, session.directory).then(emptyDirs => {
@@ -71,7 +76,8 @@ export async function runPods(
     historyBudget: new HistoryBudget(),
   })
   cleanup.add('Pods', () => running.close())
-  for (const pod of pods) running.add(pod)
+  for (const pod of toRun.leftOut) running.leaveOut(pod)
+  for (const pod of toRun.pods) running.add(pod)
   cleanup.add(
     'API',
     startSessionServer({
@@ -82,7 +88,7 @@ export async function runPods(
       record,
       node,
       mount: await mount,
-      startsPods: pods.length > 0,
+      startsPods: true,
       onUnderWay,
     }),
   )
@@ -110,6 +116,7 @@ class RunningPods {
   #resolveIdle: () => void = () => undefined
   #resolve: (outcomes: readonly PodOutcome[]) => void = () => undefined
   #reject: (error: unknown) => void = () => undefined
+  readonly #leftOut = new Set<ObjectKey>()
   #starts = 0
   #terminating = false
 
@@ -148,6 +155,15 @@ class RunningPods {
     supervised.want(pod)
   }
 
+  leaveOut(pod: Pod): void {
+    const key = keyOf(pod)
+    if (this.#leftOut.has(key)) return
+    this.#leftOut.add(key)
+    this.#request.notice(
+      `${sourceName(pod)} is left out; to run it at once, add ${nameOfCronJob(pod)}`,
+    )
+  }
+
   onEvents(events: readonly StoreEvent[]): void {
     for (const { type, object } of events)
       if (object.kind === 'Pod') this.#onPod(object, type === 'DELETED')
@@ -177,13 +193,15 @@ class RunningPods {
     const supervised = this.#pods.get(keyOf(pod))
     const isOpen = choice.kind === 'all' || choice.kind === 'selected'
     if (supervised === undefined) {
+      if (isGone) this.#leftOut.delete(keyOf(pod))
       if (isGone || this.#terminating || !isChosen(choice, pod)) return
+      if (isCronJobsPod(pod)) return this.leaveOut(pod)
       if (imageFindings(pod, this.#context.images).length === 0)
         notice(`${sourceName(pod)} is new: starting it`)
       this.add(pod)
     } else if (isGone) {
       supervised.drop('is gone from its files')
-    } else if (isOpen && !isChosen(choice, pod)) {
+    } else if (isOpen && !isChosen(choice, pod) && !isCronJobsPod(pod)) {
       supervised.drop('is no longer selected')
     } else {
       supervised.want(pod)
