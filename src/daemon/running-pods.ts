@@ -135,7 +135,8 @@ class RunningPods {
     if (pod.workload !== undefined)
       notice(`${sourceName(pod)} runs as one Pod, ${pod.metadata.name}`)
     const supervised = new SupervisedPod({
-      start: async pod => {
+      start: async version => {
+        const pod = this.#context.store.beginRun(version)
         this.#started.set(keyOf(pod), pod)
         this.#context.lines.setLabels(outputLabels([...this.#started.values()]))
         this.#starts += 1

@@ -173,6 +173,7 @@ export class ServedPods {
   #adopt(shim: LeftShim): void {
     const { context } = this.#options
     const { pod } = shim.running.plan
+    context().store.beginRun(pod)
     // Ids are unique among all starts of the session.
     this.#starts = Math.max(this.#starts, Number(path.basename(shim.id)))
     const adopt = async (): Promise<PodSession> => {
@@ -200,7 +201,8 @@ export class ServedPods {
         await this.#forgetSession(key)
         this.#starts += 1
         const id = `run/${this.#starts}`
-        const session = await startPodSession(version, id, context())
+        const pod = context().store.beginRun(version)
+        const session = await startPodSession(pod, id, context())
         this.#sessions.set(key, session)
         return session
       },
