@@ -207,12 +207,16 @@ export class ContainerStarter {
   /** What stands in its way is told once, and again when it is something else. */
   #noteConfigFailure({ name, image }: Container, error: unknown): void {
     const message = messageOf(error)
-    const isUnknownImage =
-      error instanceof RunnerError && error.code === 'IMAGE_UNKNOWN'
+    const code = error instanceof RunnerError ? error.code : undefined
+    const isUnknownImage = code === 'IMAGE_UNKNOWN'
     const isNews = this.#state.record(name).failure?.message !== message
     this.#state.update(name, record =>
       recordFailure(record, {
-        reason: isUnknownImage ? 'ErrImagePull' : 'CreateContainerConfigError',
+        reason: isUnknownImage
+          ? 'ErrImagePull'
+          : code === 'CONTAINER_CREATE'
+            ? 'CreateContainerError'
+            : 'CreateContainerConfigError',
         message,
         retryAt: this.#options.clock.now() + configRetryMs,
       }),

@@ -7,6 +7,7 @@ import {
   makeConfigMap,
   makeContainer,
   makePod,
+  makeSecret,
 } from '../helpers/make-objects.ts'
 import { endlessHook, settle } from '../helpers/fake-runtime.ts'
 import {
@@ -625,6 +626,34 @@ test(
     await h.exit('a', 0)
     await h.runner.finished
     t.same(h.output, ['a stderr half', 'a end'])
+  },
+)
+
+test(
+  '4.6: what cannot be sent to a container run-time is waited for',
+  {
+    pod: pod([
+      {
+        ...a,
+        envFrom: [{ prefix: '', secretRef: { name: 's', optional: false } }],
+      },
+    ]),
+  },
+  async (h, t) => {
+    const secret = makeSecret({ name: 's' })
+    h.secrets.set('s', {
+      ...secret,
+      data: new Map([['key', Buffer.of(0x80)]]),
+    })
+    await h.start()
+    const { reason, message } = h.container('a').state.waiting ?? {}
+    t.equal(reason, 'CreateContainerError')
+    t.match(message, /"key", from key key of Secret default\/s$/)
+    t.same(h.told('Failed', 'Created'), [`Failed Error: ${message}`])
+    h.secrets.set('s', makeSecret({ name: 's', data: { key: 'text' } }))
+    h.runner.wake()
+    await settle()
+    t.same(h.journal(), ['start a'])
   },
 )
 
