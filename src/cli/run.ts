@@ -104,8 +104,9 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   })
   countdown.around(() => shared.started(paths))
   const terminate = (): void => {
-    countdown.start(session.terminationSeconds())
+    const seconds = session.terminationSeconds()
     session.terminate()
+    countdown.start(seconds)
   }
   signals.on('signal', terminate)
   // A Ctrl-C during the start counts, too.

@@ -37,11 +37,27 @@ interface PreparedRun extends Pick<PodSessionContext, 'mount' | 'images'> {
 
 /** Reads the manifests and starts the Pods. What it has made is undone by `cleanup`. */
 export async function runPods(
-  request: RunRequest,
+  given: RunRequest,
   { session, mount, images }: PreparedRun,
   cleanup: Cleanup,
 ): Promise<RunSession> {
-  const { namespace, places, choice, cronJobs } = request
+  const { namespace, places, choice, cronJobs } = given
+  const lines = new OutputLines(given.onOutput, given.clock)
+  const request: RunRequest = {
+    ...given,
+    notice: text => {
+      lines.interrupt()
+      given.notice(text)
+    },
+    report: finding => {
+      lines.interrupt()
+      given.report(finding)
+    },
+    onMended: path => {
+      lines.interrupt()
+      given.onMended(path)
+    },
+  }
   const store = new Store({ admit: withServiceAccountVolume })
   const accounts = lazyServiceAccounts(request)
   let onUnderWay = (): void => undefined
@@ -71,7 +87,7 @@ export async function runPods(
     addresses: new PodAddresses(places.runtime, session),
     images,
     ...accounts,
-    lines: new OutputLines(request.onOutput),
+    lines,
     record,
     historyBudget: new HistoryBudget(),
   })
@@ -176,6 +192,8 @@ class RunningPods {
   }
 
   terminate(): void {
+    // A countdown may be drawn at the end of the output.
+    this.#context.lines.keepInterrupted()
     for (const supervised of this.#pods.values())
       supervised.stop(this.#terminating ? 0 : undefined)
     this.#terminating = true

@@ -157,7 +157,7 @@ async function start(
     images: createImageMap(settings.images),
     emptyDirs: emptyDirs.directory,
     // `podfs logs` has it.
-    lines: new OutputLines(() => undefined),
+    lines: new OutputLines(() => undefined, clock),
     hostRoot: false,
     notice,
     isServed: true,
