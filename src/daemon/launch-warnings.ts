@@ -105,7 +105,8 @@ function warnOfSecret(
   const bytes = secret?.data.get(key)
   if (secret === undefined || bytes === undefined) return
   warnOfLength(fieldPath, name, bytes, warn)
-  if (!isUtf8(bytes)) warn(fieldPath, noText(name, secretKeyName(secret, key)))
+  if (!isUtf8(bytes))
+    warn(fieldPath, noText(name, secretKeyName(secret, key)).message)
 }
 
 function warnOfLength(

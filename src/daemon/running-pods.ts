@@ -1,9 +1,13 @@
 import { withServiceAccountVolume } from '../api/automount.ts'
 import { keyOf, type ObjectKey } from '../api/object-key.ts'
-import type { Pod } from '../api/types.ts'
+import type { Container, Pod } from '../api/types.ts'
 import { findImage, type ImageMap } from '../runner/images.ts'
 import { OutputLines } from '../runner/output-lines.ts'
-import { hasBusybox } from '../runner/sandbox/sandbox-runtime.ts'
+import {
+  appletUses,
+  type AppletUse,
+} from '../runner/sandbox/busybox-applets.ts'
+import { hasBusybox, machineLacks } from '../runner/sandbox/sandbox-runtime.ts'
 import { SessionRecord } from '../server/session-record.ts'
 import { Store, type StoreEvent } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
@@ -92,6 +96,7 @@ export async function runPods(
     historyBudget: new HistoryBudget(),
   })
   cleanup.add('Pods', () => running.close())
+  void tellLackingApplets(toRun.pods, images, request)
   for (const pod of toRun.leftOut) running.leaveOut(pod)
   for (const pod of toRun.pods) running.add(pod)
   cleanup.add(
@@ -258,14 +263,37 @@ function refuseUnknownImages(
   throw new Failure('failed', 'an image is unknown; nothing was started')
 }
 
+function ofBusybox(pods: readonly Pod[], images: ImageMap): Container[] {
+  return pods
+    .flatMap(({ spec }) => [...spec.initContainers, ...spec.containers])
+    .filter(({ image }) => findImage(images, image)?.busybox === true)
+}
+
+/** Of scripts that would wait for ever: the containers' own, as far as one can see. */
+async function tellLackingApplets(
+  pods: readonly Pod[],
+  images: ImageMap,
+  { notice }: RunRequest,
+): Promise<void> {
+  const users = ({ pattern }: AppletUse): readonly Container[] =>
+    ofBusybox(pods, images).filter(({ command = [], args = [] }) =>
+      [...command, ...args].some(word => pattern.test(word)),
+    )
+  const asked = appletUses.filter(use => users(use).length > 0)
+  for (const lack of await machineLacks(asked)) {
+    const names = users(lack).map(({ name }) => name)
+    notice(
+      `this machine has no ${lack.use}, which ${names.join(', ')} would run: its busybox cannot do it, and there is no other program (podfs doctor)`,
+    )
+  }
+}
+
 function tellMissingBusybox(
   pods: readonly Pod[],
   images: ImageMap,
   { notice }: RunRequest,
 ): void {
-  const wanted = pods
-    .flatMap(({ spec }) => [...spec.initContainers, ...spec.containers])
-    .filter(({ image }) => findImage(images, image)?.busybox === true)
+  const wanted = ofBusybox(pods, images)
   if (wanted.length === 0 || hasBusybox()) return
   notice(
     `this machine has no busybox: ${wanted.map(({ name }) => name).join(', ')} run with its own sh and tools`,

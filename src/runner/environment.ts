@@ -13,7 +13,7 @@ import type {
   ResourceFieldSelector,
   Secret,
 } from '../api/types.ts'
-import { configError, createError } from './errors.ts'
+import { configError, createError, type RunnerError } from './errors.ts'
 import { expandWith } from './expansion.ts'
 
 /** What a container run-time sets when the image does not. */
@@ -106,7 +106,7 @@ export function declaredEnvironment(
     // Optional and missing: a variable of the same name from envFrom stays.
     if (found !== undefined) set(name, found)
   }
-  for (const [name, origin] of binary) throw createError(noText(name, origin))
+  for (const [name, origin] of binary) throw noText(name, origin)
   return environment
 }
 
@@ -114,8 +114,10 @@ export function declaredEnvironment(
  * Begins with the words in which gRPC refuses it (a kubelet from v1.34 on); never the bytes.
  * `origin`: where the bytes stand.
  */
-export function noText(name: string, origin: string): string {
-  return `string field contains invalid UTF-8: the environment variable ${JSON.stringify(name)}, from ${origin}`
+export function noText(name: string, origin: string): RunnerError {
+  return createError(
+    `string field contains invalid UTF-8: the environment variable ${JSON.stringify(name)}, from ${origin}`,
+  )
 }
 
 /** As it is named in messages. */

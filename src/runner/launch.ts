@@ -85,6 +85,9 @@ export async function containerLaunch(
     ...containerRoot(container, mounts, context),
     argv,
     env,
+    isImagePath:
+      !declared.has('PATH') &&
+      (image?.path !== undefined || image?.env?.has('PATH') === true),
     warnings,
     ...(user === undefined ? {} : { user }),
   }

@@ -27,7 +27,12 @@ async function shown(t: Test, pid: number) {
   const [uid, created = '', started = '', restarts] = await eventually(
     async () => {
       const { stdout } = await podfs(t, [
-        ...['get', 'pod', 'p', '--session', String(pid), '-o'],
+        'get',
+        'pod',
+        'p',
+        '--session',
+        String(pid),
+        '-o',
         'jsonpath={.metadata.uid} {.metadata.creationTimestamp} {.status.startTime} {.status.containerStatuses[0].restartCount} {.status.containerStatuses[0].state.running}',
       ])
       // Its container runs.

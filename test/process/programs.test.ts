@@ -257,7 +257,7 @@ t.test('a container’s program', { skip: needsRoot }, async t => {
     }
     const exact = big.slice('BIG=x'.length)
     const { container } = await start(['sleep', '1000'], {
-      env: new Map([...launch([['BIG', exact]]).env]),
+      env: launch([['BIG', exact]]).env,
     })
     t.match(await container.exec(['true', big], new AbortController().signal), {
       exitCode: 126,

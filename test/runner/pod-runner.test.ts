@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 
 import type { Container, PodSpec } from '../../src/api/types.ts'
+import { createImageMap } from '../../src/runner/images.ts'
 import {
   makeConfigMap,
   makeContainer,
@@ -42,6 +43,24 @@ function test(
 ): void {
   t.test(title, async t => body(new PodRunnerHarness(t, options), t))
 }
+
+for (const [title, entry, env, isImagePath] of [
+  ['path', { path: '/own' }, [], true],
+  ['env', { env: new Map([['PATH', '/own']]) }, [], true],
+  ['the Pod', { path: '/own' }, [{ name: 'PATH', value: '/pod' }], false],
+  ['nobody', {}, [], false],
+] as const)
+  test(
+    `PATH is the image's, by ${title}`,
+    {
+      pod: pod([{ ...a, env }]),
+      options: { images: createImageMap([{ pattern: 'busybox', ...entry }]) },
+    },
+    async (h, t) => {
+      await h.start()
+      t.equal(h.runtime.launches[0]?.isImagePath, isImagePath)
+    },
+  )
 
 test(
   'builds the worlds of containers that start one after the other all at once',

@@ -1,5 +1,5 @@
-import { accessSync, constants, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { accessSync, constants, realpathSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
 
 /** The programs of util-linux and coreutils that start and enter a container. */
 const toolNames = ['setpriv', 'unshare', 'nsenter', 'env', 'sh'] as const
@@ -28,6 +28,14 @@ export function findMachineTools(): MachineTools {
 /** The machine's busybox, if it has one. */
 export function findBusybox(): string | undefined {
   return findOnHost('busybox')
+}
+
+/** Another program of this name than busybox. */
+export function findBesideBusybox(name: string): string | undefined {
+  const program = findOnHost(name)
+  return program === undefined || basename(realpathSync(program)) === 'busybox'
+    ? undefined
+    : program
 }
 
 /** The system's directories first: podfs's own PATH may name whatever a user put there. */
