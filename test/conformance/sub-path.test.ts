@@ -134,9 +134,9 @@ t.test('nothing is at it: an empty directory', { skip: needsRoot }, async t => {
   })
   const { stderr } = await run.ended
   for (const why of [
-    'ConfigMap default/config has no key \\"my.file\\"',
-    'ConfigMap default/absent has no key \\"my.file\\"',
-    'ConfigMap default/config has no key \\"mistyped\\"',
+    'ConfigMap default/config has no key "my.file"',
+    'ConfigMap default/absent has no key "my.file"',
+    'ConfigMap default/config has no key "mistyped"',
   ])
     t.equal(stderr.split(`is an empty directory: ${why}`).length, 2, why)
 })

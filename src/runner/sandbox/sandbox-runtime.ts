@@ -335,7 +335,7 @@ function toLaunch(container: ContainerLaunch): Launch {
  * The applets stand for what is in a busybox image's system directories: who puts another
  * directory before those means it to come first.
  */
-export function pathWithApplets(
+function pathWithApplets(
   path: string | undefined,
   isImagePath = false,
 ): string {
