@@ -19,8 +19,8 @@ export const runCommand: Command = {
   summary: "run a Pod's containers as local processes",
   usage: [
     'run -f PATH.. [NAME..]',
-    'run -f PATH.. --all',
-    'run -f PATH.. -l SELECTOR',
+    'run -f PATH.. --all [cronjob/NAME..]',
+    'run -f PATH.. -l SELECTOR [cronjob/NAME..]',
   ],
   description: `Starts the containers of Pods as processes of this machine, in mount and PID namespaces of their
 own, with the Pod's volumes and a generated /etc/hosts. A Deployment, StatefulSet, DaemonSet, Job
@@ -28,14 +28,18 @@ or CronJob runs as one Pod of its template. What changes in the files is applied
 annotations and the data of volumes at once, the rest by a restart of the Pod. The first Ctrl-C
 ends the Pods as their deletion does, the second one kills them.
 
-NAME is a Pod's or a workload's name: web, pod/web, deployment/web.`,
+NAME is a Pod's or a workload's name: web, pod/web, deployment/web. --all and -l leave CronJobs
+out, which would run at once, but for those that are named.`,
   examples: [
     { comment: 'the only Pod of a manifest', line: 'podfs run -f pod.yaml' },
     {
       comment: 'some of several',
       line: 'podfs run -f k8s/ web statefulset/db',
     },
-    { comment: 'every Pod there is', line: 'podfs run -f k8s/ --all' },
+    {
+      comment: 'every Pod there is, and one CronJob',
+      line: 'podfs run -f k8s/ --all cronjob/backup',
+    },
     {
       comment: 'those with a label',
       line: "podfs run -f k8s/ -l 'tier in (front, back)'",
@@ -52,7 +56,7 @@ NAME is a Pod's or a workload's name: web, pod/web, deployment/web.`,
   options: {
     ...sourceOptions,
     pod: { value: 'NAME', repeatable: true, help: 'the same as NAME' },
-    all: { help: 'every Pod of the input' },
+    all: { help: 'every Pod of the input but those of CronJobs' },
     ...selectorOption,
     'no-recreate': {
       help: 'only tell of a change that would restart a Pod',
@@ -73,7 +77,7 @@ NAME is a Pod's or a workload's name: web, pod/web, deployment/web.`,
 }
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
-  const { paths, choice } = whatToRun(options)
+  const { paths, ...chosen } = whatToRun(options)
   requireRoot(context, 'run')
   const { startPods } = await import('../daemon/run-session.ts')
   const shared = await sessionOptions(context, options, paths)
@@ -89,7 +93,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     ...shared,
     report: finding => countdown.around(() => shared.report(finding)),
     onMended: path => countdown.around(() => shared.onMended(path)),
-    choice,
+    ...chosen,
     images: options.values('image'),
     recreate: !options.flag('no-recreate'),
     hostRoot: options.flag('host-root'),
@@ -100,8 +104,9 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   })
   countdown.around(() => shared.started(paths))
   const terminate = (): void => {
-    countdown.start(session.gracePeriodSeconds())
+    const seconds = session.terminationSeconds()
     session.terminate()
+    countdown.start(seconds)
   }
   signals.on('signal', terminate)
   // A Ctrl-C during the start counts, too.
@@ -129,6 +134,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
 function whatToRun(options: ParsedOptions): {
   readonly paths: readonly string[]
   readonly choice: PodChoice
+  readonly cronJobs: readonly string[]
 } {
   // `-f *.yaml` reaches us as one -f and further paths.
   const isName = (word: string): boolean =>
@@ -143,14 +149,14 @@ function whatToRun(options: ParsedOptions): {
     })
   return {
     paths,
-    choice: choiceOf(options, options.positionals.filter(isName)),
+    ...choiceOf(options, options.positionals.filter(isName)),
   }
 }
 
 function choiceOf(
   options: ParsedOptions,
   positionals: readonly string[],
-): PodChoice {
+): { readonly choice: PodChoice; readonly cronJobs: readonly string[] } {
   const names = [...positionals, ...options.values('pod')]
   const text = options.value('selector')
   const all = options.flag('all')
@@ -160,14 +166,23 @@ function choiceOf(
       'usage',
       'cannot set --all and --selector at the same time',
     )
-  if (names.length > 0 && (all || text !== undefined))
+  if (!all && text === undefined)
+    return {
+      choice: names.length > 0 ? { kind: 'named', names } : { kind: 'only' },
+      cronJobs: [],
+    }
+  const others = names.filter(
+    name => parsePodReference(name)?.kind !== 'CronJob',
+  )
+  if (others.length > 0)
     throw new Failure(
       'usage',
-      `${all ? '--all' : '--selector'} cannot be used when Pods are named: ${names.join(', ')}`,
+      `${all ? '--all' : '--selector'} cannot be used when Pods are named: ${others.join(', ')}`,
     )
-  if (names.length > 0) return { kind: 'named', names }
-  if (text !== undefined) return selectedBy(text)
-  return { kind: all ? 'all' : 'only' }
+  return {
+    choice: text === undefined ? { kind: 'all' } : selectedBy(text),
+    cronJobs: names,
+  }
 }
 
 /**

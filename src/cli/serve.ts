@@ -115,7 +115,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     process.exit(exitCodes.done)
   })
   const reason = await Promise.race([session.lost, aborted(stop.signal)])
-  const seconds = session.gracePeriodSeconds()
+  const seconds = session.terminationSeconds()
   if (seconds > 0)
     notice(`ending the Pods, up to ${seconds} s; a second signal kills at once`)
   await session.terminate()

@@ -170,7 +170,7 @@ export const settingsShape: StructShape = {
       default: 'annotated',
       live: true,
       description:
-        'podfs serve: which Pods are run: none, those with the annotation podfs.io/run: "true", or all but those with "false".',
+        'podfs serve: which Pods are run: none, those with the annotation podfs.io/run: "true", or all but those with "false" (of CronJobs only those with "true").',
     },
     sources: {
       kind: 'struct',

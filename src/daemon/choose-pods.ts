@@ -73,6 +73,52 @@ export function isChosen(choice: PodChoice, pod: Pod): boolean {
   return false
 }
 
+/** Its time is its schedule's: many at once are chosen without it. */
+export function isCronJobsPod({ workload }: Pod): boolean {
+  return workload?.kind === 'CronJob'
+}
+
+/** What a choice makes podfs run. */
+export interface PodsToRun {
+  /** At least one. */
+  readonly pods: readonly Pod[]
+  /** CronJobs that the choice has and that nobody has named. */
+  readonly leftOut: readonly Pod[]
+}
+
+/**
+ * The Pods to run. A choice of many has no CronJob but those of `cronJobs`, which name them.
+ * Throws a usage Failure that lists what there is.
+ */
+export function choosePodsToRun(
+  store: Store,
+  namespace: string,
+  choice: PodChoice,
+  cronJobs: readonly string[],
+): PodsToRun {
+  const chosen = choosePods(store, namespace, choice)
+  if (choice.kind === 'only' || choice.kind === 'named')
+    return { pods: chosen, leftOut: [] }
+  const named =
+    cronJobs.length === 0
+      ? []
+      : choosePods(store, namespace, { kind: 'named', names: cronJobs })
+  const pods = chosen.filter(pod => !isCronJobsPod(pod))
+  const leftOut = chosen.filter(
+    pod => isCronJobsPod(pod) && !named.includes(pod),
+  )
+  if (pods.length + named.length > 0)
+    return { pods: [...pods, ...named], leftOut }
+  throw new Failure('usage', 'there are only CronJobs', {
+    fix: `name one of them, to run it at once: ${leftOut.map(nameOfCronJob).join(', ')}`,
+  })
+}
+
+/** As it is to be typed. */
+export function nameOfCronJob({ workload }: Pod): string {
+  return `cronjob/${workload?.name}`
+}
+
 /** At least one. Throws a usage Failure that lists what there is. */
 export function choosePods(
   store: Store,

@@ -3,27 +3,14 @@ import path from 'node:path'
 import type { Finding } from '../api/report.ts'
 import type { Pod } from '../api/types.ts'
 import { unknownImages, type ImageMap } from '../runner/images.ts'
+import { podFinding } from './pod-finding.ts'
 import { containerPath } from './pod-session.ts'
 
 /** What must be said before the Pod can be started: each image of which nobody says what to run. */
 export function imageFindings(pod: Pod, images: ImageMap): readonly Finding[] {
-  const { metadata, source, workload } = pod
   return unknownImages(pod.spec, images, isProgram).map(
-    ({ fieldPath, message, fix }): Finding => ({
-      treatment: 'rejected',
-      position: source.positionOf(fieldPath),
-      object: {
-        kind: workload?.kind ?? 'Pod',
-        namespace: metadata.namespace,
-        name: workload?.name ?? metadata.name,
-      },
-      fieldPath:
-        workload === undefined
-          ? fieldPath
-          : `${workload.templatePath}.${fieldPath}`,
-      message,
-      fix,
-    }),
+    ({ fieldPath, ...about }) =>
+      podFinding(pod, fieldPath, { treatment: 'rejected', ...about }),
   )
 }
 

@@ -1,6 +1,9 @@
 import { restartingFields } from '../api/changed-fields.ts'
 import type { Pod } from '../api/types.ts'
+import type { ContainerState } from '../runner/container-status.ts'
+import { deadlineOf } from '../runner/plan.ts'
 import type { PodStatus } from '../runner/pod-status.ts'
+import { isSidecar } from '../runner/restart-policy.ts'
 
 export function podName({ metadata }: Pod): string {
   return `${metadata.namespace}/${metadata.name}`
@@ -76,16 +79,48 @@ function allStatuses(status: PodStatus | undefined) {
   ]
 }
 
-/** `Pod default/web has failed: container app: exit code 3` */
+/**
+ * `Pod default/web has failed: container app: exit code 3`. A container that never ran is not
+ * blamed, nor is a sidecar, whose end fails no Pod.
+ */
 export function failureText(pod: Pod, status: PodStatus): string {
-  const parts = status.containerStatuses.flatMap(({ name, state }) => {
-    const { exitCode = 0, message } = state.terminated ?? {}
-    return exitCode === 0
-      ? []
-      : [`container ${name}: ${message ?? `exit code ${exitCode}`}`]
-  })
-  if (status.message !== undefined) parts.unshift(status.message)
+  const { message, initContainerStatuses = [], containerStatuses } = status
+  const sidecars = new Set(
+    pod.spec.initContainers.filter(isSidecar).map(({ name }) => name),
+  )
+  const plain = initContainerStatuses.filter(({ name }) => !sidecars.has(name))
+  const parts = [
+    ...(message === undefined ? [] : [message]),
+    ...plain.flatMap(({ name, state }) =>
+      hadNotFinished(pod, status, state)
+        ? [`init container ${name} had not finished`]
+        : failureOf(`init container ${name}`, state),
+    ),
+    ...containerStatuses.flatMap(({ name, state }) =>
+      failureOf(`container ${name}`, state),
+    ),
+  ]
   return [`Pod ${podName(pod)} has failed`, parts.join(', ')]
     .filter(part => part !== '')
     .join(': ')
+}
+
+function failureOf(who: string, { terminated }: ContainerState): string[] {
+  if (terminated === undefined || terminated.startedAt === null) return []
+  const { exitCode, message } = terminated
+  return exitCode === 0 ? [] : [`${who}: ${message ?? `exit code ${exitCode}`}`]
+}
+
+/** The Pod's deadline has ended it, with whatever exit code. */
+function hadNotFinished(
+  pod: Pod,
+  { reason, startTime }: PodStatus,
+  { terminated }: ContainerState,
+): boolean {
+  const deadline = deadlineOf(pod, Date.parse(startTime))
+  return (
+    reason === 'DeadlineExceeded' &&
+    deadline !== undefined &&
+    Date.parse(terminated?.finishedAt ?? '') >= deadline
+  )
 }

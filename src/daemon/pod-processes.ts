@@ -135,6 +135,7 @@ export function startPodProcesses(
       cleanup,
     }),
     hostsFile: path.join(directory, 'etc-hosts'),
+    emptyDirectories: path.join(directory, 'empty'),
     hostHosts: () => readFileSync('/etc/hosts', 'utf8'),
     onOutput: (container, stream, chunk, containerID) =>
       host.output(container, containerID, stream, chunk, clock.now()),

@@ -248,6 +248,7 @@ async function podSession(
       // Why a volume is missing was told as an error, with its place in the file.
       const isTold = type === 'Normal' || event.reason === 'FailedMount'
       const { namespace, name } = pod.metadata
+      lines.interrupt()
       logger[isTold ? 'info' : 'warn'](
         { namespace, pod: name, ...facts },
         'event',

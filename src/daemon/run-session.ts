@@ -11,6 +11,8 @@ import type { PodOutcome } from './supervised-pod.ts'
 
 export interface RunRequest extends SessionOptions {
   readonly choice: PodChoice
+  /** CronJobs that are run besides what a choice of many has: `cronjob/NAME`. */
+  readonly cronJobs: readonly string[]
   /** `PATTERN=COMMAND` of each --image. */
   readonly images: readonly string[]
   /** Whether a changed Pod is ended and started anew. */
@@ -25,7 +27,7 @@ export interface RunSession {
   /** Resolves when every Pod has ended, each with its last run. */
   readonly finished: Promise<readonly PodOutcome[]>
   /** The longest of what runs. */
-  readonly gracePeriodSeconds: () => number
+  readonly terminationSeconds: () => number
   /** Ends the Pods as their deletion does; the second call kills what is left at once. */
   terminate(): void
   /** Undoes everything; the Pods have finished. */

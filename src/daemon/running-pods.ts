@@ -1,15 +1,24 @@
 import { withServiceAccountVolume } from '../api/automount.ts'
 import { keyOf, type ObjectKey } from '../api/object-key.ts'
-import type { Pod } from '../api/types.ts'
+import type { Container, Pod } from '../api/types.ts'
 import { findImage, type ImageMap } from '../runner/images.ts'
 import { OutputLines } from '../runner/output-lines.ts'
-import { hasBusybox } from '../runner/sandbox/sandbox-runtime.ts'
+import {
+  appletUses,
+  type AppletUse,
+} from '../runner/sandbox/busybox-applets.ts'
+import { hasBusybox, machineLacks } from '../runner/sandbox/sandbox-runtime.ts'
 import { SessionRecord } from '../server/session-record.ts'
 import { Store, type StoreEvent } from '../store/store.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
 import { HistoryBudget } from '../volumes/history-budget.ts'
-import { choosePods, isChosen } from './choose-pods.ts'
+import {
+  choosePodsToRun,
+  isChosen,
+  isCronJobsPod,
+  nameOfCronJob,
+} from './choose-pods.ts'
 import type { Cleanup } from './cleanup.ts'
 import { claimEmptyDirs } from './empty-dirs.ts'
 import { asFailure } from './failures.ts'
@@ -23,7 +32,7 @@ import type { RunRequest, RunSession } from './run-session.ts'
 import type { SessionDirectory } from './runtime-directory.ts'
 import { lazyServiceAccounts, readManifests } from './session.ts'
 import { startSessionServer } from './session-server.ts'
-import { SupervisedPod, type PodOutcome } from './supervised-pod.ts'
+import { longestOf, SupervisedPod, type PodOutcome } from './supervised-pod.ts'
 
 /** What a run has before it knows its Pods. */
 interface PreparedRun extends Pick<PodSessionContext, 'mount' | 'images'> {
@@ -32,22 +41,38 @@ interface PreparedRun extends Pick<PodSessionContext, 'mount' | 'images'> {
 
 /** Reads the manifests and starts the Pods. What it has made is undone by `cleanup`. */
 export async function runPods(
-  request: RunRequest,
+  given: RunRequest,
   { session, mount, images }: PreparedRun,
   cleanup: Cleanup,
 ): Promise<RunSession> {
-  const { namespace, places, choice } = request
+  const { namespace, places, choice, cronJobs } = given
+  const lines = new OutputLines(given.onOutput, given.clock)
+  const request: RunRequest = {
+    ...given,
+    notice: text => {
+      lines.interrupt()
+      given.notice(text)
+    },
+    report: finding => {
+      lines.interrupt()
+      given.report(finding)
+    },
+    onMended: path => {
+      lines.interrupt()
+      given.onMended(path)
+    },
+  }
   const store = new Store({ admit: withServiceAccountVolume })
   const accounts = lazyServiceAccounts(request)
   let onUnderWay = (): void => undefined
   const underWay = new Promise<void>(resolve => (onUnderWay = resolve))
-  const [pods, node, emptyDirs] = await allSettled([
+  const [toRun, node, emptyDirs] = await allSettled([
     readManifests(request, store, underWay).then(source => {
       cleanup.add('source', () => source.close())
-      const pods = choosePods(store, namespace, choice)
-      refuseUnknownImages(pods, images, request)
-      tellMissingBusybox(pods, images, request)
-      return pods
+      const toRun = choosePodsToRun(store, namespace, choice, cronJobs)
+      refuseUnknownImages(toRun.pods, images, request)
+      tellMissingBusybox(toRun.pods, images, request)
+      return toRun
     }),
     thisNode(),
     claimEmptyDirs(places, session.directory).then(emptyDirs => {
@@ -66,12 +91,14 @@ export async function runPods(
     addresses: new PodAddresses(places.runtime, session),
     images,
     ...accounts,
-    lines: new OutputLines(request.onOutput),
+    lines,
     record,
     historyBudget: new HistoryBudget(),
   })
   cleanup.add('Pods', () => running.close())
-  for (const pod of pods) running.add(pod)
+  void tellLackingApplets(toRun.pods, images, request)
+  for (const pod of toRun.leftOut) running.leaveOut(pod)
+  for (const pod of toRun.pods) running.add(pod)
   cleanup.add(
     'API',
     startSessionServer({
@@ -82,7 +109,7 @@ export async function runPods(
       record,
       node,
       mount: await mount,
-      startsPods: pods.length > 0,
+      startsPods: true,
       onUnderWay,
     }),
   )
@@ -92,7 +119,7 @@ export async function runPods(
   )
   return {
     finished: running.finished,
-    gracePeriodSeconds: () => running.gracePeriodSeconds(),
+    terminationSeconds: () => running.terminationSeconds(),
     terminate: () => running.terminate(),
     close: () => cleanup.run(),
   }
@@ -110,6 +137,7 @@ class RunningPods {
   #resolveIdle: () => void = () => undefined
   #resolve: (outcomes: readonly PodOutcome[]) => void = () => undefined
   #reject: (error: unknown) => void = () => undefined
+  readonly #leftOut = new Set<ObjectKey>()
   #starts = 0
   #terminating = false
 
@@ -128,7 +156,8 @@ class RunningPods {
     if (pod.workload !== undefined)
       notice(`${sourceName(pod)} runs as one Pod, ${pod.metadata.name}`)
     const supervised = new SupervisedPod({
-      start: async pod => {
+      start: async version => {
+        const pod = this.#context.store.beginRun(version)
         this.#started.set(keyOf(pod), pod)
         this.#context.lines.setLabels(outputLabels([...this.#started.values()]))
         this.#starts += 1
@@ -148,21 +177,28 @@ class RunningPods {
     supervised.want(pod)
   }
 
+  leaveOut(pod: Pod): void {
+    const key = keyOf(pod)
+    if (this.#leftOut.has(key)) return
+    this.#leftOut.add(key)
+    this.#request.notice(
+      `${sourceName(pod)} is left out; to run it at once, add ${nameOfCronJob(pod)}`,
+    )
+  }
+
   onEvents(events: readonly StoreEvent[]): void {
     for (const { type, object } of events)
       if (object.kind === 'Pod') this.#onPod(object, type === 'DELETED')
     for (const supervised of this.#pods.values()) supervised.wake()
   }
 
-  gracePeriodSeconds(): number {
-    const running = [...this.#pods.values()].filter(({ idle }) => !idle)
-    return Math.max(
-      0,
-      ...running.map(({ pod }) => pod?.spec.terminationGracePeriodSeconds ?? 0),
-    )
+  terminationSeconds(): number {
+    return longestOf([...this.#pods.values()])
   }
 
   terminate(): void {
+    // A countdown may be drawn at the end of the output.
+    this.#context.lines.keepInterrupted()
     for (const supervised of this.#pods.values())
       supervised.stop(this.#terminating ? 0 : undefined)
     this.#terminating = true
@@ -181,13 +217,15 @@ class RunningPods {
     const supervised = this.#pods.get(keyOf(pod))
     const isOpen = choice.kind === 'all' || choice.kind === 'selected'
     if (supervised === undefined) {
+      if (isGone) this.#leftOut.delete(keyOf(pod))
       if (isGone || this.#terminating || !isChosen(choice, pod)) return
+      if (isCronJobsPod(pod)) return this.leaveOut(pod)
       if (imageFindings(pod, this.#context.images).length === 0)
         notice(`${sourceName(pod)} is new: starting it`)
       this.add(pod)
     } else if (isGone) {
       supervised.drop('is gone from its files')
-    } else if (isOpen && !isChosen(choice, pod)) {
+    } else if (isOpen && !isChosen(choice, pod) && !isCronJobsPod(pod)) {
       supervised.drop('is no longer selected')
     } else {
       supervised.want(pod)
@@ -225,14 +263,37 @@ function refuseUnknownImages(
   throw new Failure('failed', 'an image is unknown; nothing was started')
 }
 
+function ofBusybox(pods: readonly Pod[], images: ImageMap): Container[] {
+  return pods
+    .flatMap(({ spec }) => [...spec.initContainers, ...spec.containers])
+    .filter(({ image }) => findImage(images, image)?.busybox === true)
+}
+
+/** Of scripts that would wait for ever: the containers' own, as far as one can see. */
+async function tellLackingApplets(
+  pods: readonly Pod[],
+  images: ImageMap,
+  { notice }: RunRequest,
+): Promise<void> {
+  const users = ({ pattern }: AppletUse): readonly Container[] =>
+    ofBusybox(pods, images).filter(({ command = [], args = [] }) =>
+      [...command, ...args].some(word => pattern.test(word)),
+    )
+  const asked = appletUses.filter(use => users(use).length > 0)
+  for (const lack of await machineLacks(asked)) {
+    const names = users(lack).map(({ name }) => name)
+    notice(
+      `this machine has no ${lack.use}, which ${names.join(', ')} would run: its busybox cannot do it, and there is no other program (podfs doctor)`,
+    )
+  }
+}
+
 function tellMissingBusybox(
   pods: readonly Pod[],
   images: ImageMap,
   { notice }: RunRequest,
 ): void {
-  const wanted = pods
-    .flatMap(({ spec }) => [...spec.initContainers, ...spec.containers])
-    .filter(({ image }) => findImage(images, image)?.busybox === true)
+  const wanted = ofBusybox(pods, images)
   if (wanted.length === 0 || hasBusybox()) return
   notice(
     `this machine has no busybox: ${wanted.map(({ name }) => name).join(', ')} run with its own sh and tools`,

@@ -62,7 +62,7 @@ export interface ServeSession {
   /** Applies what has changed in the configuration; a broken one changes nothing. */
   reload(): Promise<void>
   /** The longest of the Pods that run. */
-  gracePeriodSeconds(): number
+  terminationSeconds(): number
   /** Ends the Pods as their deletion does; a second call kills what is left at once. */
   terminate(): Promise<void>
   /** Undoes everything; the Pods have ended. */
@@ -157,7 +157,7 @@ async function start(
     images: createImageMap(settings.images),
     emptyDirs: emptyDirs.directory,
     // `podfs logs` has it.
-    lines: new OutputLines(() => undefined),
+    lines: new OutputLines(() => undefined, clock),
     hostRoot: false,
     notice,
     isServed: true,
@@ -239,7 +239,7 @@ async function start(
       await reloads.reload().catch(() => undefined)
       tell()
     },
-    gracePeriodSeconds: () => pods.gracePeriodSeconds(),
+    terminationSeconds: () => pods.terminationSeconds(),
     terminate: () => {
       service.stopping()
       return pods.terminate()

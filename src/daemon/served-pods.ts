@@ -4,6 +4,7 @@ import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
 import type { Pod, ServiceAccount } from '../api/types.ts'
 import type { RunChoice } from '../config/settings.ts'
 import type { StoreEvent } from '../store/store.ts'
+import { isCronJobsPod } from './choose-pods.ts'
 import { asFailure } from './failures.ts'
 import { imageFindings } from './image-findings.ts'
 import { failureText, podName, sourceName } from './pod-notices.ts'
@@ -15,7 +16,7 @@ import {
 } from './pod-session.ts'
 import { refuseChroot } from './refuse-chroot.ts'
 import type { LeftShim } from './shim/start-shim.ts'
-import { SupervisedPod } from './supervised-pod.ts'
+import { longestOf, SupervisedPod } from './supervised-pod.ts'
 
 /** "true": the Pod is run; "false": it never is. */
 const runAnnotation = 'podfs.io/run'
@@ -32,10 +33,22 @@ export interface ServedPodsOptions {
 }
 
 /** Whether a Pod of the sources is to be run. */
-export function isToRun({ metadata }: Pod, choice: RunChoice): boolean {
-  const wish = metadata.annotations.get(runAnnotation)
+export function isToRun(pod: Pod, choice: RunChoice): boolean {
+  const wish = pod.metadata.annotations.get(runAnnotation)
   if (choice === 'none') return false
-  return choice === 'all' ? wish !== 'false' : wish === 'true'
+  return choice === 'all' && !isCronJobsPod(pod)
+    ? wish !== 'false'
+    : wish === 'true'
+}
+
+/** What is to be said of a Pod that is not run, and that somebody may miss. */
+function whyNotRun(pod: Pod, choice: RunChoice): string | undefined {
+  const wish = pod.metadata.annotations.get(runAnnotation)
+  if (choice === 'none' && wish === 'true')
+    return `${sourceName(pod)} asks to be run, but the setting 'run' is none (podfs.service: see run-pods.conf)`
+  if (choice === 'all' && isCronJobsPod(pod) && wish === undefined)
+    return `${sourceName(pod)} is left out: the annotation ${runAnnotation}: "true" of its template runs it at once`
+  return undefined
 }
 
 /**
@@ -85,13 +98,8 @@ export class ServedPods {
   }
 
   /** The longest of what runs. */
-  gracePeriodSeconds(): number {
-    return Math.max(
-      0,
-      ...[...this.#pods.values()]
-        .filter(({ idle }) => !idle)
-        .map(({ pod }) => pod?.spec.terminationGracePeriodSeconds ?? 0),
-    )
+  terminationSeconds(): number {
+    return longestOf([...this.#pods.values()])
   }
 
   /**
@@ -140,17 +148,15 @@ export class ServedPods {
     }
   }
 
-  /** Once, of a Pod that says that it wants to be run. */
+  /** Once. */
   #tellNotRun(pod: Pod, isGone: boolean): void {
     const key = keyOf(pod)
-    if (isGone || !isToRun(pod, 'annotated')) this.#toldNotRun.delete(key)
+    const { choice, context } = this.#options
+    const why = isGone ? undefined : whyNotRun(pod, choice())
+    if (why === undefined) this.#toldNotRun.delete(key)
     else if (!this.#toldNotRun.has(key)) {
       this.#toldNotRun.add(key)
-      this.#options
-        .context()
-        .notice(
-          `${sourceName(pod)} asks to be run, but the setting 'run' is none (podfs.service: see run-pods.conf)`,
-        )
+      context().notice(why)
     }
   }
 
@@ -167,6 +173,7 @@ export class ServedPods {
   #adopt(shim: LeftShim): void {
     const { context } = this.#options
     const { pod } = shim.running.plan
+    context().store.beginRun(pod)
     // Ids are unique among all starts of the session.
     this.#starts = Math.max(this.#starts, Number(path.basename(shim.id)))
     const adopt = async (): Promise<PodSession> => {
@@ -194,7 +201,8 @@ export class ServedPods {
         await this.#forgetSession(key)
         this.#starts += 1
         const id = `run/${this.#starts}`
-        const session = await startPodSession(version, id, context())
+        const pod = context().store.beginRun(version)
+        const session = await startPodSession(pod, id, context())
         this.#sessions.set(key, session)
         return session
       },

@@ -1,6 +1,7 @@
 import { restartingFields } from '../api/changed-fields.ts'
 import type { Pod } from '../api/types.ts'
 import type { PodStatus } from '../runner/pod-status.ts'
+import { longestDeletionSeconds } from '../runner/termination.ts'
 import { listFields, sourceName, UnappliedChanges } from './pod-notices.ts'
 import type { PodSession } from './pod-session.ts'
 
@@ -23,6 +24,16 @@ interface SupervisedPodOptions {
   readonly onIdle: () => void
   /** podfs itself could not go on. */
   readonly onError: (error: unknown) => void
+}
+
+/** The most seconds that it takes to end those that run; 0 when none does. */
+export function longestOf(pods: readonly SupervisedPod[]): number {
+  return Math.max(
+    0,
+    ...pods.flatMap(({ idle, pod }) =>
+      idle || pod === undefined ? [] : [longestDeletionSeconds(pod)],
+    ),
+  )
 }
 
 /**

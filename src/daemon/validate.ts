@@ -2,6 +2,7 @@ import type { Finding, ObjectFields } from '../api/report.ts'
 import { ManifestFiles } from '../sources/manifest-files.ts'
 import { Store } from '../store/store.ts'
 import { asFailure } from './failures.ts'
+import { launchWarnings } from './launch-warnings.ts'
 import type { SessionOptions } from './session.ts'
 
 export interface Validation {
@@ -14,9 +15,10 @@ export interface Validation {
 export async function validate(options: SessionOptions): Promise<Validation> {
   const findings: Finding[] = []
   const objects: ObjectFields[] = []
+  const store = new Store()
   const source = new ManifestFiles({
     ...options,
-    store: new Store(),
+    store,
     watch: false,
     report: finding => findings.push(finding),
     onFields: fields => objects.push(fields),
@@ -28,5 +30,5 @@ export async function validate(options: SessionOptions): Promise<Validation> {
   } finally {
     await source.close()
   }
-  return { findings, objects }
+  return { findings: [...findings, ...launchWarnings(store)], objects }
 }

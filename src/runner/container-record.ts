@@ -46,6 +46,7 @@ export interface DeadInstance {
 export interface StartFailure {
   readonly reason:
     | 'CreateContainerConfigError'
+    | 'CreateContainerError'
     | 'ErrImagePull'
     | 'RunContainerError'
     | 'PostStartHookError'

@@ -29,13 +29,13 @@ import {
   expectedRoot,
   type ContainerVolume,
   type LaunchContext,
+  type PlannedLaunch,
 } from './launch.ts'
 import type { OutputStream } from './output-lines.ts'
 import { deadlineOf } from './plan.ts'
 import type { PodState } from './pod-state.ts'
 import type { PodTerminator } from './pod-terminator.ts'
 import type {
-  ContainerLaunch,
   ContainerRuntime,
   RunningContainer,
 } from './sandbox/container-runtime.ts'
@@ -51,6 +51,8 @@ export interface ContainerStarterOptions {
   readonly images: ImageMap
   /** The Pod's hosts file on the host, written anew at each container's start. */
   readonly hostsFile: string
+  /** On the host, of this Pod alone; made if need be. */
+  readonly emptyDirectories: string
   /** The content of the machine's own /etc/hosts. */
   readonly hostHosts: () => string
   readonly onOutput: (
@@ -81,7 +83,7 @@ export class ContainerStarter {
   readonly #changes: ChangeSignal
   readonly #stop: AbortSignal
   readonly #draining = new Set<Promise<void>>()
-  readonly #prepared = new Map<string, Promise<ContainerLaunch>>()
+  readonly #prepared = new Map<string, Promise<PlannedLaunch>>()
 
   /** `stop`: the Pod is to go, a hook that is still running is abandoned. */
   constructor(
@@ -145,7 +147,7 @@ export class ContainerStarter {
   async start(container: Container, sandbox: PodSandbox): Promise<void> {
     const prepared = this.#prepared.get(container.name)
     this.#prepared.delete(container.name)
-    let launch: ContainerLaunch
+    let launch: PlannedLaunch
     try {
       launch = await (prepared ?? this.#launch(container, sandbox))
     } catch (error) {
@@ -166,7 +168,7 @@ export class ContainerStarter {
   async #launch(
     container: Container,
     sandbox: PodSandbox,
-  ): Promise<ContainerLaunch> {
+  ): Promise<PlannedLaunch> {
     const context = this.#launchContext(sandbox)
     const launch = await containerLaunch(container, context)
     this.#writeHostsFile(sandbox)
@@ -189,6 +191,7 @@ export class ContainerStarter {
       accounts: readAccounts(),
       path: options.path ?? defaultPath,
       hostsFile: options.hostsFile,
+      emptyDirectories: options.emptyDirectories,
     }
   }
 
@@ -207,12 +210,16 @@ export class ContainerStarter {
   /** What stands in its way is told once, and again when it is something else. */
   #noteConfigFailure({ name, image }: Container, error: unknown): void {
     const message = messageOf(error)
-    const isUnknownImage =
-      error instanceof RunnerError && error.code === 'IMAGE_UNKNOWN'
+    const code = error instanceof RunnerError ? error.code : undefined
+    const isUnknownImage = code === 'IMAGE_UNKNOWN'
     const isNews = this.#state.record(name).failure?.message !== message
     this.#state.update(name, record =>
       recordFailure(record, {
-        reason: isUnknownImage ? 'ErrImagePull' : 'CreateContainerConfigError',
+        reason: isUnknownImage
+          ? 'ErrImagePull'
+          : code === 'CONTAINER_CREATE'
+            ? 'CreateContainerError'
+            : 'CreateContainerConfigError',
         message,
         retryAt: this.#options.clock.now() + configRetryMs,
       }),
@@ -224,10 +231,12 @@ export class ContainerStarter {
 
   async #startInstance(
     { name, image }: Container,
-    launch: ContainerLaunch,
+    launch: PlannedLaunch,
   ): Promise<Instance | undefined> {
     const { clock, runtime } = this.#options
     this.#tellPulled(name, image)
+    for (const warning of launch.warnings)
+      this.#state.warn('MissingSubPath', warning, name)
     this.#state.tell('Created', `Created container: ${name}`, name)
     const containerID = `podfs://${randomBytes(32).toString('hex')}`
     let container: RunningContainer

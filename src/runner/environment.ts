@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer'
+
 import { extractFieldPathAsString } from '../api/field-ref.ts'
 import { extractResourceValue } from '../api/resource-field-ref.ts'
 import type {
@@ -11,7 +13,7 @@ import type {
   ResourceFieldSelector,
   Secret,
 } from '../api/types.ts'
-import { configError } from './errors.ts'
+import { configError, createError, type RunnerError } from './errors.ts'
 import { expandWith } from './expansion.ts'
 
 /** What a container run-time sets when the image does not. */
@@ -60,39 +62,78 @@ export function containerEnvironment(
   return environment
 }
 
+/** A value of a Secret, and where it stands. */
+interface SecretValue {
+  readonly bytes: Uint8Array
+  readonly origin: string
+}
+
 /**
  * What the manifest declares, settled once for each start: envFrom in order, then env in
  * order, later ones winning (pkg/kubelet/kubelet_pods.go:734; kubernetes.md 3.6). It is all
  * that `$(VAR)` can see: the run-time adds its own variables afterwards.
  *
- * Throws with the kubelet's words when a required object or key is missing.
+ * Throws with the kubelet's words when a required object or key is missing, and when a variable
+ * is no UTF-8: the kubelet's request to the container run-time is text, so it cannot be sent.
  */
 export function declaredEnvironment(
   container: Container,
   sources: EnvironmentSources,
 ): ReadonlyMap<string, string> {
   const environment = new Map<string, string>()
+  /** Of the variables that are no text: where their bytes stand. */
+  const binary = new Map<string, string>()
+  const set = (name: string, found: string | SecretValue): void => {
+    const { text, origin } = textOf(found)
+    environment.set(name, text)
+    if (origin === undefined) binary.delete(name)
+    else binary.set(name, origin)
+  }
   for (const source of container.envFrom) {
     for (const [key, value] of readEnvFrom(source, sources)) {
-      environment.set(source.prefix + key, value)
+      set(source.prefix + key, value)
     }
   }
   for (const { name, value, valueFrom } of container.env) {
     if (valueFrom === undefined || (value !== undefined && value !== '')) {
-      environment.set(name, expandWith(value ?? '', environment))
+      const template = value ?? ''
+      const part = [...binary].find(([other]) => refersTo(template, other))
+      set(name, expandWith(template, environment))
+      if (part !== undefined) binary.set(name, part[1])
       continue
     }
     const found = readValueFrom(valueFrom, container, sources)
     // Optional and missing: a variable of the same name from envFrom stays.
-    if (found !== undefined) environment.set(name, found)
+    if (found !== undefined) set(name, found)
   }
+  for (const [name, origin] of binary) throw noText(name, origin)
   return environment
+}
+
+/**
+ * Begins with the words in which gRPC refuses it (a kubelet from v1.34 on); never the bytes.
+ * `origin`: where the bytes stand.
+ */
+export function noText(name: string, origin: string): RunnerError {
+  return createError(
+    `string field contains invalid UTF-8: the environment variable ${JSON.stringify(name)}, from ${origin}`,
+  )
+}
+
+/** As it is named in messages. */
+export function secretKeyName(secret: Secret, key: string): string {
+  const { namespace, name } = secret.metadata
+  return `key ${key} of Secret ${namespace}/${name}`
+}
+
+function refersTo(template: string, name: string): boolean {
+  return expandWith(template, new Map([[name, '\0']])).includes('\0')
 }
 
 function readEnvFrom(
   { configMapRef, secretRef }: EnvFromSource,
   sources: EnvironmentSources,
-): ReadonlyMap<string, string> {
+): ReadonlyMap<string, string | SecretValue> {
   if (configMapRef !== undefined) {
     const configMap = sources.configMap(configMapRef.name)
     // binaryData never becomes a variable.
@@ -103,7 +144,10 @@ function readEnvFrom(
     const secret = sources.secret(secretRef.name)
     if (secret !== undefined) {
       return new Map(
-        [...secret.data].map(([key, bytes]) => [key, textOf(bytes)]),
+        [...secret.data].map(([key, bytes]) => [
+          key,
+          { bytes, origin: secretKeyName(secret, key) },
+        ]),
       )
     }
     if (!secretRef.optional) throw notFound('secret', secretRef.name)
@@ -115,7 +159,7 @@ function readValueFrom(
   source: EnvVarSource,
   container: Container,
   sources: EnvironmentSources,
-): string | undefined {
+): string | SecretValue | undefined {
   const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef } = source
   if (fieldRef !== undefined) return readField(fieldRef.fieldPath, sources)
   if (resourceFieldRef !== undefined) {
@@ -128,7 +172,9 @@ function readValueFrom(
   if (secretKeyRef !== undefined) {
     const secret = sources.secret(secretKeyRef.name)
     const bytes = readKey(secretKeyRef, 'Secret', sources, secret?.data)
-    return bytes === undefined ? undefined : textOf(bytes)
+    return secret === undefined || bytes === undefined
+      ? undefined
+      : { bytes, origin: secretKeyName(secret, secretKeyRef.key) }
   }
   return ''
 }
@@ -198,6 +244,13 @@ function notFound(resource: string, name: string): Error {
   return configError(`${resource} "${name}" not found`)
 }
 
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('utf8')
+/** `origin` only of what is no text. */
+function textOf(found: string | SecretValue): {
+  readonly text: string
+  readonly origin?: string
+} {
+  if (typeof found === 'string') return { text: found }
+  const { bytes, origin } = found
+  const text = Buffer.from(bytes).toString('utf8')
+  return isUtf8(bytes) ? { text } : { text, origin }
 }

@@ -1,5 +1,6 @@
 export type RunnerErrorCode =
   | 'CONTAINER_CONFIG'
+  | 'CONTAINER_CREATE'
   | 'IMAGE_UNKNOWN'
   | 'IMAGE_FLAG_INVALID'
   | 'SHELL_WORDS_UNCLOSED'
@@ -21,4 +22,9 @@ export function configError(
   options?: ErrorOptions,
 ): RunnerError {
   return new RunnerError('CONTAINER_CONFIG', message, options)
+}
+
+/** The same with `CreateContainerError`: what a container run-time is asked for is refused. */
+export function createError(message: string): RunnerError {
+  return new RunnerError('CONTAINER_CREATE', message)
 }

@@ -3,25 +3,28 @@ import { ChangeSignal } from './change-signal.ts'
 
 /**
  * The time that a Pod's containers have left, from the moment it is made. It can only become
- * shorter (kubernetes.md 4.9); shortened to nothing, it is over whatever minimum is asked. It
- * does not go by the time of day, which may be set.
+ * shorter (kubernetes.md 4.9); shortened to nothing, it is over whatever minimum is asked, which
+ * one of 0 s is not. It does not go by the time of day, which may be set.
  */
 export class GracePeriod {
   readonly #clock: Clock
   readonly #changes: ChangeSignal
   #deadline: number
-  #immediate: boolean
+  #immediate = false
 
   constructor(clock: Clock, ms: number) {
     this.#clock = clock
     this.#changes = new ChangeSignal(clock)
     this.#deadline = clock.elapsed() + ms
-    this.#immediate = ms <= 0
   }
 
   /** Kill, do not ask. */
   get immediate(): boolean {
     return this.#immediate
+  }
+
+  get isOver(): boolean {
+    return this.#immediate || this.#deadline <= this.#clock.elapsed()
   }
 
   shorten(ms: number): void {

@@ -45,8 +45,9 @@ export function hostNetworkHostsFileContent(
 
 function aliasBlock(aliases: readonly HostAlias[]): string {
   if (aliases.length === 0) return ''
+  // The tab is there also where no name follows it.
   const entries = aliases.map(
-    alias => `${[alias.ip, ...alias.hostnames].join('\t')}\n`,
+    ({ ip, hostnames }) => `${ip}\t${hostnames.join('\t')}\n`,
   )
   return `\n# Entries added by HostAliases.\n${entries.join('')}`
 }

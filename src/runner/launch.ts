@@ -17,7 +17,13 @@ import type {
   ContainerMount,
   ContainerRoot,
 } from './sandbox/container-runtime.ts'
-import { mountSubPath, resolveSubPath, type SubPathTarget } from './sub-path.ts'
+import { missingSubPath } from './missing-sub-path.ts'
+import {
+  emptyDirectory,
+  mountSubPath,
+  resolveSubPath,
+  type SubPathTarget,
+} from './sub-path.ts'
 
 const etcHosts = '/etc/hosts'
 
@@ -42,6 +48,14 @@ export interface LaunchContext extends EnvironmentSources {
   readonly accounts: Accounts
   readonly path: string
   readonly hostsFile: string
+  /** On the host, made if need be: for subPaths at which a managed volume has nothing. */
+  readonly emptyDirectories: string
+}
+
+/** A start, and what is to be told of it. */
+export interface PlannedLaunch extends ContainerLaunch {
+  /** Of subPaths at which nothing is. */
+  readonly warnings: readonly string[]
 }
 
 /**
@@ -51,7 +65,7 @@ export interface LaunchContext extends EnvironmentSources {
 export async function containerLaunch(
   container: Container,
   context: LaunchContext,
-): Promise<ContainerLaunch> {
+): Promise<PlannedLaunch> {
   const { pod, hostname } = context
   const image = findImage(context.images, container.image)
   const declared = declaredEnvironment(container, context)
@@ -63,11 +77,19 @@ export async function containerLaunch(
     home: homeOf(context.accounts, user?.uid ?? 0) ?? '/',
     ...(image?.env === undefined ? {} : { image: image.env }),
   })
-  const mounts = await containerMounts(container, declared, context.volumes)
+  const { mounts, warnings } = await containerMounts(
+    container,
+    declared,
+    context,
+  )
   return {
     ...containerRoot(container, mounts, context),
     argv,
     env,
+    isImagePath:
+      !declared.has('PATH') &&
+      (image?.path !== undefined || image?.env?.has('PATH') === true),
+    warnings,
     ...(user === undefined ? {} : { user }),
   }
 }
@@ -133,13 +155,16 @@ export function mountedVolumeNames(pod: Pod): readonly string[] {
 async function containerMounts(
   container: Container,
   env: ReadonlyMap<string, string>,
-  volumes: ReadonlyMap<string, ContainerVolume>,
-): Promise<readonly ContainerMount[]> {
+  context: LaunchContext,
+): Promise<Pick<PlannedLaunch, 'mounts' | 'warnings'>> {
   const mounts: ContainerMount[] = []
+  const warnings: string[] = []
   for (const mount of container.volumeMounts) {
-    mounts.push(await containerMount(mount, env, volumes))
+    const made = await containerMount(mount, env, context)
+    mounts.push(made.mount)
+    if (made.warning !== undefined) warnings.push(made.warning)
   }
-  return byDepth(mounts)
+  return { mounts: byDepth(mounts), warnings }
 }
 
 /** Parents before children, as container run-times sort them. */
@@ -165,30 +190,53 @@ function mountOf(
 async function containerMount(
   mount: VolumeMount,
   env: ReadonlyMap<string, string>,
-  volumes: ReadonlyMap<string, ContainerVolume>,
-): Promise<ContainerMount> {
-  const volume = volumes.get(mount.name)
+  context: LaunchContext,
+): Promise<{ readonly mount: ContainerMount; readonly warning?: string }> {
+  const volume = context.volumes.get(mount.name)
   if (volume === undefined) {
     throw configError(`volume "${mount.name}" not found`)
   }
   const { current, readOnly } = volume
   const subPath = mountSubPath(mount, env)
   const locate = async (): Promise<
-    Partial<SubPathTarget> & { path: string }
+    (Partial<SubPathTarget> & { path: string }) | undefined
   > => {
     const path = (await current?.()) ?? volume.path
     if (subPath === undefined) return { path }
     return await resolveSubPath({ path, readOnly }, subPath)
   }
-  const { path: source, identity } = await locate()
-  return {
-    ...mountOf(mount, volume, source),
-    // Nobody can put something else into a managed volume.
-    ...(identity !== undefined && !readOnly && { identity }),
-    ...(current !== undefined && {
-      locate: async () => (await locate()).path,
-    }),
+  const located = await locate()
+  if (located === undefined) {
+    const directory = await emptyDirectory(volume, context.emptyDirectories)
+    return {
+      mount: mountOf(mount, volume, directory),
+      warning: whyEmpty(mount.name, subPath ?? '', context.pod),
+    }
   }
+  const { path: source, identity } = located
+  return {
+    mount: {
+      ...mountOf(mount, volume, source),
+      // Nobody can put something else into a managed volume.
+      ...(identity !== undefined && !readOnly && { identity }),
+      ...(current !== undefined && {
+        locate: async () => {
+          const now = await locate()
+          if (now !== undefined) return now.path
+          throw configError(`subPath ${subPath}: no such file or directory`)
+        },
+      }),
+    },
+  }
+}
+
+function whyEmpty(
+  name: string,
+  subPath: string,
+  { spec, metadata }: Pod,
+): string {
+  const volume = spec.volumes.find(volume => volume.name === name)
+  return missingSubPath(volume ?? { name }, subPath, metadata.namespace)
 }
 
 function depth(path: string): number {

@@ -3,7 +3,7 @@ import type { Logger } from '../util/logger.ts'
 import { GracePeriod } from './grace-period.ts'
 import type { Instance } from './instance.ts'
 import type { PodState } from './pod-state.ts'
-import { terminateContainer } from './termination.ts'
+import { deletionGraceSeconds, terminateContainer } from './termination.ts'
 import { terminatesAfter } from './termination-order.ts'
 
 /** Ends containers, and shortens the grace period of those that are ending. */
@@ -20,12 +20,13 @@ export class PodTerminator {
     this.#logger = logger
   }
 
-  /** No termination, begun or to come, takes longer than this; undefined: the Pod's own time. */
+  /**
+   * The Pod is deleted: no termination, begun or to come, takes longer than this; undefined: the
+   * Pod's own time.
+   */
   limit(gracePeriodSeconds: number | undefined): void {
-    const ms =
-      gracePeriodSeconds === undefined
-        ? this.#specGraceMs()
-        : Math.max(0, gracePeriodSeconds * 1000)
+    const seconds = gracePeriodSeconds ?? deletionGraceSeconds(this.#state.pod)
+    const ms = Math.max(0, seconds * 1000)
     this.#limitMs = Math.min(this.#limitMs, ms)
     for (const grace of this.#active) grace.shorten(ms)
   }
@@ -38,8 +39,7 @@ export class PodTerminator {
     instances: ReadonlyMap<string, Instance>,
     reason?: string,
   ): Promise<void> {
-    const ms = Math.min(this.#specGraceMs(), this.#limitMs)
-    const grace = new GracePeriod(this.#clock, ms)
+    const grace = this.#gracePeriod()
     this.#active.add(grace)
     // A copy: instances leave the caller's map as they end.
     const ending = new Map(instances)
@@ -70,10 +70,16 @@ export class PodTerminator {
     this.#state.warn('FailedPreStopHook', 'PreStopHook failed', container)
   }
 
-  /** The kubelet's floor: a Pod of 0 s still gets its SIGTERM (kubernetes.md 4.9). */
-  #specGraceMs(): number {
-    const { terminationGracePeriodSeconds } = this.#state.pod.spec
-    return Math.max(1, terminationGracePeriodSeconds) * 1000
+  /** Only a deletion has a floor: who ends for another reason has what the manifest says. */
+  #gracePeriod(): GracePeriod {
+    const { pod } = this.#state
+    const isDeletion = this.#limitMs < Infinity
+    const seconds = isDeletion
+      ? deletionGraceSeconds(pod)
+      : pod.spec.terminationGracePeriodSeconds
+    const grace = new GracePeriod(this.#clock, seconds * 1000)
+    if (isDeletion) grace.shorten(this.#limitMs)
+    return grace
   }
 }
 

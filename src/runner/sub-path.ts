@@ -1,5 +1,12 @@
 import { constants } from 'node:fs'
-import { mkdir, open, realpath, stat, type FileHandle } from 'node:fs/promises'
+import {
+  chmod,
+  mkdir,
+  open,
+  realpath,
+  stat,
+  type FileHandle,
+} from 'node:fs/promises'
 import { isAbsolute, join, relative, sep } from 'node:path'
 
 import type { VolumeMount } from '../api/types.ts'
@@ -54,9 +61,9 @@ export interface SubPathTarget {
 /**
  * The host path that a subPath names now, symbolic links resolved: for a managed volume the
  * file of the current timestamped directory, which later updates do not change (kubernetes.md
- * 3.11). What is missing becomes a directory with the mode of the volume's root, unless the
- * volume is managed. Whatever links there are, the result lies inside the volume (C143 to
- * C146).
+ * 3.11). What is missing becomes a directory with the mode of the volume's root; in a managed
+ * volume, where nobody writes, it gives undefined. Whatever links there are, the result lies
+ * inside the volume (C143 to C146).
  *
  * Other containers write into the volume meanwhile, and could put a link in a directory's
  * place. So nothing is looked at or made by its path: each step opens a name, without following
@@ -64,6 +71,21 @@ export interface SubPathTarget {
  * mounts the path has to compare what came to be mounted with `identity`.
  */
 export async function resolveSubPath(
+  volume: { readonly path: string; readonly readOnly: boolean },
+  subPath: string,
+): Promise<SubPathTarget | undefined> {
+  if (!volume.readOnly) return await resolveInside(volume, subPath)
+  // The first time, a new generation may have come between two steps.
+  for (const _ of ['first', 'second'])
+    try {
+      return await resolveInside(volume, subPath)
+    } catch (error) {
+      if (codeOf((error as Error).cause) !== 'ENOENT') throw error
+    }
+  return undefined
+}
+
+async function resolveInside(
   volume: { readonly path: string; readonly readOnly: boolean },
   subPath: string,
 ): Promise<SubPathTarget> {
@@ -158,5 +180,20 @@ function unusable(subPath: string, error: unknown): Error {
 }
 
 function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? 'error'
+  return (error as NodeJS.ErrnoException | undefined)?.code ?? 'error'
+}
+
+/**
+ * An empty directory below `parent`, with the mode of the volume's root: what a kubelet makes in
+ * the volume. Mounted read-only, one serves all.
+ */
+export async function emptyDirectory(
+  volume: { readonly path: string },
+  parent: string,
+): Promise<string> {
+  const mode = (await stat(volume.path)).mode & 0o7777
+  const path = join(parent, mode.toString(8))
+  await mkdir(path, { recursive: true })
+  await chmod(path, mode)
+  return path
 }

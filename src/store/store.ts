@@ -58,7 +58,8 @@ export interface StoreOptions {
  * - An object changes only when its content does: resourceVersion, uid and
  *   creationTimestamp stay as they are otherwise, and no event is sent.
  * - `uid` and `creationTimestamp` are those of the object's first appearance, unless the
- *   manifest gives them; a ServiceAccount's uid is always the one that its tokens carry.
+ *   manifest gives them; a ServiceAccount's uid is always the one that its tokens carry. A Pod
+ *   that is run again is another one (`beginRun`).
  * - Of two origins with the same key the first wins; when it lets go, the next takes over
  *   without a DELETED in between.
  * - A Pod is admitted with the ServiceAccount that is there when the Pod comes or changes.
@@ -80,6 +81,8 @@ export class Store {
   /** By origin: its objects that are not what it says now, and why. */
   readonly #kept = new Map<string, ReadonlyMap<ObjectKey, Finding>>()
   readonly #keptListeners = new Set<() => void>()
+  /** The uid of each Pod's newest run. */
+  readonly #ranAs = new Map<ObjectKey, string>()
   #resourceVersion = 0
 
   constructor(options: StoreOptions = {}) {
@@ -222,6 +225,30 @@ export class Store {
     return () => this.#listeners.delete(entry)
   }
 
+  /**
+   * A run of this version of a Pod begins: gives the Pod that runs. The first run is the object
+   * that appeared; a further one is a new Pod of the same name, as a controller makes it, whose
+   * uid and creationTimestamp are new where the manifest does not give them.
+   */
+  beginRun(version: Pod): Pod {
+    const key = keyOf(version)
+    const { uid } = version.metadata
+    const isFirst = this.#ranAs.get(key) !== uid
+    const old = this.#objects.get(key)
+    const given = this.#claims.get(key)?.[0]?.object.metadata
+    this.#ranAs.set(key, uid)
+    if (isFirst || old === undefined || given === undefined) return version
+    const identity = {
+      uid: given.uid === '' ? randomUUID() : given.uid,
+      creationTimestamp: given.creationTimestamp ?? this.#now(),
+    }
+    this.#ranAs.set(key, identity.uid)
+    const object = this.#versioned(withMetadata(old, identity))
+    this.#objects.set(key, object)
+    this.#tell([{ type: 'MODIFIED', object, old }])
+    return { ...version, metadata: { ...version.metadata, ...identity } }
+  }
+
   #release(origin: string, key: ObjectKey): void {
     const claims = (this.#claims.get(key) ?? []).filter(
       claim => claim.origin !== origin,
@@ -247,6 +274,7 @@ export class Store {
     if (first === undefined) {
       if (old === undefined) return undefined
       this.#objects.delete(key)
+      this.#ranAs.delete(key)
       return { type: 'DELETED', object: this.#versioned(old) }
     }
     for (const other of others) {
@@ -307,10 +335,12 @@ export class Store {
             ? (known?.uid ?? randomUUID())
             : uid,
       creationTimestamp:
-        creationTimestamp ??
-        known?.creationTimestamp ??
-        new Date(this.#clock.now()).toISOString().replace(/\.\d+Z$/, 'Z'),
+        creationTimestamp ?? known?.creationTimestamp ?? this.#now(),
     })
+  }
+
+  #now(): string {
+    return new Date(this.#clock.now()).toISOString().replace(/\.\d+Z$/, 'Z')
   }
 
   #inherit(object: KubeObject, old: KubeObject): KubeObject {

@@ -1,7 +1,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import t from 'tap'
-import { podfsMounts, startPodfs } from '../helpers/podfs.ts'
+import t, { type Test } from 'tap'
+import { eventually, podfs, podfsMounts, startPodfs } from '../helpers/podfs.ts'
 
 /*
  * The files of a running Pod change. Each script prints what the test waits for; nothing here
@@ -22,6 +22,32 @@ spec:
     command: [sh, -c, '${script(words)}']
 `
 
+/** The Pod as kubectl would see it; times in seconds, whole ones. */
+async function shown(t: Test, pid: number) {
+  const [uid, created = '', started = '', restarts] = await eventually(
+    async () => {
+      const { stdout } = await podfs(t, [
+        'get',
+        'pod',
+        'p',
+        '--session',
+        String(pid),
+        '-o',
+        'jsonpath={.metadata.uid} {.metadata.creationTimestamp} {.status.startTime} {.status.containerStatuses[0].restartCount} {.status.containerStatuses[0].state.running}',
+      ])
+      // Its container runs.
+      const words = stdout.trim().split(' ')
+      return words.length > 4 && words
+    },
+  )
+  return {
+    uid,
+    created: Date.parse(created),
+    started: Date.parse(started),
+    restarts,
+  }
+}
+
 async function save(file: string, text: string): Promise<void> {
   await writeFile(`${file}.new`, text)
   await rename(`${file}.new`, file)
@@ -34,8 +60,14 @@ t.test(
     const file = path.join(dir, 'pod.yaml')
     const run = startPodfs(t, ['run', '-f', file])
     await run.saw(/^c \| hello from one$/m)
+    const first = await shown(t, run.pid)
     await save(file, pod('two'))
     await run.saw(/^c \| hello from two$/m)
+    const second = await shown(t, run.pid)
+    t.not(second.uid, first.uid, 'another Pod')
+    t.ok(second.created >= first.started, 'as old as its start')
+    t.ok(second.started >= second.created)
+    t.equal(second.restarts, '0')
     t.match(
       run.stderr(),
       /^podfs: Pod default\/p changed \(spec\.containers\[0\]\.command\[2\]\): restarting it$/m,

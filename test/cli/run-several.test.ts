@@ -78,6 +78,39 @@ t.test(
   },
 )
 
+t.test('CronJobs are left out, unless they are named', async t => {
+  const cronJob = (name: string, script: string) => `apiVersion: batch/v1
+kind: CronJob
+metadata: {name: ${name}}
+spec:
+  schedule: '0 3 * * *'
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers: [{name: main, image: busybox, command: [sh, -c, '${script}']}]
+`
+  const dir = t.testdir({
+    'web.yaml': pod('web', forever('echo up')),
+    'cron.yaml': `${cronJob('backup', forever('echo backup'))}---\n${cronJob('report', 'echo report')}`,
+  })
+  const run = startPodfs(t, ['run', '-f', dir, '--all', 'cronjob/backup'])
+  await run.saw(/^web\/main +\| up$/m)
+  await run.saw(/^backup-?\S*\/main +\| backup$/m)
+  await run.saw(
+    /^podfs: CronJob default\/report is left out; to run it at once, add cronjob\/report$/m,
+    'stderr',
+  )
+  // One that comes is no other.
+  await writeFile(path.join(dir, 'new.yaml'), cronJob('late', 'echo late'))
+  await run.saw(/CronJob default\/late is left out/, 'stderr')
+  run.child.kill('SIGTERM')
+  const { code, stdout } = await run.ended
+  t.equal(code, 143)
+  t.notMatch(stdout, /report|late/)
+})
+
 t.test('Ctrl-C ends them all, side by side', async t => {
   // Each one waits in its end for the other: one after the other would take the whole grace.
   const dir = t.testdir()

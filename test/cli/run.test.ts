@@ -229,6 +229,26 @@ t.test(
   },
 )
 
+t.test('a prompt is seen before its line ends; a long line is one', async t => {
+  const dir = t.testdir()
+  const input = `apiVersion: v1
+kind: Pod
+metadata: {name: asks}
+spec:
+  restartPolicy: Never
+  containers:
+  - name: c
+    image: busybox
+    command: [sh, -c, 'printf "Name: "; until test -e ${dir}/go; do sleep 0.05; done; echo Joe; head -c 200000 /dev/zero | tr "\\0" x; echo end']
+`
+  const run = startPodfs(t, ['run', '-f', '-'], { input })
+  await run.saw(/^c \| Name: $/)
+  await writeFile(path.join(dir, 'go'), '')
+  const { code, stdout } = await run.ended
+  t.equal(code, 0)
+  t.equal(stdout, `c | Name: Joe\nc | ${'x'.repeat(200_000)}end\n`)
+})
+
 t.test('exit codes and errors', async t => {
   const pod = (container: string, more = '') => `apiVersion: v1
 kind: Pod

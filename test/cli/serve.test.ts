@@ -458,10 +458,23 @@ t.test('Pods with the annotation are run', { skip }, async t => {
     },
   )
   await t.test('run: all', async t => {
+    write(
+      'cron.yaml',
+      `apiVersion: batch/v1
+kind: CronJob
+metadata: {name: backup}
+spec:
+  schedule: '0 3 * * *'
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: busybox, command: ['true']}]}}}}
+---
+`,
+    )
     configure('run: all')
     await podfs(t, ['reload', ...session])
     await eventually(async () => (await phase('quiet')) === 'Running')
     await eventually(async () => (await phase('web')) === 'Running')
+    await serving.saw(/CronJob default\/backup is left out/, 'stderr')
+    remove('cron.yaml')
     t.equal(
       await mountpoints(),
       `${at('default/pods/web/cfg')} c:/cfg`,

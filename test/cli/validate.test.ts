@@ -47,6 +47,86 @@ t.test('-o wide has a line for each supported field, too', async t => {
   t.equal(supported.length, 8 + 4)
 })
 
+t.test('what shows when the containers start', async t => {
+  const long = 'x'.repeat(128 * 1024)
+  const { code, stdout } = await validate(`apiVersion: v1
+kind: ConfigMap
+metadata: {name: app}
+data: {my.conf: text, LONG: ${long}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: raw}
+data: {key: gIH/AQ==}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      initContainers:
+      - name: init
+        image: busybox
+        args: [${long}]
+        env:
+        - {name: A, valueFrom: {configMapKeyRef: {name: app, key: LONG}}}
+        - {name: B, valueFrom: {secretKeyRef: {name: raw, key: key}}}
+        - {name: C, valueFrom: {secretKeyRef: {name: elsewhere, key: key}}}
+        envFrom:
+        - secretRef: {name: raw}
+        - configMapRef: {name: app}
+      containers:
+      - name: web
+        image: nginx
+        env: [{name: D, value: ${long}}]
+        volumeMounts:
+        - {name: conf, mountPath: /a, subPath: my.conf}
+        - {name: conf, mountPath: /b, subPath: ./my.cnf}
+        - {name: elsewhere, mountPath: /c, subPath: any}
+        - {name: optional, mountPath: /d, subPath: any}
+        - {name: items, mountPath: /e, subPath: dir}
+        - {name: items, mountPath: /f, subPath: other/name}
+        - {name: items, mountPath: /g, subPath: nowhere}
+        - {name: empty, mountPath: /h, subPath: any}
+      volumes:
+      - {name: conf, configMap: {name: app}}
+      - {name: elsewhere, secret: {secretName: elsewhere}}
+      - {name: optional, secret: {secretName: elsewhere, optional: true}}
+      - {name: empty, emptyDir: {}}
+      - name: items
+        projected:
+          sources:
+          - configMap: {name: app, optional: true, items: [{key: my.conf, path: dir/x}, {key: gone, path: other/name}]}
+          - downwardAPI: {items: [{path: dir/name, fieldRef: {fieldPath: metadata.name}}]}
+`)
+  t.equal(code, 0)
+  const pod = 'Deployment default/web: spec.template.spec'
+  const init = `${pod}.initContainers[0]`
+  const mounts = `${pod}.containers[0].volumeMounts`
+  const kernel = 'and the kernel takes 131071'
+  const noText = 'string field contains invalid UTF-8: the environment variable'
+  t.strictSame(
+    stdout
+      .split('\n')
+      .filter(line => /argument list|UTF-8|empty dir/.test(line)),
+    [
+      `warning: stdin:22:16: ${init}.args[0]: argument list too long: it has 131072 bytes, ${kernel}`,
+      `warning: stdin:24:33: ${init}.env[0].valueFrom.configMapKeyRef: argument list too long: the environment variable "A" has 131074 bytes with its name, ${kernel}`,
+      `warning: stdin:25:33: ${init}.env[1].valueFrom.secretKeyRef: ${noText} "B", from key key of Secret default/raw`,
+      `warning: stdin:28:11: ${init}.envFrom[0].secretRef: ${noText} "key", from key key of Secret default/raw`,
+      `warning: stdin:29:11: ${init}.envFrom[1].configMapRef: argument list too long: the environment variable "LONG" has 131077 bytes with its name, ${kernel}`,
+      `warning: stdin:33:25: ${pod}.containers[0].env[0].value: argument list too long: the environment variable "D" has 131074 bytes with its name, ${kernel}`,
+      `warning: stdin:36:39: ${mounts}[1].subPath: subPath "./my.cnf" of volume "conf" is an empty directory: ConfigMap default/app has no key "my.cnf"`,
+      `warning: stdin:38:43: ${mounts}[3].subPath: subPath "any" of volume "optional" is an empty directory: Secret default/elsewhere has no key "any"`,
+      `warning: stdin:40:40: ${mounts}[5].subPath: subPath "other/name" of volume "items" is an empty directory: ConfigMap default/app has no key "gone"`,
+      `warning: stdin:41:40: ${mounts}[6].subPath: subPath "nowhere" of volume "items" is an empty directory: no item of the volume has this path`,
+    ],
+  )
+})
+
 t.test('-o json: findings and the fields of each object', async t => {
   const { stdout } = await validate(manifest, '-o', 'json')
   const { findings, objects } = JSON.parse(stdout) as {

@@ -96,6 +96,53 @@ t.test('of managed volumes', { skip: needsRoot }, async t => {
   })
 })
 
+t.test('nothing is at it: an empty directory', { skip: needsRoot }, async t => {
+  const see =
+    'stat -c %F-%a $V; ls -A $V; touch $V/x 2>/dev/null || echo refused'
+  const expect = (mode: string) => `directory-${mode}\nrefused\n`
+  const item = [{ key: 'mistyped', path: 'a/b' }]
+  const run = await lookFromPod(t, {
+    metadata: { name: 'sub-path' },
+    objects: [config],
+    looks: [
+      {
+        what: 'a mistyped key',
+        volumes: [volume.configMap('config')],
+        mount: { subPath: 'my.file' },
+        see,
+        expect: expect('777'),
+      },
+      {
+        what: 'an optional ConfigMap that is absent',
+        volumes: [volume.configMap('absent', { optional: true })],
+        mount: { subPath: 'my.file' },
+        see,
+        expect: expect('777'),
+      },
+      {
+        what: 'an optional item',
+        volumes: [
+          volume.projected([
+            { configMap: { name: 'config', items: item, optional: true } },
+          ]),
+        ],
+        mount: { subPath: 'a/b' },
+        see,
+        expect: expect('1777'),
+      },
+    ],
+  })
+  const { stderr } = await run.ended
+  // A log line has the event's message as JSON.
+  const told = stderr.replaceAll(String.raw`\"`, '"')
+  for (const why of [
+    'ConfigMap default/config has no key "my.file"',
+    'ConfigMap default/absent has no key "my.file"',
+    'ConfigMap default/config has no key "mistyped"',
+  ])
+    t.equal(told.split(`is an empty directory: ${why}`).length, 2, why)
+})
+
 t.test('of an emptyDir', { skip: needsRoot }, async t => {
   const mounts = (...more: Json[]): Json => ({
     volumeMounts: [{ name: 'shared', mountPath: '/all' }, ...more],

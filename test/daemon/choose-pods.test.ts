@@ -4,6 +4,7 @@ import type { Pod, WorkloadKind } from '../../src/api/types.ts'
 import {
   choosePod,
   choosePods,
+  choosePodsToRun,
   parsePodReference,
   type PodChoice,
 } from '../../src/daemon/choose-pods.ts'
@@ -122,6 +123,39 @@ t.test('what is there, when nothing can be meant', async t => {
   t.throws(
     () => choosePods(storeOf([]), 'default', { kind: 'all' }),
     new Failure('usage', 'there is no Pod in the input'),
+  )
+})
+
+t.test('of many, a CronJob runs when it is named', async t => {
+  const store = storeOf([
+    ...pods.slice(0, 1),
+    podOf('CronJob', 'backup', 'backup-1'),
+    podOf('CronJob', 'report', 'report-1'),
+  ])
+  const cases: readonly (readonly [PodChoice, string[], string[], string[]])[] =
+    [
+      [{ kind: 'all' }, [], ['web'], ['backup-1', 'report-1']],
+      [{ kind: 'all' }, ['cronjob/backup'], ['web', 'backup-1'], ['report-1']],
+      [selected('tier=back'), ['cj/report'], ['report-1'], ['backup-1']],
+      [named('backup'), [], ['backup-1'], []],
+    ]
+  const names = (chosen: readonly Pod[]) =>
+    chosen.map(({ metadata }) => metadata.name)
+  for (const [choice, cronJobs, run, left] of cases) {
+    const toRun = choosePodsToRun(store, 'default', choice, cronJobs)
+    t.strictSame([names(toRun.pods), names(toRun.leftOut)], [run, left])
+  }
+  const alone = storeOf([podOf('CronJob', 'backup', 'backup-1')])
+  t.strictSame(
+    names(choosePodsToRun(alone, 'default', { kind: 'only' }, []).pods),
+    ['backup-1'],
+    'the only one there is',
+  )
+  t.throws(
+    () => choosePodsToRun(alone, 'default', { kind: 'all' }, []),
+    new Failure('usage', 'there are only CronJobs', {
+      fix: 'name one of them, to run it at once: cronjob/backup',
+    }),
   )
 })
 

@@ -16,6 +16,7 @@ const goodMachine: MachineFacts = {
   cgroupControllers: ['cpu', 'memory'],
   inotify: { maxUserWatches: 500_000, maxUserInstances: 1024 },
   busybox: '/bin/busybox',
+  busyboxLacks: [],
   staleMounts: [],
   loopbackError: undefined,
   unprivilegedPortStart: 1024,
@@ -129,6 +130,15 @@ const cases: readonly {
     status: 'warning',
     detail: /own sh/,
     fix: /apt-get install busybox/,
+  },
+  {
+    title: 'a busybox that lacks what scripts use, and nothing else has it',
+    facts: { busyboxLacks: ['nc -z', 'wget --spider'] },
+    check: 'busybox',
+    status: 'warning',
+    detail:
+      /^\/bin\/busybox has no nc -z, no wget --spider, and there is no other program$/,
+    fix: /^apt-get install netcat-openbsd wget$/,
   },
   {
     title: 'mounts that nobody serves',

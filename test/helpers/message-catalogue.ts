@@ -309,7 +309,7 @@ export const atWork: readonly CatalogueEntry[] = [
   {
     title: 'A container that cannot start yet',
     cause:
-      'Its environment, user, volume or subPath names what is not there. It waits with CreateContainerConfigError and is tried again.',
+      'Its environment, user, volume or subPath names what is not there. It waits with CreateContainerConfigError (of bytes that are no text: CreateContainerError) and is tried again.',
     remedy: 'Add what is missing; podfs notices by itself.',
     files: [
       'runner/container-rights.ts',

@@ -50,6 +50,7 @@ export class PodRunnerHarness {
         recursive: false,
       }),
       hostsFile: this.hostsFile,
+      emptyDirectories: `${t.testdirName}/empty`,
       hostHosts: () => '',
       onOutput: (name, stream, chunk) =>
         this.output.push(`${name} ${stream} ${chunk.toString()}`),

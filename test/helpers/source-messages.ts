@@ -62,6 +62,7 @@ const constructors: Readonly<Record<string, Teller>> = {
 
 const functions: Readonly<Record<string, Teller>> = {
   configError: { message: 0 },
+  createError: { message: 0 },
   noSuch: { message: 0, exitCode: 2 },
   refuse: { message: 1 },
   rejection: { message: 1, fix: 2 },

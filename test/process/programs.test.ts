@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import t from 'tap'
+import { eventually } from '../helpers/podfs.ts'
 import {
   defaultRights,
   hostPath,
@@ -219,6 +220,55 @@ t.test('a container’s program', { skip: needsRoot }, async t => {
         },
         message,
       )
+  })
+
+  t.test('that is given too much is named with it', async t => {
+    const { runtime, start } = await makeSandbox(t)
+    const big = 'x'.repeat(128 * 1024)
+    const launch = (env: [string, string][], ...words: string[]) => ({
+      name: 'main',
+      argv: ['true', ...words],
+      env: new Map([['PATH', hostPath], ...env]),
+      mounts: [],
+      busybox: false,
+    })
+    const all = Array.from({ length: 64 }, (_, i): [string, string] => [
+      `B${i}`,
+      big.slice(100),
+    ])
+    const limit = 'and the kernel takes 131071'
+    const cases = [
+      [
+        launch([['BIG', big]]),
+        `the environment variable "BIG" has 131076 bytes with its name, ${limit}`,
+      ],
+      [launch([], big), `word 2 of the command has 131072 bytes, ${limit}`],
+      [
+        launch(all),
+        /command and environment have \d+ bytes, and the kernel takes \d+ /,
+      ],
+    ] as const
+    const descriptors = () => readdirSync('/proc/self/fd').length
+    const before = descriptors()
+    for (const [container, why] of cases) {
+      const { message } = await runtime.start(container).then(
+        () => new Error('it runs'),
+        (error: Error) => error,
+      )
+      t.match(message, 'exec: "true": argument list too long: ')
+      t.match(message, why)
+    }
+    const exact = big.slice('BIG=x'.length)
+    const { container } = await start(['sleep', '1000'], {
+      env: launch([['BIG', exact]]).env,
+    })
+    t.match(await container.exec(['true', big], new AbortController().signal), {
+      exitCode: 126,
+      output: /argument list too long: word 2 of the command/,
+    })
+    await runtime.close()
+    // No pipe is left open.
+    await eventually(() => descriptors() <= before)
   })
 
   t.test('that its user may not run is named as well', async t => {

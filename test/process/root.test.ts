@@ -69,7 +69,8 @@ t.test('a container’s root', { skip: needsRoot }, async t => {
       await mkdir(`${directory}/vol/sub`, { recursive: true })
       await writeFile(`${directory}/vol/sub/file`, 'inside')
       const volume = { path: `${directory}/vol`, readOnly: false }
-      const { path, identity } = await resolveSubPath(volume, 'sub')
+      const target = await resolveSubPath(volume, 'sub')
+      const { path = '', identity = '' } = target ?? {}
       const mounts = [makeMount(path, '/mnt/sub', { identity })]
       t.match(await sh('cat /mnt/sub/file', { mounts }), { output: 'inside' })
 

@@ -20,7 +20,13 @@ const configMaps = [
     binaryData: { binary: Buffer.of(1) },
   }),
 ]
-const secrets = [makeSecret({ name: 'sec', data: { 'data-1': 'secret-1' } })]
+const secrets = [
+  makeSecret({ name: 'sec', data: { 'data-1': 'secret-1' } }),
+  {
+    ...makeSecret({ name: 'raw' }),
+    data: new Map([['key', Buffer.from('gIH/AQ==', 'base64')]]),
+  },
+]
 
 function declare(options: Partial<Container>, pod: Pod = makePod()) {
   return Object.fromEntries(
@@ -54,6 +60,35 @@ t.test('C90 C96: keyRefs', async t => {
   t.same(declare({ env: [keyRef('secretKeyRef', 'sec', 'data-1')] }), {
     X: 'secret-1',
   })
+})
+
+t.test('3.6: bytes of a Secret that are no text', async t => {
+  const raw = keyRef('secretKeyRef', 'raw', 'key')
+  const envFrom = [
+    { prefix: 'P_', secretRef: { name: 'raw', optional: false } },
+  ]
+  const cases: readonly (readonly [Partial<Container>, string])[] = [
+    [{ env: [raw] }, 'X'],
+    [{ envFrom }, 'P_key'],
+    // Of what is made out of it, too, whatever becomes of it itself.
+    [
+      { env: [raw, { name: 'Y', value: 'a$(X)' }, { name: 'X', value: 'b' }] },
+      'Y',
+    ],
+  ]
+  for (const [container, name] of cases)
+    t.throws(() => declare(container), {
+      code: 'CONTAINER_CREATE',
+      message: `string field contains invalid UTF-8: the environment variable "${name}", from key key of Secret default/raw`,
+    })
+  t.same(
+    declare({
+      envFrom,
+      env: [raw, { name: 'P_key', value: '$$(X)' }, { name: 'X', value: 'b' }],
+    }),
+    { X: 'b', P_key: '$(X)' },
+    'hidden by a later one',
+  )
 })
 
 t.test('6.10: what is missing, in the words of the kubelet', async t => {

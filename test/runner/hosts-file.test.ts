@@ -40,6 +40,11 @@ const cases = [
     expected: `127.1.2.3\tp\n${aliasLines}`,
   },
   {
+    name: '3.1: an alias without a name keeps its tab',
+    hosts: { ...plain, hostAliases: [{ ip: '10.0.0.9', hostnames: [] }] },
+    expected: '127.1.2.3\tp\n\n# Entries added by HostAliases.\n10.0.0.9\t\n',
+  },
+  {
     name: 'C179: with a subdomain',
     hosts: { ...plain, domain: 's.ns.svc.cluster.local', hostAliases: [] },
     expected: '127.1.2.3\tp.s.ns.svc.cluster.local\tp\n',

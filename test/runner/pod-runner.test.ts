@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 
 import type { Container, PodSpec } from '../../src/api/types.ts'
+import { createImageMap } from '../../src/runner/images.ts'
 import {
   makeConfigMap,
   makeContainer,
   makePod,
+  makeSecret,
 } from '../helpers/make-objects.ts'
 import { endlessHook, settle } from '../helpers/fake-runtime.ts'
 import {
@@ -41,6 +43,24 @@ function test(
 ): void {
   t.test(title, async t => body(new PodRunnerHarness(t, options), t))
 }
+
+for (const [title, entry, env, isImagePath] of [
+  ['path', { path: '/own' }, [], true],
+  ['env', { env: new Map([['PATH', '/own']]) }, [], true],
+  ['the Pod', { path: '/own' }, [{ name: 'PATH', value: '/pod' }], false],
+  ['nobody', {}, [], false],
+] as const)
+  test(
+    `PATH is the image's, by ${title}`,
+    {
+      pod: pod([{ ...a, env }]),
+      options: { images: createImageMap([{ pattern: 'busybox', ...entry }]) },
+    },
+    async (h, t) => {
+      await h.start()
+      t.equal(h.runtime.launches[0]?.isImagePath, isImagePath)
+    },
+  )
 
 test(
   'builds the worlds of containers that start one after the other all at once',
@@ -309,6 +329,48 @@ test(
     await h.advance(1)
     t.match(h.journal(), ['SIGKILL a'])
     t.same(h.told('FailedPreStopHook'), [])
+  },
+)
+
+test(
+  '4.9: a Pod of 0 s that is deleted has 1 s for its preStop hook, and 2 s after SIGTERM',
+  {
+    pod: pod([{ ...a, lifecycle: { preStop: exec } }], {
+      terminationGracePeriodSeconds: 0,
+    }),
+    behaviours: { a: { exec: endlessHook, onTerm: 'ignore' } },
+  },
+  async (h, t) => {
+    await h.start()
+    h.journal()
+    void h.runner.terminate()
+    await h.advance(999)
+    t.same(h.journal(), ['exec a hook'])
+    await h.advance(1)
+    t.same(h.journal(), ['SIGTERM a'])
+    await h.advance(1999)
+    t.same(h.journal(), [])
+    await h.advance(1)
+    t.match(h.journal(), ['SIGKILL a'])
+  },
+)
+
+test(
+  '4.3: a container of a Pod of 0 s that ends for another reason has no preStop hook',
+  {
+    pod: pod([{ ...a, lifecycle: { postStart: exec, preStop: exec } }], {
+      terminationGracePeriodSeconds: 0,
+    }),
+    behaviours: { a: { exec: async () => ({ exitCode: 1, output: '' }) } },
+  },
+  async (h, t) => {
+    await h.start()
+    t.same(h.journal().slice(0, 4), [
+      'start a',
+      'exec a hook',
+      'SIGTERM a',
+      'exit a 143',
+    ])
   },
 )
 
@@ -583,6 +645,34 @@ test(
     await h.exit('a', 0)
     await h.runner.finished
     t.same(h.output, ['a stderr half', 'a end'])
+  },
+)
+
+test(
+  '4.6: what cannot be sent to a container run-time is waited for',
+  {
+    pod: pod([
+      {
+        ...a,
+        envFrom: [{ prefix: '', secretRef: { name: 's', optional: false } }],
+      },
+    ]),
+  },
+  async (h, t) => {
+    const secret = makeSecret({ name: 's' })
+    h.secrets.set('s', {
+      ...secret,
+      data: new Map([['key', Buffer.of(0x80)]]),
+    })
+    await h.start()
+    const { reason, message } = h.container('a').state.waiting ?? {}
+    t.equal(reason, 'CreateContainerError')
+    t.match(message, /"key", from key key of Secret default\/s$/)
+    t.same(h.told('Failed', 'Created'), [`Failed Error: ${message}`])
+    h.secrets.set('s', makeSecret({ name: 's', data: { key: 'text' } }))
+    h.runner.wake()
+    await settle()
+    t.same(h.journal(), ['start a'])
   },
 )
 

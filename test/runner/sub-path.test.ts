@@ -24,15 +24,20 @@ async function makeVolume(t: Test, readOnly = false) {
 t.test('C128 to C132: the file behind the links of now', async t => {
   const volume = await makeVolume(t, true)
   const resolve = async (subPath: string) =>
-    (await resolveSubPath(volume, subPath)).path
+    (await resolveSubPath(volume, subPath))?.path
   t.equal(await resolve('key'), join(volume.path, '..ts', 'key'))
   t.equal(await resolve('./dir//file'), join(volume.path, 'dir/file'))
-  await t.rejects(resolveSubPath(volume, 'nope'), { code: 'CONTAINER_CONFIG' })
+  t.equal(await resolve('nope'), undefined)
+  t.equal(await resolve('dir/nope/deep'), undefined)
+  await symlink('..data/gone', join(volume.path, 'gone'))
+  t.equal(await resolve('gone'), undefined)
+  await t.rejects(resolve('key/below'), { code: 'CONTAINER_CONFIG' })
 })
 
 t.test('C139: what is missing is made, with the mode of the root', async t => {
   const volume = await makeVolume(t)
-  const { path: made, identity } = await resolveSubPath(volume, 'new/deep')
+  const { path: made = '', identity } =
+    (await resolveSubPath(volume, 'new/deep')) ?? {}
   t.equal(made, join(volume.path, 'new/deep'))
   const root = await stat(volume.path)
   t.equal((await stat(made)).mode, root.mode)

@@ -1,7 +1,8 @@
 import t from 'tap'
 import type { ConfigMap } from '../../src/api/types.ts'
 import { Store, type StoreEvent } from '../../src/store/store.ts'
-import { makeConfigMap, makeSecret } from '../helpers/make-objects.ts'
+import { FakeClock } from '../helpers/fake-clock.ts'
+import { makeConfigMap, makePod, makeSecret } from '../helpers/make-objects.ts'
 
 const clock = {
   now: () => Date.UTC(2026, 0, 2, 3, 4, 5, 678),
@@ -64,6 +65,43 @@ t.test('what did not change keeps its version and sends no event', async t => {
   t.equal(changed?.uid, before?.metadata.uid)
   t.equal(changed?.creationTimestamp, before?.metadata.creationTimestamp)
   t.equal(changed?.resourceVersion, '2')
+})
+
+t.test('each run of a Pod is a Pod of its own', async t => {
+  const time = new FakeClock(Date.UTC(2026, 0, 1))
+  const store = new Store({ clock: time })
+  const events: StoreEvent[] = []
+  store.watch(batch => events.push(...batch))
+  const stored = () => {
+    const pod = store.get('Pod', 'default', 'pod')
+    if (pod === undefined) throw new Error('no Pod')
+    return pod
+  }
+  store.replace('a', [makePod({ uid: '' })])
+  const first = stored()
+  t.equal(store.beginRun(first), first, 'the first is what appeared')
+  await time.advance(60_000)
+  store.replace('a', [makePod({ uid: '', spec: { hostname: 'two' } })])
+  t.equal(stored().metadata.uid, first.metadata.uid, 'while the first one runs')
+  const second = store.beginRun(stored())
+  t.equal(second.spec.hostname, 'two')
+  t.not(second.metadata.uid, first.metadata.uid)
+  t.equal(second.metadata.creationTimestamp, '2026-01-01T00:01:00Z')
+  t.equal(stored().metadata.uid, second.metadata.uid)
+  t.equal(events.at(-1)?.type, 'MODIFIED')
+  // The files were changed back, or to what cannot be run: what runs keeps its identity.
+  store.replace('a', [makePod({ uid: '', labels: { a: 'b' } })])
+  t.equal(stored().metadata.uid, second.metadata.uid)
+
+  store.replace('a', [])
+  store.replace('a', [makePod({ uid: '' })])
+  const again = stored()
+  t.equal(store.beginRun(again), again, 'it has appeared anew')
+
+  const given = makePod({ uid: 'given' })
+  store.replace('a', [given])
+  store.beginRun(stored())
+  t.equal(store.beginRun(stored()).metadata.uid, 'given', 'by its manifest')
 })
 
 t.test('of two origins the first wins, the second inherits', async t => {

@@ -145,7 +145,20 @@ function checkLoopback(facts: MachineFacts): Check {
   )
 }
 
-function checkBusybox({ busybox }: MachineFacts): Check {
+/** Debian's names. */
+const packagesOf: Readonly<Record<string, string>> = {
+  nc: 'netcat-openbsd',
+  wget: 'wget',
+  timeout: 'coreutils',
+}
+
+function checkBusybox({ busybox, busyboxLacks }: MachineFacts): Check {
+  if (busybox !== undefined && busyboxLacks.length > 0)
+    return warning(
+      'busybox',
+      `${busybox} has no ${busyboxLacks.join(', no ')}, and there is no other program`,
+      `apt-get install ${busyboxLacks.map(use => packagesOf[use.split(' ')[0] ?? '']).join(' ')}`,
+    )
   if (busybox !== undefined) return ok('busybox', busybox)
   return warning(
     'busybox',

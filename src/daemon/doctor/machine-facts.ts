@@ -5,6 +5,7 @@ import { release } from 'node:os'
 import { keeperOf } from '../../fuse/keeper-of.ts'
 import { mountsBelow, podfsMounts } from '../../fuse/mountinfo.ts'
 import { findBusybox, findOnHost } from '../../runner/sandbox/machine-tools.ts'
+import { machineLacks } from '../../runner/sandbox/sandbox-runtime.ts'
 import type { Places } from '../places.ts'
 import { listSessions } from '../runtime-directory.ts'
 
@@ -31,6 +32,8 @@ export interface MachineFacts {
     readonly maxUserInstances: number | undefined
   }
   readonly busybox: string | undefined
+  /** What its applets, and no other program, should be able to do: `nc -z`. */
+  readonly busyboxLacks: readonly string[]
   /** Mount points that nobody serves, deepest first. */
   readonly staleMounts: readonly string[]
   /** Why an address of 127.0.0.0/8 cannot be listened on; undefined: it can. */
@@ -79,6 +82,7 @@ export async function readMachineFacts(places: Places): Promise<MachineFacts> {
     controllers,
     staleMounts,
     loopbackError,
+    lacks,
   ] = await Promise.all([
     readFuseDevice(),
     textOf('/etc/fuse.conf'),
@@ -86,6 +90,7 @@ export async function readMachineFacts(places: Places): Promise<MachineFacts> {
     textOf('/sys/fs/cgroup/cgroup.controllers'),
     findStaleMounts(places),
     tryLoopback(),
+    machineLacks(),
   ])
   return {
     uid: process.getuid?.() ?? 0,
@@ -114,6 +119,7 @@ export async function readMachineFacts(places: Places): Promise<MachineFacts> {
       maxUserInstances: sysctl('fs/inotify/max_user_instances'),
     },
     busybox: findBusybox(),
+    busyboxLacks: lacks.map(({ use }) => use),
     staleMounts,
     loopbackError,
     unprivilegedPortStart: sysctl('net/ipv4/ip_unprivileged_port_start'),

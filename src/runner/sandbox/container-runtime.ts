@@ -38,6 +38,11 @@ export interface ContainerLaunch extends ContainerRoot {
   readonly argv: readonly string[]
   /** The whole environment, PATH and HOSTNAME included. Names may be any printable ASCII. */
   readonly env: ReadonlyMap<string, string>
+  /**
+   * PATH is what the image map says of the image, and so comes before busybox's applets; else
+   * they come before the system's directories.
+   */
+  readonly isImagePath?: boolean
   readonly user?: ContainerUser
 }
 

@@ -1,5 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import {
+  spawn,
+  type ChildProcess,
+  type ChildProcessByStdio,
+} from 'node:child_process'
+import type { Readable } from 'node:stream'
 import type { Clock } from '../../util/clock.ts'
+import { whyNotSpawned } from './argument-limit.ts'
 import { CappedOutput } from './capped-output.ts'
 import type { ExecResult, ExitStatus } from './container-runtime.ts'
 import { drained } from './drained.ts'
@@ -35,14 +41,19 @@ export async function execInContainer(options: {
   if (why !== undefined)
     return { exitCode: why.includes('not found') ? 127 : 126, output: why }
   const { file, args, env } = execCommand(tools, pid, launch)
-  const child = spawn(file, args, {
-    cwd: '/',
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    // Its own process group, so that the whole of it can be killed: killing nsenter alone
-    // would leave the command in the container.
-    detached: true,
-  })
+  let child: ChildProcessByStdio<null, Readable, Readable>
+  try {
+    child = spawn(file, args, {
+      cwd: '/',
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // Its own process group, so that the whole of it can be killed: killing nsenter alone
+      // would leave the command in the container.
+      detached: true,
+    })
+  } catch (error) {
+    return { exitCode: 126, output: whyNotSpawned(error, launch) }
+  }
   const output = new CappedOutput(maxOutputBytes)
   child.stdout.on('data', (chunk: Buffer) => output.add(chunk))
   child.stderr.on('data', (chunk: Buffer) => output.add(chunk))

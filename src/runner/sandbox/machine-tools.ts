@@ -1,5 +1,11 @@
-import { accessSync, constants, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  accessSync,
+  constants,
+  readFileSync,
+  realpathSync,
+  statSync,
+} from 'node:fs'
+import { basename, join } from 'node:path'
 import { allCapabilities, type Capability } from './capabilities.ts'
 
 /** The programs of util-linux and coreutils that start and enter a container. */
@@ -40,6 +46,14 @@ function ownCapabilities(): readonly Capability[] {
 /** The machine's busybox, if it has one. */
 export function findBusybox(): string | undefined {
   return findOnHost('busybox')
+}
+
+/** Another program of this name than busybox. */
+export function findBesideBusybox(name: string): string | undefined {
+  const program = findOnHost(name)
+  return program === undefined || basename(realpathSync(program)) === 'busybox'
+    ? undefined
+    : program
 }
 
 /** The system's directories first: podfs's own PATH may name whatever a user put there. */

@@ -12,6 +12,7 @@ import {
 import type { ContainerSetup } from './container-setup.ts'
 import { drained, within } from './drained.ts'
 import { execInContainer } from './exec-in-container.ts'
+import { whyNotSpawned } from './argument-limit.ts'
 import { toExitStatus } from './exit-status.ts'
 import { whyNotExecutable } from './find-program.ts'
 import { findFirstProcess } from './first-process.ts'
@@ -50,15 +51,25 @@ export async function startProcess(
   const command = startCommand(tools, setup.pid, launch)
   const stdout = openOutputPipe(setup.stdoutFifo, launch.user)
   const stderr = openOutputPipe(setup.stderrFifo, launch.user)
-  const monitor = spawn(command.file, command.args, {
-    cwd: '/',
-    env: command.env,
-    stdio: ['ignore', stdout.writeEnd, stderr.writeEnd],
-    // Its own session: the terminal's Ctrl-C is podfs's to hand on.
-    detached: true,
-  })
-  closeSync(stdout.writeEnd)
-  closeSync(stderr.writeEnd)
+  let monitor: ChildProcess
+  try {
+    monitor = spawn(command.file, command.args, {
+      cwd: '/',
+      env: command.env,
+      stdio: ['ignore', stdout.writeEnd, stderr.writeEnd],
+      // Its own session: the terminal's Ctrl-C is podfs's to hand on.
+      detached: true,
+    })
+  } catch (error) {
+    stdout.readable.destroy()
+    stderr.readable.destroy()
+    throw new ContainerStartError(name, whyNotSpawned(error, launch), {
+      cause: error,
+    })
+  } finally {
+    closeSync(stdout.writeEnd)
+    closeSync(stderr.writeEnd)
+  }
   const running = new RunningProcess(
     monitor,
     stdout.readable,

@@ -1,7 +1,12 @@
 import { join } from 'node:path'
 import { abortable } from '../../util/abortable.ts'
 import { systemClock, type Clock } from '../../util/clock.ts'
-import { appletsOf } from './busybox-applets.ts'
+import {
+  appletsOf,
+  findLacks,
+  lackingApplets,
+  type AppletUse,
+} from './busybox-applets.ts'
 import {
   ContainerStartError,
   type ContainerLaunch,
@@ -14,8 +19,10 @@ import { readHostView } from './host-view.ts'
 import type { Launch } from './launch-command.ts'
 import { LiveMounts, type ContainerLiveMounts } from './live-mounts.ts'
 import {
+  findBesideBusybox,
   findBusybox,
   findMachineTools,
+  systemPath,
   type MachineTools,
 } from './machine-tools.ts'
 import { PodFiles } from './pod-files.ts'
@@ -61,6 +68,16 @@ export type SandboxRuntime = Required<ContainerRuntime>
 /** Whether `busybox: true` gives busybox's shell; else the machine's own programs run. */
 export function hasBusybox(): boolean {
   return findBusybox() !== undefined
+}
+
+/** What neither busybox can do, nor another program of this machine in its place. */
+export async function machineLacks(
+  uses?: readonly AppletUse[],
+): Promise<readonly AppletUse[]> {
+  const busybox = findBusybox()
+  if (busybox === undefined) return []
+  const lacks = await findLacks(busybox, uses)
+  return lacks.filter(({ applet }) => findBesideBusybox(applet) === undefined)
 }
 
 export function createSandboxRuntime(options: SandboxOptions): SandboxRuntime {
@@ -316,15 +333,31 @@ function rootKey(root: ContainerRoot): string {
 }
 
 function toLaunch(container: ContainerLaunch): Launch {
-  const { argv, user, busybox, rights, workingDir = '/' } = container
+  const { argv, user, busybox, isImagePath, rights } = container
+  const { workingDir = '/' } = container
   const env = new Map(container.env)
-  if (busybox && hasBusybox()) {
-    const path = env.get('PATH')
-    env.set(
-      'PATH',
-      path === undefined ? appletsDirectory : `${appletsDirectory}:${path}`,
-    )
-  }
+  if (busybox && hasBusybox())
+    env.set('PATH', pathWithApplets(env.get('PATH'), isImagePath))
   const { capabilities } = rights
   return { argv, env, workingDir, capabilities, ...(user ? { user } : {}) }
+}
+
+/**
+ * The applets stand for what is in a busybox image's system directories: who puts another
+ * directory before those means it to come first.
+ */
+function pathWithApplets(
+  path: string | undefined,
+  isImagePath = false,
+): string {
+  const directories = path === undefined ? [] : path.split(':')
+  const system = systemPath.split(':')
+  const found = isImagePath
+    ? -1
+    : directories.findIndex(directory => system.includes(directory))
+  const at = found === -1 ? directories.length : found
+  return [
+    ...directories.toSpliced(at, 0, appletsDirectory),
+    join(appletsDirectory, lackingApplets),
+  ].join(':')
 }

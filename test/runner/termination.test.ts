@@ -1,0 +1,32 @@
+import t from 'tap'
+
+import { longestDeletionSeconds } from '../../src/runner/termination.ts'
+import { makeContainer, makePod } from '../helpers/make-objects.ts'
+
+t.test('4.9: the most that a deletion takes', async t => {
+  const plain = makeContainer()
+  const asked = makeContainer({
+    lifecycle: { preStop: { sleep: { seconds: 1 } } },
+  })
+  const sidecar = makeContainer({ name: 'log', restartPolicy: 'Always' })
+  const cases = [
+    [0, [], [plain], 2],
+    [1, [], [plain], 2],
+    [30, [], [plain], 30],
+    // A hook that does not end uses up the grace period, and 2 s stay for SIGTERM.
+    [0, [], [asked], 3],
+    [30, [], [asked], 32],
+    [30, [sidecar], [plain], 32],
+  ] as const
+  for (const [
+    terminationGracePeriodSeconds,
+    initContainers,
+    containers,
+    seconds,
+  ] of cases) {
+    const pod = makePod({
+      spec: { terminationGracePeriodSeconds, initContainers, containers },
+    })
+    t.equal(longestDeletionSeconds(pod), seconds)
+  }
+})
