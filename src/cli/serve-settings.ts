@@ -60,7 +60,7 @@ export async function serveSettings(
 
 /** A mistyped variable changes nothing, and is not to do so in silence. */
 export function warnOfStrayVariables({ env, stderr }: Context): void {
-  for (const stray of strayVariables(env)) stderr.write(`warning: ${stray}\n`)
+  for (const stray of strayVariables(env)) stderr.line(`warning: ${stray}`)
 }
 
 /** Throws a usage Failure with the place of `access` when this machine has no such group. */

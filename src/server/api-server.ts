@@ -64,6 +64,7 @@ import { tableOf } from './tables/table.ts'
 import { generationTable } from './tables/tables.ts'
 import { changeVolume, generationsOf } from './volume-subresources.ts'
 import { serveWatch } from './watch-stream.ts'
+import { inBackground } from '../util/in-background.ts'
 
 export interface ApiServerOptions {
   readonly store: Store
@@ -100,7 +101,7 @@ export class ApiServer {
     })
     this.#known = new KnownObjects(options.store, options.record)
     this.#server = createServer((request, response) => {
-      void this.#answer(request, response)
+      inBackground(this.#answer(request, response))
     })
     // A watch may be silent for longer than any of these.
     this.#server.requestTimeout = 0
@@ -413,7 +414,15 @@ function notReady(record: SessionRecord): string {
 
 function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
-  if (error instanceof Failure)
-    return new ApiError(422, 'Invalid', error.message)
+  if (error instanceof Failure) {
+    const { message, further } = error
+    const causes = further.map(each => ({ message: each }))
+    return new ApiError(
+      422,
+      'Invalid',
+      message,
+      causes.length === 0 ? undefined : { causes },
+    )
+  }
   return new ApiError(500, 'InternalError', 'Internal error occurred')
 }

@@ -59,15 +59,16 @@ export function objectCommand({ make, ...command }: ObjectCommand): Command {
       const problems = problemsOf(object)
       if (directory === undefined || format === 'name') {
         for (const problem of problems)
-          context.stderr.write(`warning: ${problem}\n`)
-        context.stdout.write(object.print(format))
+          context.stderr.line(`warning: ${problem}`)
+        context.stdout.raw(object.print(format))
         return exitCodes.done
       }
       const [problem] = problems
       if (problem !== undefined) throw new Failure('failed', problem)
       const { saveManifest } = await import('./save.ts')
       const saved = await saveManifest(object, format, directory, context.cwd)
-      context.stdout.write(`${saved}\n`)
+      // For a script.
+      context.stdout.raw(`${saved}\n`)
       return exitCodes.done
     },
   }
