@@ -9,6 +9,7 @@ import { exitCodes } from './exit-codes.ts'
 import {
   backendOption,
   commonOptions,
+  refuseEmpty,
   sourceOptions,
   verboseOption,
   type ParsedOptions,
@@ -148,6 +149,7 @@ function whatToMount(context: Context, options: ParsedOptions): Wanted {
     throw new Failure('usage', 'no MOUNTPOINT was given', {
       fix: 'podfs mount --help',
     })
+  refuseEmpty(options.positionals, 'path')
   const mountpoint = realPath(path.resolve(context.cwd, last))
   const configMap = options.value('configmap')
   const secret = options.value('secret')

@@ -13,6 +13,7 @@ import {
 } from './options.ts'
 import { selectedBy, selectorOption } from './selector-option.ts'
 import { requireRoot, sessionOptions } from './session-options.ts'
+import { refuseEmpty } from './options.ts'
 
 export const runCommand: Command = {
   name: 'run',
@@ -130,6 +131,7 @@ function whatToRun(options: ParsedOptions): {
   readonly paths: readonly string[]
   readonly choice: PodChoice
 } {
+  refuseEmpty(options.positionals, 'PATH')
   // `-f *.yaml` reaches us as one -f and further paths.
   const isName = (word: string): boolean =>
     !/\.(ya?ml|json)$/.test(word) && parsePodReference(word) !== undefined

@@ -12,6 +12,7 @@ import {
   type ParsedOptions,
 } from './options.ts'
 import { effectiveSettings } from './session-options.ts'
+import { refuseEmpty } from './options.ts'
 
 /** The flags of `podfs serve`; those that are settings are looked at with `podfs config view`. */
 export const serveOptions = {
@@ -20,7 +21,7 @@ export const serveOptions = {
     ...sourceOptions.filename,
     help: 'a manifest file, or a directory of them',
   },
-  root: { value: 'DIR', help: 'where the mount is' },
+  root: { value: 'DIR', isPath: true, help: 'where the mount is' },
   access: {
     value: 'WHO',
     help: 'who may enter: owner, group:NAME or everybody',
@@ -40,6 +41,7 @@ export async function serveSettings(
   options: ParsedOptions,
   further: readonly string[],
 ): Promise<EffectiveSettings> {
+  refuseEmpty(further, 'PATH')
   const paths = [...options.values('filename'), ...further]
   if (paths.includes('-'))
     throw new Failure('usage', 'serve reads files: standard input ends', {

@@ -11,6 +11,7 @@ import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { commonOptions, sourceOptions, type ParsedOptions } from './options.ts'
 import { sessionOptions } from './session-options.ts'
+import { refuseEmpty } from './options.ts'
 
 export const validateCommand: Command = {
   name: 'validate',
@@ -45,6 +46,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const format = options.value('output')
   if (format !== undefined && !formats.includes(format))
     throw new Failure('usage', `-o ${format}: the formats are wide and json`)
+  refuseEmpty(options.positionals, 'PATH')
   const paths = [...options.values('filename'), ...options.positionals]
   if (paths.length === 0)
     throw new Failure('usage', 'no -f PATH was given', {

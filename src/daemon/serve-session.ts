@@ -21,12 +21,12 @@ import { PodAddresses } from './pod-addresses.ts'
 import type { PodSessionContext } from './pod-session.ts'
 import {
   adoptAbandoned,
+  type SessionAtMountpoint,
   sessionAt,
   takeMountpoint,
 } from './public-mountpoint.ts'
 import { Reloads, type ReloadRequest } from './reloads.ts'
 import { RenewedMount } from './renewed-mount.ts'
-import type { SessionDirectory } from './runtime-directory.ts'
 import { isToRun, ServedPods } from './served-pods.ts'
 import { ServedTree, treeDirectory } from './served-tree.ts'
 import { lazyServiceAccounts, type SessionOptions } from './session.ts'
@@ -139,7 +139,7 @@ async function start(
   await abortable(tree.start(), request.abort)
   cleanup.add('public mount', async () => {
     await tree.close()
-    await mount.current.backend.unbind(root, { lazy: true })
+    await session.hide(mount.current.backend)
   })
 
   const emptyDirs = await claimEmptyDirs(request.places, session.directory)
@@ -258,7 +258,7 @@ async function openMount(
   request: ServeRequest,
   cleanup: Cleanup,
 ): Promise<{
-  readonly session: SessionDirectory
+  readonly session: SessionAtMountpoint
   readonly mount: RenewedMount
   readonly adopted: boolean
   /** The Pods of a podfs that is gone, which run on. */
