@@ -25,9 +25,11 @@ import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 import {
   ApiError,
+  badRequest,
   methodNotAllowed,
   noSuchResource,
   notFound,
+  quote,
   tooLarge,
 } from './api-error.ts'
 import {
@@ -149,10 +151,7 @@ export class ApiServer {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
-    const { pathname, searchParams } = new URL(
-      request.url ?? '/',
-      'http://podfs',
-    )
+    const { pathname, searchParams } = requestUrl(request)
     const path = pathname === '/' ? '/' : pathname.replace(/\/+$/, '')
     const info = requestInfo(path)
     const create =
@@ -410,6 +409,18 @@ function notReady(record: SessionRecord): string {
         `[-]volume ${volume.namespace}/${volumeName(volume)} failed: ${volume.error ?? 'not published yet'}\n`,
     )
     .join('')
+}
+
+/**
+ * What is asked for: a path, or, as a proxy is asked, a URL (RFC 9112, 3.2). Throws an ApiError
+ * for what is neither, such as `//` or `http://[`.
+ */
+function requestUrl({ url = '/' }: IncomingMessage): URL {
+  try {
+    return new URL(url, 'http://podfs')
+  } catch {
+    throw badRequest(`not a path or a URL: ${quote(url)}`)
+  }
 }
 
 function asApiError(error: unknown): ApiError {

@@ -95,7 +95,7 @@ t.test(
 
     write('a.yaml', configMap('a', '{k: two}') + web)
     const next = await start()
-    t.match(next.stderr(), /EBUSY.*cannot be removed/)
+    t.match(next.stderr(), /cannot be removed.*EBUSY/)
     await log('two')
     execFileSync('umount', [left])
     await end(t, next)

@@ -71,7 +71,7 @@ export function startPodfs(
     child.on('error', reject)
     child.on('close', (code, signal) => {
       // Its own, and what a pod shim has told it.
-      const isDefect = /^internal error: |"msg":"internal error"/m
+      const isDefect = /^internal error: | ERROR internal error /m
       if (options.hasDefect !== true && isDefect.test(seen.stderr))
         reject(new Error(`podfs has a defect: ${seen.stderr}`))
       resolve({ code, signal, ...seen })
