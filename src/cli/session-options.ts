@@ -97,10 +97,13 @@ export async function effectiveSettings(
     })
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    const [first = '', ...further] =
-      error instanceof ConfigError
-        ? error.lines
-        : [`cannot read the configuration: ${reasonOf(error)}`]
+    if (!(error instanceof ConfigError))
+      throw new Failure(
+        'usage',
+        `cannot read the configuration: ${reasonOf(error)}`,
+        { cause: error },
+      )
+    const [first = '', ...further] = error.lines
     throw new Failure('usage', first, { cause: error, further })
   }
 }
