@@ -4,7 +4,12 @@ import t, { type Test } from 'tap'
 import { keyOf } from '../../src/api/object-key.ts'
 import { environmentObjects } from '../../src/daemon/shim/environment-objects.ts'
 import { MessageStream } from '../../src/daemon/shim/message-stream.ts'
-import { protocolVersion, type ToShim } from '../../src/daemon/shim/messages.ts'
+import {
+  type FromShim,
+  protocolVersion,
+  type ToShim,
+} from '../../src/daemon/shim/messages.ts'
+import { PodShim } from '../../src/daemon/shim/pod-shim.ts'
 import { ShimClient } from '../../src/daemon/shim/shim-client.ts'
 import { fromWire, toWire } from '../../src/daemon/shim/wire.ts'
 import type { PodStatus } from '../../src/runner/pod-status.ts'
@@ -223,4 +228,27 @@ t.test('the shim gets what variables name, and nothing else', t => {
   })
   t.strictSame(objects, [secret, configMap])
   t.end()
+})
+
+t.test('podfs hears of a mistake in the shim', async t => {
+  const [one, other] = await ends(t)
+  const shim = new PodShim(systemClock)
+  const heard: FromShim[] = []
+  await new Promise<void>(resolve => {
+    void new MessageStream<FromShim, ToShim>(one, message => {
+      heard.push(message)
+      if (heard.length === 2) resolve()
+    })
+    shim.accept(other)
+    shim.tellDefect(new Error('a defect'))
+  })
+  t.match(heard, [
+    { say: 'hello' },
+    {
+      say: 'log',
+      level: 'error',
+      message: 'internal error',
+      facts: { err: { message: 'a defect', stack: /shim-messages/ } },
+    },
+  ])
 })
