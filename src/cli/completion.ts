@@ -26,7 +26,7 @@ export function completionCommand(
         throw new Failure('usage', 'completion is for one shell: bash', {
           fix: 'podfs completion bash',
         })
-      context.stdout.write(bashCompletion(commands()))
+      context.stdout.raw(bashCompletion(commands()))
       return Promise.resolve(exitCodes.done)
     },
   }

@@ -10,6 +10,7 @@ import {
   serveSettings,
   warnOfStrayVariables,
 } from './serve-settings.ts'
+import { visible } from '../util/visible.ts'
 
 export const configCommand: Command = {
   name: 'config',
@@ -47,7 +48,8 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     )
   warnOfStrayVariables(context)
   const { given } = await serveSettings(context, options, others)
-  context.stdout.write(
+  // A podfs.yaml.
+  context.stdout.raw(
     json ? `${JSON.stringify(given.map(asEntry), null, 2)}\n` : asYaml(given),
   )
   return exitCodes.done
@@ -85,7 +87,7 @@ function asYaml(given: readonly GivenSetting[]): string {
     .map(({ text, origin }) =>
       origin === undefined
         ? `${text}\n`
-        : `${text.padEnd(width)}  # ${origin}\n`,
+        : `${text.padEnd(width)}  # ${visible(origin)}\n`,
     )
     .join('')
 }

@@ -1,14 +1,10 @@
 import type { Clock } from '../util/clock.ts'
-
-/** The part of a stream that commands write to. */
-export interface TextOutput {
-  write(text: string | Uint8Array): unknown
-}
+import type { Output } from './output.ts'
 
 /** Everything a command may touch of the world around it. */
 export interface Context {
-  readonly stdout: TextOutput
-  readonly stderr: TextOutput
+  readonly stdout: Output
+  readonly stderr: Output
   /** Where logs go. */
   readonly logFd: number
   readonly stderrIsTerminal: boolean

@@ -43,7 +43,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
       texts.push(describeObject(found.object, await surroundingsOf(found, now)))
     } catch (error) {
       if (!(error instanceof ApiFailure)) throw error
-      context.stderr.write(serverError(error))
+      context.stderr.line(serverError(error))
       hasFailed = true
     }
   }
@@ -55,12 +55,12 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     for (const { client, url } of all)
       await describe(async () => ({ client, object: await client.get(url) }))
     if (all.length === 0 && wanted.length === 1)
-      context.stderr.write(
-        `No resources found${resource.namespaced ? ` in ${namespace} namespace` : ''}.\n`,
+      context.stderr.line(
+        `No resources found${resource.namespaced ? ` in ${namespace} namespace` : ''}.`,
       )
   }
   // Two empty lines between two objects, as kubectl leaves them.
-  context.stdout.write(texts.join('\n\n'))
+  context.stdout.text(texts.join('\n\n'))
   return hasFailed ? exitCodes.failed : exitCodes.done
 }
 

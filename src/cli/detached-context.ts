@@ -1,6 +1,7 @@
 import { openDetachedLog } from '../daemon/detach.ts'
 import { placesOf } from '../daemon/places.ts'
 import type { Context } from './context.ts'
+import { outputTo } from './output.ts'
 
 /**
  * The world of the process that `mount --detach` leaves behind, or undefined in any other:
@@ -11,8 +12,8 @@ export function detachedContext(context: Context): Context | undefined {
   if (log === undefined) return undefined
   return {
     ...context,
-    stderr: { write: text => log.say(String(text)) },
-    stdout: { write: () => {} },
+    stderr: outputTo({ write: text => log.say(String(text)) }),
+    stdout: outputTo({ write: () => {} }),
     logFd: log.fd,
     stderrIsTerminal: false,
     colour: false,

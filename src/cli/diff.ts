@@ -12,21 +12,19 @@ alone. Exits with 0 also when there are differences.`,
     { comment: 'all since generation 3', line: 'podfs diff web/config 3' },
   ],
   generation: 'optional',
-  act: async ({ client, url }, generation, { stderr }) => {
+  act: async ({ client, url }, generation, { stdout, stderr }) => {
     const { diffGenerations } = await import('./look/diff-generations.ts')
     const list = items(await client.get(url('generations')), 'items')
     const kept = list.map(each => Number(each['generation']))
     const current = kept.at(-1)
     const before = generation ?? kept.at(-2)
     if (current === undefined || before === undefined) {
-      stderr.write(
-        'There is one generation only: nothing to compare it with.\n',
-      )
-      return ''
+      stderr.line('There is one generation only: nothing to compare it with.')
+      return
     }
     const [from, to] = await Promise.all(
       [before, current].map(each => client.get(url(`generations/${each}`))),
     )
-    return diffGenerations(from ?? {}, to ?? {})
+    stdout.text(diffGenerations(from ?? {}, to ?? {}))
   },
 })

@@ -40,8 +40,8 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     throw new Failure('usage', `doctor takes no argument: ${extra}`)
   const { examine } = await import('../daemon/doctor.ts')
   const checks = await examine(await sessionOptions(context, options, []))
-  if (json) context.stdout.write(`${JSON.stringify(checks, null, 2)}\n`)
-  else context.stdout.write(asTable(checks))
+  if (json) context.stdout.raw(`${JSON.stringify(checks, null, 2)}\n`)
+  else context.stdout.text(asTable(checks))
   return checks.some(({ status }) => status === 'missing')
     ? exitCodes.platform
     : exitCodes.done

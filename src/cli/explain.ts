@@ -61,11 +61,10 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     )
   const { descriptions } = await import('../api/schema/descriptions.ts')
   const recursive = options.flag('recursive')
-  context.stdout.write(
-    json
-      ? `${JSON.stringify(asJson(found, recursive ? Infinity : 1, descriptions), null, 2)}\n`
-      : asText(found, recursive, descriptions),
-  )
+  if (json) {
+    const object = asJson(found, recursive ? Infinity : 1, descriptions)
+    context.stdout.raw(`${JSON.stringify(object, null, 2)}\n`)
+  } else context.stdout.text(asText(found, recursive, descriptions))
   return exitCodes.done
 }
 

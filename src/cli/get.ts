@@ -98,7 +98,7 @@ class Get {
       const { answers, failures } = await this.#fetch(each)
       hasFailed ||= failures.length > 0
       isOne &&= each.names.length === 1 && wanted.length === 1
-      for (const failure of failures) stderr.write(failure)
+      for (const failure of failures) stderr.line(failure)
       if (format.kind === 'table') {
         const text = (await this.#printer(each)).print(answers)
         if (text !== '') blocks.push(text)
@@ -109,14 +109,14 @@ class Get {
     if (format.kind === 'object') {
       const { listOf } = await import('./look/print-objects.ts')
       const [only] = objects
-      if (isOne && only !== undefined) stdout.write(format.print(only))
-      else if (!isOne) stdout.write(format.print(listOf(objects)))
+      if (isOne && only !== undefined) stdout.raw(format.print(only))
+      else if (!isOne) stdout.raw(format.print(listOf(objects)))
     } else if (format.kind === 'name') {
-      for (const object of objects) stdout.write(nameLine(object))
+      for (const object of objects) stdout.raw(nameLine(object))
     } else if (blocks.length > 0) {
-      stdout.write(blocks.join(this.#options.flag('no-headers') ? '' : '\n'))
+      stdout.text(blocks.join(this.#options.flag('no-headers') ? '' : '\n'))
     } else if (!hasFailed) {
-      stderr.write(this.#nothing(wanted))
+      stderr.line(this.#nothing(wanted))
     }
     return hasFailed ? exitCodes.failed : exitCodes.done
   }
@@ -141,11 +141,11 @@ class Get {
       : this.#clients.slice(0, 1)
     const show = (session: string, objects: readonly JsonObject[]): void => {
       if (format.kind === 'table')
-        return void stdout.write(
+        return stdout.text(
           printer.print(objects.map(table => ({ session, table }))),
         )
       for (const object of objects)
-        stdout.write(
+        stdout.raw(
           format.kind === 'object' ? format.print(object) : nameLine(object),
         )
     }
@@ -259,8 +259,8 @@ class Get {
     const namespace = this.#namespace
     const isNamespaced = wanted.some(({ resource }) => resource.namespaced)
     return namespace === undefined || !isNamespaced
-      ? 'No resources found\n'
-      : `No resources found in ${namespace} namespace.\n`
+      ? 'No resources found'
+      : `No resources found in ${namespace} namespace.`
   }
 }
 

@@ -22,7 +22,7 @@ CHANGES are files: + added, ~ changed, - removed. SOURCE is what changed them.`,
       help: 'json, yaml or jsonpath=TEMPLATE',
     },
   },
-  act: async ({ client, url }, _, __, options) => {
+  act: async ({ client, url }, _, { stdout }, options) => {
     const { listOf, parseOutputFormat } =
       await import('./look/print-objects.ts')
     const format = parseOutputFormat(options.value('output'))
@@ -33,7 +33,8 @@ CHANGES are files: + added, ~ changed, - removed. SOURCE is what changed them.`,
       )
     const asTable = format.kind === 'table'
     const answer = await client.get(url('generations'), { asTable })
-    if (!asTable) return format.print(listOf(items(answer, 'items')))
+    if (!asTable)
+      return stdout.raw(format.print(listOf(items(answer, 'items'))))
     const { TablePrinter } = await import('./look/table-printer.ts')
     const printer = new TablePrinter({
       wide: format.wide,
@@ -43,6 +44,6 @@ CHANGES are files: + added, ~ changed, - removed. SOURCE is what changed them.`,
       showLabels: false,
       prefix: undefined,
     })
-    return printer.print([{ session: client.id, table: answer }])
+    stdout.text(printer.print([{ session: client.id, table: answer }]))
   },
 })

@@ -7,6 +7,7 @@ import type { Context } from './context.ts'
 import { exitCodeOfSignal, exitCodes } from './exit-codes.ts'
 import { lookOptions, namespaceOf, sessionsFor } from './look/look-options.ts'
 import type { ParsedOptions } from './options.ts'
+import { visible } from '../util/visible.ts'
 
 export const logsCommand: Command = {
   name: 'logs',
@@ -72,7 +73,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     })
   } catch (error) {
     if (!(error instanceof ApiFailure)) throw error
-    context.stderr.write(serverError(error))
+    context.stderr.line(serverError(error))
     return exitCodes.failed
   }
   stopListening()
@@ -108,8 +109,10 @@ async function printLogs(
       subresource: 'log',
       query: { ...query, container: name },
     })
-    const prefix = options.flag('prefix') ? `[pod/${pod}/${name}] ` : ''
-    const lines = new PrefixedLines(prefix, text => context.stdout.write(text))
+    const prefix = options.flag('prefix')
+      ? visible(`[pod/${pod}/${name}] `)
+      : ''
+    const lines = new PrefixedLines(prefix, text => context.stdout.raw(text))
     for await (const chunk of client.stream(url, { signal })) lines.push(chunk)
     lines.end()
   }
@@ -197,8 +200,8 @@ function defaultContainer(context: Context, pod: JsonObject): string {
     ...containerNames(pod, 'initContainers').map(name => `${name} (init)`),
   ]
   if (all.length > 1)
-    context.stderr.write(
-      `Defaulted container "${first}" out of: ${all.join(', ')}\n`,
+    context.stderr.line(
+      `Defaulted container "${first}" out of: ${all.join(', ')}`,
     )
   return first
 }

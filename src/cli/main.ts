@@ -1,29 +1,45 @@
 import { isatty } from 'node:tty'
 import { systemClock } from '../util/clock.ts'
+import { errorOf, defectMessage, onDefect } from '../util/on-defect.ts'
 import type { Context } from './context.ts'
 import { detachedContext } from './detached-context.ts'
-import { runProgram } from './program.ts'
+import { exitCodes } from './exit-codes.ts'
+import { type Given, whatIsGiven } from './given.ts'
+import { outputTo } from './output.ts'
+import { exitCodeOf, runProgram } from './program.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-const context: Context = {
-  stdout: process.stdout,
-  stderr: process.stderr,
-  logFd: 2,
-  stderrIsTerminal: isatty(2),
-  colour: isatty(2) && !process.env['NO_COLOR'],
-  env: process.env,
-  uid: process.getuid?.() ?? 0,
-  cwd: process.cwd(),
-  argv: process.argv.slice(2),
-  clock: systemClock,
-  onSignal: listener => {
-    for (const signal of signals) process.on(signal, listener)
-    return () => {
-      for (const signal of signals) process.off(signal, listener)
-    }
-  },
+let stderr = outputTo(process.stderr)
+
+async function main(): Promise<number> {
+  let given: Given
+  try {
+    given = whatIsGiven()
+  } catch (error) {
+    return exitCodeOf(error, stderr)
+  }
+  const context: Context = {
+    ...given,
+    stdout: outputTo(process.stdout),
+    stderr,
+    logFd: 2,
+    stderrIsTerminal: isatty(2),
+    colour: isatty(2) && !process.env['NO_COLOR'],
+    env: process.env,
+    uid: process.getuid?.() ?? 0,
+    clock: systemClock,
+    onSignal: listener => {
+      for (const signal of signals) process.on(signal, listener)
+      return () => {
+        for (const signal of signals) process.off(signal, listener)
+      }
+    },
+  }
+  const world = detachedContext(context) ?? context
+  stderr = world.stderr
+  return await runProgram(world, packageJson.version)
 }
 
 // A reader that went away (`podfs run ... | head`) ends the program as it ends any other.
@@ -40,12 +56,31 @@ process.stderr.on('error', () => {})
 // person's own umask is.
 process.umask(0o022)
 
-const world = detachedContext(context) ?? context
-void runProgram(world, packageJson.version).then(async code => {
+// An exit code of 0 would say that all went well.
+let hasDefect = false
+onDefect(defect => {
+  hasDefect = true
+  process.exitCode = exitCodes.failed
+  tellDefect(defect)
+})
+
+main().then(exit, (defect: unknown) => {
+  tellDefect(defect)
+  return exit(exitCodes.failed)
+})
+
+async function exit(code: number): Promise<void> {
   // A pipe takes 64 KiB at a time; what a slow reader has not taken yet would be lost.
   await new Promise(resolve => process.stdout.write('', resolve))
   // Nothing that is still open (a watcher, a pipe of a process that outlives us) may keep a
   // finished command alive; what must be waited for, the command has waited for.
   // oxlint-disable-next-line unicorn/no-process-exit
-  process.exit(code)
-})
+  process.exit(hasDefect && code === exitCodes.done ? exitCodes.failed : code)
+}
+
+/** A mistake in podfs itself, with what its authors need to find it. */
+function tellDefect(defect: unknown): void {
+  const { stack = '', message } = errorOf(defect)
+  stderr.line(`${defectMessage}: ${message}`)
+  for (const frame of stack.match(/^ +at .*$/gm) ?? []) stderr.line(frame)
+}

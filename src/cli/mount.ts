@@ -9,6 +9,7 @@ import { exitCodes } from './exit-codes.ts'
 import {
   backendOption,
   commonOptions,
+  refuseEmpty,
   sourceOptions,
   verboseOption,
   type ParsedOptions,
@@ -106,7 +107,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     context.detachedReady === undefined ? reason : undefined,
   )
   const volumes = count(session.volumes, 'volume')
-  context.stdout.write(`podfs: ${mountpoint} ready (${volumes})\n`)
+  context.stdout.line(`podfs: ${mountpoint} ready (${volumes})`)
   context.detachedReady?.()
   systemd.ready()
   systemd.status(`serving ${volumes} at ${mountpoint}`)
@@ -125,12 +126,13 @@ async function detach(context: Context): Promise<number> {
   const stopListening = context.onSignal(() => stop.abort())
   const outcome = await startDetached(
     context.argv,
-    text => context.stderr.write(text),
+    // Which has made it visible.
+    text => context.stderr.raw(text),
     stop.signal,
   )
   stopListening()
   if (!outcome.ok) return outcome.exitCode
-  context.stdout.write(`${outcome.pid}\n`)
+  context.stdout.line(`${outcome.pid}`)
   return exitCodes.done
 }
 
@@ -147,6 +149,7 @@ function whatToMount(context: Context, options: ParsedOptions): Wanted {
     throw new Failure('usage', 'no MOUNTPOINT was given', {
       fix: 'podfs mount --help',
     })
+  refuseEmpty(options.positionals, 'path')
   const mountpoint = realPath(path.resolve(context.cwd, last))
   const configMap = options.value('configmap')
   const secret = options.value('secret')

@@ -12,6 +12,8 @@ export interface Option {
   /** What the flag alone means; a value then follows only after `=`, as in `--dry-run=client`. */
   readonly bare?: string
   readonly repeatable?: boolean
+  /** Its value is a path: an empty one is an unset variable, not the working directory. */
+  readonly isPath?: boolean
   /** For the shell's completion, where there are only some values. */
   readonly choices?: readonly string[]
   readonly help: string
@@ -21,7 +23,7 @@ export type Options = Readonly<Record<string, Option>>
 
 /** Flags that mean the same in every command that has them. */
 export const commonOptions = {
-  config: { value: 'FILE', help: 'read this podfs.yaml' },
+  config: { value: 'FILE', isPath: true, help: 'read this podfs.yaml' },
   'log-level': {
     value: 'LEVEL',
     choices: logLevels,
@@ -35,6 +37,7 @@ export const sourceOptions = {
     short: 'f',
     value: 'PATH',
     repeatable: true,
+    isPath: true,
     help: 'a manifest file, a directory of them, or - for standard input',
   },
   namespace: {
@@ -87,6 +90,9 @@ export function parseOptions(
     const value = values[name]
     return Array.isArray(value) ? value.map(String) : []
   }
+  for (const [name, { isPath, value }] of Object.entries(options))
+    if (isPath === true && all(name).includes(''))
+      throw new Failure('usage', `--${name} needs a ${value}`)
   return {
     positionals,
     flag: name => values[name] === true,
@@ -174,6 +180,12 @@ function normalizedFlag(word: string, options: Options): string[] {
   if (option.value !== undefined) return [word]
   if (given === 'true') return [`--${name}`]
   return given === 'false' ? [] : [word]
+}
+
+/** The same for arguments that are paths, `what` they are. Throws a usage Failure. */
+export function refuseEmpty(words: readonly string[], what: string): void {
+  if (words.includes(''))
+    throw new Failure('usage', `an argument is empty where a ${what} is meant`)
 }
 
 /** Of a command with `jsonOption`. Throws a usage Failure for another format. */

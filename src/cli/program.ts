@@ -5,6 +5,8 @@ import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { helpOfCommand, helpOfGroup, helpOfProgram } from './help.ts'
 import { parseOptions } from './options.ts'
+import { tellFailure } from './report.ts'
+import type { Output } from './output.ts'
 
 type Commands = CommandGroup['commands']
 
@@ -31,27 +33,31 @@ export async function runProgram(
   try {
     return await dispatch(context, version)
   } catch (error) {
-    if (!(error instanceof Failure)) throw error
-    context.stderr.write(`error: ${error.message}\n`)
-    if (error.fix !== undefined) context.stderr.write(`  ${error.fix}\n`)
-    return exitCodes[error.kind]
+    return exitCodeOf(error, context.stderr)
   }
+}
+
+/** Tells what went wrong; what is no Failure is a mistake in podfs, and is thrown again. */
+export function exitCodeOf(error: unknown, stderr: Output): number {
+  if (!(error instanceof Failure)) throw error
+  tellFailure(stderr, error)
+  return exitCodes[error.kind]
 }
 
 async function dispatch(context: Context, version: string): Promise<number> {
   const [name, ...rest] = context.argv
   if (name === '--version' || name === 'version') {
-    context.stdout.write(`podfs ${version}\n`)
+    context.stdout.line(`podfs ${version}`)
     return exitCodes.done
   }
   const commands = await commandsFor(name)
   if (name === undefined) {
-    context.stderr.write(helpOfProgram(commands))
+    context.stderr.text(helpOfProgram(commands))
     return exitCodes.usage
   }
   if (['--help', '-h', 'help'].includes(name)) {
     const { words, command } = commandAt(commands, rest)
-    context.stdout.write(helpOf(commands, words, command))
+    context.stdout.text(helpOf(commands, words, command))
     return exitCodes.done
   }
   const { words, command, rest: args } = commandAt(commands, context.argv)
@@ -62,7 +68,7 @@ async function dispatch(context: Context, version: string): Promise<number> {
         fix: `${['podfs', ...words].join(' ')} --help`,
       })
     const stream = helpWanted ? context.stdout : context.stderr
-    stream.write(helpOf(commands, words, command))
+    stream.text(helpOf(commands, words, command))
     return helpWanted ? exitCodes.done : exitCodes.usage
   }
   return await command.run(context, parseOptions(args, command.options))

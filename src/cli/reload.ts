@@ -43,18 +43,21 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     const outcome = await client.post('/-/reload', {})
     const names = (key: string): string => words(outcome[key])
     const applied = names('applied')
-    context.stdout.write(
-      `podfs: ${applied === '' ? 'nothing to apply' : `applied: ${applied}`}\n`,
+    context.stdout.line(
+      `podfs: ${applied === '' ? 'nothing to apply' : `applied: ${applied}`}`,
     )
     const needRestart = names('needRestart')
     if (needRestart !== '')
-      context.stderr.write(
-        `warning: changed, and needs a restart: ${needRestart}\n`,
+      context.stderr.line(
+        `warning: changed, and needs a restart: ${needRestart}`,
       )
     return exitCodes.done
   } catch (error) {
     if (!(error instanceof ApiFailure)) throw error
-    throw new Failure('usage', error.message, { cause: error })
+    throw new Failure('usage', error.message, {
+      cause: error,
+      further: error.causes,
+    })
   }
 }
 

@@ -1,6 +1,8 @@
 import { formatFinding, isMistake, type Finding } from '../api/report.ts'
 import { logLevels, type LogLevel } from '../util/log-levels.ts'
 import type { Context } from './context.ts'
+import type { Failure } from '../util/failure.ts'
+import type { Output } from './output.ts'
 
 /**
  * Tells the person who runs something of mistakes, and of what has no effect. What podfs does in
@@ -39,8 +41,8 @@ export class Report {
       return
     }
     const word = isMistake(finding) ? 'error' : 'warning'
-    this.#context.stderr.write(`${word}: ${formatFinding(finding)}\n`)
-    if (fix !== undefined) this.#context.stderr.write(`  ${fix}\n`)
+    this.#context.stderr.line(`${word}: ${formatFinding(finding)}`)
+    if (fix !== undefined) this.#context.stderr.line(`  ${fix}`)
   }
 
   /** Everything has been read. `paths`: what `podfs validate` is to be asked of. */
@@ -53,8 +55,15 @@ export class Report {
         ? '1 field or object has'
         : `${ignored} fields or objects have`
     const ask = paths.includes('-') ? '' : ` -f ${paths.join(' ')}`
-    this.#context.stderr.write(
-      `warning: ${what} no effect here; podfs validate${ask} lists them, as -v does\n`,
+    this.#context.stderr.line(
+      `warning: ${what} no effect here; podfs validate${ask} lists them, as -v does`,
     )
   }
+}
+
+/** One line `error: ...` for each thing that is wrong, and where there is a remedy, another one. */
+export function tellFailure(stderr: Output, failure: Failure): void {
+  const { message, further, fix } = failure
+  for (const text of [message, ...further]) stderr.line(`error: ${text}`)
+  if (fix !== undefined) stderr.line(`  ${fix}`)
 }

@@ -13,12 +13,12 @@ its ConfigMaps, Secrets or Pod have other data than now, or until podfs unpin. T
     },
   ],
   generation: 'required',
-  act: async ({ client, url, title }, generation) => {
+  act: async ({ client, url, title }, generation, { stdout }) => {
     const { message } = await client.post(url('rollback'), {
       apiVersion: 'podfs.io/v1',
       kind: 'VolumeRollback',
       generation: generation ?? 0,
     })
-    return `${title} ${text(message)}\n`
+    stdout.line(`${title} ${text(message)}`)
   },
 })

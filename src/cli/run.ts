@@ -13,6 +13,7 @@ import {
 } from './options.ts'
 import { selectedBy, selectorOption } from './selector-option.ts'
 import { requireRoot, sessionOptions } from './session-options.ts'
+import { refuseEmpty } from './options.ts'
 
 export const runCommand: Command = {
   name: 'run',
@@ -98,9 +99,9 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     recreate: !options.flag('no-recreate'),
     hostRoot: options.flag('host-root'),
     onOutput: (stream, lines) =>
-      countdown.around(() => context[stream].write(lines)),
+      countdown.around(() => context[stream].raw(lines)),
     notice: text =>
-      countdown.around(() => context.stderr.write(`podfs: ${text}\n`)),
+      countdown.around(() => context.stderr.line(`podfs: ${text}`)),
   })
   countdown.around(() => shared.started(paths))
   const terminate = (): void => {
@@ -125,10 +126,10 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   )
   if (failed.length === 0) return exitCodes.done
   const { failureText } = await import('../daemon/pod-notices.ts')
-  throw new Failure(
-    'failed',
-    failed.map(({ pod, status }) => failureText(pod, status)).join('\nerror: '),
+  const [first = '', ...further] = failed.map(({ pod, status }) =>
+    failureText(pod, status),
   )
+  throw new Failure('failed', first, { further })
 }
 
 function whatToRun(options: ParsedOptions): {
@@ -136,6 +137,7 @@ function whatToRun(options: ParsedOptions): {
   readonly choice: PodChoice
   readonly cronJobs: readonly string[]
 } {
+  refuseEmpty(options.positionals, 'PATH')
   // `-f *.yaml` reaches us as one -f and further paths.
   const isName = (word: string): boolean =>
     !/\.(ya?ml|json)$/.test(word) && parsePodReference(word) !== undefined
@@ -204,8 +206,8 @@ class Countdown {
     this.#started = true
     this.#left = seconds
     if (this.#context.stderrIsTerminal) return this.#tick()
-    this.#context.stderr.write(
-      `podfs: terminating, up to ${seconds} s; a second Ctrl-C kills at once\n`,
+    this.#context.stderr.line(
+      `podfs: terminating, up to ${seconds} s; a second Ctrl-C kills at once`,
     )
   }
 
@@ -233,12 +235,12 @@ class Countdown {
   }
 
   #draw(): void {
-    this.#context.stderr.write(
+    this.#context.stderr.raw(
       `\r\u001b[Kpodfs: terminating, ${this.#left} s left; a second Ctrl-C kills at once`,
     )
   }
 
   #clear(): void {
-    this.#context.stderr.write('\r\u001b[K')
+    this.#context.stderr.raw('\r\u001b[K')
   }
 }

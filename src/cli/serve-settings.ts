@@ -12,6 +12,7 @@ import {
   type ParsedOptions,
 } from './options.ts'
 import { effectiveSettings } from './session-options.ts'
+import { refuseEmpty } from './options.ts'
 
 /** The flags of `podfs serve`; those that are settings are looked at with `podfs config view`. */
 export const serveOptions = {
@@ -20,7 +21,7 @@ export const serveOptions = {
     ...sourceOptions.filename,
     help: 'a manifest file, or a directory of them',
   },
-  root: { value: 'DIR', help: 'where the mount is' },
+  root: { value: 'DIR', isPath: true, help: 'where the mount is' },
   access: {
     value: 'WHO',
     help: 'who may enter: owner, group:NAME or everybody',
@@ -40,6 +41,7 @@ export async function serveSettings(
   options: ParsedOptions,
   further: readonly string[],
 ): Promise<EffectiveSettings> {
+  refuseEmpty(further, 'PATH')
   const paths = [...options.values('filename'), ...further]
   if (paths.includes('-'))
     throw new Failure('usage', 'serve reads files: standard input ends', {
@@ -60,7 +62,7 @@ export async function serveSettings(
 
 /** A mistyped variable changes nothing, and is not to do so in silence. */
 export function warnOfStrayVariables({ env, stderr }: Context): void {
-  for (const stray of strayVariables(env)) stderr.write(`warning: ${stray}\n`)
+  for (const stray of strayVariables(env)) stderr.line(`warning: ${stray}`)
 }
 
 /** Throws a usage Failure with the place of `access` when this machine has no such group. */

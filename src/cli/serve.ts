@@ -15,6 +15,8 @@ import {
   warnOfStrayVariables,
 } from './serve-settings.ts'
 import { requireRoot, sharedOptions } from './session-options.ts'
+import { inBackground } from '../util/in-background.ts'
+import { tellFailure } from './report.ts'
 
 export const serveCommand: Command = {
   name: 'serve',
@@ -61,17 +63,17 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { serve } = await import('../daemon/serve-session.ts')
   const { takeoverSignal } = await import('../daemon/public-mountpoint.ts')
   const { systemdOf } = await import('../daemon/systemd.ts')
-  const notice = (text: string): void =>
-    void context.stderr.write(`podfs: ${text}\n`)
+  const notice = (text: string): void => context.stderr.line(`podfs: ${text}`)
 
   let session: ServeSession | undefined
   let isStarted = false
   const stop = new AbortController()
   const stopListening = context.onSignal(signal => {
     if (signal === 'SIGHUP') {
-      if (!stop.signal.aborted) void session?.reload()
-    } else if (stop.signal.aborted) void session?.terminate()
-    else stop.abort(new Failure('failed', 'stopped before it was ready'))
+      if (!stop.signal.aborted && session) inBackground(session.reload())
+    } else if (stop.signal.aborted) {
+      if (session) inBackground(session.terminate())
+    } else stop.abort(new Failure('failed', 'stopped before it was ready'))
   })
   const shared = sharedOptions(context, options, effective.settings)
   const systemd = systemdOf({ ...context, ...shared })
@@ -81,7 +83,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
       effective,
       load,
       notice,
-      mistake: ({ message }) => context.stderr.write(`error: ${message}\n`),
+      mistake: failure => tellFailure(context.stderr, failure),
       service: systemd,
       abort: stop.signal,
     })
@@ -98,15 +100,15 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   if (
     [sources.manifests, sources.configMaps, sources.secrets].flat().length === 0
   )
-    context.stderr.write(
-      'warning: nothing to serve: podfs.yaml names no sources\n',
+    context.stderr.line(
+      'warning: nothing to serve: podfs.yaml names no sources',
     )
   const facts = [
     count(volumes, 'volume'),
     ...(unpublished === 0 ? [] : [`${unpublished} not published`]),
     ...(mistakes === 0 ? [] : [count(mistakes, 'mistake')]),
   ]
-  context.stdout.write(`podfs: ${root} ready (${facts.join(', ')})\n`)
+  context.stdout.line(`podfs: ${root} ready (${facts.join(', ')})`)
   const served = session
   systemd.feedWatchdog(() => served.isAlive())
   // The mount and the Pods stay for the next podfs.

@@ -59,7 +59,7 @@ export function sharedOptions(
     report: finding => report.tell(finding),
     started: paths => report.started(paths),
     onMended: path =>
-      void context.stderr.write(`podfs: ${path}: no mistakes any more\n`),
+      context.stderr.line(`podfs: ${path}: no mistakes any more`),
     identities: ageIdentities(settings, context.env, context.cwd),
   }
 }
@@ -97,11 +97,14 @@ export async function effectiveSettings(
     })
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    const message =
-      error instanceof ConfigError
-        ? error.message.replaceAll('\n', '\nerror: ')
-        : `cannot read the configuration: ${reasonOf(error)}`
-    throw new Failure('usage', message, { cause: error })
+    if (!(error instanceof ConfigError))
+      throw new Failure(
+        'usage',
+        `cannot read the configuration: ${reasonOf(error)}`,
+        { cause: error },
+      )
+    const [first = '', ...further] = error.lines
+    throw new Failure('usage', first, { cause: error, further })
   }
 }
 

@@ -7,6 +7,7 @@ import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { listOptions, namespaceOf, sessionsFor } from './look/look-options.ts'
 import type { ParsedOptions } from './options.ts'
+import { visible } from '../util/visible.ts'
 
 export const topCommand: Command = {
   name: 'top',
@@ -62,17 +63,17 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
       wantsPodfs ? podfsTable(context, clients) : undefined,
     ])
     const shown = tables.filter(each => each !== undefined && each !== '')
-    context.stdout.write(shown.join('\n'))
+    context.stdout.text(shown.join('\n'))
     if (shown.length === 0)
-      context.stderr.write(
+      context.stderr.line(
         options.flag('all-namespaces')
-          ? 'No resources found\n'
-          : `No resources found in ${namespaceOf(options)} namespace.\n`,
+          ? 'No resources found'
+          : `No resources found in ${namespaceOf(options)} namespace.`,
       )
     return exitCodes.done
   } catch (error) {
     if (!(error instanceof ApiFailure)) throw error
-    context.stderr.write(serverError(error))
+    context.stderr.line(serverError(error))
     return exitCodes.failed
   }
 }
@@ -171,6 +172,8 @@ async function tableOf(
     ...last,
   ])
   const header = [...first, 'CPU(cores)', 'MEMORY(bytes)', ...last]
-  const text = [header, ...rows].map(cells => cells.join('\t')).join('\n')
+  const text = [header, ...rows]
+    .map(cells => cells.map(visible).join('\t'))
+    .join('\n')
   return `${alignTabs(text, tableLayout)}\n`
 }

@@ -4,7 +4,7 @@ import { realPath } from '../util/real-path.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
-import { commonOptions } from './options.ts'
+import { commonOptions, refuseEmpty } from './options.ts'
 import { requireRoot } from './session-options.ts'
 
 export const unmountCommand: Command = {
@@ -28,6 +28,7 @@ export const unmountCommand: Command = {
       throw new Failure('usage', 'one MOUNTPOINT is needed', {
         fix: 'podfs unmount --help',
       })
+    refuseEmpty([mountpoint], 'MOUNTPOINT')
     requireRoot(context, 'unmount')
     const { unmount } = await import('../daemon/unmount.ts')
     await unmount({

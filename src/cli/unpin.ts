@@ -12,8 +12,8 @@ export const unpinCommand = volumeCommand({
     },
   ],
   generation: 'none',
-  act: async ({ client, url, title }) => {
+  act: async ({ client, url, title }, _, { stdout }) => {
     const { message } = await client.post(url('unpin'), {})
-    return `${title} ${text(message)}\n`
+    stdout.line(`${title} ${text(message)}`)
   },
 })

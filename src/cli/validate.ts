@@ -11,6 +11,7 @@ import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { commonOptions, sourceOptions, type ParsedOptions } from './options.ts'
 import { sessionOptions } from './session-options.ts'
+import { refuseEmpty } from './options.ts'
 
 export const validateCommand: Command = {
   name: 'validate',
@@ -45,6 +46,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const format = options.value('output')
   if (format !== undefined && !formats.includes(format))
     throw new Failure('usage', `-o ${format}: the formats are wide and json`)
+  refuseEmpty(options.positionals, 'PATH')
   const paths = [...options.values('filename'), ...options.positionals]
   if (paths.length === 0)
     throw new Failure('usage', 'no -f PATH was given', {
@@ -54,19 +56,20 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const result = await validate(await sessionOptions(context, options, paths))
   const findings = sortFindings(result.findings)
   const objects = inFileOrder(result.objects)
-  context.stdout.write(
-    format === 'json'
-      ? `${JSON.stringify({ findings, objects }, null, 2)}\n`
-      : asText(findings, objects, format === 'wide'),
-  )
+  const { stdout } = context
+  if (format === 'json')
+    stdout.raw(`${JSON.stringify({ findings, objects }, null, 2)}\n`)
+  else
+    for (const line of asLines(findings, objects, format === 'wide'))
+      stdout.line(line)
   return findings.some(isMistake) ? exitCodes.failed : exitCodes.done
 }
 
-function asText(
+function asLines(
   findings: readonly Finding[],
   objects: readonly ObjectFields[],
   wide: boolean,
-): string {
+): readonly string[] {
   const supported = objects.flatMap(({ object, fields }) =>
     fields
       .filter(({ treatment }) => treatment === 'supported')
@@ -74,18 +77,17 @@ function asText(
         formatFinding({ position, object, fieldPath, message: 'supported' }),
       ),
   )
-  const lines = [
-    ...findings.map(findingLines),
+  return [
+    ...findings.flatMap(findingLines),
     ...(wide ? supported : []),
     ...objects.map(summaryLine),
   ]
-  return lines.map(line => `${line}\n`).join('')
 }
 
-function findingLines(finding: Finding): string {
+function findingLines(finding: Finding): readonly string[] {
   const word = finding.treatment === 'rejected' ? 'error' : 'warning'
-  const fix = finding.fix === undefined ? '' : `\n  ${finding.fix}`
-  return `${word}: ${formatFinding(finding)}${fix}`
+  const fix = finding.fix === undefined ? [] : [`  ${finding.fix}`]
+  return [`${word}: ${formatFinding(finding)}`, ...fix]
 }
 
 /** `Pod default/web: 14 fields supported, 2 emulated, 1 ignored` */

@@ -12,16 +12,16 @@ export interface ConfigMistake {
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly mistakes: readonly ConfigMistake[]
+  /** What is to be told of each. */
+  readonly lines: readonly string[]
   constructor(mistakes: readonly ConfigMistake[]) {
-    super(
-      mistakes
-        .map(({ position: at, setting, message }) =>
-          [at && `${at.path}:${at.line}:${at.column}`, setting, message]
-            .filter(part => part !== undefined && part !== '')
-            .join(': '),
-        )
-        .join('\n'),
+    const lines = mistakes.map(({ position: at, setting, message }) =>
+      [at && `${at.path}:${at.line}:${at.column}`, setting, message]
+        .filter(part => part !== undefined && part !== '')
+        .join(': '),
     )
+    super(lines.join('\n'))
     this.mistakes = mistakes
+    this.lines = lines
   }
 }

@@ -2,7 +2,7 @@
  * The client's end of the sessions' API: finds the podfs that run, and asks them. Requests go
  * over the unix socket in each session's run-time directory (session-server.ts).
  */
-import { text, type JsonObject } from '../api/json.ts'
+import { items, part, text, type JsonObject } from '../api/json.ts'
 import { existsSync } from 'node:fs'
 import { request, type IncomingMessage } from 'node:http'
 import path from 'node:path'
@@ -29,9 +29,14 @@ const socketStepMs = 20
 export class ApiFailure extends Error {
   override readonly name = 'ApiFailure'
   readonly reason: string
+  /** The messages of its `details.causes`. */
+  readonly causes: readonly string[]
   constructor(status: JsonObject) {
     super(text(status['message']))
     this.reason = text(status['reason'])
+    this.causes = items(part(status, 'details'), 'causes').map(({ message }) =>
+      text(message),
+    )
   }
 }
 
@@ -90,7 +95,9 @@ export class ApiClient {
     options: { readonly asTable?: boolean; readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<Buffer> {
     const response = await this.#request(url, options)
-    const end = (): void => void response.destroy()
+    const end = (): void => {
+      response.destroy()
+    }
     options.signal?.addEventListener('abort', end)
     try {
       for await (const chunk of response) yield chunk as Buffer

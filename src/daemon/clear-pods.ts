@@ -1,6 +1,7 @@
 import { readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { mountsBelow, unmountPath } from '../fuse/mountinfo.ts'
+import type { Logger } from '../util/logger.ts'
 
 /**
  * RUNTIME/ID/pods: what the Pods of a session need of mounts and files. Of those that run no
@@ -11,18 +12,31 @@ export async function clearPods(directory: string): Promise<void> {
 }
 
 /**
- * The directories DIRECTORY/run/N, one of each start of a Pod, but for those of the Pods that
- * run still: `running` has their `run/N`.
+ * Removes the directories DIRECTORY/run/N, one of each start of a Pod, but for those of the Pods
+ * that run still: `running` has their `run/N`. What cannot be removed (the podfs that made it was
+ * killed at the wrong moment) is told, and is in the way of nobody but its number. Gives the
+ * highest one of those that are there afterwards, 0 when there is none.
  */
-export async function endedRuns(
+export async function clearEndedRuns(
   directory: string,
   running: ReadonlySet<string>,
-): Promise<string[]> {
-  const numbers = await readdir(path.join(directory, 'run')).catch(() => [])
-  return numbers
-    .map(number => `run/${number}`)
-    .filter(id => !running.has(id))
-    .map(id => path.join(directory, id))
+  logger: Logger,
+): Promise<number> {
+  for (const number of await runsIn(directory)) {
+    const id = `run/${number}`
+    if (running.has(id)) continue
+    try {
+      await clearPod(path.join(directory, id))
+    } catch (err) {
+      logger.warn({ err }, 'what an ended Pod has left cannot be removed')
+    }
+  }
+  return Math.max(0, ...(await runsIn(directory)))
+}
+
+async function runsIn(directory: string): Promise<number[]> {
+  const names = await readdir(path.join(directory, 'run')).catch(() => [])
+  return names.map(Number).filter(number => number > 0)
 }
 
 /** RUNTIME/ID/pods/N: the same for one run of a Pod. */

@@ -2,10 +2,16 @@ import type { Finding } from '../api/report.ts'
 import type { DirectorySetting, Settings } from '../config/settings.ts'
 import type { AgeIdentities } from '../sources/encryption/age-identities.ts'
 import { DirectorySource } from '../sources/directory-source.ts'
-import { SourceError, unreadableFinding } from '../sources/errors.ts'
+import {
+  errorCode,
+  SourceError,
+  unreadable,
+  unreadableFinding,
+} from '../sources/errors.ts'
 import { ManifestFiles } from '../sources/manifest-files.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../util/clock.ts'
+import { inBackground } from '../util/in-background.ts'
 
 /** A directory that is not there is looked for again after this. */
 const retryMs = 1000
@@ -135,12 +141,16 @@ class WaitedForDirectory {
       if (this.#told !== undefined) this.#options.onMended?.(this.#told.path)
       this.#told = undefined
     } catch (error) {
-      if (!(error instanceof SourceError)) throw error
-      this.#tell(error)
+      const { directory } = this.#options
+      // A defect is none of the directory's.
+      if (errorCode(error) === undefined) throw error
+      this.#tell(
+        error instanceof SourceError ? error : unreadable(directory, error),
+      )
       if (this.#isClosed) return
       this.#retry = this.#options.clock.after(retryMs, () => {
         this.#source = this.#make()
-        void this.start()
+        inBackground(this.start())
       })
     }
   }

@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
+import { hasCode } from '../writer/volume-tree.ts'
 
 export interface MountHolder {
   readonly pid: number
@@ -16,8 +17,14 @@ export async function holdersOf(mountpoint: string): Promise<MountHolder[]> {
   const holders = await Promise.all(
     pids.map(async pid => {
       if (!(await holds(pid, mountpoint))) return undefined
-      const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '?')
-      return { pid: Number(pid), name: name.trim() }
+      try {
+        const comm = await readFile(`/proc/${pid}/comm`, 'utf8')
+        return { pid: Number(pid), name: comm.replace(/\n$/, '') }
+      } catch (error) {
+        // One that has just ended holds nothing any more.
+        if (hasCode(error, 'ENOENT', 'ESRCH')) return undefined
+        return { pid: Number(pid), name: 'a process' }
+      }
     }),
   )
   return holders.filter(holder => holder !== undefined)

@@ -1,3 +1,4 @@
+import type { SessionAtMountpoint } from './public-mountpoint.ts'
 import path from 'node:path'
 import { keyOf } from '../api/object-key.ts'
 import { SessionRecord } from '../server/session-record.ts'
@@ -12,7 +13,6 @@ import type { MountRequest, MountSession } from './mount-session.ts'
 import { shownVolume, whatIsServed } from './mount-target.ts'
 import { thisNode } from './node-info.ts'
 import { type CurrentMount, RenewedMount } from './renewed-mount.ts'
-import type { SessionDirectory } from './runtime-directory.ts'
 import { ServedVolumes } from './served-volumes.ts'
 import { lazyServiceAccounts } from './session.ts'
 import {
@@ -31,7 +31,7 @@ export interface KnownVolumes extends ChosenVolumes {
 
 /** What a mount has before it knows its volumes. */
 interface PreparedMount {
-  readonly session: SessionDirectory
+  readonly session: SessionAtMountpoint
   readonly mount: Promise<Backend>
   /** Another one, when that is lost. */
   readonly open: (directory: string) => Promise<Backend>
@@ -137,7 +137,7 @@ export async function serveVolumes(
   await show(renewed.current)
   cleanup.add('public mount', async () => {
     await closeVolumes()
-    await renewed.current.backend.unbind(mountpoint, { lazy: true })
+    await session.hide(renewed.current.backend)
   })
   session.update({ serves: whatIsServed(request, only) })
   startApi()

@@ -12,6 +12,7 @@ import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 import { Cleanup } from './cleanup.ts'
 import { volumeProvider } from './container-volumes.ts'
+import { inBackground } from '../util/in-background.ts'
 
 /** What is settled when a run of a Pod begins; plain data, which another process can be told. */
 export interface PodPlan {
@@ -151,7 +152,8 @@ export function startPodProcesses(
     update: newer => runner.updatePod(newer),
     wake: () => runner.wake(),
     renewVolumes: () => runtime.renewVolumes(),
-    terminate: gracePeriodSeconds => void runner.terminate(gracePeriodSeconds),
+    terminate: gracePeriodSeconds =>
+      inBackground(runner.terminate(gracePeriodSeconds)),
     processes: () => runner.processes(),
     close: () => cleanup.run(),
   }

@@ -36,6 +36,7 @@ import { containerMountpoints, volumeRecorder } from './session-server.ts'
 import type { ShimClient, ShimHost } from './shim/shim-client.ts'
 import { type LeftShim, startShim } from './shim/start-shim.ts'
 import { startOrUndo } from './start-or-undo.ts'
+import { inBackground } from '../util/in-background.ts'
 
 /** What all Pods of one `podfs run` or `podfs serve` share. */
 export interface PodSessionContext extends SessionOptions {
@@ -274,7 +275,7 @@ async function podSession(
     processes = client.follow(plan, { ...host, logs })
   } else {
     const own = startPodProcesses(plan, host, context)
-    void own.begun.then(begin)
+    inBackground(own.begun.then(begin))
     processes = own
   }
   const running = processes
@@ -290,7 +291,7 @@ async function podSession(
     update: newer => {
       newest = newer
       record.updated(newer)
-      void published.then(({ volumes }) => volumes.updatePod(newer))
+      inBackground(published.then(({ volumes }) => volumes.updatePod(newer)))
       running.update(newer)
     },
     wake: () => running.wake(),

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { nextKeeperOf } from '../fuse/keeper-of.ts'
-import { mountAt } from '../fuse/mountinfo.ts'
+import { deviceOf, mountAt, podfsMounts } from '../fuse/mountinfo.ts'
 import type { Clock } from '../util/clock.ts'
 import { Failure } from '../util/failure.ts'
 import type { Logger } from '../util/logger.ts'
@@ -18,6 +18,7 @@ import {
   type SessionDirectory,
 } from './runtime-directory.ts'
 import type { Session } from './session-file.ts'
+import { realPath } from '../util/real-path.ts'
 
 /** Ends a podfs without its mount; also one that does not know of it. */
 export const takeoverSignal = 'SIGUSR2'
@@ -44,7 +45,8 @@ export async function takeMountpoint(
   request: MountpointRequest,
   cleanup: Cleanup,
 ): Promise<FoundSession | undefined> {
-  const { mountpoint, logger } = request
+  const { mountpoint, places, logger } = request
+  refuseOwnPlaces(mountpoint, places)
   const abandoned = await waitForMountpoint(request, cleanup)
   if (abandoned !== undefined) {
     // What somebody has unmounted is not laid over what may be in there now.
@@ -59,6 +61,23 @@ export async function takeMountpoint(
   }
   await clearDeadMount(mountpoint, logger)
   return undefined
+}
+
+/**
+ * A mount there would hide the directories in which podfs keeps its sockets, mounts and keys; and
+ * what is below them is taken for a session's.
+ */
+function refuseOwnPlaces(mountpoint: string, places: Places): void {
+  const isAtOrBelow = (inner: string, outer: string): boolean =>
+    `${inner}/`.startsWith(outer === '/' ? outer : `${outer}/`)
+  for (const [word, place] of Object.entries(places)) {
+    const own = realPath(place)
+    if (isAtOrBelow(mountpoint, own) || isAtOrBelow(own, mountpoint))
+      throw new Failure(
+        'usage',
+        `${mountpoint} cannot be a mount point: podfs's ${word === 'state' ? 'state' : 'run-time'} directory is ${own}`,
+      )
+  }
 }
 
 async function waitForMountpoint(
@@ -141,6 +160,11 @@ export async function adoptAbandoned(
   return mount
 }
 
+export interface SessionAtMountpoint extends SessionDirectory {
+  /** Takes away what is shown at the mount point, whose parents may have new names. */
+  readonly hide: (backend: Backend) => Promise<void>
+}
+
 /**
  * The run-time directory of a session with a mount point, which is made if need be, and goes
  * with the session then; `adopted`: the session's mount is that of an abandoned one.
@@ -154,21 +178,50 @@ export async function sessionAt(
     readonly adopted: Backend | undefined
   },
   cleanup: Cleanup,
-): Promise<SessionDirectory> {
+): Promise<SessionAtMountpoint> {
   const { command, runtime, adopted } = options
   const abandoned = adopted && options.abandoned
   const madeMountpoint =
     abandoned === undefined
       ? await prepareMountpoint(mountpoint)
       : abandoned.madeMountpoint === true
-  if (madeMountpoint) cleanup.add('mount point', () => rmdir(mountpoint))
+  let shownAt = mountpoint
+  if (madeMountpoint) cleanup.add('mount point', () => rmdir(shownAt))
   const session =
     abandoned === undefined
       ? await createSessionDirectory(runtime, command)
       : await adoptSessionDirectory(abandoned)
   cleanup.add('run-time directory', () => session.remove())
   session.update({ mountpoint, madeMountpoint })
-  return session
+  return {
+    ...session,
+    hide: async backend => {
+      shownAt = await whereShown(backend, mountpoint, runtime)
+      await backend.unbind(shownAt, { lazy: true })
+    },
+  }
+}
+
+/**
+ * The path at which a mount is shown now: a directory above its mount point may have been renamed
+ * since. As it was, when nobody can say.
+ */
+async function whereShown(
+  { directory }: Backend,
+  mountpoint: string,
+  runtime: string,
+): Promise<string> {
+  if ((await mountAt(mountpoint)) !== undefined) return mountpoint
+  const device = await deviceOf(directory)
+  const name = path.basename(mountpoint)
+  const elsewhere = (await podfsMounts()).filter(
+    mount =>
+      mount.device === device &&
+      path.basename(mount.mountpoint) === name &&
+      !mount.mountpoint.startsWith(`${runtime}/`),
+  )
+  const [only, ...others] = elsewhere.map(mount => mount.mountpoint)
+  return only === undefined || others.length > 0 ? mountpoint : only
 }
 
 /** Whether the directory had to be made. Throws a usage Failure when it cannot be used. */

@@ -8,6 +8,7 @@ import { createSessionDirectory } from './runtime-directory.ts'
 import { startOrUndo } from './start-or-undo.ts'
 import type { SessionOptions } from './session.ts'
 import type { PodOutcome } from './supervised-pod.ts'
+import { inBackground } from '../util/in-background.ts'
 
 export interface RunRequest extends SessionOptions {
   readonly choice: PodChoice
@@ -70,9 +71,11 @@ async function start(
       { backend, directory: session.directory },
       { session, open, logger },
     )
-    void mount
-      .lost()
-      .then(reason => logger.error({ reason }, 'the volumes are lost'))
+    inBackground(
+      mount
+        .lost()
+        .then(reason => logger.error({ reason }, 'the volumes are lost')),
+    )
     return mount
   })
   // Told by whoever waits for it.

@@ -148,6 +148,8 @@ class RunningPods {
       this.#resolve = resolve
       this.#reject = reject
     })
+    // Nobody waits for it when the start fails meanwhile, and tells why.
+    this.finished.catch(() => undefined)
     this.#allIdle = new Promise(resolve => (this.#resolveIdle = resolve))
   }
 

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { keyOf } from '../api/object-key.ts'
 import type { EffectiveSettings } from '../config/layers.ts'
@@ -14,7 +13,7 @@ import { count } from '../util/count.ts'
 import { type Backend, openBackend } from '../volumes/backend.ts'
 import { accessOf } from './access.ts'
 import type { Cleanup } from './cleanup.ts'
-import { clearPod, endedRuns } from './clear-pods.ts'
+import { clearEndedRuns } from './clear-pods.ts'
 import { claimEmptyDirs } from './empty-dirs.ts'
 import { LiveSources } from './live-sources.ts'
 import { thisNode } from './node-info.ts'
@@ -22,12 +21,12 @@ import { PodAddresses } from './pod-addresses.ts'
 import type { PodSessionContext } from './pod-session.ts'
 import {
   adoptAbandoned,
+  type SessionAtMountpoint,
   sessionAt,
   takeMountpoint,
 } from './public-mountpoint.ts'
 import { Reloads, type ReloadRequest } from './reloads.ts'
 import { RenewedMount } from './renewed-mount.ts'
-import type { SessionDirectory } from './runtime-directory.ts'
 import { isToRun, ServedPods } from './served-pods.ts'
 import { ServedTree, treeDirectory } from './served-tree.ts'
 import { lazyServiceAccounts, type SessionOptions } from './session.ts'
@@ -36,6 +35,7 @@ import { type LeftShim, meetShims } from './shim/start-shim.ts'
 import { startOrUndo } from './start-or-undo.ts'
 import { TreeRecorder } from './tree-recorder.ts'
 import { watchMountpoint } from './unmounted.ts'
+import { inBackground } from '../util/in-background.ts'
 
 /** While an adopted tree may hold what nobody asks for, it is looked at so often. */
 const strangersMs = 1000
@@ -87,7 +87,8 @@ async function start(
   const { settings } = effective
   const { root } = settings
   const access = accessOf(settings.access)
-  const { session, mount, adopted, left } = await openMount(request, cleanup)
+  const found = await openMount(request, cleanup)
+  const { session, mount, adopted, left } = found
 
   const known = new Map(
     left.map(({ running }) => {
@@ -138,12 +139,15 @@ async function start(
   await abortable(tree.start(), request.abort)
   cleanup.add('public mount', async () => {
     await tree.close()
-    await mount.current.backend.unbind(root, { lazy: true })
+    await session.hide(mount.current.backend)
   })
 
   const emptyDirs = await claimEmptyDirs(request.places, session.directory)
-  for (const ended of await endedRuns(emptyDirs.directory, idsOf(left)))
-    await rm(ended, { recursive: true, force: true })
+  const { directory } = emptyDirs
+  const lastRun = Math.max(
+    found.lastRun,
+    await clearEndedRuns(directory, idsOf(left), logger),
+  )
   cleanup.add('emptyDirs', () => emptyDirs.remove())
   let context: PodSessionContext = {
     ...options,
@@ -167,11 +171,12 @@ async function start(
     context: () => context,
     choice: () => effective.settings.run,
     left,
+    lastRun,
   })
   cleanup.add('Pods', async () => {
     // Whatever still runs, because podfs itself failed, is killed.
     const ended = pods.terminate()
-    void pods.terminate()
+    inBackground(pods.terminate())
     await ended
   })
   pods.start()
@@ -253,11 +258,13 @@ async function openMount(
   request: ServeRequest,
   cleanup: Cleanup,
 ): Promise<{
-  readonly session: SessionDirectory
+  readonly session: SessionAtMountpoint
   readonly mount: RenewedMount
   readonly adopted: boolean
   /** The Pods of a podfs that is gone, which run on. */
   readonly left: readonly LeftShim[]
+  /** The highest number of a start of a Pod of which something is there. */
+  readonly lastRun: number
 }> {
   const { logger, places, effective } = request
   const { root, backend, fuse } = effective.settings
@@ -294,15 +301,17 @@ async function openMount(
     { session, open, logger },
   )
   cleanup.add('mount', () => mount.stop())
-  if (adopted === undefined) return { session, mount, adopted: false, left: [] }
+  if (adopted === undefined)
+    return { session, mount, adopted: false, left: [], lastRun: 0 }
   const left = await meetShims({ ...request, session })
   cleanup.add('Pods of before', () => endAll(left))
   const ids = idsOf(left)
   const pods = path.join(session.directory, 'pods')
-  for (const ended of await endedRuns(pods, ids)) await clearPod(ended)
-  for (const ended of await endedRuns(adopted.directory, ids))
-    await rm(ended, { recursive: true, force: true })
-  return { session, mount, adopted: true, left }
+  const lastRun = Math.max(
+    await clearEndedRuns(pods, ids, logger),
+    await clearEndedRuns(adopted.directory, ids, logger),
+  )
+  return { session, mount, adopted: true, left, lastRun }
 }
 
 function idsOf(left: readonly LeftShim[]): ReadonlySet<string> {

@@ -1,4 +1,3 @@
-import path from 'node:path'
 import { withServiceAccountVolume } from '../api/automount.ts'
 import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
 import type { Pod, ServiceAccount } from '../api/types.ts'
@@ -17,6 +16,7 @@ import {
 import { refuseChroot } from './refuse-chroot.ts'
 import type { LeftShim } from './shim/start-shim.ts'
 import { longestOf, SupervisedPod } from './supervised-pod.ts'
+import { inBackground } from '../util/in-background.ts'
 
 /** "true": the Pod is run; "false": it never is. */
 const runAnnotation = 'podfs.io/run'
@@ -30,6 +30,8 @@ export interface ServedPodsOptions {
   readonly choice: () => RunChoice
   /** What a podfs before this one has left running. */
   readonly left: readonly LeftShim[]
+  /** Of whatever it has left: a new start has a higher number, and finds nothing. */
+  readonly lastRun: number
 }
 
 /** Whether a Pod of the sources is to be run. */
@@ -62,12 +64,13 @@ export class ServedPods {
   readonly #sessions = new Map<ObjectKey, PodSession>()
   readonly #toldNotRun = new Set<ObjectKey>()
   #unsubscribe: () => void = () => {}
-  #starts = 0
+  #starts: number
   #isTerminating = false
   #onIdle: () => void = () => {}
 
   constructor(options: ServedPodsOptions) {
     this.#options = options
+    this.#starts = options.lastRun
   }
 
   start(): void {
@@ -174,8 +177,6 @@ export class ServedPods {
     const { context } = this.#options
     const { pod } = shim.running.plan
     context().store.beginRun(pod)
-    // Ids are unique among all starts of the session.
-    this.#starts = Math.max(this.#starts, Number(path.basename(shim.id)))
     const adopt = async (): Promise<PodSession> => {
       const session = await adoptPodSession(shim, context())
       this.#sessions.set(keyOf(pod), session)
@@ -260,13 +261,20 @@ export class ServedPods {
     this.#pods.delete(key)
     record.forgetPod(key)
     addresses.release(pod)
-    void this.#forgetSession(key)
+    inBackground(this.#forgetSession(key))
   }
 
   async #forgetSession(key: ObjectKey): Promise<void> {
     const session = this.#sessions.get(key)
     // Not before: who ends podfs waits for it.
-    await session?.forget()
+    try {
+      await session?.forget()
+    } catch (err) {
+      // The next podfs clears it away. This Pod may start again, and no other is concerned.
+      this.#options
+        .context()
+        .logger.error({ err }, 'what a Pod has left cannot be removed')
+    }
     if (this.#sessions.get(key) === session) this.#sessions.delete(key)
   }
 }

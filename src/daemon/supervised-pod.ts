@@ -4,6 +4,7 @@ import type { PodStatus } from '../runner/pod-status.ts'
 import { longestDeletionSeconds } from '../runner/termination.ts'
 import { listFields, sourceName, UnappliedChanges } from './pod-notices.ts'
 import type { PodSession } from './pod-session.ts'
+import { inBackground } from '../util/in-background.ts'
 
 export interface PodOutcome {
   /** As it was last started. */
@@ -161,12 +162,14 @@ export class SupervisedPod {
   #begin(adopted?: Promise<PodSession>): void {
     const { onError, onIdle } = this.#options
     this.#isWorking = true
-    void this.#work(adopted)
-      .catch(onError)
-      .finally(() => {
-        this.#isWorking = false
-        onIdle()
-      })
+    inBackground(
+      this.#work(adopted)
+        .catch(onError)
+        .finally(() => {
+          this.#isWorking = false
+          onIdle()
+        }),
+    )
   }
 
   #end(): void {

@@ -127,7 +127,10 @@ class Messages {
     if (kind !== undefined && kind === replaceable(this.#waiting.at(-1)))
       this.#waiting.pop()
     this.#waiting.push(assignments)
-    this.#last = this.#last.then(() => this.#sendNext())
+    this.#last = this.#last
+      .then(() => this.#sendNext())
+      // Else no later message would be sent.
+      .catch((error: unknown) => this.#noteFailure(String(error)))
   }
 
   async #sendNext(): Promise<void> {
@@ -148,7 +151,11 @@ class Messages {
         resolve(code === 0 ? undefined : `it ended with ${code ?? signal}`),
       )
     })
-    if (failure === undefined || this.#hasFailed) return
+    if (failure !== undefined) this.#noteFailure(failure)
+  }
+
+  #noteFailure(failure: string): void {
+    if (this.#hasFailed) return
     this.#hasFailed = true
     this.#logger.error(
       { error: failure },

@@ -31,7 +31,7 @@ async function unmountedByOthers(
       await clock.sleep(lookMs, abort)
       missed = (await isMounted(mountpoint)) ? 0 : missed + 1
     }
-    return 'somebody else has unmounted it'
+    return 'somebody else has unmounted it, or renamed a directory above it'
   } catch (error) {
     if (!abort.aborted) throw error
     return await new Promise<never>(() => {})

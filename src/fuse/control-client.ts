@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { identityOf } from '../util/process-identity.ts'
+import { inBackground } from '../util/in-background.ts'
 
 /** While a server starts, its socket is not there yet. */
 const RETRY_MS = 20
@@ -26,10 +27,7 @@ export class ControlClient {
   /** `wake`: a request that makes a first server start its control thread, see serve.ts. */
   constructor(path: string, wake?: () => Promise<unknown>) {
     this.#path = path
-    void (async () => {
-      if (wake !== undefined) await this.#wakeUp(wake)
-      await this.#keepConnected()
-    })()
+    inBackground(this.#start(wake))
   }
 
   /** Of the server that is connected now. */
@@ -69,6 +67,11 @@ export class ControlClient {
     this.#socket?.destroy()
   }
 
+  async #start(wake?: () => Promise<unknown>): Promise<void> {
+    if (wake !== undefined) await this.#wakeUp(wake)
+    await this.#keepConnected()
+  }
+
   async #wakeUp(wake: () => Promise<unknown>): Promise<void> {
     const now = new AbortController()
     this.#wakeNow = () => now.abort()
@@ -105,7 +108,7 @@ export class ControlClient {
 
   #received(line: string): void {
     const greeting = /^podfs (\d+)$/.exec(line)
-    if (greeting) void this.#admit(Number(greeting[1]))
+    if (greeting) inBackground(this.#admit(Number(greeting[1])))
     else this.#waiting.shift()?.(line)
   }
 

@@ -7,6 +7,7 @@ import { closeJournals, createJournals } from './create-journals.ts'
 import { entryPoints } from './entry-points.ts'
 import { escapeMountPath } from './mountinfo.ts'
 import { mountPath } from './run-mount-command.ts'
+import { inBackground } from '../util/in-background.ts'
 
 /** How long a keeper's last line may take to arrive after its end. */
 const REASON_MS = 200
@@ -126,7 +127,7 @@ export function keeperEvents(
         logger.warn({ status: Number(value) }, 'fuse server died')
       }
     })
-    void exited.then(() => resolve(undefined))
+    inBackground(exited.then(() => resolve(undefined)))
   })
   createInterface({ input: keeper.stderr as NodeJS.ReadableStream }).on(
     'line',

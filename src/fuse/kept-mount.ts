@@ -19,6 +19,7 @@ import type { MountError } from './mount-error.ts'
 import { escapeMountPath, readMountinfo } from './mountinfo.ts'
 import { mountPath } from './run-mount-command.ts'
 import { unmountPath } from './unmount-path.ts'
+import { inBackground } from '../util/in-background.ts'
 
 export interface KeptMountOptions {
   /** RUNTIME/ID: exists, 0700. */
@@ -126,10 +127,10 @@ function readLines(keeper: ChildProcess, logger: Logger): KeeperLines {
   let missing: string | undefined
   let reason: string | undefined
   const errors: string[] = []
-  const closed = Promise.race([
-    once(keeper, 'close') as Promise<[number | null, string | null]>,
-    once(keeper, 'error').then((): [null, string] => [null, 'no start']),
-  ])
+  // `once` rejects when there is an 'error' first.
+  const closed = (
+    once(keeper, 'close') as Promise<[number | null, string | null]>
+  ).catch((): [null, string] => [null, 'no start'])
   const mounted = new Promise<string | undefined>(resolve => {
     createInterface({ input: keeper.stdout as NodeJS.ReadableStream }).on(
       'line',
@@ -140,7 +141,7 @@ function readLines(keeper: ChildProcess, logger: Logger): KeeperLines {
         if (word === 'end') reason = rest.join(' ')
       },
     )
-    void closed.then(() => resolve(undefined))
+    inBackground(closed.then(() => resolve(undefined)))
   })
   createInterface({ input: keeper.stderr as NodeJS.ReadableStream }).on(
     'line',

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 
 export { unmountPath } from './unmount-path.ts'
 
@@ -92,6 +93,15 @@ export async function mountsBelow(directory: string): Promise<Mount[]> {
     ({ mountpoint }) =>
       mountpoint === directory || mountpoint.startsWith(prefix),
   )
+}
+
+/** `MAJOR:MINOR` of the file system that an open directory is in; undefined of a dead one. */
+export async function deviceOf(directory: string): Promise<string | undefined> {
+  const { dev } = await stat(directory).catch(() => ({ dev: undefined }))
+  // As the kernel's MAJOR and MINOR of a dev_t in user space: linux/kdev_t.h.
+  return dev === undefined
+    ? undefined
+    : `${(dev >> 8) & 0xfff}:${(dev & 0xff) | ((dev >> 12) & 0xfff00)}`
 }
 
 /** What is seen at a path: the last of the mounts stacked there. */

@@ -20,6 +20,7 @@ import { isMainThread, Worker, workerData } from 'node:worker_threads'
 import { serve } from './serve.ts'
 import { SharedState } from './shared-state.ts'
 import type { KeeperOrigin } from './start-next-keeper.ts'
+import { serverLog } from './server-log.ts'
 
 const [
   directory = '',
@@ -41,9 +42,18 @@ if (isMainThread) process.on('SIGUSR1', () => {})
 
 // What the first server does not need is loaded only where it is needed: every start of a mount
 // waits for that server.
-if (!isMainThread) void runControlThread()
-else if (role === 'standby') void standBy()
+if (!isMainThread) runControlThread().catch(fail)
+else if (role === 'standby') standBy().catch(fail)
 else serveAs(SharedState.create())
+
+/**
+ * What is half there must not go on: a server without its control thread could not be stopped in
+ * good order. Another one takes its place.
+ */
+function fail(error: unknown): void {
+  serverLog('fuse server failed', { error: String(error) })
+  process.kill(process.pid, 'SIGKILL')
+}
 
 async function runControlThread(): Promise<void> {
   const { runControl } = await import('./control.ts')

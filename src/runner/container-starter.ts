@@ -39,6 +39,7 @@ import type {
   ContainerRuntime,
   RunningContainer,
 } from './sandbox/container-runtime.ts'
+import { inBackground } from '../util/in-background.ts'
 
 export interface ContainerStarterOptions {
   readonly node: NodeInfo
@@ -134,7 +135,7 @@ export class ContainerStarter {
     for (const container of containers) {
       const launch = this.#launch(container, sandbox)
       this.#prepared.set(container.name, launch)
-      void launch.then(ready => runtime.prepare?.(ready)).catch(() => undefined)
+      launch.then(ready => runtime.prepare?.(ready)).catch(() => undefined)
       // Its hook may change what the next one finds.
       if (container.lifecycle?.postStart !== undefined) break
     }
@@ -280,7 +281,9 @@ export class ContainerStarter {
     })
     this.instances.set(name, instance)
     this.#draining.add(instance.drained)
-    void instance.drained.then(() => this.#draining.delete(instance.drained))
+    inBackground(
+      instance.drained.then(() => this.#draining.delete(instance.drained)),
+    )
     return instance
   }
 
@@ -292,7 +295,7 @@ export class ContainerStarter {
     if (lifecycle?.postStart === undefined) return
     const { clock, logger } = this.#options
     const abort = new AbortController()
-    void instance.gone.then(() => abort.abort())
+    inBackground(instance.gone.then(() => abort.abort()))
     const deadline = deadlineOf(this.#state.pod, this.#state.startTime)
     const timer =
       deadline === undefined

@@ -1,5 +1,6 @@
 import type { Clock } from '../util/clock.ts'
 import { ChangeSignal } from './change-signal.ts'
+import { inBackground } from '../util/in-background.ts'
 
 /**
  * The time that a Pod's containers have left, from the moment it is made. It can only become
@@ -44,7 +45,7 @@ export class GracePeriod {
       state.isDone = true
       this.#changes.notify()
     }
-    void watch()
+    inBackground(watch())
     for (;;) {
       const seen = this.#changes.version
       // Give what is done already its turn before the clock is asked.

@@ -1,4 +1,5 @@
 import type { Clock } from '../util/clock.ts'
+import { visible } from '../util/visible.ts'
 
 export type OutputStream = 'stdout' | 'stderr'
 
@@ -55,15 +56,17 @@ export class OutputLines {
 
   /** What stands before the lines of each source from now on. */
   setLabels(labels: ReadonlyMap<string, string>): void {
-    this.#labels = labels
+    this.#labels = new Map(
+      [...labels].map(([source, label]) => [source, visible(label)]),
+    )
     this.#width = Math.max(
       0,
-      ...[...labels.values()].map(({ length }) => length),
+      ...[...this.#labels.values()].map(({ length }) => length),
     )
   }
 
   labelOf(source: string): string {
-    return this.#labels.get(source) ?? source
+    return this.#labels.get(source) ?? visible(source)
   }
 
   push(source: string, stream: OutputStream, chunk: Buffer): void {

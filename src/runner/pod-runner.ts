@@ -63,6 +63,7 @@ export class PodRunner {
   readonly #starter: ContainerStarter
   readonly #stop = new AbortController()
   #resolveFinished: (status: PodStatus) => void = () => undefined
+  #rejectFinished: (error: unknown) => void = () => undefined
   #begun = false
 
   constructor(options: PodRunnerOptions) {
@@ -78,7 +79,12 @@ export class PodRunner {
       this.#changes,
       this.#stop.signal,
     )
-    this.finished = new Promise(resolve => (this.#resolveFinished = resolve))
+    this.finished = new Promise((resolve, reject) => {
+      this.#resolveFinished = resolve
+      this.#rejectFinished = reject
+    })
+    // Whoever waits for it may come later.
+    this.finished.catch(() => undefined)
   }
 
   /** The first process of each container that runs now, as the host numbers it. */
@@ -95,7 +101,7 @@ export class PodRunner {
   start(): void {
     if (this.#begun) return
     this.#begun = true
-    void this.#run()
+    this.#run().catch(this.#rejectFinished)
   }
 
   /** Objects or volumes have changed: what waits for one of them is tried again now. */

@@ -25,9 +25,11 @@ import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 import {
   ApiError,
+  badRequest,
   methodNotAllowed,
   noSuchResource,
   notFound,
+  quote,
   tooLarge,
 } from './api-error.ts'
 import {
@@ -64,6 +66,7 @@ import { tableOf } from './tables/table.ts'
 import { generationTable } from './tables/tables.ts'
 import { changeVolume, generationsOf } from './volume-subresources.ts'
 import { serveWatch } from './watch-stream.ts'
+import { inBackground } from '../util/in-background.ts'
 
 export interface ApiServerOptions {
   readonly store: Store
@@ -100,7 +103,7 @@ export class ApiServer {
     })
     this.#known = new KnownObjects(options.store, options.record)
     this.#server = createServer((request, response) => {
-      void this.#answer(request, response)
+      inBackground(this.#answer(request, response))
     })
     // A watch may be silent for longer than any of these.
     this.#server.requestTimeout = 0
@@ -148,10 +151,7 @@ export class ApiServer {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
-    const { pathname, searchParams } = new URL(
-      request.url ?? '/',
-      'http://podfs',
-    )
+    const { pathname, searchParams } = requestUrl(request)
     const path = pathname === '/' ? '/' : pathname.replace(/\/+$/, '')
     const info = requestInfo(path)
     const create =
@@ -411,9 +411,29 @@ function notReady(record: SessionRecord): string {
     .join('')
 }
 
+/**
+ * What is asked for: a path, or, as a proxy is asked, a URL (RFC 9112, 3.2). Throws an ApiError
+ * for what is neither, such as `//` or `http://[`.
+ */
+function requestUrl({ url = '/' }: IncomingMessage): URL {
+  try {
+    return new URL(url, 'http://podfs')
+  } catch {
+    throw badRequest(`not a path or a URL: ${quote(url)}`)
+  }
+}
+
 function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
-  if (error instanceof Failure)
-    return new ApiError(422, 'Invalid', error.message)
+  if (error instanceof Failure) {
+    const { message, further } = error
+    const causes = further.map(each => ({ message: each }))
+    return new ApiError(
+      422,
+      'Invalid',
+      message,
+      causes.length === 0 ? undefined : { causes },
+    )
+  }
   return new ApiError(500, 'InternalError', 'Internal error occurred')
 }

@@ -135,20 +135,21 @@ function instanceOf(
 }
 
 /** The lines that are asked for; a line in several pieces counts as one. */
-export function selectLines(
-  lines: readonly LogLine[],
-  { since, tailLines }: Pick<LogOptions, 'since' | 'tailLines'>,
-): readonly LogLine[] {
-  const recent =
-    since === undefined ? lines : lines.filter(({ time }) => time >= since)
-  if (tailLines === undefined) return recent
-  let first = recent.length
-  let left = tailLines
-  while (first > 0) {
-    if (recent[first - 1]?.isPartial !== true && left-- === 0) break
-    first--
+export function* selectLines(
+  lines: Iterable<LogLine>,
+  { since = -Infinity, tailLines }: Pick<LogOptions, 'since' | 'tailLines'>,
+): Generator<LogLine> {
+  let before = 0
+  if (tailLines !== undefined) {
+    for (const { time, isPartial } of lines)
+      if (time >= since && !isPartial) before++
+    before -= tailLines
   }
-  return recent.slice(first)
+  for (const line of lines) {
+    if (line.time < since) continue
+    if (before <= 0) yield line
+    else if (!line.isPartial) before--
+  }
 }
 
 /** Writes the log until its end; with `follow` until the container's. */
@@ -161,7 +162,7 @@ export async function serveLog(
   response.flushHeaders()
   const budget = { left: options.limitBytes ?? Number.POSITIVE_INFINITY }
   let isLineStart = true
-  const write = async (lines: readonly LogLine[]): Promise<void> => {
+  const write = async (lines: Iterable<LogLine>): Promise<void> => {
     for (const line of lines) {
       if (budget.left === 0) return
       const bytes = formatLine(line, options.timestamps && isLineStart)

@@ -21,6 +21,7 @@ import { Rounds } from './rounds.ts'
 import type { Source, SourceOptions } from './source.ts'
 import { WatchPoints } from './watch-points.ts'
 import { WatchSet } from './watch-set.ts'
+import { inBackground } from '../util/in-background.ts'
 
 /** A new name must last so long: it may be the file that an editor renames over another. */
 const newNameMs = 100
@@ -158,7 +159,7 @@ export class DirectorySource implements Source {
   }
 
   #look(): void {
-    void this.#rounds.look(() => this.#lookAround())
+    inBackground(this.#rounds.look(() => this.#lookAround()))
   }
 
   #hintAll(hint: Hint): void {

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { watch } from 'chokidar'
+import { inBackground } from '../util/in-background.ts'
 
 /**
  * The one place that uses chokidar, and for one thing only: to hear that something happened
@@ -116,7 +117,7 @@ function open(
     shut = () => {
       // chokidar says no `ready` after this.
       resolve()
-      void watcher.close()
+      inBackground(watcher.close())
     }
     watcher.once('ready', () => resolve())
     // chokidar says `error` first and `ready` nevertheless.

@@ -4,6 +4,7 @@ import type { Clock } from '../util/clock.ts'
 import type { Hint } from './directory-watch.ts'
 import { errorCode, isAbsence } from './errors.ts'
 import { Turns } from '../util/turns.ts'
+import { inBackground } from '../util/in-background.ts'
 
 /** Two looks this far apart must agree before a file is read (architecture, rule 9). */
 const lookMs = 10
@@ -105,7 +106,7 @@ export class FollowedFile<T> {
     this.#writes = hint === 'rename' ? 0 : this.#writes + 1
     if (this.#awake) return
     this.#awake = true
-    void this.#follow()
+    inBackground(this.#follow())
   }
 
   /** Reads it even when it looks as it did. */
@@ -283,14 +284,13 @@ export class FollowedFile<T> {
 
   /** Calls back so much later; or looks and reads, when the file has changed. */
   #ifUnchanged(ms: number, seen: BigIntStats, callback: () => void): void {
-    this.#after(ms, () => {
-      void (async () => {
-        const now = await look(this.path).catch(() => undefined)
-        if (this.#closed || this.#awake) return
-        if (now !== undefined && sameLook(now, seen)) callback()
-        else this.hint('change')
-      })()
-    })
+    const lookAgain = async (): Promise<void> => {
+      const now = await look(this.path).catch(() => undefined)
+      if (this.#closed || this.#awake) return
+      if (now !== undefined && sameLook(now, seen)) callback()
+      else this.hint('change')
+    }
+    this.#after(ms, () => inBackground(lookAgain()))
   }
 
   #emit(event: FileEvent<T>): void {

@@ -30,6 +30,7 @@ import { Rounds } from './rounds.ts'
 import type { Source, SourceOptions } from './source.ts'
 import { WatchPoints } from './watch-points.ts'
 import { WatchSet } from './watch-set.ts'
+import { inBackground } from '../util/in-background.ts'
 
 /** A conflict between two files is believed when it lasts: an object may be moving. */
 const conflictMs = 500
@@ -128,7 +129,7 @@ export class ManifestFiles implements Source {
       for (const found of tree.files) this.#open(found)
       if (watchFrom === undefined)
         await this.#rounds.look(() => this.#lookAround())
-      else void watchFrom.then(() => this.#lookAgain())
+      else inBackground(watchFrom.then(() => this.#lookAgain()))
       await this.#allKnown()
     } else {
       for (const { path } of tree.files) await this.#readFile(path)
@@ -199,7 +200,7 @@ export class ManifestFiles implements Source {
     const files = this.#concerned.get(path) ?? []
     for (const file of files) this.#hint(file, hint)
     if (files.length > 0) {
-      if (hint === 'rename') void this.#noteLink(path, files)
+      if (hint === 'rename') inBackground(this.#noteLink(path, files))
       return
     }
     if (!this.#points.matters(directory, name) || isEditorsFile(name)) return
@@ -225,7 +226,7 @@ export class ManifestFiles implements Source {
   }
 
   #lookAgain(): void {
-    void this.#rounds.look(() => this.#lookAround())
+    inBackground(this.#rounds.look(() => this.#lookAround()))
   }
 
   /** Brings the set of files and watches in line with the directories. */

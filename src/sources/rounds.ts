@@ -1,4 +1,5 @@
 import type { Clock } from '../util/clock.ts'
+import { inBackground } from '../util/in-background.ts'
 
 /** So long nothing may have been heard before several files are taken for complete. */
 const quietMs = 100
@@ -82,7 +83,7 @@ export class Rounds {
     this.#looking = around().catch(() => undefined)
     await this.#looking
     this.#looking = undefined
-    if (this.#lookAgain && !this.#closed) void this.look(around)
+    if (this.#lookAgain && !this.#closed) inBackground(this.look(around))
   }
 
   close(): void {

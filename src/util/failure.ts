@@ -9,13 +9,19 @@ export class Failure extends Error {
   override readonly name = 'Failure'
   readonly kind: FailureKind
   readonly fix: string | undefined
+  /** What else is wrong, each told as a line of its own. */
+  readonly further: readonly string[]
   constructor(
     kind: FailureKind,
     message: string,
-    options: ErrorOptions & { readonly fix?: string } = {},
+    options: ErrorOptions & {
+      readonly fix?: string
+      readonly further?: readonly string[]
+    } = {},
   ) {
     super(message, options)
     this.kind = kind
     this.fix = options.fix
+    this.further = options.further ?? []
   }
 }

@@ -1,5 +1,6 @@
 import { styleText } from 'node:util'
 import type { LogLevel } from './log-levels.ts'
+import { visible, visibleJson } from './visible.ts'
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino'
 
 /** Constant messages, changing facts as fields. Secret data never goes in. */
@@ -42,8 +43,10 @@ function readableLine(record: string, colour: boolean): string {
   const { level, time, msg, ...fields } = JSON.parse(record) as LogRecord
   const word = (pino.levels.labels[level] ?? String(level)).toUpperCase()
   const shown = colour ? styleText(level >= 50 ? 'red' : 'green', word) : word
-  const rest = Object.keys(fields).length === 0 ? '' : JSON.stringify(fields)
-  return `${[new Date(time).toISOString(), shown, msg, rest].join(' ').trimEnd()}\n`
+  // Names of files, messages of errors: anybody's text.
+  const rest =
+    Object.keys(fields).length === 0 ? '' : visibleJson(JSON.stringify(fields))
+  return `${[new Date(time).toISOString(), shown, visible(msg), rest].join(' ').trimEnd()}\n`
 }
 
 /**

@@ -98,8 +98,12 @@ export class ObjectDirectories {
    * in the tree is removed.
    */
   async find(): Promise<readonly TreePlace[]> {
-    for (const name of await readdir(this.#removed))
-      await rm(path.join(this.#removed, name), { recursive: true, force: true })
+    for (const name of await readdir(this.#removed)) {
+      const left = path.join(this.#removed, name)
+      // What cannot be removed is seen by nobody, and is only in the way of its own name.
+      await rm(left, { recursive: true, force: true }).catch(() => undefined)
+      this.#removals = Math.max(this.#removals, Number(name) || 0)
+    }
     const found: TreePlace[] = []
     for (const namespace of await readdir(this.#root)) {
       for (const directory of await readdir(path.join(this.#root, namespace))) {

@@ -40,6 +40,7 @@ import {
 } from './published-volume.ts'
 import type { VolumeControl } from './volume-control.ts'
 import type { VolumeHistory } from './volume-history.ts'
+import { inBackground } from '../util/in-background.ts'
 
 /** Volumes that are written at a time; libuv works with four threads. */
 const writers = 16
@@ -262,7 +263,7 @@ class ObjectInTree {
   }
 
   #closeVolumes(): void {
-    for (const each of this.#volumes.values()) void each.close()
+    for (const each of this.#volumes.values()) inBackground(each.close())
   }
 
   #look(): void {

@@ -4,7 +4,12 @@ import t, { type Test } from 'tap'
 import { keyOf } from '../../src/api/object-key.ts'
 import { environmentObjects } from '../../src/daemon/shim/environment-objects.ts'
 import { MessageStream } from '../../src/daemon/shim/message-stream.ts'
-import { protocolVersion, type ToShim } from '../../src/daemon/shim/messages.ts'
+import {
+  type FromShim,
+  protocolVersion,
+  type ToShim,
+} from '../../src/daemon/shim/messages.ts'
+import { PodShim } from '../../src/daemon/shim/pod-shim.ts'
 import { ShimClient } from '../../src/daemon/shim/shim-client.ts'
 import { fromWire, toWire } from '../../src/daemon/shim/wire.ts'
 import type { PodStatus } from '../../src/runner/pod-status.ts'
@@ -13,6 +18,7 @@ import { systemClock } from '../../src/util/clock.ts'
 import { silentLogger } from '../../src/util/logger.ts'
 import { makeTmpfsDirectory } from '../helpers/temporary-directory.ts'
 import { makeConfigMap, makePod, makeSecret } from '../helpers/make-objects.ts'
+import type { ContainerLog } from '../../src/server/container-log.ts'
 
 /*
  * What podfs and a pod shim say to each other, and what of it has to arrive as it was.
@@ -98,7 +104,7 @@ t.test('a record goes on where another one was', async t => {
   running.event({ type: 'Normal', reason: 'Started', message: 'it has' })
   running.output('c', 'id1', 'stdout', Buffer.from('old\n'), 1)
   running.outputEnd('c', 'id1', 2)
-  for (let line = 0; line < 20_000; line++)
+  for (let line = 0; line < 200_000; line++)
     running.output('c', 'id2', 'stdout', Buffer.from(`line ${line}\n`), 3)
   running.output('c', 'id2', 'stderr', Buffer.from('half'), 4)
   running.terminating(30)
@@ -108,17 +114,24 @@ t.test('a record goes on where another one was', async t => {
   const next = second.pod(pod, kept)
   t.strictSame(second.events, first.events)
   t.strictSame(second.pods.get(key)?.deletion, first.pods.get(key)?.deletion)
+  const linesOf = (log: ContainerLog | undefined, from = 0) => [
+    ...(log?.since(from) ?? []),
+  ]
   t.strictSame(
-    second.log(key, 'c', 'id1')?.since(0),
-    first.log(key, 'c', 'id1')?.since(0),
+    linesOf(second.log(key, 'c', 'id1')),
+    linesOf(first.log(key, 'c', 'id1')),
   )
   t.equal(second.log(key, 'c', 'id1')?.hasEnded, true)
   const logs = [first, second].map(record => record.log(key, 'c', 'id2'))
-  t.ok((logs[0]?.since(0).length ?? 0) < 20_000, 'the oldest are forgotten')
-  t.strictSame(logs[1]?.since(0), logs[0]?.since(0))
-  t.equal(logs[1]?.end, 20_000)
+  t.ok(linesOf(logs[0]).length < 200_000, 'the oldest are forgotten')
+  const textOf = (log: ContainerLog | undefined): string =>
+    linesOf(log)
+      .map(({ text }) => text)
+      .join('\n')
+  t.ok(textOf(logs[1]) === textOf(logs[0]), 'all others are kept')
+  t.equal(logs[1]?.end, 200_000)
   next.output('c', 'id2', 'stderr', Buffer.from(' and half\n'), 5)
-  t.match(logs[1]?.since(20_000), [{ text: Buffer.from('half and half') }])
+  t.match(linesOf(logs[1], 200_000), [{ text: Buffer.from('half and half') }])
 
   next.terminating(60)
   t.equal(
@@ -164,7 +177,7 @@ t.test('a shim that nobody follows can be ended', async t => {
   )
   t.equal(client.processes().get('c'), 4711)
   // More than anybody takes.
-  for (let line = 0; line < 20_000; line++)
+  for (let line = 0; line < 200_000; line++)
     shim.send({ say: 'notice', text: 'x'.repeat(1000) })
   t.ok(shim.isBehind, 'what it says meanwhile does not pile up here')
   await client.end()
@@ -215,4 +228,27 @@ t.test('the shim gets what variables name, and nothing else', t => {
   })
   t.strictSame(objects, [secret, configMap])
   t.end()
+})
+
+t.test('podfs hears of a mistake in the shim', async t => {
+  const [one, other] = await ends(t)
+  const shim = new PodShim(systemClock)
+  const heard: FromShim[] = []
+  await new Promise<void>(resolve => {
+    void new MessageStream<FromShim, ToShim>(one, message => {
+      heard.push(message)
+      if (heard.length === 2) resolve()
+    })
+    shim.accept(other)
+    shim.tellDefect(new Error('a defect'))
+  })
+  t.match(heard, [
+    { say: 'hello' },
+    {
+      say: 'log',
+      level: 'error',
+      message: 'internal error',
+      facts: { err: { message: 'a defect', stack: /shim-messages/ } },
+    },
+  ])
 })

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { CreateCase } from '../fixtures/create/cases.ts'
-import type { TextOutput } from '../../src/cli/context.ts'
+import { type Output, outputTo } from '../../src/cli/output.ts'
 import { runProgram } from '../../src/cli/program.ts'
 import { systemClock } from '../../src/util/clock.ts'
 
@@ -85,15 +85,14 @@ export async function podfsHere(
   { cwd, env = {} }: { cwd: string; env?: NodeJS.ProcessEnv },
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   const seen = { stdout: '', stderr: '' }
-  const outputTo = (name: keyof typeof seen): TextOutput => ({
-    write: text => {
-      seen[name] += Buffer.from(text).toString('utf8')
-    },
-  })
+  const output = (name: keyof typeof seen): Output =>
+    outputTo({
+      write: bytes => (seen[name] += Buffer.from(bytes).toString('utf8')),
+    })
   const code = await runProgram(
     {
-      stdout: outputTo('stdout'),
-      stderr: outputTo('stderr'),
+      stdout: output('stdout'),
+      stderr: output('stderr'),
       logFd: 2,
       stderrIsTerminal: false,
       colour: false,

@@ -186,6 +186,14 @@ export const atWork: readonly CatalogueEntry[] = [
     ],
   },
   {
+    title: 'What podfs was started with',
+    cause:
+      'A name of bytes that are not UTF-8 would reach podfs as another name; a working directory may have been removed.',
+    remedy:
+      'Rename the file or directory, or name it by a link whose name is UTF-8; cd to a directory that is there.',
+    files: ['cli/given.ts'],
+  },
+  {
     title: 'podfs create',
     cause:
       "Most words are kubectl's: a literal, a file, a key or a certificate is not what it has to be.",

@@ -34,6 +34,8 @@ export interface PodfsOptions {
   readonly wrapper?: readonly string[]
   /** Another build's. */
   readonly program?: string
+  /** Without this, an internal error of podfs fails the test, whatever else it looks at. */
+  readonly hasDefect?: boolean
 }
 
 /** Starts podfs and makes sure that it has ended when the test has. */
@@ -68,6 +70,10 @@ export function startPodfs(
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code, signal) => {
+      // Its own, and what a pod shim has told it.
+      const isDefect = /^internal error: | ERROR internal error /m
+      if (options.hasDefect !== true && isDefect.test(seen.stderr))
+        reject(new Error(`podfs has a defect: ${seen.stderr}`))
       resolve({ code, signal, ...seen })
       for (const look of waiting) look()
     })

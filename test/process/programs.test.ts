@@ -231,6 +231,7 @@ t.test('a container’s program', { skip: needsRoot }, async t => {
       env: new Map([['PATH', hostPath], ...env]),
       mounts: [],
       busybox: false,
+      rights: defaultRights,
     })
     const all = Array.from({ length: 64 }, (_, i): [string, string] => [
       `B${i}`,

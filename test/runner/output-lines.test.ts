@@ -50,6 +50,20 @@ t.test('a label may change, and the padding with it', async t => {
   ])
 })
 
+t.test(
+  'a label acts on no terminal; what a container prints is its own',
+  async t => {
+    const { lines, push, written } = collect(['c'])
+    lines.setLabels(new Map([['c', '\u001b]0;x\u0007\n']]))
+    push('c', '\u001b[1mbold\n')
+    lines.push('\u001b[2J', 'stdout', Buffer.from('x\n'))
+    t.same(written, [
+      'stdout: \\x1b]0;x\\a\\n | \u001b[1mbold\n',
+      'stdout: \\x1b[2J      | x\n',
+    ])
+  },
+)
+
 t.test('a line waits for its end, each stream for itself', async t => {
   const { lines, push, written } = collect(['c'])
   push('c', 'ha')

@@ -708,3 +708,20 @@ test(
     t.equal((await h.runner.finished).reason, 'DeadlineExceeded')
   },
 )
+
+t.test(
+  'a mistake in podfs ends the run with it, and leaves nobody waiting',
+  async t => {
+    const defect = new Error('a defect')
+    const { runner } = new PodRunnerHarness(t, {
+      pod: makePod({}),
+      options: {
+        onStatus: () => {
+          throw defect
+        },
+      },
+    })
+    runner.start()
+    await t.rejects(runner.finished, defect)
+  },
+)

@@ -113,9 +113,9 @@ t.test(
 )
 
 function linesOf(log: ContainerLog): string[] {
-  return log
-    .since(0)
-    .map(({ text, isPartial }) => text.toString() + (isPartial ? '' : '$'))
+  return [...log.since(0)].map(
+    ({ text, isPartial }) => text.toString() + (isPartial ? '' : '$'),
+  )
 }
 
 t.test('a log has whole lines, and completes the last one', async t => {
@@ -133,7 +133,7 @@ t.test('a long line comes in pieces of 16 KiB', async t => {
   const log = new ContainerLog()
   log.push('stdout', Buffer.from(`${'x'.repeat(40_000)}\ny\n`), 1)
   t.strictSame(
-    log.since(0).map(({ text, isPartial }) => [text.length, isPartial]),
+    [...log.since(0)].map(({ text, isPartial }) => [text.length, isPartial]),
     [
       [16384, true],
       [16384, true],
@@ -142,28 +142,89 @@ t.test('a long line comes in pieces of 16 KiB', async t => {
     ],
   )
   t.equal(
-    selectLines(log.since(0), { tailLines: 2, since: undefined }).length,
+    [...selectLines(log.since(0), { tailLines: 2, since: undefined })].length,
     4,
   )
   t.equal(
-    selectLines(log.since(0), { tailLines: 1, since: undefined }).length,
+    [...selectLines(log.since(0), { tailLines: 1, since: undefined })].length,
     1,
   )
 })
 
 t.test('a log keeps its newest MiB, whatever the lines are', async t => {
-  for (const length of [0, 1, 100, 10_000, 100_000]) {
+  const MiB = 1024 * 1024
+  for (const { length, everyMs, mostTimes } of [
+    { length: 0, everyMs: 1, mostTimes: 2.2 },
+    // A second apart.
+    { length: 0, everyMs: 1000, mostTimes: 3.3 },
+    { length: 1, everyMs: 1, mostTimes: 1.7 },
+    { length: 10, everyMs: 0, mostTimes: 1.3 },
+    { length: 100, everyMs: 1, mostTimes: 1.2 },
+    { length: 10_000, everyMs: 1, mostTimes: 1.2 },
+    // Pieces of 16 KiB leave room in a block.
+    { length: 100_000, everyMs: 1, mostTimes: 1.4 },
+  ]) {
     const log = new ContainerLog()
     const line = Buffer.from(`${'x'.repeat(length)}\n`)
-    const count = Math.ceil(3_000_000 / (length + 100))
-    for (let i = 0; i < count; i++) log.push('stdout', line, i)
-    const kept = log.since(0)
-    const bytes = kept.reduce((sum, { text }) => sum + text.length + 128, 0)
-    t.ok(bytes <= 1024 * 1024 && bytes > 900_000, `${length}: ${bytes}`)
-    t.equal(kept.at(-1)?.time, count - 1)
-    t.strictSame(log.since(log.end), [])
-    t.equal(log.since(log.end - 1).length, 1)
+    const count = Math.ceil(((length < 2 ? 1.3 : 3) * MiB) / line.length)
+    for (let i = 0; i < count; i++) log.push('stdout', line, i * everyMs)
+    let text = 0
+    let last = -1
+    for (const {
+      time,
+      text: { length },
+      isPartial,
+    } of log.since(0)) {
+      text += length + (isPartial ? 0 : 1)
+      last = time
+    }
+    t.ok(text >= MiB && text < MiB + 128 * 1024, `${length}: ${text} of text`)
+    t.equal(last, (count - 1) * everyMs)
+    const { blocks } = log.state
+    const memory = blocks.reduce((sum, { bytes }) => {
+      return sum + bytes.buffer.byteLength
+    }, 0)
+    t.ok(memory < mostTimes * MiB, `${length}: ${memory} in memory`)
+    t.strictSame([...log.since(log.end)], [])
+    t.equal([...log.since(log.end - 1)].length, 1)
   }
+})
+
+t.test('a container that prints a line costs no block', async t => {
+  const log = new ContainerLog()
+  log.push('stdout', Buffer.from('listening\n'), 1)
+  t.equal(log.state.blocks[0]?.bytes.buffer.byteLength, 512)
+})
+
+t.test('whoever reads a log gets what was there when he began', async t => {
+  const log = new ContainerLog()
+  const line = (i: number) => Buffer.from(`${i}`.padEnd(999, '.') + '\n')
+  for (let i = 0; i < 1000; i++) log.push('stdout', line(i), 2000 - i)
+  const reading = log.since(0)[Symbol.iterator]()
+  t.match(String(reading.next().value.text), /^0\./)
+  for (let i = 1000; i < 5000; i++) log.push('stdout', line(i), i)
+  const rest = [...{ [Symbol.iterator]: () => reading }]
+  t.equal(rest.length, 999, 'nothing of it is forgotten meanwhile')
+  t.match(String(rest.at(-1)?.text), /^999\./)
+  t.equal(rest.at(-1)?.time, 1001, 'the clock was set back')
+  // One that follows it goes on there, or with the oldest that there is.
+  const [next] = log.since(1000)
+  t.match(String(next?.text), /^39\d\d\./)
+  t.equal([...log.since(4998)].length, 2)
+})
+
+t.test('a log goes on where another one was', async t => {
+  const one = new ContainerLog()
+  one.push('stdout', Buffer.from('a\nb\nhalf'), 5)
+  const other = new ContainerLog()
+  other.goOnWith(one.state)
+  other.push('stdout', Buffer.from(' line\n'), 4)
+  t.strictSame(linesOf(other), ['a$', 'b$', 'half line$'])
+  t.strictSame(
+    [...other.since(1)].map(({ time }) => time),
+    [5, 4],
+  )
+  t.strictSame(linesOf(one), ['a$', 'b$'])
 })
 
 t.test('equal events count, and old ones go', async t => {

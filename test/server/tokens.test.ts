@@ -199,6 +199,11 @@ t.test('C86: what is no token of this issuer', async t => {
   }
   for (const [given, error] of [
     ['x', 'invalid bearer token'],
+    // Base64 with more than it needs; jose would read it.
+    [`${own}==`, 'invalid bearer token'],
+    [`${own} `, 'invalid bearer token'],
+    [`${own}\n`, 'invalid bearer token'],
+    [own.replace('.', '==.'), 'invalid bearer token'],
     [await sign('a', 'https://other'), 'invalid bearer token'],
     [
       await sign('a', issuer),

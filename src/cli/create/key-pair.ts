@@ -70,8 +70,7 @@ function parseCertificate(der: Uint8Array): X509Certificate {
   try {
     const certificate = new X509Certificate(der)
     // Read here, where a key that nobody can read is still a mistake in the certificate.
-    void certificate.publicKey
-    return certificate
+    return certificate.publicKey && certificate
   } catch (error) {
     throw new Failure('usage', 'x509: malformed certificate', { cause: error })
   }

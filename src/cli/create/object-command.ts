@@ -19,6 +19,7 @@ const sharedOptions = {
   },
   save: {
     value: 'DIR',
+    isPath: true,
     help: 'write it to DIR/NAME-KIND.yaml and print that path instead',
   },
   'append-hash': { help: 'append a hash of the data to the name' },
@@ -48,8 +49,6 @@ export function objectCommand({ make, ...command }: ObjectCommand): Command {
       const format = formatOf(options)
       refuseServer(options.value('dry-run'))
       const directory = options.value('save')
-      // An unset variable, most likely: not the working directory.
-      if (directory === '') throw new Failure('usage', '--save needs a DIR')
       if (directory !== undefined && format === 'name')
         throw new Failure('usage', '--save writes a manifest: -o yaml or json')
       const object = await make(identityOf(options), options, context)
@@ -59,15 +58,16 @@ export function objectCommand({ make, ...command }: ObjectCommand): Command {
       const problems = problemsOf(object)
       if (directory === undefined || format === 'name') {
         for (const problem of problems)
-          context.stderr.write(`warning: ${problem}\n`)
-        context.stdout.write(object.print(format))
+          context.stderr.line(`warning: ${problem}`)
+        context.stdout.raw(object.print(format))
         return exitCodes.done
       }
       const [problem] = problems
       if (problem !== undefined) throw new Failure('failed', problem)
       const { saveManifest } = await import('./save.ts')
       const saved = await saveManifest(object, format, directory, context.cwd)
-      context.stdout.write(`${saved}\n`)
+      // For a script.
+      context.stdout.raw(`${saved}\n`)
       return exitCodes.done
     },
   }

@@ -12,6 +12,7 @@ import {
   describeHead,
   describeLabels,
 } from './describe-parts.ts'
+import { visible } from '../../util/visible.ts'
 
 /** describeNamespace of kubectl's pkg/describe/describe.go. */
 export function describeNamespace(namespace: JsonObject): readonly string[] {
@@ -85,7 +86,7 @@ function indented(lines: readonly string[]): string[] {
 
 /** As Go's %v. */
 function scalar(value: Json): string {
-  return value === null ? '<nil>' : text(value)
+  return value === null ? '<nil>' : visible(text(value))
 }
 
 /** `podName` is `Pod Name`: smartLabelFor. */

@@ -1,5 +1,6 @@
 import { part, text, type Json, type JsonObject } from '../../api/json.ts'
 import { humanDuration } from '../../util/human-duration.ts'
+import { visible } from '../../util/visible.ts'
 
 /*
  * What the descriptions have in common. Lines have tabs between what is to be aligned.
@@ -78,7 +79,7 @@ export function describeEvents(
         count > 1
           ? `${age(event['lastTimestamp'])} (x${count} over ${first})`
           : first
-      return `  ${text(event['type'])}\t${text(event['reason'])}\t${when}\t${text(part(event, 'source')['component'])}\t${text(event['message']).trim()}`
+      return `  ${text(event['type'])}\t${text(event['reason'])}\t${when}\t${text(part(event, 'source')['component'])}\t${visible(text(event['message']).trim())}`
     })
   return [
     'Events:',

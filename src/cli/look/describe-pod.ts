@@ -15,6 +15,7 @@ import {
   formatRfc1123,
   orNone,
 } from './describe-parts.ts'
+import { visible } from '../../util/visible.ts'
 
 /** describePod of kubectl's pkg/describe/describe.go. */
 export function describePod(
@@ -63,7 +64,8 @@ export function describePod(
 
 function given(title: string, value: Json | undefined): string[] {
   const shown = text(value)
-  return shown === '' ? [] : [`${title}:\t${shown}`]
+  // A container's last words are its own, too.
+  return shown === '' ? [] : [`${title}:\t${visible(shown)}`]
 }
 
 function describePhase(

@@ -57,5 +57,5 @@ export function serverError(error: {
   readonly reason: string
   readonly message: string
 }): string {
-  return `Error from server (${error.reason}): ${error.message}\n`
+  return `Error from server (${error.reason}): ${error.message}`
 }

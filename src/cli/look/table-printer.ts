@@ -1,5 +1,6 @@
 import { text, type Json, type JsonObject } from '../../api/json.ts'
 import { alignTabs, tableLayout } from './tab-writer.ts'
+import { visible } from '../../util/visible.ts'
 
 export interface TablePrinterOptions {
   readonly wide: boolean
@@ -77,7 +78,7 @@ export class TablePrinter {
         : text
     })
     const labels = Object.entries((metadata['labels'] ?? {}) as JsonObject)
-      .map(([key, value]) => `${key}=${text(value)}`)
+      .map(([key, value]) => visible(`${key}=${text(value)}`))
       .sort()
       .join(',')
     return this.#line(
@@ -110,9 +111,10 @@ export class TablePrinter {
   }
 }
 
-/** Only the first line of a text, as kubectl cuts it; no cell may bring a tab of its own. */
+/** Only the first line of a text, as kubectl cuts it; no cell may bring columns of its own. */
 function cellText(cell: Json): string {
   const text = typeof cell === 'string' ? cell : JSON.stringify(cell)
   const at = text.search(/[\f\n\r]/)
-  return (at === -1 ? text : `${text.slice(0, at)}...`).replaceAll('\t', ' ')
+  const line = at === -1 ? text : `${text.slice(0, at)}...`
+  return visible(line.replaceAll('\t', ' '))
 }

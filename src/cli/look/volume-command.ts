@@ -17,13 +17,13 @@ interface VolumeCommand extends Pick<
   /** Of the generation that may follow the volume. */
   readonly generation: 'none' | 'optional' | 'required'
   readonly options?: Options
-  /** Gives what is to be printed. */
+  /** Prints what is asked for. */
   readonly act: (
     volume: FoundVolume,
     generation: number | undefined,
     context: Context,
     options: ParsedOptions,
-  ) => Promise<string>
+  ) => Promise<void>
 }
 
 /** A command about one volume, and maybe one of its generations. */
@@ -55,11 +55,11 @@ export function volumeCommand(spec: VolumeCommand): Command {
       const { serverError } = await import('./look-options.ts')
       try {
         const volume = await findVolume(context, options, word)
-        context.stdout.write(await act(volume, wanted, context, options))
+        await act(volume, wanted, context, options)
         return exitCodes.done
       } catch (error) {
         if (!(error instanceof ApiFailure)) throw error
-        context.stderr.write(serverError(error))
+        context.stderr.line(serverError(error))
         return exitCodes.failed
       }
     },

@@ -6,7 +6,7 @@ import type { KeptLog, KeptPod } from '../../server/session-record.ts'
 import type { ManagedVolume, PodPlan } from '../pod-processes.ts'
 
 /** Changes with each change of what is said here. Others are not talked to. */
-export const protocolVersion = 1
+export const protocolVersion = 2
 
 /** What `podfs serve` says to a pod shim. */
 export type ToShim =

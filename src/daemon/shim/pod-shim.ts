@@ -19,6 +19,8 @@ import {
   protocolVersion,
   type ToShim,
 } from './messages.ts'
+import { defectMessage } from '../../util/on-defect.ts'
+import { inBackground } from '../../util/in-background.ts'
 
 /** What is there once the shim has been told what to run. */
 interface Running {
@@ -84,7 +86,7 @@ export class PodShim {
     stream.onDrain(() => {
       if (this.#serve === stream) this.#catchUp()
     })
-    void this.#noteGone(stream)
+    inBackground(this.#noteGone(stream))
     this.#greet(stream)
     this.#onServe()
     this.#nextServe = new Promise(resolve => (this.#onServe = resolve))
@@ -94,6 +96,12 @@ export class PodShim {
   end(): void {
     if (this.#running === undefined) this.#sayDone()
     else this.#terminate(this.#isTerminating ? 0 : undefined)
+  }
+
+  /** A mistake in podfs itself; with nobody to hear of it, it goes untold. */
+  tellDefect(defect: unknown): void {
+    const logger = forwardingLogger(message => this.#tell(message))
+    logger.error({ err: defect }, defectMessage)
   }
 
   async #noteGone(stream: MessageStream<ToShim, FromShim>): Promise<void> {
@@ -145,13 +153,13 @@ export class PodShim {
         return
       }
       case 'renew volumes':
-        return void this.#renewVolumes(message.request)
+        return inBackground(this.#renewVolumes(message.request))
       case 'terminate':
         return this.#terminate(message.gracePeriodSeconds)
       case 'rest':
-        return void this.#rest()
+        return inBackground(this.#rest())
       case 'close':
-        return void this.#close()
+        return inBackground(this.#close())
     }
   }
 
@@ -192,11 +200,18 @@ export class PodShim {
     })
     const running: Running = { plan, processes, record, pod: plan.pod }
     this.#running = running
-    void this.#noteEnd(running)
+    inBackground(this.#noteEnd(running))
   }
 
   async #noteEnd(running: Running): Promise<void> {
-    const status = await running.processes.finished
+    let status: PodStatus
+    try {
+      status = await running.processes.finished
+    } catch (error) {
+      // Without an end of its Pod it is of no use: podfs starts the Pod again when it is gone.
+      this.tellDefect(error)
+      return await this.#close()
+    }
     running.finished = status
     this.#tell({ say: 'finished', status })
     this.#closeAlone()
@@ -276,7 +291,8 @@ export class PodShim {
   /** A Pod that was to go and has gone needs nobody who says so. */
   #closeAlone(): void {
     const hasEnded = this.#running?.finished !== undefined
-    if (this.#isTerminating && hasEnded && !this.hasServe) void this.#close()
+    if (this.#isTerminating && hasEnded && !this.hasServe)
+      inBackground(this.#close())
   }
 
   async #close(): Promise<void> {
@@ -284,7 +300,7 @@ export class PodShim {
       const processes = this.#running?.processes
       // One that goes on, because podfs itself has failed, is killed.
       processes?.terminate(0)
-      await processes?.finished
+      await processes?.finished.catch(() => undefined)
       await processes?.close()
       this.#sayDone()
     })()

@@ -216,7 +216,7 @@ export class ShimClient implements PodProcesses {
   }
 
   #answerVolume(host: ShimHost, name: string): void {
-    void host
+    host
       .managedVolume(name)
       .then(volume => this.#stream.send({ say: 'volume', name, volume }))
       // A mount that is lost for good: the session ends, and tells why.

@@ -16,6 +16,8 @@ import { clearPod } from '../clear-pods.ts'
 import { shimDirectory, shimFile, shimSocket } from './find-shims.ts'
 import { isAbandoned } from './is-abandoned.ts'
 import { PodShim } from './pod-shim.ts'
+import { errorOf, onDefect } from '../../util/on-defect.ts'
+import { inBackground } from '../../util/in-background.ts'
 
 /** While no podfs is there, its mount is looked at so often. */
 const lookMs = 1000
@@ -29,6 +31,7 @@ async function main(): Promise<void> {
   // For the socket: 0600.
   process.umask(0o177)
   const shim = new PodShim(systemClock)
+  onDefect(defect => shim.tellDefect(defect))
   const server = createServer(socket => shim.accept(socket))
   server.listen(shimSocket(directory))
   await once(server, 'listening')
@@ -47,7 +50,7 @@ async function main(): Promise<void> {
   process.stdout.write('listening\n')
 
   const isOver = new AbortController()
-  void endWhenAbandoned(shim, session, isOver.signal)
+  inBackground(endWhenAbandoned(shim, session, isOver.signal))
   await shim.done
   isOver.abort()
   // A podfs that listens does this itself.
@@ -67,13 +70,20 @@ async function endWhenAbandoned(
     await systemClock.sleep(lookMs, isOver).catch(() => undefined)
     if (isOver.aborted) return
     const isAlone =
-      !shim.hasServe && (!shim.hasPod || (await isAbandoned(session)))
+      !shim.hasServe &&
+      // What cannot be looked at, because no descriptor is left, is not known to be gone.
+      (!shim.hasPod || (await isAbandoned(session).catch(() => false)))
     abandonedMs = isAlone ? abandonedMs + lookMs : 0
   }
   shim.end()
 }
 
-void main().then(() => {
+main().then(
   // oxlint-disable-next-line unicorn/no-process-exit
-  process.exit(0)
-})
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`${errorOf(error).message}\n`)
+    // oxlint-disable-next-line unicorn/no-process-exit
+    process.exit(1)
+  },
+)

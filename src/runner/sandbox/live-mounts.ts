@@ -7,6 +7,7 @@ import { replaceMountCommand } from '../../util/replace-mount.ts'
 import { formatFstab, type FstabEntry } from './fstab.ts'
 import { systemPath } from './machine-tools.ts'
 import type { LivePlace } from './root-tree.ts'
+import { inBackground } from '../../util/in-background.ts'
 
 /*
  * Volumes that can be mounted anew under a running container. Nothing can be bound into its
@@ -78,7 +79,8 @@ export class LiveMounts {
     const mounting = new Promise<void>((resolve, reject) =>
       this.#wanted.push({ entries, resolve, reject }),
     )
-    if (this.#wanted.length === 1) setImmediate(() => void this.#mountWanted())
+    if (this.#wanted.length === 1)
+      setImmediate(() => inBackground(this.#mountWanted()))
     await mounting
   }
 
@@ -171,7 +173,7 @@ export class ContainerLiveMounts {
     })
     // Not now: the container is about to start.
     this.#clearing = setTimeout(
-      () => void this.#next(() => this.#clearStage()),
+      () => inBackground(this.#next(() => this.#clearStage())),
       clearStageMs,
     ).unref()
   }

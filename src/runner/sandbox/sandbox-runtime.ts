@@ -29,6 +29,7 @@ import { PodFiles } from './pod-files.ts'
 import { appletsDirectory, planRoot, type BusyboxMounts } from './root-plan.ts'
 import { resolvePath } from './resolve-path.ts'
 import { startProcess, type StartedProcess } from './running-process.ts'
+import { inBackground } from '../../util/in-background.ts'
 
 /*
  * Containers as processes of this machine. Who is who:
@@ -157,16 +158,35 @@ class Sandbox implements SandboxRuntime {
         launch: toLaunch(container),
       })
       this.#running.add(running)
-      void running.exited.then(() => this.#running.delete(running))
-      void running.exited.then(() => this.#releaseLive(setup))
+      inBackground(this.#noteEnd(running, setup))
       return running
     } catch (error) {
       await this.#releaseLive(setup)
       throw error
     } finally {
       // Not awaited: the kernel takes its time to dismantle a mount namespace.
-      void setup.release().then(() => this.#setups.delete(setup))
+      inBackground(this.#releaseSetup(setup))
     }
+  }
+
+  /** What cannot be taken away is tried again by `close`, which tells. */
+  async #noteEnd(
+    running: StartedProcess,
+    setup: ContainerSetup,
+  ): Promise<void> {
+    await running.exited
+    this.#running.delete(running)
+    await this.#releaseLive(setup).catch(() => undefined)
+  }
+
+  /** The same. */
+  async #releaseSetup(setup: ContainerSetup): Promise<void> {
+    try {
+      await setup.release()
+    } catch {
+      return
+    }
+    this.#setups.delete(setup)
   }
 
   close(): Promise<void> {

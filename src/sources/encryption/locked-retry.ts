@@ -1,5 +1,6 @@
 import type { Clock } from '../../util/clock.ts'
 import type { AgeIdentities } from './age-identities.ts'
+import { inBackground } from '../../util/in-background.ts'
 
 /** How often a key file is looked at, while something waits for one. */
 const lookMs = 1000
@@ -22,7 +23,7 @@ export class LockedRetry {
     this.close()
     if (locked === undefined) return
     const timer = this.#clock.after(lookMs, () => {
-      void this.#look(locked, () => this.#timer === timer)
+      inBackground(this.#look(locked, () => this.#timer === timer))
     })
     this.#timer = timer
   }
