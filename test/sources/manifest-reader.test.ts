@@ -105,10 +105,9 @@ const cases: Readonly<
     ],
   },
   'a duplicate key': {
-    yaml: 'apiVersion: v1\nkind: ConfigMap\nkind: Secret\n',
+    yaml: 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\nkind: Secret\n',
     findings: [
-      'rejected: f.yaml:3:1: duplicate field "kind"',
-      '  fix: keep one of the two',
+      'warning: f.yaml:4:1: duplicate field "kind": it is at f.yaml:2:1, too; the last one is used',
     ],
   },
   'a template': {
@@ -233,10 +232,10 @@ t.test('merge keys and aliases, as kubectl reads them', async t => {
   t.same(findings, [])
   const [configMap] = objects
   t.same(configMap?.kind === 'ConfigMap' && [...configMap.data], [
+    ['a', 'one'],
     ['b', 'three'],
     ['1', 'x'],
     ['true', 't'],
-    ['a', 'one'],
   ])
 })
 
@@ -258,7 +257,7 @@ t.test('a thousand laughs are refused', async t => {
   for (let i = 1; i < 9; i++) {
     lines.push(`a${i}: &a${i} [${`*a${i - 1},`.repeat(10)}]`)
   }
-  t.match(linesOf(lines.join('\n'))[0], /too many values in one document/)
+  t.match(linesOf(lines.join('\n'))[0], /excessive aliasing/)
 })
 
 /** Texts that look like manifests, with something odd in each place. */
