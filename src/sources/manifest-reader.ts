@@ -10,6 +10,7 @@ import type { KubeObject, Position } from '../api/types.ts'
 import { isMapping } from '../api/value.ts'
 import { readDocuments } from '../api/yaml/documents.ts'
 import { maxObjectValues } from '../api/yaml/limits.ts'
+import { positionsIn } from '../api/yaml/positions.ts'
 import { toValue } from '../api/yaml/to-value.ts'
 import {
   YamlError,
@@ -18,7 +19,7 @@ import {
 } from '../api/yaml/yaml-node.ts'
 import { atOnce } from '../util/in-turns.ts'
 import { textOf } from './manifest-text.ts'
-import { fieldPositions, positionsIn } from './yaml-positions.ts'
+import { fieldPositions } from './yaml-positions.ts'
 
 export interface Manifest {
   readonly objects: readonly KubeObject[]
@@ -142,6 +143,7 @@ export function* decodeManifest(
   try {
     for (const document of documents) {
       const result = yield* decodeDocument(document, parsed, options)
+      yield undefined
       if ('treatment' in result) return broken([result])
       for (const object of result.objects) objects.push(object)
       for (const finding of result.findings) {
@@ -174,7 +176,7 @@ function* decodeDocument(
     doubles.push({
       treatment: 'warning',
       position: toPosition(offset),
-      message: `duplicate field ${JSON.stringify(key)}: it is at ${path}:${line}:${column}, too; the last one is used`,
+      message: `duplicate field ${JSON.stringify(key.slice(0, 300))}: it is at ${path}:${line}:${column}, too; the last one is used`,
     })
   })
   if (value === null) return { objects: [], findings: [] }

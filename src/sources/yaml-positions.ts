@@ -35,35 +35,6 @@ export function fieldPositions(
   }
 }
 
-/** Lines are divided where editors divide them. */
-export function positionsIn(
-  path: string,
-  text: string,
-): (offset: number) => Position {
-  let starts: readonly number[] | undefined
-  return offset => {
-    starts ??= lineStarts(text)
-    let [low, high] = [0, starts.length - 1]
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2)
-      if ((starts[middle] ?? 0) <= offset) low = middle
-      else high = middle - 1
-    }
-    return { path, line: low + 1, column: offset - (starts[low] ?? 0) + 1 }
-  }
-}
-
-function lineStarts(text: string): readonly number[] {
-  const starts = [0]
-  for (
-    let end = text.indexOf('\n');
-    end !== -1;
-    end = text.indexOf('\n', end + 1)
-  )
-    starts.push(end + 1)
-  return starts
-}
-
 /** `spec.volumes[0].name` -> spec, volumes, 0, name; `data[a.b]` -> data, a.b */
 function segmentsOf(fieldPath: string): string[] {
   const segments: string[] = []

@@ -11,6 +11,15 @@ const maxFindings = 1000
 
 class TooManyFindings extends Error {}
 
+/** Longer than any of Kubernetes' own; but a key or a name may be a million letters long. */
+const maxLength = 2000
+
+function shortened(text: string): string {
+  return text.length <= maxLength
+    ? text
+    : `${text.slice(0, maxLength / 2)}...${text.slice(-maxLength / 4)}`
+}
+
 /**
  * Gathers what is to be said about one object, each with its place in the file.
  *
@@ -59,8 +68,8 @@ export class FindingList {
       treatment,
       position: this.#source.positionOf(fieldPath),
       ...(this.#object !== undefined && { object: this.#object }),
-      ...(fieldPath !== '' && { fieldPath }),
-      message,
+      ...(fieldPath !== '' && { fieldPath: shortened(fieldPath) }),
+      message: shortened(message),
       ...(fix !== undefined && { fix }),
     })
   }

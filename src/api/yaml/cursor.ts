@@ -76,12 +76,14 @@ export function isDigit(code: number): boolean {
   return code >= chars.zero && code <= chars.nine
 }
 
+const emptyLines = /\n[\n ]*/y
 const restOfLine = /[^\n\r\x85\u2028\u2029]*/y
 
 /** A place in a part of a text, and the line it is in. Positions are those of the text. */
 export class Cursor {
   readonly text: string
   position: number
+  /** Another number on each line; empty ones are not counted. */
   line = 0
   readonly #end: number
   #lineStart: number
@@ -112,6 +114,15 @@ export class Cursor {
     return code === chars.lineSeparator || code === chars.paragraphSeparator
       ? String.fromCharCode(code)
       : '\n'
+  }
+
+  /** Over line feeds and spaces, of which there may be millions; to a place in the last line. */
+  skipEmptyLines(): void {
+    emptyLines.lastIndex = this.position
+    emptyLines.test(this.text)
+    this.position = Math.min(emptyLines.lastIndex, this.#end)
+    this.line += 1
+    this.#lineStart = this.text.lastIndexOf('\n', this.position - 1) + 1
   }
 
   skipBlanks(): void {

@@ -17,8 +17,8 @@ const maxValues = 2_000_000
  */
 const maxScalarLength = 3 * 1024 * 1024
 
-/** A request of 3 MiB has no room for more. What is made of an object is made in one go. */
-export const maxObjectValues = 250_000
+/** A request of 3 MiB hardly has room for more. What is made of an object is made in one go. */
+export const maxObjectValues = 100_000
 
 export function tooDeep(offset: number): YamlError {
   return new YamlError(offset, `nested deeper than ${maxDepth} levels`)

@@ -205,8 +205,10 @@ export class Scanner {
         code = cursor.code()
       }
       cursor.skipComment()
-      if (!isBreak(cursor.code())) return
-      cursor.break()
+      code = cursor.code()
+      if (!isBreak(code)) return
+      if (code === chars.lf) cursor.skipEmptyLines()
+      else cursor.break()
       if (this.#flowLevel === 0) this.#keyAllowed = true
     }
   }
