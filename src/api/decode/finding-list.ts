@@ -12,7 +12,7 @@ const maxFindings = 1000
 class TooManyFindings extends Error {}
 
 /** Longer than any of Kubernetes' own; but a key or a name may be a million letters long. */
-const maxLength = 2000
+const maxLength = 10_000
 
 function shortened(text: string): string {
   return text.length <= maxLength

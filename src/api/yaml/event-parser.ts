@@ -136,7 +136,6 @@ export class EventParser {
     }
     if (!isFirst && token.kind === 'documentEnd') {
       this.#scanner.skip()
-      // YAML 1.2 wants no `---` after `...`.
       this.#state = 'documentAfterEnd'
       return { kind: 'nothing', offset: token.start }
     }
@@ -173,9 +172,10 @@ export class EventParser {
   }
 
   #documentEnd(): YamlEvent {
+    // YAML 1.2 wants no `---` after `...`.
     const { kind, start } = this.#peek()
     if (kind === 'documentEnd') this.#scanner.skip()
-    this.#state = 'document'
+    this.#state = kind === 'documentEnd' ? 'documentAfterEnd' : 'document'
     return { kind: 'documentEnd', offset: start }
   }
 
