@@ -55,10 +55,11 @@ t.test('reads what kubectl reads', async t => {
     // What kubectl refuses is refused, or told.
     if (error === true)
       return answer.error === undefined && answer.warnings.length === 0
-    return (
-      answer.error !== undefined ||
-      !isDeepStrictEqual(answer.documents, documents)
-    )
+    if (answer.error !== undefined) return true
+    // kubectl does not look at more than the first document of a part.
+    return answer.warnings.length > 0
+      ? answer.documents.length <= documents.length
+      : !isDeepStrictEqual(answer.documents, documents)
   })
   t.equal(vectors.length, 700)
   t.same(wrong, [])
