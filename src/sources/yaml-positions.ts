@@ -52,16 +52,10 @@ function step(
   indices: Indices,
 ): Place | undefined {
   const target = node.kind === 'alias' ? node.target : node
-  switch (target.kind) {
-    case 'sequence': {
-      const item = target.items[Number(segment)]
-      return item && { offset: item.offset, node: item }
-    }
-    case 'mapping':
-      return indexOf(target, indices).get(segment)
-    default:
-      return undefined
-  }
+  if (target.kind === 'mapping') return indexOf(target, indices).get(segment)
+  if (target.kind !== 'sequence') return undefined
+  const item = target.items[Number(segment)]
+  return item && { offset: item.offset, node: item }
 }
 
 /** Of equal keys, and of what is merged, the last one counts, as in the value. */

@@ -111,7 +111,12 @@ t.test('what is too large is not read, in the words of mount', async t => {
     /large\.yaml:1:1: not read: it has more than 1048576 bytes/,
   )
   const created = await podfs(t, [
-    ...['create', 'configmap', 'c', '--dry-run=client', '-o', 'yaml'],
+    'create',
+    'configmap',
+    'c',
+    '--dry-run=client',
+    '-o',
+    'yaml',
     `--from-file=${file}`,
   ])
   t.equal(created.code, 2)

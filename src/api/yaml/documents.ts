@@ -194,7 +194,10 @@ function* compose(
       }
       case 'nothing':
         break
-      default: {
+      case 'alias':
+      case 'scalar':
+      case 'sequence':
+      case 'mapping': {
         const node = nodeOf(event, anchors)
         add(node)
         if (event.kind !== 'alias' && event.anchor !== undefined)

@@ -227,7 +227,19 @@ export class EventParser {
         if (!isBlock) break
         this.#state = 'blockMappingFirst'
         return { kind: 'mapping', offset, anchor }
-      default:
+      case 'alias':
+      case 'anchor':
+      case 'blockEnd':
+      case 'directive':
+      case 'documentEnd':
+      case 'documentStart':
+      case 'flowEntry':
+      case 'flowMappingEnd':
+      case 'flowSequenceEnd':
+      case 'key':
+      case 'streamEnd':
+      case 'tag':
+      case 'value':
     }
     if (anchor === undefined && tag === undefined)
       throw new YamlSyntaxError(

@@ -100,14 +100,11 @@ function emptyCollection(
   text: string,
   offset: number,
 ): YamlSequence | YamlMapping | undefined {
-  switch (text[offset]) {
-    case '[':
-      return { kind: 'sequence', offset, items: [], size: 0 }
-    case '{':
-      return { kind: 'mapping', offset, pairs: [], size: 0 }
-    default:
-      return undefined
-  }
+  const letter = text[offset]
+  if (letter === '[') return { kind: 'sequence', offset, items: [], size: 0 }
+  return letter === '{'
+    ? { kind: 'mapping', offset, pairs: [], size: 0 }
+    : undefined
 }
 
 function closer({ kind }: YamlSequence | YamlMapping): string {

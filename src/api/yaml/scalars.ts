@@ -337,10 +337,8 @@ function scanIndentation(
   const least = Math.max(parentIndent + 1, 1)
   let deepest = 0
   for (;;) {
-    while (
-      (indent === 0 || cursor.column < indent) &&
-      cursor.code() === chars.space
-    )
+    const most = indent === 0 ? Infinity : indent
+    while (cursor.column < most && cursor.code() === chars.space)
       cursor.position += 1
     deepest = Math.max(deepest, cursor.column)
     const code = cursor.code()

@@ -218,12 +218,13 @@ export class Scanner {
     const key = this.#keys[level]
     if (key === undefined || !key.possible) return false
     const { text, position, line } = this.#cursor
+    // A character beyond the basic plane has two units.
     const isNear =
       line === key.line &&
       (position - key.position <= maxKeyLength ||
-        // A character beyond the basic plane has two units.
         (position - key.position <= 2 * maxKeyLength &&
-          [...text.slice(key.position, position)].length <= maxKeyLength))
+          Array.from(text.slice(key.position, position)).length <=
+            maxKeyLength))
     if (isNear) return true
     this.#dropKey(level, key)
     return false

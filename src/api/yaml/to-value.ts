@@ -124,9 +124,8 @@ class Converter {
 
   /** Of several merged maps the first wins, so it comes last. */
   *#merge(node: YamlNode, into: Map<string, Value>): Work<void> {
-    if (node.kind !== 'sequence') return yield* this.#mergeOne(node, into)
-    for (const item of node.items.toReversed())
-      yield* this.#mergeOne(item, into)
+    const nodes = node.kind === 'sequence' ? node.items.toReversed() : [node]
+    for (const item of nodes) yield* this.#mergeOne(item, into)
   }
 
   *#mergeOne(node: YamlNode, into: Map<string, Value>): Work<void> {
@@ -180,20 +179,12 @@ export function keyText(node: YamlNode): string {
     new YamlError(node.offset, `a key must be a string, not ${what}`)
   if (target.kind !== 'scalar') throw fault('a list or mapping')
   const value = scalarValue(target)
-  switch (typeof value) {
-    case 'string':
-      return value
-    case 'boolean':
-      return String(value)
-    case 'number': {
-      const whole = resolveInteger(target.text)
-      if (whole === undefined) return goFloat32(value)
-      if (whole >= 2n ** 63n) throw fault('a number of more than 63 bits')
-      return String(whole)
-    }
-    default:
-      throw fault('null')
-  }
+  if (value === null) throw fault('null')
+  if (typeof value !== 'number') return String(value)
+  const whole = resolveInteger(target.text)
+  if (whole === undefined) return goFloat32(value)
+  if (whole >= 2n ** 63n) throw fault('a number of more than 63 bits')
+  return String(whole)
 }
 
 const core = 'tag:yaml.org,2002:'
