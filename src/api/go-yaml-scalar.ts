@@ -39,8 +39,8 @@ export function resolvePlainScalar(
     return infinite[1] === '-' ? -Infinity : Infinity
   }
   const plain = text.replaceAll('_', '')
-  const whole = text.startsWith('.') ? undefined : resolveInteger(plain)
-  if (whole !== undefined) return whole
+  const whole = resolveInteger(text)
+  if (whole !== undefined) return Number(whole)
   if (text.startsWith('.') ? fraction.test(text) : float.test(plain)) {
     const value = Number(plain)
     // 1e400 is out of range for Go's ParseFloat, so it stays a string.
@@ -49,8 +49,10 @@ export function resolvePlainScalar(
   return text
 }
 
-/** `undefined` for what is no integer, or none of 64 bits. */
-function resolveInteger(plain: string): number | undefined {
+/** An unquoted whole number; undefined for what is none, or none of 64 bits. */
+export function resolveInteger(text: string): bigint | undefined {
+  if (!/^[-+0-9]/.test(text)) return undefined
+  const plain = text.replaceAll('_', '')
   // A sign after 0b is an oversight of go-yaml's: it gives the rest to ParseInt.
   const signed = /^0b([-+][01]+)$/.exec(plain)?.[1]
   if (signed !== undefined) return resolveInteger(signed.replace(/^./, '$&0b'))
@@ -69,5 +71,5 @@ function resolveInteger(plain: string): number | undefined {
   const largest =
     sign === '' ? 2n ** 64n - 1n : sign === '-' ? 2n ** 63n : 2n ** 63n - 1n
   if (magnitude > largest) return undefined
-  return Number(sign === '-' ? -magnitude : magnitude)
+  return sign === '-' ? -magnitude : magnitude
 }

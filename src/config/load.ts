@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
 import path from 'node:path'
+import { maxSmallFileBytes, tooLargeWords } from '../util/read-bounded.ts'
 import { scalarLeaves, variableOf } from './environment.ts'
 import { ConfigError, type ConfigMistake } from './errors.ts'
 import { layOver, type EffectiveSettings, type GivenSetting } from './layers.ts'
@@ -56,7 +57,7 @@ function readFirst(
   const read = (name: string) => {
     const file = path.resolve(cwd, name)
     try {
-      return { name, text: readFileSync(file, 'utf8') }
+      return { name, text: readSmall(file, name) }
     } catch (error) {
       // Node names none when it could open it but not read it: a directory.
       throw Object.assign(error as NodeJS.ErrnoException, { path: file })
@@ -84,6 +85,27 @@ function readFirst(
     }
   }
   return undefined
+}
+
+/** Throws a ConfigError for what is larger than any configuration. */
+function readSmall(file: string, name: string): string {
+  const descriptor = openSync(file, 'r')
+  try {
+    const bytes = Buffer.alloc(maxSmallFileBytes + 1)
+    let size = 0
+    for (let read = -1; read !== 0 && size < bytes.length; size += read)
+      read = readSync(descriptor, bytes, size, bytes.length - size, null)
+    if (size <= maxSmallFileBytes) return bytes.toString('utf8', 0, size)
+    throw new ConfigError([
+      {
+        position: { path: name, line: 1, column: 1 },
+        setting: '',
+        message: tooLargeWords({ size: undefined }, maxSmallFileBytes),
+      },
+    ])
+  } finally {
+    closeSync(descriptor)
+  }
 }
 
 /** An empty variable is none, as with $PODFS_CONFIG. */

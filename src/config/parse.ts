@@ -1,13 +1,13 @@
 import { dirname } from 'node:path'
-import {
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  parseDocument,
-  type Node,
-} from 'yaml'
 import type { Position } from '../api/types.ts'
+import { readDocuments } from '../api/yaml/documents.ts'
+import { positionsIn } from '../api/yaml/positions.ts'
+import {
+  YamlError,
+  type YamlMapping,
+  type YamlNode,
+  type YamlScalar,
+} from '../api/yaml/yaml-node.ts'
 import { nearest } from '../util/edit-distance.ts'
 import { ConfigError, type ConfigMistake } from './errors.ts'
 import { settingsShape } from './settings.ts'
@@ -24,45 +24,103 @@ import type { GivenSetting } from './layers.ts'
  * begin, and for messages. Throws a ConfigError that names every mistake with line and column.
  */
 export function parseSettings(text: string, file: string): GivenSetting[] {
-  const lineCounter = new LineCounter()
-  const document = parseDocument(text, { lineCounter, version: '1.2' })
-  const positionAt = (offset: number): Position => {
-    const { line, col } = lineCounter.linePos(offset)
-    return { path: file, line: Math.max(line, 1), column: Math.max(col, 1) }
-  }
-  const mistakes: ConfigMistake[] = document.errors.map(error => ({
-    position: positionAt(error.pos[0]),
-    setting: '',
-    message: error.message.split('\n')[0]?.replace(/ at line .*$/, '') ?? '',
-  }))
-  const complain: Complain = (node, setting, message) => {
-    mistakes.push({
-      position: positionAt(node?.range?.[0] ?? 0),
-      setting,
-      message,
-    })
-  }
-  if (mistakes.length === 0 && document.contents !== null)
-    check(document.contents, settingsShape, '', complain)
+  const positionAt = positionsIn(file, text)
+  const root = readRoot(text, positionAt)
+  if (root === undefined) return []
+  const mistakes: ConfigMistake[] = []
+  check(root, settingsShape, '', (node, setting, message) => {
+    mistakes.push({ position: positionAt(node.offset), setting, message })
+  })
   if (mistakes.length > 0) throw new ConfigError(mistakes)
-  if (document.contents === null) return []
   return leavesOf(settingsShape).flatMap(({ path, shape }) => {
-    const node = document.getIn(path, true) as Node | undefined
+    const node = nodeAt(root, path)
     if (node === undefined) return []
-    const position = positionAt(node.range?.[0] ?? 0)
-    const value = withPathsFrom(dirname(file), shape, node.toJS(document))
+    const position = positionAt(node.offset)
+    const value = withPathsFrom(dirname(file), shape, valueOf(node))
     return { path, value, origin: `${file}:${position.line}`, position }
   })
 }
 
-type Complain = (
-  node: Node | null | undefined,
-  setting: string,
-  message: string,
-) => void
+/** The one document; undefined when the file has only comments. */
+function readRoot(
+  text: string,
+  positionAt: (offset: number) => Position,
+): YamlNode | undefined {
+  const refuse = (offset: number, message: string): ConfigError =>
+    new ConfigError([{ position: positionAt(offset), setting: '', message }])
+  let root: YamlNode | undefined
+  try {
+    const documents = readDocuments(text, (offset, problem) => {
+      throw refuse(offset, `not YAML: ${problem}`)
+    })
+    for (const document of documents) {
+      if (document === undefined || coreValue(document.root) === null) continue
+      if (root !== undefined)
+        throw refuse(document.offset, 'only one document is expected')
+      root = document.root
+    }
+  } catch (error) {
+    if (!(error instanceof YamlError)) throw error
+    throw refuse(error.offset, error.message)
+  }
+  return root
+}
+
+function nodeAt(root: YamlNode, path: readonly string[]): YamlNode | undefined {
+  let node: YamlNode | undefined = root
+  for (const name of path)
+    node = node?.kind === 'mapping' ? valueIn(node, name) : undefined
+  return node
+}
+
+function valueIn(map: YamlMapping, name: string): YamlNode | undefined {
+  return map.pairs.find(({ key }) => textOf(key) === name)?.value
+}
+
+function textOf(node: YamlNode): string {
+  return node.kind === 'scalar' ? node.text : ''
+}
+
+/** Of what has been checked. */
+function valueOf(node: YamlNode): unknown {
+  switch (node.kind) {
+    case 'scalar':
+      return coreValue(node)
+    case 'sequence':
+      return node.items.map(valueOf)
+    case 'mapping':
+      return Object.fromEntries(
+        node.pairs.map(({ key, value }) => [textOf(key), valueOf(value)]),
+      )
+    case 'alias':
+  }
+  return undefined
+}
+
+/**
+ * YAML 1.2's core schema, in which `yes` and `off` are strings. A number is only known to be no
+ * string: no setting is one.
+ */
+function coreValue(
+  node: YamlNode,
+): string | boolean | number | null | undefined {
+  if (node.kind !== 'scalar') return undefined
+  const { text, plain } = node satisfies YamlScalar
+  if (!plain) return text
+  if (/^(|~|null|Null|NULL)$/.test(text)) return null
+  if (/^(true|True|TRUE|false|False|FALSE)$/.test(text))
+    return text.toLowerCase() === 'true'
+  const isNumber =
+    /^([-+]?(\d+|\.\d+|\d+\.\d*)([eE][-+]?\d+)?|0o[0-7]+|0x[0-9a-fA-F]+|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$/.test(
+      text,
+    )
+  return isNumber ? Number(text) : text
+}
+
+type Complain = (node: YamlNode, setting: string, message: string) => void
 
 function check(
-  node: Node | null,
+  node: YamlNode,
   shape: SettingShape,
   setting: string,
   complain: Complain,
@@ -75,51 +133,58 @@ function check(
         : `${setting}.${key}`
   switch (shape.kind) {
     case 'string': {
-      if (!isScalar(node) || typeof node.value !== 'string')
+      const text = coreValue(node)
+      if (typeof text !== 'string')
         return complain(node, setting, 'must be a string')
-      const mistake = mistakeIn(shape, node.value)
+      const mistake = mistakeIn(shape, text)
       if (mistake !== undefined)
-        complain(node, setting, `${JSON.stringify(node.value)} ${mistake}`)
+        complain(node, setting, `${JSON.stringify(text)} ${mistake}`)
       return
     }
     case 'boolean':
-      if (!isScalar(node) || typeof node.value !== 'boolean')
+      if (typeof coreValue(node) !== 'boolean')
         complain(node, setting, 'must be true or false')
       return
     case 'list':
-      if (!isSeq(node)) return complain(node, setting, 'must be a list')
+      if (node.kind !== 'sequence')
+        return complain(node, setting, 'must be a list')
       node.items.forEach((item, index) =>
-        check(item as Node, shape.of, below(index), complain),
+        check(item, shape.of, below(index), complain),
       )
       return
     case 'stringMap':
-      if (!isMap(node)) return complain(node, setting, 'must be a map')
-      for (const { key, value } of node.items)
-        check(value as Node, { kind: 'string' }, below(String(key)), complain)
+      if (node.kind !== 'mapping')
+        return complain(node, setting, 'must be a map')
+      for (const { key, value } of node.pairs)
+        check(value, { kind: 'string' }, below(textOf(key)), complain)
       return
     case 'struct': {
-      if (!isMap(node)) return complain(node, setting, 'must be a map')
+      if (node.kind !== 'mapping')
+        return complain(node, setting, 'must be a map')
       const names = Object.keys(shape.fields)
       const mistyped = new Set<string>()
-      for (const { key, value } of node.items) {
-        const name = String(key)
+      const seen = new Set<string>()
+      for (const { key, value } of node.pairs) {
+        const name = textOf(key)
+        if (seen.has(name)) complain(key, below(name), 'is there twice')
+        seen.add(name)
         const field = Object.hasOwn(shape.fields, name)
           ? shape.fields[name]
           : undefined
         if (field !== undefined) {
-          check(value as Node, field, below(name), complain)
+          check(value, field, below(name), complain)
           continue
         }
         const meant = nearest(name, names)
         if (meant !== undefined) mistyped.add(meant)
         complain(
-          key as Node,
+          key,
           below(name),
           `no such setting${meant === undefined ? '' : `; did you mean ${below(meant)}?`}`,
         )
       }
       for (const name of shape.required ?? [])
-        if (!node.has(name) && !mistyped.has(name))
+        if (!seen.has(name) && !mistyped.has(name))
           complain(node, below(name), 'is required')
       return
     }

@@ -2,6 +2,11 @@ import { keyOf, type ObjectKey } from '../api/object-key.ts'
 import { isMistake, type Finding } from '../api/report.ts'
 import type { KubeObject } from '../api/types.ts'
 import type { Clock } from '../util/clock.ts'
+import {
+  maxFileBytes,
+  tooLargeWords,
+  type TooLarge,
+} from '../util/read-bounded.ts'
 import { LockedRetry } from './encryption/locked-retry.ts'
 import { FollowedFile, type FileEvent } from './followed-file.ts'
 import {
@@ -10,9 +15,7 @@ import {
   type MaybeEncryptedManifest,
 } from './encryption/read-maybe-encrypted.ts'
 import { unreadable, unreadableFinding } from './errors.ts'
-
-/** No generator writes such a file; read and parsed, it would take gigabytes of memory. */
-const maxBytes = 32 * 1024 * 1024
+import { rejection } from './manifest-reader.ts'
 
 /** What the file tells whoever follows it. */
 export interface ManifestFileOptions extends EncryptedManifestOptions {
@@ -67,7 +70,7 @@ export class ManifestFile {
     this.follower = new FollowedFile({
       path: options.path,
       clock: options.clock,
-      maxBytes: () => maxBytes,
+      maxBytes: () => maxFileBytes,
       decode: bytes => readMaybeEncrypted(bytes, options.path, options),
       onEvent: event => this.#onEvent(event),
       onIdle: () => {
@@ -124,20 +127,18 @@ export class ManifestFile {
         onBack()
         this.#onContent(event.content)
         return
-      case 'large': {
+      case 'large':
         this.#known = true
         onBack()
-        const message = `not read: the file has ${event.size} bytes, more than ${maxBytes}`
-        this.#tellFile(this.#finding('rejected', message))
+        this.#tellFile(tooLarge(this.path, event))
         return
-      }
       case 'stable':
         this.#known = true
         this.#onStable()
         onIdle()
         return
       case 'empty':
-        this.#tellFile(this.#finding('ignored', this.#emptyWords()))
+        this.#tellFile(this.#emptyFinding())
         return
       case 'gone':
         this.#known = true
@@ -188,16 +189,22 @@ export class ManifestFile {
     this.#options.onFindings('content', findings)
   }
 
-  #emptyWords(): string {
-    return this.#objects.length === 0
-      ? 'the file is empty'
-      : 'the file is empty; the objects it had are kept until it is removed'
+  #emptyFinding(): Finding {
+    return {
+      treatment: 'ignored',
+      position: { path: this.path, line: 1, column: 1 },
+      message:
+        this.#objects.length === 0
+          ? 'the file is empty'
+          : 'the file is empty; the objects it had are kept until it is removed',
+    }
   }
+}
 
-  #finding(treatment: 'rejected' | 'ignored', message: string): Finding {
-    const position = { path: this.path, line: 1, column: 1 }
-    return { treatment, position, message }
-  }
+/** Of a file, or of what came through a pipe, that is larger than any manifest. */
+export function tooLarge(path: string, content: TooLarge): Finding {
+  const position = { path, line: 1, column: 1 }
+  return rejection(position, tooLargeWords(content, maxFileBytes))
 }
 
 function hasMistakes(findings: readonly Finding[]): boolean {

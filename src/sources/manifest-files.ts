@@ -1,9 +1,14 @@
-import { lstat, readFile, stat } from 'node:fs/promises'
+import { lstat, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { buffer as readBytes } from 'node:stream/consumers'
 import { isDeepStrictEqual } from 'node:util'
 import type { DecodeOptions } from '../api/decode/decode-object.ts'
 import type { KubeObject } from '../api/types.ts'
+import {
+  maxFileBytes,
+  readBounded,
+  readStream,
+  type TooLarge,
+} from '../util/read-bounded.ts'
 import type { Hint } from './directory-watch.ts'
 import { isEditorsFile } from './editors-files.ts'
 import { readMaybeEncrypted } from './encryption/read-maybe-encrypted.ts'
@@ -17,8 +22,8 @@ import { FindingsReport } from './findings-report.ts'
 import { look } from './followed-file.ts'
 import { isAtOrBelow } from './is-at-or-below.ts'
 import { isDirectory, isFile } from './kind-at.ts'
-import { ManifestFile } from './manifest-file.ts'
-import type { Manifest } from './manifest-reader.ts'
+import { ManifestFile, tooLarge } from './manifest-file.ts'
+import { broken, type Manifest } from './manifest-reader.ts'
 import {
   findManifests,
   refuseProblems,
@@ -48,7 +53,7 @@ export interface ManifestFilesOptions
   /** When it resolves, watches are made, which takes its time; until then nothing is heard. */
   readonly watchFrom?: Promise<unknown>
   /** What `-` reads; the process's own by default. */
-  readonly stdin?: NodeJS.ReadableStream
+  readonly stdin?: AsyncIterable<Buffer | string>
 }
 
 /**
@@ -170,15 +175,26 @@ export class ManifestFiles implements Source {
   }
 
   async #readStdin(): Promise<void> {
-    const bytes = await readBytes(this.#options.stdin ?? process.stdin)
-    this.#take('stdin', await readMaybeEncrypted(bytes, 'stdin', this.#options))
+    const { stdin = process.stdin } = this.#options
+    await this.#read('stdin', await readStream(stdin, maxFileBytes))
   }
 
   async #readFile(path: string): Promise<void> {
-    const bytes = await readFile(path).catch((error: unknown) => {
-      throw unreadable(path, error)
-    })
-    this.#take(path, await readMaybeEncrypted(bytes, path, this.#options))
+    const content = await readBounded(path, maxFileBytes).catch(
+      (error: unknown) => {
+        throw unreadable(path, error)
+      },
+    )
+    await this.#read(path, content)
+  }
+
+  async #read(origin: string, content: Buffer | TooLarge): Promise<void> {
+    this.#take(
+      origin,
+      Buffer.isBuffer(content)
+        ? await readMaybeEncrypted(content, origin, this.#options)
+        : broken([tooLarge(origin, content)]),
+    )
   }
 
   /** Of what will not be watched: believed as it is. */

@@ -1,16 +1,25 @@
 import { isUtf8 } from 'node:buffer'
 import { basename, dirname } from 'node:path'
-import { LineCounter, parseAllDocuments, type Document } from 'yaml'
 import {
-  decodeObject,
+  decodeObjects,
   type DecodeOptions,
 } from '../api/decode/decode-object.ts'
 import { sortFindings } from '../api/decode/finding-list.ts'
-import type { Finding } from '../api/report.ts'
+import { isMistake, type Finding } from '../api/report.ts'
 import type { KubeObject, Position } from '../api/types.ts'
 import { isMapping } from '../api/value.ts'
-import { fieldPositions, positionsIn } from './yaml-positions.ts'
-import { toValue, YamlValueError } from './yaml-value.ts'
+import { readDocuments } from '../api/yaml/documents.ts'
+import { maxObjectValues } from '../api/yaml/limits.ts'
+import { positionsIn } from '../api/yaml/positions.ts'
+import { toValue } from '../api/yaml/to-value.ts'
+import {
+  YamlError,
+  type YamlDocument,
+  type YamlNode,
+} from '../api/yaml/yaml-node.ts'
+import { atOnce } from '../util/in-turns.ts'
+import { textOf } from './manifest-text.ts'
+import { fieldPositions } from './yaml-positions.ts'
 
 export interface Manifest {
   readonly objects: readonly KubeObject[]
@@ -27,9 +36,17 @@ export interface Manifest {
 export interface ParsedManifest {
   readonly path: string
   readonly text: string
-  readonly documents: readonly Document.Parsed[]
+  readonly documents: readonly YamlDocument[]
+  /** What is read although kubectl would not, and other doubts. */
+  readonly warnings: readonly Finding[]
   readonly toPosition: (offset: number) => Position
 }
+
+/** Work that yields where others may have a turn. */
+export type Reading<T> = Generator<undefined, T>
+
+/** Nobody reads more of one file. */
+const maxMistakes = 1000
 
 /**
  * Reads a manifest file, its bytes or its text: YAML or JSON, several documents, Lists.
@@ -41,14 +58,24 @@ export function readManifest(
   options: DecodeOptions,
 ): Manifest {
   try {
-    const parsed = parseManifest(content, path)
-    return 'documents' in parsed ? decodeManifest(parsed, options) : parsed
+    return atOnce(readingManifest(content, path, options))
   } catch (error) {
     return unexpected(error, path)
   }
 }
 
-/** A bug here or in the library must not take down a daemon that serves other files. */
+function* readingManifest(
+  content: Buffer | string,
+  path: string,
+  options: DecodeOptions,
+): Reading<Manifest> {
+  const text = typeof content === 'string' ? content : textOf(content)
+  if (text === undefined) return broken([notUtf8(content as Buffer, path)])
+  const parsed = yield* parseManifest(text, path)
+  return 'documents' in parsed ? yield* decodeManifest(parsed, options) : parsed
+}
+
+/** A bug here must not take down a daemon that serves other files. */
 export function unexpected(error: unknown, path: string): Manifest {
   const words = error instanceof Error ? error.message : String(error)
   const position = { path, line: 1, column: 1 }
@@ -56,7 +83,7 @@ export function unexpected(error: unknown, path: string): Manifest {
 }
 
 /** What is read in spite of it would be other bytes than the file has. */
-function notUtf8(bytes: Buffer, path: string): Finding {
+export function notUtf8(bytes: Buffer, path: string): Finding {
   const lines = bytes.toString('latin1').split('\n')
   const line = lines.findIndex(each => !isUtf8(Buffer.from(each, 'latin1')))
   const text = Buffer.from(lines[line] ?? '', 'latin1').toString()
@@ -69,90 +96,127 @@ function notUtf8(bytes: Buffer, path: string): Finding {
 }
 
 /** The documents, or why there are none. */
-export function parseManifest(
-  content: Buffer | string,
+export function* parseManifest(
+  text: string,
   path: string,
-): ParsedManifest | Manifest {
-  if (typeof content !== 'string' && !isUtf8(content))
-    return broken([notUtf8(content, path)])
-  const text = content.toString()
-  const lines = new LineCounter()
-  const toPosition = positionsIn(path, lines)
-  // Keys, merges and scalars are resolved by our own rules, which are kubectl's; the library
-  // gives the tree, in which each scalar is still text.
-  const documents = parseAllDocuments(text.replace(/^\uFEFF/, ''), {
-    schema: 'failsafe',
-    lineCounter: lines,
-    prettyErrors: false,
-    uniqueKeys: false,
-    merge: false,
-    logLevel: 'silent',
-  })
-  if (!Array.isArray(documents)) {
-    return { path, text, documents: [], toPosition }
+): Reading<ParsedManifest | Manifest> {
+  const toPosition = positionsIn(path, text)
+  const documents: YamlDocument[] = []
+  /** Of each kind the first. */
+  const tolerated = new Map<string, number>()
+  try {
+    const reading = readDocuments(text, (offset, problem) => {
+      if (!tolerated.has(problem)) tolerated.set(problem, offset)
+    })
+    for (const document of reading) {
+      if (document === undefined) yield undefined
+      else if (!isNothing(document.root)) documents.push(document)
+    }
+  } catch (error) {
+    return broken([asFinding(error, text, toPosition)])
   }
-  if (/^kustomization(\.ya?ml)?$/i.test(basename(path))) {
+  const [first] = documents
+  if (first !== undefined && /^kustomization(\.ya?ml)?$/i.test(basename(path)))
     return broken([kustomization(toPosition(0), path)])
-  }
-  const errors = documents.flatMap(document => document.errors)
-  const [first] = errors
-  if (first !== undefined) {
-    const template = templateIn(text, toPosition)
-    return broken(
-      // Only the first: what follows in the same file is mostly its consequence.
-      [
-        template ??
-          rejection(
-            toPosition(first.pos[0]),
-            yamlWords(first.message),
-            first.code === 'TAB_AS_INDENT' ? 'indent with spaces' : undefined,
-          ),
-      ],
-    )
-  }
-  return { path, text, documents, toPosition }
+  const warnings = [...tolerated].map(([problem, offset]): Finding => ({
+    treatment: 'warning',
+    position: toPosition(offset),
+    message: `kubectl does not read this: ${problem}`,
+  }))
+  return { path, text, documents, warnings, toPosition }
+}
+
+/** An empty document, or one of comments only. */
+function isNothing(root: YamlNode): boolean {
+  return root.kind === 'scalar' && root.plain && root.text === ''
 }
 
 /** The objects of the documents, and what is wrong with them. */
-export function decodeManifest(
+export function* decodeManifest(
   parsed: ParsedManifest,
   options: DecodeOptions,
-): Manifest {
+): Reading<Manifest> {
+  const { text, documents, toPosition } = parsed
   const objects: KubeObject[] = []
-  const findings: Finding[] = []
-  for (const document of parsed.documents) {
-    const result = readDocument(document, parsed, options)
-    if ('objects' in result) {
-      objects.push(...result.objects)
-      findings.push(...result.findings)
-    } else {
-      return broken([result])
+  const findings: Finding[] = [...parsed.warnings]
+  let mistakes = 0
+  try {
+    for (const document of documents) {
+      const result = yield* decodeDocument(document, parsed, options)
+      yield undefined
+      if ('treatment' in result) return broken([result])
+      for (const object of result.objects) objects.push(object)
+      for (const finding of result.findings) {
+        findings.push(finding)
+        if (!isMistake(finding)) continue
+        mistakes += 1
+        if (mistakes <= maxMistakes) continue
+        const { position } = finding
+        const message = `more than ${maxMistakes} mistakes in one file: these are the first`
+        findings[findings.length - 1] = rejection(position, message)
+        return { objects, findings: sortFindings(findings), parsed: true }
+      }
     }
+  } catch (error) {
+    return broken([asFinding(error, text, toPosition)])
   }
   return { objects, findings: sortFindings(findings), parsed: true }
 }
 
-function readDocument(
-  document: Document.Parsed,
-  { path, text, toPosition }: ParsedManifest,
+function* decodeDocument(
+  document: YamlDocument,
+  { path, toPosition }: ParsedManifest,
   options: DecodeOptions,
-): Finding | Pick<Manifest, 'objects' | 'findings'> {
-  try {
-    const value = toValue(document)
-    // An empty document, or one of comments only.
-    if (value === null) return { objects: [], findings: [] }
-    const positionOf = fieldPositions(document, toPosition)
-    if (isMapping(value) && isKustomization(value)) {
-      return kustomization(positionOf('kind'), path)
-    }
-    return decodeObject(value, { ...positionOf(''), positionOf }, options)
-  } catch (error) {
-    if (!(error instanceof YamlValueError)) throw error
-    return (
-      templateIn(text, toPosition) ??
-      rejection(toPosition(error.offset), error.message, error.fix)
+): Reading<Finding | Pick<Manifest, 'objects' | 'findings'>> {
+  refuseLarge(document.root)
+  const doubles: Finding[] = []
+  const value = yield* toValue(document.root, (key, offset, earlier) => {
+    if (doubles.length === maxMistakes) return
+    const { line, column } = toPosition(earlier)
+    doubles.push({
+      treatment: 'warning',
+      position: toPosition(offset),
+      message: `duplicate field ${JSON.stringify(key.slice(0, 300))}: it is at ${path}:${line}:${column}, too; the last one is used`,
+    })
+  })
+  if (value === null) return { objects: [], findings: [] }
+  const positionOf = fieldPositions(document, toPosition)
+  if (isMapping(value) && isKustomization(value))
+    return kustomization(positionOf('kind'), path)
+  const source = { ...positionOf(''), positionOf }
+  const { objects, findings } = yield* decodeObjects(value, source, options)
+  return { objects, findings: [...doubles, ...findings] }
+}
+
+/** What is made of an object is made in one go, so it must not have too much. */
+function refuseLarge(node: YamlNode): void {
+  if (node.kind !== 'mapping' || node.size <= maxObjectValues) return
+  const isText = (of: YamlNode, pattern: RegExp): boolean =>
+    of.kind === 'scalar' && pattern.test(of.text)
+  const field = (name: RegExp): YamlNode | undefined =>
+    node.pairs.findLast(({ key }) => isText(key, name))?.value
+  const kind = field(/^kind$/)
+  const items = field(/^items$/)
+  if (kind !== undefined && isText(kind, /List$/) && items?.kind === 'sequence')
+    for (const item of items.items) refuseLarge(item)
+  else
+    throw new YamlError(
+      node.offset,
+      `more than ${maxObjectValues} values in one object`,
     )
-  }
+}
+
+/** Throws what is no mistake of the file. */
+function asFinding(
+  error: unknown,
+  text: string,
+  toPosition: (offset: number) => Position,
+): Finding {
+  if (!(error instanceof YamlError)) throw error
+  const template = templateIn(text, toPosition)
+  if (template !== undefined) return template
+  const { offset, message, fix } = error
+  return rejection(toPosition(offset), message, fix)
 }
 
 function isKustomization(value: ReadonlyMap<string, unknown>): boolean {
@@ -183,19 +247,6 @@ function templateIn(
     'found {{ where YAML was expected: this is a template',
     'helm template . | podfs run -f -',
   )
-}
-
-/** The library's words, without a capital letter and without the text of the file. */
-function yamlWords(message: string): string {
-  const words = message
-    // What is quoted may be a Secret's value: `Unexpected scalar token in YAML stream: "..."`.
-    .replace(/: ".*"$/s, '')
-    .replace(/^(Not a YAML token|Block scalar header .*characters): .*$/s, '$1')
-    .replace(
-      /^Missing closing (.)quote$/,
-      'a quotation mark ($1) is not closed',
-    )
-  return `not YAML: ${words.charAt(0).toLowerCase()}${words.slice(1)}`
 }
 
 export function rejection(

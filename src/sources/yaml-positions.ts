@@ -1,14 +1,16 @@
-import {
-  isAlias,
-  isMap,
-  isSeq,
-  type Document,
-  type LineCounter,
-  type Node,
-  type Pair,
-} from 'yaml'
 import type { Position } from '../api/types.ts'
-import { asNode, isMergeKey, keyText, offsetOf } from './yaml-value.ts'
+import { isMergeKey, keyText } from '../api/yaml/to-value.ts'
+import {
+  YamlError,
+  type YamlDocument,
+  type YamlMapping,
+  type YamlNode,
+} from '../api/yaml/yaml-node.ts'
+
+interface Place {
+  readonly offset: number
+  readonly node: YamlNode
+}
 
 /**
  * Where a field stands: its key, or the item of a list; for a field that is not in the file,
@@ -18,30 +20,18 @@ import { asNode, isMergeKey, keyText, offsetOf } from './yaml-value.ts'
  * nothing.
  */
 export function fieldPositions(
-  document: Document.Parsed,
+  { root, offset }: YamlDocument,
   toPosition: (offset: number) => Position,
 ): (fieldPath: string) => Position {
+  const indices = new Map<YamlMapping, ReadonlyMap<string, Place>>()
   return fieldPath => {
-    let node: Node | null = document.contents
-    let offset = node === null ? (document.range[0] ?? 0) : offsetOf(node)
+    let place: Place = { offset, node: root }
     for (const segment of segmentsOf(fieldPath)) {
-      const found = step(node, segment, document)
+      const found = step(place.node, segment, indices)
       if (found === undefined) break
-      offset = found.offset
-      node = found.node
+      place = found
     }
-    return toPosition(offset)
-  }
-}
-
-export function positionsIn(
-  path: string,
-  lines: LineCounter,
-): (offset: number) => Position {
-  return offset => {
-    const { line, col } = lines.linePos(offset)
-    // An empty file has no lines in the library's eyes.
-    return { path, line: Math.max(line, 1), column: Math.max(col, 1) }
+    return toPosition(place.offset)
   }
 }
 
@@ -54,38 +44,59 @@ function segmentsOf(fieldPath: string): string[] {
   return segments
 }
 
+type Indices = Map<YamlMapping, ReadonlyMap<string, Place>>
+
 function step(
-  node: Node | null,
+  node: YamlNode,
   segment: string,
-  document: Document.Parsed,
-): { readonly offset: number; readonly node: Node | null } | undefined {
-  const target = isAlias(node) ? node.resolve(document) : node
-  if (isSeq(target)) {
-    const item = asNode(target.items[Number(segment)])
-    return item === null ? undefined : { offset: offsetOf(item), node: item }
-  }
-  if (!isMap(target)) return undefined
-  const merged: Node[] = []
-  for (const pair of target.items) {
-    const key = asNode(pair.key)
-    if (isMergeKey(key)) {
-      merged.push(...mergedMaps(pair, document))
-    } else if (keyText(key, document, target) === segment) {
-      return { offset: offsetOf(key ?? target), node: asNode(pair.value) }
-    }
-  }
-  for (const map of merged) {
-    const found = step(map, segment, document)
-    if (found !== undefined) return found
-  }
-  return undefined
+  indices: Indices,
+): Place | undefined {
+  const target = node.kind === 'alias' ? node.target : node
+  if (target.kind === 'mapping') return indexOf(target, indices).get(segment)
+  if (target.kind !== 'sequence') return undefined
+  const item = target.items[Number(segment)]
+  return item && { offset: item.offset, node: item }
 }
 
-function mergedMaps(pair: Pair, document: Document.Parsed): Node[] {
-  const value = asNode(pair.value)
-  const target = isAlias(value) ? value.resolve(document) : value
-  if (isSeq(target)) {
-    return target.items.flatMap(item => asNode(item) ?? [])
+/** Of equal keys, and of what is merged, the last one counts, as in the value. */
+function indexOf(
+  map: YamlMapping,
+  indices: Indices,
+): ReadonlyMap<string, Place> {
+  const known = indices.get(map)
+  if (known !== undefined) return known
+  const index = new Map<string, Place>()
+  // One that contains itself ends here.
+  indices.set(map, index)
+  for (const { key, value } of map.pairs) {
+    if (isMergeKey(key)) {
+      for (const merged of mergedMaps(value))
+        for (const [name, place] of indexOf(merged, indices))
+          index.set(name, place)
+    } else {
+      const name = textOf(key)
+      if (name !== undefined)
+        index.set(name, { offset: key.offset, node: value })
+    }
   }
-  return target ? [target] : []
+  return index
+}
+
+/** Undefined for what is no key in JSON. */
+function textOf(key: YamlNode): string | undefined {
+  try {
+    return keyText(key)
+  } catch (error) {
+    if (error instanceof YamlError) return undefined
+    throw error
+  }
+}
+
+/** In the order in which they are laid over each other. */
+function mergedMaps(node: YamlNode): readonly YamlMapping[] {
+  const target = node.kind === 'alias' ? node.target : node
+  if (target.kind === 'mapping') return [target]
+  return target.kind === 'sequence'
+    ? target.items.toReversed().flatMap(mergedMaps)
+    : []
 }

@@ -9,6 +9,8 @@ export function nearest(
   let best: string | undefined
   let bestDistance = Math.floor(Math.max(word.length, 3) / 3) + 1
   for (const candidate of candidates) {
+    // At least so many letters differ; and a word may be a million letters long.
+    if (Math.abs(word.length - candidate.length) >= bestDistance) continue
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
     if (distance < bestDistance) {
       best = candidate

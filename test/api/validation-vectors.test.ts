@@ -43,6 +43,8 @@ for (const file of ['validation-vectors.txt', 'validation-golden.txt']) {
     )
     t.same(
       told('warning')
+        // kubectl, which takes the last one without a word, has sent no other.
+        .filter(({ message }) => !message.startsWith('duplicate field'))
         .map(finding =>
           warnings.includes(finding.message)
             ? finding.message

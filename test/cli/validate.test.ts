@@ -1,3 +1,5 @@
+import { truncateSync } from 'node:fs'
+import path from 'node:path'
 import t from 'tap'
 import { podfs } from '../helpers/podfs.ts'
 
@@ -161,5 +163,45 @@ spec:
   t.match(
     stdout,
     /^stdin:1:1: Deployment default\/web: \d+ fields supported, \d+ emulated$/m,
+  )
+})
+
+t.test('what is too large is not read, in the words of mount', async t => {
+  const directory = t.testdir({ 'large.yaml': '' })
+  const file = path.join(directory, 'large.yaml')
+  truncateSync(file, 2 ** 33)
+  const { code, stdout } = await podfs(t, ['validate', '-f', file])
+  t.equal(code, 1)
+  t.equal(
+    stdout,
+    `error: ${file}:1:1: not read: the file has 8589934592 bytes, more than 33554432\n`,
+  )
+  const piped = await validate(' '.repeat(2 ** 25 + 1))
+  t.equal(piped.code, 1)
+  t.equal(
+    piped.stdout,
+    'error: stdin:1:1: not read: it has more than 33554432 bytes\n',
+  )
+  const config = await podfs(t, ['validate', '-f', '-', '--config', file], {
+    input: '',
+  })
+  t.equal(config.code, 2)
+  t.match(
+    config.stderr,
+    /large\.yaml:1:1: not read: it has more than 1048576 bytes/,
+  )
+  const created = await podfs(t, [
+    'create',
+    'configmap',
+    'c',
+    '--dry-run=client',
+    '-o',
+    'yaml',
+    `--from-file=${file}`,
+  ])
+  t.equal(created.code, 2)
+  t.match(
+    created.stderr,
+    /large\.yaml: not read: the file has 8589934592 bytes/,
   )
 })

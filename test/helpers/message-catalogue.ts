@@ -75,7 +75,14 @@ export const inFiles: readonly CatalogueEntry[] = [
     cause:
       'The file, or a part of it, is not what a Kubernetes manifest can be. A parser stops at the place that is named; the mistake may be before it.',
     remedy: 'Look at the line and the one above. Indent with blanks.',
-    files: ['sources/yaml-value.ts', 'sources/manifest-reader.ts'],
+    files: ['api/yaml/', 'sources/manifest-reader.ts'],
+  },
+  {
+    title: 'Too much is wrong',
+    cause:
+      'The object has more mistakes, or more fields that podfs does its own way, than anybody reads.',
+    remedy: 'Mend the first ones, and look again.',
+    files: ['api/decode/finding-list.ts'],
   },
   {
     title: 'A file that is not read',

@@ -56,7 +56,12 @@ const constructors: Readonly<Record<string, Teller>> = {
     message: 1,
     exitCode: code => (code === 'IMAGE_FLAG_INVALID' ? 2 : 1),
   },
-  YamlValueError: { message: 1, fix: 2 },
+  YamlError: { message: 1, fix: 2 },
+  YamlSyntaxError: {
+    message: 1,
+    fix: 2,
+    wrap: problem => `not YAML: ${problem}`,
+  },
   DecryptionError: { message: 1, fix: 2 },
 }
 
@@ -78,7 +83,6 @@ const inFile: Readonly<Record<string, Readonly<Record<string, Teller>>>> = {
   },
   'sources/directory-keys.ts': { leaveOut: { message: 1 } },
   'sources/directory-source.ts': { fileFinding: { message: 2 } },
-  'sources/manifest-file.ts': { '#finding': { message: 1 } },
 }
 
 const methods: Readonly<Record<string, Teller>> = {

@@ -34,7 +34,7 @@ export const wrongManifests: readonly WrongInput[] = [
   validate(
     'unclosed-quote.yaml',
     'not YAML: a quotation mark',
-    'A quotation mark was opened and never closed; the place given is where the file ended.',
+    'A quotation mark was opened and never closed; the place given is where it stands.',
     'Look for the first value that is coloured wrongly in your editor.',
   ),
   validate(
@@ -48,12 +48,6 @@ export const wrongManifests: readonly WrongInput[] = [
     'a kustomization',
     'A kustomization.yaml says how manifests are made; it is none.',
     'Let kubectl build it and pipe the result into podfs.',
-  ),
-  validate(
-    'duplicate-key.yaml',
-    'a key twice in one mapping',
-    'Which of the two values counts depends on the reader; the API server refuses it.',
-    'Keep one of the two.',
   ),
   validate(
     'twice.yaml',

@@ -105,10 +105,9 @@ const cases: Readonly<
     ],
   },
   'a duplicate key': {
-    yaml: 'apiVersion: v1\nkind: ConfigMap\nkind: Secret\n',
+    yaml: 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\nkind: Secret\n',
     findings: [
-      'rejected: f.yaml:3:1: duplicate field "kind"',
-      '  fix: keep one of the two',
+      'warning: f.yaml:4:1: duplicate field "kind": it is at f.yaml:2:1, too; the last one is used',
     ],
   },
   'a template': {
@@ -233,10 +232,10 @@ t.test('merge keys and aliases, as kubectl reads them', async t => {
   t.same(findings, [])
   const [configMap] = objects
   t.same(configMap?.kind === 'ConfigMap' && [...configMap.data], [
+    ['a', 'one'],
     ['b', 'three'],
     ['1', 'x'],
     ['true', 't'],
-    ['a', 'one'],
   ])
 })
 
@@ -253,12 +252,89 @@ t.test('positions of fields, present and absent', async t => {
   t.equal(at('nothing.like[3].this'), '1:1')
 })
 
+t.test('UTF-16, as PowerShell writes it', async t => {
+  const text =
+    '\uFEFFapiVersion: v1\r\nkind: ConfigMap\r\nmetadata: {name: ü}\r\n'
+  const little = Buffer.from(text, 'utf16le')
+  const big = Buffer.from(little).swap16()
+  for (const bytes of [little, big]) {
+    const { findings } = readManifest(bytes, 'f.yaml', { namespace: 'default' })
+    t.match(findings, [
+      { position: { line: 3, column: 12 }, message: /^Invalid value: "ü"/ },
+    ])
+  }
+})
+
+t.test('a BOM at the start of a later document', async t => {
+  const one = (name: string) =>
+    `\uFEFFapiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`
+  const { objects, findings } = read(`${one('a')}---\n${one('b')}`)
+  t.same(findings, [])
+  t.same(
+    objects.map(({ metadata }) => metadata.name),
+    ['a', 'b'],
+  )
+})
+
+t.test('in a volume that cannot be attached, fields are looked at', async t => {
+  const told = linesOf(
+    pod(
+      main +
+        '  volumes:\n  - name: r\n    rbd: {image: i, monitors: [m], imageformat: "2"}\n' +
+        '  - name: f\n    fc: {lun: "0", targetWWNs: [w]}\n' +
+        '  - name: e\n    ephemeral: {volumeClaimTemplate: {spec: {resources: {requests: {storage: many}}}}}\n' +
+        '  - name: p\n    projected: {sources: [{clusterTrustBundle: {nam: x}}]}\n',
+    ),
+  )
+  for (const line of [
+    'rejected: f.yaml:10:36: Pod default/p: spec.volumes[0].rbd.imageformat: unknown field "spec.volumes[0].rbd.imageformat"',
+    'rejected: f.yaml:12:10: Pod default/p: spec.volumes[1].fc.lun: must be a whole number, not a string',
+    "rejected: f.yaml:14:69: Pod default/p: spec.volumes[2].ephemeral.volumeClaimTemplate.spec.resources.requests[storage]: quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+    'rejected: f.yaml:16:49: Pod default/p: spec.volumes[3].projected.sources[0].clusterTrustBundle.nam: unknown field "spec.volumes[3].projected.sources[0].clusterTrustBundle.nam"',
+  ])
+    t.ok(told.includes(line), line)
+  t.equal(told.filter(line => line.includes('cannot attach')).length, 3)
+})
+
+t.test('a ReplicationController without labels', async t => {
+  const rc = (selector: string, labels: string) =>
+    linesOf(
+      `apiVersion: v1\nkind: ReplicationController\nmetadata: {name: r}\nspec:\n  replicas: 1\n${selector}  template:\n    metadata: {${labels}}\n    spec: {containers: [{name: c, image: nginx}]}\n`,
+    ).filter(line => line.startsWith('rejected'))
+  const expected = [
+    'rejected: f.yaml:4:1: ReplicationController default/r: spec.selector: Required value',
+  ]
+  t.same(rc('', ''), expected)
+  t.same(
+    rc('  selector: {}\n', '').map(line => line.replace(':6:3:', ':4:1:')),
+    expected,
+  )
+  t.same(rc('', 'labels: {a: b}'), [])
+  t.same(rc('  selector: {}\n', 'labels: {a: b}'), [])
+})
+
+t.test('a hostile object has so many findings and no more', async t => {
+  const unknown = Array.from({ length: 20_000 }, (_, i) => `  u${i}: v\n`)
+  const one = linesOf(pod(main + unknown.join('')))
+  t.equal(one.length, 1000)
+  t.match(one[0], /f\.yaml:1:1: Pod default\/p: more than 1000 things/)
+  const many = linesOf('{}\n---\n'.repeat(5000))
+  t.equal(many.length, 1001)
+  t.match(many.at(-1), /f\.yaml:2001:1: more than 1000 mistakes in one file/)
+  const large = `data:\n${'  - x\n'.repeat(100_001)}`
+  t.match(linesOf(large), [
+    'rejected: f.yaml:1:1: more than 100000 values in one object',
+  ])
+  const long = linesOf(pod(`${main}  ? ${'x'.repeat(1_000_000)}\n  : y\n`))
+  t.ok(long.join('').length < 50_000, 'a long key is not printed as a whole')
+})
+
 t.test('a thousand laughs are refused', async t => {
   const lines = ['a0: &a0 [x,x,x,x,x,x,x,x,x,x]']
   for (let i = 1; i < 9; i++) {
     lines.push(`a${i}: &a${i} [${`*a${i - 1},`.repeat(10)}]`)
   }
-  t.match(linesOf(lines.join('\n'))[0], /too many values in one document/)
+  t.match(linesOf(lines.join('\n'))[0], /excessive aliasing/)
 })
 
 /** Texts that look like manifests, with something odd in each place. */

@@ -35,8 +35,28 @@ export interface DecodeOptions {
 
 /**
  * Decodes one document: an object, or a List of objects. An object with a `rejected` finding
- * is left out; everything wrong with it is told at once. Never throws.
+ * is left out; everything wrong with it is told at once. Yields after each object of a List:
+ * others may work. Never throws.
  */
+export function* decodeObjects(
+  value: Value,
+  source: ObjectSource,
+  options: DecodeOptions,
+): Generator<undefined, DecodeResult> {
+  const items = listItems(value)
+  if (items === undefined) return decodeObject(value, source, options)
+  const objects: KubeObject[] = []
+  const findings: Finding[] = []
+  for (const [i, item] of items.entries()) {
+    const result = yield* decodeObjects(item, itemSource(source, i), options)
+    for (const object of result.objects) objects.push(object)
+    for (const finding of result.findings) findings.push(finding)
+    yield undefined
+  }
+  return { objects, findings }
+}
+
+/** The same of a single object, at once. */
 export function decodeObject(
   value: Value,
   source: ObjectSource,
@@ -56,8 +76,9 @@ export function decodeObject(
   if (typeof apiVersion !== 'string' || apiVersion === '') {
     return refuse(source, 'apiVersion not set')
   }
-  if (kind === 'List' || (kind.endsWith('List') && value.has('items'))) {
-    return decodeList(value, source, options)
+  if (isList(value)) {
+    const what = describeType(value.get('items') as Value)
+    return refuse(source, `items: must be a list, not ${what}`)
   }
   const object = identify(kind, value, options.namespace)
   const findings = new FindingList(source, object)
@@ -78,16 +99,18 @@ export function decodeObject(
     )
     return { objects: [], findings: findings.sorted() }
   }
-  const result = isWorkloadKind(kind)
-    ? decodeWorkload(kind, value, source, options, findings)
-    : decodeKind(kind as ObjectKind, value, source, options, findings)
+  const decode = (): KubeObject =>
+    isWorkloadKind(kind)
+      ? decodeWorkload(kind, value, source, options, findings)
+      : decodeKind(kind as ObjectKind, value, source, options, findings)
+  const result = findings.bounded(decode)
   options.onFields?.({
     object,
     position: source.positionOf(''),
     fields: findings.fields,
   })
   return {
-    objects: findings.rejected ? [] : [result],
+    objects: result === undefined || findings.rejected ? [] : [result],
     findings: findings.sorted(),
   }
 }
@@ -116,22 +139,21 @@ function expectedVersion(kind: string, apiVersion: string): string | undefined {
   return isWorkloadKind(kind) ? workloads[kind].apiVersion : undefined
 }
 
-function decodeList(
-  list: ReadonlyMap<string, Value>,
-  source: ObjectSource,
-  options: DecodeOptions,
-): DecodeResult {
-  const items = list.get('items') ?? []
-  if (!Array.isArray(items)) {
-    return refuse(source, `items: must be a list, not ${describeType(items)}`)
-  }
-  const results = (items as readonly Value[]).map((item, i) =>
-    decodeObject(item, itemSource(source, i), options),
+function isList(value: ReadonlyMap<string, Value>): boolean {
+  const kind = value.get('kind')
+  return (
+    kind === 'List' ||
+    (typeof kind === 'string' && kind.endsWith('List') && value.has('items'))
   )
-  return {
-    objects: results.flatMap(result => result.objects),
-    findings: results.flatMap(result => result.findings),
-  }
+}
+
+/** The objects of a List that has everything that it needs. */
+function listItems(value: Value): readonly Value[] | undefined {
+  if (!isMapping(value) || !isList(value)) return undefined
+  const apiVersion = value.get('apiVersion')
+  if (typeof apiVersion !== 'string' || apiVersion === '') return undefined
+  const items = value.get('items') ?? []
+  return Array.isArray(items) ? (items as readonly Value[]) : undefined
 }
 
 /** Field paths of an item start at the item, as if it stood alone. */

@@ -6,6 +6,20 @@ import {
 } from '../report.ts'
 import type { ObjectSource } from '../types.ts'
 
+/** Nobody reads more, and each takes its time: a hostile object has a million mistakes. */
+const maxFindings = 1000
+
+class TooManyFindings extends Error {}
+
+/** Longer than any of Kubernetes' own; but a key or a name may be a million letters long. */
+const maxLength = 10_000
+
+function shortened(text: string): string {
+  return text.length <= maxLength
+    ? text
+    : `${text.slice(0, maxLength / 2)}...${text.slice(-maxLength / 4)}`
+}
+
 /**
  * Gathers what is to be said about one object, each with its place in the file.
  *
@@ -48,13 +62,14 @@ export class FindingList {
     message: string,
     fix?: string,
   ): void {
+    if (this.#findings.length === maxFindings) throw new TooManyFindings()
     const fieldPath = `${this.#prefix}${path}`
     this.#findings.push({
       treatment,
       position: this.#source.positionOf(fieldPath),
       ...(this.#object !== undefined && { object: this.#object }),
-      ...(fieldPath !== '' && { fieldPath }),
-      message,
+      ...(fieldPath !== '' && { fieldPath: shortened(fieldPath) }),
+      message: shortened(message),
       ...(fix !== undefined && { fix }),
     })
   }
@@ -86,6 +101,25 @@ export class FindingList {
       finding => finding.fieldPath === whole && finding.message === message,
     )
     if (!told) this.add('rejected', fieldPath, message, fix)
+  }
+
+  /**
+   * Does what adds findings. When there are too many the object is rejected, and the work ends
+   * there, without a result.
+   */
+  bounded<T>(work: () => T): T | undefined {
+    try {
+      return work()
+    } catch (error) {
+      if (!(error instanceof TooManyFindings)) throw error
+      this.#findings.pop()
+      this.add(
+        'rejected',
+        '',
+        `more than ${maxFindings} things are to be said of this object; these are the first`,
+      )
+      return undefined
+    }
   }
 
   /** One rejection for each of the problems that a rule of names.ts has found. */

@@ -68,6 +68,8 @@ function walkField(
   if (context.tell) noteUse(field, value, path, context.findings)
   if (field.treatment === 'rejected') {
     context.findings.refuse(path, field.reason ?? '')
+    // The API server would find unknown and mistyped fields in it, too.
+    walkType(field.type, value, path, { ...context, tell: false })
     return undefined
   }
   const whole = field.treatment === 'supported' || !context.tell

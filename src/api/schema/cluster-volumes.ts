@@ -4,8 +4,8 @@ import { one, stringMap, strings, struct, supported } from './struct.ts'
 
 /**
  * The volume sources that need a cluster, a cloud or a driver. podfs refuses them as a whole
- * (volume.ts); their fields are here for `podfs explain` and docs/fields.md, in the order of
- * their names.
+ * (volume.ts); their fields are here, in the order of their names, so that unknown and mistyped
+ * ones are found as an API server finds them, and for `podfs explain` and docs/fields.md.
  */
 const typedLocalObjectReference = struct('TypedLocalObjectReference', {
   apiGroup: supported('string'),

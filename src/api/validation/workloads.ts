@@ -62,6 +62,11 @@ function validateSelector(object: WorkloadObject, findings: FindingList): void {
       readonly selector?: DecodedSelector | ReadonlyMap<string, string>
     }
   ).selector
+  if (kind === 'ReplicationController' && isEmptyMap(given)) {
+    // It is made of the template's labels (SetDefaults_ReplicationController).
+    if (object.template.labels.size === 0) findings.reject(path, required())
+    return
+  }
   // Required where it is: the table has said so.
   if (given === undefined) return
   const selector: DecodedSelector =
@@ -88,6 +93,10 @@ function validateSelector(object: WorkloadObject, findings: FindingList): void {
         '`selector` does not match template `labels`',
       ),
     )
+}
+
+function isEmptyMap(value: unknown): boolean {
+  return value === undefined || (value instanceof Map && value.size === 0)
 }
 
 /** Go prints a map in the order of its keys. */

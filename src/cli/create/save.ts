@@ -1,8 +1,13 @@
-import { open, mkdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { open, mkdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { parseAllDocuments } from 'yaml'
+import { isMapping, type Value } from '../../api/value.ts'
+import { readDocuments } from '../../api/yaml/documents.ts'
+import { toValue } from '../../api/yaml/to-value.ts'
+import { YamlError, type YamlNode } from '../../api/yaml/yaml-node.ts'
 import { Failure } from '../../util/failure.ts'
+import { atOnce } from '../../util/in-turns.ts'
+import { maxFileBytes, readBounded } from '../../util/read-bounded.ts'
 import { fileError } from './file-error.ts'
 import { lastApplied, type Format, type NewObject } from './new-object.ts'
 
@@ -64,14 +69,16 @@ async function refuseOther(
   shown: string,
   text: string,
 ): Promise<void> {
-  let existing: string
+  let existing
   try {
-    existing = await readFile(absolute, 'utf8')
+    existing = await readBounded(absolute, maxFileBytes)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
     throw error
   }
-  const frame = withoutData(existing)
+  const frame = Buffer.isBuffer(existing)
+    ? withoutData(existing.toString())
+    : undefined
   if (frame !== undefined && isDeepStrictEqual(frame, withoutData(text))) return
   throw new Failure(
     'failed',
@@ -80,26 +87,37 @@ async function refuseOther(
   )
 }
 
-const dataFields = [
-  ['data'],
-  ['binaryData'],
-  ['metadata', 'annotations', lastApplied],
-]
-
 /** All of a manifest but its data; `undefined` for what has comments or is no manifest. */
 function withoutData(text: string): unknown {
   // Text of the data itself is indented further.
   if (/^ {0,3}#/m.test(text)) return undefined
-  const documents = parseAllDocuments(text, {
-    schema: 'failsafe',
-    logLevel: 'silent',
-  })
-  if (!Array.isArray(documents) || documents.length !== 1) return undefined
-  const [document] = documents
-  if (document === undefined || document.errors.length > 0) return undefined
-  for (const field of dataFields)
-    if (document.hasIn(field)) document.deleteIn(field)
-  return document.toJS()
+  const roots: YamlNode[] = []
+  try {
+    for (const document of readDocuments(text, () => {}))
+      if (document !== undefined) roots.push(document.root)
+    const [root] = roots
+    if (root === undefined || roots.length !== 1) return undefined
+    let isDouble = false
+    const value = atOnce(toValue(root, () => (isDouble = true)))
+    return isDouble ? undefined : withoutFields(value)
+  } catch (error) {
+    if (error instanceof YamlError) return undefined
+    throw error
+  }
+}
+
+function withoutFields(value: Value): Value {
+  if (!isMapping(value)) return value
+  const frame = new Map(value)
+  frame.delete('data')
+  frame.delete('binaryData')
+  const metadata = frame.get('metadata')
+  if (!isMapping(metadata)) return frame
+  const annotations = metadata.get('annotations')
+  if (!isMapping(annotations)) return frame
+  const others = new Map(annotations)
+  others.delete(lastApplied)
+  return frame.set('metadata', new Map(metadata).set('annotations', others))
 }
 
 /** (1) beside it, (2) on the disk, (3) in its place. */

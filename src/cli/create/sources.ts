@@ -1,6 +1,11 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Failure } from '../../util/failure.ts'
+import {
+  maxFileBytes,
+  readBounded,
+  tooLargeWords,
+} from '../../util/read-bounded.ts'
 import { addEnvFile } from './env-file.ts'
 import { fileError } from './file-error.ts'
 import type { NewObject } from './new-object.ts'
@@ -121,12 +126,16 @@ export async function contents(
   absolute: string,
   shown: string,
 ): Promise<Uint8Array> {
+  let content
   try {
-    return await readFile(absolute)
+    content = await readBounded(absolute, maxFileBytes)
   } catch (error) {
     const { syscall = 'open' } = error as NodeJS.ErrnoException
     throw new Failure('usage', `${syscall} ${shown}: ${fileError(error)}`, {
       cause: error,
     })
   }
+  if (Buffer.isBuffer(content)) return content
+  const words = tooLargeWords(content, maxFileBytes)
+  throw new Failure('usage', `${shown}: ${words}`)
 }

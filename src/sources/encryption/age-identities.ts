@@ -1,5 +1,10 @@
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import type { Decrypter } from 'age-encryption'
+import {
+  maxSmallFileBytes,
+  readBounded,
+  tooLargeWords,
+} from '../../util/read-bounded.ts'
 import { unreadable } from '../errors.ts'
 
 /** A place where age keys may be: a variable's text, or a file. */
@@ -58,8 +63,11 @@ export class AgeIdentities {
       }
       const { file } = place
       try {
-        const text = await readFile(file, 'utf8')
-        places.push(`${file} (${addKeys(text, decrypter)})`)
+        const content = await readBounded(file, maxSmallFileBytes)
+        const found = Buffer.isBuffer(content)
+          ? addKeys(content.toString(), decrypter)
+          : tooLargeWords(content, maxSmallFileBytes)
+        places.push(`${file} (${found})`)
       } catch (error) {
         places.push(`${file} (${unreadable(file, error).reason})`)
       }

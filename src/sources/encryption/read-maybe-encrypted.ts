@@ -3,12 +3,14 @@ import type { Position } from '../../api/types.ts'
 import {
   broken,
   decodeManifest,
+  notUtf8,
   parseManifest,
-  readManifest,
   rejection,
   unexpected,
   type Manifest,
 } from '../manifest-reader.ts'
+import { inTurns } from '../../util/in-turns.ts'
+import { textOf } from '../manifest-text.ts'
 import { decryptAge, isAgeFile, isAgeName } from './age-file.ts'
 import type { AgeIdentities } from './age-identities.ts'
 import { DecryptionError } from './decryption-error.ts'
@@ -41,14 +43,16 @@ export async function readMaybeEncrypted(
       isAgeFile(content) || isAgeName(path)
         ? await decryptAge(content, options.identities)
         : content
-    // Every file of sops has at least a mac that begins so.
-    if (!plain.includes('ENC[AES256_GCM,'))
-      return readManifest(plain, path, options)
-    const parsed = parseManifest(plain, path)
+    const text = textOf(plain)
+    if (text === undefined) return broken([notUtf8(plain, path)])
+    const parsed = await inTurns(parseManifest(text, path))
     if (!('documents' in parsed)) return parsed
+    const decode = () => inTurns(decodeManifest(parsed, options))
+    // Every file of sops has at least a mac that begins so.
+    if (!text.includes('ENC[AES256_GCM,')) return await decode()
     toPosition = parsed.toPosition
     const values = await decryptDocuments(parsed.documents, options.identities)
-    return hideValues(decodeManifest(parsed, options), values)
+    return hideValues(await decode(), values)
   } catch (error) {
     if (!(error instanceof DecryptionError)) return unexpected(error, path)
     const { offset, fix, fieldPath, keysVersion } = error.details

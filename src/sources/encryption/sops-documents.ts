@@ -1,15 +1,11 @@
 import { createHash, type Hash } from 'node:crypto'
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  type Document,
-  type Scalar,
-  type YAMLMap,
-} from 'yaml'
 import { resolvePlainScalar } from '../../api/go-yaml-scalar.ts'
-import { offsetOf } from '../yaml-value.ts'
+import type {
+  YamlDocument,
+  YamlMapping,
+  YamlNode,
+  YamlScalar,
+} from '../../api/yaml/yaml-node.ts'
 import { decryptAge } from './age-file.ts'
 import type { AgeIdentities } from './age-identities.ts'
 import { DecryptionError } from './decryption-error.ts'
@@ -28,16 +24,14 @@ const macOnlyEncryptedStart = createHash('sha256').update('sops').digest()
  *
  * One section, in the first document, is for the whole file; its mac covers all values of all
  * documents. It is checked before anything is believed. Throws a DecryptionError.
- *
- * The documents must have been parsed with the `failsafe` schema.
  */
 export async function decryptDocuments(
-  documents: readonly Document.Parsed[],
+  documents: readonly YamlDocument[],
   identities: AgeIdentities,
 ): Promise<ReadonlySet<string>> {
   const maps = documents
-    .map(({ contents }) => contents)
-    .filter(contents => isMap(contents))
+    .map(({ root }) => root)
+    .filter(root => root.kind === 'mapping')
   const sections = maps.map(map => entryOf(map, sopsKey))
   if (sections.every(section => section === undefined)) {
     refuseLoneValues(maps)
@@ -54,9 +48,7 @@ export async function decryptDocuments(
   const dataKey = await dataKeyOf(metadata, identities)
   const walk = new Walk(metadata, dataKey)
   for (const map of maps) {
-    map.items = map.items.filter(
-      ({ key }) => !(isScalar(key) && key.value === sopsKey),
-    )
+    map.pairs = map.pairs.filter(({ key }) => textOf(key) !== sopsKey)
     walk.map(map, [])
   }
   walk.checkMac()
@@ -64,15 +56,16 @@ export async function decryptDocuments(
 }
 
 /** Half of a file, or a part that was copied out of one: it would be served as it stands. */
-function refuseLoneValues(nodes: readonly unknown[]): void {
+function refuseLoneValues(nodes: readonly YamlNode[]): void {
   for (const node of nodes) {
-    if (isMap(node)) refuseLoneValues(node.items.map(({ value }) => value))
-    else if (isSeq(node)) refuseLoneValues(node.items)
-    else if (isScalar(node) && isEncryptedValue(textOf(node)))
+    if (node.kind === 'mapping')
+      refuseLoneValues(node.pairs.map(({ value }) => value))
+    else if (node.kind === 'sequence') refuseLoneValues(node.items)
+    else if (isEncryptedValue(textOf(node)))
       throw new DecryptionError(
         'DECRYPTION_DAMAGED',
         'encrypted by sops, and the file has no sops section',
-        { offset: offsetOf(node) },
+        { offset: node.offset },
       )
   }
 }
@@ -121,8 +114,8 @@ class Walk {
     if (metadata.macOnlyEncrypted) this.#hash.update(macOnlyEncryptedStart)
   }
 
-  map(map: YAMLMap, path: readonly string[]): void {
-    for (const { key, value } of map.items) {
+  map(map: YamlMapping, path: readonly string[]): void {
+    for (const { key, value } of map.pairs) {
       this.#value(value, [...path, textOf(key)])
     }
   }
@@ -139,24 +132,29 @@ class Walk {
   }
 
   /** False of what is only a comment. */
-  #value(node: unknown, path: readonly string[]): boolean {
-    if (isMap(node)) this.map(node, path)
-    else if (isSeq(node))
-      // sops makes an item of a comment in a list when it encrypts it.
-      node.items = node.items.filter(item => this.#value(item, path))
-    else if (isScalar(node)) return this.#scalar(node, path)
-    else if (isAlias(node))
-      throw new DecryptionError(
-        'DECRYPTION_DAMAGED',
-        'an alias, which sops does not write: the file was changed without sops',
-        { offset: offsetOf(node) },
-      )
-    return true
+  #value(node: YamlNode, path: readonly string[]): boolean {
+    switch (node.kind) {
+      case 'mapping':
+        this.map(node, path)
+        return true
+      case 'sequence':
+        // sops makes an item of a comment in a list when it encrypts it.
+        node.items = node.items.filter(item => this.#value(item, path))
+        return true
+      case 'scalar':
+        return this.#scalar(node, path)
+      case 'alias':
+    }
+    throw new DecryptionError(
+      'DECRYPTION_DAMAGED',
+      'an alias, which sops does not write: the file was changed without sops',
+      { offset: node.offset },
+    )
   }
 
-  #scalar(scalar: Scalar, path: readonly string[]): boolean {
-    const text = textOf(scalar)
-    const plain = plainText(scalar, text)
+  #scalar(scalar: YamlScalar, path: readonly string[]): boolean {
+    const { text } = scalar
+    const plain = plainText(scalar)
     // Of null and of nothing sops encrypts nothing.
     if (plain === '') return true
     if (!this.#isEncrypted(path, text)) {
@@ -171,27 +169,26 @@ class Walk {
         isEncryptedValue(text)
           ? 'cannot be decrypted: it was changed, or comes from another place or file'
           : 'not encrypted, though by the rule of the sops section it has to be',
-        { offset: offsetOf(scalar), fieldPath: path.join('.') },
+        { offset: scalar.offset, fieldPath: path.join('.') },
       )
     if (found.type === 'comment') return false
     this.#hash.update(found.text)
     this.decrypted.add(found.text)
     const isText = !['int', 'float', 'bool'].includes(found.type)
-    scalar.value = isText ? found.text : found.text.toLowerCase()
-    scalar.type = isText ? 'QUOTE_DOUBLE' : 'PLAIN'
-    delete scalar.tag
+    scalar.text = isText ? found.text : found.text.toLowerCase()
+    scalar.plain = !isText
+    scalar.tag = undefined
     return true
   }
 }
 
-/** In the failsafe schema all scalars are texts. */
-function textOf(node: unknown): string {
-  return isScalar(node) && typeof node.value === 'string' ? node.value : ''
+function textOf(node: YamlNode): string {
+  return node.kind === 'scalar' ? node.text : ''
 }
 
 /** What sops takes of a value for the mac (sops.go, ToBytes); of null nothing. */
-function plainText(scalar: Scalar, text: string): string {
-  if (scalar.type !== 'PLAIN' || scalar.tag !== undefined) return text
+function plainText({ text, plain, tag }: YamlScalar): string {
+  if (!plain || tag !== undefined) return text
   // go-yaml v3 reads yes and no as texts, unlike the v2 of kubectl.
   if (/^(yes|no|on|off|y|n)$/i.test(text)) return text
   const value = resolvePlainScalar(text)

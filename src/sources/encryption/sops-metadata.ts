@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml'
+import type { YamlMapping, YamlNode } from '../../api/yaml/yaml-node.ts'
 import { DecryptionError } from './decryption-error.ts'
 import type { SopsRules } from './sops-rules.ts'
 
@@ -28,11 +28,8 @@ const otherKeys: Readonly<Record<string, string>> = {
 }
 
 /** Reads a `sops` section (stores/stores.go). Throws a DecryptionError. */
-export function readMetadata(
-  section: Node | null,
-  offset: number,
-): SopsMetadata {
-  if (!isMap(section))
+export function readMetadata(section: YamlNode, offset: number): SopsMetadata {
+  if (section.kind !== 'mapping')
     throw new DecryptionError('DECRYPTION_DAMAGED', 'sops: must be a mapping', {
       offset,
     })
@@ -54,7 +51,10 @@ export function readMetadata(
   }
 }
 
-function ageKeysIn(section: YAMLMap, offset: number): SopsMetadata['ageKeys'] {
+function ageKeysIn(
+  section: YamlMapping,
+  offset: number,
+): SopsMetadata['ageKeys'] {
   const groups = mapsIn(section, 'key_groups')
   const kinds = ['age', ...Object.keys(otherKeys)]
   const isFlat = kinds.some(kind => mapsIn(section, kind).length > 0)
@@ -87,7 +87,7 @@ function ageKeysIn(section: YAMLMap, offset: number): SopsMetadata['ageKeys'] {
   )
 }
 
-function rulesIn(section: YAMLMap): SopsRules {
+function rulesIn(section: YamlMapping): SopsRules {
   const optional = (name: string) => textIn(section, name) || undefined
   const given = {
     encryptedRegex: optional('encrypted_regex'),
@@ -107,25 +107,23 @@ function rulesIn(section: YAMLMap): SopsRules {
 
 /** What stands under a key, with the place of the key. */
 export function entryOf(
-  map: YAMLMap,
+  map: YamlMapping,
   name: string,
-): { readonly value: Node | null; readonly offset: number } | undefined {
-  const pair = map.items.find(({ key }) => isScalar(key) && key.value === name)
-  if (pair === undefined) return undefined
-  return {
-    value: pair.value as Node | null,
-    offset: (pair.key as Node).range?.[0] ?? 0,
-  }
+): { readonly value: YamlNode; readonly offset: number } | undefined {
+  const pair = map.pairs.find(
+    ({ key }) => key.kind === 'scalar' && key.text === name,
+  )
+  return pair && { value: pair.value, offset: pair.key.offset }
 }
 
-function textIn(map: YAMLMap, name: string): string | undefined {
+function textIn(map: YamlMapping, name: string): string | undefined {
   const value = entryOf(map, name)?.value
-  return isScalar(value) && typeof value.value === 'string'
-    ? value.value
-    : undefined
+  return value?.kind === 'scalar' ? value.text : undefined
 }
 
-function mapsIn(map: YAMLMap, name: string): readonly YAMLMap[] {
+function mapsIn(map: YamlMapping, name: string): readonly YamlMapping[] {
   const value = entryOf(map, name)?.value
-  return isSeq(value) ? value.items.filter(item => isMap(item)) : []
+  return value?.kind === 'sequence'
+    ? value.items.filter(item => item.kind === 'mapping')
+    : []
 }
