@@ -11,8 +11,10 @@ import { KEEPER_GONE_MS, keeperOf, nextKeeperOf } from './keeper-of.ts'
 import type { FuseMount } from './mount.ts'
 import { useOwnPrograms } from './mount-programs.ts'
 import { mountAt, PODFS_TYPE } from './mountinfo.ts'
+import { serverGone } from './server-gone.ts'
 import { stopAbandonedMount } from './stop-abandoned-mount.ts'
 import { unmountPath } from './unmount-path.ts'
+import { watchMountTable } from './watch-mount-table.ts'
 
 /** A keeper notices its daemon's death at once; a loaded machine takes longer. */
 const ADOPT_MS = 10_000
@@ -61,8 +63,12 @@ export async function adoptMount(
 
   const over = new AbortController()
   const lost = (async () => {
+    const unmounted = unmountedAt(rw, device, over.signal)
     let goneMs = 0
     while (goneMs < KEEPER_GONE_MS) {
+      // With a keeper that was killed another server comes, and this one ends.
+      if (goneMs === 0)
+        await Promise.race([serverGone(directory, over.signal), unmounted])
       // Unref: it is no reason for this process to live.
       const wait = { ref: false, signal: over.signal }
       await delay(WATCH_MS, undefined, wait).catch(() => undefined)
@@ -110,6 +116,24 @@ export async function adoptMount(
     },
     stop: () => (stopping ??= stop()),
   }
+}
+
+/** Resolves when something else is there, or nothing. */
+async function unmountedAt(
+  rw: string,
+  device: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await new Promise<void>(resolve => {
+    const unwatch = watchMountTable(() => {
+      void mountAt(rw).then(
+        mount => mount?.device === device || resolve(),
+        // Without a descriptor left it is not known.
+        () => undefined,
+      )
+    })
+    signal.addEventListener('abort', unwatch)
+  })
 }
 
 /**

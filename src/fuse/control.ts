@@ -17,6 +17,7 @@ import { join } from 'node:path'
 import { writeAdmission } from './admission.ts'
 import { FUSE_FD, JOURNAL_FILES } from './descriptors.ts'
 import { Journal } from './journal.ts'
+import { keeperGone } from './keeper-gone.ts'
 import { operations } from './operations.ts'
 import {
   encodeInvalInode,
@@ -67,12 +68,15 @@ export function runControl(options: ControlOptions): void {
   // The standby has started another keeper, which takes care of this server; if there was no
   // standby, this one does it. Without a keeper nobody would ever end it.
   let checks = 0
-  setInterval(() => {
+  const checkKeeper = (): void => {
     if (process.ppid === origin.keeperPid) return
     checks++
     if (checks === 2 && !hasNextKeeper(origin)) startNextKeeper(origin)
     if (checks > 5 && admitted === undefined) die()
-  }, KEEPER_CHECK_MS)
+  }
+  void keeperGone(origin.directory).then(() =>
+    setInterval(checkKeeper, KEEPER_CHECK_MS),
+  )
 
   const answer = (socket: Socket, line: string): string => {
     const [command = '', ...words] = line.split(' ')
