@@ -7,7 +7,7 @@ import { Failure } from '../util/failure.ts'
 import type { Logger } from '../util/logger.ts'
 import { adoptBackend, type Backend } from '../volumes/backend.ts'
 import { clearAbandoned, clearDeadMount } from './abandoned-mount.ts'
-import { claimMountpoint } from './claim-mountpoint.ts'
+import { type Claim, claimMountpoint } from './claim-mountpoint.ts'
 import type { Cleanup } from './cleanup.ts'
 import type { Places } from './places.ts'
 import {
@@ -66,7 +66,7 @@ async function waitForMountpoint(
   cleanup: Cleanup,
 ): Promise<FoundSession | undefined> {
   const { mountpoint, places, clock } = request
-  let claim: { release(): void } | undefined
+  let claim: Claim | undefined
   cleanup.add('claim', () => claim?.release())
   let told: number | undefined
   let serving: FoundSession | undefined
