@@ -131,7 +131,10 @@ export async function adoptAbandoned(
   const { directory, mountDirectory } = abandoned
   const mount =
     abandoned.serves === serves
-      ? await adoptBackend(mountDirectory ?? directory)
+      ? await adoptBackend(
+          mountDirectory ?? directory,
+          logger.child({ mountpoint: abandoned.mountpoint }),
+        )
       : undefined
   if (mount === undefined) await clearAbandoned(abandoned, clock)
   logger.info(

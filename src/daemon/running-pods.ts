@@ -93,8 +93,14 @@ export async function runPods(
   return {
     finished: running.finished,
     gracePeriodSeconds: () => running.gracePeriodSeconds(),
-    terminate: () => running.terminate(),
-    close: () => cleanup.run(),
+    terminate: () => {
+      void mount.then(mount => mount.endIfHung())
+      running.terminate()
+    },
+    close: async () => {
+      await (await mount).endIfHung()
+      await cleanup.run()
+    },
   }
 }
 

@@ -242,9 +242,13 @@ async function start(
     gracePeriodSeconds: () => pods.gracePeriodSeconds(),
     terminate: () => {
       service.stopping()
+      void mount.endIfHung()
       return pods.terminate()
     },
-    close: () => cleanup.run(),
+    close: async () => {
+      await mount.endIfHung()
+      await cleanup.run()
+    },
   }
 }
 
@@ -282,7 +286,7 @@ async function openMount(
       allowOther: true,
       answerOpens: fuse.answerOpens,
       lifetime: 'detach',
-      logger,
+      logger: logger.child({ mountpoint: root }),
       shown: { subdirectory: treeDirectory, target: root },
     })
   const first = adopted ?? (await open(session.directory))

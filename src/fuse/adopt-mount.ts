@@ -2,9 +2,11 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from '../util/logger.ts'
 import { bindReadOnly } from './bind-read-only.ts'
 import { cleanUpMount } from './clean-up-mount.ts'
 import { ControlClient } from './control-client.ts'
+import { hearServerTrouble } from './daemon-pipe.ts'
 import { Filler } from './fill.ts'
 import { isDeadMount } from './is-dead-mount.ts'
 import { KEEPER_GONE_MS, keeperOf, nextKeeperOf } from './keeper-of.ts'
@@ -31,6 +33,7 @@ const WATCH_MS = 500
  */
 export async function adoptMount(
   directory: string,
+  logger: Logger,
 ): Promise<FuseMount | undefined> {
   const rw = join(directory, 'rw')
   const mounted = await mountAt(rw)
@@ -57,6 +60,8 @@ export async function adoptMount(
   // Since then it may have been killed, and another one may have come.
   keeperPid = (await keeperOf(directory)) ?? keeperPid
   await useOwnPrograms(directory, keeperPid)
+
+  const hearNoMore = hearServerTrouble(directory, logger)
 
   const rootPath = `/proc/self/fd/${root.fd}`
   const filler = new Filler(rootPath)
@@ -94,6 +99,7 @@ export async function adoptMount(
     const { serverPid } = control
     await stopAbandonedMount(directory)
     control.close()
+    hearNoMore()
     await filler.close().catch(() => undefined)
     await root.close().catch(() => undefined)
     await life?.close()

@@ -32,6 +32,7 @@ import {
   type KeeperOrigin,
   startNextKeeper,
 } from './start-next-keeper.ts'
+import { watchServing } from './watch-serving.ts'
 
 /** How long the admission that a predecessor left is kept without a daemon that connects. */
 const RECONNECT_MS = 5000
@@ -61,6 +62,7 @@ export function runControl(options: ControlOptions): void {
     shared.admittedPid = pid
     admitted = socket
   }
+  watchServing(shared, origin.directory, die)
   setTimeout(() => {
     if (admitted === undefined) withdraw()
   }, RECONNECT_MS)
