@@ -58,6 +58,11 @@ export class RenewedMount {
     return this.#current.backend.name === 'fuse'
   }
 
+  /** Whether it is over, and there is no other one. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   /** Requests per operation of the file server, since this mount was made. */
   async stats(): Promise<Readonly<Record<string, number>>> {
     return (await this.#current.backend.stats?.()) ?? {}
