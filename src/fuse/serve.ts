@@ -91,7 +91,7 @@ export function serve(options: {
     shared.nodes = dispatcher.tree.nodes.size
     shared.endTurn()
     const request = readRequest(requests)
-    shared.beginTurn(wake)
+    shared.beginTurn(request.readUInt32LE(4), wake)
     faults?.at('read')
     faults?.hang()
     const reply = dispatcher.dispatch(request)

@@ -7,7 +7,7 @@ const ACTIVE = 3
 const TURN = 4
 /** 0: nobody looks at TURN. */
 const WATCHED = 5
-/** Of the last request. */
+/** Of the last request; 0 before there is one. */
 const OPCODE = 6
 const COUNTS_AT = 16
 const OPCODES = 64
@@ -56,7 +56,8 @@ export class SharedState {
   }
 
   /** The serving thread begins with a request; `wake` is called when nobody looks. */
-  beginTurn(wake: () => void): void {
+  beginTurn(opcode: number, wake: () => void): void {
+    this.#words[OPCODE] = opcode
     // Atomic, as is the other thread's `rest`: one of the two sees what the other one did.
     Atomics.store(this.#words, TURN, ((this.#words[TURN] ?? 0) + 1) | 0)
     if (Atomics.load(this.#words, WATCHED) !== 0) return
@@ -98,7 +99,6 @@ export class SharedState {
   }
 
   count(opcode: number): void {
-    this.#words[OPCODE] = opcode
     if (opcode >= OPCODES) return
     const at = COUNTS_AT + opcode
     // Not atomic: only this thread counts, and the other one may see it later.

@@ -33,7 +33,7 @@ export function watchServing(
     if (looks === TOLD_AFTER)
       sayToDaemon(
         directory,
-        `hung ${process.pid} ${operationNames[shared.opcode] ?? shared.opcode}`,
+        `hung ${process.pid} ${operationNames[shared.opcode] ?? 'none'}`,
       )
     if (looks === REPLACED_AFTER) return end()
     if (isSame && !isAtWork && shared.rest(turn)) return
