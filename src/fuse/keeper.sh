@@ -169,7 +169,7 @@ has_stopwatch() {
   read_stat "$stopwatch" && [ "$parent" = $$ ] && [ "$state" != Z ]
 }
 stop_stopwatch() {
-  ! has_stopwatch || kill "$stopwatch"
+  ! has_stopwatch || kill -9 "$stopwatch"
   stopwatch='' stopped_for=''
 }
 # Of a process that is there: its state, a letter, and its parent.

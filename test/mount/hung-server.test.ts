@@ -187,18 +187,25 @@ for (const signal of ['SIGSTOP', 'hang'] as const)
     },
   )
 
-t.test('nothing is left of a mount whose keeper waits', { skip }, async t => {
-  const { mount } = await mountForTest(t)
-  const server = await nextServer(mount, undefined)
-  process.kill(server, 'SIGSTOP')
-  let sleepers: number[] = []
-  await until(() => {
-    sleepers = sleepersOf(mount.keeperPid)
-    return sleepers.length > 0
-  }, 'a stopwatch')
-  await mount.stop()
-  for (const pid of sleepers) t.notOk(await isAlive(pid))
-})
+t.test(
+  'an unmount waits for no server, and leaves nothing',
+  { skip },
+  async t => {
+    const { mount, publicPath } = await mountForTest(t)
+    const server = await nextServer(mount, undefined)
+    process.kill(server, 'SIGSTOP')
+    let sleepers: number[] = []
+    await until(() => {
+      sleepers = sleepersOf(mount.keeperPid)
+      return sleepers.length > 0
+    }, 'a stopwatch')
+    // Never replaced any more: nothing may wait for that.
+    for (const pid of sleepers) process.kill(pid, 'SIGSTOP')
+    await mount.unbind(publicPath, { lazy: true })
+    await mount.stop()
+    for (const pid of sleepers) t.notOk(await isAlive(pid))
+  },
+)
 
 function sleepersOf(keeper: number): number[] {
   const children = readFileSync(
