@@ -28,8 +28,14 @@ export async function claimMountpoint(
   const name = nameOf(mountpoint)
   try {
     const claim = await claimFile(path.join(runtime, name))
-    if (claim !== undefined) own.add(name)
-    return claim
+    if (claim === undefined) return undefined
+    own.add(name)
+    return {
+      release: async () => {
+        own.delete(name)
+        await claim.release()
+      },
+    }
   } catch (error) {
     throw notUsable(runtime, error)
   }

@@ -58,6 +58,7 @@ const programs = [
   'setpriv',
   'unshare',
   'nsenter',
+  'flock',
   'env',
   'sh',
   // What the keepers' scripts use.
