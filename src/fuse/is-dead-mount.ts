@@ -16,7 +16,11 @@ export async function isDeadMount(path: string): Promise<boolean> {
       { env: { PATH: mountPath(), LC_ALL: 'C' } },
       // ENOTCONN; ECONNABORTED from the one that was under way.
       error =>
-        end(/endpoint is not connected|connection abort/i.test(`${error}`)),
+        end(
+          /endpoint is not connected|connection abort/i.test(
+            String(error?.message),
+          ),
+        ),
     )
     // It is not waited for: whoever waits for a server that has read the request and hangs is
     // beyond SIGKILL.

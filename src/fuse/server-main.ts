@@ -73,6 +73,7 @@ function serveAs(shared: SharedState): void {
     shared,
     answerOpens: opens === 'answer-opens',
     // Sent although this thread never yields.
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin
     wake: () => control?.postMessage('at work'),
     ...(role === 'active'
       ? {
