@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { constants, openSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
@@ -22,5 +21,5 @@ export async function keeperGone(directory: string): Promise<void> {
   const pipe = new Socket({ fd: file, readable: true, writable: false })
   pipe.on('error', () => undefined) // `close` follows
   pipe.resume()
-  await once(pipe, 'close')
+  await new Promise<void>(resolve => pipe.once('close', () => resolve()))
 }

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 
@@ -18,5 +17,6 @@ export async function serverGone(
   socket.unref()
   // What it says would hold back the end of it.
   socket.resume()
-  await once(socket, 'close')
+  // Not events.once, which rejects with the error.
+  await new Promise<void>(resolve => socket.once('close', () => resolve()))
 }
