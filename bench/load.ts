@@ -4,7 +4,7 @@
  * PODS Pods (default 1,000) with ten ConfigMap volumes of ten keys each; one of the ten is
  * the same ConfigMap in all of them. Printed are the time from the start to the ready line,
  * the memory and the CPU time of all processes, the time from a save of that one ConfigMap to
- * the last of its volumes, and the CPU time while nothing happens, in two minutes.
+ * the last of its volumes, and the CPU time and wake-ups while nothing happens, in two minutes.
  *
  * Prints, asserts nothing.
  */
@@ -23,6 +23,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeMachine } from './machine.ts'
 import { processesBelow, pssOf } from './memory.ts'
+import { cpuMs, wakeupsOf } from './wakeups.ts'
 
 const pods = Number(process.argv[2] ?? 1000)
 const volumes = 10
@@ -80,9 +81,12 @@ async function main(): Promise<void> {
     // In the first minute V8 clears up after the load.
     for (const minute of ['first', 'second']) {
       const before = cpuMs(all())
+      const wakeups = wakeupsOf(all())
       await delay(idleMs)
       const share = ((cpuMs(all()) - before) / idleMs) * 100
-      console.log(`idle, ${minute} minute: ${share.toFixed(2)} % of a core`)
+      console.log(
+        `idle, ${minute} minute: ${share.toFixed(2)} % of a core, ${wakeupsOf(all()) - wakeups} wake-ups`,
+      )
     }
     console.log(`memory ${pssOf(all()).toFixed(0)} MiB`)
   } finally {
@@ -120,15 +124,6 @@ ${list.join('')}`
 function readKey(root: string, pod: number): string {
   const file = `default/pods/pod-${pod}/v0/key-${keys - 1}`
   return readFileSync(path.join(root, file), 'utf8')
-}
-
-/** Of processes that live, user and system. The kernel counts in hundredths of a second. */
-function cpuMs(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return sum + (Number(fields[11]) + Number(fields[12])) * 10
-  }, 0)
 }
 
 function seconds(ms: number): string {

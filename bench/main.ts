@@ -10,6 +10,7 @@ import type { Result, Row } from './row.ts'
 import { answeredOpens } from './rows/answered-opens.ts'
 import { coldRead } from './rows/cold-read.ts'
 import { growth } from './rows/growth.ts'
+import { idle } from './rows/idle.ts'
 import { memory } from './rows/memory.ts'
 import { publish } from './rows/publish.ts'
 import { runPod } from './rows/run-pod.ts'
@@ -34,6 +35,7 @@ const rows: readonly Row[] = [
   start,
   runPod,
   memory,
+  idle,
 ]
 
 async function main(): Promise<void> {

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { aborted } from '../util/aborted.ts'
 import { count } from '../util/count.ts'
-import { realPath } from '../util/real-path.ts'
+import { realPath } from '../daemon/real-path.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'

@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { placesOf } from '../daemon/places.ts'
-import { realPath } from '../util/real-path.ts'
+import { realPath } from '../daemon/real-path.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import { exitCodes } from './exit-codes.ts'

@@ -73,7 +73,7 @@ async function start(
       allowOther: request.allowOther,
       answerOpens: request.settings.fuse.answerOpens,
       lifetime: request.detached ? 'detach' : 'mount',
-      logger,
+      logger: logger.child({ mountpoint }),
       shown: {
         subdirectory: shownVolume(request.target),
         target: mountpoint,

@@ -152,6 +152,9 @@ export async function serveVolumes(
     lost: renewed.lost(),
     unmounted,
     isAlive: () => renewed.isAlive(),
-    close: () => cleanup.run(),
+    close: async () => {
+      await renewed.endIfHung()
+      await cleanup.run()
+    },
   }
 }

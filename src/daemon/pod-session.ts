@@ -216,6 +216,8 @@ async function podSession(
     const served = await serving.catch(() => undefined)
     if (served === undefined) return
     await served.volumes.close()
+    // With the mount all of it has gone.
+    if (served.mount.isClosed) return
     const { backend } = served.mount.current
     await rm(path.join(backend.directory, id), { recursive: true, force: true })
   })

@@ -7,7 +7,7 @@ import { Failure } from '../util/failure.ts'
 import type { Logger } from '../util/logger.ts'
 import { adoptBackend, type Backend } from '../volumes/backend.ts'
 import { clearAbandoned, clearDeadMount } from './abandoned-mount.ts'
-import { claimMountpoint } from './claim-mountpoint.ts'
+import { type Claim, claimMountpoint } from './claim-mountpoint.ts'
 import type { Cleanup } from './cleanup.ts'
 import type { Places } from './places.ts'
 import {
@@ -18,7 +18,7 @@ import {
   type SessionDirectory,
 } from './runtime-directory.ts'
 import type { Session } from './session-file.ts'
-import { realPath } from '../util/real-path.ts'
+import { realPath } from './real-path.ts'
 
 /** Ends a podfs without its mount; also one that does not know of it. */
 export const takeoverSignal = 'SIGUSR2'
@@ -85,7 +85,7 @@ async function waitForMountpoint(
   cleanup: Cleanup,
 ): Promise<FoundSession | undefined> {
   const { mountpoint, places, clock } = request
-  let claim: { release(): void } | undefined
+  let claim: Claim | undefined
   cleanup.add('claim', () => claim?.release())
   let told: number | undefined
   let serving: FoundSession | undefined
@@ -150,7 +150,10 @@ export async function adoptAbandoned(
   const { directory, mountDirectory } = abandoned
   const mount =
     abandoned.serves === serves
-      ? await adoptBackend(mountDirectory ?? directory)
+      ? await adoptBackend(
+          mountDirectory ?? directory,
+          logger.child({ mountpoint: abandoned.mountpoint }),
+        )
       : undefined
   if (mount === undefined) await clearAbandoned(abandoned, clock)
   logger.info(

@@ -1,5 +1,6 @@
 import { mkdtemp, statfs } from 'node:fs/promises'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../util/logger.ts'
 import type { Backend } from '../volumes/backend.ts'
 import type { SessionDirectory } from './runtime-directory.ts'
@@ -7,6 +8,8 @@ import type { SessionDirectory } from './runtime-directory.ts'
 /** More losses than this within a minute are not bad luck. */
 const renewalsPerMinute = 3
 const minute = 60_000
+/** A server that is replaced, or a loaded machine, takes less. */
+const answerMs = 2000
 
 /** The mount that a session has at the moment. */
 export interface CurrentMount {
@@ -55,6 +58,11 @@ export class RenewedMount {
     return this.#current.backend.name === 'fuse'
   }
 
+  /** Whether it is over, and there is no other one. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   /** Requests per operation of the file server, since this mount was made. */
   async stats(): Promise<Readonly<Record<string, number>>> {
     return (await this.#current.backend.stats?.()) ?? {}
@@ -64,6 +72,30 @@ export class RenewedMount {
   async isAlive(): Promise<void> {
     // The one question that the kernel never answers from its cache.
     await statfs(this.#current.backend.directory)
+  }
+
+  /**
+   * Before anything else is undone: what is under way on a mount whose server hangs would not end,
+   * so that one's connection ends first. From then on every call fails at once.
+   */
+  async endIfHung(): Promise<void> {
+    const wait = new AbortController()
+    const { signal } = wait
+    const isHung = await Promise.race([
+      this.isAlive().then(
+        () => false,
+        () => false,
+      ),
+      delay(answerMs, true, { signal }).catch(() => false),
+    ])
+    wait.abort()
+    if (!isHung || this.#isClosed) return
+    this.#options.logger.warn(
+      { mount: this.#current.directory },
+      'the file server does not answer; its mount is ended first',
+    )
+    this.#isClosed = true
+    await this.#current.backend.stop()
   }
 
   /** Until the returned function is called. */

@@ -10,6 +10,7 @@ import {
 import { hasBusybox, machineLacks } from '../runner/sandbox/sandbox-runtime.ts'
 import { SessionRecord } from '../server/session-record.ts'
 import { Store, type StoreEvent } from '../store/store.ts'
+import { inBackground } from '../util/in-background.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { Failure } from '../util/failure.ts'
 import { HistoryBudget } from '../volumes/history-budget.ts'
@@ -96,7 +97,7 @@ export async function runPods(
     historyBudget: new HistoryBudget(),
   })
   cleanup.add('Pods', () => running.close())
-  void tellLackingApplets(toRun.pods, images, request)
+  inBackground(tellLackingApplets(toRun.pods, images, request))
   for (const pod of toRun.leftOut) running.leaveOut(pod)
   for (const pod of toRun.pods) running.add(pod)
   cleanup.add(
@@ -120,8 +121,14 @@ export async function runPods(
   return {
     finished: running.finished,
     terminationSeconds: () => running.terminationSeconds(),
-    terminate: () => running.terminate(),
-    close: () => cleanup.run(),
+    terminate: () => {
+      inBackground(mount.then(mount => mount.endIfHung()))
+      running.terminate()
+    },
+    close: async () => {
+      await (await mount).endIfHung()
+      await cleanup.run()
+    },
   }
 }
 

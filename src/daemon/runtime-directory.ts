@@ -1,5 +1,4 @@
 import {
-  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -11,8 +10,9 @@ import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { keeperOf } from '../fuse/keeper-of.ts'
 import { Failure } from '../util/failure.ts'
+import { sweepClaims } from './claim-mountpoint.ts'
 import { clearPods, removeUnmounted, unmountAll } from './clear-pods.ts'
-import { exhaustedFix } from './failures.ts'
+import { ensurePrivateDirectory, notUsable } from './private-directory.ts'
 import { type Session, sessionFile } from './session-file.ts'
 import { findShims } from './shim/find-shims.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
@@ -90,38 +90,8 @@ function inRuntimeDirectory(directory: string, work: () => void): void {
   try {
     work()
   } catch (error) {
-    const { message } = error as Error
-    const fix = exhaustedFix(error, path.dirname(directory))
-    throw new Failure('platform', `cannot use ${directory}: ${message}`, {
-      cause: error,
-      ...(fix === undefined ? {} : { fix }),
-    })
+    throw notUsable(directory, error, path.dirname(directory))
   }
-}
-
-/** A directory that only this user can enter; what somebody else made there is refused. */
-function ensurePrivateDirectory(directory: string): void {
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
-  } catch (error) {
-    throw new Failure(
-      'platform',
-      `cannot make ${directory}: ${(error as Error).message}`,
-      {
-        cause: error,
-        fix:
-          exhaustedFix(error, path.dirname(directory)) ??
-          `sudo mkdir ${directory}`,
-      },
-    )
-  }
-  const { uid, mode } = lstatSync(directory)
-  if (uid !== process.getuid?.() || (mode & 0o077) !== 0)
-    throw new Failure(
-      'platform',
-      `${directory} must belong to the user who runs podfs, with mode 0700`,
-      { fix: `chmod 0700 ${directory}` },
-    )
 }
 
 /** Where they are counted: a tmpfs has a limit, btrfs (0 in all) has none. */
@@ -199,6 +169,10 @@ async function sweep(runtime: string): Promise<void> {
           await removeUnmounted(directory).catch(() => {})
       }),
   )
+  const served = sessions.flatMap(({ running, mountpoint }) =>
+    running && mountpoint !== undefined ? [mountpoint] : [],
+  )
+  await sweepClaims(runtime, served).catch(() => undefined)
   // Logs of detached mounts (detach.ts) that ended badly, and had their time to be read.
   for (const name of namesIn(runtime)) {
     const pid = /^mount-(\d+)\.log$/.exec(name)?.[1]

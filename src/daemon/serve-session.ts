@@ -247,9 +247,13 @@ async function start(
     terminationSeconds: () => pods.terminationSeconds(),
     terminate: () => {
       service.stopping()
+      inBackground(mount.endIfHung())
       return pods.terminate()
     },
-    close: () => cleanup.run(),
+    close: async () => {
+      await mount.endIfHung()
+      await cleanup.run()
+    },
   }
 }
 
@@ -289,7 +293,7 @@ async function openMount(
       allowOther: true,
       answerOpens: fuse.answerOpens,
       lifetime: 'detach',
-      logger,
+      logger: logger.child({ mountpoint: root }),
       shown: { subdirectory: treeDirectory, target: root },
     })
   const first = adopted ?? (await open(session.directory))

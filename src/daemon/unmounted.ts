@@ -1,7 +1,10 @@
 import { mountAt } from '../fuse/mountinfo.ts'
+import { watchMountTable } from '../fuse/watch-mount-table.ts'
 import type { Clock } from '../util/clock.ts'
+import { inBackground } from '../util/in-background.ts'
 
-const lookMs = 1000
+/** A mount that is replaced is not there for a moment. */
+const replacedMs = 1000
 
 /**
  * Watches a mount point until `abort` fires. Resolves when it has looked once: only then may
@@ -19,23 +22,27 @@ export async function watchMountpoint(
   return { unmounted }
 }
 
-/** Two looks, because a mount that is replaced is not there for a moment. */
 async function unmountedByOthers(
   mountpoint: string,
   clock: Clock,
   abort: AbortSignal,
 ): Promise<string> {
-  try {
-    let missed = 0
-    while (missed < 2) {
-      await clock.sleep(lookMs, abort)
-      missed = (await isMounted(mountpoint)) ? 0 : missed + 1
+  await new Promise<void>(resolve => {
+    let looking = false
+    const look = async (): Promise<void> => {
+      if (looking) return
+      looking = true
+      if (!(await isMounted(mountpoint))) {
+        await clock.sleep(replacedMs, abort).catch(() => undefined)
+        if (!abort.aborted && !(await isMounted(mountpoint))) resolve()
+      }
+      looking = false
     }
-    return 'somebody else has unmounted it, or renamed a directory above it'
-  } catch (error) {
-    if (!abort.aborted) throw error
-    return await new Promise<never>(() => {})
-  }
+    const unwatch = watchMountTable(() => inBackground(look()))
+    if (abort.aborted) unwatch()
+    abort.addEventListener('abort', unwatch)
+  })
+  return 'somebody else has unmounted it, or renamed a directory above it'
 }
 
 /** What cannot be looked at, because no descriptor is left, is not known to be gone. */

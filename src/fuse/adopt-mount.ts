@@ -2,17 +2,21 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from '../util/logger.ts'
 import { bindReadOnly } from './bind-read-only.ts'
 import { cleanUpMount } from './clean-up-mount.ts'
 import { ControlClient } from './control-client.ts'
+import { hearServerTrouble } from './daemon-pipe.ts'
 import { Filler } from './fill.ts'
 import { isDeadMount } from './is-dead-mount.ts'
 import { KEEPER_GONE_MS, keeperOf, nextKeeperOf } from './keeper-of.ts'
 import type { FuseMount } from './mount.ts'
 import { useOwnPrograms } from './mount-programs.ts'
 import { mountAt, PODFS_TYPE } from './mountinfo.ts'
+import { serverGone } from './server-gone.ts'
 import { stopAbandonedMount } from './stop-abandoned-mount.ts'
 import { unmountPath } from './unmount-path.ts'
+import { watchMountTable } from './watch-mount-table.ts'
 
 /** A keeper notices its daemon's death at once; a loaded machine takes longer. */
 const ADOPT_MS = 10_000
@@ -29,6 +33,7 @@ const WATCH_MS = 500
  */
 export async function adoptMount(
   directory: string,
+  logger: Logger,
 ): Promise<FuseMount | undefined> {
   const rw = join(directory, 'rw')
   const mounted = await mountAt(rw)
@@ -56,13 +61,19 @@ export async function adoptMount(
   keeperPid = (await keeperOf(directory)) ?? keeperPid
   await useOwnPrograms(directory, keeperPid)
 
+  const hearNoMore = hearServerTrouble(directory, logger)
+
   const rootPath = `/proc/self/fd/${root.fd}`
   const filler = new Filler(rootPath)
 
   const over = new AbortController()
   const lost = (async () => {
+    const unmounted = unmountedAt(rw, device, over.signal)
     let goneMs = 0
     while (goneMs < KEEPER_GONE_MS) {
+      // With a keeper that was killed another server comes, and this one ends.
+      if (goneMs === 0)
+        await Promise.race([serverGone(directory, over.signal), unmounted])
       // Unref: it is no reason for this process to live.
       const wait = { ref: false, signal: over.signal }
       await delay(WATCH_MS, undefined, wait).catch(() => undefined)
@@ -88,6 +99,7 @@ export async function adoptMount(
     const { serverPid } = control
     await stopAbandonedMount(directory)
     control.close()
+    hearNoMore()
     await filler.close().catch(() => undefined)
     await root.close().catch(() => undefined)
     await life?.close()
@@ -110,6 +122,24 @@ export async function adoptMount(
     },
     stop: () => (stopping ??= stop()),
   }
+}
+
+/** Resolves when something else is there, or nothing. */
+async function unmountedAt(
+  rw: string,
+  device: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await new Promise<void>(resolve => {
+    const unwatch = watchMountTable(() => {
+      mountAt(rw).then(
+        mount => mount?.device === device || resolve(),
+        // Without a descriptor left it is not known.
+        () => undefined,
+      )
+    })
+    signal.addEventListener('abort', unwatch)
+  })
 }
 
 /**

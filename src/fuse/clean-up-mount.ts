@@ -5,6 +5,17 @@ import { PROGRAMS } from './mount-programs.ts'
 import { PODFS_TYPE, readMountinfo } from './mountinfo.ts'
 import { unmountPath } from './unmount-path.ts'
 
+/** What the keeper and its servers make in a runtime directory. */
+const NAMES = [
+  'control.sock',
+  'adopt',
+  'go',
+  'alive',
+  'said',
+  'keeper.pid',
+  PROGRAMS,
+]
+
 /**
  * Does what a keeper that was killed could not: ends its server, unmounts, removes the
  * runtime directory. Nothing to do after a keeper's own end.
@@ -33,8 +44,7 @@ export async function cleanUpMount(
   // Never recursively: rmdir fails on what is still mounted, or is somebody else's.
   try {
     await rmdir(join(directory, 'rw'))
-    for (const name of ['control.sock', 'adopt', 'go', 'keeper.pid', PROGRAMS])
-      await rm(join(directory, name), { force: true })
+    for (const name of NAMES) await rm(join(directory, name), { force: true })
     await rmdir(join(directory, 'claim')).catch(() => undefined)
     await rmdir(directory)
   } catch {

@@ -17,6 +17,7 @@ import { join } from 'node:path'
 import { writeAdmission } from './admission.ts'
 import { FUSE_FD, JOURNAL_FILES } from './descriptors.ts'
 import { Journal } from './journal.ts'
+import { keeperGone } from './keeper-gone.ts'
 import { operations } from './operations.ts'
 import {
   encodeInvalInode,
@@ -31,6 +32,8 @@ import {
   type KeeperOrigin,
   startNextKeeper,
 } from './start-next-keeper.ts'
+import { watchServing } from './watch-serving.ts'
+import { inBackground } from '../util/in-background.ts'
 
 /** How long the admission that a predecessor left is kept without a daemon that connects. */
 const RECONNECT_MS = 5000
@@ -60,6 +63,7 @@ export function runControl(options: ControlOptions): void {
     shared.admittedPid = pid
     admitted = socket
   }
+  watchServing(shared, origin.directory, die)
   setTimeout(() => {
     if (admitted === undefined) withdraw()
   }, RECONNECT_MS)
@@ -67,12 +71,17 @@ export function runControl(options: ControlOptions): void {
   // The standby has started another keeper, which takes care of this server; if there was no
   // standby, this one does it. Without a keeper nobody would ever end it.
   let checks = 0
-  setInterval(() => {
+  const checkKeeper = (): void => {
     if (process.ppid === origin.keeperPid) return
     checks++
     if (checks === 2 && !hasNextKeeper(origin)) startNextKeeper(origin)
     if (checks > 5 && admitted === undefined) die()
-  }, KEEPER_CHECK_MS)
+  }
+  inBackground(
+    keeperGone(origin.directory).then(() =>
+      setInterval(checkKeeper, KEEPER_CHECK_MS),
+    ),
+  )
 
   const answer = (socket: Socket, line: string): string => {
     const [command = '', ...words] = line.split(' ')

@@ -11,6 +11,8 @@ export type FaultPoint =
   | 'resent'
   /** Read, nothing done yet. */
   | 'read'
+  /** Read, and never done with: an endless loop. */
+  | 'hang'
   /** Changed, not yet in the journal. */
   | 'changed'
   /** Half of the record is in the journal. */
@@ -47,6 +49,12 @@ export class FaultPoints {
 
   at(point: FaultPoint): void {
     if (this.#isReached(point)) die()
+  }
+
+  /** Ends by SIGKILL alone. */
+  hang(): void {
+    // oxlint-disable-next-line no-empty
+    if (this.#isReached('hang')) for (;;) {}
   }
 
   readonly write = ((

@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import { mountPath } from './run-mount-command.ts'
 
 /** A mount that hangs is not dead: something may yet answer. */
@@ -10,15 +9,29 @@ const LOOK_MS = 3000
  * the kernel's cache; and by another process, for one that looks may have to be killed.
  */
 export async function isDeadMount(path: string): Promise<boolean> {
-  try {
-    await promisify(execFile)('stat', ['-f', '--', path], {
-      env: { PATH: mountPath(), LC_ALL: 'C' },
-      timeout: LOOK_MS,
-      killSignal: 'SIGKILL',
-    })
-    return false
-  } catch (error) {
-    // ENOTCONN; ECONNABORTED from the one that was under way.
-    return /endpoint is not connected|connection abort/i.test(String(error))
-  }
+  return await new Promise<boolean>(resolve => {
+    const look = execFile(
+      'stat',
+      ['-f', '--', path],
+      { env: { PATH: mountPath(), LC_ALL: 'C' } },
+      // ENOTCONN; ECONNABORTED from the one that was under way.
+      error =>
+        end(
+          /endpoint is not connected|connection abort/i.test(
+            String(error?.message),
+          ),
+        ),
+    )
+    // It is not waited for: whoever waits for a server that has read the request and hangs is
+    // beyond SIGKILL.
+    const timer = setTimeout(() => {
+      look.kill('SIGKILL')
+      look.unref()
+      end(false)
+    }, LOOK_MS)
+    const end = (isDead: boolean): void => {
+      clearTimeout(timer)
+      resolve(isDead)
+    }
+  })
 }

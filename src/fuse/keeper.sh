@@ -19,7 +19,11 @@
 #
 # fd 1: what happened, a line each, for the daemon. fd 4, 5: the journals. fd 6: open for as
 # long as the daemon lives. fd 7: the standby's pipe, held open for reading and writing by the
-# keeper alone, so that its end of file means that the keeper is gone.
+# keeper alone, so that its end of file means that the keeper is gone. fd 0: DIR/alive, the same
+# for whoever else wants to know; what the keeper starts in the background has /dev/null there.
+#
+# DIR/said: a pipe for what has to be said to whichever daemon there is, which has it open for
+# reading and writing. Without one nothing stays in it.
 set -u -f
 dir=$1 rw=$2 options=$3 lifetime=$4 max_failures=$5 node=$6 server=$7 opens=$8
 dead=${9-} orphan=${10-}
@@ -27,6 +31,8 @@ watcher=
 dev=
 active=
 standby=
+stopwatch=
+stopped_for=
 critical=
 ending=
 umask 077
@@ -66,7 +72,7 @@ unmount_all() {
 remove_directory() {
   rmdir "$dir/rw" &&
     rm -f "$dir/control.sock" "$dir/adopt" "$dir/go" "$dir/keeper.pid" "$dir/keeper.pid.new" \
-      "$dir/programs" &&
+      "$dir/programs" "$dir/alive" "$dir/said" &&
     { [ ! -d "$dir/claim" ] || rmdir "$dir/claim"; } &&
     rmdir "$dir" 2>/dev/null # not when the daemon keeps something there
 }
@@ -84,6 +90,8 @@ end() {
   exit 0
 }
 end_connection() {
+  trap - CHLD
+  stop_stopwatch
   for server_pid in $active $standby; do
     is_child "$server_pid" && kill -9 "$server_pid" && wait "$server_pid"
   done 2>/dev/null
@@ -130,6 +138,57 @@ trap 'if [ -n "$critical" ]; then ending=yes; else end stopped; fi' TERM
 uncritical() {
   critical=
   [ -z "$ending" ] || end stopped
+}
+
+# A server that was stopped (SIGSTOP) is told of after two seconds, and makes way for the next one
+# after ten. Only its parent hears that it was: by SIGCHLD, which ends a `wait`, too, and comes
+# once more when a stopwatch is over. No program is started to look: its end would be another one.
+trap look_at_active CHLD
+look_at_active() {
+  if [ -z "$active" ] || ! read_stat "$active" || [ "$state" != T ]; then
+    [ -z "$stopped_for" ] || stop_stopwatch
+    return
+  fi
+  ! has_stopwatch || return 0
+  case $stopped_for in
+  '') stopped_for=0 && start_stopwatch 2 ;;
+  0)
+    stopped_for=2 && start_stopwatch 8
+    say "stopped $active"
+    ;;
+  # A number that is no child's is no longer that server's.
+  *) ! read_stat "$active" || [ "$parent" != $$ ] || kill -9 "$active" ;;
+  esac
+}
+start_stopwatch() {
+  sleep "$1" 3<&- 4<&- 5<&- 6<&- 7<&- >/dev/null 2>&1 &
+  stopwatch=$!
+}
+has_stopwatch() {
+  [ -n "$stopwatch" ] || return 1
+  read_stat "$stopwatch" && [ "$parent" = $$ ] && [ "$state" != Z ]
+}
+stop_stopwatch() {
+  ! has_stopwatch || kill -9 "$stopwatch"
+  stopwatch='' stopped_for=''
+}
+# Of a process that is there: its state, a letter, and its parent.
+read_stat() {
+  { read -r text <"/proc/$1/stat"; } 2>/dev/null || return 1
+  text=${text##*) }
+  state=${text%% *} text=${text#* }
+  parent=${text%% *}
+}
+say() {
+  [ ! -p "$dir/said" ] || echo "$1" 1<>"$dir/said"
+}
+# Sets `status`.
+wait_for_active() {
+  while :; do
+    wait "$active"
+    status=$?
+    read_stat "$active" && [ "$parent" = $$ ] || return 0
+  done
 }
 
 # The first server (`active`), or a `successor` when no standby is there.
@@ -280,6 +339,9 @@ if [ -z "$dead" ]; then
     podfs "$dir/rw" 4<&- 5<&- 6<&- || end 'mount failed'
 fi
 [ -n "$dead" ] || find_device
+# Not before: now the server is starting, and takes longer.
+[ -p "$dir/alive" ] || mkfifo "$dir/alive" "$dir/said"
+[ ! -p "$dir/alive" ] || exec <>"$dir/alive"
 if [ -n "$dead" ]; then
   echo "keeper $$"
   replace_orphan
@@ -291,8 +353,7 @@ start_standby 1
 failures=
 while :; do
   # Only after wait: the dead server's last thread is gone then.
-  wait "$active"
-  status=$?
+  wait_for_active
   [ $status -ne 3 ] || give_up 'the connection is gone'
   critical=yes
   active=$standby standby= # the dead one's pid may be another process's from here on

@@ -20,6 +20,7 @@ import type { FillDirectory } from '../util/new-entry.ts'
 import { bindReadOnly } from './bind-read-only.ts'
 import { cleanUpMount } from './clean-up-mount.ts'
 import { ControlClient } from './control-client.ts'
+import { hearServerTrouble } from './daemon-pipe.ts'
 import { Filler } from './fill.ts'
 import { isKeeper } from './is-keeper.ts'
 import { keeperEvents, startKeeper } from './keeper-process.ts'
@@ -91,6 +92,7 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
     await cleanUpMount(directory, undefined)
     throw new MountError('MOUNT_FAILED', rw, await events.reason)
   }
+  const hearNoMore = hearServerTrouble(directory, logger)
   const control = new ControlClient(join(directory, 'control.sock'), () =>
     statfs(rw),
   )
@@ -100,6 +102,7 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
     root = await open(rw, 'r')
   } catch (cause) {
     control.close()
+    hearNoMore()
     keeper.kill('SIGTERM')
     throw new MountError('MOUNT_FAILED', rw, await events.reason, { cause })
   }
@@ -130,6 +133,7 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
     }
     const { serverPid } = control
     control.close()
+    hearNoMore()
     await filler.close().catch(() => undefined)
     await root.close().catch(() => undefined)
     // Nothing is left to do unless the keeper was killed.

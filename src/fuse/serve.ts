@@ -30,6 +30,8 @@ const CONTROL_MS = 1000
 export function serve(options: {
   readonly shared: SharedState
   readonly answerOpens: boolean
+  /** Wakes the control thread, if there is one, for a look at this one: watch-serving.ts. */
+  readonly wake: () => void
   /**
    * Of the first server of a mount: no other was there before, which may have died with a
    * request that it had read. Starts its control thread, which takes as long as all of its own
@@ -38,7 +40,7 @@ export function serve(options: {
    */
   readonly startControl?: () => void
 }): void {
-  const { shared } = options
+  const { shared, wake } = options
   let { startControl } = options
   const faults = FaultPoints.fromEnvironment()
   // A resent request comes before the daemon can have connected to this server.
@@ -87,8 +89,11 @@ export function serve(options: {
   const requests = new Views(REQUEST_BUFFER_SIZE)
   for (;;) {
     shared.nodes = dispatcher.tree.nodes.size
+    shared.endTurn()
     const request = readRequest(requests)
+    shared.beginTurn(request.readUInt32LE(4), wake)
     faults?.at('read')
+    faults?.hang()
     const reply = dispatcher.dispatch(request)
     if (reply !== undefined) writeReply(reply)
     faults?.at('replied')

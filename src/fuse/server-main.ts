@@ -74,12 +74,17 @@ async function standBy(): Promise<void> {
   process.kill(process.pid, 'SIGKILL')
 }
 
+let control: Worker | undefined
+
 function serveAs(shared: SharedState): void {
   if (role === 'successor') startControlThread(shared)
   shared.activate()
   serve({
     shared,
     answerOpens: opens === 'answer-opens',
+    // Sent although this thread never yields.
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin
+    wake: () => control?.postMessage('at work'),
     ...(role === 'active'
       ? {
           startControl: () => {
@@ -101,9 +106,9 @@ function optimizeEarlier(): void {
   setFlagsFromString('--interrupt-budget=8192')
 }
 
-function startControlThread(shared: SharedState): Worker {
+function startControlThread(shared: SharedState): void {
   // Not `__filename`: this file is written as a module, and bundled.
-  return new Worker(process.argv[1] as string, {
+  control = new Worker(process.argv[1] as string, {
     argv: process.argv.slice(2),
     workerData: shared.memory,
   })

@@ -3,6 +3,12 @@ const ADMITTED_PID = 0
 const STOPPING = 1
 const NODES = 2
 const ACTIVE = 3
+/** Odd while the serving thread is at work, another number with each request. */
+const TURN = 4
+/** 0: nobody looks at TURN. */
+const WATCHED = 5
+/** Of the last request; 0 before there is one. */
+const OPCODE = 6
 const COUNTS_AT = 16
 const OPCODES = 64
 
@@ -37,6 +43,9 @@ export class SharedState {
   }
 
   activate(): void {
+    // What comes before the first request is work, too.
+    Atomics.store(this.#words, TURN, 1)
+    Atomics.store(this.#words, WATCHED, 1)
     Atomics.store(this.#words, ACTIVE, 1)
     Atomics.notify(this.#words, ACTIVE)
   }
@@ -44,6 +53,39 @@ export class SharedState {
   /** Blocks this thread until the other one serves. */
   waitUntilActive(): void {
     Atomics.wait(this.#words, ACTIVE, 0)
+  }
+
+  /** The serving thread begins with a request; `wake` is called when nobody looks. */
+  beginTurn(opcode: number, wake: () => void): void {
+    this.#words[OPCODE] = opcode
+    // Atomic, as is the other thread's `rest`: one of the two sees what the other one did.
+    Atomics.store(this.#words, TURN, ((this.#words[TURN] ?? 0) + 1) | 0)
+    if (Atomics.load(this.#words, WATCHED) !== 0) return
+    if (Atomics.exchange(this.#words, WATCHED, 1) === 0) wake()
+  }
+
+  /** The serving thread has nothing to do. */
+  endTurn(): void {
+    // Not atomic: the other thread may see it later.
+    this.#words[TURN] = ((this.#words[TURN] ?? 0) + 1) | 0
+  }
+
+  /** Another number with each request and its end. */
+  get turn(): number {
+    return Atomics.load(this.#words, TURN)
+  }
+
+  /** Of the request that it works on, or the last one. */
+  get opcode(): number {
+    return Atomics.load(this.#words, OPCODE)
+  }
+
+  /** Nobody looks any more, until `wake`; false when the serving thread has gone on since `turn`. */
+  rest(turn: number): boolean {
+    Atomics.store(this.#words, WATCHED, 0)
+    if (this.turn === turn) return true
+    // Else it has called `wake`.
+    return Atomics.compareExchange(this.#words, WATCHED, 0, 1) !== 0
   }
 
   /** How many nodes the tree has, those without a name that are still open included. */

@@ -10,6 +10,7 @@ import { mountFuse } from '../fuse/mount.ts'
 import { MountError } from '../fuse/mount-error.ts'
 import { mountNative } from '../fuse/native-mount.ts'
 import { mountTmpfs } from '../fuse/tmpfs-mount.ts'
+import type { Logger } from '../util/logger.ts'
 import type { FillDirectory } from '../util/new-entry.ts'
 import { usePlainDirectory } from './plain-directory.ts'
 
@@ -103,8 +104,9 @@ const openers: Record<
 /** A fuse backend whose daemon has died, see adoptMount. */
 export async function adoptBackend(
   directory: string,
+  logger: Logger,
 ): Promise<Backend | undefined> {
-  const mount = await adoptMount(directory)
+  const mount = await adoptMount(directory, logger)
   return mount && withName('fuse', mount)
 }
 

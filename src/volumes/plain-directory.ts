@@ -18,6 +18,7 @@ import {
 } from 'node:fs/promises'
 import path from 'node:path'
 import { MountError } from '../fuse/mount-error.ts'
+import { mountAt } from '../fuse/mountinfo.ts'
 import { removeVolume, removeVolumes } from '../writer/remove-volume.ts'
 import type { Backend, BackendOptions } from './backend.ts'
 
@@ -68,6 +69,8 @@ export async function clearPlainDirectory(runtime: string): Promise<void> {
 
 export async function hasPlainDirectory(runtime: string): Promise<boolean> {
   const rw = path.join(runtime, 'rw')
+  // A mount is none, and one whose server hangs must not be looked at.
+  if ((await mountAt(rw)) !== undefined) return false
   return (
     (await linkTarget(rw)) !== undefined || (await linkedVolumes(rw)).length > 0
   )

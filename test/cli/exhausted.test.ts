@@ -55,7 +55,7 @@ for (const [what, wrapper, error] of [
   [
     'a run-time directory without inodes',
     inNamespace(`${made}${tmpfs('nr_inodes=12')}`),
-    /^error: cannot use \/run\/podfs: it has 11 free inodes, podfs needs 32\n {2}df -i \/run\/podfs\n$/,
+    /^error: cannot use \/run\/podfs: it has \d+ free inodes, podfs needs 32\n {2}df -i \/run\/podfs\n$/,
   ],
   [
     'a read-only run-time directory',
@@ -63,7 +63,7 @@ for (const [what, wrapper, error] of [
       // With something that is to be swept away.
       `${made}${tmpfs('size=100k')} && touch /run/podfs/mount-4194305.log && mount -o remount,ro /run/podfs`,
     ),
-    /^error: cannot use \/run\/podfs\/mount-\d+: EROFS: .*\n {2}findmnt --target \S+\n$/,
+    /^error: cannot use \/run\/podfs: EROFS: .*\n {2}findmnt --target \S+\n$/,
   ],
   [
     'room for session.json and not for the journals',

@@ -10,7 +10,7 @@ import {
 } from '../../daemon/api-client.ts'
 import { nearest } from '../../util/edit-distance.ts'
 import { Failure } from '../../util/failure.ts'
-import { realPath } from '../../util/real-path.ts'
+import { realPath } from '../../daemon/real-path.ts'
 import type { Context } from '../context.ts'
 import type { ParsedOptions } from '../options.ts'
 import { findObject } from './find-object.ts'

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import type { ApiClient } from '../../daemon/api-client.ts'
 import { placesOf } from '../../daemon/places.ts'
-import { realPath } from '../../util/real-path.ts'
+import { realPath } from '../../daemon/real-path.ts'
 import type { Context } from '../context.ts'
 import { commonOptions, type Options, type ParsedOptions } from '../options.ts'
 

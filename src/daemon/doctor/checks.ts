@@ -87,7 +87,7 @@ function checkFuseDevice({ fuseDevice }: MachineFacts): Check {
 
 function checkPrograms({ missingPrograms }: MachineFacts): Check {
   if (missingPrograms.length === 0)
-    return ok('util-linux', 'mount, umount, setpriv, unshare, nsenter')
+    return ok('util-linux', 'mount, umount, setpriv, unshare, nsenter, flock')
   return missing(
     'util-linux',
     `not found: ${missingPrograms.join(', ')}`,

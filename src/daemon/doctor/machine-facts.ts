@@ -61,6 +61,7 @@ const programs = [
   'setpriv',
   'unshare',
   'nsenter',
+  'flock',
   'env',
   'sh',
   // What the keepers' scripts use.

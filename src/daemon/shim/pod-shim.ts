@@ -66,6 +66,11 @@ export class PodShim {
     return this.#serve !== undefined
   }
 
+  /** Resolves when no podfs listens. */
+  async alone(): Promise<void> {
+    while (this.#serve !== undefined) await this.#serve.closed
+  }
+
   /** Whether it has been told what to run. */
   get hasPod(): boolean {
     return this.#running !== undefined

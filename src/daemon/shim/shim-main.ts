@@ -14,12 +14,12 @@ import { identityOf } from '../../util/process-identity.ts'
 import { guardMemory } from '../guard-memory.ts'
 import { clearPod } from '../clear-pods.ts'
 import { shimDirectory, shimFile, shimSocket } from './find-shims.ts'
-import { isAbandoned } from './is-abandoned.ts'
+import { isAbandoned, mayBeAbandoned } from './is-abandoned.ts'
 import { PodShim } from './pod-shim.ts'
 import { errorOf, onDefect } from '../../util/on-defect.ts'
 import { inBackground } from '../../util/in-background.ts'
 
-/** While no podfs is there, its mount is looked at so often. */
+/** Once the server of its mount has ended while no podfs is there, it is looked at so often. */
 const lookMs = 1000
 /** A keeper that was killed has another one in its place sooner than this. */
 const patienceMs = 5000
@@ -67,6 +67,10 @@ async function endWhenAbandoned(
   isOver: AbortSignal,
 ): Promise<void> {
   for (let abandonedMs = 0; abandonedMs < patienceMs;) {
+    if (abandonedMs === 0) {
+      await shim.alone()
+      if (shim.hasPod) await mayBeAbandoned(session, isOver)
+    }
     await systemClock.sleep(lookMs, isOver).catch(() => undefined)
     if (isOver.aborted) return
     const isAlone =

@@ -230,7 +230,7 @@ export class ContainerLiveMounts {
 
   async #clearStage(): Promise<void> {
     const stages = this.#places.map(({ place }) => stageOf(place))
-    await run('umount', ['-n', '-l', ...stages]).catch(() => {})
+    await run('umount', ['-n', '-c', '-l', ...stages]).catch(() => {})
   }
 
   async #next(work: () => Promise<void>): Promise<void> {

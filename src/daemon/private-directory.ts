@@ -1,0 +1,44 @@
+import { lstatSync, mkdirSync } from 'node:fs'
+import path from 'node:path'
+import { Failure } from '../util/failure.ts'
+import { exhaustedFix } from './failures.ts'
+
+/** A directory that only this user can enter; what somebody else made there is refused. */
+export function ensurePrivateDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new Failure(
+      'platform',
+      `cannot make ${directory}: ${(error as Error).message}`,
+      {
+        cause: error,
+        fix:
+          exhaustedFix(error, path.dirname(directory)) ??
+          `sudo mkdir ${directory}`,
+      },
+    )
+  }
+  const { uid, mode } = lstatSync(directory)
+  if (uid !== process.getuid?.() || (mode & 0o077) !== 0)
+    throw new Failure(
+      'platform',
+      `${directory} must belong to the user who runs podfs, with mode 0700`,
+      { fix: `chmod 0700 ${directory}` },
+    )
+}
+
+/** The error of a directory of podfs's own, at `place` of this machine. */
+export function notUsable(
+  directory: string,
+  error: unknown,
+  place = directory,
+): unknown {
+  if (error instanceof Failure) return error
+  const { message } = error as Error
+  const fix = exhaustedFix(error, place)
+  return new Failure('platform', `cannot use ${directory}: ${message}`, {
+    cause: error,
+    ...(fix === undefined ? {} : { fix }),
+  })
+}
