@@ -5,6 +5,7 @@ import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { helpOfCommand, helpOfGroup, helpOfProgram } from './help.ts'
 import { parseOptions } from './options.ts'
+import { remedyHere } from './remedy.ts'
 
 type Commands = CommandGroup['commands']
 
@@ -33,7 +34,8 @@ export async function runProgram(
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     context.stderr.write(`error: ${error.message}\n`)
-    if (error.fix !== undefined) context.stderr.write(`  ${error.fix}\n`)
+    if (error.fix !== undefined)
+      context.stderr.write(`  ${remedyHere(error.fix, context)}\n`)
     return exitCodes[error.kind]
   }
 }

@@ -1,6 +1,7 @@
 import { formatFinding, isMistake, type Finding } from '../api/report.ts'
 import { logLevels, type LogLevel } from '../util/log-levels.ts'
 import type { Context } from './context.ts'
+import { remedyHere } from './remedy.ts'
 
 /**
  * Tells the person who runs something of mistakes, and of what has no effect. What podfs does in
@@ -40,7 +41,8 @@ export class Report {
     }
     const word = isMistake(finding) ? 'error' : 'warning'
     this.#context.stderr.write(`${word}: ${formatFinding(finding)}\n`)
-    if (fix !== undefined) this.#context.stderr.write(`  ${fix}\n`)
+    if (fix !== undefined)
+      this.#context.stderr.write(`  ${remedyHere(fix, this.#context)}\n`)
   }
 
   /** Everything has been read. `paths`: what `podfs validate` is to be asked of. */

@@ -10,6 +10,7 @@ import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { commonOptions, sourceOptions, type ParsedOptions } from './options.ts'
+import { withRemedyHere } from './remedy.ts'
 import { sessionOptions } from './session-options.ts'
 
 export const validateCommand: Command = {
@@ -52,7 +53,9 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     })
   const { validate } = await import('../daemon/validate.ts')
   const result = await validate(await sessionOptions(context, options, paths))
-  const findings = sortFindings(result.findings)
+  const findings = sortFindings(result.findings).map(finding =>
+    withRemedyHere(finding, context),
+  )
   const objects = inFileOrder(result.objects)
   context.stdout.write(
     format === 'json'

@@ -5,14 +5,12 @@
  * every start needs, and what only some need, which is loaded when the first of it is asked
  * for (an `import()` in the sources). A pack is a script whose value is its modules, each a
  * function as CommonJS knows them; load-bundle.cjs puts them together. Beside each pack is the
- * code that V8 makes of it, of all of its functions, for which of them a run will call is not
- * known.
+ * code that V8 makes of it (code-cache.mjs).
  */
-import { chmod, copyFile, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, rm, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
-import { Script } from 'node:vm'
 import { build, transform } from 'esbuild'
+import { writeCodeCache } from './code-cache.mjs'
 
 const common = {
   bundle: true,
@@ -117,10 +115,14 @@ async function buildProgram(packs) {
             ),
           )},\n`
         : ''
-    await writePack(
-      `dist/${pack}.bundle.cjs`,
+    const filename = `dist/${pack}.bundle.cjs`
+    // V8 knows a source by its length alone: never beside the code of another one.
+    await rm(`${filename}.cache`, { force: true })
+    await writeFile(
+      filename,
       `({${facts}modules: {\n${modules.join(',\n')}\n}})\n`,
     )
+    writeCodeCache(filename)
   }
 }
 
@@ -133,13 +135,4 @@ function statically(outputs, entry) {
       if (kind === 'import-statement' && outputs.has(basename(path)))
         found.add(basename(path))
   return found
-}
-
-async function writePack(filename, source) {
-  setFlagsFromString('--no-lazy')
-  const script = new Script(source, { filename })
-  // The flags are part of the cache; those of a run are the usual ones.
-  setFlagsFromString('--lazy')
-  await writeFile(filename, source)
-  await writeFile(`${filename}.cache`, script.createCachedData())
 }

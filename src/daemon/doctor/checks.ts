@@ -10,6 +10,7 @@ export function checkMachine(facts: MachineFacts): Check[] {
     checkUser(facts),
     checkRights(facts),
     checkNode(facts),
+    checkCodeCache(facts),
     checkKernel(facts),
     checkFuseDevice(facts),
     checkPrograms(facts),
@@ -27,8 +28,8 @@ function checkUser({ uid }: MachineFacts): Check {
   if (uid === 0) return ok('user', 'root')
   return missing(
     'user',
-    `uid ${uid}: mount and run need root for now`,
-    'sudo podfs doctor',
+    `uid ${uid}: mount, run and serve need root for now`,
+    'sudo podfs run ...',
   )
 }
 
@@ -51,6 +52,18 @@ const oldestNode = [20, 19] as const
 function checkNode({ nodeVersion }: MachineFacts): Check {
   if (isAtLeast(nodeVersion, oldestNode)) return ok('node', nodeVersion)
   return missing('node', `${nodeVersion}: podfs needs ${oldestNode.join('.')}`)
+}
+
+function checkCodeCache({ nodeVersion, codeCache }: MachineFacts): Check {
+  const name = 'code cache'
+  if (codeCache.taken) return ok(name, `made by a Node as ${nodeVersion}`)
+  return warning(
+    name,
+    `none of Node ${nodeVersion}: each start compiles podfs, a quarter of its time`,
+    codeCache.maker === undefined
+      ? 'npm run install:system with this node'
+      : `node ${codeCache.maker}`,
+  )
 }
 
 function checkKernel({ kernelRelease }: MachineFacts): Check {
