@@ -6,7 +6,13 @@
  *
  *   node src/loader/code-cache.mjs [DIRECTORY]
  */
-import { readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import {
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
@@ -35,6 +41,16 @@ const self = fileURLToPath(import.meta.url)
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === self) {
   const directory =
     process.argv[2] ?? path.resolve(path.dirname(self), '../../dist')
-  for (const name of bundlesIn(directory))
-    writeCodeCache(path.join(directory, name))
+  for (const name of bundlesIn(directory)) {
+    const filename = path.join(directory, name)
+    try {
+      writeCodeCache(filename)
+    } catch (error) {
+      // Without it podfs runs, too.
+      rmSync(`${filename}.cache`, { force: true })
+      process.stderr.write(
+        `warning: podfs will start more slowly: ${error.message}\n`,
+      )
+    }
+  }
 }
