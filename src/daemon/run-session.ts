@@ -8,6 +8,7 @@ import { createSessionDirectory } from './runtime-directory.ts'
 import { startOrUndo } from './start-or-undo.ts'
 import type { SessionOptions } from './session.ts'
 import type { PodOutcome } from './supervised-pod.ts'
+import { refuseUserNamespace } from './user-namespace.ts'
 
 export interface RunRequest extends SessionOptions {
   readonly choice: PodChoice
@@ -47,6 +48,7 @@ async function start(
 ): Promise<RunSession> {
   const { logger, settings, places } = request
   refuseChroot()
+  refuseUserNamespace()
   const images = createImageMap([
     ...settings.images,
     ...request.images.map(parseImageFlag),

@@ -17,6 +17,7 @@ import { type Session, sessionFile } from './session-file.ts'
 import { findShims } from './shim/find-shims.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
 import { identityOf, isRunning } from '../util/process-identity.ts'
+import { isInUserNamespace, outside } from './user-namespace.ts'
 
 /*
  * What is read and written here is small and in memory (a tmpfs), and each start waits for all
@@ -99,8 +100,8 @@ function inRuntimeDirectory(directory: string, work: () => void): void {
   }
 }
 
-/** A directory that only this user can enter; what somebody else made there is refused. */
-function ensurePrivateDirectory(directory: string): void {
+/** Makes a directory of podfs's own that nobody else can enter, unless it is there. */
+export function makePrivateDirectory(directory: string): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
   } catch (error) {
@@ -111,16 +112,21 @@ function ensurePrivateDirectory(directory: string): void {
         cause: error,
         fix:
           exhaustedFix(error, path.dirname(directory)) ??
-          `sudo mkdir ${directory}`,
+          (isInUserNamespace() ? outside : `sudo mkdir ${directory}`),
       },
     )
   }
+}
+
+/** A directory that only this user can enter; what somebody else made there is refused. */
+function ensurePrivateDirectory(directory: string): void {
+  makePrivateDirectory(directory)
   const { uid, mode } = lstatSync(directory)
   if (uid !== process.getuid?.() || (mode & 0o077) !== 0)
     throw new Failure(
       'platform',
       `${directory} must belong to the user who runs podfs, with mode 0700`,
-      { fix: `chmod 0700 ${directory}` },
+      { fix: isInUserNamespace() ? outside : `chmod 0700 ${directory}` },
     )
 }
 

@@ -4,6 +4,7 @@ import type { MachineFacts } from '../../src/daemon/doctor/machine-facts.ts'
 
 const goodMachine: MachineFacts = {
   uid: 0,
+  inUserNamespace: false,
   mayMount: true,
   nodeVersion: '20.20.2',
   codeCache: { taken: true, maker: '/src/podfs/src/loader/code-cache.mjs' },
@@ -44,6 +45,14 @@ const cases: readonly {
     status: 'missing',
     detail: /uid 1000/,
     fix: /sudo/,
+  },
+  {
+    title: 'root of a user namespace',
+    facts: { inUserNamespace: true },
+    check: 'user',
+    status: 'missing',
+    detail: /podfs run does not work/,
+    fix: /^start podfs as root of the machine/,
   },
   {
     title: 'root without the right to mount',

@@ -1,4 +1,5 @@
 import { isAtLeast, resendSince } from '../../util/is-at-least.ts'
+import { outside } from '../user-namespace.ts'
 import { missing, ok, warning, type Check } from './check.ts'
 import type { MachineFacts } from './machine-facts.ts'
 
@@ -24,7 +25,13 @@ export function checkMachine(facts: MachineFacts): Check[] {
   ]
 }
 
-function checkUser({ uid }: MachineFacts): Check {
+function checkUser({ uid, inUserNamespace }: MachineFacts): Check {
+  if (uid === 0 && inUserNamespace)
+    return missing(
+      'user',
+      'root of a user namespace: podfs run does not work here',
+      outside,
+    )
   if (uid === 0) return ok('user', 'root')
   return missing(
     'user',

@@ -10,10 +10,13 @@ import { mountsBelow, podfsMounts } from '../../fuse/mountinfo.ts'
 import { findBusybox, findOnHost } from '../../runner/sandbox/machine-tools.ts'
 import type { Places } from '../places.ts'
 import { listSessions } from '../runtime-directory.ts'
+import { isInUserNamespace } from '../user-namespace.ts'
 
 /** What podfs uses of a machine, as it is found there; nothing is judged yet. */
 export interface MachineFacts {
   readonly uid: number
+  /** Its root is not root of the machine. */
+  readonly inUserNamespace: boolean
   /** CAP_SYS_ADMIN is effective. */
   readonly mayMount: boolean
   readonly nodeVersion: string
@@ -101,6 +104,7 @@ export async function readMachineFacts(places: Places): Promise<MachineFacts> {
   ])
   return {
     uid: process.getuid?.() ?? 0,
+    inUserNamespace: isInUserNamespace(),
     mayMount: mayMount((await textOf('/proc/self/status')) ?? ''),
     nodeVersion: process.versions.node,
     codeCache: readCodeCache(),
