@@ -162,7 +162,7 @@ install_all() {
   [ ! -f "$noted" ] || grep '^d ' "$noted" >>"$list" || true
 
   for file in podfs.cjs fuse-server.cjs pod-shim.cjs fuse-native-server.cjs age-encryption.cjs \
-    keeper.sh mount-keeper.sh; do
+    keeper.sh mount-keeper.sh THIRD-PARTY.txt; do
     put 644 "$lib/$file" <"dist/$file"
   done
   # V8 knows a source by its length alone: never a new one beside the code of the old one.

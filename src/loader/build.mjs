@@ -11,6 +11,7 @@ import { chmod, copyFile, rm, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { build, transform } from 'esbuild'
 import { writeCodeCache } from './code-cache.mjs'
+import { thirdParties } from './third-parties.mjs'
 
 const common = {
   bundle: true,
@@ -42,8 +43,10 @@ const programs = {
   'pod-shim': { 'pod-shim': ['src/daemon/shim/shim-main.ts'] },
 }
 
-await build({
+const inputs = new Set()
+const { metafile } = await build({
   ...common,
+  metafile: true,
   entryPoints: {
     'fuse-native-server': 'src/fuse/native-server-main.ts',
     'age-encryption': 'node_modules/age-encryption/dist/index.js',
@@ -52,6 +55,7 @@ await build({
   outdir: 'dist',
   outExtension: { '.js': '.cjs' },
 })
+noteInputs(metafile)
 for (const [name, packs] of Object.entries(programs)) {
   await buildProgram(packs)
   await copyFile('src/loader/load-bundle.cjs', `dist/${name}.cjs`)
@@ -59,6 +63,14 @@ for (const [name, packs] of Object.entries(programs)) {
 await chmod('dist/podfs.cjs', 0o755)
 for (const script of ['keeper.sh', 'mount-keeper.sh'])
   await copyFile(`src/fuse/${script}`, `dist/${script}`)
+
+await writeFile('dist/THIRD-PARTY.txt', thirdParties([...inputs]))
+
+/** What really is in a bundle: of some packages only a part is. */
+function noteInputs({ outputs }) {
+  for (const { inputs: used } of Object.values(outputs))
+    for (const input of Object.keys(used)) inputs.add(input)
+}
 
 async function buildProgram(packs) {
   const names = Object.keys(packs)
@@ -72,6 +84,7 @@ async function buildProgram(packs) {
     write: false,
     metafile: true,
   })
+  noteInputs(metafile)
   const texts = new Map(
     outputFiles.map(({ path, text }) => [basename(path), text]),
   )
