@@ -184,7 +184,7 @@ t.test('the log of a detached podfs is full: it goes on', { skip }, async t => {
     ['mount', conf, mountpoint, '--detach'],
     { wrapper: inNamespace(`${made}${tmpfs('size=300k')}`) },
   )
-  const pid = noteDetached(Number(stdout))
+  const pid = noteDetached(stdout)
   t.ok(pid > 1, stderr)
   t.teardown(() => isRunning(pid) && process.kill(pid, 'SIGTERM'))
   const inside = (file: string): string => `/proc/${pid}/root${file}`

@@ -169,7 +169,7 @@ t.test('--detach returns when ready; unmount ends it', async t => {
   const { code, stdout, stderr } = await podfs(t, mount)
   t.equal(code, 0, stderr)
   t.match(stdout, /^\d+\n$/)
-  noteDetached(Number(stdout))
+  noteDetached(stdout)
   t.teardown(() => podfs(t, ['unmount', '--lazy', mountpoint]))
   t.equal(await readFile(path.join(mountpoint, 'colour'), 'utf8'), 'blue')
 
@@ -277,7 +277,7 @@ t.test('after kill -9', async t => {
 
   await t.test('a detached mount serves on until unmount', async t => {
     const { stdout } = await podfs(t, [...mount, '--detach'])
-    const pid = noteDetached(Number(stdout))
+    const pid = noteDetached(stdout)
     process.kill(pid, 'SIGKILL')
     await eventually(() => !isRunning(pid))
     t.equal(await colour(), 'blue')
@@ -345,7 +345,7 @@ t.test('a mount point has one name, however it is reached', async t => {
     path.join(dir, 'conf'),
     path.join(dir, 'link'),
   ])
-  noteDetached(Number(stdout))
+  noteDetached(stdout)
   const { code, stderr } = await podfs(t, ['unmount', path.join(dir, 'mnt')])
   t.equal(code, 0, stderr)
   t.notOk(isRunning(Number(stdout)))
