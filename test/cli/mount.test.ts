@@ -389,7 +389,7 @@ t.test('Ctrl-C of a --detach that still waits ends both', async t => {
   const child = Number(
     readFileSync(`/proc/${run.pid}/task/${run.pid}/children`, 'utf8'),
   )
-  noteDetached(child)
+  noteDetached(String(child))
   run.child.kill('SIGINT')
   await run.ended
   t.notOk(isRunning(child))
