@@ -6,6 +6,7 @@ import { connect, createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { capability } from '../helpers/capability.ts'
 import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
+import '../helpers/needs-mounts.ts'
 
 /*
  * `podfs get`, `describe` and `logs` on what really runs; and kubectl itself against the same
@@ -41,7 +42,7 @@ function kubectl(server: string, args: readonly string[]): Promise<Result> {
     execFile(
       'kubectl',
       ['--server', server, ...args],
-      { env: { PATH: process.env['PATH'], HOME: '/nonexistent' } },
+      { env: { PATH: process.env['PATH'], HOME: '/dev/null' } },
       (error, stdout, stderr) =>
         resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
     ),

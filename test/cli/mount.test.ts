@@ -20,6 +20,7 @@ import {
   podfsMounts,
   startPodfs,
 } from '../helpers/podfs.ts'
+import '../helpers/needs-mounts.ts'
 
 const manifest = `apiVersion: v1
 kind: ConfigMap

@@ -18,6 +18,7 @@ import {
   podfsMounts,
   startPodfs,
 } from '../helpers/podfs.ts'
+import '../helpers/needs-mounts.ts'
 
 /** What a Pod must not leave behind. */
 async function leftovers(pid: number): Promise<string[]> {

@@ -657,7 +657,7 @@ t.test('keeper and servers killed: a fresh mount', { skip }, async t => {
   t.strictSame(podfsMounts(), [])
 })
 
-t.test('mistakes of the command line', async t => {
+t.test('mistakes of the command line', { skip }, async t => {
   const dir = t.testdir({})
   const cases = [
     {

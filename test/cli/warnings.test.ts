@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { podfs, startPodfs } from '../helpers/podfs.ts'
+import '../helpers/needs-mounts.ts'
 
 /*
  * What is said at the start of what has no effect.

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
+import '../helpers/needs-mounts.ts'
 import { eventually, startPodfs, type RunningPodfs } from '../helpers/podfs.ts'
 import { configMapYaml } from './live.ts'
 

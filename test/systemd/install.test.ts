@@ -14,6 +14,8 @@ import { Script } from 'node:vm'
 import t, { type Test } from 'tap'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 
+const skip = await cannotMount()
+
 /** An empty place to install to, and what is done there. */
 function place(t: Test) {
   const destdir = t.testdir({ root: {} }) + '/root'
@@ -70,7 +72,7 @@ t.test('puts everything in place, and takes all of it away', async t => {
   t.same(files(), [])
 })
 
-t.test('what is installed runs without the project', async t => {
+t.test('what is installed runs without the project', { skip }, async t => {
   const { install, destdir, at } = place(t)
   install()
   t.strictSame(
@@ -152,13 +154,10 @@ t.test('the links of the installed pages lead somewhere', async t => {
   )
 })
 
-t.test(
-  'uninstall names what is still mounted',
-  { skip: await cannotMount() },
-  async t => {
-    const work = t.testdir({ conf: { colour: 'blue' }, upper: {} })
-    // A machine of its own, as far as the installer touches it.
-    const script = `set -e
+t.test('uninstall names what is still mounted', { skip }, async t => {
+  const work = t.testdir({ conf: { colour: 'blue' }, upper: {} })
+  // A machine of its own, as far as the installer touches it.
+  const script = `set -e
 cd ${process.cwd()}
 mount -t tmpfs tmpfs ${work}/upper
 mount -t tmpfs tmpfs /run
@@ -173,19 +172,18 @@ npm run --silent uninstall:system
 umount ${work}/mnt ${work}/other
 npm run --silent install:system
 npm run --silent uninstall:system 2>&1 | grep -c ${work} || true`
-    const { status, stdout, stderr } = spawnSync(
-      'unshare',
-      ['--mount', 'sh', '-c', script],
-      { encoding: 'utf8', env: { ...process.env, DESTDIR: '' } },
-    )
-    t.equal(status, 0, stderr)
-    // Other tests may have mounts, too.
-    t.match(stderr, /^warning: still mounted: \//m)
-    t.match(stderr, new RegExp(`^  umount .*${work}/mnt ${work}/other`, 'm'))
-    t.notMatch(stderr, /\/run\/podfs/, "podfs's own are not named")
-    t.match(stdout, /^0$/m, 'once they are unmounted they are not named')
-  },
-)
+  const { status, stdout, stderr } = spawnSync(
+    'unshare',
+    ['--mount', 'sh', '-c', script],
+    { encoding: 'utf8', env: { ...process.env, DESTDIR: '' } },
+  )
+  t.equal(status, 0, stderr)
+  // Other tests may have mounts, too.
+  t.match(stderr, /^warning: still mounted: \//m)
+  t.match(stderr, new RegExp(`^  umount .*${work}/mnt ${work}/other`, 'm'))
+  t.notMatch(stderr, /\/run\/podfs/, "podfs's own are not named")
+  t.match(stdout, /^0$/m, 'once they are unmounted they are not named')
+})
 
 t.test('PODFS_NODE may be the name of a program', async t => {
   const { install, destdir, at } = place(t)
@@ -322,7 +320,7 @@ t.test(
 
 t.test(
   "a PREFIX that is not root's is refused, and so is who is not root",
-  { skip: await cannotMount() },
+  { skip },
   async t => {
     const work = t.testdir({ home: {} })
     chownSync(`${work}/home`, 65534, 65534)
@@ -371,7 +369,7 @@ t.test(
 
 t.test(
   'an installation that fails half-way leaves nothing',
-  { skip: await cannotMount() },
+  { skip },
   async t => {
     const { destdir } = place(t)
     // No room for the last of it.
