@@ -58,7 +58,7 @@ t.test(
     t.equal(code, 3, stderr)
     t.match(stdout, /^user +missing +uid 65534/m)
     // What it says works there: sudo or not, the program by its path.
-    t.match(stdout, /fix: (sudo|doas|as root:) \S*dist\/podfs\.cjs run/)
+    t.match(stdout, /fix: (sudo|doas|as root:) .*dist\/podfs\.cjs'? run/)
   },
 )
 
@@ -85,7 +85,7 @@ t.test('reads fuse.conf as fusermount3 does', { skip }, async t => {
     const script =
       content === undefined
         ? 'mount -t tmpfs tmpfs /etc'
-        : `mount -t tmpfs tmpfs /etc && cp ${dir}/fuse.conf /etc/fuse.conf`
+        : `mount -t tmpfs tmpfs /etc && cp '${dir}/fuse.conf' /etc/fuse.conf`
     const { stdout } = await podfs(t, ['doctor', '-o', 'json'], {
       wrapper: [
         'unshare',

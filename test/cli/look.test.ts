@@ -31,6 +31,9 @@ async function tcpTo(t: Test, socket: string): Promise<string> {
   return `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
 }
 
+/** Of kubectl, which makes a cache there. */
+const home = t.testdir({})
+
 interface Result {
   readonly code: number
   readonly stdout: string
@@ -42,7 +45,7 @@ function kubectl(server: string, args: readonly string[]): Promise<Result> {
     execFile(
       'kubectl',
       ['--server', server, ...args],
-      { env: { PATH: process.env['PATH'], HOME: '/dev/null' } },
+      { env: { PATH: process.env['PATH'], HOME: home } },
       (error, stdout, stderr) =>
         resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
     ),

@@ -11,13 +11,10 @@ import { eventually, isRunning, startPodfs } from '../helpers/podfs.ts'
 
 t.setTimeout(240_000)
 
-/** As in a shell: without tap's own part of it. */
-const wrapper = ['env', '-u', 'NODE_OPTIONS']
-
 t.test('the quickstart', async t => {
   const dir = t.testdir({})
   await cp('examples/quickstart', dir, { recursive: true })
-  const run = startPodfs(t, ['run', '-f', dir], { wrapper })
+  const run = startPodfs(t, ['run', '-f', dir])
   await run.saw(/^web +\| greeting: hello/m)
   await run.saw(/^worker \| .*greeting: hello/m)
   const config = path.join(dir, 'config.yaml')
@@ -38,9 +35,7 @@ t.test('the quickstart', async t => {
 t.test('a mount, and the death of its server', async t => {
   const dir = t.testdir({ conf: { colour: 'blue' } })
   const mountpoint = path.join(dir, 'mnt')
-  const run = startPodfs(t, ['mount', path.join(dir, 'conf'), mountpoint], {
-    wrapper,
-  })
+  const run = startPodfs(t, ['mount', path.join(dir, 'conf'), mountpoint])
   await run.saw(/ready/)
   const server = await serverOf(run.pid)
   process.kill(server, 'SIGKILL')

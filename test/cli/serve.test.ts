@@ -15,6 +15,7 @@ import {
 import { open } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
+import { escapeMountPath } from '../../src/fuse/mountinfo.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 import {
   formatEvents,
@@ -647,7 +648,9 @@ t.test('keeper and servers killed: a fresh mount', { skip }, async t => {
   await eventually(
     () =>
       podfsMounts().length === 2 &&
-      readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${root} ro,`) &&
+      readFileSync('/proc/self/mountinfo', 'utf8').includes(
+        ` ${escapeMountPath(root)} ro,`,
+      ) &&
       existsSync(directory) &&
       readdirSync(directory).some(name => name.startsWith('again-')) &&
       text('default/pods/p/v/key') === 'one',

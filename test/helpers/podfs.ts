@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { escapeMountPath } from '../../src/fuse/mountinfo.ts'
 import type { Test } from 'tap'
 
 /*
@@ -153,7 +154,7 @@ export function podfsMounts(): string[] {
   return lines.filter(
     line =>
       devices.has(line.split(' ')[2]) ||
-      (line.includes('fuse.podfs') && line.includes(fixtures)),
+      (line.includes('fuse.podfs') && line.includes(escapeMountPath(fixtures))),
   )
 }
 
