@@ -73,8 +73,8 @@ async function serverOf(pid: number): Promise<number> {
 
 function isServer(pid: string): boolean {
   try {
-    const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')
-    return words.some(word => word.endsWith('fuse-server.cjs'))
+    const [program] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+    return program === process.execPath
   } catch {
     // It has ended meanwhile.
     return false
