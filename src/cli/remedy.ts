@@ -1,5 +1,6 @@
 import { accessSync, constants, readFileSync, realpathSync } from 'node:fs'
 import path from 'node:path'
+import { shellWord } from '../util/shell-word.ts'
 import type { Context } from './context.ts'
 
 /**
@@ -107,20 +108,17 @@ export function podfsAsRoot(start: Start): string {
   const inRootsPath = (name: string): boolean =>
     rootsPath.some(directory => isExecutable(path.join(directory, name)))
   const short = (file: string): string =>
-    rootsPath.includes(path.dirname(file)) ? path.basename(file) : quoted(file)
+    rootsPath.includes(path.dirname(file))
+      ? path.basename(file)
+      : shellWord(file)
   // systemd/install.sh: a script that knows its node.
   const installed = path.resolve(script, '../../../bin/podfs')
   if (script.endsWith('/lib/podfs/podfs.cjs') && isExecutable(installed))
     return short(installed)
-  if (!inRootsPath('node')) return `${quoted(node)} ${quoted(script)}`
+  if (!inRootsPath('node')) return `${shellWord(node)} ${shellWord(script)}`
   if (byNpx && inRootsPath('npx')) return 'npx podfs'
-  if (byNpx || !isExecutable(program)) return `node ${quoted(script)}`
+  if (byNpx || !isExecutable(program)) return `node ${shellWord(script)}`
   return short(program)
-}
-
-function quoted(word: string): string {
-  if (/^[\w@%+=:,./-]+$/.test(word)) return word
-  return `'${word.replaceAll("'", String.raw`'\''`)}'`
 }
 
 /** The same finding, or check of `podfs doctor`, with its remedy as it is to be typed here. */

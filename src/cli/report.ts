@@ -1,4 +1,5 @@
 import { formatFinding, isMistake, type Finding } from '../api/report.ts'
+import { shellWord } from '../util/shell-word.ts'
 import { logLevels, type LogLevel } from '../util/log-levels.ts'
 import type { Context } from './context.ts'
 import { remedyHere } from './remedy.ts'
@@ -54,7 +55,9 @@ export class Report {
       ignored === 1
         ? '1 field or object has'
         : `${ignored} fields or objects have`
-    const ask = paths.includes('-') ? '' : ` -f ${paths.join(' ')}`
+    const ask = paths.includes('-')
+      ? ''
+      : ` -f ${paths.map(shellWord).join(' ')}`
     this.#context.stderr.write(
       `warning: ${what} no effect here; podfs validate${ask} lists them, as -v does\n`,
     )

@@ -330,7 +330,13 @@ spec:
 `,
     })
     const run = startPodfs(t, ['run', '-f', path.join(dir, 'pod.yaml')], {
-      wrapper: ['sh', '-c', 'exec script -qefc "$*" /dev/null', 'sh'],
+      // script(1) takes one word of shell.
+      wrapper: [
+        'bash',
+        '-c',
+        'exec script -qefc "$(printf "%q " "$@")" /dev/null',
+        'bash',
+      ],
       env: { SHELL: '/bin/sh' },
     })
     await run.saw(/c \| up/)

@@ -1,4 +1,5 @@
 import { isAtLeast, resendSince } from '../../util/is-at-least.ts'
+import { shellWord } from '../../util/shell-word.ts'
 import { outside } from '../user-namespace.ts'
 import { missing, ok, warning, type Check } from './check.ts'
 import type { MachineFacts } from './machine-facts.ts'
@@ -180,7 +181,7 @@ function checkStaleMounts({ staleMounts }: MachineFacts): Check {
   return warning(
     'stale mounts',
     `nobody serves ${staleMounts.join(', ')}`,
-    `podfs unmount ${first}`,
+    `podfs unmount ${shellWord(first)}`,
   )
 }
 
