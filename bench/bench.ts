@@ -5,7 +5,7 @@ import {
   type SpawnOptions,
 } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { buildClient, type Client } from './client.ts'
@@ -21,16 +21,20 @@ export class Bench {
   /** How often A B is repeated. */
   readonly rounds: number
   readonly scratch: string
-  readonly podfs = path.resolve('dist/podfs.cjs')
+  /** The node that runs podfs. */
+  readonly node: string
+  readonly podfs: string
   readonly client: Client
   readonly #steps: Step[] = []
   readonly #children = new Set<ChildProcess>()
   #names = 0
 
-  constructor(rounds: number) {
+  constructor(rounds: number, node = process.execPath) {
     this.rounds = rounds
+    this.node = node
     this.scratch = mkdtempSync(path.join(tmpdir(), 'podfs-bench-'))
     process.on('exit', () => this.#removeScratch())
+    this.podfs = path.join(this.#buildFor(node), 'podfs.cjs')
     this.client = buildClient(this)
   }
 
@@ -56,7 +60,7 @@ export class Bench {
 
   /** Starts podfs itself. Its stderr is shown, as it says why a mount failed. */
   spawnPodfs(...args: readonly string[]): ChildProcess {
-    return this.spawn(process.execPath, [this.podfs, ...args], {
+    return this.spawn(this.node, [this.podfs, ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
   }
@@ -81,6 +85,22 @@ export class Bench {
       } catch (error) {
         console.error(`cleaning up: ${String(error)}`)
       }
+  }
+
+  /** Each version of Node has a code cache of its own, made when podfs is built or installed. */
+  #buildFor(node: string): string {
+    const built = path.resolve('dist')
+    if (node === process.execPath) return built
+    const own = path.join(this.scratch, 'dist')
+    cpSync(built, own, { recursive: true })
+    const { status, stderr, error } = spawnSync(
+      node,
+      ['src/loader/code-cache.mjs', own],
+      { encoding: 'utf8' },
+    )
+    if (status !== 0)
+      throw new Error(`${node} does not run: ${error?.message ?? stderr}`)
+    return own
   }
 
   #removeScratch(): void {

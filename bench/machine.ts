@@ -1,8 +1,12 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { arch, cpus, loadavg, release, totalmem } from 'node:os'
 
 /** What the figures depend on, a line each. */
-export function describeMachine(client: string): string[] {
+export function describeMachine(
+  client: string,
+  node = process.execPath,
+): string[] {
   const processors = cpus()
   const [load = 0] = loadavg()
   const distribution =
@@ -12,7 +16,7 @@ export function describeMachine(client: string): string[] {
   return [
     `${processors.length} x ${processors[0]?.model ?? arch()}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
     `Linux ${release()}, ${distribution}`,
-    `Node ${process.version}`,
+    `Node ${execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()}`,
     `system calls measured by a client in ${client}`,
     `${new Date().toISOString().slice(0, 10)}, load average ${load.toFixed(1)} before the run`,
   ]

@@ -34,6 +34,49 @@ for directory in "PREFIX=$PREFIX" "DESTDIR=$DESTDIR"; do
   esac
 done
 
+# The first directory of a path that is there; as it is when nothing is a directory.
+first_there() {
+  [ ! -e "$1" ] && [ ! -h "$1" ] || { printf '%s\n' "$1" && return; }
+  first_there "$(dirname "$1")"
+}
+
+# Before anything is touched.
+check_places() {
+  again='npm run install:system'
+  [ -n "$DESTDIR" ] || [ "$(id -u)" = 0 ] ||
+    fail "installing needs root, whatever PREFIX is: $sbin/mount.podfs and $etc are part of it" \
+      "as root: $again; or DESTDIR=/tmp/package $again, a tree for a package"
+  case $PREFIX in
+  # It goes into units, where many characters mean something, and through sed.
+  *[!A-Za-z0-9/._+~@-]*) fail "PREFIX=$PREFIX: letters, digits and / . _ + ~ @ - only" "PREFIX=/usr/local $again" ;;
+  esac
+  for path in "$lib" "$PREFIX/bin" "$PREFIX/lib/systemd/system" "$PREFIX/lib/systemd/user" \
+    "$PREFIX/share/man/man1" "$PREFIX/share/bash-completion/completions" "$doc" \
+    $sbin "$etc/mounts"; do
+    directory=$(first_there "$DESTDIR$path")
+    [ -d "$directory" ] || fail "$directory is not a directory" "PREFIX=/usr/local $again"
+    [ -w "$directory" ] || fail "nothing can be written to $directory" "PREFIX=/usr/local $again"
+    # A program of a user's home must not become root's.
+    [ -n "$DESTDIR" ] || [ "$(stat -L -c %u "$directory")" = 0 ] ||
+      fail "$directory is not root's" "PREFIX=/usr/local $again"
+  done
+}
+
+# At the end, however it comes: what was not finished is taken back. Where files of an older
+# version have been replaced they cannot come back; they stay noted, for uninstall.
+finish() {
+  status=$?
+  if [ "$status" != 0 ] && [ -f "$noted" ]; then
+    cat "$list" >>"$noted" || true
+    printf 'error: installed in part, over an older version\n  npm run install:system, or npm run uninstall:system\n' >&2
+  elif [ "$status" != 0 ]; then
+    [ -z "$made_configuration" ] || rm -f "$DESTDIR$etc/podfs.yaml"
+    remove "$list"
+    printf 'error: not installed; what was there of it was taken away again\n' >&2
+  fi
+  rm -f "$list"
+}
+
 make_directory() {
   [ ! -d "$DESTDIR$1" ] || return 0
   [ "$1" = / ] || make_directory "$(dirname "$1")"
@@ -45,9 +88,10 @@ make_directory() {
 # put MODE PATH: standard input goes there in one step, so that what runs keeps the old file.
 put() {
   make_directory "$(dirname "$2")"
-  cat >"$DESTDIR$2.new"
-  chmod "$1" "$DESTDIR$2.new"
-  mv "$DESTDIR$2.new" "$DESTDIR$2"
+  { cat >"$DESTDIR$2.new" && chmod "$1" "$DESTDIR$2.new" && mv "$DESTDIR$2.new" "$DESTDIR$2"; } || {
+    rm -f "$DESTDIR$2.new"
+    return 1
+  }
   printf 'f %s\n' "$2" >>"$list"
 }
 
@@ -107,18 +151,30 @@ install_all() {
   "$node" -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' ||
     fail "$node is older than 20.19" 'PODFS_NODE=/path/to/node npm run install:system'
 
+  check_places
+
   list=$(mktemp)
-  trap 'rm -f "$list"' EXIT
+  made_configuration=
+  trap finish EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
   [ ! -f "$noted" ] || grep '^d ' "$noted" >>"$list" || true
 
   for file in podfs.cjs fuse-server.cjs pod-shim.cjs fuse-native-server.cjs age-encryption.cjs \
-    keeper.sh mount-keeper.sh; do
+    keeper.sh mount-keeper.sh THIRD-PARTY.txt; do
     put 644 "$lib/$file" <"dist/$file"
   done
-  for pack in podfs session server more fuse-server fuse-control pod-shim; do
+  # V8 knows a source by its length alone: never a new one beside the code of the old one.
+  rm -f "$DESTDIR$lib"/*.bundle.cjs.cache
+  packs='podfs session server more fuse-server fuse-control pod-shim'
+  for pack in $packs; do
     put 644 "$lib/$pack.bundle.cjs" <"dist/$pack.bundle.cjs"
-    put 644 "$lib/$pack.bundle.cjs.cache" <"dist/$pack.bundle.cjs.cache"
   done
+  for pack in $packs; do
+    printf 'f %s\n' "$lib/$pack.bundle.cjs.cache" >>"$list"
+  done
+  (umask 022 && "$node" src/loader/code-cache.mjs "$DESTDIR$lib")
   put 755 "$PREFIX/bin/podfs" <<END
 #!/bin/sh
 exec '$node' '$lib/podfs.cjs' "\$@"
@@ -142,6 +198,7 @@ END
 
   if [ ! -e "$DESTDIR$etc/podfs.yaml" ] || is_unchanged; then
     make_directory $etc
+    [ -e "$DESTDIR$etc/podfs.yaml" ] || made_configuration=1
     cp config/podfs.yaml "$DESTDIR$etc/podfs.yaml"
     chmod 644 "$DESTDIR$etc/podfs.yaml"
   elif ! cmp -s config/podfs.yaml "$DESTDIR$doc/podfs.yaml"; then
@@ -159,6 +216,7 @@ END
     rm -f "$old"
   fi
   put 644 "$lib/installed" <"$list"
+  trap 'rm -f "$list"' EXIT
   tell_systemd daemon-reload
   echo "installed $PREFIX/bin/podfs; to start it with the machine: systemctl enable --now podfs"
 }

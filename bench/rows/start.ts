@@ -30,7 +30,7 @@ async function measure(bench: Bench): Promise<Result> {
   }
   const startNode = async (): Promise<number> => {
     const start = process.hrtime.bigint()
-    spawnSync(process.execPath, ['-e', '0'])
+    spawnSync(bench.node, ['-e', '0'])
     return Number(process.hrtime.bigint() - start) / 1e6
   }
   const repeat = (once: () => Promise<number>) => async () => {

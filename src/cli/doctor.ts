@@ -9,6 +9,7 @@ import {
   wantsJson,
   type ParsedOptions,
 } from './options.ts'
+import { withRemedyHere } from './remedy.ts'
 import { sessionOptions } from './session-options.ts'
 
 export const doctorCommand: Command = {
@@ -39,7 +40,8 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   if (extra !== undefined)
     throw new Failure('usage', `doctor takes no argument: ${extra}`)
   const { examine } = await import('../daemon/doctor.ts')
-  const checks = await examine(await sessionOptions(context, options, []))
+  const found = await examine(await sessionOptions(context, options, []))
+  const checks = found.map(check => withRemedyHere(check, context))
   if (json) context.stdout.raw(`${JSON.stringify(checks, null, 2)}\n`)
   else context.stdout.text(asTable(checks))
   return checks.some(({ status }) => status === 'missing')

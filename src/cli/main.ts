@@ -13,12 +13,14 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 let stderr = outputTo(process.stderr)
 
+const person = { env: process.env, uid: process.getuid?.() ?? 0 }
+
 async function main(): Promise<number> {
   let given: Given
   try {
     given = whatIsGiven()
   } catch (error) {
-    return exitCodeOf(error, stderr)
+    return exitCodeOf(error, { stderr, ...person })
   }
   const context: Context = {
     ...given,
@@ -27,8 +29,7 @@ async function main(): Promise<number> {
     logFd: 2,
     stderrIsTerminal: isatty(2),
     colour: isatty(2) && !process.env['NO_COLOR'],
-    env: process.env,
-    uid: process.getuid?.() ?? 0,
+    ...person,
     clock: systemClock,
     onSignal: listener => {
       for (const signal of signals) process.on(signal, listener)

@@ -5,8 +5,7 @@ import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { helpOfCommand, helpOfGroup, helpOfProgram } from './help.ts'
 import { parseOptions } from './options.ts'
-import { tellFailure } from './report.ts'
-import type { Output } from './output.ts'
+import { tellFailure, type Reader } from './report.ts'
 
 type Commands = CommandGroup['commands']
 
@@ -33,14 +32,14 @@ export async function runProgram(
   try {
     return await dispatch(context, version)
   } catch (error) {
-    return exitCodeOf(error, context.stderr)
+    return exitCodeOf(error, context)
   }
 }
 
 /** Tells what went wrong; what is no Failure is a mistake in podfs, and is thrown again. */
-export function exitCodeOf(error: unknown, stderr: Output): number {
+export function exitCodeOf(error: unknown, to: Reader): number {
   if (!(error instanceof Failure)) throw error
-  tellFailure(stderr, error)
+  tellFailure(to, error)
   return exitCodes[error.kind]
 }
 

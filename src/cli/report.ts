@@ -1,8 +1,12 @@
 import { formatFinding, isMistake, type Finding } from '../api/report.ts'
+import { shellWord } from '../util/shell-word.ts'
 import { logLevels, type LogLevel } from '../util/log-levels.ts'
 import type { Context } from './context.ts'
 import type { Failure } from '../util/failure.ts'
-import type { Output } from './output.ts'
+import { remedyHere } from './remedy.ts'
+
+/** Who is told, and for whom a remedy has to be one that can be typed. */
+export type Reader = Pick<Context, 'stderr' | 'uid' | 'env'>
 
 /**
  * Tells the person who runs something of mistakes, and of what has no effect. What podfs does in
@@ -42,7 +46,8 @@ export class Report {
     }
     const word = isMistake(finding) ? 'error' : 'warning'
     this.#context.stderr.line(`${word}: ${formatFinding(finding)}`)
-    if (fix !== undefined) this.#context.stderr.line(`  ${fix}`)
+    if (fix !== undefined)
+      this.#context.stderr.line(`  ${remedyHere(fix, this.#context)}`)
   }
 
   /** Everything has been read. `paths`: what `podfs validate` is to be asked of. */
@@ -54,7 +59,9 @@ export class Report {
       ignored === 1
         ? '1 field or object has'
         : `${ignored} fields or objects have`
-    const ask = paths.includes('-') ? '' : ` -f ${paths.join(' ')}`
+    const ask = paths.includes('-')
+      ? ''
+      : ` -f ${paths.map(shellWord).join(' ')}`
     this.#context.stderr.line(
       `warning: ${what} no effect here; podfs validate${ask} lists them, as -v does`,
     )
@@ -62,8 +69,8 @@ export class Report {
 }
 
 /** One line `error: ...` for each thing that is wrong, and where there is a remedy, another one. */
-export function tellFailure(stderr: Output, failure: Failure): void {
+export function tellFailure(to: Reader, failure: Failure): void {
   const { message, further, fix } = failure
-  for (const text of [message, ...further]) stderr.line(`error: ${text}`)
-  if (fix !== undefined) stderr.line(`  ${fix}`)
+  for (const text of [message, ...further]) to.stderr.line(`error: ${text}`)
+  if (fix !== undefined) to.stderr.line(`  ${remedyHere(fix, to)}`)
 }

@@ -83,7 +83,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
       effective,
       load,
       notice,
-      mistake: failure => tellFailure(context.stderr, failure),
+      mistake: failure => tellFailure(context, failure),
       service: systemd,
       abort: stop.signal,
     })

@@ -10,6 +10,7 @@ import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { commonOptions, sourceOptions, type ParsedOptions } from './options.ts'
+import { withRemedyHere } from './remedy.ts'
 import { sessionOptions } from './session-options.ts'
 import { refuseEmpty } from './options.ts'
 
@@ -54,7 +55,9 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     })
   const { validate } = await import('../daemon/validate.ts')
   const result = await validate(await sessionOptions(context, options, paths))
-  const findings = sortFindings(result.findings)
+  const findings = sortFindings(result.findings).map(finding =>
+    withRemedyHere(finding, context),
+  )
   const objects = inFileOrder(result.objects)
   const { stdout } = context
   if (format === 'json')

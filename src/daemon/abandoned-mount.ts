@@ -12,6 +12,7 @@ import { clearPlainDirectory } from '../volumes/plain-directory.ts'
 import { Failure } from '../util/failure.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
+import { shellWord } from '../util/shell-word.ts'
 import { clearPods, removeUnmounted } from './clear-pods.ts'
 import type { FoundSession } from './runtime-directory.ts'
 import { endShims } from './shim/find-shims.ts'
@@ -71,7 +72,7 @@ export async function clearDeadMount(
     throw new Failure(
       'failed',
       `${mountpoint} is a dead mount that is not podfs's: ${mount.source}, type ${mount.type}`,
-      { fix: `umount --lazy ${mountpoint}` },
+      { fix: `umount --lazy ${shellWord(mountpoint)}` },
     )
   logger.warn({ mountpoint }, 'a dead mount is here; it is cleared away')
   await unmountPodfs(mountpoint)

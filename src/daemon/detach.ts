@@ -54,6 +54,16 @@ export async function startDetached(
   })
 }
 
+/** Where there can be none, the start fails for the same reason, and says why. */
+function openLog(runtime: string, file: string): number {
+  try {
+    mkdirSync(runtime, { recursive: true, mode: 0o700 })
+    return openSync(file, 'a', 0o600)
+  } catch {
+    return openSync('/dev/null', 'a')
+  }
+}
+
 export interface DetachedLog {
   readonly fd: number
   readonly say: (text: string) => void
@@ -70,9 +80,8 @@ export function openDetachedLog(runtime: string): DetachedLog | undefined {
   if (process.env[variable] === undefined || send === undefined)
     return undefined
   delete process.env[variable]
-  mkdirSync(runtime, { recursive: true, mode: 0o700 })
   const file = detachedLogPath(runtime, process.pid)
-  const fd = openSync(file, 'a', 0o600)
+  const fd = openLog(runtime, file)
   let isReady = false
   // The log stays only where nobody has been told why: the start's failures went to the
   // starter's terminal, and a clean stop has nothing to say.

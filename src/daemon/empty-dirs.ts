@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Places } from './places.ts'
+import { makePrivateDirectory } from './private-directory.ts'
 import { sessionsWithPods } from './runtime-directory.ts'
 
 /**
@@ -20,7 +21,7 @@ export async function claimEmptyDirs(
   const boot = (await readFile(bootIdFile, 'utf8')).trim()
   const { dev, ino } = await stat(runtime)
   const here = `${boot}-${dev}-${ino}-`
-  await mkdir(all, { recursive: true, mode: 0o700 })
+  makePrivateDirectory(all)
   // In this order: a session is there before its emptyDirs are.
   const found = await readdir(all)
   const alive = new Set(

@@ -2,9 +2,10 @@ import { lstatSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { Failure } from '../util/failure.ts'
 import { exhaustedFix } from './failures.ts'
+import { isInUserNamespace, outside } from './user-namespace.ts'
 
-/** A directory that only this user can enter; what somebody else made there is refused. */
-export function ensurePrivateDirectory(directory: string): void {
+/** Makes a directory of podfs's own that nobody else can enter, unless it is there. */
+export function makePrivateDirectory(directory: string): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
   } catch (error) {
@@ -15,16 +16,21 @@ export function ensurePrivateDirectory(directory: string): void {
         cause: error,
         fix:
           exhaustedFix(error, path.dirname(directory)) ??
-          `sudo mkdir ${directory}`,
+          (isInUserNamespace() ? outside : `sudo mkdir ${directory}`),
       },
     )
   }
+}
+
+/** A directory that only this user can enter; what somebody else made there is refused. */
+export function ensurePrivateDirectory(directory: string): void {
+  makePrivateDirectory(directory)
   const { uid, mode } = lstatSync(directory)
   if (uid !== process.getuid?.() || (mode & 0o077) !== 0)
     throw new Failure(
       'platform',
       `${directory} must belong to the user who runs podfs, with mode 0700`,
-      { fix: `chmod 0700 ${directory}` },
+      { fix: isInUserNamespace() ? outside : `chmod 0700 ${directory}` },
     )
 }
 

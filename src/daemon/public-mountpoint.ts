@@ -6,6 +6,7 @@ import type { Clock } from '../util/clock.ts'
 import { Failure } from '../util/failure.ts'
 import type { Logger } from '../util/logger.ts'
 import { adoptBackend, type Backend } from '../volumes/backend.ts'
+import { shellWord } from '../util/shell-word.ts'
 import { clearAbandoned, clearDeadMount } from './abandoned-mount.ts'
 import { type Claim, claimMountpoint } from './claim-mountpoint.ts'
 import type { Cleanup } from './cleanup.ts'
@@ -250,7 +251,7 @@ async function prepareMountpoint(mountpoint: string): Promise<boolean> {
     throw new Failure('usage', `cannot make ${mountpoint}: ${code}`, {
       cause: error,
       ...(code === 'ENOENT'
-        ? { fix: `mkdir -p ${path.dirname(mountpoint)}` }
+        ? { fix: `mkdir -p ${shellWord(path.dirname(mountpoint))}` }
         : {}),
     })
   }

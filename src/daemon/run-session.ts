@@ -8,6 +8,7 @@ import { createSessionDirectory } from './runtime-directory.ts'
 import { startOrUndo } from './start-or-undo.ts'
 import type { SessionOptions } from './session.ts'
 import type { PodOutcome } from './supervised-pod.ts'
+import { refuseUserNamespace } from './user-namespace.ts'
 import { inBackground } from '../util/in-background.ts'
 
 export interface RunRequest extends SessionOptions {
@@ -50,6 +51,7 @@ async function start(
 ): Promise<RunSession> {
   const { logger, settings, places } = request
   refuseChroot()
+  refuseUserNamespace()
   const images = createImageMap([
     ...settings.images,
     ...request.images.map(parseImageFlag),

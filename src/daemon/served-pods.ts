@@ -16,6 +16,7 @@ import {
 import { refuseChroot } from './refuse-chroot.ts'
 import type { LeftShim } from './shim/start-shim.ts'
 import { longestOf, SupervisedPod } from './supervised-pod.ts'
+import { refuseUserNamespace } from './user-namespace.ts'
 import { inBackground } from '../util/in-background.ts'
 
 /** "true": the Pod is run; "false": it never is. */
@@ -199,6 +200,7 @@ export class ServedPods {
     const supervised = new SupervisedPod({
       start: async version => {
         refuseChroot()
+        refuseUserNamespace()
         await this.#forgetSession(key)
         this.#starts += 1
         const id = `run/${this.#starts}`

@@ -4,6 +4,7 @@ import { hasPlainDirectory } from '../volumes/plain-directory.ts'
 import { Failure } from '../util/failure.ts'
 import { holdersOf } from './mount-holders.ts'
 import { isRunning } from '../util/process-identity.ts'
+import { shellWord } from '../util/shell-word.ts'
 import { clearAbandoned, unmountPodfs } from './abandoned-mount.ts'
 import { listSessions } from './runtime-directory.ts'
 
@@ -41,7 +42,7 @@ export async function unmount(options: {
       throw new Failure(
         'failed',
         `${mountpoint} is busy: ${holders.map(({ pid, name }) => `${name} (pid ${pid})`).join(', ')}`,
-        { fix: `end them, or: podfs unmount --lazy ${mountpoint}` },
+        { fix: `end them, or: podfs unmount --lazy ${shellWord(mountpoint)}` },
       )
   }
   if (session?.running === true) {

@@ -15,8 +15,8 @@
  * and the words with which the keeper was started.
  */
 import { readSync } from 'node:fs'
-import { setFlagsFromString } from 'node:v8'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'
+import { optimizeEarlier } from './optimize-earlier.ts'
 import { serve } from './serve.ts'
 import { SharedState } from './shared-state.ts'
 import type { KeeperOrigin } from './start-next-keeper.ts'
@@ -94,16 +94,6 @@ function serveAs(shared: SharedState): void {
         }
       : {}),
   })
-}
-
-/**
- * V8 optimizes what has run for long enough, which is here some two thousand first reads of a
- * file, each half as long again as those that come after. An eighth of that is enough. Not
- * during the start of a mount, which has no processor to spare, nor in a standby, which would
- * be ready too late for the next death (1,000 kills: the slowest hundredth 423 ms, not 88).
- */
-function optimizeEarlier(): void {
-  setFlagsFromString('--interrupt-budget=8192')
 }
 
 function startControlThread(shared: SharedState): void {

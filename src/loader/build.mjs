@@ -5,14 +5,13 @@
  * every start needs, and what only some need, which is loaded when the first of it is asked
  * for (an `import()` in the sources). A pack is a script whose value is its modules, each a
  * function as CommonJS knows them; load-bundle.cjs puts them together. Beside each pack is the
- * code that V8 makes of it, of all of its functions, for which of them a run will call is not
- * known.
+ * code that V8 makes of it (code-cache.mjs).
  */
-import { chmod, copyFile, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, rm, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
-import { Script } from 'node:vm'
 import { build, transform } from 'esbuild'
+import { writeCodeCache } from './code-cache.mjs'
+import { thirdParties } from './third-parties.mjs'
 
 const common = {
   bundle: true,
@@ -44,8 +43,10 @@ const programs = {
   'pod-shim': { 'pod-shim': ['src/daemon/shim/shim-main.ts'] },
 }
 
-await build({
+const inputs = new Set()
+const { metafile } = await build({
   ...common,
+  metafile: true,
   entryPoints: {
     'fuse-native-server': 'src/fuse/native-server-main.ts',
     'age-encryption': 'node_modules/age-encryption/dist/index.js',
@@ -54,6 +55,7 @@ await build({
   outdir: 'dist',
   outExtension: { '.js': '.cjs' },
 })
+noteInputs(metafile)
 for (const [name, packs] of Object.entries(programs)) {
   await buildProgram(packs)
   await copyFile('src/loader/load-bundle.cjs', `dist/${name}.cjs`)
@@ -61,6 +63,14 @@ for (const [name, packs] of Object.entries(programs)) {
 await chmod('dist/podfs.cjs', 0o755)
 for (const script of ['keeper.sh', 'mount-keeper.sh'])
   await copyFile(`src/fuse/${script}`, `dist/${script}`)
+
+await writeFile('dist/THIRD-PARTY.txt', thirdParties([...inputs]))
+
+/** What really is in a bundle: of some packages only a part is. */
+function noteInputs({ outputs }) {
+  for (const { inputs: used } of Object.values(outputs))
+    for (const input of Object.keys(used)) inputs.add(input)
+}
 
 async function buildProgram(packs) {
   const names = Object.keys(packs)
@@ -74,6 +84,7 @@ async function buildProgram(packs) {
     write: false,
     metafile: true,
   })
+  noteInputs(metafile)
   const texts = new Map(
     outputFiles.map(({ path, text }) => [basename(path), text]),
   )
@@ -117,10 +128,14 @@ async function buildProgram(packs) {
             ),
           )},\n`
         : ''
-    await writePack(
-      `dist/${pack}.bundle.cjs`,
+    const filename = `dist/${pack}.bundle.cjs`
+    // V8 knows a source by its length alone: never beside the code of another one.
+    await rm(`${filename}.cache`, { force: true })
+    await writeFile(
+      filename,
       `({${facts}modules: {\n${modules.join(',\n')}\n}})\n`,
     )
+    writeCodeCache(filename)
   }
 }
 
@@ -133,13 +148,4 @@ function statically(outputs, entry) {
       if (kind === 'import-statement' && outputs.has(basename(path)))
         found.add(basename(path))
   return found
-}
-
-async function writePack(filename, source) {
-  setFlagsFromString('--no-lazy')
-  const script = new Script(source, { filename })
-  // The flags are part of the cache; those of a run are the usual ones.
-  setFlagsFromString('--lazy')
-  await writeFile(filename, source)
-  await writeFile(`${filename}.cache`, script.createCachedData())
 }

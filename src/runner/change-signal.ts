@@ -1,8 +1,5 @@
 import type { Clock } from '../util/clock.ts'
 
-/** setTimeout fires at once for anything longer; who waits looks again anyway. */
-const maxTimerMs = 0x7fff_ffff
-
 /**
  * "Something has changed, look again." A waiter names the version it has looked at, so a
  * change between its look and its wait is never lost.
@@ -35,9 +32,7 @@ export class ChangeSignal {
     try {
       if (ms === undefined) return await changed
       // sleep, not after: a Pod that only waits must keep the process alive.
-      const passed = this.#clock
-        .sleep(Math.min(Math.max(ms, 0), maxTimerMs), timer.signal)
-        .catch(() => undefined)
+      const passed = this.#clock.sleep(ms, timer.signal).catch(() => undefined)
       await Promise.race([changed, passed])
     } finally {
       this.#waiting.delete(resume)

@@ -9,19 +9,44 @@ export interface Clock {
   now(): number
   /** Milliseconds since some moment; goes on evenly when somebody sets the time of day. */
   elapsed(): number
-  /** Resolves after `ms`; rejects with an AbortError when `signal` aborts. */
+  /**
+   * Resolves after `ms`, however long that is, and at once where the moment has passed;
+   * rejects with an AbortError when `signal` aborts.
+   */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
-  /** Calls back once after `ms` unless cancelled; does not keep the process alive. */
+  /**
+   * Calls back once after `ms` unless cancelled, never before it returns; `ms` as above. Does
+   * not keep the process alive.
+   */
   after(ms: number, callback: () => void): { cancel(): void }
 }
+
+/**
+ * The most that a timer of Node takes: it makes 1 ms of anything longer, and of anything
+ * negative, with a warning on stderr.
+ */
+const maxTimerMs = 0x7fff_ffff
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   elapsed: () => performance.now(),
-  sleep: (ms, signal) => delay(ms, undefined, { signal }),
-  after: (ms, callback) => {
-    const timer = setTimeout(callback, ms)
-    timer.unref()
+  async sleep(ms, signal) {
+    for (let left = ms; ; left -= maxTimerMs) {
+      await delay(timerMs(left), undefined, { signal })
+      if (left <= maxTimerMs) return
+    }
+  },
+  after(ms, callback) {
+    let timer: NodeJS.Timeout
+    const wait = (left: number): void => {
+      const fire = left <= maxTimerMs ? callback : () => wait(left - maxTimerMs)
+      timer = setTimeout(fire, timerMs(left)).unref()
+    }
+    wait(ms)
     return { cancel: () => clearTimeout(timer) }
   },
+}
+
+function timerMs(left: number): number {
+  return Math.min(Math.max(left, 0), maxTimerMs)
 }

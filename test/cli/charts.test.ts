@@ -7,6 +7,9 @@ import { formatFinding, type Finding } from '../../src/api/report.ts'
 import { readManifest } from '../../src/sources/manifest-reader.ts'
 import { foreignCapability } from '../helpers/capability.ts'
 import { podfs, startPodfs } from '../helpers/podfs.ts'
+import { cannotMount } from '../helpers/fuse-mount.ts'
+
+const skip = await cannotMount()
 
 /*
  * What Helm and kustomize make, as people have it. rendered/ holds what
@@ -98,7 +101,7 @@ t.test('validate finds no mistake', async t => {
 })
 
 for (const { name, command, args, output, ends = false } of inputs) {
-  t.test(`${name}: runs`, async t => {
+  t.test(`${name}: runs`, { skip }, async t => {
     // The claim of the database is kept by design.
     t.teardown(() => rm(claim, { recursive: true, force: true }))
     // As from a pipe: several documents, one of which can be run, or some.
@@ -133,7 +136,7 @@ for (const { name, command, args, output, ends = false } of inputs) {
   )
 }
 
-t.test('a chart that nobody has rendered', async t => {
+t.test('a chart that nobody has rendered', { skip }, async t => {
   const { code, stderr } = await podfs(t, ['run', '-f', `${charts}/shop`])
   t.equal(code, 1)
   t.match(stderr, /this is a template\n {2}helm template \. \| podfs run -f -/)

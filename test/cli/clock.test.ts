@@ -25,7 +25,7 @@ async function settable(dir: string) {
     set,
     env: {
       PODFS_TEST_CLOCK: file,
-      NODE_OPTIONS: `--require=${preload}`,
+      NODE_OPTIONS: `--require="${preload}"`,
     },
   }
 }

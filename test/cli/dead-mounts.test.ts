@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { escapeMountPath } from '../../src/fuse/mountinfo.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 import { podfs, podfsMounts, startPodfs } from '../helpers/podfs.ts'
 
@@ -19,10 +20,7 @@ async function deadMount(at: string, type: string): Promise<void> {
 }
 
 function mountsAt(at: string): number {
-  const escaped = at.replace(
-    /[ \t\n\\]/g,
-    one => `\\${one.charCodeAt(0).toString(8).padStart(3, '0')}`,
-  )
+  const escaped = escapeMountPath(at)
   return readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .filter(line => line.split(' ')[4] === escaped).length

@@ -11,6 +11,9 @@ import {
   wrongManifests,
   type WrongInput,
 } from '../helpers/wrong-inputs.ts'
+import { cannotMount } from '../helpers/fuse-mount.ts'
+
+const skip = await cannotMount()
 
 /*
  * Mistakes as people make them. docs/errors.md is made of what podfs says of each.
@@ -45,7 +48,7 @@ for (const input of wrongManifests) {
 }
 
 for (const input of wrongCommands) {
-  t.test(`podfs ${input.args.join(' ')}: ${input.title}`, async t => {
+  t.test(`podfs ${input.args.join(' ')}: ${input.title}`, { skip }, async t => {
     const said = await say(t, input)
     commands.push({ input, output: withoutTreatments(said.output) })
   })
@@ -69,7 +72,7 @@ t.test('each message of the source has a cause and a remedy', async t => {
   )
 })
 
-t.test('docs/errors.md is what podfs says: npm run docs', async t => {
+t.test('docs/errors.md is what podfs says: npm run docs', { skip }, async t => {
   const { found, wanted } = writtenDocument(
     'errors.md',
     errorsDocument(manifests, commands),

@@ -114,7 +114,7 @@ t.test('podfs mount: told, and unmounted in time', { skip }, async t => {
 t.test('the unmount of what a killed podfs left', { skip }, async t => {
   const { mountpoint, conf } = world(t)
   const { stdout } = await podfs(t, ['mount', '--detach', conf, mountpoint])
-  const pid = noteDetached(Number(stdout))
+  const pid = noteDetached(stdout)
   process.kill(pid, 'SIGKILL')
   await stopServer(`mount-${pid}`)
   t.match(await podfs(t, ['unmount', mountpoint]), { code: 0, stderr: '' })

@@ -4,6 +4,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { makeTemporaryDirectory } from '../helpers/fuse-mount.ts'
 import { startPodfs } from '../helpers/podfs.ts'
+import '../helpers/needs-mounts.ts'
 
 const configMap = (data: string) => `apiVersion: v1
 kind: ConfigMap

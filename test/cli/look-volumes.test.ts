@@ -11,6 +11,7 @@ import {
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
+import '../helpers/needs-mounts.ts'
 import { formatEvents, Inotify } from '../helpers/inotify.ts'
 
 /*

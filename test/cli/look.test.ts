@@ -6,6 +6,7 @@ import { connect, createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { capability } from '../helpers/capability.ts'
 import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
+import '../helpers/needs-mounts.ts'
 
 /*
  * `podfs get`, `describe` and `logs` on what really runs; and kubectl itself against the same
@@ -30,6 +31,9 @@ async function tcpTo(t: Test, socket: string): Promise<string> {
   return `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
 }
 
+/** Of kubectl, which makes a cache there. */
+const home = t.testdir({})
+
 interface Result {
   readonly code: number
   readonly stdout: string
@@ -41,7 +45,7 @@ function kubectl(server: string, args: readonly string[]): Promise<Result> {
     execFile(
       'kubectl',
       ['--server', server, ...args],
-      { env: { PATH: process.env['PATH'], HOME: '/nonexistent' } },
+      { env: { PATH: process.env['PATH'], HOME: home } },
       (error, stdout, stderr) =>
         resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
     ),

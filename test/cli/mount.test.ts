@@ -20,6 +20,7 @@ import {
   podfsMounts,
   startPodfs,
 } from '../helpers/podfs.ts'
+import '../helpers/needs-mounts.ts'
 
 const manifest = `apiVersion: v1
 kind: ConfigMap
@@ -169,7 +170,7 @@ t.test('--detach returns when ready; unmount ends it', async t => {
   const { code, stdout, stderr } = await podfs(t, mount)
   t.equal(code, 0, stderr)
   t.match(stdout, /^\d+\n$/)
-  noteDetached(Number(stdout))
+  noteDetached(stdout)
   t.teardown(() => podfs(t, ['unmount', '--lazy', mountpoint]))
   t.equal(await readFile(path.join(mountpoint, 'colour'), 'utf8'), 'blue')
 
@@ -277,7 +278,7 @@ t.test('after kill -9', async t => {
 
   await t.test('a detached mount serves on until unmount', async t => {
     const { stdout } = await podfs(t, [...mount, '--detach'])
-    const pid = noteDetached(Number(stdout))
+    const pid = noteDetached(stdout)
     process.kill(pid, 'SIGKILL')
     await eventually(() => !isRunning(pid))
     t.equal(await colour(), 'blue')
@@ -345,7 +346,7 @@ t.test('a mount point has one name, however it is reached', async t => {
     path.join(dir, 'conf'),
     path.join(dir, 'link'),
   ])
-  noteDetached(Number(stdout))
+  noteDetached(stdout)
   const { code, stderr } = await podfs(t, ['unmount', path.join(dir, 'mnt')])
   t.equal(code, 0, stderr)
   t.notOk(isRunning(Number(stdout)))
@@ -389,7 +390,7 @@ t.test('Ctrl-C of a --detach that still waits ends both', async t => {
   const child = Number(
     readFileSync(`/proc/${run.pid}/task/${run.pid}/children`, 'utf8'),
   )
-  noteDetached(child)
+  noteDetached(String(child))
   run.child.kill('SIGINT')
   await run.ended
   t.notOk(isRunning(child))

@@ -2,6 +2,7 @@ import { rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { eventually, podfs, podfsMounts, startPodfs } from '../helpers/podfs.ts'
+import '../helpers/needs-mounts.ts'
 
 /*
  * The files of a running Pod change. Each script prints what the test waits for; nothing here

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import t from 'tap'
 import { podfs } from '../helpers/podfs.ts'
+import '../helpers/needs-mounts.ts'
 
 /* The image map, from podfs.yaml and --image to what a container is. */
 

@@ -3,6 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
 import { podfs, podfsMounts, startPodfs } from '../helpers/podfs.ts'
+import '../helpers/needs-mounts.ts'
 
 const forever = (words: string) =>
   `trap "echo bye; exit 0" TERM; ${words}; while :; do sleep 0.05; done`

@@ -2,6 +2,7 @@ import { rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
 import { startPodfs } from '../helpers/podfs.ts'
+import '../helpers/needs-mounts.ts'
 
 /* A workload's template changes while its Pod runs. */
 

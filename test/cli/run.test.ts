@@ -18,6 +18,7 @@ import {
   podfsMounts,
   startPodfs,
 } from '../helpers/podfs.ts'
+import '../helpers/needs-mounts.ts'
 
 /** What a Pod must not leave behind. */
 async function leftovers(pid: number): Promise<string[]> {
@@ -349,7 +350,13 @@ spec:
 `,
     })
     const run = startPodfs(t, ['run', '-f', path.join(dir, 'pod.yaml')], {
-      wrapper: ['sh', '-c', 'exec script -qefc "$*" /dev/null', 'sh'],
+      // script(1) takes one word of shell.
+      wrapper: [
+        'bash',
+        '-c',
+        'exec script -qefc "$(printf "%q " "$@")" /dev/null',
+        'bash',
+      ],
       env: { SHELL: '/bin/sh' },
     })
     await run.saw(/c \| up/)

@@ -15,6 +15,7 @@ import {
 import { open } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
+import { escapeMountPath } from '../../src/fuse/mountinfo.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 import {
   formatEvents,
@@ -251,11 +252,8 @@ t.test('a source that is not there is waited for', { skip }, async t => {
   renameSync(path.join(dir, 'manifests'), path.join(dir, 'away'))
   configure('', '  configMaps: [{directory: plain, name: plain}]\n')
   const serving = await start()
-  t.match(
-    serving.stderr(),
-    /error: \S*manifests:1:1: no such file or directory/,
-  )
-  t.match(serving.stderr(), /error: \S*plain:1:1: no such file or directory/)
+  t.match(serving.stderr(), /error: .*manifests:1:1: no such file or directory/)
+  t.match(serving.stderr(), /error: .*plain:1:1: no such file or directory/)
   renameSync(path.join(dir, 'away'), path.join(dir, 'manifests'))
   await eventually(() => text('default/configmaps/a/key') === 'value')
   mkdirSync(path.join(dir, 'plain'))
@@ -349,7 +347,7 @@ t.test('reload', { skip }, async t => {
   await t.test('a broken file changes nothing', async t => {
     writeFileSync(path.join(dir, 'podfs.yaml'), 'run: all\nsorces: {}\n')
     const mistake =
-      /error: \S*podfs\.yaml:2:1: sorces: no such setting; did you mean sources\?\n/
+      /error: .*podfs\.yaml:2:1: sorces: no such setting; did you mean sources\?\n/
     t.match(await reload(), { code: 2, stdout: '', stderr: mistake })
     t.match(serving.stderr(), mistake)
     t.match(serving.stderr(), 'podfs: the configuration stays as it was')
@@ -660,7 +658,9 @@ t.test('keeper and servers killed: a fresh mount', { skip }, async t => {
   await eventually(
     () =>
       podfsMounts().length === 2 &&
-      readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${root} ro,`) &&
+      readFileSync('/proc/self/mountinfo', 'utf8').includes(
+        ` ${escapeMountPath(root)} ro,`,
+      ) &&
       existsSync(directory) &&
       readdirSync(directory).some(name => name.startsWith('again-')) &&
       text('default/pods/p/v/key') === 'one',
@@ -670,7 +670,7 @@ t.test('keeper and servers killed: a fresh mount', { skip }, async t => {
   t.strictSame(podfsMounts(), [])
 })
 
-t.test('mistakes of the command line', async t => {
+t.test('mistakes of the command line', { skip }, async t => {
   const dir = t.testdir({})
   const cases = [
     {

@@ -223,7 +223,7 @@ for (const how of [
     let first: number
     if (how.endsWith('detached')) {
       const { stdout } = await podfs(t, [...args, '--detach'])
-      first = noteDetached(Number(stdout))
+      first = noteDetached(stdout)
     } else {
       const started = startPodfs(t, args)
       await started.saw(/ready/)
@@ -255,7 +255,7 @@ for (const point of [/^CREATE,ISDIR /, /^CREATE \.\.data_tmp/, /^MOVED_TO /])
     async t => {
       const { args, mountpoint, change, colour } = world(t)
       const { stdout } = await podfs(t, [...args, '--detach'])
-      const first = noteDetached(Number(stdout))
+      const first = noteDetached(stdout)
       const inotify = new Inotify()
       t.teardown(() => inotify.close())
       inotify.watch(mountpoint)
@@ -488,7 +488,7 @@ t.test(
   async t => {
     const { args, mountpoint } = world(t)
     const { stdout } = await podfs(t, [...args, '--detach'])
-    const daemon = noteDetached(Number(stdout))
+    const daemon = noteDetached(stdout)
     const [keeper] = await allOf(daemon)
     process.kill(daemon, 'SIGKILL')
     await eventually(() => !isRunning(daemon))

@@ -337,7 +337,7 @@ until [ "$(cat /v/token)" != "$now" ]; do sleep 0.02; done; done`,
   )
   const clock = path.resolve('test/fixtures/asleep-clock.cjs')
   const run = startPodfs(t, ['run', '-f', dir], {
-    env: { NODE_OPTIONS: `--require ${clock}` },
+    env: { NODE_OPTIONS: `--require "${clock}"` },
   })
   const { stdout, code } = await run.ended
   t.equal(code, 0)

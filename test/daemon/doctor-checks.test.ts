@@ -4,8 +4,10 @@ import type { MachineFacts } from '../../src/daemon/doctor/machine-facts.ts'
 
 const goodMachine: MachineFacts = {
   uid: 0,
+  inUserNamespace: false,
   mayMount: true,
   nodeVersion: '20.20.2',
+  codeCache: { taken: true, maker: '/src/podfs/src/loader/code-cache.mjs' },
   kernelRelease: '6.18.44-generic',
   fuseDevice: { mode: 0o666, openError: undefined },
   missingPrograms: [],
@@ -46,6 +48,14 @@ const cases: readonly {
     fix: /sudo/,
   },
   {
+    title: 'root of a user namespace',
+    facts: { inUserNamespace: true },
+    check: 'user',
+    status: 'missing',
+    detail: /podfs run does not work/,
+    fix: /^start podfs as root of the machine/,
+  },
+  {
     title: 'root without the right to mount',
     facts: { mayMount: false },
     check: 'rights',
@@ -59,6 +69,22 @@ const cases: readonly {
     check: 'node',
     status: 'missing',
     detail: /needs 20\.19/,
+  },
+  {
+    title: 'a program that was built by another Node',
+    facts: { codeCache: { taken: false, maker: '/x/code-cache.mjs' } },
+    check: 'code cache',
+    status: 'warning',
+    detail: /none of Node 20\.20\.2/,
+    fix: /^node \/x\/code-cache\.mjs$/,
+  },
+  {
+    title: 'one that another Node installed',
+    facts: { codeCache: { taken: false, maker: undefined } },
+    check: 'code cache',
+    status: 'warning',
+    detail: /each start compiles/,
+    fix: /install:system/,
   },
   {
     title: 'a kernel without RESEND',

@@ -52,7 +52,7 @@ The number in front is the exit code; without one nothing ends, and a container 
 ${atWork.map(entrySection).join('\n')}
 ## Every message: of the machine
 
-Exit code 3 says that the machine lacks something: root, /dev/fuse, a program of util-linux, space. \`podfs doctor\` checks all of it. Where it has run out of something (ENOSPC, EMFILE, EROFS, ...), the system's own words are printed, and below them the command that shows or raises the limit.
+Exit code 3 says that the machine lacks something: root, /dev/fuse, a program of util-linux, space. \`podfs doctor\` checks all of it. Where it has run out of something (ENOSPC, EMFILE, EROFS, ...), the system's own words are printed, and below them the command that shows or raises the limit. Here the second lines are those of Debian with sudo, for a podfs that root finds; podfs prints what is to be typed on the machine where it runs: doas or neither, \`npx podfs\` or its path, dnf, pacman, zypper or apk.
 
 ${ofTheMachine.map(entrySection).join('\n')}`
 }

@@ -360,7 +360,11 @@ export const ofTheMachine: readonly CatalogueEntry[] = [
     cause:
       'podfs needs root for now, and directories that nobody else can enter.',
     remedy: 'Type the second line.',
-    files: ['daemon/runtime-directory.ts', 'daemon/refuse-chroot.ts'],
+    files: [
+      'daemon/runtime-directory.ts',
+      'daemon/refuse-chroot.ts',
+      'daemon/user-namespace.ts',
+    ],
     texts: ['podfs COMMAND needs root for now'],
   },
   {

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { escapeMountPath } from '../../src/fuse/mountinfo.ts'
 import type { Test } from 'tap'
 
 /*
@@ -136,8 +137,12 @@ const fixtures = path.resolve(
 /** Every podfs that this test file has started; others run beside it. */
 const started = new Set<number>()
 
-/** A process that podfs itself left in the background. */
-export function noteDetached(pid: number): number {
+/** A process that podfs itself left in the background, by what `--detach` printed. */
+export function noteDetached(stdout: string): number {
+  const pid = Number(stdout)
+  // To kill 0 or -1 is to kill the tests, npm, and whatever else is there.
+  if (!Number.isSafeInteger(pid) || pid <= 1)
+    throw new Error(`podfs printed no pid: ${JSON.stringify(stdout)}`)
   started.add(pid)
   return pid
 }
@@ -155,7 +160,7 @@ export function podfsMounts(): string[] {
   return lines.filter(
     line =>
       devices.has(line.split(' ')[2]) ||
-      (line.includes('fuse.podfs') && line.includes(fixtures)),
+      (line.includes('fuse.podfs') && line.includes(escapeMountPath(fixtures))),
   )
 }
 

@@ -309,6 +309,12 @@ function placeholder(node: ts.Expression): string {
       : capitals(node.name.text)
   if (ts.isStringLiteralLike(node)) return node.text
   if (ts.isConditionalExpression(node)) return placeholder(node.whenFalse)
+  if (
+    ts.isCallExpression(node) &&
+    node.expression.getText() === 'shellWord' &&
+    node.arguments[0] !== undefined
+  )
+    return placeholder(node.arguments[0])
   if (ts.isCallExpression(node)) {
     const quoted = ['JSON.stringify', 'goQuote'].includes(
       node.expression.getText(),

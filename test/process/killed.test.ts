@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { buildSync } from 'esbuild'
 import t from 'tap'
+import { escapeMountPath } from '../../src/fuse/mountinfo.ts'
 import { isAlive, needsRoot } from './sandbox.ts'
 
 t.test('kill -9 of podfs', { skip: needsRoot }, async t => {
@@ -51,7 +52,7 @@ t.test('kill -9 of podfs', { skip: needsRoot }, async t => {
   t.comment(`gone after ${(performance.now() - killedAt).toFixed(0)} ms`)
   t.notMatch(
     readFileSync('/proc/self/mountinfo', 'utf8'),
-    directory,
+    escapeMountPath(directory),
     'and no mount',
   )
 })

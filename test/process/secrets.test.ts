@@ -18,6 +18,7 @@ import {
   type RunningPodfs,
 } from '../helpers/podfs.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
+import '../helpers/needs-mounts.ts'
 import { end, secret, world } from '../helpers/served-world.ts'
 
 /*

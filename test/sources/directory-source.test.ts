@@ -148,8 +148,9 @@ t.test('more than 1 MiB: what was served stays', async t => {
 })
 
 t.test('no such directory', async t => {
-  await t.rejects(followDirectory(t, '/nonexistent/x'), {
+  const absent = join(await temporaryDirectory(t), 'absent/x')
+  await t.rejects(followDirectory(t, absent), {
     code: 'SOURCE_UNREADABLE',
-    message: '/nonexistent/x: no such file or directory',
+    message: `${absent}: no such file or directory`,
   })
 })

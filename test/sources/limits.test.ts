@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
+import '../helpers/needs-mounts.ts'
 import { eventually, startPodfs, type RunningPodfs } from '../helpers/podfs.ts'
 import { configMapYaml } from './live.ts'
 
@@ -25,9 +26,9 @@ function readIn(podfs: RunningPodfs, path: string): string | undefined {
 
 const limits = {
   max_inotify_instances:
-    /warning: \S+: looked at only once a second: the limit of inotify instances .*\n.*sudo sysctl fs\.inotify\.max_user_instances=1024\n/,
+    /warning: \S+: looked at only once a second: the limit of inotify instances .*\n {2}sysctl fs\.inotify\.max_user_instances=1024\n/,
   max_inotify_watches:
-    /warning: \S+: looked at only once a second: the limit of inotify watches .*\n.*sudo sysctl fs\.inotify\.max_user_watches=524288\n/,
+    /warning: \S+: looked at only once a second: the limit of inotify watches .*\n {2}sysctl fs\.inotify\.max_user_watches=524288\n/,
 }
 
 for (const [limit, warning] of Object.entries(limits)) {

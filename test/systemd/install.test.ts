@@ -1,15 +1,20 @@
 import { spawnSync } from 'node:child_process'
 import {
   appendFileSync,
+  chownSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
+import { Script } from 'node:vm'
 import t, { type Test } from 'tap'
 import { cannotMount } from '../helpers/fuse-mount.ts'
+
+const skip = await cannotMount()
 
 /** An empty place to install to, and what is done there. */
 function place(t: Test) {
@@ -67,7 +72,7 @@ t.test('puts everything in place, and takes all of it away', async t => {
   t.same(files(), [])
 })
 
-t.test('what is installed runs without the project', async t => {
+t.test('what is installed runs without the project', { skip }, async t => {
   const { install, destdir, at } = place(t)
   install()
   t.strictSame(
@@ -149,13 +154,10 @@ t.test('the links of the installed pages lead somewhere', async t => {
   )
 })
 
-t.test(
-  'uninstall names what is still mounted',
-  { skip: await cannotMount() },
-  async t => {
-    const work = t.testdir({ conf: { colour: 'blue' }, upper: {} })
-    // A machine of its own, as far as the installer touches it.
-    const script = `set -e
+t.test('uninstall names what is still mounted', { skip }, async t => {
+  const work = t.testdir({ conf: { colour: 'blue' }, upper: {} })
+  // A machine of its own, as far as the installer touches it.
+  const script = `set -e
 cd ${process.cwd()}
 mount -t tmpfs tmpfs ${work}/upper
 mount -t tmpfs tmpfs /run
@@ -170,27 +172,45 @@ npm run --silent uninstall:system
 umount ${work}/mnt ${work}/other
 npm run --silent install:system
 npm run --silent uninstall:system 2>&1 | grep -c ${work} || true`
-    const { status, stdout, stderr } = spawnSync(
-      'unshare',
-      ['--mount', 'sh', '-c', script],
-      { encoding: 'utf8', env: { ...process.env, DESTDIR: '' } },
-    )
-    t.equal(status, 0, stderr)
-    // Other tests may have mounts, too.
-    t.match(stderr, /^warning: still mounted: \//m)
-    t.match(stderr, new RegExp(`^  umount .*${work}/mnt ${work}/other`, 'm'))
-    t.notMatch(stderr, /\/run\/podfs/, "podfs's own are not named")
-    t.match(stdout, /^0$/m, 'once they are unmounted they are not named')
-  },
-)
+  const { status, stdout, stderr } = spawnSync(
+    'unshare',
+    ['--mount', 'sh', '-c', script],
+    { encoding: 'utf8', env: { ...process.env, DESTDIR: '' } },
+  )
+  t.equal(status, 0, stderr)
+  // Other tests may have mounts, too.
+  t.match(stderr, /^warning: still mounted: \//m)
+  t.match(stderr, new RegExp(`^  umount .*${work}/mnt ${work}/other`, 'm'))
+  t.notMatch(stderr, /\/run\/podfs/, "podfs's own are not named")
+  t.match(stdout, /^0$/m, 'once they are unmounted they are not named')
+})
 
 t.test('PODFS_NODE may be the name of a program', async t => {
-  const { install, at } = place(t)
-  install({ PODFS_NODE: 'node' })
+  const { install, destdir, at } = place(t)
+  const own = path.join(destdir, '../own')
+  mkdirSync(own)
+  // The node that runs the tests, with a name of its own and a memory.
+  writeFileSync(
+    `${own}/own-node`,
+    `#!/bin/sh\necho "$*" >>'${own}/log'\nexec '${process.execPath}' "$@"\n`,
+    { mode: 0o755 },
+  )
+  install({ PODFS_NODE: 'own-node', PATH: `${own}:${process.env['PATH']}` })
   t.match(
     readFileSync(at('usr/local/bin/podfs'), 'utf8'),
-    /^exec '\/[^']*\/node' /m,
+    `\nexec '${own}/own-node' `,
   )
+  t.match(
+    readFileSync(`${own}/log`, 'utf8'),
+    `code-cache.mjs ${at('usr/local/lib/podfs')}\n`,
+    'and it makes the code that it is to run',
+  )
+  const filename = at('usr/local/lib/podfs/more.bundle.cjs')
+  const script = new Script(readFileSync(filename, 'latin1'), {
+    filename,
+    cachedData: readFileSync(`${filename}.cache`),
+  })
+  t.equal(script.cachedDataRejected, false)
 })
 
 t.test('an edited configuration is yours', async t => {
@@ -271,6 +291,106 @@ t.test('mistakes are one line, and what to type', async t => {
       )
   t.same(files(), [])
 })
+
+t.test(
+  'a PREFIX that is of no use is told before anything is there',
+  async t => {
+    const { run, files, at } = place(t)
+    for (const [prefix, said] of [
+      ['/opt/a b', 'PREFIX=/opt/a b: letters, digits and'],
+      ["/opt/it's", "PREFIX=/opt/it's: letters, digits and"],
+      ['/opt/%n', 'PREFIX=/opt/%n: letters, digits and'],
+    ] as const)
+      t.match(
+        run('install:system', { PREFIX: prefix }),
+        {
+          status: 1,
+          stderr: `error: ${said} / . _ + ~ @ - only\n  PREFIX=/usr/local npm run`,
+        },
+        prefix,
+      )
+    writeFileSync(at('file'), '')
+    t.match(run('install:system', { PREFIX: '/file/x' }), {
+      status: 1,
+      stderr: `error: ${at('file')} is not a directory\n  PREFIX=/usr/local`,
+    })
+    t.strictSame(files(), ['file'])
+  },
+)
+
+t.test(
+  "a PREFIX that is not root's is refused, and so is who is not root",
+  { skip },
+  async t => {
+    const work = t.testdir({ home: {} })
+    chownSync(`${work}/home`, 65534, 65534)
+    // Should it not refuse, it would install on an /etc and a /usr that nobody else sees.
+    const install = (env: NodeJS.ProcessEnv, ...before: string[]) =>
+      spawnSync(
+        'unshare',
+        [
+          '--mount',
+          'sh',
+          '-c',
+          'mount -t tmpfs tmpfs /etc && exec "$@"',
+          'sh',
+          ...before,
+          'sh',
+          'systemd/install.sh',
+          'install',
+        ],
+        {
+          encoding: 'utf8',
+          // tap's own would write where that user may not.
+          env: { ...process.env, NODE_OPTIONS: '', DESTDIR: '', ...env },
+        },
+      )
+    t.match(install({ PREFIX: `${work}/home/.local` }), {
+      status: 1,
+      stderr: `error: ${work}/home is not root's\n  PREFIX=/usr/local npm run`,
+    })
+    t.strictSame(readdirSync(`${work}/home`), [])
+    t.match(
+      install(
+        { PREFIX: `${work}/home/.local` },
+        'setpriv',
+        '--reuid=65534',
+        '--clear-groups',
+      ),
+      {
+        status: 1,
+        stderr:
+          /^error: installing needs root, whatever PREFIX is: .*\n {2}as root: npm run install:system; or DESTDIR=/m,
+      },
+    )
+    t.strictSame(readdirSync(`${work}/home`), [])
+  },
+)
+
+t.test(
+  'an installation that fails half-way leaves nothing',
+  { skip },
+  async t => {
+    const { destdir } = place(t)
+    // No room for the last of it.
+    const { stdout, stderr } = spawnSync(
+      'unshare',
+      [
+        '--mount',
+        'sh',
+        '-c',
+        `mount -t tmpfs -o size=5m tmpfs ${destdir}
+sh systemd/install.sh install; echo status $?; find ${destdir} -mindepth 1 | wc -l`,
+      ],
+      { encoding: 'utf8', env: { ...process.env, DESTDIR: destdir } },
+    )
+    t.equal(stdout, 'status 1\n0\n', stderr)
+    t.match(
+      stderr,
+      /^error: not installed; what was there of it was taken away again$/m,
+    )
+  },
+)
 
 t.test('bash completes commands, flags and values', async t => {
   const script = spawnSync(

@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
+import { escapeMountPath } from '../../src/fuse/mountinfo.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 
 function mountHelper(...args: readonly string[]) {
@@ -142,5 +143,8 @@ t.test('mount -a reads /etc/fstab', { skip: await cannotMount() }, async t => {
   t.match(stderr, /^error: \S+mnt is already served by podfs with pid \d+\n/)
   t.match(stdout, /^blue\nagain: \d+\n$/)
   t.equal(status, 0)
-  t.notMatch(readFileSync('/proc/self/mountinfo', 'utf8'), `${dir}/mnt`)
+  t.notMatch(
+    readFileSync('/proc/self/mountinfo', 'utf8'),
+    escapeMountPath(`${dir}/mnt`),
+  )
 })

@@ -1,4 +1,6 @@
 import { isAtLeast, resendSince } from '../../util/is-at-least.ts'
+import { shellWord } from '../../util/shell-word.ts'
+import { outside } from '../user-namespace.ts'
 import { missing, ok, warning, type Check } from './check.ts'
 import type { MachineFacts } from './machine-facts.ts'
 
@@ -10,6 +12,7 @@ export function checkMachine(facts: MachineFacts): Check[] {
     checkUser(facts),
     checkRights(facts),
     checkNode(facts),
+    checkCodeCache(facts),
     checkKernel(facts),
     checkFuseDevice(facts),
     checkPrograms(facts),
@@ -23,12 +26,18 @@ export function checkMachine(facts: MachineFacts): Check[] {
   ]
 }
 
-function checkUser({ uid }: MachineFacts): Check {
+function checkUser({ uid, inUserNamespace }: MachineFacts): Check {
+  if (uid === 0 && inUserNamespace)
+    return missing(
+      'user',
+      'root of a user namespace: podfs run does not work here',
+      outside,
+    )
   if (uid === 0) return ok('user', 'root')
   return missing(
     'user',
-    `uid ${uid}: mount and run need root for now`,
-    'sudo podfs doctor',
+    `uid ${uid}: mount, run and serve need root for now`,
+    'sudo podfs run ...',
   )
 }
 
@@ -51,6 +60,18 @@ const oldestNode = [20, 19] as const
 function checkNode({ nodeVersion }: MachineFacts): Check {
   if (isAtLeast(nodeVersion, oldestNode)) return ok('node', nodeVersion)
   return missing('node', `${nodeVersion}: podfs needs ${oldestNode.join('.')}`)
+}
+
+function checkCodeCache({ nodeVersion, codeCache }: MachineFacts): Check {
+  const name = 'code cache'
+  if (codeCache.taken) return ok(name, `made by a Node as ${nodeVersion}`)
+  return warning(
+    name,
+    `none of Node ${nodeVersion}: each start compiles podfs, a quarter of its time`,
+    codeCache.maker === undefined
+      ? 'npm run install:system with this node'
+      : `node ${codeCache.maker}`,
+  )
 }
 
 function checkKernel({ kernelRelease }: MachineFacts): Check {
@@ -173,7 +194,7 @@ function checkStaleMounts({ staleMounts }: MachineFacts): Check {
   return warning(
     'stale mounts',
     `nobody serves ${staleMounts.join(', ')}`,
-    `podfs unmount ${first}`,
+    `podfs unmount ${shellWord(first)}`,
   )
 }
 

@@ -1,20 +1,27 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { constants, open, readFile, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { release } from 'node:os'
+import path from 'node:path'
+import { Script } from 'node:vm'
+import { entryPoint } from '../../fuse/entry-points.ts'
 import { keeperOf } from '../../fuse/keeper-of.ts'
 import { mountsBelow, podfsMounts } from '../../fuse/mountinfo.ts'
 import { findBusybox, findOnHost } from '../../runner/sandbox/machine-tools.ts'
 import { machineLacks } from '../../runner/sandbox/sandbox-runtime.ts'
 import type { Places } from '../places.ts'
 import { listSessions } from '../runtime-directory.ts'
+import { isInUserNamespace } from '../user-namespace.ts'
 
 /** What podfs uses of a machine, as it is found there; nothing is judged yet. */
 export interface MachineFacts {
   readonly uid: number
+  /** Its root is not root of the machine. */
+  readonly inUserNamespace: boolean
   /** CAP_SYS_ADMIN is effective. */
   readonly mayMount: boolean
   readonly nodeVersion: string
+  readonly codeCache: CodeCache
   readonly kernelRelease: string
   readonly fuseDevice: FuseDevice
   /** Programs of util-linux and coreutils that are not there. */
@@ -47,6 +54,14 @@ export interface FuseDevice {
   readonly mode: number | undefined
   /** Why it cannot be opened; undefined: it can. */
   readonly openError: string | undefined
+}
+
+/** The code that V8 made of the program when it was built or installed. */
+export interface CodeCache {
+  /** This V8 takes it. */
+  readonly taken: boolean
+  /** The program that makes it; undefined where `npm run install:system` does. */
+  readonly maker: string | undefined
 }
 
 export interface UserNamespaces {
@@ -95,8 +110,10 @@ export async function readMachineFacts(places: Places): Promise<MachineFacts> {
   ])
   return {
     uid: process.getuid?.() ?? 0,
+    inUserNamespace: isInUserNamespace(),
     mayMount: mayMount((await textOf('/proc/self/status')) ?? ''),
     nodeVersion: process.versions.node,
+    codeCache: readCodeCache(),
     kernelRelease: release(),
     fuseDevice,
     missingPrograms: programs.filter(name => findOnHost(name) === undefined),
@@ -124,6 +141,26 @@ export async function readMachineFacts(places: Places): Promise<MachineFacts> {
     staleMounts,
     loopbackError,
     unprivilegedPortStart: sysctl('net/ipv4/ip_unprivileged_port_start'),
+  }
+}
+
+function readCodeCache(): CodeCache {
+  // Not of this program: what V8 has compiled already it takes from no cache.
+  const filename = entryPoint('fuse-server.bundle.cjs')
+  const maker = path.resolve(filename, '../../src/loader/code-cache.mjs')
+  return {
+    taken: isTaken(filename),
+    maker: existsSync(maker) ? maker : undefined,
+  }
+}
+
+function isTaken(filename: string): boolean {
+  try {
+    const cachedData = readFileSync(`${filename}.cache`)
+    const source = readFileSync(filename, 'latin1')
+    return !new Script(source, { filename, cachedData }).cachedDataRejected
+  } catch {
+    return false
   }
 }
 

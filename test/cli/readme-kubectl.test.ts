@@ -1,0 +1,63 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import t from 'tap'
+import { foreignCapability } from '../helpers/capability.ts'
+import '../helpers/needs-mounts.ts'
+import { eventually, startPodfs } from '../helpers/podfs.ts'
+
+t.setTimeout(240_000)
+
+t.test(
+  'what README says of kubectl works as it stands',
+  { skip: foreignCapability('kubectl') },
+  async t => {
+    const [, script = ''] =
+      /^sudo node -e '([^']*)' "\$\(sudo sh -c 'ls \/run\/podfs\/\*\/api\.sock'\)" &$/m.exec(
+        readFileSync('README.md', 'utf8'),
+      ) ?? []
+    const run = startPodfs(t, ['run', '-f', 'examples/quickstart'])
+    await run.saw(/^web +\| greeting: hello/m)
+    const port = await freePort()
+    const home = t.testdir({})
+    t.match(script, ', "127.0.0.1")', 'for this machine alone')
+    const door = spawn(
+      process.execPath,
+      [
+        '-e',
+        script.replace('8001', String(port)),
+        `/run/podfs/run-${run.pid}/api.sock`,
+      ],
+      { stdio: 'inherit' },
+    )
+    t.teardown(async () => {
+      door.kill()
+      await once(door, 'exit')
+    })
+    const kubectl = (...args: string[]) =>
+      spawnSync('kubectl', ['-s', `http://127.0.0.1:${port}`, ...args], {
+        encoding: 'utf8',
+        env: { PATH: process.env['PATH'], HOME: home },
+      }).stdout
+    const pods = await eventually(() => {
+      const said = kubectl('get', 'pods,events')
+      return said.includes('Started') && said
+    })
+    t.match(pods, /^pod\/quickstart +2\/2 +Running +0 /m)
+    t.match(kubectl('logs', 'quickstart', '-c', 'web'), 'greeting: hello')
+    run.child.kill('SIGINT')
+    await run.ended
+  },
+)
+
+/** Nobody listens there now. */
+async function freePort(): Promise<number> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
