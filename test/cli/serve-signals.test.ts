@@ -44,7 +44,7 @@ const reloading = ['RELOADING=1', /^MONOTONIC_USEC=\d+$/]
 function lingering(dir: string): string {
   return pod('lingers', '', {
     run: 'true',
-    command: `trap 'while [ ! -e ${dir}/end ]; do sleep 0.02; done; exit' TERM; echo $$ >${dir}/pid; while :; do sleep 0.02; done`,
+    command: `cd "${dir}"; trap 'while [ ! -e end ]; do sleep 0.02; done; exit' TERM; echo $$ >pid; while :; do sleep 0.02; done`,
   }).replace('GracePeriodSeconds: 0', 'GracePeriodSeconds: 600')
 }
 
