@@ -118,7 +118,7 @@ function volumesOfPod(
     const fieldPath = `spec.volumes[${index}]`
     if (!managed.includes(name))
       request.report({
-        treatment: 'ignored',
+        treatment: 'warning',
         position: pod.source.positionOf(fieldPath),
         object: {
           kind: 'Pod',
