@@ -17,6 +17,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -143,16 +144,20 @@ const state: { daemon: ChildProcess | undefined; isOver: boolean } = {
   daemon: undefined,
   isOver: false,
 }
+/** What it has said before the present daemon. */
+let readyFrom = 0
 /** Ends that were meant. */
 const killed = new Set<ChildProcess>()
 
 function startDaemon(): ChildProcess {
   const log = openSync(logFile, 'a')
+  readyFrom = textOf(logFile).length
   const daemon = spawn(
     process.execPath,
     [path.resolve('dist/podfs.cjs'), 'serve', '-f', manifests, '--root', root],
     { stdio: ['ignore', log, log], env: { ...process.env, NO_COLOR: '1' } },
   )
+  closeSync(log)
   state.daemon = daemon
   note(`daemon ${daemon.pid}`)
   return daemon
@@ -222,6 +227,21 @@ function readsFrom(pid: number): number | undefined {
   return call === '0' || call === '63' ? Number(fd) : undefined
 }
 
+/**
+ * A daemon that is not ready yet is spared three times of four: else none would ever come so far
+ * on a slow machine.
+ */
+function chooseTarget(): (typeof targets)[number] {
+  const target = targets[Math.floor(random() * targets.length)] ?? 'daemon'
+  if (target !== 'daemon' || random() < 0.25) return target
+  return isReady() ? target : 'server'
+}
+
+/** The daemon that runs now has said so. */
+function isReady(): boolean {
+  return textOf(logFile).slice(readyFrom).includes(' ready')
+}
+
 function choose(target: (typeof targets)[number]): number | undefined {
   if (target === 'daemon') return state.daemon?.pid
   const found = processes().filter(({ pid, words }) => {
@@ -253,7 +273,7 @@ function again(session: string): string[] {
 async function killAtRandom(): Promise<void> {
   for (let n = 1; n <= kills; n++) {
     await delay(200 + random() * 500)
-    const target = targets[Math.floor(random() * targets.length)] ?? 'daemon'
+    const target = chooseTarget()
     const pid = choose(target)
     note(`kill ${n}: ${target} ${pid ?? 'is not there'}`)
     if (pid === undefined) continue
@@ -292,19 +312,37 @@ const lags: number[] = []
 /** Code of the error, how often. */
 const readErrors = new Map<string, number>()
 
+/** Whose volume has been seen at the root. */
+const shown = new Set<number>()
+
+async function readKey(pod: number): Promise<string> {
+  const file = path.join(root, `default/pods/pod-${pod}/v/${keys.at(-1)}`)
+  for (let look = 1; ; look++)
+    try {
+      return await readFile(file, 'utf8')
+    } catch (error) {
+      // Of a directory that was replaced in the middle of a look; not several times.
+      const { code } = error as NodeJS.ErrnoException
+      if (code !== 'ENOENT' || look === 5) throw error
+    }
+}
+
 /** How long a volume has been behind; 0: it is up to date. */
 async function behindMs(pod: number): Promise<number> {
   const waiting = edits[pod] ?? []
   const first = waiting[0]?.at ?? performance.now()
   try {
-    const file = `default/pods/pod-${pod}/v/${keys.at(-1)}`
-    const value = Number(await readFile(path.join(root, file), 'utf8'))
+    const value = Number(await readKey(pod))
+    shown.add(pod)
     while (waiting.length > 0 && (waiting[0]?.value ?? 0) <= value)
       waiting.shift()
     return waiting.length === 0 ? 0 : performance.now() - (waiting[0]?.at ?? 0)
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error)
     readErrors.set(code, (readErrors.get(code) ?? 0) + 1)
+    // It has been there, and is nobody's to take away.
+    if (code === 'ENOENT' && shown.delete(pod))
+      fail(`the volume of Pod ${pod} is gone from the root`)
     return performance.now() - first
   }
 }

@@ -5,6 +5,16 @@ import { PROGRAMS } from './mount-programs.ts'
 import { PODFS_TYPE, readMountinfo } from './mountinfo.ts'
 import { unmountPath } from './unmount-path.ts'
 
+const KEEPERS_FILES = [
+  'control.sock',
+  'adopt',
+  'go',
+  'keeper.pid',
+  'claim',
+  'serving',
+  PROGRAMS,
+]
+
 /**
  * Does what a keeper that was killed could not: ends its server, unmounts, removes the
  * runtime directory. Nothing to do after a keeper's own end.
@@ -33,9 +43,8 @@ export async function cleanUpMount(
   // Never recursively: rmdir fails on what is still mounted, or is somebody else's.
   try {
     await rmdir(join(directory, 'rw'))
-    for (const name of ['control.sock', 'adopt', 'go', 'keeper.pid', PROGRAMS])
+    for (const name of KEEPERS_FILES)
       await rm(join(directory, name), { force: true })
-    await rmdir(join(directory, 'claim')).catch(() => undefined)
     await rmdir(directory)
   } catch {
     // Left for `podfs unmount`.

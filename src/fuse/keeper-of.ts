@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeadMount } from './is-dead-mount.ts'
-import { isKeeper } from './is-keeper.ts'
+import { isKeeper, keeperNamed } from './is-keeper.ts'
 import { mountAt, PODFS_TYPE } from './mountinfo.ts'
 
 const STEP_MS = 10
@@ -11,11 +10,8 @@ export const KEEPER_GONE_MS = 5000
 
 /** The keeper of a runtime directory's mount, while there is one. */
 export async function keeperOf(directory: string): Promise<number | undefined> {
-  const text = await readFile(join(directory, 'keeper.pid'), 'latin1').catch(
-    () => '0',
-  )
-  const pid = Number(text)
-  return (await isKeeper(pid, directory)) ? pid : undefined
+  const pid = await keeperNamed(directory)
+  return pid !== undefined && (await isKeeper(pid, directory)) ? pid : undefined
 }
 
 /**
