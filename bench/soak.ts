@@ -315,6 +315,11 @@ const readErrors = new Map<string, number>()
 /** Whose volume has been seen at the root. */
 const shown = new Set<number>()
 
+/** A daemon has found only a dead mount. */
+function hasBegunAnew(): boolean {
+  return textOf(logFile).slice(readyFrom).includes('is cleared away')
+}
+
 async function readKey(pod: number): Promise<string> {
   const file = path.join(root, `default/pods/pod-${pod}/v/${keys.at(-1)}`)
   for (let look = 1; ; look++)
@@ -340,8 +345,9 @@ async function behindMs(pod: number): Promise<number> {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error)
     readErrors.set(code, (readErrors.get(code) ?? 0) + 1)
-    // It has been there, and is nobody's to take away.
-    if (code === 'ENOENT' && shown.delete(pod))
+    // It has been there, and is nobody's to take away: only all processes at once leave nothing
+    // that could be gone on with.
+    if (code === 'ENOENT' && shown.delete(pod) && !hasBegunAnew())
       fail(`the volume of Pod ${pod} is gone from the root`)
     return performance.now() - first
   }

@@ -1,12 +1,22 @@
-import { mkdtemp, statfs } from 'node:fs/promises'
+import { mkdtemp, rmdir, statfs } from 'node:fs/promises'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../util/logger.ts'
 import type { Backend } from '../volumes/backend.ts'
 import type { SessionDirectory } from './runtime-directory.ts'
+import { againPrefix } from './session-mounts.ts'
 
-/** More losses than this within a minute are not bad luck. */
-const renewalsPerMinute = 3
 const minute = 60_000
+/** Of a connection that has ended. */
+const goneCodes: readonly unknown[] = ['ENOTCONN', 'ECONNABORTED']
+
+/**
+ * Seconds to wait before a mount is made anew, given how many were within a minute. Three at once:
+ * that may be bad luck. It never ends: a mount that comes late is better than none.
+ */
+export function renewalPause(recent: number): number {
+  return [0, 0, 0, 1, 2, 5][recent] ?? 10
+}
 
 /** The mount that a session has at the moment. */
 export interface CurrentMount {
@@ -31,19 +41,24 @@ export interface RenewedMountOptions {
 /**
  * The mount of a session. When it is lost (its keeper and its servers were killed at once),
  * another one takes its place: made and filled beside it, then shown instead of it. Until then
- * the dead one stays where it is.
+ * the dead one stays where it is. That goes on for as long as the session does.
  */
 export class RenewedMount {
   readonly #options: RenewedMountOptions
   readonly #followers = new Set<MountFollower>()
-  readonly #dead: Backend[] = []
+  readonly #dead = new Set<Backend>()
+  readonly #closed = new AbortController()
+  readonly #lost: Promise<string>
+  #sayFollowed: () => void = () => {}
   #current: CurrentMount
   #renewing: Promise<void> | undefined
-  #isClosed = false
+  /** Told when the next loss has been made good. */
+  #waiting: (() => void)[] = []
 
   constructor(first: CurrentMount, options: RenewedMountOptions) {
     this.#current = first
     this.#options = options
+    this.#lost = this.#keep()
   }
 
   get current(): CurrentMount {
@@ -69,62 +84,132 @@ export class RenewedMount {
   /** Until the returned function is called. */
   follow(follower: MountFollower): () => void {
     this.#followers.add(follower)
+    this.#sayFollowed()
     return () => this.#followers.delete(follower)
   }
 
-  /** Renews it as often as need be. Resolves with the reason why there is no other one. */
+  /** Resolves with the reason when it is lost and there is no other one. */
   async lost(): Promise<string> {
-    const { logger } = this.#options
-    // Not the time of day, which may be set.
-    const losses: number[] = []
-    for (;;) {
-      const reason = await this.#current.backend.lost
-      const recent = losses.filter(time => time > performance.now() - minute)
-      if (this.#isClosed || !this.isRenewable) return reason
-      if (recent.length >= renewalsPerMinute) return reason
-      losses.push(performance.now())
-      logger.warn({ reason }, 'the mount is lost; making another one')
-      try {
-        this.#renewing = this.#renew()
-        await this.#renewing
-      } catch (error) {
-        logger.error({ err: error }, 'no other mount could be made')
-        return reason
-      }
+    return await this.#lost
+  }
+
+  /**
+   * What has to be done on the present mount for the first time. When that fails because the
+   * mount is lost, it is enough that everybody who follows has done his part on the next one.
+   */
+  async orNext(work: () => Promise<void>): Promise<void> {
+    const { backend } = this.#current
+    const renewed = new Promise<void>(resolve => this.#waiting.push(resolve))
+    try {
+      await work()
+    } catch (error) {
+      if (!this.isRenewable || !(await isGone(backend))) throw error
+      await renewed
     }
   }
 
   /** From now on there is no other one. The followers must have given up. */
   async close(): Promise<void> {
-    this.#isClosed = true
+    this.#closed.abort()
     await this.#renewing?.catch(() => undefined)
   }
 
   async stop(): Promise<void> {
     await this.close()
-    for (const dead of this.#dead.splice(0)) await dead.stop()
+    await this.#stopDead()
     await this.#current.backend.stop()
   }
 
+  /** Renews it as often as need be. */
+  async #keep(): Promise<string> {
+    const { logger } = this.#options
+    const { signal } = this.#closed
+    // One that nobody would show in the place of the lost one is of no use.
+    await new Promise<void>(resolve => (this.#sayFollowed = resolve))
+    // Not the time of day, which may be set.
+    let losses: number[] = []
+    for (;;) {
+      const reason = await this.#current.backend.lost
+      if (signal.aborted || !this.isRenewable) return reason
+      for (let isShown = false; !isShown;) {
+        losses = losses.filter(time => time > performance.now() - minute)
+        const seconds = renewalPause(losses.length)
+        logger.warn(
+          { reason, seconds },
+          'the mount is lost; making another one',
+        )
+        await delay(seconds * 1000, undefined, { signal }).catch(
+          () => undefined,
+        )
+        if (signal.aborted) return reason
+        losses.push(performance.now())
+        this.#renewing = this.#renew()
+        isShown = await this.#renewing.then(
+          () => true,
+          (error: unknown) => {
+            logger.error({ err: error }, 'no other mount could be made yet')
+            return false
+          },
+        )
+        if (signal.aborted) return reason
+      }
+      for (const tell of this.#waiting.splice(0)) tell()
+    }
+  }
+
+  async #stopDead(): Promise<void> {
+    for (const dead of this.#dead) {
+      this.#dead.delete(dead)
+      await dead.stop()
+    }
+  }
+
   async #renew(): Promise<void> {
-    this.#dead.push(this.#current.backend)
+    this.#dead.add(this.#current.backend)
     const next = this.#openNext()
-    const shown = Promise.all([...this.#followers].map(follow => follow(next)))
+    const shown = Promise.all(
+      [...this.#followers].map(async follow => {
+        try {
+          await follow(next)
+        } catch (error) {
+          // Its Pod may have ended meanwhile.
+          if (this.#followers.has(follow)) throw error
+        }
+      }),
+    )
     shown.catch(() => undefined)
     const { backend } = await next
-    // One that is lost meanwhile never gets that far.
-    const isLost = backend.lost.then(() => true)
-    if (await Promise.race([shown.then(() => false), isLost])) return
-    for (const dead of this.#dead.splice(0)) await dead.stop()
+    try {
+      // One that is lost meanwhile never gets that far.
+      const lost = backend.lost.then(reason => {
+        throw new Error(`it was lost before it was shown: ${reason}`)
+      })
+      await Promise.race([shown, lost])
+    } catch (error) {
+      await backend.stop()
+      throw error
+    }
+    await this.#stopDead()
   }
 
   async #openNext(): Promise<CurrentMount> {
     const { session } = this.#options
-    const directory = await mkdtemp(path.join(session.directory, 'again-'))
-    const backend = await this.#options.open(directory)
+    const directory = await mkdtemp(path.join(session.directory, againPrefix))
+    const backend = await this.#options.open(directory).catch(async error => {
+      await rmdir(directory).catch(() => undefined)
+      throw error
+    })
     this.#current = { backend, directory }
     // Before it is shown: who adopts it will show it.
     session.update({ mountDirectory: directory })
     return this.#current
   }
+}
+
+/** Whether its connection has ended. The one question that the kernel never answers from its cache. */
+async function isGone({ directory }: Backend): Promise<boolean> {
+  return await statfs(directory).then(
+    () => false,
+    (error: NodeJS.ErrnoException) => goneCodes.includes(error.code),
+  )
 }

@@ -31,6 +31,7 @@ import type { SessionDirectory } from './runtime-directory.ts'
 import { isToRun, ServedPods } from './served-pods.ts'
 import { ServedTree, treeDirectory } from './served-tree.ts'
 import { lazyServiceAccounts, type SessionOptions } from './session.ts'
+import { clearMounts, clearUnshownMounts } from './session-mounts.ts'
 import { startSessionServer } from './session-server.ts'
 import { type LeftShim, meetShims } from './shim/start-shim.ts'
 import { startOrUndo } from './start-or-undo.ts'
@@ -293,15 +294,22 @@ async function openMount(
     },
     { session, open, logger },
   )
-  cleanup.add('mount', () => mount.stop())
+  cleanup.add('mount', async () => {
+    await mount.stop()
+    if (adopted !== undefined) await clearMounts(session.directory)
+  })
   if (adopted === undefined) return { session, mount, adopted: false, left: [] }
+  await clearUnshownMounts(session.directory, mount.current.directory)
   const left = await meetShims({ ...request, session })
   cleanup.add('Pods of before', () => endAll(left))
   const ids = idsOf(left)
   const pods = path.join(session.directory, 'pods')
   for (const ended of await endedRuns(pods, ids)) await clearPod(ended)
+  // The mount may be lost by now; on the next one there are none.
   for (const ended of await endedRuns(adopted.directory, ids))
-    await rm(ended, { recursive: true, force: true })
+    await rm(ended, { recursive: true, force: true }).catch((err: unknown) =>
+      logger.warn({ err }, 'volumes of Pods that have ended stay'),
+    )
   return { session, mount, adopted: true, left }
 }
 

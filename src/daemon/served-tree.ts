@@ -38,6 +38,7 @@ export class ServedTree {
   readonly #histories = new Map<string, VolumeHistory>()
   readonly #budget = new HistoryBudget()
   #volumes: ObjectVolumes | undefined
+  #publishing: Promise<void> | undefined
   #unfollow: () => void = () => {}
 
   constructor(mount: RenewedMount, options: ServedTreeOptions) {
@@ -53,9 +54,14 @@ export class ServedTree {
 
   /** Shows the tree; resolves when everything in it that can be published is. */
   async start(): Promise<void> {
-    this.#unfollow = this.#mount.follow(next => this.#move(next))
-    await this.#publish(this.#mount.current, this.#options.adopted === true)
-    await this.#show(this.#mount.current)
+    const adopted = this.#options.adopted === true
+    await this.#mount.orNext(async () => {
+      const { current } = this.#mount
+      this.#unfollow = this.#mount.follow(next => this.#move(next))
+      this.#publishing = this.#publish(current, adopted)
+      await this.#publishing
+      await this.#show(current)
+    })
   }
 
   /** Who may enter from now on. */
@@ -115,10 +121,12 @@ export class ServedTree {
   }
 
   async #move(next: Promise<CurrentMount>): Promise<void> {
+    await this.#publishing?.catch(() => undefined)
     await this.#volumes?.close()
     const mount = await next
     this.#closed.signal.throwIfAborted()
-    await abortable(this.#publish(mount, false), this.#closed.signal)
+    this.#publishing = this.#publish(mount, false)
+    await abortable(this.#publishing, this.#closed.signal)
     await this.#show(mount)
   }
 

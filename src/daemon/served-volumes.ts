@@ -34,6 +34,8 @@ export class ServedVolumes {
   readonly #unfollow: () => void
   readonly #closed = new AbortController()
   readonly #controls = new Map<string, VolumeControl>()
+  /** What has been published, on whichever mount. */
+  readonly #shown = new Set<string>()
   #volumes: PodVolumes
   #pod: Pod
   /** The directory that the volumes are in, once what was published before is there again. */
@@ -120,7 +122,8 @@ export class ServedVolumes {
   }
 
   async #move(next: Promise<CurrentMount>): Promise<void> {
-    const before = this.#volumes.publishedNames
+    for (const name of this.#volumes.publishedNames) this.#shown.add(name)
+    const before = [...this.#shown]
     const moved = (async (): Promise<CurrentMount> => {
       await this.#volumes.close()
       const mount = await next

@@ -5,6 +5,7 @@ import { isKeeper, keeperNamed } from './is-keeper.ts'
 import { mountAt, PODFS_TYPE } from './mountinfo.ts'
 
 const STEP_MS = 10
+const SERVED_MS = 200
 /** A keeper that was killed has another one in its place sooner than this. */
 export const KEEPER_GONE_MS = 5000
 
@@ -26,6 +27,8 @@ export async function nextKeeperOf(
   for (let waited = 0; waited < KEEPER_GONE_MS; waited += STEP_MS) {
     const next = await keeperOf(directory)
     if (next !== undefined) return next
+    // Its last server may have been killed meanwhile.
+    if (waited % SERVED_MS === 0 && !(await isServed(directory))) break
     await delay(STEP_MS)
   }
   return undefined

@@ -1,0 +1,45 @@
+import { readdir } from 'node:fs/promises'
+import path from 'node:path'
+import { cleanUpMount } from '../fuse/clean-up-mount.ts'
+import { mountAt, podfsMounts } from '../fuse/mountinfo.ts'
+import { stopAbandonedMount } from '../fuse/stop-abandoned-mount.ts'
+
+/*
+ * The mounts that a session has had: RUNTIME/ID/rw, and RUNTIME/ID/again-X/rw for each that took
+ * the place of a lost one (renewed-mount.ts). A podfs that was killed meanwhile leaves more than
+ * one: the dead one, or the next one before anybody was told of it.
+ */
+
+export const againPrefix = 'again-'
+
+/** Ends them, whether somebody serves them or not, and takes them away. */
+export async function clearMounts(session: string): Promise<void> {
+  for (const directory of await mountDirectories(session))
+    await clearMount(directory)
+}
+
+/** Of a session whose mount is another one: those that nobody has been shown. */
+export async function clearUnshownMounts(
+  session: string,
+  current: string,
+): Promise<void> {
+  for (const directory of await mountDirectories(session)) {
+    if (directory === current) continue
+    const device = (await mountAt(path.join(directory, 'rw')))?.device
+    const shown = (await podfsMounts()).filter(each => each.device === device)
+    if (device !== undefined && shown.length === 1) await clearMount(directory)
+  }
+}
+
+async function mountDirectories(session: string): Promise<string[]> {
+  const names = await readdir(session).catch(() => [])
+  const again = names.filter(name => name.startsWith(againPrefix))
+  return [session, ...again.map(name => path.join(session, name))]
+}
+
+async function clearMount(directory: string): Promise<void> {
+  await stopAbandonedMount(directory)
+  // Its keeper may have been killed, too: then nobody else unmounts.
+  const mounted = await mountAt(path.join(directory, 'rw'))
+  await cleanUpMount(directory, mounted?.device)
+}
