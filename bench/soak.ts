@@ -315,6 +315,19 @@ const readErrors = new Map<string, number>()
 /** Whose volume has been seen at the root. */
 const shown = new Set<number>()
 
+/** Which part of the path is not there, and what is mounted at the root. */
+function missingAt(pod: number): string {
+  const parts = ['default', 'pods', `pod-${pod}`, 'v', '..data', keys[0] ?? '']
+  const missing = parts.find(
+    (_, at) => !existsSync(path.join(root, ...parts.slice(0, at + 1))),
+  )
+  const mounted = textOf('/proc/self/mountinfo')
+    .split('\n')
+    .filter(line => line.includes(` ${root} `))
+    .map(line => line.split(' ').slice(0, 3).join(' '))
+  return `${missing ?? 'nothing'} is missing; mounted: ${mounted.join(', ')}`
+}
+
 /** A daemon has found only a dead mount. */
 function hasBegunAnew(): boolean {
   return textOf(logFile).slice(readyFrom).includes('is cleared away')
@@ -348,7 +361,7 @@ async function behindMs(pod: number): Promise<number> {
     // It has been there, and is nobody's to take away: only all processes at once leave nothing
     // that could be gone on with.
     if (code === 'ENOENT' && shown.delete(pod) && !hasBegunAnew())
-      fail(`the volume of Pod ${pod} is gone from the root`)
+      fail(`the volume of Pod ${pod} is gone from the root: ${missingAt(pod)}`)
     return performance.now() - first
   }
 }
