@@ -5,7 +5,7 @@ import { mountAt } from '../fuse/mountinfo.ts'
 import type { Clock } from '../util/clock.ts'
 import { Failure } from '../util/failure.ts'
 import type { Logger } from '../util/logger.ts'
-import { adoptBackend, type Backend } from '../volumes/backend.ts'
+import { adoptBackend, type Backend, deadBackend } from '../volumes/backend.ts'
 import { clearAbandoned, clearDeadMount } from './abandoned-mount.ts'
 import { claimMountpoint } from './claim-mountpoint.ts'
 import type { Cleanup } from './cleanup.ts'
@@ -29,6 +29,8 @@ export interface MountpointRequest {
   readonly mountpoint: string
   /** Whether a podfs that serves the mount point has to hand it over. */
   readonly takeover?: boolean
+  /** A mount that nobody serves any more is gone on with, too, and made anew: its Pods run. */
+  readonly renewsDead?: boolean
   readonly places: Places
   readonly clock: Clock
   readonly logger: Logger
@@ -50,6 +52,8 @@ export async function takeMountpoint(
     // What somebody has unmounted is not laid over what may be in there now.
     const isShown = (await mountAt(mountpoint)) !== undefined
     if (isShown && (await isKept(abandoned))) return abandoned
+    if (isShown && request.renewsDead === true && (await isDead(abandoned)))
+      return abandoned
     // First of all: a dead mount disturbs whoever reads a directory beside it.
     logger.warn(
       { mountpoint, formerPid: abandoned.pid },
@@ -119,6 +123,11 @@ async function isKept(abandoned: FoundSession): Promise<boolean> {
   return (await nextKeeperOf(mountDirectory ?? directory)) !== undefined
 }
 
+async function isDead(abandoned: FoundSession): Promise<boolean> {
+  const { directory, mountDirectory } = abandoned
+  return (await deadBackend(mountDirectory ?? directory)) !== undefined
+}
+
 /**
  * The mount of a podfs that is gone, if it serves what is wanted now (`serves`, see Session):
  * programs that are in there notice nothing. Otherwise it is cleared away.
@@ -126,13 +135,18 @@ async function isKept(abandoned: FoundSession): Promise<boolean> {
 export async function adoptAbandoned(
   abandoned: FoundSession,
   serves: string,
-  { logger, clock }: Pick<MountpointRequest, 'logger' | 'clock'>,
+  {
+    logger,
+    clock,
+    renewsDead,
+  }: Pick<MountpointRequest, 'logger' | 'clock' | 'renewsDead'>,
 ): Promise<Backend | undefined> {
-  const { directory, mountDirectory } = abandoned
-  const mount =
-    abandoned.serves === serves
-      ? await adoptBackend(mountDirectory ?? directory)
-      : undefined
+  const { mountDirectory: directory = abandoned.directory } = abandoned
+  let mount: Backend | undefined
+  if (abandoned.serves === serves) {
+    mount = await adoptBackend(directory)
+    if (renewsDead === true) mount ??= await deadBackend(directory)
+  }
   if (mount === undefined) await clearAbandoned(abandoned, clock)
   logger.info(
     { formerPid: abandoned.pid, adopted: mount !== undefined },

@@ -7,6 +7,8 @@ import type { SessionDirectory } from './runtime-directory.ts'
 import { againPrefix } from './session-mounts.ts'
 
 const minute = 60_000
+/** A mount whose volumes cannot be put right is given up at most so often. */
+const giveUpMs = 10 * minute
 /** Of a connection that has ended. */
 const goneCodes: readonly unknown[] = ['ENOTCONN', 'ECONNABORTED']
 
@@ -50,6 +52,8 @@ export class RenewedMount {
   readonly #closed = new AbortController()
   readonly #lost: Promise<string>
   #sayFollowed: () => void = () => {}
+  #sayGivenUp: (reason: string) => void = () => {}
+  #givenUpAt = -Infinity
   #current: CurrentMount
   #renewing: Promise<void> | undefined
   /** Told when the next loss has been made good. */
@@ -108,6 +112,16 @@ export class RenewedMount {
     }
   }
 
+  /**
+   * It is served, but what is in it can neither be used nor be put right: another one takes its
+   * place. Not again within ten minutes: then that is not the reason.
+   */
+  giveUp(reason: string): void {
+    if (performance.now() < this.#givenUpAt + giveUpMs) return
+    this.#givenUpAt = performance.now()
+    this.#sayGivenUp(reason)
+  }
+
   /** From now on there is no other one. The followers must have given up. */
   async close(): Promise<void> {
     this.#closed.abort()
@@ -129,7 +143,10 @@ export class RenewedMount {
     // Not the time of day, which may be set.
     let losses: number[] = []
     for (;;) {
-      const reason = await this.#current.backend.lost
+      const reason = await Promise.race([
+        this.#current.backend.lost,
+        new Promise<string>(resolve => (this.#sayGivenUp = resolve)),
+      ])
       if (signal.aborted || !this.isRenewable) return reason
       for (let isShown = false; !isShown;) {
         losses = losses.filter(time => time > performance.now() - minute)

@@ -262,13 +262,15 @@ async function openMount(
 }> {
   const { logger, places, effective } = request
   const { root, backend, fuse } = effective.settings
+  const renewsDead = true
   const abandoned = await takeMountpoint(
-    { ...request, mountpoint: root },
+    { ...request, mountpoint: root, renewsDead },
     cleanup,
   )
   const serves = whatIsServed(effective.settings)
   const adopted =
-    abandoned && (await adoptAbandoned(abandoned, serves, request))
+    abandoned &&
+    (await adoptAbandoned(abandoned, serves, { ...request, renewsDead }))
   const session = await sessionAt(
     root,
     { command: 'serve', runtime: places.runtime, abandoned, adopted },

@@ -103,6 +103,7 @@ export class ServedTree {
       rootMode: backend.volumeRootMode,
       fill: backend.fill,
       adopted,
+      onBroken: reason => this.#mount.giveUp(reason),
       historyOf: path => this.#historyOf(path),
       onVolumeGone: volume => {
         this.#options.onVolumeGone(volume)

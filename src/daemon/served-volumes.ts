@@ -31,6 +31,7 @@ export interface ServedVolumesOptions extends Omit<
  */
 export class ServedVolumes {
   readonly #options: ServedVolumesOptions
+  readonly #mount: RenewedMount
   readonly #unfollow: () => void
   readonly #closed = new AbortController()
   readonly #controls = new Map<string, VolumeControl>()
@@ -45,6 +46,7 @@ export class ServedVolumes {
 
   constructor(mount: RenewedMount, options: ServedVolumesOptions) {
     this.#options = options
+    this.#mount = mount
     this.#pod = options.pod
     this.#moved = new Promise(resolve => (this.#sayMoved = resolve))
     this.#volumes = this.#publish(mount.current, options.adopted === true)
@@ -113,6 +115,7 @@ export class ServedVolumes {
       rootMode: mount.backend.volumeRootMode,
       fill: mount.backend.fill,
       adopted,
+      onBroken: reason => this.#mount.giveUp(reason),
       historyOf: name => this.#controlOf(name).history,
       onState: state =>
         this.#options.onState?.(state, this.#controlOf(state.volume.name)),

@@ -34,6 +34,7 @@ import {
 } from './object-directories.ts'
 import { podAroundObject } from './pod-volumes.ts'
 import {
+  BrokenTries,
   PublishedVolume,
   type PublishingOptions,
   type VolumeState,
@@ -213,6 +214,7 @@ class ObjectInTree {
   #working: Promise<void> | undefined
   #isClosed = false
   #retry: { cancel(): void } | undefined
+  readonly #brokenTries: BrokenTries
   #told = ''
 
   constructor(
@@ -224,6 +226,7 @@ class ObjectInTree {
     this.#options = options
     this.#isClaimed = isFound
     this.#isFound = isFound
+    this.#brokenTries = new BrokenTries(options.onBroken)
   }
 
   get size(): number {
@@ -278,7 +281,9 @@ class ObjectInTree {
         if (this.#isGone) await this.#remove()
         if (this.#wanted !== undefined) await this.#bringInLine(this.#wanted)
         this.#told = ''
+        this.#brokenTries.succeeded()
       } catch (error) {
+        this.#brokenTries.failed(error)
         this.#tell((error as Error).message)
         this.#retry?.cancel()
         this.#retry = this.#options.clock.after(retryMs, () => this.#look())
