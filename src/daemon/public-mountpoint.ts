@@ -1,7 +1,8 @@
 import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { nextKeeperOf } from '../fuse/keeper-of.ts'
-import { mountAt } from '../fuse/mountinfo.ts'
+import { isDeadMount } from '../fuse/is-dead-mount.ts'
+import { mountAt, PODFS_TYPE } from '../fuse/mountinfo.ts'
 import type { Clock } from '../util/clock.ts'
 import { Failure } from '../util/failure.ts'
 import type { Logger } from '../util/logger.ts'
@@ -52,7 +53,7 @@ export async function takeMountpoint(
     // What somebody has unmounted is not laid over what may be in there now.
     const isShown = (await mountAt(mountpoint)) !== undefined
     if (isShown && (await isKept(abandoned))) return abandoned
-    if (isShown && request.renewsDead === true && (await isDead(abandoned)))
+    if (isShown && request.renewsDead === true && (await isDead(mountpoint)))
       return abandoned
     // First of all: a dead mount disturbs whoever reads a directory beside it.
     logger.warn(
@@ -123,9 +124,10 @@ async function isKept(abandoned: FoundSession): Promise<boolean> {
   return (await nextKeeperOf(mountDirectory ?? directory)) !== undefined
 }
 
-async function isDead(abandoned: FoundSession): Promise<boolean> {
-  const { directory, mountDirectory } = abandoned
-  return (await deadBackend(mountDirectory ?? directory)) !== undefined
+async function isDead(mountpoint: string | undefined): Promise<boolean> {
+  if (mountpoint === undefined) return false
+  const type = (await mountAt(mountpoint))?.type
+  return type === PODFS_TYPE && (await isDeadMount(mountpoint))
 }
 
 /**
@@ -145,7 +147,8 @@ export async function adoptAbandoned(
   let mount: Backend | undefined
   if (abandoned.serves === serves) {
     mount = await adoptBackend(directory)
-    if (renewsDead === true) mount ??= await deadBackend(directory)
+    if (renewsDead === true && (await isDead(abandoned.mountpoint)))
+      mount ??= await deadBackend(directory)
   }
   if (mount === undefined) await clearAbandoned(abandoned, clock)
   logger.info(

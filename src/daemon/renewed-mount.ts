@@ -54,6 +54,7 @@ export class RenewedMount {
   #sayFollowed: () => void = () => {}
   #sayGivenUp: (reason: string) => void = () => {}
   #givenUpAt = -Infinity
+  #isLost = false
   #current: CurrentMount
   #renewing: Promise<void> | undefined
   /** Told when the next loss has been made good. */
@@ -104,10 +105,15 @@ export class RenewedMount {
   async orNext(work: () => Promise<void>): Promise<void> {
     const { backend } = this.#current
     const renewed = new Promise<void>(resolve => this.#waiting.push(resolve))
+    const isOver = async (): Promise<boolean> =>
+      this.isRenewable && ((await isGone(backend)) || this.#isLost)
+    // What looks for names in a dead mount makes the kernel forget them, and then nothing can be
+    // mounted over them any more.
+    if (await isOver()) return await renewed
     try {
       await work()
     } catch (error) {
-      if (!this.isRenewable || !(await isGone(backend))) throw error
+      if (!(await isOver())) throw error
       await renewed
     }
   }
@@ -148,6 +154,7 @@ export class RenewedMount {
         new Promise<string>(resolve => (this.#sayGivenUp = resolve)),
       ])
       if (signal.aborted || !this.isRenewable) return reason
+      this.#isLost = true
       for (let isShown = false; !isShown;) {
         losses = losses.filter(time => time > performance.now() - minute)
         const seconds = renewalPause(losses.length)
@@ -170,6 +177,7 @@ export class RenewedMount {
         )
         if (signal.aborted) return reason
       }
+      this.#isLost = false
       for (const tell of this.#waiting.splice(0)) tell()
     }
   }
@@ -182,7 +190,8 @@ export class RenewedMount {
   }
 
   async #renew(): Promise<void> {
-    this.#dead.add(this.#current.backend)
+    const before = this.#current
+    this.#dead.add(before.backend)
     const next = this.#openNext()
     const shown = Promise.all(
       [...this.#followers].map(async follow => {
@@ -203,6 +212,9 @@ export class RenewedMount {
       })
       await Promise.race([shown, lost])
     } catch (error) {
+      // Who adopts this session finds what is shown, and not what is gone.
+      this.#current = before
+      this.#options.session.update({ mountDirectory: before.directory })
       await backend.stop()
       throw error
     }
@@ -224,7 +236,7 @@ export class RenewedMount {
 }
 
 /** Whether its connection has ended. The one question that the kernel never answers from its cache. */
-async function isGone({ directory }: Backend): Promise<boolean> {
+export async function isGone({ directory }: Backend): Promise<boolean> {
   return await statfs(directory).then(
     () => false,
     (error: NodeJS.ErrnoException) => goneCodes.includes(error.code),

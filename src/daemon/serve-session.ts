@@ -14,7 +14,7 @@ import { count } from '../util/count.ts'
 import { type Backend, openBackend } from '../volumes/backend.ts'
 import { accessOf } from './access.ts'
 import type { Cleanup } from './cleanup.ts'
-import { clearPod, endedRuns } from './clear-pods.ts'
+import { clearPod, clearPods, endedRuns } from './clear-pods.ts'
 import { claimEmptyDirs } from './empty-dirs.ts'
 import { LiveSources } from './live-sources.ts'
 import { thisNode } from './node-info.ts'
@@ -26,7 +26,7 @@ import {
   takeMountpoint,
 } from './public-mountpoint.ts'
 import { Reloads, type ReloadRequest } from './reloads.ts'
-import { RenewedMount } from './renewed-mount.ts'
+import { isGone, RenewedMount } from './renewed-mount.ts'
 import type { SessionDirectory } from './runtime-directory.ts'
 import { isToRun, ServedPods } from './served-pods.ts'
 import { ServedTree, treeDirectory } from './served-tree.ts'
@@ -303,15 +303,20 @@ async function openMount(
   if (adopted === undefined) return { session, mount, adopted: false, left: [] }
   await clearUnshownMounts(session.directory, mount.current.directory)
   const left = await meetShims({ ...request, session })
-  cleanup.add('Pods of before', () => endAll(left))
+  cleanup.add('Pods of before', async () => {
+    await endAll(left)
+    // Of shims that were killed before anybody went on with their Pods.
+    await clearPods(session.directory)
+  })
   const ids = idsOf(left)
   const pods = path.join(session.directory, 'pods')
   for (const ended of await endedRuns(pods, ids)) await clearPod(ended)
-  // The mount may be lost by now; on the next one there are none.
-  for (const ended of await endedRuns(adopted.directory, ids))
-    await rm(ended, { recursive: true, force: true }).catch((err: unknown) =>
-      logger.warn({ err }, 'volumes of Pods that have ended stay'),
-    )
+  // On the one that takes the place of a dead one there are none.
+  if (!(await isGone(adopted)))
+    for (const ended of await endedRuns(adopted.directory, ids))
+      await rm(ended, { recursive: true, force: true }).catch((err: unknown) =>
+        logger.warn({ err }, 'volumes of Pods that have ended stay'),
+      )
   return { session, mount, adopted: true, left }
 }
 

@@ -7,11 +7,10 @@
 import path from 'node:path'
 import { adoptMount } from '../fuse/adopt-mount.ts'
 import { cleanUpMount } from '../fuse/clean-up-mount.ts'
-import { isDeadMount } from '../fuse/is-dead-mount.ts'
 import type { FuseMountOptions } from '../fuse/mount.ts'
 import { mountFuse } from '../fuse/mount.ts'
 import { MountError } from '../fuse/mount-error.ts'
-import { mountAt, PODFS_TYPE } from '../fuse/mountinfo.ts'
+import { mountAt } from '../fuse/mountinfo.ts'
 import { mountNative } from '../fuse/native-mount.ts'
 import { mountTmpfs } from '../fuse/tmpfs-mount.ts'
 import { unmountPath } from '../fuse/unmount-path.ts'
@@ -115,21 +114,18 @@ export async function adoptBackend(
 
 /**
  * A fuse backend that nobody serves any more, as one that was lost just now: a session that goes
- * on with it makes another one in its place. `undefined`: there is none.
+ * on with it makes another one in its place. `directory`: where the session has said it is.
  */
-export async function deadBackend(
-  directory: string,
-): Promise<Backend | undefined> {
+export async function deadBackend(directory: string): Promise<Backend> {
   const rw = path.join(directory, 'rw')
-  const mount = await mountAt(rw)
-  if (mount?.type !== PODFS_TYPE || !(await isDeadMount(rw))) return undefined
+  const device = (await mountAt(rw))?.device
   return withName('fuse', {
     directory: rw,
     bind: () =>
       Promise.reject(new MountError('MOUNT_FAILED', rw, 'it is dead')),
     unbind: unmountPath,
     lost: Promise.resolve('all its processes were killed'),
-    stop: () => cleanUpMount(directory, mount.device),
+    stop: () => cleanUpMount(directory, device),
   })
 }
 

@@ -112,6 +112,16 @@ export class ObjectVolumes {
     )
   }
 
+  /**
+   * Resolves when everything is published that could be: a failure of the file system is not
+   * enough, as it is for `start`.
+   */
+  async settled(): Promise<void> {
+    await Promise.all(
+      [...this.#objects.values()].map(object => object.settled()),
+    )
+  }
+
   /** Volumes that are, or are to be, in the tree. */
   get size(): number {
     return [...this.#objects.values()].reduce((sum, { size }) => sum + size, 0)
@@ -215,6 +225,9 @@ class ObjectInTree {
   #isClosed = false
   #retry: { cancel(): void } | undefined
   readonly #brokenTries: BrokenTries
+  /** Resolves when it is in line for the first time. */
+  readonly #brought: Promise<void>
+  #sayBrought: () => void = () => {}
   #told = ''
 
   constructor(
@@ -227,6 +240,7 @@ class ObjectInTree {
     this.#isClaimed = isFound
     this.#isFound = isFound
     this.#brokenTries = new BrokenTries(options.onBroken)
+    this.#brought = new Promise(resolve => (this.#sayBrought = resolve))
   }
 
   get size(): number {
@@ -256,8 +270,16 @@ class ObjectInTree {
     )
   }
 
+  async settled(): Promise<void> {
+    await this.#brought
+    await Promise.all(
+      [...this.#volumes.values()].map(({ published }) => published.settled),
+    )
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
+    this.#sayBrought()
     this.#retry?.cancel()
     this.#closeVolumes()
     await this.#working
@@ -282,6 +304,7 @@ class ObjectInTree {
         if (this.#wanted !== undefined) await this.#bringInLine(this.#wanted)
         this.#told = ''
         this.#brokenTries.succeeded()
+        this.#sayBrought()
       } catch (error) {
         this.#brokenTries.failed(error)
         this.#tell((error as Error).message)

@@ -122,6 +122,8 @@ export class PublishedVolume {
   readonly published: Promise<void>
   /** Resolves when it has been published, or it is known (and told) why it cannot be. */
   readonly looked: Promise<void>
+  /** The same, but that a file system has failed is no reason: that is tried again. */
+  readonly settled: Promise<void>
   isPublished = false
   readonly #options: PublishedVolumeOptions
   readonly #writer: AtomicWriter
@@ -129,6 +131,7 @@ export class PublishedVolume {
   readonly #history: VolumeHistory
   #resolvePublished: () => void = () => {}
   #resolveLooked: () => void = () => {}
+  #resolveSettled: () => void = () => {}
   #stale = false
   #working: Promise<void> | undefined
   #closed = false
@@ -158,6 +161,7 @@ export class PublishedVolume {
       }
     })
     this.looked = new Promise(resolve => (this.#resolveLooked = resolve))
+    this.settled = new Promise(resolve => (this.#resolveSettled = resolve))
   }
 
   /** Something may have changed. Never throws; what goes wrong is reported. */
@@ -189,6 +193,7 @@ export class PublishedVolume {
     this.#timer?.cancel()
     await this.#working
     this.#resolveLooked()
+    this.#resolveSettled()
   }
 
   async #settle(): Promise<void> {
@@ -207,6 +212,7 @@ export class PublishedVolume {
       try {
         await this.#publish()
         this.#brokenTries.succeeded()
+        this.#resolveSettled()
       } catch (error) {
         this.#brokenTries.failed(error)
         // The way to the mount is podfs's own; the names in the volume tell something.
