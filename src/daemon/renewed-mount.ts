@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../util/logger.ts'
 import type { Backend } from '../volumes/backend.ts'
 import type { SessionDirectory } from './runtime-directory.ts'
-import { againPrefix } from './session-mounts.ts'
+import { againPrefix, isShown } from './session-mounts.ts'
 
 const minute = 60_000
 /** A mount whose volumes cannot be put right is given up at most so often. */
@@ -204,7 +204,7 @@ export class RenewedMount {
       }),
     )
     shown.catch(() => undefined)
-    const { backend } = await next
+    const { backend, directory } = await next
     try {
       // One that is lost meanwhile never gets that far.
       const lost = backend.lost.then(reason => {
@@ -212,10 +212,13 @@ export class RenewedMount {
       })
       await Promise.race([shown, lost])
     } catch (error) {
-      // Who adopts this session finds what is shown, and not what is gone.
-      this.#current = before
-      this.#options.session.update({ mountDirectory: before.directory })
-      await backend.stop()
+      // What is shown somewhere, dead or not, stays until another one is shown instead.
+      if (!(await isShown(directory))) {
+        // Who adopts this session finds what is shown, and not what is gone.
+        this.#current = before
+        this.#options.session.update({ mountDirectory: before.directory })
+        await backend.stop()
+      }
       throw error
     }
     await this.#stopDead()

@@ -25,10 +25,16 @@ export async function clearUnshownMounts(
 ): Promise<void> {
   for (const directory of await mountDirectories(session)) {
     if (directory === current) continue
-    const device = (await mountAt(path.join(directory, 'rw')))?.device
-    const shown = (await podfsMounts()).filter(each => each.device === device)
-    if (device !== undefined && shown.length === 1) await clearMount(directory)
+    const isMounted = (await mountAt(path.join(directory, 'rw'))) !== undefined
+    if (isMounted && !(await isShown(directory))) await clearMount(directory)
   }
+}
+
+/** Whether the mount of RUNTIME/ID or RUNTIME/ID/again-X can be seen anywhere else. */
+export async function isShown(directory: string): Promise<boolean> {
+  const device = (await mountAt(path.join(directory, 'rw')))?.device
+  const mounts = await podfsMounts()
+  return mounts.filter(each => each.device === device).length > 1
 }
 
 async function mountDirectories(session: string): Promise<string[]> {

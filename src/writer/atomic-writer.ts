@@ -213,8 +213,7 @@ export class AtomicWriter {
     for (const { name } of entries)
       if (timestampedName.test(name) && name !== tsDir)
         await this.#discard(name, canBeMoved)
-      else if (lostName.test(name))
-        await removeTree(this.#fs, this.#path(name)).catch(() => undefined)
+      else if (lostName.test(name)) await removeLost(this.#fs, this.#path(name))
     this.#unclean = false
   }
 
@@ -493,6 +492,16 @@ export async function prepareVolumeRoot(
     directory,
     fsGroup === undefined ? mode : mode | 0o2000,
   )
+}
+
+/** What was moved aside, whatever it is, if it can be removed by now. */
+export async function removeLost(
+  fs: VolumeFileSystem,
+  path: string,
+): Promise<void> {
+  await removeTree(fs, path)
+    .catch(() => fs.unlink(path))
+    .catch(() => undefined)
 }
 
 /** Nothing has been left undone that could be done later, or by another server. */
