@@ -61,10 +61,10 @@ export class ContainerViews {
   async showIfOther({ directory }: CurrentMount): Promise<void> {
     const device = (await mountAt(path.join(directory, 'rw')))?.device
     const mounts = await mountsBelow(this.#options.directory)
-    const isOther = mounts.some(
-      mount => mount.type === PODFS_TYPE && mount.device !== device,
-    )
-    if (isOther) await this.show()
+    const own = mounts.filter(({ type }) => type === PODFS_TYPE)
+    // None: the keeper of the one before has taken it away, with what containers had of it.
+    if (own.length === 0 || own.some(mount => mount.device !== device))
+      await this.show()
   }
 
   /** How a volume that is published for the containers stands. */

@@ -48,7 +48,7 @@ export interface RenewedMountOptions {
 export class RenewedMount {
   readonly #options: RenewedMountOptions
   readonly #followers = new Set<MountFollower>()
-  readonly #dead = new Set<Backend>()
+  readonly #dead = new Set<CurrentMount>()
   readonly #closed = new AbortController()
   readonly #lost: Promise<string>
   #sayFollowed: () => void = () => {}
@@ -136,7 +136,7 @@ export class RenewedMount {
 
   async stop(): Promise<void> {
     await this.close()
-    await this.#stopDead()
+    for (const { backend } of this.#dead) await backend.stop()
     await this.#current.backend.stop()
   }
 
@@ -182,16 +182,18 @@ export class RenewedMount {
     }
   }
 
+  /** One that a container still has: with it the directory beneath would be seen. */
   async #stopDead(): Promise<void> {
     for (const dead of this.#dead) {
+      if (await isShown(dead.directory)) continue
       this.#dead.delete(dead)
-      await dead.stop()
+      await dead.backend.stop()
     }
   }
 
   async #renew(): Promise<void> {
     const before = this.#current
-    this.#dead.add(before.backend)
+    this.#dead.add(before)
     const next = this.#openNext()
     const shown = Promise.all(
       [...this.#followers].map(async follow => {

@@ -130,6 +130,7 @@ export function isContradiction(error: unknown): boolean {
     'EINVAL',
     'EEXIST',
     'ENOTEMPTY',
+    'ELOOP',
   )
 }
 
