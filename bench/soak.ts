@@ -256,6 +256,7 @@ function choose(target: (typeof targets)[number]): number | undefined {
         return words[1]?.endsWith('pod-shim.cjs') === true
       case 'standby':
         return isServer({ pid, words }) && readsFrom(pid) === 0
+      case 'server':
       default:
         return isServer({ pid, words }) && readsFrom(pid) !== 0
     }
@@ -298,7 +299,7 @@ async function watchServers(): Promise<void> {
     }
     for (const [mount, pids] of serving) {
       const still = pids.filter(pid => readsFrom(pid) === 3)
-      const key = still.toSorted().join(' ')
+      const key = still.toSorted((a, b) => a - b).join(' ')
       if (still.length < 2 || told.has(key)) continue
       told.add(key)
       fail(`servers ${key} answer one connection, ${mount}`)
@@ -455,7 +456,7 @@ async function main(): Promise<void> {
       `missing at the root for a moment ${gaps.length} times; ` +
       `errors at the root ${JSON.stringify(Object.fromEntries(readErrors))}; ` +
       `volumes that were reported as not published ${failed?.length ?? 0} times; ` +
-      `${failures.length === 0 ? 'nothing failed' : `FAILED: ${failures.length}`}`,
+      (failures.length === 0 ? 'nothing failed' : `FAILED: ${failures.length}`),
   )
   if (failures.length === 0)
     return rmSync(directory, { recursive: true, force: true })

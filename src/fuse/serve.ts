@@ -157,7 +157,7 @@ function recover(faults: FaultPoints | undefined): {
   } catch (error) {
     serverLog('the tree could not be recovered', { error: String(error) })
     // oxlint-disable-next-line unicorn/no-process-exit
-    process.exit(EXIT_NO_TREE)
+    return process.exit(EXIT_NO_TREE)
   }
 }
 

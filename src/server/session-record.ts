@@ -236,13 +236,14 @@ export class SessionRecord {
     if (volume !== undefined) this.#setVolume(volume)
   }
 
-  #setVolume({ containersError: _, ...told }: VolumeRecord): void {
+  #setVolume(told: VolumeRecord): void {
     const key = volumeKey(told)
     const containersError = this.#containersErrors.get(key)
-    const volume: VolumeRecord = {
-      ...told,
-      ...(containersError === undefined ? {} : { containersError }),
-    }
+    const { containersError: before, ...rest } = told
+    const volume: VolumeRecord =
+      containersError === before
+        ? told
+        : { ...rest, ...(containersError && { containersError }) }
     this.#volumes.set(key, volume)
     this.#tell({ kind: 'volume', volume })
   }

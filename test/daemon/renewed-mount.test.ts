@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -66,15 +67,16 @@ function world(t: Test, refuse: () => boolean = () => false) {
 
 /** Resolves with each mount that is shown. */
 function follow(mount: RenewedMount) {
-  let tell: () => void = () => {}
-  let shown = 0
+  const events = new EventEmitter()
+  const state = { shown: 0 }
   mount.follow(async next => {
     await next
-    shown += 1
-    tell()
+    state.shown += 1
+    events.emit('shown')
   })
   return async (count: number): Promise<void> => {
-    while (shown < count) await new Promise<void>(resolve => (tell = resolve))
+    if (state.shown < count) await once(events, 'shown')
+    if (state.shown !== count) throw new Error(`${state.shown} are shown`)
   }
 }
 
