@@ -55,7 +55,6 @@ async function main(): Promise<void> {
     answerOpens: false,
     lifetime: 'run',
     logger: silentLogger,
-    maxFailures: 1_000_000,
   })
   try {
     await mount.bind('', publicPath)

@@ -7,7 +7,6 @@ import {
   podfsMounts,
   unmountPath,
 } from '../fuse/mountinfo.ts'
-import { stopAbandonedMount } from '../fuse/stop-abandoned-mount.ts'
 import { clearPlainDirectory } from '../volumes/plain-directory.ts'
 import { Failure } from '../util/failure.ts'
 import type { Clock } from '../util/clock.ts'
@@ -15,6 +14,7 @@ import type { Logger } from '../util/logger.ts'
 import { shellWord } from '../util/shell-word.ts'
 import { clearPods, removeUnmounted } from './clear-pods.ts'
 import type { FoundSession } from './runtime-directory.ts'
+import { clearMounts } from './session-mounts.ts'
 import { endShims } from './shim/find-shims.ts'
 
 /**
@@ -28,7 +28,7 @@ export async function clearAbandoned(
 ): Promise<void> {
   const { mountpoint, directory } = session
   await endShims(directory, clock)
-  await stopAbandonedMount(session.mountDirectory ?? directory)
+  await clearMounts(directory)
   await clearPods(directory)
   // Its keeper may have been killed, too: then nobody else unmounts.
   for (const mount of (await mountsBelow(directory)).toReversed())

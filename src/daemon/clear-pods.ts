@@ -53,5 +53,7 @@ export async function unmountAll(directory: string): Promise<void> {
 /** Nothing happens while something is mounted below: never `rm` through a mount. */
 export async function removeUnmounted(directory: string): Promise<void> {
   if ((await mountsBelow(directory)).length > 0) return
-  await rm(directory, { recursive: true, force: true })
+  // Somebody who has not ended yet may still be writing there.
+  const retries = { maxRetries: 5, retryDelay: 20 }
+  await rm(directory, { recursive: true, force: true, ...retries })
 }

@@ -87,7 +87,12 @@ async function start(
     (await mount.catch(() => undefined))?.stop()
   // Told by whoever waits for it.
   mount.catch(() => undefined)
-  cleanup.add('mount', () => stopMount())
+  cleanup.add('mount', async () => {
+    await stopMount()
+    if (adopted === undefined) return
+    const { clearMounts } = await import('./session-mounts.ts')
+    await clearMounts(session.directory)
+  })
   const { serveVolumes } = await import('./mounted-volumes.ts')
   return await serveVolumes(
     request,

@@ -134,7 +134,7 @@ export async function serveVolumes(
   cleanup.add('late API', () => late.cancel())
   await abortable(volumes.allPublished(), request.abort)
   late.cancel()
-  await show(renewed.current)
+  await renewed.orNext(() => show(renewed.current))
   cleanup.add('public mount', async () => {
     await closeVolumes()
     await session.hide(renewed.current.backend)

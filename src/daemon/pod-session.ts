@@ -19,6 +19,7 @@ import type { TokenManager } from '../tokens/token-manager.ts'
 import type { HistoryBudget } from '../volumes/history-budget.ts'
 import type { Cleanup } from './cleanup.ts'
 import { clearPod } from './clear-pods.ts'
+import { ContainerViews } from './container-views.ts'
 import { outputSource } from './output-labels.ts'
 import type { PodAddresses } from './pod-addresses.ts'
 import { restartTeller } from './pod-notices.ts'
@@ -178,6 +179,13 @@ async function podSession(
   const report = (finding: Finding): void => {
     if (!terminating) context.report(finding)
   }
+  const views = new ContainerViews({
+    ...context,
+    pod,
+    directory: plan.directory,
+    renew: async () => await processes?.renewVolumes(),
+  })
+  cleanup.add('views', () => views.close())
   let begin = (): void => undefined
   // What other processes can do meanwhile comes first.
   const begun = new Promise<void>(resolve => (begin = resolve))
@@ -189,23 +197,15 @@ async function podSession(
       subdirectory: id,
       adopted: shim !== undefined,
       report: isServed ? () => undefined : report,
-      show: async () => {
-        try {
-          await processes?.renewVolumes()
-        } catch (error) {
-          logger.error({ err: error }, 'a container keeps a lost volume')
-        }
-      },
-      ...(isServed
-        ? {}
-        : {
-            onState: volumeRecorder({
-              record: context.record,
-              owner: () => pod,
-              namespace: pod.metadata.namespace,
-              pod: pod.metadata.name,
-              mountpoints: name => containerMountpoints(pod, name),
-            }),
+      show: () => views.show(),
+      onState: isServed
+        ? state => views.published(state)
+        : volumeRecorder({
+            record: context.record,
+            owner: () => pod,
+            namespace: pod.metadata.namespace,
+            pod: pod.metadata.name,
+            mountpoints: name => containerMountpoints(pod, name),
           }),
     }),
   }))
@@ -280,6 +280,10 @@ async function podSession(
     inBackground(own.begun.then(begin))
     processes = own
   }
+  if (shim !== undefined)
+    published
+      .then(({ mount }) => views.showIfOther(mount.current))
+      .catch((err: unknown) => logger.error({ err }, 'not shown'))
   const running = processes
   cleanup.add('processes', async () => {
     isResting = !terminating && (await client?.rest()) === true

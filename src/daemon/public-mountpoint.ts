@@ -1,11 +1,17 @@
 import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { nextKeeperOf } from '../fuse/keeper-of.ts'
-import { deviceOf, mountAt, podfsMounts } from '../fuse/mountinfo.ts'
+import { isDeadMount } from '../fuse/is-dead-mount.ts'
+import {
+  deviceOf,
+  mountAt,
+  PODFS_TYPE,
+  podfsMounts,
+} from '../fuse/mountinfo.ts'
 import type { Clock } from '../util/clock.ts'
 import { Failure } from '../util/failure.ts'
 import type { Logger } from '../util/logger.ts'
-import { adoptBackend, type Backend } from '../volumes/backend.ts'
+import { adoptBackend, type Backend, deadBackend } from '../volumes/backend.ts'
 import { shellWord } from '../util/shell-word.ts'
 import { clearAbandoned, clearDeadMount } from './abandoned-mount.ts'
 import { type Claim, claimMountpoint } from './claim-mountpoint.ts'
@@ -31,6 +37,8 @@ export interface MountpointRequest {
   readonly mountpoint: string
   /** Whether a podfs that serves the mount point has to hand it over. */
   readonly takeover?: boolean
+  /** A mount that nobody serves any more is gone on with, too, and made anew: its Pods run. */
+  readonly renewsDead?: boolean
   readonly places: Places
   readonly clock: Clock
   readonly logger: Logger
@@ -53,6 +61,8 @@ export async function takeMountpoint(
     // What somebody has unmounted is not laid over what may be in there now.
     const isShown = (await mountAt(mountpoint)) !== undefined
     if (isShown && (await isKept(abandoned))) return abandoned
+    if (isShown && request.renewsDead === true && (await isDead(mountpoint)))
+      return abandoned
     // First of all: a dead mount disturbs whoever reads a directory beside it.
     logger.warn(
       { mountpoint, formerPid: abandoned.pid },
@@ -139,6 +149,12 @@ async function isKept(abandoned: FoundSession): Promise<boolean> {
   return (await nextKeeperOf(mountDirectory ?? directory)) !== undefined
 }
 
+async function isDead(mountpoint: string | undefined): Promise<boolean> {
+  if (mountpoint === undefined) return false
+  const type = (await mountAt(mountpoint))?.type
+  return type === PODFS_TYPE && (await isDeadMount(mountpoint))
+}
+
 /**
  * The mount of a podfs that is gone, if it serves what is wanted now (`serves`, see Session):
  * programs that are in there notice nothing. Otherwise it is cleared away.
@@ -146,16 +162,20 @@ async function isKept(abandoned: FoundSession): Promise<boolean> {
 export async function adoptAbandoned(
   abandoned: FoundSession,
   serves: string,
-  { logger, clock }: Pick<MountpointRequest, 'logger' | 'clock'>,
+  {
+    logger,
+    clock,
+    renewsDead,
+  }: Pick<MountpointRequest, 'logger' | 'clock' | 'renewsDead'>,
 ): Promise<Backend | undefined> {
-  const { directory, mountDirectory } = abandoned
-  const mount =
-    abandoned.serves === serves
-      ? await adoptBackend(
-          mountDirectory ?? directory,
-          logger.child({ mountpoint: abandoned.mountpoint }),
-        )
-      : undefined
+  const { mountDirectory: directory = abandoned.directory, mountpoint } =
+    abandoned
+  let mount: Backend | undefined
+  if (abandoned.serves === serves) {
+    mount = await adoptBackend(directory, logger.child({ mountpoint }))
+    if (renewsDead === true && (await isDead(mountpoint)))
+      mount ??= await deadBackend(directory)
+  }
   if (mount === undefined) await clearAbandoned(abandoned, clock)
   logger.info(
     { formerPid: abandoned.pid, adopted: mount !== undefined },

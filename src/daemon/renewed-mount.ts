@@ -1,15 +1,26 @@
-import { mkdtemp, statfs } from 'node:fs/promises'
+import { mkdtemp, rmdir, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../util/logger.ts'
 import type { Backend } from '../volumes/backend.ts'
 import type { SessionDirectory } from './runtime-directory.ts'
+import { againPrefix, isShown } from './session-mounts.ts'
 
-/** More losses than this within a minute are not bad luck. */
-const renewalsPerMinute = 3
 const minute = 60_000
 /** A server that is replaced, or a loaded machine, takes less. */
 const answerMs = 2000
+/** A mount whose volumes cannot be put right is given up at most so often. */
+const giveUpMs = 10 * minute
+/** Of a connection that has ended. */
+const goneCodes: readonly unknown[] = ['ENOTCONN', 'ECONNABORTED']
+
+/**
+ * Seconds to wait before a mount is made anew, given how many were within a minute. Three at once:
+ * that may be bad luck. It never ends: a mount that comes late is better than none.
+ */
+export function renewalPause(recent: number): number {
+  return [0, 0, 0, 1, 2, 5][recent] ?? 10
+}
 
 /** The mount that a session has at the moment. */
 export interface CurrentMount {
@@ -34,19 +45,27 @@ export interface RenewedMountOptions {
 /**
  * The mount of a session. When it is lost (its keeper and its servers were killed at once),
  * another one takes its place: made and filled beside it, then shown instead of it. Until then
- * the dead one stays where it is.
+ * the dead one stays where it is. That goes on for as long as the session does.
  */
 export class RenewedMount {
   readonly #options: RenewedMountOptions
   readonly #followers = new Set<MountFollower>()
-  readonly #dead: Backend[] = []
+  readonly #dead = new Set<CurrentMount>()
+  readonly #closed = new AbortController()
+  readonly #lost: Promise<string>
+  #sayFollowed: () => void = () => {}
+  #sayGivenUp: (reason: string) => void = () => {}
+  #givenUpAt = -Infinity
+  #isLost = false
   #current: CurrentMount
   #renewing: Promise<void> | undefined
-  #isClosed = false
+  /** Told when the next loss has been made good. */
+  #waiting: (() => void)[] = []
 
   constructor(first: CurrentMount, options: RenewedMountOptions) {
     this.#current = first
     this.#options = options
+    this.#lost = this.#keep()
   }
 
   get current(): CurrentMount {
@@ -60,7 +79,7 @@ export class RenewedMount {
 
   /** Whether it is over, and there is no other one. */
   get isClosed(): boolean {
-    return this.#isClosed
+    return this.#closed.signal.aborted
   }
 
   /** Requests per operation of the file server, since this mount was made. */
@@ -89,74 +108,173 @@ export class RenewedMount {
       delay(answerMs, true, { signal }).catch(() => false),
     ])
     wait.abort()
-    if (!isHung || this.#isClosed) return
+    if (!isHung || this.isClosed) return
     this.#options.logger.warn(
       { mount: this.#current.directory },
       'the file server does not answer; its mount is ended first',
     )
-    this.#isClosed = true
+    this.#closed.abort()
     await this.#current.backend.stop()
   }
 
   /** Until the returned function is called. */
   follow(follower: MountFollower): () => void {
     this.#followers.add(follower)
+    this.#sayFollowed()
     return () => this.#followers.delete(follower)
   }
 
-  /** Renews it as often as need be. Resolves with the reason why there is no other one. */
+  /** Resolves with the reason when it is lost and there is no other one. */
   async lost(): Promise<string> {
-    const { logger } = this.#options
-    // Not the time of day, which may be set.
-    const losses: number[] = []
-    for (;;) {
-      const reason = await this.#current.backend.lost
-      const recent = losses.filter(time => time > performance.now() - minute)
-      if (this.#isClosed || !this.isRenewable) return reason
-      if (recent.length >= renewalsPerMinute) return reason
-      losses.push(performance.now())
-      logger.warn({ reason }, 'the mount is lost; making another one')
-      try {
-        this.#renewing = this.#renew()
-        await this.#renewing
-      } catch (error) {
-        logger.error({ err: error }, 'no other mount could be made')
-        return reason
-      }
+    return await this.#lost
+  }
+
+  /**
+   * What has to be done on the present mount for the first time. When that fails because the
+   * mount is lost, it is enough that everybody who follows has done his part on the next one.
+   */
+  async orNext(work: () => Promise<void>): Promise<void> {
+    const { backend } = this.#current
+    const renewed = new Promise<void>(resolve => this.#waiting.push(resolve))
+    const isOver = async (): Promise<boolean> =>
+      this.isRenewable && ((await isGone(backend)) || this.#isLost)
+    // What looks for names in a dead mount makes the kernel forget them, and then nothing can be
+    // mounted over them any more.
+    if (await isOver()) return await renewed
+    try {
+      await work()
+    } catch (error) {
+      if (!(await isOver())) throw error
+      await renewed
     }
+  }
+
+  /**
+   * It is served, but what is in it can neither be used nor be put right: another one takes its
+   * place. Not again within ten minutes: then that is not the reason.
+   */
+  giveUp(reason: string): void {
+    if (performance.now() < this.#givenUpAt + giveUpMs) return
+    this.#givenUpAt = performance.now()
+    this.#sayGivenUp(reason)
   }
 
   /** From now on there is no other one. The followers must have given up. */
   async close(): Promise<void> {
-    this.#isClosed = true
+    this.#closed.abort()
     await this.#renewing?.catch(() => undefined)
   }
 
   async stop(): Promise<void> {
     await this.close()
-    for (const dead of this.#dead.splice(0)) await dead.stop()
+    for (const { backend } of this.#dead) await backend.stop()
     await this.#current.backend.stop()
   }
 
+  /** Renews it as often as need be. */
+  async #keep(): Promise<string> {
+    const { logger } = this.#options
+    const { signal } = this.#closed
+    // One that nobody would show in the place of the lost one is of no use.
+    await new Promise<void>(resolve => (this.#sayFollowed = resolve))
+    // Not the time of day, which may be set.
+    let losses: number[] = []
+    for (;;) {
+      const reason = await Promise.race([
+        this.#current.backend.lost,
+        new Promise<string>(resolve => (this.#sayGivenUp = resolve)),
+      ])
+      if (signal.aborted || !this.isRenewable) return reason
+      this.#isLost = true
+      for (let isShown = false; !isShown;) {
+        losses = losses.filter(time => time > performance.now() - minute)
+        const seconds = renewalPause(losses.length)
+        logger.warn(
+          { reason, seconds },
+          'the mount is lost; making another one',
+        )
+        await delay(seconds * 1000, undefined, { signal }).catch(
+          () => undefined,
+        )
+        if (signal.aborted) return reason
+        losses.push(performance.now())
+        this.#renewing = this.#renew()
+        isShown = await this.#renewing.then(
+          () => true,
+          (error: unknown) => {
+            logger.error({ err: error }, 'no other mount could be made yet')
+            return false
+          },
+        )
+        if (signal.aborted) return reason
+      }
+      this.#isLost = false
+      for (const tell of this.#waiting.splice(0)) tell()
+    }
+  }
+
+  /** One that a container still has: with it the directory beneath would be seen. */
+  async #stopDead(): Promise<void> {
+    for (const dead of this.#dead) {
+      if (await isShown(dead.directory)) continue
+      this.#dead.delete(dead)
+      await dead.backend.stop()
+    }
+  }
+
   async #renew(): Promise<void> {
-    this.#dead.push(this.#current.backend)
+    const before = this.#current
+    this.#dead.add(before)
     const next = this.#openNext()
-    const shown = Promise.all([...this.#followers].map(follow => follow(next)))
+    const shown = Promise.all(
+      [...this.#followers].map(async follow => {
+        try {
+          await follow(next)
+        } catch (error) {
+          // Its Pod may have ended meanwhile.
+          if (this.#followers.has(follow)) throw error
+        }
+      }),
+    )
     shown.catch(() => undefined)
-    const { backend } = await next
-    // One that is lost meanwhile never gets that far.
-    const isLost = backend.lost.then(() => true)
-    if (await Promise.race([shown.then(() => false), isLost])) return
-    for (const dead of this.#dead.splice(0)) await dead.stop()
+    const { backend, directory } = await next
+    try {
+      // One that is lost meanwhile never gets that far.
+      const lost = backend.lost.then(reason => {
+        throw new Error(`it was lost before it was shown: ${reason}`)
+      })
+      await Promise.race([shown, lost])
+    } catch (error) {
+      // What is shown somewhere, dead or not, stays until another one is shown instead.
+      if (!(await isShown(directory))) {
+        // Who adopts this session finds what is shown, and not what is gone.
+        this.#current = before
+        this.#options.session.update({ mountDirectory: before.directory })
+        await backend.stop()
+      }
+      throw error
+    }
+    await this.#stopDead()
   }
 
   async #openNext(): Promise<CurrentMount> {
     const { session } = this.#options
-    const directory = await mkdtemp(path.join(session.directory, 'again-'))
-    const backend = await this.#options.open(directory)
+    const directory = await mkdtemp(path.join(session.directory, againPrefix))
+    const backend = await this.#options.open(directory).catch(async error => {
+      await rmdir(directory).catch(() => undefined)
+      throw error
+    })
     this.#current = { backend, directory }
     // Before it is shown: who adopts it will show it.
     session.update({ mountDirectory: directory })
     return this.#current
   }
+}
+
+/** Whether its connection has ended. The one question that the kernel never answers from its cache. */
+export async function isGone({ directory }: Backend): Promise<boolean> {
+  return await statfs(directory).then(
+    () => false,
+    (error: NodeJS.ErrnoException) => goneCodes.includes(error.code),
+  )
 }

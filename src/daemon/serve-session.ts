@@ -13,7 +13,7 @@ import { count } from '../util/count.ts'
 import { type Backend, openBackend } from '../volumes/backend.ts'
 import { accessOf } from './access.ts'
 import type { Cleanup } from './cleanup.ts'
-import { clearEndedRuns } from './clear-pods.ts'
+import { clearEndedRuns, clearPods } from './clear-pods.ts'
 import { claimEmptyDirs } from './empty-dirs.ts'
 import { LiveSources } from './live-sources.ts'
 import { thisNode } from './node-info.ts'
@@ -26,10 +26,11 @@ import {
   takeMountpoint,
 } from './public-mountpoint.ts'
 import { Reloads, type ReloadRequest } from './reloads.ts'
-import { RenewedMount } from './renewed-mount.ts'
+import { isGone, RenewedMount } from './renewed-mount.ts'
 import { isToRun, ServedPods } from './served-pods.ts'
 import { ServedTree, treeDirectory } from './served-tree.ts'
 import { lazyServiceAccounts, type SessionOptions } from './session.ts'
+import { clearMounts, clearUnshownMounts } from './session-mounts.ts'
 import { startSessionServer } from './session-server.ts'
 import { type LeftShim, meetShims } from './shim/start-shim.ts'
 import { startOrUndo } from './start-or-undo.ts'
@@ -272,13 +273,15 @@ async function openMount(
 }> {
   const { logger, places, effective } = request
   const { root, backend, fuse } = effective.settings
+  const renewsDead = true
   const abandoned = await takeMountpoint(
-    { ...request, mountpoint: root },
+    { ...request, mountpoint: root, renewsDead },
     cleanup,
   )
   const serves = whatIsServed(effective.settings)
   const adopted =
-    abandoned && (await adoptAbandoned(abandoned, serves, request))
+    abandoned &&
+    (await adoptAbandoned(abandoned, serves, { ...request, renewsDead }))
   const session = await sessionAt(
     root,
     { command: 'serve', runtime: places.runtime, abandoned, adopted },
@@ -304,16 +307,27 @@ async function openMount(
     },
     { session, open, logger },
   )
-  cleanup.add('mount', () => mount.stop())
+  cleanup.add('mount', async () => {
+    await mount.stop()
+    if (adopted !== undefined) await clearMounts(session.directory)
+  })
   if (adopted === undefined)
     return { session, mount, adopted: false, left: [], lastRun: 0 }
+  await clearUnshownMounts(session.directory, mount.current.directory)
   const left = await meetShims({ ...request, session })
-  cleanup.add('Pods of before', () => endAll(left))
+  cleanup.add('Pods of before', async () => {
+    await endAll(left)
+    // Of shims that were killed before anybody went on with their Pods.
+    await clearPods(session.directory)
+  })
   const ids = idsOf(left)
   const pods = path.join(session.directory, 'pods')
   const lastRun = Math.max(
     await clearEndedRuns(pods, ids, logger),
-    await clearEndedRuns(adopted.directory, ids, logger),
+    // On the one that takes the place of a dead one there are none.
+    (await isGone(adopted))
+      ? 0
+      : await clearEndedRuns(adopted.directory, ids, logger),
   )
   return { session, mount, adopted: true, left, lastRun }
 }

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import path from 'node:path'
 import { abortable } from '../util/abortable.ts'
 import { Failure } from '../util/failure.ts'
@@ -13,6 +13,8 @@ import type { CurrentMount, RenewedMount } from './renewed-mount.ts'
 
 /** What everybody sees of the mount of `podfs serve`; beside it is what they do not. */
 export const treeDirectory = 'volumes'
+/** What cannot be published by then is missing in a tree that was made anew. */
+const settledMs = 30_000
 /** What is removed, on its way. */
 const removedDirectory = 'removed'
 
@@ -38,6 +40,9 @@ export class ServedTree {
   readonly #histories = new Map<string, VolumeHistory>()
   readonly #budget = new HistoryBudget()
   #volumes: ObjectVolumes | undefined
+  #publishing: Promise<void> | undefined
+  /** The tree's, on the present mount. */
+  #directory: FileHandle | undefined
   #unfollow: () => void = () => {}
 
   constructor(mount: RenewedMount, options: ServedTreeOptions) {
@@ -53,9 +58,14 @@ export class ServedTree {
 
   /** Shows the tree; resolves when everything in it that can be published is. */
   async start(): Promise<void> {
+    const adopted = this.#options.adopted === true
     this.#unfollow = this.#mount.follow(next => this.#move(next))
-    await this.#publish(this.#mount.current, this.#options.adopted === true)
-    await this.#show(this.#mount.current)
+    await this.#mount.orNext(async () => {
+      const { current } = this.#mount
+      this.#publishing = this.#publish(current, adopted)
+      await this.#publishing
+      await this.#show(current)
+    })
   }
 
   /** Who may enter from now on. */
@@ -74,6 +84,7 @@ export class ServedTree {
     this.#unfollow()
     this.#closed.abort(new Error('the tree is closed'))
     await this.#volumes?.close()
+    await this.#directory?.close()
   }
 
   async #publish({ backend }: CurrentMount, adopted: boolean): Promise<void> {
@@ -83,6 +94,8 @@ export class ServedTree {
       for (const each of [directory, removed])
         await mkdir(each, { recursive: true, mode: 0o700 })
       await setAccess(directory, this.#access)
+      await this.#directory?.close()
+      this.#directory = await open(directory, 'r')
     } catch (error) {
       // It was unmounted in the meantime, say.
       const { message } = error as Error
@@ -90,13 +103,21 @@ export class ServedTree {
         cause: error,
       })
     }
+    // Not by its name: to look for that in a dead mount makes the kernel forget it, and then
+    // nothing can be mounted over it, which is what is shown, without a gap.
+    const opened = `/proc/self/fd/${this.#directory.fd}`
+    const { fill } = backend
     this.#volumes = new ObjectVolumes({
       ...this.#options,
-      directory,
+      directory: opened,
       removedDirectory: removed,
       rootMode: backend.volumeRootMode,
-      fill: backend.fill,
+      fill:
+        fill &&
+        ((each, entries) =>
+          fill(path.join(directory, path.relative(opened, each)), entries)),
       adopted,
+      onBroken: reason => this.#mount.giveUp(reason),
       historyOf: path => this.#historyOf(path),
       onVolumeGone: volume => {
         this.#options.onVolumeGone(volume)
@@ -115,10 +136,18 @@ export class ServedTree {
   }
 
   async #move(next: Promise<CurrentMount>): Promise<void> {
+    await this.#publishing?.catch(() => undefined)
     await this.#volumes?.close()
     const mount = await next
     this.#closed.signal.throwIfAborted()
-    await abortable(this.#publish(mount, false), this.#closed.signal)
+    this.#publishing = this.#publish(mount, false)
+    await abortable(this.#publishing, this.#closed.signal)
+    // Not without a volume that could be seen before, whatever went wrong at the first try.
+    const { clock } = this.#options
+    const settled = this.#volumes?.settled()
+    const shownAfter = clock.sleep(settledMs, this.#closed.signal)
+    await Promise.race([settled, shownAfter])
+    this.#closed.signal.throwIfAborted()
     await this.#show(mount)
   }
 

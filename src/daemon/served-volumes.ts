@@ -31,9 +31,12 @@ export interface ServedVolumesOptions extends Omit<
  */
 export class ServedVolumes {
   readonly #options: ServedVolumesOptions
+  readonly #mount: RenewedMount
   readonly #unfollow: () => void
   readonly #closed = new AbortController()
   readonly #controls = new Map<string, VolumeControl>()
+  /** What has been published, on whichever mount. */
+  readonly #shown = new Set<string>()
   #volumes: PodVolumes
   #pod: Pod
   /** The directory that the volumes are in, once what was published before is there again. */
@@ -43,6 +46,7 @@ export class ServedVolumes {
 
   constructor(mount: RenewedMount, options: ServedVolumesOptions) {
     this.#options = options
+    this.#mount = mount
     this.#pod = options.pod
     this.#moved = new Promise(resolve => (this.#sayMoved = resolve))
     this.#volumes = this.#publish(mount.current, options.adopted === true)
@@ -111,6 +115,7 @@ export class ServedVolumes {
       rootMode: mount.backend.volumeRootMode,
       fill: mount.backend.fill,
       adopted,
+      onBroken: reason => this.#mount.giveUp(reason),
       historyOf: name => this.#controlOf(name).history,
       onState: state =>
         this.#options.onState?.(state, this.#controlOf(state.volume.name)),
@@ -120,7 +125,8 @@ export class ServedVolumes {
   }
 
   async #move(next: Promise<CurrentMount>): Promise<void> {
-    const before = this.#volumes.publishedNames
+    for (const name of this.#volumes.publishedNames) this.#shown.add(name)
+    const before = [...this.#shown]
     const moved = (async (): Promise<CurrentMount> => {
       await this.#volumes.close()
       const mount = await next

@@ -22,6 +22,7 @@ import { watchMountTable } from './watch-mount-table.ts'
 const ADOPT_MS = 10_000
 const STEP_MS = 10
 const WATCH_MS = 500
+const LOOK_MS = 1000
 
 /**
  * Takes over a mount whose daemon has died, given its runtime directory: open files, working
@@ -50,7 +51,11 @@ export async function adoptMount(
   let root: FileHandle | undefined
   try {
     // Publishing before that would get EROFS.
-    if (!(await control.connected(ADOPT_MS))) throw new Error('no server')
+    for (let waited = 0; !(await control.connected(LOOK_MS));) {
+      waited += LOOK_MS
+      if (waited >= ADOPT_MS || (await isDeadMount(rw)))
+        throw new Error('no server')
+    }
     root = await open(rw, 'r')
   } catch {
     control.close()

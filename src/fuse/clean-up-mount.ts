@@ -6,13 +6,15 @@ import { PODFS_TYPE, readMountinfo } from './mountinfo.ts'
 import { unmountPath } from './unmount-path.ts'
 
 /** What the keeper and its servers make in a runtime directory. */
-const NAMES = [
+const KEEPERS_FILES = [
   'control.sock',
   'adopt',
   'go',
   'alive',
   'said',
   'keeper.pid',
+  'claim',
+  'serving',
   PROGRAMS,
 ]
 
@@ -44,8 +46,8 @@ export async function cleanUpMount(
   // Never recursively: rmdir fails on what is still mounted, or is somebody else's.
   try {
     await rmdir(join(directory, 'rw'))
-    for (const name of NAMES) await rm(join(directory, name), { force: true })
-    await rmdir(join(directory, 'claim')).catch(() => undefined)
+    for (const name of KEEPERS_FILES)
+      await rm(join(directory, name), { force: true })
     await rmdir(directory)
   } catch {
     // Left for `podfs unmount`.

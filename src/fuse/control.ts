@@ -16,6 +16,7 @@ import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { writeAdmission } from './admission.ts'
 import { FUSE_FD, JOURNAL_FILES } from './descriptors.ts'
+import { isKeeper, keeperNamed } from './is-keeper.ts'
 import { Journal } from './journal.ts'
 import { keeperGone } from './keeper-gone.ts'
 import { operations } from './operations.ts'
@@ -27,11 +28,7 @@ import {
 import { replayJournal } from './replay-journal.ts'
 import { serverLog } from './server-log.ts'
 import type { SharedState } from './shared-state.ts'
-import {
-  hasNextKeeper,
-  type KeeperOrigin,
-  startNextKeeper,
-} from './start-next-keeper.ts'
+import { type KeeperOrigin, startNextKeeper } from './start-next-keeper.ts'
 import { watchServing } from './watch-serving.ts'
 import { inBackground } from '../util/in-background.ts'
 
@@ -69,17 +66,23 @@ export function runControl(options: ControlOptions): void {
   }, RECONNECT_MS)
 
   // The standby has started another keeper, which takes care of this server; if there was no
-  // standby, this one does it. Without a keeper nobody would ever end it.
+  // standby, or that keeper was killed, too, before it had one, this one does it. Without a keeper
+  // nobody would ever end it.
   let checks = 0
-  const checkKeeper = (): void => {
+  const checkKeeper = async (): Promise<void> => {
     if (process.ppid === origin.keeperPid) return
-    checks++
-    if (checks === 2 && !hasNextKeeper(origin)) startNextKeeper(origin)
+    const { directory } = origin
+    // Not the one that has started this server: its successor may be dead, too.
+    const named = await keeperNamed(directory)
+    if (named !== undefined && (await isKeeper(named, directory))) checks = 0
+    else checks++
+    if (named !== undefined && checks > 0 && checks % 2 === 0)
+      startNextKeeper(origin, named)
     if (checks > 5 && admitted === undefined) die()
   }
   inBackground(
     keeperGone(origin.directory).then(() =>
-      setInterval(checkKeeper, KEEPER_CHECK_MS),
+      setInterval(() => inBackground(checkKeeper()), KEEPER_CHECK_MS),
     ),
   )
 

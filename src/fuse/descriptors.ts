@@ -4,5 +4,10 @@ import type { JournalFiles } from './journal.ts'
 export const FUSE_FD = 3
 export const JOURNAL_FILES: JournalFiles = [4, 5]
 
+/** DIR/serving, locked through this description by whoever answers the kernel: keeper.sh. */
+export const SERVING_FD = 9
+
 /** The connection is gone for good: the keeper must not start another server. */
 export const EXIT_CONNECTION_GONE = 3
+/** The journals have no tree; nor would they for another server. */
+export const EXIT_NO_TREE = 4

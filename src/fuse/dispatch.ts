@@ -125,6 +125,12 @@ export class Dispatcher {
     }
   }
 
+  /** The reply to a request that is not even looked at. */
+  refuse(request: Buffer, errno: number): Buffer {
+    this.#call.request = request
+    return this.#call.refuse(errno)
+  }
+
   /** Does again what the journal has; throws when the result is not what was recorded. */
   replay(time: Time, request: Buffer, recorded: Buffer): void {
     const call = this.#call
@@ -158,7 +164,7 @@ export class Dispatcher {
 
   #mutate(call: Call, handle: Handler): Buffer {
     // (1)
-    if (isResent(call)) {
+    if (isResent(call.request)) {
       const done = this.recent.find(({ unique }) => unique === key(call))
       // Its `unique` is given back as it came, with the bit.
       if (done !== undefined) return call.replyAgain(done.reply)
@@ -212,7 +218,7 @@ export class Dispatcher {
 }
 
 /** Bit 63 of `unique` (FUSE_UNIQUE_RESEND): the kernel does not know what became of it. */
-function isResent({ request }: Call): boolean {
+export function isResent(request: Buffer): boolean {
   return (request.readUInt8(15) & 0x80) !== 0
 }
 

@@ -1,7 +1,8 @@
 /**
  * For tests alone: a server that dies at one exact point of one request. PODFS_TEST_FAULTS
  * names a file that says which, such as `recorded 3`: when the third change from now on is in
- * the journal and not yet answered. The keeper passes no variable of the user's on.
+ * the journal and not yet answered. `every 17`, `every replayed`: at each request with that
+ * opcode, or each time, for as long as the file is there. The keeper passes no variable of the user's on.
  */
 import { readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 
@@ -57,6 +58,11 @@ export class FaultPoints {
     if (this.#isReached('hang')) for (;;) {}
   }
 
+  /** Read, nothing done yet. */
+  atRequest(opcode: number): void {
+    if (this.#armed() === `every ${opcode}`) die()
+  }
+
   readonly write = ((
     file: number,
     bytes: Buffer,
@@ -82,6 +88,7 @@ export class FaultPoints {
 
   #isReached(point: FaultPoint): boolean {
     const [armed, count] = this.#armed().split(' ')
+    if (armed === 'every' && count === point) return true
     if (armed !== point) return false
     if (Number(count) > 1) {
       writeFileSync(this.#file, `${point} ${Number(count) - 1}`)

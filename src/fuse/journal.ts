@@ -9,6 +9,7 @@
  *
  *     0    header: magic, version, generation, length of the snapshot, checksum
  *     64   admission slot, see admission.ts; in both files
+ *     96   suspect slot, see suspect.ts; in the first file
  *     128  records: one SNAPSHOT, then REQUEST and DROP in the order in which they happened
  *
  * A record: length, checksum of the rest, kind, length of the request, time, request, reply.
@@ -61,7 +62,7 @@ export interface JournalContents {
 }
 
 const MAGIC = 0x6a646f70 // "podj"
-const VERSION = 2
+const VERSION = 3
 const HEADER_SIZE = 40
 const RECORDS_AT = 128
 const RECORD_HEADER_SIZE = 32
@@ -332,7 +333,7 @@ function readHeader(file: number): Header | undefined {
   }
 }
 
-/** Leaves the admission slot. */
+/** Leaves the slots. */
 function voidFile(file: number, write: typeof writeSync): void {
   writeFully(write, file, Buffer.alloc(HEADER_SIZE), 0)
   ftruncateSync(file, RECORDS_AT)

@@ -1,21 +1,18 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeadMount } from './is-dead-mount.ts'
-import { isKeeper } from './is-keeper.ts'
+import { isKeeper, keeperNamed } from './is-keeper.ts'
 import { mountAt, PODFS_TYPE } from './mountinfo.ts'
 
 const STEP_MS = 10
+const SERVED_MS = 200
 /** A keeper that was killed has another one in its place sooner than this. */
 export const KEEPER_GONE_MS = 5000
 
 /** The keeper of a runtime directory's mount, while there is one. */
 export async function keeperOf(directory: string): Promise<number | undefined> {
-  const text = await readFile(join(directory, 'keeper.pid'), 'latin1').catch(
-    () => '0',
-  )
-  const pid = Number(text)
-  return (await isKeeper(pid, directory)) ? pid : undefined
+  const pid = await keeperNamed(directory)
+  return pid !== undefined && (await isKeeper(pid, directory)) ? pid : undefined
 }
 
 /**
@@ -30,6 +27,8 @@ export async function nextKeeperOf(
   for (let waited = 0; waited < KEEPER_GONE_MS; waited += STEP_MS) {
     const next = await keeperOf(directory)
     if (next !== undefined) return next
+    // Its last server may have been killed meanwhile.
+    if (waited % SERVED_MS === 0 && !(await isServed(directory))) break
     await delay(STEP_MS)
   }
   return undefined

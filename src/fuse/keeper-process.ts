@@ -17,7 +17,6 @@ export interface KeeperOptions {
   readonly allowOther: boolean
   readonly answerOpens: boolean
   readonly lifetime: 'run' | 'mount' | 'detach'
-  readonly maxFailures?: number
   /** For tests: see fault-points.ts. */
   readonly faults?: string
 }
@@ -41,7 +40,6 @@ export async function startKeeper(
         escapeMountPath(rw),
         mountOptions(options.allowOther),
         options.lifetime,
-        String(options.maxFailures ?? 5),
         process.execPath,
         server,
         options.answerOpens ? 'answer-opens' : 'no-opens',
@@ -125,6 +123,13 @@ export function keeperEvents(
       if (word === 'server-exit') {
         serverDeaths += 1
         logger.warn({ status: Number(value) }, 'fuse server died')
+      }
+      if (word === 'back-off') {
+        const [seconds, deaths] = rest.map(Number)
+        logger.error(
+          { seconds, deaths },
+          'fuse servers die before they answer anything; the next one is started later',
+        )
       }
     })
     inBackground(exited.then(() => resolve(undefined)))

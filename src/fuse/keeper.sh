@@ -6,27 +6,28 @@
 # It must never touch the mount: a process that holds /dev/fuse and waits for its own mount
 # cannot be killed. It learns what to unmount from /proc/self/mountinfo.
 #
-#   keeper.sh DIR RW OPTIONS LIFETIME MAX_FAILURES NODE SERVER OPENS [DEAD ACTIVE]
+#   keeper.sh DIR RW OPTIONS LIFETIME NODE SERVER OPENS [DEAD]
 #
 #   DIR       the runtime directory of this mount, private, with an empty directory rw
 #   RW        DIR/rw as mountinfo spells it (octal escapes)
 #   OPTIONS   more mount options: user_id, group_id, allow_other
 #   LIFETIME  run: end with the daemon; mount: 30 s later, unless a new daemon opens
 #             DIR/adopt for writing; detach: stay
-#   DEAD, ACTIVE  the keeper whose place this one takes, and the server that it left: then
-#             this one was started by that keeper's standby, from which it has 3, 4, 5 and 6.
-#             Only who has them can hand them on.
+#   DEAD      the keeper whose place this one takes: then this one was started by that keeper's
+#             standby or server, from which it has 3, 4, 5 and 6. Only who has them can hand
+#             them on.
 #
 # fd 1: what happened, a line each, for the daemon. fd 4, 5: the journals. fd 6: open for as
 # long as the daemon lives. fd 7: the standby's pipe, held open for reading and writing by the
 # keeper alone, so that its end of file means that the keeper is gone. fd 0: DIR/alive, the same
 # for whoever else wants to know; what the keeper starts in the background has /dev/null there.
+# fd 9: of each server an open description of DIR/serving, see take_lock.
 #
 # DIR/said: a pipe for what has to be said to whichever daemon there is, which has it open for
 # reading and writing. Without one nothing stays in it.
 set -u -f
-dir=$1 rw=$2 options=$3 lifetime=$4 max_failures=$5 node=$6 server=$7 opens=$8
-dead=${9-} orphan=${10-}
+dir=$1 rw=$2 options=$3 lifetime=$4 node=$5 server=$6 opens=$7
+dead=${8-}
 watcher=
 dev=
 active=
@@ -72,8 +73,7 @@ unmount_all() {
 remove_directory() {
   rmdir "$dir/rw" &&
     rm -f "$dir/control.sock" "$dir/adopt" "$dir/go" "$dir/keeper.pid" "$dir/keeper.pid.new" \
-      "$dir/programs" "$dir/alive" "$dir/said" &&
-    { [ ! -d "$dir/claim" ] || rmdir "$dir/claim"; } &&
+      "$dir/programs" "$dir/claim" "$dir/serving" "$dir/alive" "$dir/said" &&
     rmdir "$dir" 2>/dev/null # not when the daemon keeps something there
 }
 
@@ -95,9 +95,10 @@ end_connection() {
   for server_pid in $active $standby; do
     is_child "$server_pid" && kill -9 "$server_pid" && wait "$server_pid"
   done 2>/dev/null
-  [ -z "$orphan" ] || ! is_orphan_alive || kill -9 "$orphan"
-  active='' standby='' orphan=''
-  exec 3<&- 4<&- 5<&- 7<&-
+  read_serving
+  ! is_server "$serving" || kill -9 "$serving"
+  active='' standby=''
+  exec 3<&- 4<&- 5<&- 7<&- 9<&-
 }
 
 # A child that has died is waited for together with another one, and leaves its number to
@@ -161,7 +162,7 @@ look_at_active() {
   esac
 }
 start_stopwatch() {
-  sleep "$1" 3<&- 4<&- 5<&- 6<&- 7<&- >/dev/null 2>&1 &
+  sleep "$1" 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&- >/dev/null 2>&1 &
   stopwatch=$!
 }
 has_stopwatch() {
@@ -182,21 +183,59 @@ read_stat() {
 say() {
   [ ! -p "$dir/said" ] || echo "$1" 1<>"$dir/said"
 }
-# Sets `status`.
-wait_for_active() {
+# For the end of a child, whose status is then in `status`: SIGCHLD ends `wait`, whosever it is.
+wait_for() {
   while :; do
-    wait "$active"
+    wait "$1"
     status=$?
-    read_stat "$active" && [ "$parent" = $$ ] || return 0
+    read_stat "$1" && [ "$parent" = $$ ] || return 0
   done
+}
+
+# One server at a time answers the kernel, whatever becomes of keepers: the one through whose
+# description of DIR/serving, its fd 9, that file is locked. The kernel drops such a lock when
+# the last thread that has the description is gone, and not before. It is taken for a server, by
+# flock(1) and through that description, before the server begins, or is told to.
+#
+# In the file: whose it is, and `answered` once that one has answered a request.
+#
+# Ends whoever else has the lock.
+take_lock() {
+  until flock -n 9; do
+    read_serving
+    ! is_server "$serving" || kill -9 "$serving"
+    sleep 0.005 9<&-
+  done 2>/dev/null
+}
+write_serving() {
+  printf '%-10s%-10s\n' "$1" '' >&9
+}
+read_serving() {
+  serving='' answered=''
+  read -r serving answered <"$dir/serving"
+} 2>/dev/null
+
+# The number may by now be another process's.
+is_server() {
+  [ -n "$1" ] && [ "$1" != $$ ] && grep -qsF "$dir" "/proc/$1/cmdline"
 }
 
 # The first server (`active`), or a `successor` when no standby is there.
 start_active() {
+  exec 9<>"$dir/serving"
+  [ "$1" = active ] || take_lock
   critical=yes
-  "$node" "$server" "$dir" $$ "$opens" "$1" - "$0" "$dir" "$rw" "$options" "$lifetime" \
-    "$max_failures" "$node" "$server" "$opens" 7<&- &
+  {
+    # Not by the keeper, which may be killed before it has.
+    read -r self _ </proc/self/stat
+    write_serving "$self"
+    exec "$node" "$server" "$dir" $$ "$opens" "$1" "$0" "$dir" "$rw" "$options" "$lifetime" \
+      "$node" "$server" "$opens" 7<&-
+  } &
   active=$!
+  # The first one has no other before it, and every start of a mount waits for it.
+  [ "$1" != active ] || take_lock
+  exec 9<&-
   uncritical
 }
 
@@ -208,20 +247,34 @@ start_active() {
 # does nothing to the server itself.
 start_standby() {
   # Opened here and not by the child: the name goes before the child may have come that far.
-  mkfifo "$dir/go" && exec 7<>"$dir/go" 8<"$dir/go" || return
+  # A keeper that was killed just then has left the name.
+  { mkfifo "$dir/go" 2>/dev/null || { rm -f "$dir/go" && mkfifo "$dir/go"; }; } && exec 7<>"$dir/go" 8<"$dir/go" 9<>"$dir/serving" || return
   rm -f "$dir/go"
   critical=yes
   {
     sleeper=
     trap 'kill $sleeper 2>/dev/null' CONT
-    sleep "$1" 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- >/dev/null 2>&1 &
+    sleep "$1" 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&- >/dev/null 2>&1 &
     sleeper=$!
     wait $sleeper
-    exec "$node" "$server" "$dir" $$ "$opens" standby "${active:-$orphan}" "$0" "$dir" "$rw" \
-      "$options" "$lifetime" "$max_failures" "$node" "$server" "$opens" 7<&- 8<&-
+    exec "$node" "$server" "$dir" $$ "$opens" standby "$0" "$dir" "$rw" "$options" "$lifetime" \
+      "$node" "$server" "$opens" 7<&- 8<&-
   } <&8 &
   standby=$!
   exec 8<&-
+  uncritical
+}
+
+# From here on the standby is the server: the one before it is dead, or dies now.
+use_standby() {
+  critical=yes
+  active=$standby standby=
+  take_lock
+  write_serving "$active"
+  # One that has died meanwhile is a death of its own, with the next round.
+  echo go >&7
+  ! is_child "$active" || kill -CONT "$active" 2>/dev/null
+  exec 7<&- 9<&-
   uncritical
 }
 
@@ -278,36 +331,49 @@ is_run_alive() {
 # would wait for it. So it serves until the standby is ready, and is then replaced.
 replace_orphan() {
   start_standby 0
+  read_serving
   for _ in 1 2 3 4 5 6 7 8; do
-    is_orphan_alive || break
-    sleep 0.05
+    is_server "$serving" || break
+    sleep 0.05 9<&-
   done
-  ! is_orphan_alive || kill -9 "$orphan"
-  while is_orphan_alive; do sleep 0.005; done
-  echo go >&7
-  exec 7<&-
-  active=$standby standby=
-  orphan=
-}
-
-# It is gone when its last thread is; the number may by then be another process's.
-is_orphan_alive() {
-  grep -qsF "$dir" "/proc/$orphan/cmdline" || return 1
-  ! grep -qs '^State:.[ZX]' "/proc/$orphan/task/$orphan/status"
+  if [ -n "$standby" ]; then use_standby; else start_active successor; fi
 }
 
 write_pid() {
   echo $$ >"$dir/keeper.pid.new" && mv "$dir/keeper.pid.new" "$dir/keeper.pid"
 }
 
-# One keeper at a time: whoever finds the name of the dead one takes its place.
+# One keeper at a time: whoever finds the name of the dead one takes its place. Not a directory
+# as a lock: one that was killed just then would leave it, and nobody could come any more.
 take_place() {
-  mkdir "$dir/claim" 2>/dev/null || exit 0
+  exec 9<>"$dir/claim" && flock 9 || exit 1
   last=
   read -r last <"$dir/keeper.pid"
   [ "$last" != "$dead" ] || write_pid
-  rmdir "$dir/claim"
+  exec 9<&-
   [ "$last" = "$dead" ] || exit 0
+}
+
+started() {
+  read -r since _ </proc/uptime
+  since=${since%.*}
+}
+
+# Of servers that die one after the other before they answer anything the first has a successor
+# at once; whatever kills them may take a while to go. Never for good: without a server every
+# reader hangs, but with no mount it fails.
+back_off() {
+  case $failures in
+  0 | 1) return ;;
+  2) pause=1 ;;
+  3) pause=2 ;;
+  4) pause=5 ;;
+  *) pause=10 ;;
+  esac
+  echo "back-off $pause $failures"
+  # In the background: SIGTERM is heard meanwhile.
+  sleep $pause 3<&- 4<&- 5<&- 6<&- 7<&- 9<&- >/dev/null 2>&1 &
+  wait_for $!
 }
 
 find_device() {
@@ -323,8 +389,10 @@ if [ -n "$dead" ]; then
 else
   # `<>` would create a missing one.
   [ -c /dev/fuse ] || { echo 'there is no /dev/fuse' >&2 && exit 1; }
+  command -v flock >/dev/null || { echo 'there is no flock(1), of util-linux' >&2 && exit 1; }
   exec 3<>/dev/fuse || exit 1
   [ "$lifetime" != mount ] || mkfifo "$dir/adopt" || exit 1
+  : >"$dir/serving"
 fi
 if [ "$lifetime" != detach ]; then
   watch &
@@ -349,34 +417,29 @@ else
   echo "mounted $dev"
   write_pid
 fi
+started
 start_standby 1
-failures=
+failures=0
 while :; do
   # Only after wait: the dead server's last thread is gone then.
-  wait_for_active
-  [ $status -ne 3 ] || give_up 'the connection is gone'
-  critical=yes
-  active=$standby standby= # the dead one's pid may be another process's from here on
-  uncritical
-  if [ -n "$active" ]; then
-    # One that has died meanwhile is a failure of its own, with the next round.
-    echo go >&7
-    ! is_child "$active" || kill -CONT "$active" 2>/dev/null
-  else
-    start_active successor
-  fi
-  exec 7<&-
-  echo "server-exit $status"
-  # Not the time of day, which may be set.
+  wait_for "$active"
+  active= # its pid may be another process's from here on
+  case $status in
+  3) give_up 'the connection is gone' ;;
+  4) give_up 'the tree could not be recovered' ;;
+  esac
   read -r now _ </proc/uptime
-  now=${now%.*}
-  recent=
-  count=0
-  for time in $failures $now; do
-    [ $((now - time)) -le 10 ] && recent="$recent $time" count=$((count + 1))
-  done
-  failures=$recent
-  # A held connection without a server makes every reader hang: better none.
-  [ $count -lt "$max_failures" ] || give_up "the server failed $count times within ten seconds"
+  read_serving
+  # Whoever has answered a request, or was there to, has not failed; requests wait meanwhile in
+  # the kernel. Not the time of day, which may be set.
+  if [ -n "$answered" ] || [ $((${now%.*} - since)) -ge 10 ]; then
+    failures=0
+  else
+    failures=$((failures + 1))
+  fi
+  echo "server-exit $status"
+  back_off
+  if [ -n "$standby" ]; then use_standby; else start_active successor; fi
+  started
   start_standby 0.05
 done

@@ -25,8 +25,8 @@ const TICKS_PER_SECOND = 100
 /** The words with which keeper.sh is started, from its own path on. */
 export type KeeperWords = readonly string[]
 const SCRIPT_AT = 0
-const NODE_AT = 6
-const SERVER_AT = 7
+const NODE_AT = 5
+const SERVER_AT = 6
 
 interface Programs {
   readonly script: string

@@ -40,8 +40,6 @@ export interface FuseMountOptions {
   /** When the daemon dies: end at once, wait 30 s for the next one, or stay. */
   readonly lifetime: 'run' | 'mount' | 'detach'
   readonly logger: Logger
-  /** Deaths of the server within ten seconds before the keeper gives up. Default 5. */
-  readonly maxFailures?: number
   /** For tests: a file that says where the server has to die, see fault-points.ts. */
   readonly faults?: string
 }

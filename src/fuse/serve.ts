@@ -8,10 +8,17 @@
  */
 import { readSync, writeSync } from 'node:fs'
 import { isThreadOf, readAdmission } from './admission.ts'
-import { EXIT_CONNECTION_GONE, FUSE_FD, JOURNAL_FILES } from './descriptors.ts'
-import { Dispatcher } from './dispatch.ts'
+import {
+  EXIT_CONNECTION_GONE,
+  EXIT_NO_TREE,
+  FUSE_FD,
+  JOURNAL_FILES,
+  SERVING_FD,
+} from './descriptors.ts'
+import { Dispatcher, isResent } from './dispatch.ts'
+import { EIO } from './errno.ts'
 import { FaultPoints } from './fault-points.ts'
-import { Journal } from './journal.ts'
+import { Journal, type ServerState } from './journal.ts'
 import {
   encodeInvalInode,
   encodeNotification,
@@ -19,13 +26,17 @@ import {
   REQUEST_BUFFER_SIZE,
   type Time,
 } from './protocol.ts'
-import { operations } from './operations.ts'
+import { operationNames, operations } from './operations.ts'
 import { replayJournal } from './replay-journal.ts'
 import { serverLog } from './server-log.ts'
 import type { SharedState } from './shared-state.ts'
+import { Suspect } from './suspect.ts'
 import { Views } from './views.ts'
 
 const CONTROL_MS = 1000
+/** Behind the pid; where keeper.sh looks for it. */
+const ANSWERED = Buffer.from('answered')
+const ANSWERED_AT = 10
 
 export function serve(options: {
   readonly shared: SharedState
@@ -45,9 +56,10 @@ export function serve(options: {
   const faults = FaultPoints.fromEnvironment()
   // A resent request comes before the daemon can have connected to this server.
   shared.admittedPid = readAdmission(JOURNAL_FILES)?.pid ?? 0
-  const { journal, contents } = Journal.open(JOURNAL_FILES, faults?.write)
+  const { journal, state } = recover(faults)
+  const suspect = new Suspect(JOURNAL_FILES)
   const dispatcher = new Dispatcher(
-    replayJournal(contents), // (1)
+    state, // (1)
     {
       answerOpens: options.answerOpens,
       isDaemonThread: tid => isThreadOf(shared.admittedPid, tid),
@@ -86,16 +98,39 @@ export function serve(options: {
     )
       dispatcher.drop(node.id)
 
+  const answer = (request: Buffer): void => {
+    faults?.at('read')
+    faults?.hang()
+    faults?.atRequest(request.readUInt32LE(4))
+    const reply = dispatcher.dispatch(request)
+    if (reply !== undefined) writeReply(reply)
+  }
+  const answerSuspect = (request: Buffer): void => {
+    if (suspect.begin(request.subarray(8, 16))) answer(request)
+    else {
+      const opcode = request.readUInt32LE(4)
+      serverLog('a request that has killed three servers is answered EIO', {
+        opcode,
+        operation: operationNames[opcode],
+      })
+      writeReply(dispatcher.refuse(request, EIO))
+    }
+    suspect.end()
+  }
   const requests = new Views(REQUEST_BUFFER_SIZE)
+  let hasAnswered = false
   for (;;) {
     shared.nodes = dispatcher.tree.nodes.size
     shared.endTurn()
     const request = readRequest(requests)
     shared.beginTurn(request.readUInt32LE(4), wake)
-    faults?.at('read')
-    faults?.hang()
-    const reply = dispatcher.dispatch(request)
-    if (reply !== undefined) writeReply(reply)
+    const resent = isResent(request)
+    if (resent) answerSuspect(request)
+    else answer(request)
+    if (!hasAnswered) {
+      hasAnswered = true
+      sayAnswered()
+    }
     faults?.at('replied')
     if (startControl !== undefined && isStartOver(request)) {
       startControl()
@@ -110,6 +145,33 @@ export function serve(options: {
       }
       if (faults !== undefined) faults.compacting = false
     }
+  }
+}
+
+/**
+ * The tree, or the end of the mount: another server would find no other one in the journals, and
+ * a fresh mount is right in any case.
+ */
+function recover(faults: FaultPoints | undefined): {
+  journal: Journal
+  state: ServerState
+} {
+  try {
+    const { journal, contents } = Journal.open(JOURNAL_FILES, faults?.write)
+    return { journal, state: replayJournal(contents) }
+  } catch (error) {
+    serverLog('the tree could not be recovered', { error: String(error) })
+    // oxlint-disable-next-line unicorn/no-process-exit
+    return process.exit(EXIT_NO_TREE)
+  }
+}
+
+/** A death after that is no failure of this server's. */
+function sayAnswered(): void {
+  try {
+    writeSync(SERVING_FD, ANSWERED, 0, ANSWERED.length, ANSWERED_AT)
+  } catch {
+    // Then the next one may come later.
   }
 }
 

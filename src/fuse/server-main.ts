@@ -8,32 +8,30 @@
  *   goes through shared memory: a message would never be received.
  *
  * Descriptors, all inherited from the keeper: 3 /dev/fuse, 4 and 5 the journals, 6 the
- * daemon's pipe. Arguments: the runtime directory, the keeper's pid, `answer-opens` or
+ * daemon's pipe, 9 what keeps a second server from answering, see keeper.sh. Arguments: the runtime directory, the keeper's pid, `answer-opens` or
  * `no-opens`, and `active` for the first server, `successor`, or `standby`: then it gets everything ready and waits on
  * descriptor 0. A line there means that the server before it is dead, and that it serves now;
- * end of file, that the keeper is gone: then it starts another. Then the active server's pid
- * and the words with which the keeper was started.
+ * end of file, that the keeper is gone: then it starts another. Then the words with which the
+ * keeper was started.
  */
 import { readSync } from 'node:fs'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'
 import { optimizeEarlier } from './optimize-earlier.ts'
 import { serve } from './serve.ts'
+import { serverLog } from './server-log.ts'
 import { SharedState } from './shared-state.ts'
 import type { KeeperOrigin } from './start-next-keeper.ts'
-import { serverLog } from './server-log.ts'
 
 const [
   directory = '',
   keeperPid = '0',
   opens = '',
   role = 'active',
-  activePid = '',
   ...keeper
 ] = process.argv.slice(2)
 const origin: KeeperOrigin = {
   directory,
   keeperPid: Number(keeperPid),
-  activePid: role === 'standby' ? Number(activePid) : process.pid,
   keeper,
 }
 
@@ -67,9 +65,14 @@ async function standBy(): Promise<void> {
   startControlThread(shared)
   const { rehearse } = await import('./rehearse.ts')
   const { startNextKeeper } = await import('./start-next-keeper.ts')
-  rehearse()
+  try {
+    rehearse()
+  } catch (error) {
+    // The journal was just being made anew, say. If it has no tree, that counts at its turn.
+    serverLog('standby: not rehearsed', { error: String(error) })
+  }
   if (waitForTurn()) return serveAs(shared)
-  startNextKeeper(origin)
+  startNextKeeper(origin, origin.keeperPid)
   // Not process.exit: the Worker waits too, and exit would wait for it.
   process.kill(process.pid, 'SIGKILL')
 }

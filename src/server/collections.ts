@@ -125,8 +125,9 @@ export class Collections {
 
   /** Also why it is not what the files say: a mistake keeps what was read before. */
   #error(volume: VolumeRecord): string | undefined {
-    const { error, namespace, pod, objects } = volume
+    const { error, containersError, namespace, pod, objects } = volume
     if (error !== undefined) return error
+    if (containersError !== undefined) return containersError
     // Its definition, and its downward API items, are the Pod's.
     for (const key of [...objects, objectKey('Pod', namespace, pod)]) {
       const mistake = this.#options.store.whyKept(key)

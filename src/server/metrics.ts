@@ -55,10 +55,14 @@ function describeVolumes(
     labelNames,
     registers,
   })
-  for (const { namespace, pod, volume, generation, error } of record.volumes) {
+  for (const each of record.volumes) {
+    const { namespace, pod, volume, generation } = each
     const labels = { namespace, pod, volume }
     published.inc(labels, generation)
-    pending.set(labels, error === undefined ? 0 : 1)
+    pending.set(
+      labels,
+      (each.error ?? each.containersError) === undefined ? 0 : 1,
+    )
   }
   registry.registerMetric(publishSeconds(record) as unknown as Metric)
 }

@@ -35,6 +35,8 @@ export interface VolumeRecord {
   readonly publishMs?: number
   /** Why it is not up to date. */
   readonly error?: string
+  /** Why the containers of its Pod do not see it as it is elsewhere. */
+  readonly containersError?: string
   /** What it shows of the store. */
   readonly objects: readonly ObjectKey[]
   /** Its past, and what can be done with it. */
@@ -93,6 +95,8 @@ export class SessionRecord {
   readonly #clock: Clock
   readonly #pods = new Map<ObjectKey, LivePod>()
   readonly #volumes = new Map<string, VolumeRecord>()
+  /** By volume; kept when a volume is told of later. */
+  readonly #containersErrors = new Map<string, string>()
   readonly #events = new EventLog((type, event) =>
     this.#tell({ kind: 'event', type, event }),
   )
@@ -216,6 +220,30 @@ export class SessionRecord {
     const { generation, publishMs } = volume
     if (generation !== before && publishMs !== undefined)
       this.publishing.observe(publishMs / 1000)
+    this.#setVolume(volume)
+  }
+
+  /** `error`: of the containers of a Pod alone; undefined: they see the volume as it is. */
+  volumeInContainers(
+    of: Pick<VolumeRecord, 'namespace' | 'pod' | 'volume'>,
+    error: string | undefined,
+  ): void {
+    const key = volumeKey(of)
+    if (this.#containersErrors.get(key) === error) return
+    if (error === undefined) this.#containersErrors.delete(key)
+    else this.#containersErrors.set(key, error)
+    const volume = this.#volumes.get(key)
+    if (volume !== undefined) this.#setVolume(volume)
+  }
+
+  #setVolume(told: VolumeRecord): void {
+    const key = volumeKey(told)
+    const containersError = this.#containersErrors.get(key)
+    const { containersError: before, ...rest } = told
+    const volume: VolumeRecord =
+      containersError === before
+        ? told
+        : { ...rest, ...(containersError && { containersError }) }
     this.#volumes.set(key, volume)
     this.#tell({ kind: 'volume', volume })
   }
@@ -225,6 +253,7 @@ export class SessionRecord {
     const volume = this.#volumes.get(key)
     if (volume === undefined) return
     this.#volumes.delete(key)
+    this.#containersErrors.delete(key)
     volume.control.history.forgetAll()
     this.#tell({ kind: 'volumeGone', volume })
   }

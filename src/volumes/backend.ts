@@ -4,13 +4,17 @@
  * else sees read-only binds. What a backend cannot give: docs/backends.md, which is made from
  * the results of the suite that all three go through (test/helpers/backend-suite.ts).
  */
+import path from 'node:path'
 import { adoptMount } from '../fuse/adopt-mount.ts'
+import { cleanUpMount } from '../fuse/clean-up-mount.ts'
 import type { FuseMountOptions } from '../fuse/mount.ts'
 import { mountFuse } from '../fuse/mount.ts'
 import { MountError } from '../fuse/mount-error.ts'
+import { mountAt } from '../fuse/mountinfo.ts'
 import { mountNative } from '../fuse/native-mount.ts'
 import { mountTmpfs } from '../fuse/tmpfs-mount.ts'
 import type { Logger } from '../util/logger.ts'
+import { unmountPath } from '../fuse/unmount-path.ts'
 import type { FillDirectory } from '../util/new-entry.ts'
 import { usePlainDirectory } from './plain-directory.ts'
 
@@ -108,6 +112,23 @@ export async function adoptBackend(
 ): Promise<Backend | undefined> {
   const mount = await adoptMount(directory, logger)
   return mount && withName('fuse', mount)
+}
+
+/**
+ * A fuse backend that nobody serves any more, as one that was lost just now: a session that goes
+ * on with it makes another one in its place. `directory`: where the session has said it is.
+ */
+export async function deadBackend(directory: string): Promise<Backend> {
+  const rw = path.join(directory, 'rw')
+  const device = (await mountAt(rw))?.device
+  return withName('fuse', {
+    directory: rw,
+    bind: () =>
+      Promise.reject(new MountError('MOUNT_FAILED', rw, 'it is dead')),
+    unbind: unmountPath,
+    lost: Promise.resolve('all its processes were killed'),
+    stop: () => cleanUpMount(directory, device),
+  })
 }
 
 type Place = Omit<Backend, 'name' | 'volumeRootMode'>

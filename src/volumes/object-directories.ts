@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import { objectKey, type ObjectKey } from '../api/object-key.ts'
-import { hasCode } from '../writer/volume-tree.ts'
+import { hasCode, isContradiction } from '../writer/volume-tree.ts'
 
 /** Kinds that have a place in the tree, by the name of its directory. */
 const treeKinds = {
@@ -90,7 +90,7 @@ export class ObjectDirectories {
       if (!hasCode(error, 'EXDEV')) throw error
       return await rm(from, { recursive: true, force: true })
     }
-    await rm(to, { recursive: true, force: true })
+    await removeUnseen(to)
   }
 
   /**
@@ -106,14 +106,14 @@ export class ObjectDirectories {
     }
     const found: TreePlace[] = []
     for (const namespace of await readdir(this.#root)) {
-      for (const directory of await readdir(path.join(this.#root, namespace))) {
+      for (const directory of await this.#listOrRemove(namespace)) {
         const parent = path.join(namespace, directory)
         const kind = kindOf(directory)
         if (kind === undefined) {
           await this.remove(parent)
           continue
         }
-        for (const name of await readdir(path.join(this.#root, parent)))
+        for (const name of await this.#listOrRemove(parent))
           found.push({ kind, namespace, name })
         await rmdir(path.join(this.#root, parent)).catch(() => undefined)
       }
@@ -121,6 +121,16 @@ export class ObjectDirectories {
     }
     for (const place of found) await this.claim(place)
     return found
+  }
+
+  async #listOrRemove(relative: string): Promise<string[]> {
+    try {
+      return await readdir(path.join(this.#root, relative))
+    } catch (error) {
+      if (!isContradiction(error)) throw error
+      await this.remove(relative)
+      return []
+    }
   }
 
   #count(directory: string, by: 1 | -1): void {
@@ -141,6 +151,15 @@ export class ObjectDirectories {
     } finally {
       if (this.#turns.get(namespace) === turn) this.#turns.delete(namespace)
     }
+  }
+}
+
+/** What is no directory, or lists what is not there, may stay where nobody sees it. */
+async function removeUnseen(directory: string): Promise<void> {
+  try {
+    await rm(directory, { recursive: true, force: true })
+  } catch (error) {
+    if (!isContradiction(error)) throw error
   }
 }
 

@@ -34,6 +34,7 @@ import {
 } from './object-directories.ts'
 import { podAroundObject } from './pod-volumes.ts'
 import {
+  BrokenTries,
   PublishedVolume,
   type PublishingOptions,
   type VolumeState,
@@ -109,6 +110,16 @@ export class ObjectVolumes {
       for (const object of store.list(kind)) this.#want(object)
     await Promise.all(
       [...this.#objects.values()].map(object => object.looked()),
+    )
+  }
+
+  /**
+   * Resolves when everything is published that could be: a failure of the file system is not
+   * enough, as it is for `start`.
+   */
+  async settled(): Promise<void> {
+    await Promise.all(
+      [...this.#objects.values()].map(object => object.settled()),
     )
   }
 
@@ -214,6 +225,10 @@ class ObjectInTree {
   #working: Promise<void> | undefined
   #isClosed = false
   #retry: { cancel(): void } | undefined
+  readonly #brokenTries: BrokenTries
+  /** Resolves when it is in line for the first time. */
+  readonly #brought: Promise<void>
+  #sayBrought: () => void = () => {}
   #told = ''
 
   constructor(
@@ -225,6 +240,8 @@ class ObjectInTree {
     this.#options = options
     this.#isClaimed = isFound
     this.#isFound = isFound
+    this.#brokenTries = new BrokenTries(options.onBroken)
+    this.#brought = new Promise(resolve => (this.#sayBrought = resolve))
   }
 
   get size(): number {
@@ -254,8 +271,16 @@ class ObjectInTree {
     )
   }
 
+  async settled(): Promise<void> {
+    await this.#brought
+    await Promise.all(
+      [...this.#volumes.values()].map(({ published }) => published.settled),
+    )
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
+    this.#sayBrought()
     this.#retry?.cancel()
     this.#closeVolumes()
     await this.#working
@@ -279,7 +304,10 @@ class ObjectInTree {
         if (this.#isGone) await this.#remove()
         if (this.#wanted !== undefined) await this.#bringInLine(this.#wanted)
         this.#told = ''
+        this.#brokenTries.succeeded()
+        this.#sayBrought()
       } catch (error) {
+        this.#brokenTries.failed(error)
         this.#tell((error as Error).message)
         this.#retry?.cancel()
         this.#retry = this.#options.clock.after(retryMs, () => this.#look())

@@ -24,6 +24,7 @@ import { AtomicWriter, prepareVolumeRoot } from '../writer/atomic-writer.ts'
 import { hasOtherModes } from '../writer/other-modes.ts'
 import { cleanPayload, type CleanPayload } from '../writer/payload-path.ts'
 import { removeVolume } from '../writer/remove-volume.ts'
+import { hasCode, isContradiction } from '../writer/volume-tree.ts'
 import { VolumeError } from './errors.ts'
 import { nestedMountpoints } from './nested-mountpoints.ts'
 import type { VolumeHistory } from './volume-history.ts'
@@ -50,6 +51,8 @@ export interface PublishingOptions {
   readonly onState?: (state: VolumeState) => void
   /** The directory may hold what a writer that was killed has left. */
   readonly adopted?: boolean
+  /** A failure that neither a try nor a repair could mend, some times in a row. */
+  readonly onBroken?: (reason: string) => void
   /** Of many volumes only so many write at a time; absent: this one need not wait. */
   readonly turns?: Turns
 }
@@ -85,6 +88,28 @@ export interface PublishedVolumeOptions extends PublishingOptions {
 
 /** A failed write is tried again after this; the file system may be full only for a while. */
 const retryMs = 1000
+/** In a row, and the file system is not what it is to be. */
+const brokenTries = 5
+
+/** Counts failures in a row that say that of a file system. */
+export class BrokenTries {
+  readonly #onBroken: ((reason: string) => void) | undefined
+  #tries = 0
+
+  constructor(onBroken: ((reason: string) => void) | undefined) {
+    this.#onBroken = onBroken
+  }
+
+  failed(error: unknown): void {
+    if (!isContradiction(error) && !hasCode(error, 'EIO', 'EROFS')) return
+    this.#tries += 1
+    if (this.#tries === brokenTries) this.#onBroken?.((error as Error).message)
+  }
+
+  succeeded(): void {
+    this.#tries = 0
+  }
+}
 
 /**
  * One volume and its loop: look, collect, write, and look again when something changed
@@ -97,6 +122,8 @@ export class PublishedVolume {
   readonly published: Promise<void>
   /** Resolves when it has been published, or it is known (and told) why it cannot be. */
   readonly looked: Promise<void>
+  /** The same, but that a file system has failed is no reason: that is tried again. */
+  readonly settled: Promise<void>
   isPublished = false
   readonly #options: PublishedVolumeOptions
   readonly #writer: AtomicWriter
@@ -104,6 +131,7 @@ export class PublishedVolume {
   readonly #history: VolumeHistory
   #resolvePublished: () => void = () => {}
   #resolveLooked: () => void = () => {}
+  #resolveSettled: () => void = () => {}
   #stale = false
   #working: Promise<void> | undefined
   #closed = false
@@ -111,12 +139,14 @@ export class PublishedVolume {
   #told: string | undefined
   #warned: ReadonlySet<string> = new Set()
   #timer: { cancel(): void } | undefined
+  readonly #brokenTries: BrokenTries
   /** As it was told last. */
   #state: VolumeState | undefined
 
   constructor(options: PublishedVolumeOptions) {
     this.#options = options
     this.#history = options.history
+    this.#brokenTries = new BrokenTries(options.onBroken)
     const { secrets, configMaps } = objectsReferenced(options.volume)
     this.references = [
       ...secrets.map(name => `Secret/${name}`),
@@ -131,6 +161,7 @@ export class PublishedVolume {
       }
     })
     this.looked = new Promise(resolve => (this.#resolveLooked = resolve))
+    this.settled = new Promise(resolve => (this.#resolveSettled = resolve))
   }
 
   /** Something may have changed. Never throws; what goes wrong is reported. */
@@ -162,6 +193,7 @@ export class PublishedVolume {
     this.#timer?.cancel()
     await this.#working
     this.#resolveLooked()
+    this.#resolveSettled()
   }
 
   async #settle(): Promise<void> {
@@ -179,7 +211,10 @@ export class PublishedVolume {
       this.#stale = false
       try {
         await this.#publish()
+        this.#brokenTries.succeeded()
+        this.#resolveSettled()
       } catch (error) {
+        this.#brokenTries.failed(error)
         // The way to the mount is podfs's own; the names in the volume tell something.
         const { message } = error as Error
         this.#tell([

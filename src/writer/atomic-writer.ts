@@ -22,6 +22,8 @@ import type { Payload } from './payload.ts'
 import {
   forEachConcurrently,
   hasCode,
+  isConnectionLost,
+  isContradiction,
   listTree,
   removeTree,
   volumeFileSystem,
@@ -31,6 +33,9 @@ import {
 export const DATA = '..data'
 export const DATA_TMP = '..data_tmp'
 export const timestampedName = /^\.\.\d{4}(_\d\d){5}\.\d+$/
+
+/** What could not be removed: out of the way of all that a writer makes. */
+export const lostName = /^\.\.lost\.\d+$/
 
 /** Of a mode, what a umask of 022 leaves as it is. */
 const UNMASKED = 0o755
@@ -81,6 +86,8 @@ export interface WriteOptions {
  *
  * Different from the kubelet: when a step fails, the kubelet's volume plugin tears the whole
  * volume down. Here what was half-made is removed and the last good generation stays served.
+ * And in whatever state the volume is found, a write puts it right: what cannot be removed is
+ * moved aside (`..lost.N`), what cannot be listed is made anew.
  */
 export class AtomicWriter {
   readonly #root: string
@@ -91,6 +98,8 @@ export class AtomicWriter {
    * without reading the volume; that nothing differs is always confirmed by reading.
    */
   #published: { tsDir: string; payload: CleanPayload } | undefined
+  /** How often a new generation was shown. */
+  #swaps = 0
   /** A failure may have left something that the next write would trip over. */
   #unclean = false
 
@@ -111,7 +120,19 @@ export class AtomicWriter {
     // (1)
     const clean = cleanPayload(payload)
     if (this.#unclean) await this.recover()
+    const before = this.#swaps
+    try {
+      return await this.#write(clean, options)
+    } catch (error) {
+      if (!isContradiction(error)) throw error
+      // The volume is not what a writer leaves, not one that was killed either.
+      await this.recover()
+      return (await this.#write(clean, options)) || this.#swaps > before
+    }
+  }
 
+  /** Steps 2 to 12. */
+  async #write(clean: CleanPayload, options: WriteOptions): Promise<boolean> {
     // (2)
     const oldTsDir = await this.#readLink(DATA)
     const old = oldTsDir === undefined ? undefined : this.#remembered(oldTsDir)
@@ -144,7 +165,7 @@ export class AtomicWriter {
     // (12)
     if (oldTsDir !== undefined) {
       await options.beforeRemoval?.()
-      await removeTree(this.#fs, this.#path(oldTsDir))
+      await this.#discard(oldTsDir, isContradiction)
     }
     this.#unclean = false
     return true
@@ -161,19 +182,19 @@ export class AtomicWriter {
     const entries = await this.#fs.list(this.#root)
     // Before the rename the generation was nobody's: undo step 8.
     if (entries.some(({ name }) => name === DATA_TMP))
-      await this.#fs.unlink(this.#path(DATA_TMP))
+      await this.#discard(DATA_TMP, canBeMoved)
 
-    let tsDir = await this.#readLink(DATA)
+    let tsDir: string | undefined
     let names: string[] = []
-    if (tsDir !== undefined) {
-      try {
+    try {
+      tsDir = await this.#readLink(DATA)
+      if (tsDir !== undefined)
         names = (await this.#fs.list(this.#path(tsDir))).map(e => e.name)
-      } catch (error) {
-        if (!hasCode(error, 'ENOENT')) throw error
-        // No crash of a writer does this; all that is left is to begin anew.
-        await this.#fs.unlink(this.#path(DATA))
-        tsDir = undefined
-      }
+    } catch (error) {
+      if (!canBeMoved(error)) throw error
+      // No crash of a writer does this; all that is left is to begin anew.
+      await this.#discard(DATA, canBeMoved)
+      tsDir = undefined
     }
 
     // Finish step 10, then step 11.
@@ -191,8 +212,33 @@ export class AtomicWriter {
     // Undo steps 5 and 6, or finish step 12.
     for (const { name } of entries)
       if (timestampedName.test(name) && name !== tsDir)
-        await removeTree(this.#fs, this.#path(name))
+        await this.#discard(name, canBeMoved)
+      else if (lostName.test(name)) await removeLost(this.#fs, this.#path(name))
     this.#unclean = false
+  }
+
+  /**
+   * Removes whatever has one of the writer's names. What cannot be removed is moved aside, if the
+   * failure is of that kind: else the next write would fail of it, too.
+   */
+  async #discard(
+    name: string,
+    canMove: (error: unknown) => boolean,
+  ): Promise<void> {
+    const path = this.#path(name)
+    try {
+      if (timestampedName.test(name)) await removeTree(this.#fs, path)
+      else await this.#fs.unlink(path)
+    } catch (error) {
+      if (!canMove(error)) throw error
+      try {
+        const lost = `..lost.${randomInt(2 ** 32)}`
+        await this.#fs.rename(path, this.#path(lost))
+      } catch (second) {
+        // It is listed, and not there.
+        if (!hasCode(second, 'ENOENT')) throw error
+      }
+    }
   }
 
   /** Steps 5 to 10 in a volume that nobody can have seen; false: it has to be done in steps. */
@@ -245,6 +291,7 @@ export class AtomicWriter {
       await this.#fs.symlink(tsDir, this.#path(DATA_TMP))
       // (9)
       await this.#fs.rename(this.#path(DATA_TMP), this.#path(DATA))
+      this.#swaps += 1
     } catch (error) {
       // The failure that counts is the first; if this one fails too, the next write begins
       // with a recovery all the same.
@@ -445,6 +492,21 @@ export async function prepareVolumeRoot(
     directory,
     fsGroup === undefined ? mode : mode | 0o2000,
   )
+}
+
+/** What was moved aside, whatever it is, if it can be removed by now. */
+export async function removeLost(
+  fs: VolumeFileSystem,
+  path: string,
+): Promise<void> {
+  await removeTree(fs, path)
+    .catch(() => fs.unlink(path))
+    .catch(() => undefined)
+}
+
+/** Nothing has been left undone that could be done later, or by another server. */
+function canBeMoved(error: unknown): boolean {
+  return !isConnectionLost(error) && !hasCode(error, 'EROFS', 'ENOSPC', 'EBUSY')
 }
 
 function visibleNames(payload: CleanPayload): Set<string> {

@@ -1,5 +1,11 @@
 import { lstat, readlink, rmdir, unlink } from 'node:fs/promises'
-import { DATA, DATA_TMP, timestampedName } from './atomic-writer.ts'
+import {
+  DATA,
+  DATA_TMP,
+  lostName,
+  removeLost,
+  timestampedName,
+} from './atomic-writer.ts'
 import { hasCode, removeTree, volumeFileSystem } from './volume-tree.ts'
 
 /**
@@ -22,7 +28,8 @@ export async function removeVolume(directory: string): Promise<void> {
     if (own) await unlink(path(name))
   }
   for (const { name } of entries)
-    if (timestampedName.test(name))
+    if (lostName.test(name)) await removeLost(volumeFileSystem, path(name))
+    else if (timestampedName.test(name))
       await removeTree(volumeFileSystem, path(name))
 }
 

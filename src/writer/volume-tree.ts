@@ -116,6 +116,29 @@ export async function removeTree(
   await fs.rmdir(directory)
 }
 
+/**
+ * Whether a file system contradicts itself, or is not what a writer leaves: a name that is listed
+ * and is not there, a directory that is empty and is not, a file in the place of a link.
+ */
+export function isContradiction(error: unknown): boolean {
+  return hasCode(
+    error,
+    'ENOENT',
+    'ESTALE',
+    'ENOTDIR',
+    'EISDIR',
+    'EINVAL',
+    'EEXIST',
+    'ENOTEMPTY',
+    'ELOOP',
+  )
+}
+
+/** The connection of a mount has ended: nothing there can be put right any more. */
+export function isConnectionLost(error: unknown): boolean {
+  return hasCode(error, 'ENOTCONN', 'ECONNABORTED')
+}
+
 export function hasCode(error: unknown, ...codes: string[]): boolean {
   const { code } = error as NodeJS.ErrnoException
   return code !== undefined && codes.includes(code)

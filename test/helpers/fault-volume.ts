@@ -23,7 +23,6 @@ const keys = ['a', 'b']
 export async function volumeForTest(t: Test, fills = true) {
   const faults = join(makeTemporaryDirectory(t), 'faults')
   const { mount, publicPath } = await mountForTest(t, {
-    maxFailures: 1_000_000,
     faults,
   })
   const directory = join(mount.directory, 'volume')

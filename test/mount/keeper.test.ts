@@ -29,9 +29,7 @@ async function killKeeper(mount: FuseMount): Promise<void> {
 }
 
 t.test('a killed keeper is replaced, nothing lost', { skip }, async t => {
-  const { mount, publicPath, root, directory } = await mountForTest(t, {
-    maxFailures: 100,
-  })
+  const { mount, publicPath, root, directory } = await mountForTest(t)
   await swap(mount.directory, 0, { key: 'value 0' })
   const held = await open(join(publicPath, 'key'))
   t.teardown(() => held.close())

@@ -55,7 +55,7 @@ t.test(
   'a server that dies before there is a standby has a successor',
   { skip },
   async t => {
-    const { mount, publicPath } = await mountForTest(t, { maxFailures: 100 })
+    const { mount, publicPath } = await mountForTest(t)
     await swap(mount.directory, 1, { key: 'value' })
     let server: number | undefined
     for (let round = 0; round < 4; round++) {

@@ -1,0 +1,94 @@
+/*
+ * All of podfs's processes but the shims are killed at once: the next `podfs serve` makes the
+ * mount anew, and the Pods run on.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import t from 'tap'
+import { cannotMount, makeTemporaryDirectory } from '../helpers/fuse-mount.ts'
+import { eventually, podfsMounts } from '../helpers/podfs.ts'
+import { configMap, end, pod, textOf, world } from '../helpers/served-world.ts'
+
+t.setTimeout(240_000)
+const skip = await cannotMount()
+
+/** Keeper, server and standby of a mount, when all three are there. */
+async function processesOf(directory: string): Promise<number[]> {
+  return await eventually(() => {
+    const keeper = Number(textOf(path.join(directory, 'keeper.pid')))
+    const text = textOf(`/proc/${keeper}/task/${keeper}/children`) ?? ''
+    const children = text.trim().split(' ').filter(Boolean).map(Number)
+    return children.length === 2 && [keeper, ...children]
+  })
+}
+
+t.test('the Pods run on', { skip }, async t => {
+  const seen = path.join(makeTemporaryDirectory(t), 'seen')
+  const command = `echo born >>${seen}; last=
+while :; do
+  read -r now </v/key 2>/dev/null || now=
+  [ "$now" = "$last" ] || echo "now $now" >>${seen}; last=$now; sleep 0.02
+done`
+  const files = (value: string): string =>
+    configMap('a', `{key: "${value}\\n"}`) +
+    pod('p', '{name: v, configMap: {name: a}}', {
+      run: 'true',
+      command,
+      mounts: '{name: v, mountPath: /v}',
+    })
+  const { start, write, text, root } = world(t, { 'a.yaml': files('one') })
+  let serving = await start()
+  const directory = `/run/podfs/serve-${serving.pid}`
+  const lines = (): string[] => (textOf(seen) ?? '').trim().split('\n')
+  await eventually(() => lines().at(-1) === 'now one')
+  let mount = directory
+  for (const value of ['two', 'three']) {
+    const all = await processesOf(mount)
+    serving.child.kill('SIGKILL')
+    for (const pid of all) process.kill(pid, 'SIGKILL')
+    await serving.ended
+    write('a.yaml', files(value))
+    serving = await start()
+    t.equal(text('default/configmaps/a/key'), `${value}\n`)
+    await eventually(() => lines().at(-1) === `now ${value}`)
+    t.ok(existsSync(directory), 'its session goes on')
+    mount = await eventually(() => {
+      const { mountDirectory } = JSON.parse(
+        readFileSync(`${directory}/session.json`, 'utf8'),
+      ) as { mountDirectory?: string }
+      return mountDirectory !== undefined && mountDirectory !== mount
+        ? mountDirectory
+        : undefined
+    })
+  }
+  t.equal(lines().filter(line => line === 'born').length, 1)
+  await end(t, serving)
+  t.strictSame(podfsMounts(), [])
+  t.notOk(existsSync(directory))
+  t.notOk(existsSync(root))
+})
+
+t.test('what a killed podfs has begun is taken away', { skip }, async t => {
+  const { start, root } = world(t, { 'a.yaml': configMap('a', '{key: one}') })
+  const first = await start()
+  const directory = `/run/podfs/serve-${first.pid}`
+  await eventually(() => readdirSync(directory).includes('api.sock'))
+  first.child.kill('SIGSTOP')
+  for (const pid of await processesOf(directory)) process.kill(pid, 'SIGKILL')
+  first.child.kill('SIGCONT')
+  // As soon as there is another mount, and before it is known to be shown.
+  await eventually(() =>
+    readdirSync(directory).some(
+      name =>
+        name.startsWith('again-') &&
+        existsSync(path.join(directory, name, 'keeper.pid')),
+    ),
+  )
+  first.child.kill('SIGKILL')
+  await first.ended
+  const next = await start()
+  await end(t, next)
+  t.strictSame(podfsMounts(), [])
+  t.notOk(existsSync(directory))
+  t.notOk(existsSync(root))
+})

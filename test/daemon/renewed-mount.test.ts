@@ -1,0 +1,159 @@
+import { EventEmitter, once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import t, { type Test } from 'tap'
+import { RenewedMount, renewalPause } from '../../src/daemon/renewed-mount.ts'
+import type { Session } from '../../src/daemon/session-file.ts'
+import { silentLogger } from '../../src/util/logger.ts'
+import type { Backend } from '../../src/volumes/backend.ts'
+
+interface FakeMount {
+  readonly backend: Backend
+  readonly lose: () => void
+  readonly isStopped: () => boolean
+}
+
+/** In the place of a mount: loses its connection when told to. */
+function fakeMount(directory: string): FakeMount {
+  let lose: (reason: string) => void = () => {}
+  let isStopped = false
+  return {
+    lose: () => lose('it was lost'),
+    isStopped: () => isStopped,
+    backend: {
+      name: 'fuse',
+      directory,
+      volumeRootMode: undefined,
+      bind: () => Promise.resolve(),
+      unbind: () => Promise.resolve(),
+      lost: new Promise(resolve => (lose = resolve)),
+      stop: () => {
+        isStopped = true
+        return Promise.resolve()
+      },
+    },
+  }
+}
+
+function world(t: Test, refuse: () => boolean = () => false) {
+  const directory = mkdtempSync(path.join(tmpdir(), 'podfs-renewed-'))
+  const first = fakeMount(directory)
+  const mounts = [first]
+  const facts: Partial<Session>[] = []
+  const mount = new RenewedMount(
+    { backend: first.backend, directory },
+    {
+      session: {
+        directory,
+        update: fact => void facts.push(fact),
+        remove: () => Promise.resolve(),
+      },
+      open: own => {
+        if (refuse()) return Promise.reject(new Error('no room'))
+        const next = fakeMount(own)
+        mounts.push(next)
+        return Promise.resolve(next.backend)
+      },
+      logger: silentLogger,
+    },
+  )
+  t.teardown(async () => {
+    await mount.stop()
+    rmSync(directory, { recursive: true })
+  })
+  return { directory, mount, mounts, facts }
+}
+
+/** Resolves with each mount that is shown. */
+function follow(mount: RenewedMount) {
+  const events = new EventEmitter()
+  const state = { shown: 0 }
+  mount.follow(async next => {
+    await next
+    state.shown += 1
+    events.emit('shown')
+  })
+  return async (count: number): Promise<void> => {
+    if (state.shown < count) await once(events, 'shown')
+    if (state.shown !== count) throw new Error(`${state.shown} are shown`)
+  }
+}
+
+t.test('how long the next one waits', async t => {
+  t.strictSame(
+    [0, 1, 2, 3, 4, 5, 6, 7, 100].map(renewalPause),
+    [0, 0, 0, 1, 2, 5, 10, 10, 10],
+  )
+})
+
+t.test('more losses than three in a minute are made good, too', async t => {
+  const { mount, mounts } = world(t)
+  const shown = follow(mount)
+  for (let loss = 1; loss <= 4; loss++) {
+    mounts.at(-1)?.lose()
+    await shown(loss)
+    t.equal(mount.current.backend, mounts.at(-1)?.backend)
+  }
+  t.equal(mounts.length, 5)
+  t.equal(
+    await Promise.race([mount.lost(), Promise.resolve('it goes on')]),
+    'it goes on',
+  )
+})
+
+t.test('one that cannot be made is tried again', async t => {
+  let refused = 0
+  const { directory, mount, mounts } = world(t, () => (refused += 1) <= 3)
+  const shown = follow(mount)
+  mounts[0]?.lose()
+  await shown(1)
+  t.equal(refused, 4)
+  const again = readdirSync(directory)
+  t.equal(again.length, 1, 'nothing is left of the tries')
+})
+
+t.test('one that is lost before it is shown', async t => {
+  const { directory, mount, mounts, facts } = world(t)
+  let tries = 0
+  const shown = new Promise<void>(resolve =>
+    mount.follow(async next => {
+      await next
+      tries += 1
+      if (tries > 1) return resolve()
+      t.equal(facts.length, 1)
+      mounts[1]?.lose()
+      await new Promise(() => {})
+    }),
+  )
+  mounts[0]?.lose()
+  await shown
+  t.ok(mounts[1]?.isStopped())
+  t.strictSame(
+    facts[1],
+    { mountDirectory: directory },
+    'who adopts the session meanwhile finds the one that is shown',
+  )
+  t.equal(mount.current.backend, mounts[2]?.backend)
+})
+
+t.test('nothing is made before there is somebody to show it', async t => {
+  const { mount, mounts } = world(t)
+  mounts[0]?.lose()
+  await new Promise(resolve => setImmediate(resolve))
+  t.equal(mounts.length, 1)
+  const shown = follow(mount)
+  await shown(1)
+  t.equal(mounts.length, 2)
+})
+
+t.test('one that is given up', async t => {
+  const { mount, mounts } = world(t)
+  const shown = follow(mount)
+  await new Promise(resolve => setImmediate(resolve))
+  mount.giveUp('a volume cannot be put right')
+  await shown(1)
+  mount.giveUp('nor on this one')
+  await new Promise(resolve => setImmediate(resolve))
+  t.equal(mounts.length, 2, 'not again within ten minutes')
+})
