@@ -37,7 +37,8 @@ class Converter {
   readonly #followed = new Set<YamlAlias>()
   /** Mappings whose keys were told already: aliases lead to them again. */
   readonly #told = new Set<YamlMapping>()
-  #count = 0
+  // The document counts, too.
+  #count = 1
   #aliased = 0
   #depth = 0
 
