@@ -63,7 +63,7 @@ const inputs: readonly {
     command: ['helm', 'template', 'demo', `${charts}/migrator`],
     args: ['--all', '--image', `ghcr.io/example/=sh -c 'cat "$0"/*'`],
     output: [
-      /^demo-migrate\/migrate \| create table item \(id int primary key\);$/m,
+      /^migrate \| create table item \(id int primary key\);$/m,
       /^demo-vacuum\/vacuum {3}\| vacuumed by demo-vacuum$/m,
     ],
     ends: true,

@@ -235,7 +235,7 @@ t.test('a medium that podfs has not', { skip: needsRoot }, async t => {
       },
     ),
   )
-  const run = startPodfs(t, ['run', '-f', '-'], { input })
+  const run = startPodfs(t, ['run', '-v', '-f', '-'], { input })
   for (const word of ['HugePages-2Mi', 'Tape'])
     await run.saw(
       new RegExp(

@@ -104,7 +104,7 @@ t.test('a Pod waits for what it requires', { skip: needsRoot }, async t => {
       // Each one alone holds the Pod: it has not started with the ones before cured.
       t.equal(run.stdout(), '', 'Pending')
       await write(`${i}.json`, list([cure]))
-      await run.saw(new RegExp(`"volume":"v${i}".*"published"`), 'stderr')
+      await run.saw(new RegExp(` published .*"volume":"v${i}"`), 'stderr')
     })
   const { code, stdout, stderr } = await run.ended
   t.equal(stdout, 'main | started\n')

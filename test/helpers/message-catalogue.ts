@@ -353,7 +353,11 @@ export const ofTheMachine: readonly CatalogueEntry[] = [
       'The machine lacks something, or has little of it. `podfs mount` and `podfs run` say `cannot mount:` and the finding.',
     remedy:
       'The second line is to be typed as root; in a container it says which flags that needs.',
-    files: ['daemon/doctor/', 'daemon/machine-failure.ts'],
+    files: [
+      'daemon/doctor/',
+      'daemon/machine-failure.ts',
+      'daemon/claim-mountpoint.ts',
+    ],
   },
   {
     title: 'Rights and places',
@@ -361,6 +365,7 @@ export const ofTheMachine: readonly CatalogueEntry[] = [
       'podfs needs root for now, and directories that nobody else can enter.',
     remedy: 'Type the second line.',
     files: [
+      'daemon/private-directory.ts',
       'daemon/runtime-directory.ts',
       'daemon/refuse-chroot.ts',
       'daemon/user-namespace.ts',
