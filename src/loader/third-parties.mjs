@@ -1,5 +1,6 @@
 /*
- * dist/THIRD-PARTY.txt: the packages of which something is in the bundles, and their licences.
+ * dist/THIRD-PARTY.txt: the packages of which something is in the bundles, what was written after
+ * others' sources (ported.txt), and their licences.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
@@ -13,7 +14,8 @@ export function thirdParties(inputs) {
     }),
   )
   const texts = [...directories].map(describe).sort()
-  return `podfs contains parts of these packages.\n\n${texts.join('\n')}`
+  const ported = readFileSync(new URL('ported.txt', import.meta.url), 'utf8')
+  return `podfs contains parts of these packages.\n\n${[...texts, ported].join('\n')}`
 }
 
 function describe(directory) {
