@@ -61,9 +61,14 @@ const inputs: readonly {
   {
     name: 'migrator',
     command: ['helm', 'template', 'demo', `${charts}/migrator`],
-    args: ['--all', '--image', `ghcr.io/example/=sh -c 'cat "$0"/*'`],
+    args: [
+      '--all',
+      'cronjob/demo-vacuum',
+      '--image',
+      `ghcr.io/example/=sh -c 'cat "$0"/*'`,
+    ],
     output: [
-      /^migrate \| create table item \(id int primary key\);$/m,
+      /^demo-migrate\/migrate \| create table item \(id int primary key\);$/m,
       /^demo-vacuum\/vacuum {3}\| vacuumed by demo-vacuum$/m,
     ],
     ends: true,
