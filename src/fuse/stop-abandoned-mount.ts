@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { processStartTime } from '../util/process-identity.ts'
 import { ControlClient } from './control-client.ts'
-import { keeperOf, nextKeeperOf } from './keeper-of.ts'
+import { nextKeeperOf } from './keeper-of.ts'
 
 const STEP_MS = 5
 
@@ -13,8 +13,8 @@ const STEP_MS = 5
 export async function stopAbandonedMount(directory: string): Promise<boolean> {
   let pid = await nextKeeperOf(directory)
   if (pid === undefined) return false
-  // More than once only when it was killed meanwhile, and another one has taken its place.
-  for (; pid !== undefined; pid = await keeperOf(directory)) {
+  // More than once only when it was killed meanwhile, and another one takes its place.
+  for (; pid !== undefined; pid = await nextKeeperOf(directory)) {
     const startTime = processStartTime(pid)
     if (startTime === undefined) continue
     const control = new ControlClient(join(directory, 'control.sock'))

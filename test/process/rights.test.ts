@@ -115,7 +115,7 @@ t.test('the rights of a container', { skip: needsRoot }, async t => {
       const mounts = [
         makeMount(`${directory}/vol`, '/vol', { readOnly: true, locate: live }),
       ]
-      const { output } = await sh(script, { rights, mounts })
+      const { output } = await sh(`exec 2>&1; ${script}`, { rights, mounts })
       t.match(output, /value$/)
       t.notMatch(output, 'OPENED')
     })
