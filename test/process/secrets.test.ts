@@ -362,7 +362,7 @@ t.test('podfs run', { timeout: 120_000 }, async t => {
     )
     await writeFile(file, brokenSecret(body))
     t.comment(name)
-    await run.saw(new RegExp(`error: ${file}:\\d`), 'stderr')
+    await run.saw(new RegExp(`(error|warning): ${file}:\\d`), 'stderr')
   }
   await checkProcesses(t, run.pid, secrets)
 
@@ -547,7 +547,10 @@ t.test(
       const file = `mistakes/${name.replaceAll(/\W+/g, '-')}.yaml`
       write(file, brokenSecret(body))
       t.comment(name)
-      await serving.saw(new RegExp(`error: \\S*${file}:\\d`), 'stderr')
+      await serving.saw(
+        new RegExp(`(error|warning): \\S*${file}:\\d`),
+        'stderr',
+      )
     }
 
     const looks = async (pid: number) => {
