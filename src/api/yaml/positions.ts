@@ -10,7 +10,9 @@ export function positionsIn(
 ): (offset: number) => Position {
   /** The line in which each block begins. */
   const lines = [1]
-  return offset => {
+  return place => {
+    // What is missing at the end is told there: the reader sees a newline more than there is.
+    const offset = Math.min(place, text.length)
     const block = Math.floor(offset / blockLength)
     while (lines.length <= block) {
       const end = lines.length * blockLength
