@@ -131,6 +131,7 @@ t.test('devices', async t => {
       '/dev/null': { kind: 'other' },
       '/dev/sda': { kind: 'other' },
       '/dev/fd': link('/proc/self/fd'),
+      '/dev/ptmx': link('pts/ptmx'),
       '/dev/shm': { kind: 'directory' },
       '/dev/disk': { kind: 'directory' },
       '/home/disk': { kind: 'directory' },

@@ -137,6 +137,8 @@ function planDevices(tree: RootTree, host: HostView): void {
   for (const name of host.readdir('/dev')) {
     const path = join('/dev', name)
     const kind = host.lstat(path)?.kind
+    // Some machines have it as a link, too: it is made below.
+    if (name === 'ptmx') continue
     if (kind === 'symlink') tree.makeLink(path, host.readlink(path))
     else if (deviceNodes.has(name)) tree.bindDevice(path)
     else if (deviceDirectories.has(name) && kind === 'directory')
