@@ -70,7 +70,7 @@ export interface DetachedLog {
   readonly ready: () => void
 }
 
-function detachedLogPath(runtime: string, pid: number): string {
+export function detachedLogPath(runtime: string, pid: number): string {
   return path.join(runtime, `mount-${pid}.log`)
 }
 

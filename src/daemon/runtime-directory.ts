@@ -12,6 +12,7 @@ import { keeperOf } from '../fuse/keeper-of.ts'
 import { Failure } from '../util/failure.ts'
 import { sweepClaims } from './claim-mountpoint.ts'
 import { clearPods, removeUnmounted, unmountAll } from './clear-pods.ts'
+import { detachedLogPath } from './detach.ts'
 import { ensurePrivateDirectory, notUsable } from './private-directory.ts'
 import { type Session, sessionFile } from './session-file.ts'
 import { findShims } from './shim/find-shims.ts'
@@ -55,6 +56,8 @@ export async function adoptSessionDirectory(
   const identity = identityOf(process.pid)
   if (identity === undefined) throw new Error('/proc is not mounted')
   const { directory, running: _, ...session } = found
+  // This podfs says from now on what there is to say of the mount.
+  await rm(detachedLogPath(path.dirname(directory), found.pid), { force: true })
   return await sessionDirectory(directory, { ...session, ...identity })
 }
 
