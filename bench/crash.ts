@@ -25,7 +25,7 @@ import { cpus, loadavg, release, tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { mountFuse, type FuseMount } from '../src/fuse/mount.ts'
+import { mountFuse, type FuseMount } from '../src/fuse/mount/mount.ts'
 import { silentLogger } from '../src/util/logger.ts'
 import { AtomicWriter } from '../src/writer/atomic-writer.ts'
 

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { mountFuse, type FuseMount } from '../../src/fuse/mount.ts'
+import { mountFuse, type FuseMount } from '../../src/fuse/mount/mount.ts'
 import type { Logger } from '../../src/util/logger.ts'
 import { AtomicWriter } from '../../src/writer/atomic-writer.ts'
 import type { Payload } from '../../src/writer/payload.ts'

@@ -1,5 +1,5 @@
 import { items, nameOf, part, text, type JsonObject } from '../api/json.ts'
-import type { ApiClient, Resource } from '../daemon/api-client.ts'
+import type { ApiClient, Resource } from '../client/api-client.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -27,7 +27,7 @@ export const describeCommand: Command = {
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { whatToGet } = await import('./look/get-request.ts')
-  const { ApiFailure } = await import('../daemon/api-client.ts')
+  const { ApiFailure } = await import('../client/api-client.ts')
   const { findObject } = await import('./look/find-object.ts')
   const { serverError } = await import('./look/look-options.ts')
   const { describeObject } = await import('./look/describe-object.ts')
@@ -70,7 +70,7 @@ async function listObjects(
   resource: Resource,
   namespace: string,
 ): Promise<readonly { readonly client: ApiClient; readonly url: string }[]> {
-  const { askAll, urlOf } = await import('../daemon/api-client.ts')
+  const { askAll, urlOf } = await import('../client/api-client.ts')
   const lists = await askAll(clients, client =>
     client.get(urlOf(resource, { namespace })),
   )
@@ -90,7 +90,7 @@ async function surroundingsOf(
   { client, object }: FoundObject,
   now: number,
 ): Promise<Surroundings> {
-  const { findResource, urlOf } = await import('../daemon/api-client.ts')
+  const { findResource, urlOf } = await import('../client/api-client.ts')
   const kind = text(object['kind'])
   const namespace = part(object, 'metadata')['namespace'] as string | undefined
   const list = async (

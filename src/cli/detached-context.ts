@@ -1,5 +1,5 @@
-import { openDetachedLog } from '../daemon/detach.ts'
-import { placesOf } from '../daemon/places.ts'
+import { openDetachedLog } from '../session/detach.ts'
+import { placesOf } from '../session/places.ts'
 import type { Context } from './context.ts'
 import { outputTo } from './output.ts'
 

@@ -1,4 +1,4 @@
-import type { Check } from '../daemon/doctor.ts'
+import type { Check } from '../commands/doctor.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
@@ -39,7 +39,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const [extra] = options.positionals
   if (extra !== undefined)
     throw new Failure('usage', `doctor takes no argument: ${extra}`)
-  const { examine } = await import('../daemon/doctor.ts')
+  const { examine } = await import('../commands/doctor.ts')
   const found = await examine(await sessionOptions(context, options, []))
   const checks = found.map(check => withRemedyHere(check, context))
   if (json) context.stdout.raw(`${JSON.stringify(checks, null, 2)}\n`)

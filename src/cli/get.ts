@@ -1,5 +1,5 @@
 import { nameOf, part, text, type JsonObject } from '../api/json.ts'
-import type { ApiClient } from '../daemon/api-client.ts'
+import type { ApiClient } from '../client/api-client.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
@@ -122,7 +122,7 @@ class Get {
   }
 
   async watch({ resource, names }: Wanted): Promise<number> {
-    const { askAll, urlOf } = await import('../daemon/api-client.ts')
+    const { askAll, urlOf } = await import('../client/api-client.ts')
     const { stdout } = this.#context
     if (names.length > 1)
       throw new Failure('usage', 'you may only watch one object or all')
@@ -197,7 +197,7 @@ class Get {
     readonly failures: readonly string[]
   }> {
     const { ApiFailure, askAll, urlOf } =
-      await import('../daemon/api-client.ts')
+      await import('../client/api-client.ts')
     const { findObject } = await import('./look/find-object.ts')
     const { serverError } = await import('./look/look-options.ts')
     const asTable = this.#format.kind === 'table'

@@ -1,5 +1,5 @@
 import { items, part, text, type JsonObject } from '../api/json.ts'
-import type { ApiClient } from '../daemon/api-client.ts'
+import type { ApiClient } from '../client/api-client.ts'
 import { Failure } from '../util/failure.ts'
 import { parseGoDuration } from '../util/go-duration.ts'
 import type { Command } from './command.ts'
@@ -52,7 +52,7 @@ export const logsCommand: Command = {
 }
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
-  const { ApiFailure } = await import('../daemon/api-client.ts')
+  const { ApiFailure } = await import('../client/api-client.ts')
   const { serverError } = await import('./look/look-options.ts')
   const { pod, container } = whoseLog(options)
   const query = logQuery(options)
@@ -93,7 +93,7 @@ async function printLogs(
   options: ParsedOptions,
   { clients, pod, container, query, signal }: LogRequest,
 ): Promise<void> {
-  const { findResource, urlOf } = await import('../daemon/api-client.ts')
+  const { findResource, urlOf } = await import('../client/api-client.ts')
   const { findObject } = await import('./look/find-object.ts')
   const pods = findResource('pods')
   if (pods === undefined) throw new Error('no resource of Pods')

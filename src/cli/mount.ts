@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { aborted } from '../util/aborted.ts'
 import { count } from '../util/count.ts'
-import { realPath } from '../daemon/real-path.ts'
+import { realPath } from '../linux/real-path.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
@@ -16,9 +16,9 @@ import {
 } from './options.ts'
 import { selectedBy, selectorOption } from './selector-option.ts'
 import { requireRoot, sessionOptions } from './session-options.ts'
-import type { PodChoice } from '../daemon/choose-pods.ts'
-import type { MountTarget } from '../daemon/mount-target.ts'
-import type { MountSession } from '../daemon/mount-session.ts'
+import type { PodChoice } from '../pods/choose-pods.ts'
+import type { MountTarget } from '../commands/mount-target.ts'
+import type { MountSession } from '../commands/mount-session.ts'
 
 export const mountCommand: Command = {
   name: 'mount',
@@ -72,9 +72,9 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   if (options.flag('detach') && context.detachedReady === undefined)
     return await detach(context)
 
-  const { mountVolumes } = await import('../daemon/mount-session.ts')
-  const { takeoverSignal } = await import('../daemon/public-mountpoint.ts')
-  const { systemdOf } = await import('../daemon/systemd.ts')
+  const { mountVolumes } = await import('../commands/mount-session.ts')
+  const { takeoverSignal } = await import('../session/public-mountpoint.ts')
+  const { systemdOf } = await import('../session/systemd.ts')
   const stop = new AbortController()
   const stopListening = context.onSignal(() =>
     stop.abort(new Failure('failed', 'stopped before it was ready')),
@@ -121,7 +121,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
 }
 
 async function detach(context: Context): Promise<number> {
-  const { startDetached } = await import('../daemon/detach.ts')
+  const { startDetached } = await import('../session/detach.ts')
   const stop = new AbortController()
   const stopListening = context.onSignal(() => stop.abort())
   const outcome = await startDetached(

@@ -23,7 +23,7 @@ the settings that need a restart. A file with a mistake changes nothing. SIGHUP 
 }
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
-  const { ApiFailure } = await import('../daemon/api-client.ts')
+  const { ApiFailure } = await import('../client/api-client.ts')
   const [word] = options.positionals
   if (word !== undefined)
     throw new Failure('usage', `what is ${word}?`, { fix: 'podfs reload' })

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { parsePodReference, type PodChoice } from '../daemon/choose-pods.ts'
+import { parsePodReference, type PodChoice } from '../pods/choose-pods.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
@@ -80,7 +80,7 @@ out, which would run at once, but for those that are named.`,
 async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { paths, ...chosen } = whatToRun(options)
   requireRoot(context, 'run')
-  const { startPods } = await import('../daemon/run-session.ts')
+  const { startPods } = await import('../commands/run-session.ts')
   const shared = await sessionOptions(context, options, paths)
 
   let signalled: NodeJS.Signals | undefined
@@ -125,7 +125,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     ({ status, deleted }) => status.phase !== 'Succeeded' && !deleted,
   )
   if (failed.length === 0) return exitCodes.done
-  const { failureText } = await import('../daemon/pod-notices.ts')
+  const { failureText } = await import('../pods/pod-notices.ts')
   const [first = '', ...further] = failed.map(({ pod, status }) =>
     failureText(pod, status),
   )

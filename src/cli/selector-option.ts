@@ -2,7 +2,7 @@ import {
   LabelSelectorError,
   parseLabelSelector,
 } from '../api/label-selector.ts'
-import type { PodChoice } from '../daemon/choose-pods.ts'
+import type { PodChoice } from '../pods/choose-pods.ts'
 import { Failure } from '../util/failure.ts'
 import type { Options } from './options.ts'
 

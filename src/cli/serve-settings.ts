@@ -1,7 +1,7 @@
 import { strayVariables } from '../config/environment.ts'
 import type { EffectiveSettings } from '../config/layers.ts'
 import { runChoices } from '../config/settings.ts'
-import { accessOf } from '../daemon/access.ts'
+import { accessOf } from '../session/access.ts'
 import { Failure } from '../util/failure.ts'
 import type { Context } from './context.ts'
 import {

@@ -1,10 +1,10 @@
 import path from 'node:path'
-import type { ServeSession } from '../daemon/serve-session.ts'
+import type { ServeSession } from '../commands/serve-session.ts'
 import { layOver, type EffectiveSettings } from '../config/layers.ts'
 import { aborted } from '../util/aborted.ts'
 import { count } from '../util/count.ts'
 import { Failure } from '../util/failure.ts'
-import { realPath } from '../daemon/real-path.ts'
+import { realPath } from '../linux/real-path.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -60,9 +60,9 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     withRealRoot(context, await serveSettings(context, options, positionals))
   const effective = await load()
   requireRoot(context, 'serve')
-  const { serve } = await import('../daemon/serve-session.ts')
-  const { takeoverSignal } = await import('../daemon/public-mountpoint.ts')
-  const { systemdOf } = await import('../daemon/systemd.ts')
+  const { serve } = await import('../commands/serve-session.ts')
+  const { takeoverSignal } = await import('../session/public-mountpoint.ts')
+  const { systemdOf } = await import('../session/systemd.ts')
   const notice = (text: string): void => context.stderr.line(`podfs: ${text}`)
 
   let session: ServeSession | undefined

@@ -1,6 +1,6 @@
 import { items, nameOf, part, text, type JsonObject } from '../api/json.ts'
 import { parseQuantity, quantityMilliValue } from '../api/quantity.ts'
-import type { ApiClient } from '../daemon/api-client.ts'
+import type { ApiClient } from '../client/api-client.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
@@ -54,7 +54,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     throw new Failure('usage', 'one POD at most can be named', {
       fix: 'podfs top --help',
     })
-  const { ApiFailure } = await import('../daemon/api-client.ts')
+  const { ApiFailure } = await import('../client/api-client.ts')
   const { serverError } = await import('./look/look-options.ts')
   const clients = await sessionsFor(context, options)
   try {
@@ -84,7 +84,7 @@ async function podTable(
   clients: readonly ApiClient[],
   name: string | undefined,
 ): Promise<string> {
-  const { askAll, podMetricsUrl } = await import('../daemon/api-client.ts')
+  const { askAll, podMetricsUrl } = await import('../client/api-client.ts')
   const isWide = options.flag('all-namespaces')
   const url = podMetricsUrl({
     namespace: isWide ? undefined : namespaceOf(options),
@@ -142,7 +142,7 @@ async function podfsTable(
   context: Context,
   clients: readonly ApiClient[],
 ): Promise<string> {
-  const { podfsUsage } = await import('../daemon/podfs-usage.ts')
+  const { podfsUsage } = await import('../session/podfs-usage.ts')
   const sessions = clients.map(({ session }) => session)
   const all = await podfsUsage(sessions, context.clock)
   return tableOf(

@@ -1,6 +1,6 @@
 import path from 'node:path'
-import { placesOf } from '../daemon/places.ts'
-import { realPath } from '../daemon/real-path.ts'
+import { placesOf } from '../session/places.ts'
+import { realPath } from '../linux/real-path.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -30,7 +30,7 @@ export const unmountCommand: Command = {
       })
     refuseEmpty([mountpoint], 'MOUNTPOINT')
     requireRoot(context, 'unmount')
-    const { unmount } = await import('../daemon/unmount.ts')
+    const { unmount } = await import('../commands/unmount.ts')
     await unmount({
       mountpoint: realPath(path.resolve(context.cwd, mountpoint)),
       runtime: placesOf(context.env, context.uid).runtime,

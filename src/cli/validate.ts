@@ -53,7 +53,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     throw new Failure('usage', 'no -f PATH was given', {
       fix: 'podfs validate --help',
     })
-  const { validate } = await import('../daemon/validate.ts')
+  const { validate } = await import('../commands/validate.ts')
   const result = await validate(await sessionOptions(context, options, paths))
   const findings = sortFindings(result.findings).map(finding =>
     withRemedyHere(finding, context),

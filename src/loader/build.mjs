@@ -28,19 +28,19 @@ const programs = {
     podfs: [
       'src/cli/main.ts',
       'src/cli/run.ts',
-      'src/daemon/run-session.ts',
+      'src/commands/run-session.ts',
       'src/cli/mount.ts',
-      'src/daemon/mount-session.ts',
+      'src/commands/mount-session.ts',
     ],
-    session: ['src/daemon/running-pods.ts', 'src/daemon/mounted-volumes.ts'],
+    session: ['src/pods/running-pods.ts', 'src/commands/mounted-volumes.ts'],
     server: ['src/server/api-server.ts', 'src/server/metrics.ts'],
     more: [],
   },
   'fuse-server': {
-    'fuse-server': ['src/fuse/server-main.ts'],
+    'fuse-server': ['src/fuse/server/server-main.ts'],
     'fuse-control': [],
   },
-  'pod-shim': { 'pod-shim': ['src/daemon/shim/shim-main.ts'] },
+  'pod-shim': { 'pod-shim': ['src/pods/shim/shim-main.ts'] },
 }
 
 const inputs = new Set()
@@ -48,7 +48,7 @@ const { metafile } = await build({
   ...common,
   metafile: true,
   entryPoints: {
-    'fuse-native-server': 'src/fuse/native-server-main.ts',
+    'fuse-native-server': 'src/fuse/native/native-server-main.ts',
     'age-encryption': 'node_modules/age-encryption/dist/index.js',
   },
   format: 'cjs',

@@ -4,35 +4,35 @@ import { hostname as machineHostname } from 'node:os'
 import type { ConfigMap, Container, NodeInfo, Secret } from '../api/types.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
-import { readAccounts } from './accounts.ts'
-import type { ChangeSignal } from './change-signal.ts'
+import { readAccounts } from './launch/accounts.ts'
+import type { ChangeSignal } from './lifecycle/change-signal.ts'
 import {
   configRetryMs,
   recordExited,
   recordFailure,
   recordStarted,
   recordStartError,
-} from './container-record.ts'
-import { defaultPath } from './environment.ts'
-import { RunnerError } from './errors.ts'
-import { runHook } from './hooks/run-hook.ts'
-import type { PodHostname } from './hostname.ts'
+} from './lifecycle/container-record.ts'
+import { defaultPath } from './launch/environment.ts'
+import { RunnerError } from './launch/errors.ts'
+import { runHook } from './lifecycle/run-hook.ts'
+import type { PodHostname } from './launch/hostname.ts'
 import {
   hostNetworkHostsFileContent,
   managedHostsFileContent,
   writeHostsFile,
-} from './hosts-file.ts'
-import type { ImageMap } from './images.ts'
-import { watchInstance, type Instance } from './instance.ts'
+} from './launch/hosts-file.ts'
+import type { ImageMap } from './launch/images.ts'
+import { watchInstance, type Instance } from './lifecycle/instance.ts'
 import {
   containerLaunch,
   expectedRoot,
   type ContainerVolume,
   type LaunchContext,
   type PlannedLaunch,
-} from './launch.ts'
-import type { OutputStream } from './output-lines.ts'
-import { deadlineOf } from './plan.ts'
+} from './launch/launch.ts'
+import type { OutputStream } from './lifecycle/output-lines.ts'
+import { deadlineOf } from './lifecycle/plan.ts'
 import type { PodState } from './pod-state.ts'
 import type { PodTerminator } from './pod-terminator.ts'
 import type {

@@ -9,8 +9,8 @@
  * in the kubelet. The end, `#end`, comes after the loop, never beside it.
  */
 import type { Container, Pod } from '../api/types.ts'
-import { ChangeSignal } from './change-signal.ts'
-import { recordFailure, recordWake } from './container-record.ts'
+import { ChangeSignal } from './lifecycle/change-signal.ts'
+import { recordFailure, recordWake } from './lifecycle/container-record.ts'
 import {
   ContainerStarter,
   messageOf,
@@ -21,17 +21,17 @@ import {
   defaultClusterDomain,
   podHostname,
   type PodHostname,
-} from './hostname.ts'
-import { mountedVolumeNames, type ContainerVolume } from './launch.ts'
-import { deadlineOf, planPod, type KillReason, type Step } from './plan.ts'
-import { describePod, formatGoDuration } from './pod-events.ts'
+} from './launch/hostname.ts'
+import { mountedVolumeNames, type ContainerVolume } from './launch/launch.ts'
+import { deadlineOf, planPod, type KillReason, type Step } from './lifecycle/plan.ts'
+import { describePod, formatGoDuration } from './status/pod-events.ts'
 import { PodState, type PodStateOptions } from './pod-state.ts'
-import type { PodStatus } from './pod-status.ts'
+import type { PodStatus } from './status/pod-status.ts'
 import { PodTerminator } from './pod-terminator.ts'
-import { waitForVolumes } from './pod-volumes.ts'
+import { waitForVolumes } from './lifecycle/pod-volumes.ts'
 
-export type { ContainerVolume } from './launch.ts'
-export type { PodEvent } from './pod-events.ts'
+export type { ContainerVolume } from './launch/launch.ts'
+export type { PodEvent } from './status/pod-events.ts'
 
 export interface PodRunnerOptions
   extends PodStateOptions, ContainerStarterOptions {

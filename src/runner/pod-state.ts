@@ -1,8 +1,8 @@
 import type { Container, NodeInfo, Pod } from '../api/types.ts'
 import type { Clock } from '../util/clock.ts'
-import { newRecord, type ContainerRecord } from './container-record.ts'
-import { containerFieldPath, type PodEvent } from './pod-events.ts'
-import { podStatus, type PodStatus } from './pod-status.ts'
+import { newRecord, type ContainerRecord } from './lifecycle/container-record.ts'
+import { containerFieldPath, type PodEvent } from './status/pod-events.ts'
+import { podStatus, type PodStatus } from './status/pod-status.ts'
 
 export interface PodStateOptions {
   readonly pod: Pod

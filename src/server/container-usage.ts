@@ -5,7 +5,7 @@ import {
   type ProcessGroup,
   type ProcessSample,
   type Usage,
-} from '../util/process-usage.ts'
+} from '../linux/process-usage.ts'
 
 /**
  * What containers use, by their first process. A container is its PID namespace, and what

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import type { JsonObject } from '../api/json.ts'
-import { formatTime } from '../runner/container-status.ts'
+import { formatTime } from '../runner/status/container-status.ts'
 import type { RecordedEvent } from './event-log.ts'
 
 const component = 'podfs'

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import type { JsonObject } from '../api/json.ts'
-import { formatTime } from '../runner/container-status.ts'
+import { formatTime } from '../runner/status/container-status.ts'
 import { isConfidential } from '../volumes/payload-changes.ts'
 import type { VolumeGeneration } from '../volumes/volume-history.ts'
 import { volumeName } from './encode-volume.ts'

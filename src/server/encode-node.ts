@@ -1,6 +1,6 @@
 import type { JsonObject } from '../api/json.ts'
 import type { NodeInfo } from '../api/types.ts'
-import { formatTime } from '../runner/container-status.ts'
+import { formatTime } from '../runner/status/container-status.ts'
 
 export interface NodeFacts {
   readonly node: NodeInfo

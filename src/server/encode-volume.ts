@@ -1,5 +1,5 @@
 import type { JsonObject } from '../api/json.ts'
-import { formatTime } from '../runner/container-status.ts'
+import { formatTime } from '../runner/status/container-status.ts'
 import type { VolumeRecord } from './session-record.ts'
 
 /** POD.VOLUME; a volume without a Pod has only the latter. */

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../api/json.ts'
-import { formatTime } from '../runner/container-status.ts'
+import { formatTime } from '../runner/status/container-status.ts'
 import type { TokenIssuer, TokenRequest } from '../tokens/token-issuer.ts'
 import { ApiError, badRequest, notFound } from './api-error.ts'
 import { authenticationGroup, authenticationV1 } from './authentication.ts'

@@ -5,7 +5,7 @@ import type {
   HostPathVolumeSource,
 } from '../api/types.ts'
 import { dns1123Subdomain } from '../api/validation/names.ts'
-import { mountTmpfs } from '../fuse/tmpfs-mount.ts'
+import { mountTmpfs } from '../fuse/mount/tmpfs-mount.ts'
 import type { Logger } from '../util/logger.ts'
 
 export interface EmptyDirOptions {

@@ -17,8 +17,8 @@ import {
   symlink,
 } from 'node:fs/promises'
 import path from 'node:path'
-import { MountError } from '../fuse/mount-error.ts'
-import { mountAt } from '../fuse/mountinfo.ts'
+import { MountError } from '../linux/mount-error.ts'
+import { mountAt } from '../linux/mountinfo.ts'
 import { removeVolume, removeVolumes } from '../writer/remove-volume.ts'
 import type { Backend, BackendOptions } from './backend.ts'
 

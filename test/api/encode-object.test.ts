@@ -5,7 +5,7 @@ import { encodeObject } from '../../src/api/encode/encode-object.ts'
 import type { Json } from '../../src/api/json.ts'
 import type { KubeObject } from '../../src/api/types.ts'
 import type { Value } from '../../src/api/value.ts'
-import { readManifest } from '../../src/sources/manifest-reader.ts'
+import { readManifest } from '../../src/sources/manifests/manifest-reader.ts'
 import { makeConfigMap, makePod } from '../helpers/make-objects.ts'
 
 const position = { path: 'x', line: 1, column: 1 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import type { Finding } from '../../src/api/report.ts'
-import { readManifest } from '../../src/sources/manifest-reader.ts'
+import { readManifest } from '../../src/sources/manifests/manifest-reader.ts'
 
 /**
  * validation-vectors.txt is a recording of a kube-apiserver v1.34.1 on 81 objects;

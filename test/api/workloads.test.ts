@@ -1,7 +1,7 @@
 import t from 'tap'
 import { formatFinding } from '../../src/api/report.ts'
 import type { Pod } from '../../src/api/types.ts'
-import { readManifest } from '../../src/sources/manifest-reader.ts'
+import { readManifest } from '../../src/sources/manifests/manifest-reader.ts'
 
 /*
  * Workloads as their Pod. The reader is there for the places of findings in the file.

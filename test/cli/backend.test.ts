@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { whatIsMissing } from '../helpers/backend-suite.ts'
-import { escapeMountPath } from '../../src/fuse/mountinfo.ts'
+import { escapeMountPath } from '../../src/linux/mountinfo.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 import { eventually, podfs, podfsMounts, startPodfs } from '../helpers/podfs.ts'
 

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { escapeMountPath } from '../../src/fuse/mountinfo.ts'
+import { escapeMountPath } from '../../src/linux/mountinfo.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 import { podfs, podfsMounts, startPodfs } from '../helpers/podfs.ts'
 

@@ -8,7 +8,7 @@ import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { escapeMountPath } from '../../src/fuse/mountinfo.ts'
+import { escapeMountPath } from '../../src/linux/mountinfo.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 import {
   eventually,

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import {
   claimMountpoint,
   sweepClaims,
-} from '../../src/daemon/claim-mountpoint.ts'
+} from '../../src/session/claim-mountpoint.ts'
 import { processesBelow } from '../../bench/memory.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 import { buildFixture } from '../helpers/fuse-daemon.ts'

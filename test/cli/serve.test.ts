@@ -15,7 +15,7 @@ import {
 import { open } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
-import { escapeMountPath } from '../../src/fuse/mountinfo.ts'
+import { escapeMountPath } from '../../src/linux/mountinfo.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 import {
   formatEvents,

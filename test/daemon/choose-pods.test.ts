@@ -7,8 +7,8 @@ import {
   choosePodsToRun,
   parsePodReference,
   type PodChoice,
-} from '../../src/daemon/choose-pods.ts'
-import { podName } from '../../src/daemon/pod-notices.ts'
+} from '../../src/pods/choose-pods.ts'
+import { podName } from '../../src/pods/pod-notices.ts'
 import { Store } from '../../src/store/store.ts'
 import { Failure } from '../../src/util/failure.ts'
 import { makePod } from '../helpers/make-objects.ts'

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { ContainerViews } from '../../src/daemon/container-views.ts'
+import { ContainerViews } from '../../src/pods/container-views.ts'
 import { SessionRecord } from '../../src/server/session-record.ts'
 import { silentLogger } from '../../src/util/logger.ts'
 import { podAroundObject } from '../../src/volumes/pod-volumes.ts'

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { checkMachine } from '../../src/daemon/doctor/checks.ts'
-import type { MachineFacts } from '../../src/daemon/doctor/machine-facts.ts'
+import { checkMachine } from '../../src/session/machine/checks.ts'
+import type { MachineFacts } from '../../src/session/machine/machine-facts.ts'
 
 const goodMachine: MachineFacts = {
   uid: 0,

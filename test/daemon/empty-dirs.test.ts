@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
-import { claimEmptyDirs } from '../../src/daemon/empty-dirs.ts'
+import { claimEmptyDirs } from '../../src/pods/empty-dirs.ts'
 import { makeTemporaryDirectory } from '../helpers/fuse-mount.ts'
 
 t.test('sessions that come and go at the same time', async t => {

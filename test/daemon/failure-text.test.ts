@@ -1,6 +1,6 @@
 import t from 'tap'
 
-import { failureText } from '../../src/daemon/pod-notices.ts'
+import { failureText } from '../../src/pods/pod-notices.ts'
 import { makeContainer, makePod } from '../helpers/make-objects.ts'
 import { PodRunnerHarness } from '../helpers/pod-runner-harness.ts'
 

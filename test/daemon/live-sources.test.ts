@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import type { Settings } from '../../src/config/settings.ts'
-import { LiveSources } from '../../src/daemon/live-sources.ts'
+import { LiveSources } from '../../src/session/live-sources.ts'
 import { eventually } from '../helpers/podfs.ts'
 import { configMapYaml, Live, temporaryDirectory } from '../sources/live.ts'
 

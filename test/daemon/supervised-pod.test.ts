@@ -1,8 +1,8 @@
 import t from 'tap'
 import type { Pod } from '../../src/api/types.ts'
-import type { PodSession } from '../../src/daemon/pod-session.ts'
-import { SupervisedPod } from '../../src/daemon/supervised-pod.ts'
-import type { PodStatus } from '../../src/runner/pod-status.ts'
+import type { PodSession } from '../../src/pods/pod-session.ts'
+import { SupervisedPod } from '../../src/pods/supervised-pod.ts'
+import type { PodStatus } from '../../src/runner/status/pod-status.ts'
 import { makePod } from '../helpers/make-objects.ts'
 
 /*

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { systemdOf } from '../../src/daemon/systemd.ts'
+import { systemdOf } from '../../src/session/systemd.ts'
 import { silentLogger } from '../../src/util/logger.ts'
 import { capability } from '../helpers/capability.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'

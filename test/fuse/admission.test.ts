@@ -7,12 +7,12 @@ import {
   isThreadOf,
   readAdmission,
   writeAdmission,
-} from '../../src/fuse/admission.ts'
+} from '../../src/fuse/server/admission.ts'
 import {
   identityOf,
   processStartTime,
-} from '../../src/util/process-identity.ts'
-import type { JournalFiles } from '../../src/fuse/journal.ts'
+} from '../../src/linux/process-identity.ts'
+import type { JournalFiles } from '../../src/fuse/server/journal.ts'
 
 t.test('an admission survives in either file', async t => {
   const directory = t.testdir({})

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { Call } from '../../src/fuse/call.ts'
-import * as wire from '../../src/fuse/protocol.ts'
-import { Tree } from '../../src/fuse/tree.ts'
+import { Call } from '../../src/fuse/server/call.ts'
+import * as wire from '../../src/fuse/wire/protocol.ts'
+import { Tree } from '../../src/fuse/server/tree.ts'
 
 const hex = (text: string): Buffer =>
   Buffer.from(text.replace(/\s/g, ''), 'hex')

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import t from 'tap'
-import { entryPoints } from '../../src/fuse/entry-points.ts'
+import { entryPoints } from '../../src/fuse/mount/entry-points.ts'
 
 t.test(
   'finds the built files beside the bundle, or above a source',

@@ -3,18 +3,18 @@ import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import * as fc from 'fast-check'
 import t from 'tap'
-import type { Dispatcher } from '../../src/fuse/dispatch.ts'
-import * as errno from '../../src/fuse/errno.ts'
+import type { Dispatcher } from '../../src/fuse/server/dispatch.ts'
+import * as errno from '../../src/fuse/wire/errno.ts'
 import {
   decodeFill,
   encodeFill,
   FILL_NAME,
   FILL_NODE_ID,
   Filler,
-} from '../../src/fuse/fill.ts'
-import type { OperationName } from '../../src/fuse/operations.ts'
-import * as wire from '../../src/fuse/protocol.ts'
-import { replayJournal } from '../../src/fuse/replay-journal.ts'
+} from '../../src/fuse/wire/fill.ts'
+import type { OperationName } from '../../src/fuse/wire/operations.ts'
+import * as wire from '../../src/fuse/wire/protocol.ts'
+import { replayJournal } from '../../src/fuse/server/replay-journal.ts'
 import { UNSEEN_MODE, type NewEntry } from '../../src/util/new-entry.ts'
 import {
   decodeReply,

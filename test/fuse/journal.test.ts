@@ -9,14 +9,14 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { crc32 } from '../../src/fuse/crc32.ts'
-import type { Dispatcher } from '../../src/fuse/dispatch.ts'
+import { crc32 } from '../../src/fuse/wire/crc32.ts'
+import type { Dispatcher } from '../../src/fuse/server/dispatch.ts'
 import {
   Journal,
   type JournalFiles,
   type ServerState,
-} from '../../src/fuse/journal.ts'
-import { replayJournal } from '../../src/fuse/replay-journal.ts'
+} from '../../src/fuse/server/journal.ts'
+import { replayJournal } from '../../src/fuse/server/replay-journal.ts'
 import {
   DAEMON_TID,
   KeepingDispatcher,

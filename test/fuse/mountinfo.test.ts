@@ -5,7 +5,7 @@ import {
   parseMountinfo,
   podfsMounts,
   unescapeMountPath,
-} from '../../src/fuse/mountinfo.ts'
+} from '../../src/linux/mountinfo.ts'
 
 t.test('reads lines with and without optional fields', async t => {
   const mounts = parseMountinfo(

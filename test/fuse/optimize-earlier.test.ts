@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import t from 'tap'
-import { earlierFlags } from '../../src/fuse/optimize-earlier.ts'
+import { earlierFlags } from '../../src/fuse/server/optimize-earlier.ts'
 
 t.test('this V8 knows the flags that it is given', async t => {
   const known = execFileSync(process.execPath, ['--v8-options'], {

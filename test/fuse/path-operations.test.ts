@@ -1,5 +1,5 @@
 import t from 'tap'
-import { PathOperations } from '../../src/fuse/path-operations.ts'
+import { PathOperations } from '../../src/fuse/native/path-operations.ts'
 
 function makeFiles(): PathOperations {
   return new PathOperations({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import t from 'tap'
-import * as wire from '../../src/fuse/protocol.ts'
+import * as wire from '../../src/fuse/wire/protocol.ts'
 
 const hex = (text: string): Buffer =>
   Buffer.from(text.replace(/\s/g, ''), 'hex')

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { crc32 as zlibCrc32 } from 'node:zlib'
 import * as fc from 'fast-check'
 import t from 'tap'
-import { crc32 } from '../../src/fuse/crc32.ts'
-import { S_IFDIR, S_IFLNK, S_IFREG } from '../../src/fuse/protocol.ts'
-import { decodeSnapshot, encodeSnapshot } from '../../src/fuse/snapshot.ts'
-import { Tree } from '../../src/fuse/tree.ts'
+import { crc32 } from '../../src/fuse/wire/crc32.ts'
+import { S_IFDIR, S_IFLNK, S_IFREG } from '../../src/fuse/wire/protocol.ts'
+import { decodeSnapshot, encodeSnapshot } from '../../src/fuse/server/snapshot.ts'
+import { Tree } from '../../src/fuse/server/tree.ts'
 
 const big = 2 ** 40 + 7
 const time = fc

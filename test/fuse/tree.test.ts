@@ -1,13 +1,13 @@
 import t, { type Test } from 'tap'
-import type { ErrnoError } from '../../src/fuse/errno.ts'
-import * as errno from '../../src/fuse/errno.ts'
+import type { ErrnoError } from '../../src/fuse/wire/errno.ts'
+import * as errno from '../../src/fuse/wire/errno.ts'
 import {
   FUSE_ROOT_ID,
   S_IFDIR,
   S_IFLNK,
   S_IFREG,
-} from '../../src/fuse/protocol.ts'
-import { Tree } from '../../src/fuse/tree.ts'
+} from '../../src/fuse/wire/protocol.ts'
+import { Tree } from '../../src/fuse/server/tree.ts'
 
 const owner = { uid: 1, gid: 2 }
 const time = (sec: number): { sec: number; nsec: number } => ({ sec, nsec: 0 })

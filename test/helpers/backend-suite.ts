@@ -24,9 +24,9 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
-import { MountError } from '../../src/fuse/mount-error.ts'
-import { mountsBelow } from '../../src/fuse/mountinfo.ts'
-import { unmountPath } from '../../src/fuse/unmount-path.ts'
+import { MountError } from '../../src/linux/mount-error.ts'
+import { mountsBelow } from '../../src/linux/mountinfo.ts'
+import { unmountPath } from '../../src/linux/unmount-path.ts'
 import { silentLogger } from '../../src/util/logger.ts'
 import {
   openBackend,

@@ -4,7 +4,7 @@ import { mkdir, open, readdir, readFile, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Test } from 'tap'
-import type { FaultPoint } from '../../src/fuse/fault-points.ts'
+import type { FaultPoint } from '../../src/fuse/server/fault-points.ts'
 import { AtomicWriter } from '../../src/writer/atomic-writer.ts'
 import {
   makeTemporaryDirectory,

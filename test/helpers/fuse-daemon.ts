@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { buildSync } from 'esbuild'
 import type { Test } from 'tap'
-import { stopAbandonedMount } from '../../src/fuse/stop-abandoned-mount.ts'
+import { stopAbandonedMount } from '../../src/fuse/mount/stop-abandoned-mount.ts'
 import { makeTemporaryDirectory } from './fuse-mount.ts'
 
 export interface TestDaemon {

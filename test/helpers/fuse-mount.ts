@@ -18,8 +18,8 @@ import {
   type FuseMount,
   type FuseMountOptions,
   mountFuse,
-} from '../../src/fuse/mount.ts'
-import { mountsBelow } from '../../src/fuse/mountinfo.ts'
+} from '../../src/fuse/mount/mount.ts'
+import { mountsBelow } from '../../src/linux/mountinfo.ts'
 import { silentLogger } from '../../src/util/logger.ts'
 
 const execFileAsync = promisify(execFile)

@@ -1,9 +1,9 @@
-import { Dispatcher, type DispatcherSettings } from '../../src/fuse/dispatch.ts'
-import type { JournalSink } from '../../src/fuse/dispatch.ts'
-import type { ServerState } from '../../src/fuse/journal.ts'
-import { type OperationName, operations } from '../../src/fuse/operations.ts'
-import type { Time } from '../../src/fuse/protocol.ts'
-import { Tree } from '../../src/fuse/tree.ts'
+import { Dispatcher, type DispatcherSettings } from '../../src/fuse/server/dispatch.ts'
+import type { JournalSink } from '../../src/fuse/server/dispatch.ts'
+import type { ServerState } from '../../src/fuse/server/journal.ts'
+import { type OperationName, operations } from '../../src/fuse/wire/operations.ts'
+import type { Time } from '../../src/fuse/wire/protocol.ts'
+import { Tree } from '../../src/fuse/server/tree.ts'
 
 /** The thread that the dispatcher under test takes for the daemon's. */
 export const DAEMON_TID = 77

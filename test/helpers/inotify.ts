@@ -143,7 +143,7 @@ export function formatEvents(
 
 /**
  * Real watchers and readers are other processes. The test's own is often podfs's daemon, whose
- * looks do not count for the file server (src/fuse/fill.ts).
+ * looks do not count for the file server (src/fuse/wire/fill.ts).
  */
 export function lookFromOutside(
   path: string,

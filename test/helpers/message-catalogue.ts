@@ -75,7 +75,7 @@ export const inFiles: readonly CatalogueEntry[] = [
     cause:
       'The file, or a part of it, is not what a Kubernetes manifest can be. A parser stops at the place that is named; the mistake may be before it.',
     remedy: 'Look at the line and the one above. Indent with blanks.',
-    files: ['api/yaml/', 'sources/manifest-reader.ts'],
+    files: ['api/yaml/', 'sources/manifests/manifest-reader.ts'],
   },
   {
     title: 'Too much is wrong',
@@ -89,7 +89,7 @@ export const inFiles: readonly CatalogueEntry[] = [
     cause: 'It is too large, or it cannot be opened any more.',
     remedy:
       'Split it, or mend what the message says; podfs goes on with what it read before.',
-    files: ['sources/manifest-file.ts'],
+    files: ['sources/manifests/manifest-file.ts'],
   },
   {
     title: 'An encrypted file that cannot be read',
@@ -104,7 +104,7 @@ export const inFiles: readonly CatalogueEntry[] = [
     cause:
       'A directory is read as `kubectl create configmap --from-file` reads it: regular files whose names can be keys, 1 MiB together.',
     remedy: 'Rename what is left out, or move what is large elsewhere.',
-    files: ['sources/directory-keys.ts', 'sources/directory-source.ts'],
+    files: ['sources/keys/directory-keys.ts', 'sources/keys/directory-source.ts'],
   },
   {
     title: 'No object of Kubernetes',
@@ -221,7 +221,7 @@ export const atWork: readonly CatalogueEntry[] = [
     cause:
       'get, describe and logs look into a `podfs run`, `podfs mount` or `podfs serve` that runs.',
     remedy: 'Start one, or say which with --session.',
-    files: ['daemon/api-client.ts'],
+    files: ['client/api-client.ts'],
     texts: [
       'no podfs is running',
       'no podfs of yours is running; into one of root, root alone can look',
@@ -235,7 +235,7 @@ export const atWork: readonly CatalogueEntry[] = [
     cause:
       'An inspector, a heap snapshot, a report or a log of the environments of processes would show others what is in the memory of podfs.',
     remedy: 'Start podfs without that option of Node.',
-    files: ['daemon/guard-memory.ts'],
+    files: ['session/guard-memory.ts'],
   },
   {
     title: 'Configuration',
@@ -248,7 +248,7 @@ export const atWork: readonly CatalogueEntry[] = [
     title: 'Who may enter',
     cause: 'The setting `access` names a group that /etc/group does not have.',
     remedy: 'Make the group, or give its number.',
-    files: ['daemon/access.ts'],
+    files: ['session/access.ts'],
   },
   {
     title: 'A tree that cannot be brought up to date',
@@ -270,7 +270,7 @@ export const atWork: readonly CatalogueEntry[] = [
     title: 'Mistakes in the input',
     cause: 'The lines above say which.',
     remedy: 'Mend all of them; `podfs validate -f` prints them again.',
-    files: ['daemon/session.ts'],
+    files: ['session/session.ts'],
     texts: ['an image is unknown; nothing was started'],
   },
   {
@@ -278,21 +278,21 @@ export const atWork: readonly CatalogueEntry[] = [
     cause: 'None, or more than one, fits what was asked for.',
     remedy:
       'Name one of those that are listed, or give --all or -l. A namespace other than default needs -n.',
-    files: ['daemon/choose-pods.ts'],
+    files: ['pods/choose-pods.ts'],
   },
   {
     title: 'Which volume is meant',
     cause:
       'The Pod, ConfigMap, Secret or volume is not in the input, or is nothing to serve.',
     remedy: 'The second line has what there is.',
-    files: ['daemon/chosen-volumes.ts'],
+    files: ['commands/chosen-volumes.ts'],
   },
   {
     title: 'A Pod whose shim has ended',
     cause:
       'The process that runs the Pod for `podfs serve` was killed, and its containers with it.',
     remedy: 'None is needed: podfs starts the Pod again after ten seconds.',
-    files: ['daemon/shim/shim-client.ts'],
+    files: ['pods/shim/shim-client.ts'],
   },
   {
     title: 'Mount points',
@@ -301,11 +301,11 @@ export const atWork: readonly CatalogueEntry[] = [
     remedy:
       'Take an empty directory, or one that does not exist. `podfs unmount` frees one, `--takeover` takes one over.',
     files: [
-      'daemon/abandoned-mount.ts',
-      'daemon/public-mountpoint.ts',
-      'daemon/served-tree.ts',
-      'daemon/shim/find-shims.ts',
-      'daemon/unmount.ts',
+      'session/abandoned-mount.ts',
+      'session/public-mountpoint.ts',
+      'commands/served-tree.ts',
+      'session/find-shims.ts',
+      'commands/unmount.ts',
     ],
     texts: [
       'the mount at MOUNTPOINT is lost: REASON',
@@ -319,7 +319,7 @@ export const atWork: readonly CatalogueEntry[] = [
       'podfs has no images: it runs a program of this machine, and it does not know which one this image stands for.',
     remedy:
       'The second line has the flag to add; podfs.yaml can say it once for all.',
-    files: ['runner/images.ts', 'runner/shell-words.ts'],
+    files: ['runner/launch/images.ts', 'runner/launch/shell-words.ts'],
   },
   {
     title: 'A container that cannot start yet',
@@ -327,12 +327,12 @@ export const atWork: readonly CatalogueEntry[] = [
       'Its environment, user, volume or subPath names what is not there. It waits with CreateContainerConfigError (of bytes that are no text: CreateContainerError) and is tried again.',
     remedy: 'Add what is missing; podfs notices by itself.',
     files: [
-      'runner/container-rights.ts',
-      'runner/container-user.ts',
-      'runner/environment.ts',
-      'runner/hostname.ts',
-      'runner/launch.ts',
-      'runner/sub-path.ts',
+      'runner/launch/container-rights.ts',
+      'runner/launch/container-user.ts',
+      'runner/launch/environment.ts',
+      'runner/launch/hostname.ts',
+      'runner/launch/launch.ts',
+      'runner/launch/sub-path.ts',
     ],
   },
   {
@@ -355,8 +355,8 @@ export const ofTheMachine: readonly CatalogueEntry[] = [
       'The second line is to be typed as root; in a container it says which flags that needs.',
     files: [
       'daemon/doctor/',
-      'daemon/machine-failure.ts',
-      'daemon/claim-mountpoint.ts',
+      'session/machine-failure.ts',
+      'session/claim-mountpoint.ts',
     ],
   },
   {
@@ -365,10 +365,10 @@ export const ofTheMachine: readonly CatalogueEntry[] = [
       'podfs needs root for now, and directories that nobody else can enter.',
     remedy: 'Type the second line.',
     files: [
-      'daemon/private-directory.ts',
-      'daemon/runtime-directory.ts',
-      'daemon/refuse-chroot.ts',
-      'daemon/user-namespace.ts',
+      'session/private-directory.ts',
+      'session/runtime-directory.ts',
+      'session/refuse-chroot.ts',
+      'session/user-namespace.ts',
     ],
     texts: ['podfs COMMAND needs root for now'],
   },

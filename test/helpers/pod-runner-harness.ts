@@ -1,13 +1,13 @@
 import type { Test } from 'tap'
 
 import type { ConfigMap, Pod, Secret } from '../../src/api/types.ts'
-import { createImageMap } from '../../src/runner/images.ts'
+import { createImageMap } from '../../src/runner/launch/images.ts'
 import {
   PodRunner,
   type PodEvent,
   type PodRunnerOptions,
 } from '../../src/runner/pod-runner.ts'
-import type { PodStatus } from '../../src/runner/pod-status.ts'
+import type { PodStatus } from '../../src/runner/status/pod-status.ts'
 import { silentLogger } from '../../src/util/logger.ts'
 import { FakeClock } from './fake-clock.ts'
 import { FakeRuntime, settle, type FakeBehaviour } from './fake-runtime.ts'

@@ -77,12 +77,12 @@ const functions: Readonly<Record<string, Teller>> = {
 
 /** Where a name means something else. */
 const inFile: Readonly<Record<string, Readonly<Record<string, Teller>>>> = {
-  'daemon/doctor/checks.ts': {
+  'session/machine/checks.ts': {
     missing: { message: 1, fix: 2, exitCode: 3 },
     warning: { message: 1, fix: 2 },
   },
-  'sources/directory-keys.ts': { leaveOut: { message: 1 } },
-  'sources/directory-source.ts': { fileFinding: { message: 2 } },
+  'sources/keys/directory-keys.ts': { leaveOut: { message: 1 } },
+  'sources/keys/directory-source.ts': { fileFinding: { message: 2 } },
 }
 
 const methods: Readonly<Record<string, Teller>> = {

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pino from 'pino'
 import t from 'tap'
-import { operations } from '../../src/fuse/operations.ts'
+import { operations } from '../../src/fuse/wire/operations.ts'
 import {
   cannotMount,
   makeTemporaryDirectory,

@@ -1,12 +1,12 @@
 /*
  * Many entries with one request, on a real mount: what it costs, and that whoever looks gets
- * every event (src/fuse/fill.ts). The events themselves: test/mount/atomic-writer.test.ts.
+ * every event (src/fuse/wire/fill.ts). The events themselves: test/mount/atomic-writer.test.ts.
  */
 import { execFileSync } from 'node:child_process'
 import { chmod, mkdir, open } from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import type { FuseMount } from '../../src/fuse/mount.ts'
+import type { FuseMount } from '../../src/fuse/mount/mount.ts'
 import type { FillDirectory } from '../../src/util/new-entry.ts'
 import { AtomicWriter } from '../../src/writer/atomic-writer.ts'
 import { cannotMount, mountForTest } from '../helpers/fuse-mount.ts'

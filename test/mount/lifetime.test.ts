@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs'
 import { mkdir, open, readFile, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { mountsBelow } from '../../src/fuse/mountinfo.ts'
-import { stopAbandonedMount } from '../../src/fuse/stop-abandoned-mount.ts'
+import { mountsBelow } from '../../src/linux/mountinfo.ts'
+import { stopAbandonedMount } from '../../src/fuse/mount/stop-abandoned-mount.ts'
 import { startDaemon } from '../helpers/fuse-daemon.ts'
 import {
   cannotMount,

@@ -8,7 +8,7 @@ import { readdirSync, readFileSync, statfsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import type { FuseMount } from '../../src/fuse/mount.ts'
+import type { FuseMount } from '../../src/fuse/mount/mount.ts'
 import {
   cannotMount,
   isAlive,

@@ -19,8 +19,8 @@ import {
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import t from 'tap'
-import { mountAt } from '../../src/fuse/mountinfo.ts'
-import { MountError } from '../../src/fuse/mount-error.ts'
+import { mountAt } from '../../src/linux/mountinfo.ts'
+import { MountError } from '../../src/linux/mount-error.ts'
 import { formatEvents, Inotify } from '../helpers/inotify.ts'
 import {
   cannotMount,

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { buildSync } from 'esbuild'
 import t from 'tap'
-import { escapeMountPath } from '../../src/fuse/mountinfo.ts'
+import { escapeMountPath } from '../../src/linux/mountinfo.ts'
 import { isAlive, needsRoot } from './sandbox.ts'
 
 t.test('kill -9 of podfs', { skip: needsRoot }, async t => {

@@ -5,12 +5,12 @@ import t, { type Test } from 'tap'
 import {
   allCapabilities,
   type Capability,
-} from '../../src/runner/sandbox/capabilities.ts'
+} from '../../src/linux/capabilities.ts'
 import type {
   ContainerLaunch,
   ContainerRights,
 } from '../../src/runner/sandbox/container-runtime.ts'
-import { findOnHost } from '../../src/runner/sandbox/machine-tools.ts'
+import { findOnHost } from '../../src/linux/machine-tools.ts'
 import {
   defaultRights,
   makeMount,

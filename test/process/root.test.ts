@@ -13,7 +13,7 @@ import { createServer } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { resolveSubPath } from '../../src/runner/sub-path.ts'
+import { resolveSubPath } from '../../src/runner/launch/sub-path.ts'
 import { defaultRights, makeMount, makeSandbox, needsRoot } from './sandbox.ts'
 
 t.test('a container’s root', { skip: needsRoot }, async t => {

@@ -10,7 +10,7 @@ import type {
   ExitStatus,
   RunningContainer,
 } from '../../src/runner/sandbox/container-runtime.ts'
-import { defaultCapabilities } from '../../src/runner/sandbox/capabilities.ts'
+import { defaultCapabilities } from '../../src/linux/capabilities.ts'
 import {
   createSandboxRuntime,
   type SandboxOptions,

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { allCapabilities } from '../../src/runner/sandbox/capabilities.ts'
+import { allCapabilities } from '../../src/linux/capabilities.ts'
 import { CappedOutput } from '../../src/runner/sandbox/capped-output.ts'
 import { toExitStatus } from '../../src/runner/sandbox/exit-status.ts'
 import {

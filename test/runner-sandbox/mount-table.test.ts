@@ -3,7 +3,7 @@ import { foreignMounts } from '../../src/runner/sandbox/container-setup.ts'
 import {
   aliasesOf,
   parseMountTable,
-} from '../../src/runner/sandbox/mount-table.ts'
+} from '../../src/linux/mount-table.ts'
 
 const text = String.raw`27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
 30 27 0:26 / /a\040b\134c ro,nosuid shared:1 master:2 - fuse.podfs podfs rw

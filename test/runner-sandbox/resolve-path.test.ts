@@ -1,5 +1,5 @@
 import t from 'tap'
-import { resolvePath } from '../../src/runner/sandbox/resolve-path.ts'
+import { resolvePath } from '../../src/linux/resolve-path.ts'
 import { fakeHost, link } from './fake-host.ts'
 
 const host = fakeHost({

@@ -1,9 +1,9 @@
 import t from 'tap'
-import { containerRights } from '../../src/runner/container-rights.ts'
+import { containerRights } from '../../src/runner/launch/container-rights.ts'
 import {
   allCapabilities,
   defaultCapabilities,
-} from '../../src/runner/sandbox/capabilities.ts'
+} from '../../src/linux/capabilities.ts'
 import { makeContainer } from '../helpers/make-objects.ts'
 
 const rights = (securityContext?: object) =>

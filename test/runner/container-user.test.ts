@@ -1,7 +1,7 @@
 import t from 'tap'
 
-import { homeOf } from '../../src/runner/accounts.ts'
-import { containerUser } from '../../src/runner/container-user.ts'
+import { homeOf } from '../../src/runner/launch/accounts.ts'
+import { containerUser } from '../../src/runner/launch/container-user.ts'
 import { makeContainer, makePod } from '../helpers/make-objects.ts'
 
 const accounts = {

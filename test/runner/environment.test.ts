@@ -4,7 +4,7 @@ import type { Container, EnvVar, Pod } from '../../src/api/types.ts'
 import {
   containerEnvironment,
   declaredEnvironment,
-} from '../../src/runner/environment.ts'
+} from '../../src/runner/launch/environment.ts'
 import {
   makeConfigMap,
   makeContainer,

@@ -1,6 +1,6 @@
 import t from 'tap'
 
-import { expand, expandStrict } from '../../src/runner/expansion.ts'
+import { expand, expandStrict } from '../../src/runner/launch/expansion.ts'
 
 const env = new Map([
   ['A', 'alpha'],

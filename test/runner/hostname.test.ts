@@ -1,6 +1,6 @@
 import t from 'tap'
 
-import { podHostname } from '../../src/runner/hostname.ts'
+import { podHostname } from '../../src/runner/launch/hostname.ts'
 import { makePod } from '../helpers/make-objects.ts'
 
 const domain = 's.ns.svc.cluster.local'

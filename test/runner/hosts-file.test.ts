@@ -7,7 +7,7 @@ import {
   hostNetworkHostsFileContent,
   managedHostsFileContent,
   writeHostsFile,
-} from '../../src/runner/hosts-file.ts'
+} from '../../src/runner/launch/hosts-file.ts'
 
 const head = `# Kubernetes-managed hosts file.
 127.0.0.1\tlocalhost

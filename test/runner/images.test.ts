@@ -7,9 +7,9 @@ import {
   findImage,
   parseImageFlag,
   unknownImages,
-} from '../../src/runner/images.ts'
-import { imageFlag } from '../../src/runner/suggest-command.ts'
-import { splitShellWords } from '../../src/runner/shell-words.ts'
+} from '../../src/runner/launch/images.ts'
+import { imageFlag } from '../../src/runner/launch/suggest-command.ts'
+import { splitShellWords } from '../../src/runner/launch/shell-words.ts'
 import { makeContainer } from '../helpers/make-objects.ts'
 
 const none = createImageMap()

@@ -1,6 +1,6 @@
 import t from 'tap'
 
-import { OutputLines } from '../../src/runner/output-lines.ts'
+import { OutputLines } from '../../src/runner/lifecycle/output-lines.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
 
 function collect(names = ['web', 'sidecar']) {

@@ -8,8 +8,8 @@ import {
   recordStarted,
   recordWake,
   type ContainerRecord,
-} from '../../src/runner/container-record.ts'
-import { planPod, type Step } from '../../src/runner/plan.ts'
+} from '../../src/runner/lifecycle/container-record.ts'
+import { planPod, type Step } from '../../src/runner/lifecycle/plan.ts'
 import { makeContainer, makePod } from '../helpers/make-objects.ts'
 
 const running = recordStarted(newRecord, 'id', 0)

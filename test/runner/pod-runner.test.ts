@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 
 import type { Container, PodSpec } from '../../src/api/types.ts'
-import { createImageMap } from '../../src/runner/images.ts'
+import { createImageMap } from '../../src/runner/launch/images.ts'
 import {
   makeConfigMap,
   makeContainer,

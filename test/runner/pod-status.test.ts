@@ -8,8 +8,8 @@ import {
   recordStarted,
   recordStartError,
   type ContainerRecord,
-} from '../../src/runner/container-record.ts'
-import { podStatus, type PodFacts } from '../../src/runner/pod-status.ts'
+} from '../../src/runner/lifecycle/container-record.ts'
+import { podStatus, type PodFacts } from '../../src/runner/status/pod-status.ts'
 import { makeContainer, makeNode, makePod } from '../helpers/make-objects.ts'
 
 const running = recordStarted(newRecord, 'podfs://1', 0)

@@ -1,6 +1,6 @@
 import t from 'tap'
 
-import { shouldRestart } from '../../src/runner/restart-policy.ts'
+import { shouldRestart } from '../../src/runner/lifecycle/restart-policy.ts'
 import { makeContainer, makePod } from '../helpers/make-objects.ts'
 
 const main = makeContainer({ name: 'main' })

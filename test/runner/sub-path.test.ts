@@ -3,8 +3,8 @@ import { join } from 'node:path'
 
 import t, { type Test } from 'tap'
 
-import { fileIdentity } from '../../src/runner/sandbox/file-identity.ts'
-import { mountSubPath, resolveSubPath } from '../../src/runner/sub-path.ts'
+import { fileIdentity } from '../../src/linux/file-identity.ts'
+import { mountSubPath, resolveSubPath } from '../../src/runner/launch/sub-path.ts'
 
 async function makeVolume(t: Test, readOnly = false) {
   const directory = await realpath(

@@ -1,6 +1,6 @@
 import t from 'tap'
 
-import { terminatesAfter } from '../../src/runner/termination-order.ts'
+import { terminatesAfter } from '../../src/runner/lifecycle/termination-order.ts'
 import { makeContainer, makePod } from '../helpers/make-objects.ts'
 
 const pod = makePod({

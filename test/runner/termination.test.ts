@@ -1,6 +1,6 @@
 import t from 'tap'
 
-import { longestDeletionSeconds } from '../../src/runner/termination.ts'
+import { longestDeletionSeconds } from '../../src/runner/lifecycle/termination.ts'
 import { makeContainer, makePod } from '../helpers/make-objects.ts'
 
 t.test('4.9: the most that a deletion takes', async t => {

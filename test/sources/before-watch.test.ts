@@ -15,7 +15,7 @@ import type { ObjectFields } from '../../src/api/report.ts'
 import {
   ManifestFiles,
   type ManifestFilesOptions,
-} from '../../src/sources/manifest-files.ts'
+} from '../../src/sources/manifests/manifest-files.ts'
 import { systemClock, type Clock } from '../../src/util/clock.ts'
 import { configMapYaml, follow, Live, temporaryDirectory } from './live.ts'
 

@@ -5,8 +5,8 @@ import { formatFinding, type Finding } from '../../src/api/report.ts'
 import {
   ManifestFiles,
   type ManifestFilesOptions,
-} from '../../src/sources/manifest-files.ts'
-import { DirectorySource } from '../../src/sources/directory-source.ts'
+} from '../../src/sources/manifests/manifest-files.ts'
+import { DirectorySource } from '../../src/sources/keys/directory-source.ts'
 import { AgeIdentities } from '../../src/sources/encryption/age-identities.ts'
 import { Store, type StoreEvent } from '../../src/store/store.ts'
 import { systemClock } from '../../src/util/clock.ts'

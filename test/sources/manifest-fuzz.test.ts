@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import * as fc from 'fast-check'
 import t from 'tap'
 import type { Finding } from '../../src/api/report.ts'
-import { readManifest } from '../../src/sources/manifest-reader.ts'
+import { readManifest } from '../../src/sources/manifests/manifest-reader.ts'
 
 /*
  * Whatever the bytes, the reader gives objects or positioned mistakes: it never throws, never

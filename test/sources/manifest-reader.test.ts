@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import t from 'tap'
 import { formatFinding } from '../../src/api/report.ts'
 import type { Pod } from '../../src/api/types.ts'
-import { readManifest } from '../../src/sources/manifest-reader.ts'
+import { readManifest } from '../../src/sources/manifests/manifest-reader.ts'
 
 const read = (text: string, path = 'f.yaml') =>
   readManifest(text, path, { namespace: 'default' })

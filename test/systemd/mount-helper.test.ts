@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { escapeMountPath } from '../../src/fuse/mountinfo.ts'
+import { escapeMountPath } from '../../src/linux/mountinfo.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 
 function mountHelper(...args: readonly string[]) {

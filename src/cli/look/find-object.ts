@@ -5,7 +5,7 @@ import {
   type ApiClient,
   type Resource,
   urlOf,
-} from '../../daemon/api-client.ts'
+} from '../../client/api-client.ts'
 import { Failure } from '../../util/failure.ts'
 
 export interface FoundObject {

@@ -7,10 +7,10 @@ import {
   urlOf,
   type ApiClient,
   type Resource,
-} from '../../daemon/api-client.ts'
+} from '../../client/api-client.ts'
 import { nearest } from '../../util/edit-distance.ts'
 import { Failure } from '../../util/failure.ts'
-import { realPath } from '../../daemon/real-path.ts'
+import { realPath } from '../../linux/real-path.ts'
 import type { Context } from '../context.ts'
 import type { ParsedOptions } from '../options.ts'
 import { findObject } from './find-object.ts'

@@ -3,7 +3,7 @@ import {
   type Resource,
   resourcesIn,
   resourceWords,
-} from '../../daemon/api-client.ts'
+} from '../../client/api-client.ts'
 import { nearest } from '../../util/edit-distance.ts'
 import { Failure } from '../../util/failure.ts'
 

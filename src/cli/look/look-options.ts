@@ -1,7 +1,7 @@
 import path from 'node:path'
-import type { ApiClient } from '../../daemon/api-client.ts'
-import { placesOf } from '../../daemon/places.ts'
-import { realPath } from '../../daemon/real-path.ts'
+import type { ApiClient } from '../../client/api-client.ts'
+import { placesOf } from '../../session/places.ts'
+import { realPath } from '../../linux/real-path.ts'
 import type { Context } from '../context.ts'
 import { commonOptions, type Options, type ParsedOptions } from '../options.ts'
 
@@ -35,7 +35,7 @@ export async function sessionsFor(
   context: Context,
   options: ParsedOptions,
 ): Promise<readonly ApiClient[]> {
-  const { findSessions } = await import('../../daemon/api-client.ts')
+  const { findSessions } = await import('../../client/api-client.ts')
   const named = options.value('session')
   return await findSessions({
     runtime: placesOf(context.env, context.uid).runtime,

@@ -50,7 +50,7 @@ export function volumeCommand(spec: VolumeCommand): Command {
       if (word === undefined || given < least || given > most)
         throw needed(name, words)
       const wanted = number === undefined ? undefined : parseGeneration(number)
-      const { ApiFailure } = await import('../../daemon/api-client.ts')
+      const { ApiFailure } = await import('../../client/api-client.ts')
       const { findVolume } = await import('./find-volume.ts')
       const { serverError } = await import('./look-options.ts')
       try {

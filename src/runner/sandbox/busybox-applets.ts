@@ -10,7 +10,7 @@ import {
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { systemPath } from './machine-tools.ts'
+import { systemPath } from '../../linux/machine-tools.ts'
 
 /** In the directory of applets: those that come after all other programs. */
 export const lackingApplets = 'lacking'

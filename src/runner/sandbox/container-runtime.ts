@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { Capability } from './capabilities.ts'
+import type { Capability } from '../../linux/capabilities.ts'
 
 /**
  * What the Pod's state machine asks of the machine: start this program in a world of its own.

@@ -11,16 +11,16 @@ import { rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
-import { fileIdentity } from './file-identity.ts'
+import { fileIdentity } from '../../linux/file-identity.ts'
 import { formatFstab } from './fstab.ts'
 import type { ContainerLiveMounts } from './live-mounts.ts'
-import { systemPath, type MachineTools } from './machine-tools.ts'
+import { systemPath, type MachineTools } from '../../linux/machine-tools.ts'
 import {
   isCovered,
   parseMountTable,
   podfsType,
   type MountTableEntry,
-} from './mount-table.ts'
+} from '../../linux/mount-table.ts'
 import type { PlannedMountPath, RootPlan, VolumePoint } from './root-tree.ts'
 import { rootReady, setupDone, setupScript } from './setup-script.ts'
 

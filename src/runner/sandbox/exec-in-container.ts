@@ -12,7 +12,7 @@ import { drained } from './drained.ts'
 import { toExitStatus } from './exit-status.ts'
 import { whyNotExecutable } from './find-program.ts'
 import { execCommand, type Launch } from './launch-command.ts'
-import type { MachineTools } from './machine-tools.ts'
+import type { MachineTools } from '../../linux/machine-tools.ts'
 
 /** What the kubelet keeps of a handler's output. */
 const maxOutputBytes = 10 * 1024

@@ -8,8 +8,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import type { Launch } from './launch-command.ts'
-import { viewFrom } from './host-view.ts'
-import { resolvePath } from './resolve-path.ts'
+import { viewFrom } from '../../linux/host-view.ts'
+import { resolvePath } from '../../linux/resolve-path.ts'
 
 /** execvp's own, for an environment without PATH. */
 const defaultPath = '/bin:/usr/bin'

@@ -1,6 +1,6 @@
-import { allCapabilities, type Capability } from './capabilities.ts'
+import { allCapabilities, type Capability } from '../../linux/capabilities.ts'
 import type { ContainerUser } from './container-runtime.ts'
-import type { MachineTools } from './machine-tools.ts'
+import type { MachineTools } from '../../linux/machine-tools.ts'
 
 /*
  * The argument lists that start a program in a container. Pure. No shell is part of them:

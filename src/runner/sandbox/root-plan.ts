@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { ContainerMount } from './container-runtime.ts'
-import type { HostView } from './host-view.ts'
-import { aliasesOf, isWithin } from './mount-table.ts'
+import type { HostView } from '../../linux/host-view.ts'
+import { aliasesOf, isWithin } from '../../linux/mount-table.ts'
 import { RootTree, type RootPlan } from './root-tree.ts'
 
 /*

@@ -1,14 +1,14 @@
 import { basename, dirname, join, relative } from 'node:path'
 import type { ContainerMount } from './container-runtime.ts'
 import type { FstabEntry } from './fstab.ts'
-import type { FileKind, HostView } from './host-view.ts'
+import type { FileKind, HostView } from '../../linux/host-view.ts'
 import {
   isWithin,
   mountOf,
   podfsType,
   type MountTableEntry,
-} from './mount-table.ts'
-import { resolvePath } from './resolve-path.ts'
+} from '../../linux/mount-table.ts'
+import { resolvePath } from '../../linux/resolve-path.ts'
 
 export interface RootPlan {
   /** Made in this order; modes and owners where they are not 0755 root. */

@@ -19,7 +19,7 @@ import { findFirstProcess } from './first-process.ts'
 import { openOutputPipe } from './output-pipe.ts'
 import { preludesOf, startCommand, type Launch } from './launch-command.ts'
 import { MonitorStderr } from './monitor-stderr.ts'
-import type { MachineTools } from './machine-tools.ts'
+import type { MachineTools } from '../../linux/machine-tools.ts'
 
 export interface StartOptions {
   readonly tools: MachineTools

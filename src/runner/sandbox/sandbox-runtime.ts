@@ -15,7 +15,7 @@ import {
   type RunningContainer,
 } from './container-runtime.ts'
 import { setUpContainer, type ContainerSetup } from './container-setup.ts'
-import { readHostView } from './host-view.ts'
+import { readHostView } from '../../linux/host-view.ts'
 import type { Launch } from './launch-command.ts'
 import { LiveMounts, type ContainerLiveMounts } from './live-mounts.ts'
 import {
@@ -24,10 +24,10 @@ import {
   findMachineTools,
   systemPath,
   type MachineTools,
-} from './machine-tools.ts'
+} from '../../linux/machine-tools.ts'
 import { PodFiles } from './pod-files.ts'
 import { appletsDirectory, planRoot, type BusyboxMounts } from './root-plan.ts'
-import { resolvePath } from './resolve-path.ts'
+import { resolvePath } from '../../linux/resolve-path.ts'
 import { startProcess, type StartedProcess } from './running-process.ts'
 import { inBackground } from '../../util/in-background.ts'
 

@@ -1,5 +1,5 @@
 import type { Finding } from '../../api/report.ts'
-import type { Manifest } from '../manifest-reader.ts'
+import type { Manifest } from '../manifests/manifest-reader.ts'
 
 /** What is shorter would be found in the words of the message itself. */
 const minLength = 4

@@ -8,9 +8,9 @@ import {
   rejection,
   unexpected,
   type Manifest,
-} from '../manifest-reader.ts'
+} from '../manifests/manifest-reader.ts'
 import { inTurns } from '../../util/in-turns.ts'
-import { textOf } from '../manifest-text.ts'
+import { textOf } from '../manifests/manifest-text.ts'
 import { decryptAge, isAgeFile, isAgeName } from './age-file.ts'
 import type { AgeIdentities } from './age-identities.ts'
 import { DecryptionError } from './decryption-error.ts'

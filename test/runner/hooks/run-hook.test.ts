@@ -1,6 +1,6 @@
 import t from 'tap'
 
-import { runHook } from '../../../src/runner/hooks/run-hook.ts'
+import { runHook } from '../../../src/runner/lifecycle/run-hook.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 import { endlessHook } from '../../helpers/fake-runtime.ts'
 

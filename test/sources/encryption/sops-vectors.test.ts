@@ -4,7 +4,7 @@ import t from 'tap'
 import {
   readManifest,
   type Manifest,
-} from '../../../src/sources/manifest-reader.ts'
+} from '../../../src/sources/manifests/manifest-reader.ts'
 import { AgeIdentities } from '../../../src/sources/encryption/age-identities.ts'
 import { readMaybeEncrypted } from '../../../src/sources/encryption/read-maybe-encrypted.ts'
 

@@ -1,0 +1,322 @@
+/**
+ * The client's end of the sessions' API: finds the podfs that run, and asks them. Requests go
+ * over the unix socket in each session's run-time directory (session-server.ts).
+ */
+import { items, part, text, type JsonObject } from '../api/json.ts'
+import { existsSync } from 'node:fs'
+import { request, type IncomingMessage } from 'node:http'
+import path from 'node:path'
+import {
+  metricsGroup,
+  metricsVersion,
+  resources,
+  type Resource,
+} from '../server/resources.ts'
+import type { Clock } from '../util/clock.ts'
+import { Failure } from '../util/failure.ts'
+import { isRunning } from '../linux/process-identity.ts'
+import { placesOf } from '../session/places.ts'
+import { type FoundSession, listSessions } from '../session/runtime-directory.ts'
+import { apiSocketName } from '../session/session-server.ts'
+
+export type { Resource } from '../server/resources.ts'
+
+/** A session that has begun has its socket by then, or never. */
+const socketMs = 10_000
+const socketStepMs = 20
+
+/** What the API answered instead of an object: a Status of Kubernetes. */
+export class ApiFailure extends Error {
+  override readonly name = 'ApiFailure'
+  readonly reason: string
+  /** The messages of its `details.causes`. */
+  readonly causes: readonly string[]
+  constructor(status: JsonObject) {
+    super(text(status['message']))
+    this.reason = text(status['reason'])
+    this.causes = items(part(status, 'details'), 'causes').map(({ message }) =>
+      text(message),
+    )
+  }
+}
+
+/** The podfs has ended since it was found, or will not answer. */
+class SessionGone extends Failure {
+  constructor(id: string, options?: ErrorOptions) {
+    super('failed', `podfs ${id} does not answer`, options)
+  }
+}
+
+/** One running podfs. */
+export class ApiClient {
+  /** Such as `run-4711`. */
+  readonly id: string
+  readonly session: FoundSession
+  readonly #clock: Clock
+
+  constructor(session: FoundSession, clock: Clock) {
+    this.id = path.basename(session.directory)
+    this.session = session
+    this.#clock = clock
+  }
+
+  /** Throws an ApiFailure for a Status, a Failure when the podfs does not answer. */
+  async get(
+    url: string,
+    options: { readonly asTable?: boolean } = {},
+  ): Promise<JsonObject> {
+    const response = await this.#request(url, options)
+    return JSON.parse(await textOf(response)) as JsonObject
+  }
+
+  /** As `get`, of a change. */
+  async post(url: string, body: JsonObject): Promise<JsonObject> {
+    const response = await this.#request(url, { body })
+    return JSON.parse(await textOf(response)) as JsonObject
+  }
+
+  /** The events of a watch, until the podfs ends or `signal` aborts. */
+  async *watch(
+    url: string,
+    options: { readonly asTable?: boolean; readonly signal: AbortSignal },
+  ): AsyncGenerator<{ readonly type: string; readonly object: JsonObject }> {
+    let rest = ''
+    for await (const chunk of this.stream(url, options)) {
+      const lines = (rest + chunk.toString('utf8')).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines)
+        yield JSON.parse(line) as { type: string; object: JsonObject }
+    }
+  }
+
+  /** The bytes of an answer as they come. */
+  async *stream(
+    url: string,
+    options: { readonly asTable?: boolean; readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<Buffer> {
+    const response = await this.#request(url, options)
+    const end = (): void => {
+      response.destroy()
+    }
+    options.signal?.addEventListener('abort', end)
+    try {
+      for await (const chunk of response) yield chunk as Buffer
+    } catch (error) {
+      // One of the two ends is gone: a stream that ends.
+      const { code = '' } = error as NodeJS.ErrnoException
+      if (!['ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'].includes(code))
+        throw error
+    } finally {
+      options.signal?.removeEventListener('abort', end)
+    }
+  }
+
+  async #request(
+    url: string,
+    options: { readonly asTable?: boolean; readonly body?: JsonObject },
+  ): Promise<IncomingMessage> {
+    const { asTable, body } = options
+    const accept = asTable
+      ? 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json'
+      : 'application/json'
+    for (let waited = 0; ; waited += socketStepMs) {
+      try {
+        const response = await this.#attempt(url, accept, body)
+        const { statusCode } = response
+        if (statusCode === 200 || statusCode === 201) return response
+        throw new ApiFailure(statusOf(await textOf(response)))
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException
+        const isStarting =
+          code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET'
+        if (!isStarting) throw error
+        // It comes up after everything else, moments after the start.
+        if (waited >= socketMs || !isRunning(this.session))
+          throw new SessionGone(this.id, { cause: error })
+        await this.#clock.sleep(socketStepMs)
+      }
+    }
+  }
+
+  #attempt(
+    url: string,
+    accept: string,
+    body: JsonObject | undefined,
+  ): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      request({
+        socketPath: path.join(this.session.directory, apiSocketName),
+        path: url,
+        headers: { accept },
+        agent: false,
+        ...(body === undefined ? {} : { method: 'POST' }),
+      })
+        .on('response', resolve)
+        .on('error', reject)
+        .end(body === undefined ? undefined : JSON.stringify(body))
+    })
+  }
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  let text = ''
+  for await (const chunk of response.setEncoding('utf8')) text += chunk
+  return text
+}
+
+function statusOf(text: string): JsonObject {
+  try {
+    return JSON.parse(text) as JsonObject
+  } catch {
+    return { message: text.trim() }
+  }
+}
+
+/**
+ * The podfs to look into: all that run, or the one that is named by its id, its pid or its
+ * mount point. Throws a Failure when there is none.
+ */
+export async function findSessions(options: {
+  readonly runtime: string
+  readonly named: string | undefined
+  /** Of `named`, should it be a path. */
+  readonly mountpoint: string | undefined
+  readonly clock: Clock
+}): Promise<readonly ApiClient[]> {
+  const { named, mountpoint } = options
+  const running = listSessions(options.runtime)
+    .filter(session => session.running)
+    .sort((a, b) => (a.directory < b.directory ? -1 : 1))
+  const wanted =
+    named === undefined
+      ? running
+      : running.filter(
+          session =>
+            path.basename(session.directory) === named ||
+            [String(session.pid), idNow(session)].includes(named) ||
+            session.mountpoint === mountpoint,
+        )
+  if (wanted.length > 0)
+    return wanted.map(session => new ApiClient(session, options.clock))
+  if (running.length === 0) throw noneRuns()
+  throw new Failure('usage', `no podfs ${named} is running`, {
+    fix: `there ${running.length === 1 ? 'is' : 'are'}: ${running.map(describeSession).join(', ')}`,
+  })
+}
+
+function noneRuns(): Failure {
+  if (process.getuid?.() !== 0 && existsSync(placesOf({}, 0).runtime))
+    return new Failure(
+      'failed',
+      'no podfs of yours is running; into one of root, root alone can look',
+      { fix: 'sudo podfs ...' },
+    )
+  return new Failure('failed', 'no podfs is running', {
+    fix: 'podfs run -f PATH, podfs mount, or podfs serve',
+  })
+}
+
+/** An adopted session has the directory, and so the id, of the podfs that made it. */
+function idNow({ command, pid }: FoundSession): string {
+  return `${command}-${pid}`
+}
+
+function describeSession(session: FoundSession): string {
+  const { directory, mountpoint, pods = {} } = session
+  const id = path.basename(directory)
+  const what = [
+    ...(id === idNow(session) ? [] : [`pid ${session.pid}`]),
+    ...(mountpoint === undefined ? Object.keys(pods) : [mountpoint]),
+  ].join(', ')
+  return what === '' ? id : `${id} (${what})`
+}
+
+/** What each podfs answers; one that ends meanwhile has nothing, unless it is the only one. */
+export async function askAll<T>(
+  clients: readonly ApiClient[],
+  ask: (client: ApiClient) => Promise<T>,
+): Promise<readonly { readonly client: ApiClient; readonly answer: T }[]> {
+  const answers = await Promise.all(
+    clients.map(async client => {
+      try {
+        return { client, answer: await ask(client) }
+      } catch (error) {
+        if (error instanceof SessionGone && clients.length > 1) return undefined
+        throw error
+      }
+    }),
+  )
+  return answers.filter(each => each !== undefined)
+}
+
+/** By `pods`, `pod`, `po`, `volumes.podfs.io`, ... */
+export function findResource(word: string): Resource | undefined {
+  const wanted = word.toLowerCase()
+  return resources.find(({ plural, singular, shortNames, group }) => {
+    const names = [plural, singular, ...shortNames]
+    return (
+      names.includes(wanted) ||
+      (group !== '' && names.some(name => wanted === `${name}.${group}`))
+    )
+  })
+}
+
+/** Those of a category, such as `all`. */
+export function resourcesIn(category: string): readonly Resource[] {
+  return resources.filter(({ categories }) => categories.includes(category))
+}
+
+export function resourceWords(): readonly string[] {
+  return resources.map(({ plural }) => plural)
+}
+
+/** The path of what Pods use (pod-metrics.ts). */
+export function podMetricsUrl(options: {
+  /** Absent: all namespaces. */
+  readonly namespace: string | undefined
+  readonly labelSelector: string | undefined
+}): string {
+  const { namespace, labelSelector } = options
+  const metrics = {
+    group: metricsGroup,
+    version: metricsVersion,
+    plural: 'pods',
+    namespaced: true,
+  }
+  return urlOf(metrics, { namespace, query: { labelSelector } })
+}
+
+/** The path of a list, or with a name of one object. */
+export function urlOf(
+  {
+    group,
+    version,
+    plural,
+    namespaced,
+  }: Readonly<Record<'group' | 'version' | 'plural', string>> &
+    Pick<Resource, 'namespaced'>,
+  options: {
+    /** Absent: all namespaces. */
+    readonly namespace?: string | undefined
+    readonly name?: string | undefined
+    readonly subresource?: string
+    readonly query?: Readonly<Record<string, string | undefined>>
+  },
+): string {
+  const { namespace, name, subresource } = options
+  const parts = [
+    group === '' ? `/api/${version}` : `/apis/${group}/${version}`,
+    ...(namespaced && namespace !== undefined
+      ? ['namespaces', encodeURIComponent(namespace)]
+      : []),
+    plural,
+    ...(name === undefined ? [] : [encodeURIComponent(name)]),
+    ...(subresource === undefined ? [] : [subresource]),
+  ]
+  const query = new URLSearchParams()
+  for (const [key, value] of Object.entries(options.query ?? {}))
+    if (value !== undefined && value !== '') query.set(key, value)
+  return query.size === 0
+    ? parts.join('/')
+    : `${parts.join('/')}?${query.toString()}`
+}

@@ -1,0 +1,45 @@
+import type { Clock } from '../util/clock.ts'
+import type { Logger } from '../util/logger.ts'
+import { backendNames, type BackendName } from '../volumes/backend.ts'
+import { missing, ok, warning, type Check } from '../session/machine/check.ts'
+import { checkMachine } from '../session/machine/checks.ts'
+import { readMachineFacts } from '../session/machine/machine-facts.ts'
+import { tryScratchSwap, type ScratchSwap } from './scratch-swap.ts'
+import type { Places } from '../session/places.ts'
+
+export type { Check } from '../session/machine/check.ts'
+
+export interface DoctorOptions {
+  readonly places: Places
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** What podfs finds on this machine, and whether a real swap works on each backend. */
+export async function examine(options: DoctorOptions): Promise<Check[]> {
+  const facts = await readMachineFacts(options.places)
+  const checks = checkMachine(facts)
+  if (facts.uid !== 0) return checks
+  for (const backend of backendNames) {
+    // One after the other: they share the session's directory name.
+    const swap = await tryScratchSwap({
+      ...options,
+      backend,
+      runtime: options.places.runtime,
+    })
+    checks.push(checkSwap(backend, swap))
+  }
+  return checks
+}
+
+/** Only the default backend is needed; the others are another way to the same. */
+function checkSwap(backend: BackendName, swap: ScratchSwap): Check {
+  const name = `swap on ${backend}`
+  if (swap.ok)
+    return ok(
+      name,
+      `seen by a watcher after ${swap.ms.toFixed(1)} ms; a write by others: EROFS`,
+    )
+  const judge = backend === 'fuse' ? missing : warning
+  return judge(name, swap.reason, swap.fix)
+}

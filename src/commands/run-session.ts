@@ -1,0 +1,88 @@
+import { createImageMap, parseImageFlag } from '../runner/launch/images.ts'
+import { type Backend, openBackend } from '../volumes/backend.ts'
+import type { PodChoice } from '../pods/choose-pods.ts'
+import type { Cleanup } from '../session/cleanup.ts'
+import { refuseChroot } from '../session/refuse-chroot.ts'
+import { RenewedMount } from '../session/renewed-mount.ts'
+import { createSessionDirectory } from '../session/runtime-directory.ts'
+import { startOrUndo } from '../session/start-or-undo.ts'
+import type { SessionOptions } from '../session/session.ts'
+import type { PodOutcome } from '../pods/supervised-pod.ts'
+import { refuseUserNamespace } from '../session/user-namespace.ts'
+import { inBackground } from '../util/in-background.ts'
+
+export interface RunRequest extends SessionOptions {
+  readonly choice: PodChoice
+  /** CronJobs that are run besides what a choice of many has: `cronjob/NAME`. */
+  readonly cronJobs: readonly string[]
+  /** `PATTERN=COMMAND` of each --image. */
+  readonly images: readonly string[]
+  /** Whether a changed Pod is ended and started anew. */
+  readonly recreate: boolean
+  readonly hostRoot: boolean
+  readonly onOutput: (stream: 'stdout' | 'stderr', lines: Uint8Array) => void
+  /** A line for the person at the terminal that is neither output nor a mistake. */
+  readonly notice: (text: string) => void
+}
+
+export interface RunSession {
+  /** Resolves when every Pod has ended, each with its last run. */
+  readonly finished: Promise<readonly PodOutcome[]>
+  /** The longest of what runs. */
+  readonly terminationSeconds: () => number
+  /** Ends the Pods as their deletion does; the second call kills what is left at once. */
+  terminate(): void
+  /** Undoes everything; the Pods have finished. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts the chosen Pods and keeps them equal to what the files say. Resolves as soon as they
+ * are under way; their containers wait by themselves for volumes and objects that are not
+ * there yet.
+ */
+export async function startPods(request: RunRequest): Promise<RunSession> {
+  return await startOrUndo(request, cleanup => start(request, cleanup))
+}
+
+async function start(
+  request: RunRequest,
+  cleanup: Cleanup,
+): Promise<RunSession> {
+  const { logger, settings, places } = request
+  refuseChroot()
+  refuseUserNamespace()
+  const images = createImageMap([
+    ...settings.images,
+    ...request.images.map(parseImageFlag),
+  ])
+  const session = await createSessionDirectory(places.runtime, 'run')
+  cleanup.add('run-time directory', () => session.remove())
+  const open = (directory: string): Promise<Backend> =>
+    openBackend(settings.backend, {
+      directory,
+      allowOther: true,
+      answerOpens: settings.fuse.answerOpens,
+      lifetime: 'run',
+      logger,
+    })
+  // First, and all other code is loaded meanwhile: the file server takes as long to start as
+  // everything that comes before the first container.
+  const mount = open(session.directory).then(backend => {
+    const mount = new RenewedMount(
+      { backend, directory: session.directory },
+      { session, open, logger },
+    )
+    inBackground(
+      mount
+        .lost()
+        .then(reason => logger.error({ reason }, 'the volumes are lost')),
+    )
+    return mount
+  })
+  // Told by whoever waits for it.
+  mount.catch(() => undefined)
+  cleanup.add('mount', async () => (await mount.catch(() => undefined))?.stop())
+  const { runPods } = await import('../pods/running-pods.ts')
+  return await runPods(request, { session, mount, images }, cleanup)
+}

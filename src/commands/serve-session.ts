@@ -1,0 +1,370 @@
+import path from 'node:path'
+import { keyOf } from '../api/object-key.ts'
+import type { EffectiveSettings } from '../config/layers.ts'
+import type { Settings } from '../config/settings.ts'
+import { createImageMap } from '../runner/launch/images.ts'
+import { OutputLines } from '../runner/lifecycle/output-lines.ts'
+import { SessionRecord } from '../server/session-record.ts'
+import { HistoryBudget } from '../volumes/history-budget.ts'
+import { Store } from '../store/store.ts'
+import { abortable } from '../util/abortable.ts'
+import { allSettled } from '../util/all-settled.ts'
+import { count } from '../util/count.ts'
+import { type Backend, openBackend } from '../volumes/backend.ts'
+import { accessOf } from '../session/access.ts'
+import type { Cleanup } from '../session/cleanup.ts'
+import { clearEndedRuns, clearPods } from '../session/clear-pods.ts'
+import { claimEmptyDirs } from '../pods/empty-dirs.ts'
+import { LiveSources } from '../session/live-sources.ts'
+import { thisNode } from '../pods/node-info.ts'
+import { PodAddresses } from '../pods/pod-addresses.ts'
+import type { PodSessionContext } from '../pods/pod-session.ts'
+import {
+  adoptAbandoned,
+  type SessionAtMountpoint,
+  sessionAt,
+  takeMountpoint,
+} from '../session/public-mountpoint.ts'
+import { Reloads, type ReloadRequest } from '../session/reloads.ts'
+import { isGone, RenewedMount } from '../session/renewed-mount.ts'
+import { isToRun, ServedPods } from '../pods/served-pods.ts'
+import { ServedTree, treeDirectory } from './served-tree.ts'
+import { lazyServiceAccounts, type SessionOptions } from '../session/session.ts'
+import { clearMounts, clearUnshownMounts } from '../session/session-mounts.ts'
+import { startSessionServer } from '../session/session-server.ts'
+import { type LeftShim, meetShims } from '../pods/shim/start-shim.ts'
+import { startOrUndo } from '../session/start-or-undo.ts'
+import { TreeRecorder } from '../session/tree-recorder.ts'
+import { watchMountpoint } from '../session/unmounted.ts'
+import { inBackground } from '../util/in-background.ts'
+
+/** While an adopted tree may hold what nobody asks for, it is looked at so often. */
+const strangersMs = 1000
+
+export interface ServeRequest
+  extends
+    Omit<SessionOptions, 'paths' | 'namespace' | 'settings'>,
+    ReloadRequest {
+  readonly effective: EffectiveSettings
+  /** Gives up a start that takes too long. */
+  readonly abort: AbortSignal
+}
+
+export interface ServeSession {
+  readonly volumes: number
+  /** Of these: they wait for something. */
+  readonly unpublished: number
+  /** In the input. */
+  readonly mistakes: number
+  /** Resolves with the reason when the mount ends without having been told to. */
+  readonly lost: Promise<string>
+  /** Resolves when the file server has answered; hangs or rejects when it does not. */
+  isAlive(): Promise<void>
+  /** Applies what has changed in the configuration; a broken one changes nothing. */
+  reload(): Promise<void>
+  /** The longest of the Pods that run. */
+  terminationSeconds(): number
+  /** Ends the Pods as their deletion does; a second call kills what is left at once. */
+  terminate(): Promise<void>
+  /** Undoes everything; the Pods have ended. */
+  close(): Promise<void>
+}
+
+/**
+ * podfs as a service: everything that the sources have, in one tree at one mount, and the Pods
+ * that are to be run. Resolves when everything that can be published is; what cannot be waits,
+ * and is told of. A mount that a podfs before this one has left is adopted.
+ */
+export async function serve(request: ServeRequest): Promise<ServeSession> {
+  return await startOrUndo(request, cleanup => start(request, cleanup))
+}
+
+async function start(
+  request: ServeRequest,
+  cleanup: Cleanup,
+): Promise<ServeSession> {
+  const { logger, clock, report, notice, service } = request
+  let { effective } = request
+  const { settings } = effective
+  const { root } = settings
+  const access = accessOf(settings.access)
+  const found = await openMount(request, cleanup)
+  const { session, mount, adopted, left } = found
+
+  const known = new Map(
+    left.map(({ running }) => {
+      const { pod } = running.plan
+      return [keyOf(pod), pod.metadata]
+    }),
+  )
+  const store = new Store({
+    clock,
+    onListenerError: err => logger.error({ err }, 'a change was not followed'),
+    identity: key => known.get(key),
+  })
+  const sources = new LiveSources({
+    store,
+    clock,
+    report,
+    onMended: request.onMended,
+    identities: request.identities,
+  })
+  cleanup.add('sources', () => sources.close())
+  const [node] = await allSettled([
+    thisNode(),
+    abortable(sources.start(settings.sources), request.abort),
+  ])
+
+  const record = new SessionRecord(clock)
+  const options: SessionOptions = {
+    ...request,
+    settings,
+    paths: [],
+    namespace: settings.sources.namespace,
+  }
+  const accounts = lazyServiceAccounts(options)
+  const recorder = new TreeRecorder({ record, store, root })
+  cleanup.add('recorder', () => recorder.close())
+  const tree = new ServedTree(mount, {
+    ...request,
+    ...accounts,
+    root,
+    access,
+    store,
+    node,
+    adopted,
+    onVolume: (about, state, control) => recorder.volume(about, state, control),
+    onVolumeGone: about => recorder.volumeGone(about),
+  })
+  cleanup.add('tree', () => tree.close())
+  await abortable(tree.start(), request.abort)
+  cleanup.add('public mount', async () => {
+    await tree.close()
+    await session.hide(mount.current.backend)
+  })
+
+  const emptyDirs = await claimEmptyDirs(request.places, session.directory)
+  const { directory } = emptyDirs
+  const lastRun = Math.max(
+    found.lastRun,
+    await clearEndedRuns(directory, idsOf(left), logger),
+  )
+  cleanup.add('emptyDirs', () => emptyDirs.remove())
+  let context: PodSessionContext = {
+    ...options,
+    ...accounts,
+    store,
+    session,
+    record,
+    mount: Promise.resolve(mount),
+    node,
+    addresses: new PodAddresses(request.places.runtime, session),
+    images: createImageMap(settings.images),
+    emptyDirs: emptyDirs.directory,
+    // `podfs logs` has it.
+    lines: new OutputLines(() => undefined, clock),
+    hostRoot: false,
+    notice,
+    isServed: true,
+    historyBudget: new HistoryBudget(),
+  }
+  const pods = new ServedPods({
+    context: () => context,
+    choice: () => effective.settings.run,
+    left,
+    lastRun,
+  })
+  cleanup.add('Pods', async () => {
+    // Whatever still runs, because podfs itself failed, is killed.
+    const ended = pods.terminate()
+    inBackground(pods.terminate())
+    await ended
+  })
+  pods.start()
+  if (adopted)
+    cleanup.add(
+      'strangers',
+      onceSound(sources, request, () => {
+        known.clear()
+        tree.removeStrangers()
+        pods.removeStrangers()
+      }),
+    )
+
+  const unpublished = (): number =>
+    record.volumes.filter(({ generation }) => generation === 0).length
+  const tell = (): void => {
+    const waiting = unpublished()
+    service.status(
+      [
+        `${count(tree.size, 'volume')} at ${root}`,
+        ...(waiting === 0 ? [] : [`${waiting} not published`]),
+        `${count(pods.size, 'Pod')} running`,
+      ].join(', '),
+    )
+  }
+  cleanup.add('watch', store.watch(tell))
+
+  const apply = async (next: EffectiveSettings): Promise<void> => {
+    const { settings: now } = next
+    const nextAccess = accessOf(now.access)
+    effective = next
+    logger.level = now.logLevel
+    context = { ...context, images: createImageMap(now.images) }
+    await tree.setAccess(nextAccess)
+    await sources.change(now.sources)
+    pods.look()
+  }
+  const reloads = new Reloads(request, () => effective, apply)
+  cleanup.add(
+    'API',
+    startSessionServer({
+      ...request,
+      ...accounts,
+      session,
+      store,
+      record,
+      node,
+      mount,
+      isToRun: pod => isToRun(pod, effective.settings.run),
+      mistakes: () => sources.mistakes,
+      reload: async () => ({ ...(await reloads.reload()) }),
+    }),
+  )
+  const { unmounted } = await watchMountpoint(root, clock, request.abort)
+  tell()
+  service.ready()
+  return {
+    volumes: tree.size,
+    unpublished: unpublished(),
+    mistakes: sources.mistakes,
+    lost: Promise.race([mount.lost(), unmounted]),
+    isAlive: () => mount.isAlive(),
+    reload: async () => {
+      // It has told what went wrong.
+      await reloads.reload().catch(() => undefined)
+      tell()
+    },
+    terminationSeconds: () => pods.terminationSeconds(),
+    terminate: () => {
+      service.stopping()
+      inBackground(mount.endIfHung())
+      return pods.terminate()
+    },
+    close: async () => {
+      await mount.endIfHung()
+      await cleanup.run()
+    },
+  }
+}
+
+/** The mount at `root`: that of a podfs that is gone, or a new one. */
+async function openMount(
+  request: ServeRequest,
+  cleanup: Cleanup,
+): Promise<{
+  readonly session: SessionAtMountpoint
+  readonly mount: RenewedMount
+  readonly adopted: boolean
+  /** The Pods of a podfs that is gone, which run on. */
+  readonly left: readonly LeftShim[]
+  /** The highest number of a start of a Pod of which something is there. */
+  readonly lastRun: number
+}> {
+  const { logger, places, effective } = request
+  const { root, backend, fuse } = effective.settings
+  const renewsDead = true
+  const abandoned = await takeMountpoint(
+    { ...request, mountpoint: root, renewsDead },
+    cleanup,
+  )
+  const serves = whatIsServed(effective.settings)
+  const adopted =
+    abandoned &&
+    (await adoptAbandoned(abandoned, serves, { ...request, renewsDead }))
+  const session = await sessionAt(
+    root,
+    { command: 'serve', runtime: places.runtime, abandoned, adopted },
+    cleanup,
+  )
+  session.update({ serves })
+
+  const open = (directory: string): Promise<Backend> =>
+    openBackend(backend, {
+      directory,
+      // The modes of the tree's root say who may enter.
+      allowOther: true,
+      answerOpens: fuse.answerOpens,
+      lifetime: 'detach',
+      logger: logger.child({ mountpoint: root }),
+      shown: { subdirectory: treeDirectory, target: root },
+    })
+  const first = adopted ?? (await open(session.directory))
+  const mount = new RenewedMount(
+    {
+      backend: first,
+      directory: (adopted && abandoned?.mountDirectory) ?? session.directory,
+    },
+    { session, open, logger },
+  )
+  cleanup.add('mount', async () => {
+    await mount.stop()
+    if (adopted !== undefined) await clearMounts(session.directory)
+  })
+  if (adopted === undefined)
+    return { session, mount, adopted: false, left: [], lastRun: 0 }
+  await clearUnshownMounts(session.directory, mount.current.directory)
+  const left = await meetShims({ ...request, session })
+  cleanup.add('Pods of before', async () => {
+    await endAll(left)
+    // Of shims that were killed before anybody went on with their Pods.
+    await clearPods(session.directory)
+  })
+  const ids = idsOf(left)
+  const pods = path.join(session.directory, 'pods')
+  const lastRun = Math.max(
+    await clearEndedRuns(pods, ids, logger),
+    // On the one that takes the place of a dead one there are none.
+    (await isGone(adopted))
+      ? 0
+      : await clearEndedRuns(adopted.directory, ids, logger),
+  )
+  return { session, mount, adopted: true, left, lastRun }
+}
+
+function idsOf(left: readonly LeftShim[]): ReadonlySet<string> {
+  return new Set(left.map(({ id }) => id))
+}
+
+/** Those that nobody has taken care of. */
+async function endAll(left: readonly LeftShim[]): Promise<void> {
+  await Promise.all(left.map(({ client }) => client.end()))
+}
+
+/** Equal for two podfs whose mounts are laid out alike. */
+function whatIsServed({ backend, fuse }: Settings): string {
+  return JSON.stringify(['serve', backend, fuse.answerOpens])
+}
+
+/**
+ * Removes what a podfs before this one has left and no object asks for, as soon as it is known
+ * which objects there are: what a broken file or a path that is away has stays. Returns what
+ * ends it.
+ */
+function onceSound(
+  sources: LiveSources,
+  { clock, notice }: ServeRequest,
+  removeStrangers: () => void,
+): () => void {
+  let timer: { cancel(): void } | undefined
+  const look = (): void => {
+    if (sources.isSound) removeStrangers()
+    else timer = clock.after(strangersMs, look)
+  }
+  if (!sources.isSound)
+    notice(
+      'the input has mistakes or empty files: what was served before and is not in it stays until they are mended',
+    )
+  look()
+  return () => timer?.cancel()
+}

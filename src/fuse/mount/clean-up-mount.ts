@@ -1,0 +1,71 @@
+import { readdirSync } from 'node:fs'
+import { rm, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PROGRAMS } from './mount-programs.ts'
+import { PODFS_TYPE, readMountinfo } from '../../linux/mountinfo.ts'
+import { unmountPath } from '../../linux/unmount-path.ts'
+
+/** What the keeper and its servers make in a runtime directory. */
+const KEEPERS_FILES = [
+  'control.sock',
+  'adopt',
+  'go',
+  'alive',
+  'said',
+  'keeper.pid',
+  'claim',
+  'serving',
+  PROGRAMS,
+]
+
+/**
+ * Does what a keeper that was killed could not: ends its server, unmounts, removes the
+ * runtime directory. Nothing to do after a keeper's own end.
+ */
+export async function cleanUpMount(
+  directory: string,
+  device: string | undefined,
+  serverPid?: number,
+): Promise<void> {
+  // Not by a look at rw: of a dead mount it fails.
+  if (!isListed(directory, 'rw')) return
+  // Known from an open connection, so the number is that server's.
+  if (serverPid !== undefined) kill(serverPid)
+  const mounts = readMountinfo()
+  // The kernel gives the number of a device that is gone to the next mount, at once.
+  const isOurs =
+    serverPid !== undefined ||
+    mounts.some(
+      mount =>
+        mount.device === device && mount.mountpoint === join(directory, 'rw'),
+    )
+  if (isOurs)
+    for (const mount of mounts.toReversed())
+      if (mount.device === device && mount.type === PODFS_TYPE)
+        await unmountPath(mount.mountpoint, { lazy: true })
+  // Never recursively: rmdir fails on what is still mounted, or is somebody else's.
+  try {
+    await rmdir(join(directory, 'rw'))
+    for (const name of KEEPERS_FILES)
+      await rm(join(directory, name), { force: true })
+    await rmdir(directory)
+  } catch {
+    // Left for `podfs unmount`.
+  }
+}
+
+function isListed(directory: string, name: string): boolean {
+  try {
+    return readdirSync(directory).includes(name)
+  } catch {
+    return false
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // ESRCH: it has just ended by itself.
+  }
+}

@@ -1,0 +1,179 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from '../../util/logger.ts'
+import { closeJournals, createJournals } from './create-journals.ts'
+import { entryPoints } from './entry-points.ts'
+import { escapeMountPath } from '../../linux/mountinfo.ts'
+import { mountPath } from '../../linux/run-mount-command.ts'
+import { inBackground } from '../../util/in-background.ts'
+
+/** How long a keeper's last line may take to arrive after its end. */
+const REASON_MS = 200
+
+export interface KeeperOptions {
+  readonly directory: string
+  readonly allowOther: boolean
+  readonly answerOpens: boolean
+  readonly lifetime: 'run' | 'mount' | 'detach'
+  /** For tests: see fault-points.ts. */
+  readonly faults?: string
+}
+
+/**
+ * keeper.sh, which see for its arguments and descriptors. Rejects with a system error when it
+ * cannot be started.
+ */
+export async function startKeeper(
+  options: KeeperOptions,
+  rw: string,
+): Promise<ChildProcess> {
+  const { server, keeper } = entryPoints()
+  const journals = createJournals(options.directory)
+  try {
+    const child = spawn(
+      '/bin/sh',
+      [
+        keeper,
+        options.directory,
+        escapeMountPath(rw),
+        mountOptions(options.allowOther),
+        options.lifetime,
+        process.execPath,
+        server,
+        options.answerOpens ? 'answer-opens' : 'no-opens',
+      ],
+      {
+        // A session of its own: a Ctrl-C at the terminal must not end the mount.
+        detached: true,
+        cwd: '/',
+        // Nothing of NODE_OPTIONS: an inspector or a loader has no place in the server.
+        env: {
+          PATH: mountPath(),
+          LC_ALL: 'C',
+          ...(options.faults === undefined
+            ? {}
+            : { PODFS_TEST_FAULTS: options.faults }),
+        },
+        // 3 is opened by the keeper itself. 6: its end of file means that this process is gone.
+        stdio: ['ignore', 'pipe', 'pipe', 'ignore', ...journals, 'pipe'],
+      },
+    )
+    await once(child, 'spawn')
+    return child
+  } finally {
+    closeJournals(journals)
+  }
+}
+
+function mountOptions(allowOther: boolean): string {
+  const owner = `user_id=${process.getuid?.()},group_id=${process.getgid?.()}`
+  return allowOther ? `${owner},allow_other` : owner
+}
+
+export interface KeeperEvents {
+  /** The mount's device; undefined when the keeper ended before. */
+  readonly mounted: Promise<string | undefined>
+  /** Why it all ended. */
+  readonly reason: Promise<string>
+  /** The end of the keeper and of whoever took its place. */
+  readonly ended: Promise<unknown>
+  /** The keeper that there is now; after a kill -9 another one takes the place. */
+  readonly pid: number
+  /** How many servers have died; each had a successor. */
+  readonly serverDeaths: number
+  /** Lets go of its pipes; a process that it left behind may hold the other ends. */
+  close(): void
+}
+
+export function keeperEvents(
+  keeper: ChildProcess,
+  logger: Logger,
+): KeeperEvents {
+  let pid = keeper.pid as number
+  let reason: string | undefined
+  let said: string | undefined
+  let isMounted = false
+  let serverDeaths = 0
+  let sayEnd: () => void = () => {}
+  const saidEnd = new Promise<void>(resolve => (sayEnd = resolve))
+  const exited = once(keeper, 'exit') as Promise<[number | null, string | null]>
+  const lines = createInterface({
+    input: keeper.stdout as NodeJS.ReadableStream,
+  })
+  // The keeper and its servers have the other end, and nobody else.
+  const allGone = once(lines, 'close')
+  const mounted = new Promise<string | undefined>(resolve => {
+    lines.on('line', line => {
+      const [word, ...rest] = line.split(' ')
+      const value = rest.join(' ')
+      if (word === 'mounted') {
+        isMounted = true
+        resolve(value)
+      }
+      if (word === 'keeper') {
+        pid = Number(value)
+        logger.warn({ pid }, 'fuse keeper died; another one took its place')
+      }
+      if (word === 'end') {
+        reason = value
+        sayEnd()
+      }
+      if (word === 'server-exit') {
+        serverDeaths += 1
+        logger.warn({ status: Number(value) }, 'fuse server died')
+      }
+      if (word === 'back-off') {
+        const [seconds, deaths] = rest.map(Number)
+        logger.error(
+          { seconds, deaths },
+          'fuse servers die before they answer anything; the next one is started later',
+        )
+      }
+    })
+    inBackground(exited.then(() => resolve(undefined)))
+  })
+  createInterface({ input: keeper.stderr as NodeJS.ReadableStream }).on(
+    'line',
+    line => {
+      // mount(8)'s second line says nothing of its own.
+      if (!line.includes('dmesg(1)')) said = line
+      // What goes wrong before there is a mount is in the error that the caller gets.
+      logger[isMounted ? 'warn' : 'debug'](
+        { line },
+        'fuse server or keeper says',
+      )
+    },
+  )
+  const ended = Promise.race([
+    allGone.then(() => exited),
+    // Not the pipe's end alone: a server that hangs may hold it.
+    saidEnd.then(() =>
+      Promise.race([allGone, delay(REASON_MS, undefined, { ref: false })]),
+    ),
+  ])
+  return {
+    mounted,
+    ended,
+    get pid() {
+      return pid
+    },
+    get serverDeaths() {
+      return serverDeaths
+    },
+    close: () => {
+      for (const stream of keeper.stdio) stream?.destroy()
+    },
+    reason: (async () => {
+      await ended
+      const [code, signal] = await Promise.race([
+        exited,
+        delay<[null, string]>(REASON_MS, [null, 'no word'], { ref: false }),
+      ])
+      const how =
+        reason ?? `the keeper ended with ${signal ?? `status ${code}`}`
+      return said === undefined ? how : `${how} (${said})`
+    })(),
+  }
+}

@@ -1,0 +1,65 @@
+import type { Pod } from '../api/types.ts'
+import { podIPFor } from './pod-ip.ts'
+import { podName } from './pod-notices.ts'
+import { sessionsWithPods, type SessionDirectory } from '../session/runtime-directory.ts'
+
+/**
+ * The loopback addresses of one session's Pods, unique among all running Pods of this user.
+ * A Pod keeps its address until `release`, also when it is made anew.
+ */
+export class PodAddresses {
+  readonly #runtime: string
+  readonly #session: SessionDirectory
+  readonly #claimed = new Map<string, string>()
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(runtime: string, session: SessionDirectory) {
+    this.#runtime = runtime
+    this.#session = session
+  }
+
+  /** One after the other: each must see what the one before has taken. */
+  claim(pod: Pod): Promise<string> {
+    const claim = this.#last.then(() => this.#claim(pod))
+    this.#last = claim.catch(() => undefined)
+    return claim
+  }
+
+  /** It has it already, from a podfs before this one. */
+  keep(pod: Pod, podIP: string): void {
+    if (!pod.spec.hostNetwork) this.#claimed.set(podName(pod), podIP)
+  }
+
+  /** For another Pod; the session's file says so with the next claim. */
+  release(pod: Pod): void {
+    this.#claimed.delete(podName(pod))
+  }
+
+  /**
+   * Two podfs that start at the same moment both write down what they want and look again:
+   * the one with the higher pid moves on.
+   */
+  async #claim(pod: Pod): Promise<string> {
+    const name = podName(pod)
+    const known = this.#claimed.get(name)
+    if (known !== undefined) return known
+    const taken = new Set(this.#claimed.values())
+    for (;;) {
+      for (const { podIPs } of await this.#others())
+        for (const ip of podIPs) taken.add(ip)
+      const podIP = podIPFor(pod.metadata.namespace, pod.metadata.name, taken)
+      this.#claimed.set(name, podIP)
+      this.#session.update({ pods: Object.fromEntries(this.#claimed) })
+      const rivals = (await this.#others()).filter(
+        ({ pid, podIPs }) => podIPs.includes(podIP) && pid < process.pid,
+      )
+      if (rivals.length === 0) return podIP
+    }
+  }
+
+  async #others(): Promise<{ pid: number; podIPs: readonly string[] }[]> {
+    return (await sessionsWithPods(this.#runtime))
+      .filter(({ pid }) => pid !== process.pid)
+      .map(({ pid, pods = {} }) => ({ pid, podIPs: Object.values(pods) }))
+  }
+}

@@ -1,0 +1,160 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import type { ConfigMap, NodeInfo, Pod, Secret } from '../api/types.ts'
+import { isManagedVolume } from '../projection/projection.ts'
+import type { ImageMap } from '../runner/launch/images.ts'
+import type { OutputStream } from '../runner/lifecycle/output-lines.ts'
+import type { PodEvent } from '../runner/status/pod-events.ts'
+import { PodRunner } from '../runner/pod-runner.ts'
+import type { PodStatus } from '../runner/status/pod-status.ts'
+import { createSandboxRuntime } from '../runner/sandbox/sandbox-runtime.ts'
+import type { Clock } from '../util/clock.ts'
+import type { Logger } from '../util/logger.ts'
+import { Cleanup } from '../session/cleanup.ts'
+import { volumeProvider } from './container-volumes.ts'
+import { inBackground } from '../util/in-background.ts'
+
+/** What is settled when a run of a Pod begins; plain data, which another process can be told. */
+export interface PodPlan {
+  readonly pod: Pod
+  readonly node: NodeInfo
+  readonly podIP: string
+  readonly images: ImageMap
+  readonly clusterDomain: string
+  /** PATH where the image map says none. */
+  readonly path: string
+  /** podfs's own, RUNTIME and STATE: no container sees them. */
+  readonly ownDirectories: readonly string[]
+  /** Of this run alone: RUNTIME/ID/pods/N, which exists. */
+  readonly directory: string
+  /** Where its managed volumes are expected: RUNTIME/ID/rw/N. */
+  readonly volumeDirectory: string
+  /** On the disk, of this run alone; made if need be. */
+  readonly emptyDirs: string
+  /** Of the claims of all Pods that there have ever been. */
+  readonly claims: string
+  /** Links to busybox, for all Pods. */
+  readonly applets: string
+  readonly hostRoot: boolean
+  /** Its managed volumes may be mounted anew. */
+  readonly expectsLiveVolumes: boolean
+}
+
+/** A volume that podfs publishes. */
+export interface ManagedVolume {
+  readonly path: string
+  /** Should its mount be lost, it will be somewhere else. */
+  readonly isRenewable: boolean
+}
+
+/** What a Pod's processes need of podfs, and tell it. */
+export interface PodHost {
+  /** Of the Pod's namespace. */
+  secret(name: string): Secret | undefined
+  configMap(name: string): ConfigMap | undefined
+  /** Resolves as soon as it can be read. */
+  managedVolume(name: string): Promise<ManagedVolume>
+  status(status: PodStatus): void
+  event(event: PodEvent): void
+  output(
+    container: string,
+    containerID: string,
+    stream: OutputStream,
+    chunk: Buffer,
+    time: number,
+  ): void
+  outputEnd(container: string, containerID: string, time: number): void
+  notice(text: string): void
+  /** Told once of each new reason why a volume that is not managed cannot be made. */
+  failedMount(fieldPath: string, message: string): void
+}
+
+/** One run of one Pod without its managed volumes: containers, and what was made for them. */
+export interface PodProcesses {
+  /** Rejects when whoever runs them is gone. */
+  readonly finished: Promise<PodStatus>
+  /** Labels and annotations are live; the rest of the spec is as it was started. */
+  update(pod: Pod): void
+  /** Objects have changed: what waits for one of them is tried again now. */
+  wake(): void
+  /** The managed volumes are somewhere else now. */
+  renewVolumes(): Promise<void>
+  /** Ends the Pod as its deletion does; a further call can only shorten the grace period. */
+  terminate(gracePeriodSeconds?: number): void
+  /** The first process of each container that runs now, as the host numbers it. */
+  processes(): ReadonlyMap<string, number>
+  /** Undoes everything; the Pod has finished. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts them as children of this process; they end with it. `begun` resolves when what needs
+ * no volume is under way, and this process has time for the volumes.
+ */
+export function startPodProcesses(
+  plan: PodPlan,
+  host: PodHost,
+  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+): PodProcesses & { readonly begun: Promise<void> } {
+  const { pod, node, directory } = plan
+  const cleanup = new Cleanup(logger)
+  const runtime = createSandboxRuntime({
+    ownDirectories: plan.ownDirectories,
+    scratchDirectory: path.join(directory, 'sandbox'),
+    appletsDirectory: plan.applets,
+    hostRoot: plan.hostRoot,
+    expectsLiveVolumes: plan.expectsLiveVolumes,
+  })
+  cleanup.add('containers', () => runtime.close())
+  const runner = new PodRunner({
+    ...plan,
+    runtime,
+    clock,
+    logger,
+    secret: name => host.secret(name),
+    configMap: name => host.configMap(name),
+    expectedVolume: name => {
+      const volume = pod.spec.volumes.find(volume => volume.name === name)
+      if (volume === undefined || !isManagedVolume(volume)) return undefined
+      return {
+        path: path.join(plan.volumeDirectory, name),
+        readOnly: true,
+        recursive: false,
+        current: async () => (await host.managedVolume(name)).path,
+      }
+    },
+    volume: volumeProvider({
+      pod,
+      managedVolume: name => host.managedVolume(name),
+      diskDirectory: plan.emptyDirs,
+      mountDirectory: path.join(directory, 'memory'),
+      claims: plan.claims,
+      notice: text => host.notice(text),
+      failedMount: (fieldPath, message) => host.failedMount(fieldPath, message),
+      node,
+      logger,
+      cleanup,
+    }),
+    hostsFile: path.join(directory, 'etc-hosts'),
+    emptyDirectories: path.join(directory, 'empty'),
+    hostHosts: () => readFileSync('/etc/hosts', 'utf8'),
+    onOutput: (container, stream, chunk, containerID) =>
+      host.output(container, containerID, stream, chunk, clock.now()),
+    onOutputEnd: (container, containerID) =>
+      host.outputEnd(container, containerID, clock.now()),
+    onStatus: status => host.status(status),
+    onEvent: event => host.event(event),
+  })
+  runner.start()
+  return {
+    finished: runner.finished,
+    begun: runner.rootsBegun,
+    update: newer => runner.updatePod(newer),
+    wake: () => runner.wake(),
+    renewVolumes: () => runtime.renewVolumes(),
+    terminate: gracePeriodSeconds =>
+      inBackground(runner.terminate(gracePeriodSeconds)),
+    processes: () => runner.processes(),
+    close: () => cleanup.run(),
+  }
+}

@@ -1,0 +1,244 @@
+import { posix } from 'node:path'
+
+import type { Container, Pod, VolumeMount } from '../../api/types.ts'
+import { homeOf, type Accounts } from './accounts.ts'
+import { containerRights } from './container-rights.ts'
+import { containerUser } from './container-user.ts'
+import {
+  containerEnvironment,
+  declaredEnvironment,
+  type EnvironmentSources,
+} from './environment.ts'
+import { configError } from './errors.ts'
+import type { PodHostname } from './hostname.ts'
+import { containerArgv, findImage, type ImageMap } from './images.ts'
+import type {
+  ContainerLaunch,
+  ContainerMount,
+  ContainerRoot,
+} from '../sandbox/container-runtime.ts'
+import { missingSubPath } from './missing-sub-path.ts'
+import {
+  emptyDirectory,
+  mountSubPath,
+  resolveSubPath,
+  type SubPathTarget,
+} from './sub-path.ts'
+
+const etcHosts = '/etc/hosts'
+
+/** A volume that is ready. */
+export interface ContainerVolume {
+  /** A directory or a file of the host. */
+  readonly path: string
+  /** Managed by podfs: nobody writes into it. */
+  readonly readOnly: boolean
+  /** With its submounts. */
+  readonly recursive: boolean
+  /** Of a volume that may be mounted anew: its path now, as soon as it can be read there. */
+  readonly current?: () => Promise<string>
+}
+
+export interface LaunchContext extends EnvironmentSources {
+  readonly images: ImageMap
+  readonly volumes: ReadonlyMap<string, ContainerVolume>
+  readonly hostname: PodHostname
+  /** This machine's, for Pods with hostNetwork. */
+  readonly machineHostname: string
+  readonly accounts: Accounts
+  readonly path: string
+  readonly hostsFile: string
+  /** On the host, made if need be: for subPaths at which a managed volume has nothing. */
+  readonly emptyDirectories: string
+}
+
+/** A start, and what is to be told of it. */
+export interface PlannedLaunch extends ContainerLaunch {
+  /** Of subPaths at which nothing is. */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Everything that a container's start needs, resolved now: env and subPaths stay as they are
+ * until its next start. Rejects with what the status says while it cannot be.
+ */
+export async function containerLaunch(
+  container: Container,
+  context: LaunchContext,
+): Promise<PlannedLaunch> {
+  const { pod, hostname } = context
+  const image = findImage(context.images, container.image)
+  const declared = declaredEnvironment(container, context)
+  const argv = containerArgv(container, image, declared)
+  const user = containerUser(pod, container, image?.user, context.accounts)
+  const env = containerEnvironment(declared, {
+    path: image?.path ?? context.path,
+    hostname: hostname.kernelHostname ?? context.machineHostname,
+    home: homeOf(context.accounts, user?.uid ?? 0) ?? '/',
+    ...(image?.env === undefined ? {} : { image: image.env }),
+  })
+  const { mounts, warnings } = await containerMounts(
+    container,
+    declared,
+    context,
+  )
+  return {
+    ...containerRoot(container, mounts, context),
+    argv,
+    env,
+    isImagePath:
+      !declared.has('PATH') &&
+      (image?.path !== undefined || image?.env?.has('PATH') === true),
+    warnings,
+    ...(user === undefined ? {} : { user }),
+  }
+}
+
+/**
+ * The root that a container's start will ask for, as far as that is known while its volumes
+ * are only expected; else undefined. Throws as `containerLaunch` rejects.
+ */
+export function expectedRoot(
+  container: Container,
+  context: LaunchContext,
+): ContainerRoot | undefined {
+  const mounts: ContainerMount[] = []
+  for (const mount of container.volumeMounts) {
+    const volume = context.volumes.get(mount.name)
+    if (volume === undefined || mount.subPath || mount.subPathExpr)
+      return undefined
+    mounts.push({
+      ...mountOf(mount, volume, volume.path),
+      isDirectory: true,
+      ...(volume.current && { locate: volume.current }),
+    })
+  }
+  return containerRoot(container, byDepth(mounts), context)
+}
+
+function containerRoot(
+  container: Container,
+  mounts: readonly ContainerMount[],
+  { images, hostname, hostsFile }: LaunchContext,
+): ContainerRoot {
+  const image = findImage(images, container.image)
+  const workingDir = container.workingDir || image?.workingDir
+  return {
+    name: container.name,
+    ...(workingDir === undefined ? {} : { workingDir }),
+    mounts,
+    ...(hasManagedHosts(container) ? { hostsFile } : {}),
+    ...(hostname.kernelHostname === undefined
+      ? {}
+      : { hostname: hostname.kernelHostname }),
+    busybox: image?.busybox ?? false,
+    rights: containerRights(container),
+  }
+}
+
+/** A container that mounts something at exactly /etc/hosts keeps that (C176). */
+function hasManagedHosts({ volumeMounts }: Container): boolean {
+  return !volumeMounts.some(
+    ({ mountPath }) => posix.normalize(mountPath) === etcHosts,
+  )
+}
+
+/** The names of the volumes that the Pod's containers mount: a start waits for these only. */
+export function mountedVolumeNames(pod: Pod): readonly string[] {
+  const { initContainers, containers } = pod.spec
+  const mounts = [...initContainers, ...containers].flatMap(
+    container => container.volumeMounts,
+  )
+  return [...new Set(mounts.map(({ name }) => name))]
+}
+
+async function containerMounts(
+  container: Container,
+  env: ReadonlyMap<string, string>,
+  context: LaunchContext,
+): Promise<Pick<PlannedLaunch, 'mounts' | 'warnings'>> {
+  const mounts: ContainerMount[] = []
+  const warnings: string[] = []
+  for (const mount of container.volumeMounts) {
+    const made = await containerMount(mount, env, context)
+    mounts.push(made.mount)
+    if (made.warning !== undefined) warnings.push(made.warning)
+  }
+  return { mounts: byDepth(mounts), warnings }
+}
+
+/** Parents before children, as container run-times sort them. */
+function byDepth(mounts: readonly ContainerMount[]): ContainerMount[] {
+  return mounts.toSorted(
+    (one, other) => depth(one.mountPath) - depth(other.mountPath),
+  )
+}
+
+function mountOf(
+  { mountPath, readOnly }: VolumeMount,
+  volume: ContainerVolume,
+  source: string,
+): ContainerMount {
+  return {
+    source,
+    mountPath,
+    readOnly: readOnly || volume.readOnly,
+    recursive: volume.recursive,
+  }
+}
+
+async function containerMount(
+  mount: VolumeMount,
+  env: ReadonlyMap<string, string>,
+  context: LaunchContext,
+): Promise<{ readonly mount: ContainerMount; readonly warning?: string }> {
+  const volume = context.volumes.get(mount.name)
+  if (volume === undefined) {
+    throw configError(`volume "${mount.name}" not found`)
+  }
+  const { current, readOnly } = volume
+  const subPath = mountSubPath(mount, env)
+  const locate = async (): Promise<
+    (Partial<SubPathTarget> & { path: string }) | undefined
+  > => {
+    const path = (await current?.()) ?? volume.path
+    if (subPath === undefined) return { path }
+    return await resolveSubPath({ path, readOnly }, subPath)
+  }
+  const located = await locate()
+  if (located === undefined) {
+    const directory = await emptyDirectory(volume, context.emptyDirectories)
+    return {
+      mount: mountOf(mount, volume, directory),
+      warning: whyEmpty(mount.name, subPath ?? '', context.pod),
+    }
+  }
+  const { path: source, identity } = located
+  return {
+    mount: {
+      ...mountOf(mount, volume, source),
+      // Nobody can put something else into a managed volume.
+      ...(identity !== undefined && !readOnly && { identity }),
+      ...(current !== undefined && {
+        locate: async () => {
+          const now = await locate()
+          if (now !== undefined) return now.path
+          throw configError(`subPath ${subPath}: no such file or directory`)
+        },
+      }),
+    },
+  }
+}
+
+function whyEmpty(
+  name: string,
+  subPath: string,
+  { spec, metadata }: Pod,
+): string {
+  const volume = spec.volumes.find(volume => volume.name === name)
+  return missingSubPath(volume ?? { name }, subPath, metadata.namespace)
+}
+
+function depth(path: string): number {
+  return posix.normalize(path).split('/').filter(Boolean).length
+}

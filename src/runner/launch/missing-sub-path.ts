@@ -1,0 +1,88 @@
+import { posix } from 'node:path'
+
+import { goQuote } from '../../api/go-quote.ts'
+import type { KeyToPath, Volume } from '../../api/types.ts'
+
+/** A key that would be a file at a subPath, or below it. */
+export interface SubPathKey {
+  readonly kind: 'ConfigMap' | 'Secret'
+  readonly name: string
+  readonly key: string
+  /** It must be there, where it is not optional. */
+  readonly isItem: boolean
+  readonly optional: boolean
+}
+
+/**
+ * The keys of Secrets and ConfigMaps that a managed volume's definition has at a subPath;
+ * undefined where something is there whatever they hold (a downward API item, a token).
+ */
+export function keysAtSubPath(
+  volume: Volume,
+  subPath: string,
+): readonly SubPathKey[] | undefined {
+  // The links of the volume's root lead there.
+  const wanted = posix.normalize(`${subPath}/.`).replace(/^\.\.data\//, '')
+  const isAt = (path: string): boolean =>
+    `${posix.normalize(path)}/`.startsWith(`${wanted}/`)
+  const { secret, configMap, downwardAPI, projected } = volume
+  const sources = [
+    {
+      ...(secret && { secret: { ...secret, name: secret.secretName } }),
+      ...(configMap && { configMap }),
+      ...(downwardAPI && { downwardAPI }),
+    },
+    ...(projected?.sources ?? []),
+  ]
+  const isFixed = sources.some(
+    ({ downwardAPI, serviceAccountToken }) =>
+      downwardAPI?.items.some(({ path }) => isAt(path)) === true ||
+      (serviceAccountToken !== undefined && isAt(serviceAccountToken.path)),
+  )
+  if (isFixed) return undefined
+  return sources.flatMap(({ secret, configMap }) => [
+    ...keysOf('Secret', secret, wanted, isAt),
+    ...keysOf('ConfigMap', configMap, wanted, isAt),
+  ])
+}
+
+function keysOf(
+  kind: SubPathKey['kind'],
+  source:
+    | {
+        readonly name: string
+        readonly items?: readonly KeyToPath[]
+        readonly optional: boolean
+      }
+    | undefined,
+  wanted: string,
+  isAt: (path: string) => boolean,
+): SubPathKey[] {
+  if (source === undefined) return []
+  const { name, items, optional } = source
+  const keys =
+    items === undefined
+      ? [wanted]
+      : items.filter(({ path }) => isAt(path)).map(({ key }) => key)
+  const isItem = items !== undefined
+  return keys.map(key => ({ kind, name, key, isItem, optional }))
+}
+
+/** What is said of a subPath at which a managed volume has nothing. */
+export function missingSubPath(
+  volume: Volume,
+  subPath: string,
+  namespace: string,
+): string {
+  const keys = keysAtSubPath(volume, subPath) ?? []
+  const why =
+    keys.length === 0
+      ? 'no item of the volume has this path'
+      : keys
+          .map(
+            ({ kind, name, key }) =>
+              `${kind} ${namespace}/${name} has no key ${goQuote(key)}`,
+          )
+          .join(', ')
+  return `subPath ${goQuote(subPath)} of volume ${goQuote(volume.name)} is an empty directory: ${why}`
+}

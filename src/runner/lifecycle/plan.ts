@@ -1,0 +1,176 @@
+import type { Container, Pod } from '../../api/types.ts'
+import {
+  configRetryMs,
+  crashLoopDelay,
+  hasStarted,
+  newRecord,
+  type ContainerRecord,
+} from './container-record.ts'
+import { isSidecar, shouldRestart } from './restart-policy.ts'
+
+/** What to do next; the executor does them in order and asks again. */
+export type Step =
+  | { readonly step: 'start'; readonly container: string }
+  /** Tell that the container waits for its back-off of `delayMs`. */
+  | {
+      readonly step: 'backOff'
+      readonly container: string
+      readonly delayMs: number
+    }
+  /** Nothing more before this time, unless something happens. */
+  | { readonly step: 'waitUntil'; readonly time: number }
+  /** The last step there is: end what runs, then the Pod has ended. */
+  | { readonly step: 'killPod'; readonly because: KillReason }
+
+export type KillReason =
+  'deleted' | 'deadlineExceeded' | 'initFailed' | 'finished'
+
+export interface PlanInput {
+  readonly pod: Pod
+  readonly records: ReadonlyMap<string, ContainerRecord>
+  /** When the Pod was first seen: activeDeadlineSeconds counts from here. */
+  readonly startTime: number
+  readonly now: number
+  readonly deleting: boolean
+}
+
+/**
+ * One sync of a Pod whose volumes and sandbox are ready (computePodActions,
+ * pkg/kubelet/kuberuntime/kuberuntime_manager.go:1377 and kuberuntime_container.go:1066;
+ * kubernetes.md 4.4, 4.5).
+ */
+export function planPod(input: PlanInput): readonly Step[] {
+  const { pod, now } = input
+  if (input.deleting) return [{ step: 'killPod', because: 'deleted' }]
+  const deadline = deadlineOf(pod, input.startTime)
+  if (deadline !== undefined && now >= deadline) {
+    return [{ step: 'killPod', because: 'deadlineExceeded' }]
+  }
+  const wanted = wantedContainers(input)
+  if (typeof wanted === 'string') return [{ step: 'killPod', because: wanted }]
+
+  const steps: Step[] = []
+  const times = deadline === undefined ? [] : [deadline]
+  for (const container of wanted) {
+    const record = recordOf(input, container)
+    const { step, time } = stepToStart(container, record, now)
+    if (step !== undefined) steps.push(step)
+    if (time !== undefined) times.push(time)
+  }
+  if (times.length > 0) {
+    steps.push({ step: 'waitUntil', time: Math.min(...times) })
+  }
+  return steps
+}
+
+/** When activeDeadlineSeconds ends the Pod (pkg/kubelet/active_deadline.go). */
+export function deadlineOf(pod: Pod, startTime: number): number | undefined {
+  const { activeDeadlineSeconds } = pod.spec
+  return activeDeadlineSeconds === undefined
+    ? undefined
+    : startTime + activeDeadlineSeconds * 1000
+}
+
+/** The containers that should run and do not, in the order to start them; or the end. */
+function wantedContainers(
+  input: PlanInput,
+): readonly Container[] | 'initFailed' | 'finished' {
+  const { containers } = input.pod.spec
+  const init = wantedInitContainers(input)
+  if (init === 'initFailed' || !init.initialized) {
+    return init === 'initFailed' ? init : init.wanted
+  }
+  const wanted = containers.filter(container => {
+    const { running, dead } = recordOf(input, container)
+    if (running !== undefined) return false
+    return (
+      dead === undefined || shouldRestart(input.pod, container, dead.exitCode)
+    )
+  })
+  const anyRuns = containers.some(
+    container => recordOf(input, container).running !== undefined,
+  )
+  // Sidecars do not keep a Pod alive, and are not started again for its end.
+  if (!anyRuns && wanted.length === 0) return 'finished'
+  return [...init.wanted, ...wanted]
+}
+
+/**
+ * Init containers run one at a time, the next when the one before has exited with 0 or, a
+ * sidecar, runs. A sidecar that ended is started again at any time, beside what comes later.
+ */
+function wantedInitContainers(
+  input: PlanInput,
+):
+  | 'initFailed'
+  | { readonly initialized: boolean; readonly wanted: readonly Container[] } {
+  const { initContainers, containers } = input.pod.spec
+  const regularStarted = containers.some(container =>
+    hasStarted(recordOf(input, container)),
+  )
+  // The newest of the init containers that have been reached.
+  const current = initContainers.findLastIndex(container =>
+    hasStarted(recordOf(input, container)),
+  )
+  const before = regularStarted
+    ? initContainers
+    : initContainers.slice(0, Math.max(current, 0))
+  const wanted = before.filter(
+    container =>
+      isSidecar(container) && recordOf(input, container).running === undefined,
+  )
+  if (regularStarted) return { initialized: true, wanted }
+
+  const reached = initContainers[current]
+  const next = initContainers[current + 1]
+  const goOn =
+    next === undefined
+      ? { initialized: true, wanted }
+      : { initialized: false, wanted: [...wanted, next] }
+  if (reached === undefined) return goOn
+  const { running, dead } = recordOf(input, reached)
+  if (isSidecar(reached)) {
+    return running === undefined
+      ? { initialized: false, wanted: [...wanted, reached] }
+      : goOn
+  }
+  if (running !== undefined || dead === undefined) {
+    return { initialized: false, wanted }
+  }
+  if (dead.exitCode === 0) return goOn
+  return shouldRestart(input.pod, reached, dead.exitCode)
+    ? { initialized: false, wanted: [...wanted, reached] }
+    : 'initFailed'
+}
+
+/** Start it now, or wait: for its back-off, or for another look at what it lacks. */
+function stepToStart(
+  { name }: Container,
+  record: ContainerRecord,
+  now: number,
+): { readonly step?: Step; readonly time?: number } {
+  const { failure, dead } = record
+  const backoffMs = crashLoopDelay(record)
+  const backoffEnd = dead === undefined ? 0 : dead.finishedAt + backoffMs
+  if (isAhead(backoffEnd, backoffMs, now)) {
+    const told = failure?.reason === 'CrashLoopBackOff'
+    return {
+      time: backoffEnd,
+      ...(told
+        ? {}
+        : { step: { step: 'backOff', container: name, delayMs: backoffMs } }),
+    }
+  }
+  const { retryAt = 0 } = failure ?? {}
+  if (isAhead(retryAt, configRetryMs, now)) return { time: retryAt }
+  return { step: { step: 'start', container: name } }
+}
+
+/** False also when the time of day was set back, and more is left than there ever was. */
+function isAhead(time: number, wholeMs: number, now: number): boolean {
+  return now < time && time - now <= wholeMs
+}
+
+function recordOf(input: PlanInput, { name }: Container): ContainerRecord {
+  return input.records.get(name) ?? newRecord
+}

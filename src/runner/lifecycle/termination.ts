@@ -1,0 +1,80 @@
+import type { LifecycleHandler, Pod } from '../../api/types.ts'
+import type { Clock } from '../../util/clock.ts'
+import type { GracePeriod } from './grace-period.ts'
+import { runHook } from './run-hook.ts'
+import { isSidecar } from './restart-policy.ts'
+import type { RunningContainer } from '../sandbox/container-runtime.ts'
+
+/** However little grace is left, this much is between SIGTERM and SIGKILL (kubernetes.md 4.9). */
+const minimumGraceMs = 2000
+
+/** The kubelet's floor for a Pod that is deleted: one of 0 s still gets 1 s (kubernetes.md 4.9). */
+export function deletionGraceSeconds({ spec }: Pod): number {
+  return Math.max(1, spec.terminationGracePeriodSeconds)
+}
+
+/**
+ * The most seconds that a Pod's deletion takes: a preStop hook, and a sidecar that waits for its
+ * turn, may use up the whole grace period before the SIGTERM.
+ */
+export function longestDeletionSeconds(pod: Pod): number {
+  const { initContainers, containers } = pod.spec
+  const grace = deletionGraceSeconds(pod)
+  const isAsked = [...initContainers, ...containers].some(
+    container =>
+      container.lifecycle?.preStop !== undefined || isSidecar(container),
+  )
+  const minimum = minimumGraceMs / 1000
+  return isAsked ? grace + minimum : Math.max(grace, minimum)
+}
+
+export interface Termination {
+  readonly container: RunningContainer
+  /** Resolves when the container has gone. */
+  readonly gone: Promise<unknown>
+  readonly preStop: LifecycleHandler | undefined
+  /** Resolves when the containers have gone that have to go before. */
+  readonly turn: Promise<unknown>
+  readonly grace: GracePeriod
+  readonly clock: Clock
+  readonly onPreStopFailed: (message: string) => void
+}
+
+/**
+ * Ends one container (killContainer, pkg/kubelet/kuberuntime/kuberuntime_container.go:867):
+ *
+ * 1. preStop, within the grace period, unless that is 0 s; on overrun it is abandoned
+ * 2. wait for the turn, within the grace period
+ * 3. SIGTERM to the first process
+ * 4. wait for the rest of the grace period, at least 2 s
+ * 5. SIGKILL
+ *
+ * Resolves when it has gone, and skips what is left as soon as it has.
+ */
+export async function terminateContainer({
+  container,
+  gone,
+  preStop,
+  turn,
+  grace,
+  clock,
+  onPreStopFailed,
+}: Termination): Promise<void> {
+  if (preStop !== undefined && !grace.isOver) {
+    const abort = new AbortController() // 1
+    const runs = async () => {
+      const result = await runHook(preStop, container, clock, abort.signal)
+      if (result.outcome === 'failed') onPreStopFailed(result.message)
+    }
+    await grace.waitFor(Promise.race([runs(), gone]))
+    abort.abort()
+  }
+  await grace.waitFor(Promise.race([turn, gone])) // 2
+  if (!grace.immediate) {
+    container.signal('SIGTERM') // 3
+    const ended = await grace.waitFor(gone, clock.elapsed() + minimumGraceMs) // 4
+    if (ended) return
+  }
+  container.signal('SIGKILL') // 5
+  await gone
+}

@@ -1,0 +1,158 @@
+import type {
+  Container,
+  Pod,
+  ResourceList,
+  ResourceRequirements,
+} from '../../api/types.ts'
+import {
+  hasStarted,
+  type ContainerRecord,
+  type DeadInstance,
+} from '../lifecycle/container-record.ts'
+import { isSidecar, shouldRestart } from '../lifecycle/restart-policy.ts'
+
+/** As `kubectl get pod -o json` shows them: the field names and forms of core/v1. */
+export interface ContainerStatus {
+  readonly name: string
+  readonly image: string
+  readonly imageID: string
+  readonly containerID?: string
+  readonly state: ContainerState
+  readonly lastState: ContainerState
+  readonly ready: boolean
+  readonly started: boolean
+  readonly restartCount: number
+  readonly volumeMounts: readonly VolumeMountStatus[]
+  readonly resources?: ResourceRequirementsStatus
+  readonly allocatedResources?: Readonly<Record<string, string>>
+}
+
+/** At most one of them; none in an empty lastState. */
+export interface ContainerState {
+  readonly waiting?: { readonly reason: string; readonly message?: string }
+  readonly running?: { readonly startedAt: string }
+  readonly terminated?: ContainerTerminated
+}
+
+export interface ContainerTerminated {
+  readonly containerID?: string
+  readonly exitCode: number
+  readonly reason: string
+  readonly message?: string
+  /** Null for a container that never was found. */
+  readonly startedAt: string | null
+  readonly finishedAt: string | null
+}
+
+export interface VolumeMountStatus {
+  readonly name: string
+  readonly mountPath: string
+  readonly readOnly?: true
+  readonly recursiveReadOnly?: 'Disabled'
+}
+
+export interface ResourceRequirementsStatus {
+  readonly limits?: Readonly<Record<string, string>>
+  readonly requests?: Readonly<Record<string, string>>
+}
+
+/** A container's status out of what is remembered of it (kubernetes.md 4.6, 6.4, 6.5, 6.7). */
+export function containerStatus(
+  pod: Pod,
+  container: Container,
+  record: ContainerRecord,
+  deleting: boolean,
+): ContainerStatus {
+  const states = containerStates(pod, container, record, deleting)
+  const running = record.running !== undefined
+  const containerID =
+    record.running?.containerID ?? record.dead?.containerID ?? ''
+  const isPlainInit =
+    pod.spec.initContainers.includes(container) && !isSidecar(container)
+  return {
+    name: container.name,
+    image: container.image,
+    imageID: hasStarted(record) ? container.image : '',
+    ...(containerID === '' ? {} : { containerID }),
+    ...states,
+    ready: isPlainInit ? states.state.terminated?.exitCode === 0 : running,
+    started: running,
+    restartCount: record.restartCount,
+    volumeMounts: container.volumeMounts.map(
+      ({ name, mountPath, readOnly }) => ({
+        name,
+        mountPath,
+        ...(readOnly
+          ? { readOnly: true as const, recursiveReadOnly: 'Disabled' as const }
+          : {}),
+      }),
+    ),
+    ...(hasStarted(record) ? resourceStatus(container.resources) : {}),
+  }
+}
+
+function containerStates(
+  pod: Pod,
+  container: Container,
+  record: ContainerRecord,
+  deleting: boolean,
+): Pick<ContainerStatus, 'state' | 'lastState'> {
+  const { running, dead, failure } = record
+  const terminated =
+    dead === undefined ? undefined : { terminated: terminatedState(dead) }
+  if (running !== undefined) {
+    const state = { running: { startedAt: formatTime(running.startedAt) } }
+    return { state, lastState: terminated ?? {} }
+  }
+  // A reason to wait counts only while there is something to wait for (6.4).
+  const waits =
+    failure !== undefined &&
+    !deleting &&
+    (dead === undefined || shouldRestart(pod, container, dead.exitCode))
+  if (waits) {
+    const { reason, message } = failure
+    return {
+      state: { waiting: { reason, message } },
+      lastState: terminated ?? {},
+    }
+  }
+  if (terminated !== undefined) return { state: terminated, lastState: {} }
+  const reason =
+    pod.spec.initContainers.length > 0 ? 'PodInitializing' : 'ContainerCreating'
+  return { state: { waiting: { reason } }, lastState: {} }
+}
+
+function terminatedState(dead: DeadInstance): ContainerTerminated {
+  const { containerID, exitCode, reason, message } = dead
+  return {
+    containerID,
+    exitCode,
+    reason,
+    ...(message === undefined ? {} : { message }),
+    startedAt: formatTime(dead.startedAt),
+    finishedAt: formatTime(dead.finishedAt),
+  }
+}
+
+function resourceStatus(
+  resources: ResourceRequirements,
+): Pick<ContainerStatus, 'resources' | 'allocatedResources'> {
+  const limits = listOf(resources.limits)
+  const requests = listOf(resources.requests)
+  return {
+    resources: {
+      ...(limits === undefined ? {} : { limits }),
+      ...(requests === undefined ? {} : { requests }),
+    },
+    ...(requests === undefined ? {} : { allocatedResources: requests }),
+  }
+}
+
+function listOf(list: ResourceList): Record<string, string> | undefined {
+  return list.size === 0 ? undefined : Object.fromEntries(list)
+}
+
+/** RFC 3339 in whole seconds, as metav1.Time. */
+export function formatTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`
+}

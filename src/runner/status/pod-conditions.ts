@@ -1,0 +1,114 @@
+import type { Pod } from '../../api/types.ts'
+import type { ContainerStatus } from './container-status.ts'
+import {
+  hasRegularContainerStarted,
+  type PodPhase,
+  type StatusByName,
+} from './pod-phase.ts'
+import { isSidecar } from '../lifecycle/restart-policy.ts'
+
+export type PodConditionType =
+  | 'PodReadyToStartContainers'
+  | 'Initialized'
+  | 'Ready'
+  | 'ContainersReady'
+  | 'PodScheduled'
+
+export interface PodCondition {
+  readonly type: PodConditionType
+  readonly status: 'True' | 'False'
+  readonly reason?: string
+  readonly message?: string
+  readonly lastProbeTime: null
+  readonly lastTransitionTime: string
+}
+
+type Verdict = Pick<PodCondition, 'status' | 'reason' | 'message'>
+
+const yes: Verdict = { status: 'True' }
+
+/**
+ * The kubelet's five conditions in its order (pkg/kubelet/status/generate.go; kubernetes.md
+ * 4.8, 6.7). `phase` is the computed one, also while a terminal phase is still withheld
+ * (6.1). A condition keeps its time as long as its status does.
+ */
+export function podConditions(
+  pod: Pod,
+  statuses: StatusByName,
+  phase: PodPhase,
+  facts: {
+    readonly sandboxReady: boolean
+    readonly now: string
+    readonly previous: readonly PodCondition[]
+  },
+): readonly PodCondition[] {
+  const containersReady = containersReadyVerdict(pod, statuses, phase)
+  const verdicts: readonly [PodConditionType, Verdict][] = [
+    [
+      'PodReadyToStartContainers',
+      facts.sandboxReady ? yes : { status: 'False' },
+    ],
+    ['Initialized', initializedVerdict(pod, statuses, phase)],
+    ['Ready', containersReady],
+    ['ContainersReady', containersReady],
+    ['PodScheduled', yes],
+  ]
+  return verdicts.map(([type, verdict]) => {
+    const before = facts.previous.find(condition => condition.type === type)
+    const lastTransitionTime =
+      before?.status === verdict.status ? before.lastTransitionTime : facts.now
+    return { type, ...verdict, lastProbeTime: null, lastTransitionTime }
+  })
+}
+
+function initializedVerdict(
+  pod: Pod,
+  statuses: StatusByName,
+  phase: PodPhase,
+): Verdict {
+  if (phase === 'Succeeded') return { status: 'True', reason: 'PodCompleted' }
+  if (hasRegularContainerStarted(pod, statuses)) return yes
+  const incomplete = incompleteInitContainers(pod, statuses)
+  if (incomplete.length === 0) return yes
+  return {
+    status: 'False',
+    reason: 'ContainersNotInitialized',
+    message: `containers with incomplete status: [${incomplete.join(' ')}]`,
+  }
+}
+
+/** In spec order: plain ones that have not succeeded, sidecars that are not started. */
+function incompleteInitContainers(
+  pod: Pod,
+  statuses: StatusByName,
+): readonly string[] {
+  const isComplete = (sidecar: boolean, status?: ContainerStatus) =>
+    sidecar ? status?.started === true : status?.ready === true
+  return pod.spec.initContainers
+    .filter(
+      container =>
+        !isComplete(isSidecar(container), statuses.get(container.name)),
+    )
+    .map(({ name }) => name)
+}
+
+function containersReadyVerdict(
+  pod: Pod,
+  statuses: StatusByName,
+  phase: PodPhase,
+): Verdict {
+  if (phase === 'Succeeded') return { status: 'False', reason: 'PodCompleted' }
+  if (phase === 'Failed') return { status: 'False', reason: 'PodFailed' }
+  const unready = [
+    ...pod.spec.initContainers.filter(isSidecar),
+    ...pod.spec.containers,
+  ]
+    .filter(({ name }) => statuses.get(name)?.ready !== true)
+    .map(({ name }) => name)
+  if (unready.length === 0) return yes
+  return {
+    status: 'False',
+    reason: 'ContainersNotReady',
+    message: `containers with unready status: [${unready.join(' ')}]`,
+  }
+}

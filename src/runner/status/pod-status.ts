@@ -1,0 +1,173 @@
+import type { Container, NodeInfo, Pod } from '../../api/types.ts'
+import {
+  hasStarted,
+  newRecord,
+  type ContainerRecord,
+} from '../lifecycle/container-record.ts'
+import {
+  containerStatus,
+  formatTime,
+  type ContainerStatus,
+  type ContainerTerminated,
+} from './container-status.ts'
+import { podConditions, type PodCondition } from './pod-conditions.ts'
+import {
+  hasRegularContainerStarted,
+  isTerminalPhase,
+  podPhase,
+  type PodPhase,
+  type StatusByName,
+} from './pod-phase.ts'
+import { isSidecar } from '../lifecycle/restart-policy.ts'
+import { qosClass, type QosClass } from './qos-class.ts'
+
+/** As `kubectl get pod -o json` shows it; observedGeneration is the object store's to add. */
+export interface PodStatus {
+  readonly phase: PodPhase
+  readonly reason?: string
+  readonly message?: string
+  readonly conditions: readonly PodCondition[]
+  readonly hostIP: string
+  readonly hostIPs: readonly { readonly ip: string }[]
+  readonly podIP?: string
+  readonly podIPs?: readonly { readonly ip: string }[]
+  readonly startTime: string
+  readonly qosClass: QosClass
+  readonly initContainerStatuses?: readonly ContainerStatus[]
+  readonly containerStatuses: readonly ContainerStatus[]
+}
+
+export interface PodFacts {
+  readonly pod: Pod
+  readonly node: NodeInfo
+  readonly podIPs: readonly string[]
+  readonly records: ReadonlyMap<string, ContainerRecord>
+  readonly startTime: number
+  readonly now: number
+  /** A sandbox: volumes and network are there, containers can start. */
+  readonly sandboxReady: boolean
+  /** An IP is kept once it was given, also when the sandbox has gone. */
+  readonly sandboxEverReady: boolean
+  /** The Pod is to go: nothing starts again. */
+  readonly deleting: boolean
+  /** Nothing runs any more and nothing will. */
+  readonly finished: boolean
+  /** Failed, whatever its containers did: activeDeadlineSeconds has passed. */
+  readonly failure?: { readonly reason: string; readonly message: string }
+  readonly previous?: PodStatus
+}
+
+/** The Pod's status out of what the runner knows (kubernetes.md 4.6 to 4.8, 6.1, 6.6, 6.7). */
+export function podStatus(facts: PodFacts): PodStatus {
+  const { pod, node, previous } = facts
+  const stopping =
+    facts.deleting || facts.finished || facts.failure !== undefined
+  const statuses: StatusByName = new Map(
+    [...pod.spec.initContainers, ...pod.spec.containers].map(container => [
+      container.name,
+      containerStatus(
+        pod,
+        container,
+        facts.records.get(container.name) ?? newRecord,
+        stopping,
+      ),
+    ]),
+  )
+  const computed =
+    facts.failure === undefined
+      ? podPhase(pod, statuses, facts.finished)
+      : 'Failed'
+  const shown = facts.finished ? finalStatuses(facts, statuses) : statuses
+  const cause = facts.finished ? facts.failure : undefined
+  return {
+    phase: reportedPhase(computed, facts),
+    ...cause,
+    conditions: podConditions(pod, statuses, computed, {
+      sandboxReady: facts.sandboxReady,
+      now: formatTime(facts.now),
+      previous: previous?.conditions ?? [],
+    }),
+    hostIP: node.ip,
+    hostIPs: [{ ip: node.ip }],
+    ...addresses(facts),
+    startTime: formatTime(facts.startTime),
+    qosClass: qosClass(pod),
+    ...(pod.spec.initContainers.length === 0
+      ? {}
+      : { initContainerStatuses: inOrder(pod.spec.initContainers, shown) }),
+    containerStatuses: inOrder(
+      [...pod.spec.containers].sort((one, other) =>
+        one.name < other.name ? -1 : 1,
+      ),
+      shown,
+    ),
+  }
+}
+
+/** A terminal phase is told only when nothing can run any more, and never taken back (6.1). */
+function reportedPhase(
+  computed: PodPhase,
+  { finished, previous }: PodFacts,
+): PodPhase {
+  if (previous !== undefined && isTerminalPhase(previous.phase)) {
+    return previous.phase
+  }
+  if (finished) return isTerminalPhase(computed) ? computed : 'Failed'
+  return isTerminalPhase(computed) ? (previous?.phase ?? 'Pending') : computed
+}
+
+function addresses({ podIPs, sandboxEverReady, pod, node }: PodFacts) {
+  const all = pod.spec.hostNetwork ? [node.ip] : podIPs
+  const [podIP] = all
+  if (podIP === undefined || !sandboxEverReady) return {}
+  return { podIP, podIPs: all.map(ip => ({ ip })) }
+}
+
+function inOrder(
+  containers: readonly Container[],
+  statuses: StatusByName,
+): readonly ContainerStatus[] {
+  return containers.flatMap(({ name }) => statuses.get(name) ?? [])
+}
+
+/** What is said of a container that never ran when the Pod has ended (6.6). */
+const neverLocated: ContainerTerminated = {
+  exitCode: 137,
+  reason: 'ContainerStatusUnknown',
+  message: 'The container could not be located when the pod was terminated',
+  startedAt: null,
+  finishedAt: null,
+}
+
+/**
+ * Regular containers count as lost once the Pod had initialized; init containers up to the
+ * last one that ever started, at least the first (pkg/kubelet/status/status_manager.go:637).
+ */
+function finalStatuses(facts: PodFacts, statuses: StatusByName): StatusByName {
+  const { pod, records } = facts
+  const { initContainers, containers } = pod.spec
+  const lastStarted = initContainers.findLastIndex(({ name }) =>
+    hasStarted(records.get(name) ?? newRecord),
+  )
+  const lost = new Set(
+    initContainers
+      .slice(0, Math.max(1, lastStarted + 1))
+      .map(({ name }) => name),
+  )
+  const last = initContainers.at(-1)
+  const lastRecord = records.get(last?.name ?? '') ?? newRecord
+  const initialized =
+    hasRegularContainerStarted(pod, statuses) ||
+    last === undefined ||
+    (isSidecar(last) ? hasStarted(lastRecord) : lastRecord.dead?.exitCode === 0)
+  if (initialized) for (const { name } of containers) lost.add(name)
+  return new Map(
+    [...statuses].map(([name, status]) => {
+      const isLost = lost.has(name) && status.state.terminated === undefined
+      const final = isLost
+        ? { ...status, state: { terminated: neverLocated } }
+        : status
+      return [name, final]
+    }),
+  )
+}

@@ -1,0 +1,34 @@
+import { parseQuantity } from '../../api/quantity.ts'
+import type { Pod, ResourceList } from '../../api/types.ts'
+
+export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort'
+
+const computed = ['cpu', 'memory'] as const
+
+/**
+ * status.qosClass (pkg/apis/core/v1/helper/qos/qos.go): Guaranteed when every container's
+ * requests equal its limits in cpu and memory, BestEffort when none says anything. Only these
+ * two resources count, and zero counts as unsaid.
+ */
+export function qosClass(pod: Pod): QosClass {
+  const containers = [...pod.spec.containers, ...pod.spec.initContainers]
+  let anything = false
+  let guaranteed = true
+  for (const { resources } of containers) {
+    for (const resource of computed) {
+      const limit = amountOf(resources.limits, resource)
+      // The API server copies a limit into a request that is not there (6.17).
+      const request = resources.requests.has(resource)
+        ? amountOf(resources.requests, resource)
+        : limit
+      if (limit > 0n || request > 0n) anything = true
+      if (limit === 0n || limit !== request) guaranteed = false
+    }
+  }
+  if (!anything) return 'BestEffort'
+  return guaranteed ? 'Guaranteed' : 'Burstable'
+}
+
+function amountOf(list: ResourceList, resource: string): bigint {
+  return parseQuantity(list.get(resource) ?? '0') ?? 0n
+}

@@ -1,0 +1,59 @@
+import { readdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { mountsBelow, unmountPath } from '../linux/mountinfo.ts'
+import type { Logger } from '../util/logger.ts'
+
+/**
+ * RUNTIME/ID/pods: what the Pods of a session need of mounts and files. Of those that run no
+ * more nothing is of use.
+ */
+export async function clearPods(directory: string): Promise<void> {
+  await clearPod(path.join(directory, 'pods'))
+}
+
+/**
+ * Removes the directories DIRECTORY/run/N, one of each start of a Pod, but for those of the Pods
+ * that run still: `running` has their `run/N`. What cannot be removed (the podfs that made it was
+ * killed at the wrong moment) is told, and is in the way of nobody but its number. Gives the
+ * highest one of those that are there afterwards, 0 when there is none.
+ */
+export async function clearEndedRuns(
+  directory: string,
+  running: ReadonlySet<string>,
+  logger: Logger,
+): Promise<number> {
+  for (const number of await runsIn(directory)) {
+    const id = `run/${number}`
+    if (running.has(id)) continue
+    try {
+      await clearPod(path.join(directory, id))
+    } catch (err) {
+      logger.warn({ err }, 'what an ended Pod has left cannot be removed')
+    }
+  }
+  return Math.max(0, ...(await runsIn(directory)))
+}
+
+async function runsIn(directory: string): Promise<number[]> {
+  const names = await readdir(path.join(directory, 'run')).catch(() => [])
+  return names.map(Number).filter(number => number > 0)
+}
+
+/** RUNTIME/ID/pods/N: the same for one run of a Pod. */
+export async function clearPod(directory: string): Promise<void> {
+  await unmountAll(directory)
+  await removeUnmounted(directory)
+}
+
+export async function unmountAll(directory: string): Promise<void> {
+  for (const { mountpoint } of (await mountsBelow(directory)).toReversed())
+    await unmountPath(mountpoint, { lazy: true }).catch(() => {})
+}
+
+/** Nothing happens while something is mounted below: never `rm` through a mount. */
+export async function removeUnmounted(directory: string): Promise<void> {
+  if ((await mountsBelow(directory)).length > 0) return
+  // Somebody who has not ended yet may still be writing there.
+  const retries = { maxRetries: 5, retryDelay: 20 }
+  await rm(directory, { recursive: true, force: true, ...retries })
+}

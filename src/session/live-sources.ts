@@ -1,0 +1,177 @@
+import type { Finding } from '../api/report.ts'
+import type { DirectorySetting, Settings } from '../config/settings.ts'
+import type { AgeIdentities } from '../sources/encryption/age-identities.ts'
+import { DirectorySource } from '../sources/keys/directory-source.ts'
+import {
+  errorCode,
+  SourceError,
+  unreadable,
+  unreadableFinding,
+} from '../sources/errors.ts'
+import { ManifestFiles } from '../sources/manifests/manifest-files.ts'
+import type { Store } from '../store/store.ts'
+import type { Clock } from '../util/clock.ts'
+import { inBackground } from '../util/in-background.ts'
+
+/** A directory that is not there is looked for again after this. */
+const retryMs = 1000
+
+export interface LiveSourcesOptions {
+  readonly store: Store
+  readonly clock: Clock
+  readonly report: (finding: Finding) => void
+  readonly onMended?: (path: string) => void
+  readonly identities: AgeIdentities
+}
+
+/**
+ * The sources of a podfs that goes on for weeks: which they are may change, and one that is not
+ * there or cannot be read is told of, waited for, and holds up no other.
+ */
+export class LiveSources {
+  readonly #options: LiveSourcesOptions
+  readonly #directories = new Map<string, WaitedForDirectory>()
+  #manifests: ManifestFiles | undefined
+
+  constructor(options: LiveSourcesOptions) {
+    this.#options = options
+  }
+
+  /** Everything that can be read is in the store, and nothing else is. */
+  get isSound(): boolean {
+    return (
+      this.#manifests?.isSound === true &&
+      [...this.#directories.values()].every(({ isSound }) => isSound)
+    )
+  }
+
+  /** In the input at the moment; a directory that is not there is one. */
+  get mistakes(): number {
+    return [...this.#directories.values()].reduce(
+      (sum, { mistakes }) => sum + mistakes,
+      this.#manifests?.mistakes ?? 0,
+    )
+  }
+
+  /** Resolves when everything that is there has been read. */
+  async start(sources: Settings['sources']): Promise<void> {
+    this.#manifests = new ManifestFiles({
+      ...this.#options,
+      namespace: sources.namespace,
+      paths: sources.manifests,
+      watch: true,
+      patient: true,
+    })
+    await Promise.all([this.#manifests.start(), this.#setDirectories(sources)])
+  }
+
+  /** These from now on; what only others had goes from the store. */
+  async change(sources: Settings['sources']): Promise<void> {
+    this.#manifests?.setPaths(sources.manifests)
+    await this.#setDirectories(sources)
+  }
+
+  async close(): Promise<void> {
+    await this.#manifests?.close()
+    for (const directory of this.#directories.values()) await directory.close()
+  }
+
+  async #setDirectories(sources: Settings['sources']): Promise<void> {
+    const wanted = new Map(
+      [
+        ...sources.configMaps.map(
+          each => ({ kind: 'ConfigMap', ...each }) as const,
+        ),
+        ...sources.secrets.map(each => ({ kind: 'Secret', ...each }) as const),
+      ].map(each => [JSON.stringify(each), each]),
+    )
+    const started = [...wanted]
+      .filter(([key]) => !this.#directories.has(key))
+      .map(async ([key, each]) => {
+        const directory = new WaitedForDirectory({
+          ...this.#options,
+          namespace: sources.namespace,
+          ...each,
+        })
+        this.#directories.set(key, directory)
+        await directory.start()
+      })
+    // Before others go: an object that moves from one to another stays.
+    await Promise.all(started)
+    for (const [key, directory] of this.#directories) {
+      if (wanted.has(key)) continue
+      this.#directories.delete(key)
+      await directory.close()
+      directory.release()
+    }
+  }
+}
+
+interface WaitedForDirectoryOptions
+  extends LiveSourcesOptions, DirectorySetting {
+  readonly kind: 'ConfigMap' | 'Secret'
+  readonly namespace: string
+}
+
+/** A plain directory that may come later. */
+class WaitedForDirectory {
+  readonly #options: WaitedForDirectoryOptions
+  #source: DirectorySource
+  #isClosed = false
+  #told: SourceError | undefined
+  #retry: { cancel(): void } | undefined
+
+  constructor(options: WaitedForDirectoryOptions) {
+    this.#options = options
+    this.#source = this.#make()
+  }
+
+  get isSound(): boolean {
+    return this.#source.isSound
+  }
+
+  get mistakes(): number {
+    return this.#told === undefined ? this.#source.mistakes : 1
+  }
+
+  /** Resolves when it has been read, or cannot be at the moment. */
+  async start(): Promise<void> {
+    try {
+      await this.#source.start()
+      if (this.#told !== undefined) this.#options.onMended?.(this.#told.path)
+      this.#told = undefined
+    } catch (error) {
+      const { directory } = this.#options
+      // A defect is none of the directory's.
+      if (errorCode(error) === undefined) throw error
+      this.#tell(
+        error instanceof SourceError ? error : unreadable(directory, error),
+      )
+      if (this.#isClosed) return
+      this.#retry = this.#options.clock.after(retryMs, () => {
+        this.#source = this.#make()
+        inBackground(this.start())
+      })
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#retry?.cancel()
+    await this.#source.close()
+  }
+
+  release(): void {
+    this.#source.release()
+  }
+
+  #make(): DirectorySource {
+    return new DirectorySource({ ...this.#options, watch: true })
+  }
+
+  #tell(error: SourceError): void {
+    if (error.reason === this.#told?.reason) return
+    this.#told = error
+    this.#options.report(unreadableFinding(error, false))
+  }
+}

@@ -1,0 +1,243 @@
+import { isAtLeast, resendSince } from '../../linux/is-at-least.ts'
+import { shellWord } from '../../util/shell-word.ts'
+import { outside } from '../user-namespace.ts'
+import { missing, ok, warning, type Check } from './check.ts'
+import type { MachineFacts } from './machine-facts.ts'
+
+/**
+ * What the facts mean for podfs, in the order in which a person would mend them. Pure.
+ */
+export function checkMachine(facts: MachineFacts): Check[] {
+  return [
+    checkUser(facts),
+    checkRights(facts),
+    checkNode(facts),
+    checkCodeCache(facts),
+    checkKernel(facts),
+    checkFuseDevice(facts),
+    checkPrograms(facts),
+    checkOverlay(facts),
+    checkInotify(facts),
+    checkLoopback(facts),
+    checkBusybox(facts),
+    checkStaleMounts(facts),
+    ...checkForOrdinaryUsers(facts),
+    checkCgroups(facts),
+  ]
+}
+
+function checkUser({ uid, inUserNamespace }: MachineFacts): Check {
+  if (uid === 0 && inUserNamespace)
+    return missing(
+      'user',
+      'root of a user namespace: podfs run does not work here',
+      outside,
+    )
+  if (uid === 0) return ok('user', 'root')
+  return missing(
+    'user',
+    `uid ${uid}: mount, run and serve need root for now`,
+    'sudo podfs run ...',
+  )
+}
+
+function checkRights({ uid, mayMount }: MachineFacts): Check {
+  const name = 'rights'
+  if (mayMount) return ok(name, 'CAP_SYS_ADMIN')
+  const detail = 'CAP_SYS_ADMIN is not held: nothing can be mounted'
+  return uid === 0
+    ? missing(
+        name,
+        detail,
+        'in a container: --cap-add SYS_ADMIN --device /dev/fuse; else --backend dir for mount',
+      )
+    : ok(name, 'an ordinary user’s')
+}
+
+/** package.json, engines. */
+const oldestNode = [20, 19] as const
+
+function checkNode({ nodeVersion }: MachineFacts): Check {
+  if (isAtLeast(nodeVersion, oldestNode)) return ok('node', nodeVersion)
+  return missing('node', `${nodeVersion}: podfs needs ${oldestNode.join('.')}`)
+}
+
+function checkCodeCache({ nodeVersion, codeCache }: MachineFacts): Check {
+  const name = 'code cache'
+  if (codeCache.taken) return ok(name, `made by a Node as ${nodeVersion}`)
+  return warning(
+    name,
+    `none of Node ${nodeVersion}: each start compiles podfs, a quarter of its time`,
+    codeCache.maker === undefined
+      ? 'npm run install:system with this node'
+      : `node ${codeCache.maker}`,
+  )
+}
+
+function checkKernel({ kernelRelease }: MachineFacts): Check {
+  if (isAtLeast(kernelRelease, resendSince))
+    return ok(
+      'kernel',
+      `Linux ${kernelRelease}: programs do not notice when a file server is killed`,
+    )
+  return warning(
+    'kernel',
+    `Linux ${kernelRelease}: before 6.9 calls under way fail when a file server is killed`,
+  )
+}
+
+function checkFuseDevice({ fuseDevice }: MachineFacts): Check {
+  const name = '/dev/fuse'
+  const { mode, openError } = fuseDevice
+  if (mode === undefined)
+    return missing(
+      name,
+      openError === 'ENOENT' ? 'not there' : String(openError),
+      'modprobe fuse; in a container: --device /dev/fuse --cap-add SYS_ADMIN; else --backend dir',
+    )
+  if (openError !== undefined)
+    return missing(
+      name,
+      `${octal(mode)}, cannot be opened: ${openError}`,
+      openError === 'EACCES'
+        ? 'chmod 0666 /dev/fuse'
+        : 'allow the device: for a container --device /dev/fuse; else --backend dir',
+    )
+  return ok(name, octal(mode))
+}
+
+function checkPrograms({ missingPrograms }: MachineFacts): Check {
+  if (missingPrograms.length === 0)
+    return ok('util-linux', 'mount, umount, setpriv, unshare, nsenter, flock')
+  return missing(
+    'util-linux',
+    `not found: ${missingPrograms.join(', ')}`,
+    'apt-get install util-linux mount coreutils',
+  )
+}
+
+function checkOverlay({ overlay }: MachineFacts): Check {
+  if (overlay)
+    return ok(
+      'overlayfs',
+      'containers get /usr, /etc and /var as copies on write',
+    )
+  return missing(
+    'overlayfs',
+    'not in /proc/filesystems: containers get /usr, /etc and /var through it',
+    'modprobe overlay; or podfs run --host-root',
+  )
+}
+
+/** Fewer than that, and an editor or a bundler beside podfs uses them up. */
+const enoughWatches = 65_536
+const enoughInstances = 128
+
+function checkInotify({ inotify }: MachineFacts): Check {
+  const { maxUserWatches, maxUserInstances } = inotify
+  const detail = `max_user_watches ${maxUserWatches ?? 'unknown'}, max_user_instances ${maxUserInstances ?? 'unknown'}`
+  const low = [
+    ...((maxUserWatches ?? enoughWatches) < enoughWatches
+      ? ['fs.inotify.max_user_watches=524288']
+      : []),
+    ...((maxUserInstances ?? enoughInstances) < enoughInstances
+      ? ['fs.inotify.max_user_instances=1024']
+      : []),
+  ]
+  if (low.length === 0) return ok('inotify', detail)
+  return warning(
+    'inotify',
+    `${detail}: little where editors watch files, too`,
+    `sysctl -w ${low.join(' ')}`,
+  )
+}
+
+function checkLoopback(facts: MachineFacts): Check {
+  const { loopbackError, unprivilegedPortStart = 1024 } = facts
+  if (loopbackError !== undefined)
+    return missing(
+      'addresses',
+      `cannot listen on an address of 127.0.0.0/8: ${loopbackError}`,
+      'ip link set lo up',
+    )
+  return ok(
+    'addresses',
+    `127.0.0.0/8 for Pods; ports below ${unprivilegedPortStart} for root only`,
+  )
+}
+
+/** Debian's names. */
+const packagesOf: Readonly<Record<string, string>> = {
+  nc: 'netcat-openbsd',
+  wget: 'wget',
+  timeout: 'coreutils',
+}
+
+function checkBusybox({ busybox, busyboxLacks }: MachineFacts): Check {
+  if (busybox !== undefined && busyboxLacks.length > 0)
+    return warning(
+      'busybox',
+      `${busybox} has no ${busyboxLacks.join(', no ')}, and there is no other program`,
+      `apt-get install ${busyboxLacks.map(use => packagesOf[use.split(' ')[0] ?? '']).join(' ')}`,
+    )
+  if (busybox !== undefined) return ok('busybox', busybox)
+  return warning(
+    'busybox',
+    "not found: containers of the images busybox and alpine run this machine's own sh and tools",
+    'apt-get install busybox',
+  )
+}
+
+function checkStaleMounts({ staleMounts }: MachineFacts): Check {
+  const [first] = staleMounts
+  if (first === undefined) return ok('stale mounts', 'none')
+  return warning(
+    'stale mounts',
+    `nobody serves ${staleMounts.join(', ')}`,
+    `podfs unmount ${shellWord(first)}`,
+  )
+}
+
+/** podfs as an ordinary user is to come; what it will need can be told today. */
+function checkForOrdinaryUsers(facts: MachineFacts): Check[] {
+  const { fusermount3, userAllowOther, userNamespaces, fuseDevice } = facts
+  const { max, forbiddenBy } = userNamespaces
+  return [
+    fusermount3 === undefined
+      ? warning(
+          'fusermount3',
+          'not found; root does not need it',
+          'apt-get install fuse3',
+        )
+      : ok('fusermount3', fusermount3),
+    ok(
+      'fuse.conf',
+      userAllowOther
+        ? 'user_allow_other: ordinary users may use --allow-other'
+        : 'no user_allow_other: only root may use --allow-other',
+    ),
+    forbiddenBy !== undefined || max === 0
+      ? warning(
+          'user namespaces',
+          'forbidden to ordinary users; root does not need them',
+          forbiddenBy === undefined
+            ? 'sysctl -w user.max_user_namespaces=10000'
+            : `see sysctl ${forbiddenBy}`,
+        )
+      : ok(
+          'user namespaces',
+          `up to ${max ?? 'an unknown number'}; /dev/fuse is ${octal(fuseDevice.mode ?? 0)}`,
+        ),
+  ]
+}
+
+function checkCgroups({ cgroupControllers }: MachineFacts): Check {
+  const unused = 'podfs does not use them yet: resource limits are not enforced'
+  if (cgroupControllers === undefined)
+    return ok('cgroups', `no unified hierarchy; ${unused}`)
+  return ok('cgroups', `v2, ${cgroupControllers.join(' ')}; ${unused}`)
+}
+
+function octal(mode: number): string {
+  return `mode ${mode.toString(8).padStart(4, '0')}`
+}

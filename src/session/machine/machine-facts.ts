@@ -1,0 +1,236 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { constants, open, readFile, stat } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { release } from 'node:os'
+import path from 'node:path'
+import { Script } from 'node:vm'
+import { entryPoint } from '../../fuse/mount/entry-points.ts'
+import { keeperOf } from '../../fuse/mount/keeper-of.ts'
+import { mountsBelow, podfsMounts } from '../../linux/mountinfo.ts'
+import { findBusybox, findOnHost } from '../../linux/machine-tools.ts'
+import { machineLacks } from '../../runner/sandbox/sandbox-runtime.ts'
+import type { Places } from '../places.ts'
+import { listSessions } from '../runtime-directory.ts'
+import { isInUserNamespace } from '../user-namespace.ts'
+
+/** What podfs uses of a machine, as it is found there; nothing is judged yet. */
+export interface MachineFacts {
+  readonly uid: number
+  /** Its root is not root of the machine. */
+  readonly inUserNamespace: boolean
+  /** CAP_SYS_ADMIN is effective. */
+  readonly mayMount: boolean
+  readonly nodeVersion: string
+  readonly codeCache: CodeCache
+  readonly kernelRelease: string
+  readonly fuseDevice: FuseDevice
+  /** Programs of util-linux and coreutils that are not there. */
+  readonly missingPrograms: readonly string[]
+  readonly fusermount3: string | undefined
+  /** /etc/fuse.conf has the line. */
+  readonly userAllowOther: boolean
+  readonly userNamespaces: UserNamespaces
+  readonly overlay: boolean
+  /** The controllers of the unified hierarchy; undefined: there is none. */
+  readonly cgroupControllers: readonly string[] | undefined
+  /** /proc/sys/fs/inotify; undefined where it cannot be read. */
+  readonly inotify: {
+    readonly maxUserWatches: number | undefined
+    readonly maxUserInstances: number | undefined
+  }
+  readonly busybox: string | undefined
+  /** What its applets, and no other program, should be able to do: `nc -z`. */
+  readonly busyboxLacks: readonly string[]
+  /** Mount points that nobody serves, deepest first. */
+  readonly staleMounts: readonly string[]
+  /** Why an address of 127.0.0.0/8 cannot be listened on; undefined: it can. */
+  readonly loopbackError: string | undefined
+  /** The lowest port that an ordinary user may listen on. */
+  readonly unprivilegedPortStart: number | undefined
+}
+
+export interface FuseDevice {
+  /** The permission bits; undefined: there is no such device. */
+  readonly mode: number | undefined
+  /** Why it cannot be opened; undefined: it can. */
+  readonly openError: string | undefined
+}
+
+/** The code that V8 made of the program when it was built or installed. */
+export interface CodeCache {
+  /** This V8 takes it. */
+  readonly taken: boolean
+  /** The program that makes it; undefined where `npm run install:system` does. */
+  readonly maker: string | undefined
+}
+
+export interface UserNamespaces {
+  readonly max: number | undefined
+  /** The name of a switch of the kernel or the distribution that forbids them. */
+  readonly forbiddenBy: string | undefined
+}
+
+const programs = [
+  'mount',
+  'umount',
+  'setpriv',
+  'unshare',
+  'nsenter',
+  'flock',
+  'env',
+  'sh',
+  // What the keepers' scripts use.
+  'mkfifo',
+  'rmdir',
+  'sed',
+  'sleep',
+  'stat',
+] as const
+
+/** Looks at this machine. Changes nothing. */
+export async function readMachineFacts(places: Places): Promise<MachineFacts> {
+  const sysctl = (name: string): number | undefined =>
+    numberIn(`/proc/sys/${name}`)
+  const [
+    fuseDevice,
+    fuseConf,
+    fileSystems,
+    controllers,
+    staleMounts,
+    loopbackError,
+    lacks,
+  ] = await Promise.all([
+    readFuseDevice(),
+    textOf('/etc/fuse.conf'),
+    textOf('/proc/filesystems'),
+    textOf('/sys/fs/cgroup/cgroup.controllers'),
+    findStaleMounts(places),
+    tryLoopback(),
+    machineLacks(),
+  ])
+  return {
+    uid: process.getuid?.() ?? 0,
+    inUserNamespace: isInUserNamespace(),
+    mayMount: mayMount((await textOf('/proc/self/status')) ?? ''),
+    nodeVersion: process.versions.node,
+    codeCache: readCodeCache(),
+    kernelRelease: release(),
+    fuseDevice,
+    missingPrograms: programs.filter(name => findOnHost(name) === undefined),
+    fusermount3: findOnHost('fusermount3'),
+    // As fusermount3 reads it: a comment may follow, a last line without a newline is none.
+    userAllowOther: /^\s*user_allow_other\s*(#.*)?\n/m.test(fuseConf ?? ''),
+    userNamespaces: {
+      max: sysctl('user/max_user_namespaces'),
+      forbiddenBy: [
+        // Debian's and Ubuntu's own switches; absent elsewhere.
+        { name: 'kernel.unprivileged_userns_clone', forbids: 0 },
+        { name: 'kernel.apparmor_restrict_unprivileged_userns', forbids: 1 },
+      ].find(
+        ({ name, forbids }) => sysctl(name.replaceAll('.', '/')) === forbids,
+      )?.name,
+    },
+    overlay: /\boverlay$/m.test(fileSystems ?? ''),
+    cgroupControllers: controllers?.trim().split(/\s+/),
+    inotify: {
+      maxUserWatches: sysctl('fs/inotify/max_user_watches'),
+      maxUserInstances: sysctl('fs/inotify/max_user_instances'),
+    },
+    busybox: findBusybox(),
+    busyboxLacks: lacks.map(({ use }) => use),
+    staleMounts,
+    loopbackError,
+    unprivilegedPortStart: sysctl('net/ipv4/ip_unprivileged_port_start'),
+  }
+}
+
+function readCodeCache(): CodeCache {
+  // Not of this program: what V8 has compiled already it takes from no cache.
+  const filename = entryPoint('fuse-server.bundle.cjs')
+  const maker = path.resolve(filename, '../../src/loader/code-cache.mjs')
+  return {
+    taken: isTaken(filename),
+    maker: existsSync(maker) ? maker : undefined,
+  }
+}
+
+function isTaken(filename: string): boolean {
+  try {
+    const cachedData = readFileSync(`${filename}.cache`)
+    const source = readFileSync(filename, 'latin1')
+    return !new Script(source, { filename, cachedData }).cachedDataRejected
+  } catch {
+    return false
+  }
+}
+
+/** capabilities(7). */
+const capSysAdmin = 21n
+
+function mayMount(status: string): boolean {
+  const [, effective] = /^CapEff:\s*([0-9a-f]+)$/m.exec(status) ?? []
+  // Where nothing tells, mount(8) will.
+  if (effective === undefined) return true
+  return ((BigInt(`0x${effective}`) >> capSysAdmin) & 1n) === 1n
+}
+
+async function readFuseDevice(): Promise<FuseDevice> {
+  try {
+    const found = await stat('/dev/fuse')
+    if (!found.isCharacterDevice())
+      return { mode: undefined, openError: 'not a device' }
+    const mode = found.mode & 0o777
+    try {
+      // Opening alone connects nothing.
+      await (await open('/dev/fuse', constants.O_RDWR)).close()
+      return { mode, openError: undefined }
+    } catch (error) {
+      return { mode, openError: codeOf(error) }
+    }
+  } catch (error) {
+    return { mode: undefined, openError: codeOf(error) }
+  }
+}
+
+/** Mount points whose podfs is gone and whose keeper does not serve on. */
+async function findStaleMounts(places: Places): Promise<string[]> {
+  const stale: string[] = []
+  for (const session of listSessions(places.runtime)) {
+    if (session.running) continue
+    const kept = await keeperOf(session.mountDirectory ?? session.directory)
+    if (kept !== undefined) continue
+    const { mountpoint, directory } = session
+    const mounts = await podfsMounts()
+    if (mounts.some(mount => mount.mountpoint === mountpoint))
+      stale.push(mountpoint as string)
+    else if ((await mountsBelow(directory)).length > 0) stale.push(directory)
+  }
+  return stale
+}
+
+/** A Pod's address is one of these. */
+async function tryLoopback(): Promise<string | undefined> {
+  const server = createServer()
+  return await new Promise(resolve => {
+    server.on('error', error => resolve(codeOf(error)))
+    server.listen({ host: '127.83.0.1', port: 0 }, () =>
+      server.close(() => resolve(undefined)),
+    )
+  })
+}
+
+async function textOf(file: string): Promise<string | undefined> {
+  return await readFile(file, 'utf8').catch(() => undefined)
+}
+
+function numberIn(file: string): number | undefined {
+  try {
+    return Number(readFileSync(file, 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error)
+}

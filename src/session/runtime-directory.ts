@@ -1,0 +1,185 @@
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs'
+import { rm } from 'node:fs/promises'
+import path from 'node:path'
+import { keeperOf } from '../fuse/mount/keeper-of.ts'
+import { Failure } from '../util/failure.ts'
+import { sweepClaims } from './claim-mountpoint.ts'
+import { clearPods, removeUnmounted, unmountAll } from './clear-pods.ts'
+import { detachedLogPath } from './detach.ts'
+import { ensurePrivateDirectory, notUsable } from './private-directory.ts'
+import { type Session, sessionFile } from './session-file.ts'
+import { findShims } from './find-shims.ts'
+import { hasPlainDirectory } from '../volumes/plain-directory.ts'
+import { identityOf, isRunning } from '../linux/process-identity.ts'
+
+/*
+ * What is read and written here is small and in memory (a tmpfs), and each start waits for all
+ * of it, one after the other: hence synchronously, without a turn of the event loop for each.
+ */
+
+/** A mount has a dozen, a Pod some for each container. With fewer it would start, and not last. */
+const fewestFreeInodes = 32
+
+export interface SessionDirectory {
+  readonly directory: string
+  /** Tells others more about this session. */
+  update(facts: Partial<Session>): void
+  /** Removes the directory, unless something is still mounted below it. */
+  remove(): Promise<void>
+}
+
+export async function createSessionDirectory(
+  runtime: string,
+  command: Session['command'],
+): Promise<SessionDirectory> {
+  ensurePrivateDirectory(runtime)
+  await sweep(runtime)
+  refuseFewInodes(runtime)
+  const identity = identityOf(process.pid)
+  if (identity === undefined) throw new Error('/proc is not mounted')
+  const directory = path.join(runtime, `${command}-${process.pid}`)
+  inRuntimeDirectory(directory, () => mkdirSync(directory, { mode: 0o700 }))
+  return await sessionDirectory(directory, { ...identity, command })
+}
+
+/** Makes this process the owner of what a dead one has left. */
+export async function adoptSessionDirectory(
+  found: FoundSession,
+): Promise<SessionDirectory> {
+  const identity = identityOf(process.pid)
+  if (identity === undefined) throw new Error('/proc is not mounted')
+  const { directory, running: _, ...session } = found
+  // This podfs says from now on what there is to say of the mount.
+  await rm(detachedLogPath(path.dirname(directory), found.pid), { force: true })
+  return await sessionDirectory(directory, { ...session, ...identity })
+}
+
+async function sessionDirectory(
+  directory: string,
+  first: Session,
+): Promise<SessionDirectory> {
+  let session = first
+  const write = (): void => {
+    // By rename: whoever reads it sees all of it or the one before.
+    const file = sessionFile(directory)
+    writeFileSync(`${file}.new`, JSON.stringify(session), { mode: 0o600 })
+    renameSync(`${file}.new`, file)
+  }
+  try {
+    inRuntimeDirectory(directory, write)
+  } catch (error) {
+    await removeUnmounted(directory)
+    throw error
+  }
+  return {
+    directory,
+    update: facts => {
+      session = { ...session, ...facts }
+      inRuntimeDirectory(directory, write)
+    },
+    remove: () => removeUnmounted(directory),
+  }
+}
+
+/** It may be full or read-only: the error is to say where that is. */
+function inRuntimeDirectory(directory: string, work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    throw notUsable(directory, error, path.dirname(directory))
+  }
+}
+
+/** Where they are counted: a tmpfs has a limit, btrfs (0 in all) has none. */
+function refuseFewInodes(directory: string): void {
+  const { files, ffree } = statfsSync(directory)
+  if (files > 0 && ffree < fewestFreeInodes)
+    throw new Failure(
+      'platform',
+      `cannot use ${directory}: it has ${ffree} free inodes, podfs needs ${fewestFreeInodes}`,
+      { fix: `df -i ${directory}` },
+    )
+}
+
+export interface FoundSession extends Session {
+  readonly directory: string
+  readonly running: boolean
+}
+
+/** Every session of this user, also of processes that have ended without cleaning up. */
+export function listSessions(runtime: string): FoundSession[] {
+  const found = namesIn(runtime).map(name => {
+    const directory = path.join(runtime, name)
+    try {
+      const text = readFileSync(sessionFile(directory), 'utf8')
+      const session = JSON.parse(text) as Session
+      return { ...session, directory, running: isRunning(session) }
+    } catch {
+      return undefined
+    }
+  })
+  return found.filter(session => session !== undefined)
+}
+
+/** Those that run, and those whose Pods do. */
+export async function sessionsWithPods(
+  runtime: string,
+): Promise<FoundSession[]> {
+  const found = await Promise.all(
+    listSessions(runtime).map(async session => {
+      const { running, directory } = session
+      const isAlive = running || (await findShims(directory)).length > 0
+      return isAlive ? session : undefined
+    }),
+  )
+  return found.filter(session => session !== undefined)
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
+}
+
+/**
+ * Removes what ended processes left behind, as far as it can. A directory with a mount below
+ * it stays: its keeper still serves, or still has to unmount.
+ */
+async function sweep(runtime: string): Promise<void> {
+  const sessions = listSessions(runtime)
+  await Promise.all(
+    sessions
+      .filter(({ running }) => !running)
+      .map(async ({ command, directory, mountDirectory }) => {
+        // Its mount may be in another mount namespace, where this would take it away.
+        if ((await keeperOf(mountDirectory ?? directory)) !== undefined) return
+        // They will notice that it is gone, and take away what is theirs.
+        if ((await findShims(directory)).length > 0) return
+        // Of a `run` whose keeper was killed, too, nothing is of use to anybody.
+        if (command === 'run') await unmountAll(directory)
+        if (command === 'serve') await clearPods(directory)
+        // What was published at a mount point can only be found through it.
+        if (!(await hasPlainDirectory(directory)))
+          await removeUnmounted(directory).catch(() => {})
+      }),
+  )
+  const served = sessions.flatMap(({ running, mountpoint }) =>
+    running && mountpoint !== undefined ? [mountpoint] : [],
+  )
+  await sweepClaims(runtime, served).catch(() => undefined)
+  // Logs of detached mounts (detach.ts) that ended badly, and had their time to be read.
+  for (const name of namesIn(runtime)) {
+    const pid = /^mount-(\d+)\.log$/.exec(name)?.[1]
+    if (pid !== undefined && identityOf(Number(pid)) === undefined)
+      await rm(path.join(runtime, name), { force: true }).catch(() => {})
+  }
+}

@@ -1,0 +1,24 @@
+import path from 'node:path'
+import type { ProcessIdentity } from '../linux/process-identity.ts'
+
+/**
+ * The directory of one podfs process, RUNTIME/ID: its sockets, its private mount, its Pod's
+ * hosts file. `session.json` in it says whose it is.
+ */
+export interface Session extends ProcessIdentity {
+  readonly command: 'mount' | 'run' | 'serve'
+  /** Of `mount` and `serve`: the public path. */
+  readonly mountpoint?: string
+  /** It was not there before, and goes at the end. */
+  readonly madeMountpoint?: boolean
+  /** Of `mount` and `serve`: what it serves, in one word to compare. */
+  readonly serves?: string
+  /** Where its mount is, when that is no longer the first one. */
+  readonly mountDirectory?: string
+  /** Of `run` and `serve`: namespace/name of its Pods, and the loopback address of each. */
+  readonly pods?: Readonly<Record<string, string>>
+}
+
+export function sessionFile(directory: string): string {
+  return path.join(directory, 'session.json')
+}

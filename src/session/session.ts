@@ -1,0 +1,113 @@
+import path from 'node:path'
+import { isMistake, type Finding } from '../api/report.ts'
+import type { Settings } from '../config/settings.ts'
+import type { AgeIdentities } from '../sources/encryption/age-identities.ts'
+import { ManifestFiles } from '../sources/manifests/manifest-files.ts'
+import type { Source } from '../sources/source.ts'
+import type { Store } from '../store/store.ts'
+import { publishKeySet } from '../tokens/key-set.ts'
+import { rootCertificate } from '../tokens/root-certificate.ts'
+import { loadSigningKey } from '../tokens/signing-key.ts'
+import { TokenIssuer } from '../tokens/token-issuer.ts'
+import { TokenManager } from '../tokens/token-manager.ts'
+import type { Clock } from '../util/clock.ts'
+import { nearest } from '../util/edit-distance.ts'
+import { Failure } from '../util/failure.ts'
+import type { Logger } from '../util/logger.ts'
+import type { Places } from './places.ts'
+
+/** What every session needs, whichever command began it. */
+export interface SessionOptions {
+  readonly settings: Settings
+  readonly places: Places
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Tells the person of one mistake, or of one field that podfs does not act on. */
+  readonly report: (finding: Finding) => void
+  /** Tells the person that a file or directory with mistakes has none any more. */
+  readonly onMended: (path: string) => void
+  /** Manifest files and directories, `-` for standard input. */
+  readonly paths: readonly string[]
+  readonly namespace: string
+  /** The keys for encrypted sources. */
+  readonly identities: AgeIdentities
+}
+
+/** A store and the files that fill it. Throws a Failure when the first read finds a mistake. */
+export async function readManifests(
+  options: SessionOptions,
+  store: Store,
+  watchFrom?: Promise<unknown>,
+): Promise<Source> {
+  let mistakes = 0
+  let started = false
+  const source = new ManifestFiles({
+    ...options,
+    store,
+    watch: true,
+    ...(watchFrom === undefined ? {} : { watchFrom }),
+    report: finding => {
+      if (!started && isMistake(finding)) mistakes++
+      options.report(finding)
+    },
+  })
+  await source.start()
+  started = true
+  if (mistakes === 0) return source
+  await source.close()
+  throw new Failure(
+    'failed',
+    `${mistakes === 1 ? 'a mistake' : `${mistakes} mistakes`} in the input; nothing was started`,
+  )
+}
+
+/** A Failure for something that was named and is not there; `message` says so. */
+export function noSuch(
+  message: string,
+  name: string,
+  existing: readonly string[],
+): Failure {
+  const meant = nearest(name, existing)
+  if (meant !== undefined)
+    return new Failure('usage', message, { fix: `did you mean ${meant}?` })
+  if (existing.length === 0) return new Failure('usage', message)
+  return new Failure('usage', message, {
+    fix: `there ${existing.length === 1 ? 'is' : 'are'}: ${existing.join(', ')}`,
+  })
+}
+
+export interface ServiceAccounts {
+  readonly issuer: () => Promise<TokenIssuer>
+  readonly tokens: () => Promise<TokenManager>
+  readonly rootCertificate: () => Promise<string>
+}
+
+/** What hangs on the signing key; made when it is first asked for, and only once. */
+export function lazyServiceAccounts(options: SessionOptions): ServiceAccounts {
+  const { places, settings, clock, logger } = options
+  const key = once(() =>
+    loadSigningKey(path.join(places.state, 'service-account-key.pem')),
+  )
+  const issuer = once(async () => {
+    await publishKeySet(
+      await key(),
+      path.join(places.state, 'service-account-keys.json'),
+    )
+    return new TokenIssuer(await key(), settings.serviceAccountIssuer)
+  })
+  return {
+    issuer,
+    tokens: once(
+      async () =>
+        new TokenManager(await issuer(), clock, {
+          onFailure: error => logger.error({ err: error }, 'token not renewed'),
+        }),
+    ),
+    rootCertificate: once(async () => rootCertificate(await key())),
+  }
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => (made ??= make())
+}

@@ -1,0 +1,158 @@
+import { readFile, readdir, realpath, stat } from 'node:fs/promises'
+import { basename, dirname, extname, join, relative, resolve } from 'node:path'
+import ignore, { type Ignore } from 'ignore'
+import { withoutAgeSuffix } from '../encryption/age-file.ts'
+import { errorCode, isAbsence, unreadable } from '../errors.ts'
+import { WatchPoints } from '../watch-points.ts'
+
+export interface FoundManifest {
+  /** As the person would write it. */
+  readonly path: string
+  /** Real paths of the names at which a change concerns it: its own, and that of its target. */
+  readonly names: readonly string[]
+}
+
+export interface ManifestTree {
+  /** Sorted within each PATH. */
+  readonly files: readonly FoundManifest[]
+  /** Where a change may concern a file of the tree. */
+  readonly points: WatchPoints
+  /** PATHs and directories that are not there or cannot be read, each with its error. */
+  readonly problems: ReadonlyMap<string, unknown>
+}
+
+const extensions = new Set(['.yaml', '.yml', '.json'])
+
+function isManifestName(name: string): boolean {
+  return extensions.has(extname(withoutAgeSuffix(name)))
+}
+
+/**
+ * The files that `-f PATH..` means (cli.md): a file as it is; of a directory, recursively,
+ * what is called .yaml, .yml or .json, or one of these and .age; no names that begin with a dot, no node_modules,
+ * nothing that a .gitignore of the directory or of one below it names.
+ *
+ * Names that begin with `..` are dot names, too, so a published ConfigMap volume shows each
+ * file once: as its link to `..data/NAME` (architecture, rule 10).
+ */
+export async function findManifests(
+  paths: readonly string[],
+): Promise<ManifestTree> {
+  const files = new Map<string, FoundManifest>()
+  const points = new WatchPoints()
+  const problems = new Map<string, unknown>()
+  for (const path of paths) {
+    await points.addPath(path)
+    try {
+      if ((await stat(path)).isDirectory()) {
+        const found: FoundManifest[] = []
+        await walk(path, { files: found, points, problems }, [], new Set())
+        for (const file of found.sort(byPath))
+          files.set(resolve(file.path), file)
+      } else {
+        const absolute = resolve(path)
+        const directory = await points.addPath(dirname(absolute))
+        const named = join(directory, basename(absolute))
+        const names = watchedOf(points, named, await points.addPath(path))
+        files.set(absolute, { path, names })
+      }
+    } catch (error) {
+      problems.set(path, error)
+    }
+  }
+  return { files: [...files.values()], points, problems }
+}
+
+/** Throws a SourceError for what cannot be read. */
+export function refuseProblems(tree: ManifestTree): void {
+  for (const [path, error] of tree.problems) throw unreadable(path, error)
+}
+
+interface Found {
+  readonly files: FoundManifest[]
+  readonly points: WatchPoints
+  readonly problems: Map<string, unknown>
+}
+
+async function walk(
+  directory: string,
+  found: Found,
+  rules: readonly GitIgnore[],
+  above: ReadonlySet<string>,
+): Promise<void> {
+  const real = await realpath(directory)
+  // A link to a directory above: kubectl does not follow links, we do not follow circles.
+  if (above.has(real)) return
+  found.points.addAll(real)
+  const own = await readGitIgnore(directory)
+  const all = own === undefined ? rules : [...rules, own]
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name)
+    if (entry.name.startsWith('.') || entry.name === 'node_modules') continue
+    const isLink = entry.isSymbolicLink()
+    const named = join(real, entry.name)
+    const target = isLink ? await found.points.addPath(path) : named
+    const kind = isLink ? await stat(path).catch(() => undefined) : entry
+    if (kind?.isDirectory() === true) {
+      if (isIgnored(`${path}/`, all)) continue
+      try {
+        await walk(path, found, all, new Set([...above, real]))
+      } catch (error) {
+        // Just gone: what tells of that brings the next look.
+        if (!isAbsence(error)) found.problems.set(path, error)
+      }
+    } else if (isManifestName(entry.name) && !isIgnored(path, all)) {
+      // What is not there yet, such as a dangling link, is looked at nevertheless.
+      if (kind === undefined || kind.isFile())
+        found.files.push({
+          path,
+          names: watchedOf(found.points, named, target),
+        })
+    }
+  }
+}
+
+interface GitIgnore {
+  readonly directory: string
+  readonly rules: Ignore
+}
+
+async function readGitIgnore(
+  directory: string,
+): Promise<GitIgnore | undefined> {
+  try {
+    const text = await readFile(join(directory, '.gitignore'), 'utf8')
+    return { directory, rules: ignore().add(text) }
+  } catch (error) {
+    // For want of a descriptor, say, nothing that it hides must come to light.
+    if (!isAbsence(error) && errorCode(error) !== 'EISDIR') throw error
+    return undefined
+  }
+}
+
+/** The innermost .gitignore that has an opinion decides, as in git. */
+function isIgnored(path: string, all: readonly GitIgnore[]): boolean {
+  for (const { directory, rules } of all.toReversed()) {
+    const inside = relative(directory, path) + (path.endsWith('/') ? '/' : '')
+    const { ignored, unignored } = rules.test(inside)
+    if (ignored || unignored) return ignored
+  }
+  return false
+}
+
+/** Of a file's names, those that a watch can tell of. */
+function watchedOf(
+  points: WatchPoints,
+  ...names: readonly string[]
+): readonly string[] {
+  return [...new Set(names)].filter(name =>
+    points.matters(dirname(name), basename(name)),
+  )
+}
+
+function byPath(
+  { path: a }: FoundManifest,
+  { path: b }: FoundManifest,
+): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
