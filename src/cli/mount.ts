@@ -18,7 +18,7 @@ import { selectedBy, selectorOption } from './selector-option.ts'
 import { requireRoot, sessionOptions } from './session-options.ts'
 import type { PodChoice } from '../pods/choose-pods.ts'
 import type { MountTarget } from '../commands/mount-target.ts'
-import type { MountSession } from '../commands/mount-session.ts'
+import type { MountSession } from '../commands/mounted-volumes.ts'
 
 export const mountCommand: Command = {
   name: 'mount',

@@ -16,7 +16,10 @@ import type { Clock } from '../util/clock.ts'
 import { Failure } from '../util/failure.ts'
 import { isRunning } from '../linux/process-identity.ts'
 import { placesOf } from '../session/places.ts'
-import { type FoundSession, listSessions } from '../session/runtime-directory.ts'
+import {
+  type FoundSession,
+  listSessions,
+} from '../session/runtime-directory.ts'
 import { apiSocketName } from '../session/session-server.ts'
 
 export type { Resource } from '../server/resources.ts'

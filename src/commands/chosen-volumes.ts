@@ -7,7 +7,11 @@ import { podAroundObject } from '../volumes/pod-volumes.ts'
 import { choosePod } from '../pods/choose-pods.ts'
 import type { Cleanup } from '../session/cleanup.ts'
 import { loneVolume, type MountTarget } from './mount-target.ts'
-import { noSuch, readManifests, type SessionOptions } from '../session/session.ts'
+import {
+  noSuch,
+  readManifests,
+  type SessionOptions,
+} from '../session/session.ts'
 
 interface SourceRequest extends SessionOptions {
   readonly target: MountTarget

@@ -1,35 +1,15 @@
-import { type Backend, openBackend } from '../volumes/backend.ts'
+import type { MountRequest } from './mount-target.ts'
+import type { MountSession } from './mounted-volumes.ts'
+import { type Backend } from '../volumes/backend.ts'
+import { openBackend } from '../volumes/open-backend.ts'
 import type { Cleanup } from '../session/cleanup.ts'
-import { type MountTarget, shownVolume, whatIsServed } from './mount-target.ts'
+import { shownVolume, whatIsServed } from './mount-target.ts'
 import {
   adoptAbandoned,
   sessionAt,
   takeMountpoint,
-  type MountpointRequest,
 } from '../session/public-mountpoint.ts'
-import type { SessionOptions } from '../session/session.ts'
 import { startOrUndo } from '../session/start-or-undo.ts'
-
-export interface MountRequest extends SessionOptions, MountpointRequest {
-  readonly target: MountTarget
-  readonly allowOther: boolean
-  readonly detached: boolean
-  /** Gives up waiting for what a volume still lacks. */
-  readonly abort: AbortSignal
-}
-
-export interface MountSession {
-  readonly volumes: number
-  /** RUNTIME/ID, for the log of a detached session. */
-  readonly directory: string
-  /** Resolves with the reason when the mount ends without having been told to. */
-  readonly lost: Promise<string>
-  /** Resolves with the reason when somebody else has unmounted it. */
-  readonly unmounted: Promise<string>
-  /** Resolves when the file server has answered; hangs or rejects when it does not. */
-  isAlive(): Promise<void>
-  close(): Promise<void>
-}
 
 /**
  * Mounts, publishes, and only then shows the result at the mount point, so that nobody ever

@@ -1,4 +1,5 @@
-import type { MountRequest } from './mount-session.ts'
+import type { MountpointRequest } from '../session/public-mountpoint.ts'
+import type { SessionOptions } from '../session/session.ts'
 import type { PodChoice } from '../pods/choose-pods.ts'
 
 /** The name of the volume around a directory, a ConfigMap or a Secret. */
@@ -13,6 +14,14 @@ export type MountTarget =
       readonly choice: PodChoice
       readonly volume: string | undefined
     }
+
+export interface MountRequest extends SessionOptions, MountpointRequest {
+  readonly target: MountTarget
+  readonly allowOther: boolean
+  readonly detached: boolean
+  /** Gives up waiting for what a volume still lacks. */
+  readonly abort: AbortSignal
+}
 
 /** The volume that MOUNTPOINT is; '' when it has a directory for each. */
 export function shownVolume(target: MountTarget): string {

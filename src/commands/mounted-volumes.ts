@@ -9,7 +9,7 @@ import type { Backend } from '../volumes/backend.ts'
 import { HistoryBudget } from '../volumes/history-budget.ts'
 import { chooseVolumes, type ChosenVolumes } from './chosen-volumes.ts'
 import type { Cleanup } from '../session/cleanup.ts'
-import type { MountRequest, MountSession } from './mount-session.ts'
+import type { MountRequest } from './mount-target.ts'
 import { shownVolume, whatIsServed } from './mount-target.ts'
 import { thisNode } from '../pods/node-info.ts'
 import { type CurrentMount, RenewedMount } from '../session/renewed-mount.ts'
@@ -21,6 +21,19 @@ import {
   volumeRecorder,
 } from '../session/session-server.ts'
 import { watchMountpoint } from '../session/unmounted.ts'
+
+export interface MountSession {
+  readonly volumes: number
+  /** RUNTIME/ID, for the log of a detached session. */
+  readonly directory: string
+  /** Resolves with the reason when the mount ends without having been told to. */
+  readonly lost: Promise<string>
+  /** Resolves with the reason when somebody else has unmounted it. */
+  readonly unmounted: Promise<string>
+  /** Resolves when the file server has answered; hangs or rejects when it does not. */
+  isAlive(): Promise<void>
+  close(): Promise<void>
+}
 
 /** When a volume waits for longer, it can be asked for what. */
 const longestWaitMs = 300

@@ -1,40 +1,14 @@
+import type { RunRequest, RunSession } from '../pods/running-pods.ts'
 import { createImageMap, parseImageFlag } from '../runner/launch/images.ts'
-import { type Backend, openBackend } from '../volumes/backend.ts'
-import type { PodChoice } from '../pods/choose-pods.ts'
+import { type Backend } from '../volumes/backend.ts'
+import { openBackend } from '../volumes/open-backend.ts'
 import type { Cleanup } from '../session/cleanup.ts'
 import { refuseChroot } from '../session/refuse-chroot.ts'
 import { RenewedMount } from '../session/renewed-mount.ts'
 import { createSessionDirectory } from '../session/runtime-directory.ts'
 import { startOrUndo } from '../session/start-or-undo.ts'
-import type { SessionOptions } from '../session/session.ts'
-import type { PodOutcome } from '../pods/supervised-pod.ts'
 import { refuseUserNamespace } from '../session/user-namespace.ts'
 import { inBackground } from '../util/in-background.ts'
-
-export interface RunRequest extends SessionOptions {
-  readonly choice: PodChoice
-  /** CronJobs that are run besides what a choice of many has: `cronjob/NAME`. */
-  readonly cronJobs: readonly string[]
-  /** `PATTERN=COMMAND` of each --image. */
-  readonly images: readonly string[]
-  /** Whether a changed Pod is ended and started anew. */
-  readonly recreate: boolean
-  readonly hostRoot: boolean
-  readonly onOutput: (stream: 'stdout' | 'stderr', lines: Uint8Array) => void
-  /** A line for the person at the terminal that is neither output nor a mistake. */
-  readonly notice: (text: string) => void
-}
-
-export interface RunSession {
-  /** Resolves when every Pod has ended, each with its last run. */
-  readonly finished: Promise<readonly PodOutcome[]>
-  /** The longest of what runs. */
-  readonly terminationSeconds: () => number
-  /** Ends the Pods as their deletion does; the second call kills what is left at once. */
-  terminate(): void
-  /** Undoes everything; the Pods have finished. */
-  close(): Promise<void>
-}
 
 /**
  * Starts the chosen Pods and keeps them equal to what the files say. Resolves as soon as they

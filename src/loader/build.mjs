@@ -62,7 +62,7 @@ for (const [name, packs] of Object.entries(programs)) {
 }
 await chmod('dist/podfs.cjs', 0o755)
 for (const script of ['keeper.sh', 'mount-keeper.sh'])
-  await copyFile(`src/fuse/${script}`, `dist/${script}`)
+  await copyFile(`src/fuse/keeper/${script}`, `dist/${script}`)
 
 await writeFile('dist/THIRD-PARTY.txt', thirdParties([...inputs]))
 

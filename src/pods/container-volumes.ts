@@ -10,7 +10,13 @@ import {
 } from '../volumes/local-volumes.ts'
 import { emptyDirMemorySize } from '../volumes/memory-size.ts'
 import type { Cleanup } from '../session/cleanup.ts'
-import type { ManagedVolume } from './pod-processes.ts'
+
+/** A volume that podfs publishes. */
+export interface ManagedVolume {
+  readonly path: string
+  /** Should its mount be lost, it will be somewhere else. */
+  readonly isRenewable: boolean
+}
 
 interface VolumeProviderOptions {
   readonly pod: Pod

@@ -3,7 +3,10 @@ import type { Finding } from '../api/report.ts'
 import type { ConfigMap, Container, Pod, Secret } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import { noText, secretKeyName } from '../runner/launch/environment.ts'
-import { keysAtSubPath, missingSubPath } from '../runner/launch/missing-sub-path.ts'
+import {
+  keysAtSubPath,
+  missingSubPath,
+} from '../runner/launch/missing-sub-path.ts'
 import {
   whyStringTooLong,
   whyVariableTooLong,

@@ -1,7 +1,10 @@
 import type { Pod } from '../api/types.ts'
 import { podIPFor } from './pod-ip.ts'
 import { podName } from './pod-notices.ts'
-import { sessionsWithPods, type SessionDirectory } from '../session/runtime-directory.ts'
+import {
+  sessionsWithPods,
+  type SessionDirectory,
+} from '../session/runtime-directory.ts'
 
 /**
  * The loopback addresses of one session's Pods, unique among all running Pods of this user.

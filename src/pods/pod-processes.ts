@@ -11,7 +11,7 @@ import { createSandboxRuntime } from '../runner/sandbox/sandbox-runtime.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 import { Cleanup } from '../session/cleanup.ts'
-import { volumeProvider } from './container-volumes.ts'
+import { type ManagedVolume, volumeProvider } from './container-volumes.ts'
 import { inBackground } from '../util/in-background.ts'
 
 /** What is settled when a run of a Pod begins; plain data, which another process can be told. */
@@ -38,13 +38,6 @@ export interface PodPlan {
   readonly hostRoot: boolean
   /** Its managed volumes may be mounted anew. */
   readonly expectsLiveVolumes: boolean
-}
-
-/** A volume that podfs publishes. */
-export interface ManagedVolume {
-  readonly path: string
-  /** Should its mount be lost, it will be somewhere else. */
-  readonly isRenewable: boolean
 }
 
 /** What a Pod's processes need of podfs, and tell it. */

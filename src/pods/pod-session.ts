@@ -33,7 +33,10 @@ import type { RenewedMount } from '../session/renewed-mount.ts'
 import type { SessionDirectory } from '../session/runtime-directory.ts'
 import { ServedVolumes } from './served-volumes.ts'
 import type { SessionOptions } from '../session/session.ts'
-import { containerMountpoints, volumeRecorder } from '../session/session-server.ts'
+import {
+  containerMountpoints,
+  volumeRecorder,
+} from '../session/session-server.ts'
 import type { ShimClient, ShimHost } from './shim/shim-client.ts'
 import { type LeftShim, startShim } from './shim/start-shim.ts'
 import { startOrUndo } from '../session/start-or-undo.ts'

@@ -18,6 +18,7 @@ import {
   choosePodsToRun,
   isChosen,
   isCronJobsPod,
+  type PodChoice,
   nameOfCronJob,
 } from './choose-pods.ts'
 import type { Cleanup } from '../session/cleanup.ts'
@@ -29,11 +30,39 @@ import { outputLabels } from './output-labels.ts'
 import { PodAddresses } from './pod-addresses.ts'
 import { failureText, podName, sourceName } from './pod-notices.ts'
 import { startPodSession, type PodSessionContext } from './pod-session.ts'
-import type { RunRequest, RunSession } from '../commands/run-session.ts'
 import type { SessionDirectory } from '../session/runtime-directory.ts'
-import { lazyServiceAccounts, readManifests } from '../session/session.ts'
+import {
+  lazyServiceAccounts,
+  readManifests,
+  type SessionOptions,
+} from '../session/session.ts'
 import { startSessionServer } from '../session/session-server.ts'
 import { longestOf, SupervisedPod, type PodOutcome } from './supervised-pod.ts'
+
+export interface RunRequest extends SessionOptions {
+  readonly choice: PodChoice
+  /** CronJobs that are run besides what a choice of many has: `cronjob/NAME`. */
+  readonly cronJobs: readonly string[]
+  /** `PATTERN=COMMAND` of each --image. */
+  readonly images: readonly string[]
+  /** Whether a changed Pod is ended and started anew. */
+  readonly recreate: boolean
+  readonly hostRoot: boolean
+  readonly onOutput: (stream: 'stdout' | 'stderr', lines: Uint8Array) => void
+  /** A line for the person at the terminal that is neither output nor a mistake. */
+  readonly notice: (text: string) => void
+}
+
+export interface RunSession {
+  /** Resolves when every Pod has ended, each with its last run. */
+  readonly finished: Promise<readonly PodOutcome[]>
+  /** The longest of what runs. */
+  readonly terminationSeconds: () => number
+  /** Ends the Pods as their deletion does; the second call kills what is left at once. */
+  terminate(): void
+  /** Undoes everything; the Pods have finished. */
+  close(): Promise<void>
+}
 
 /** What a run has before it knows its Pods. */
 interface PreparedRun extends Pick<PodSessionContext, 'mount' | 'images'> {

@@ -23,7 +23,12 @@ import {
   type PodHostname,
 } from './launch/hostname.ts'
 import { mountedVolumeNames, type ContainerVolume } from './launch/launch.ts'
-import { deadlineOf, planPod, type KillReason, type Step } from './lifecycle/plan.ts'
+import {
+  deadlineOf,
+  planPod,
+  type KillReason,
+  type Step,
+} from './lifecycle/plan.ts'
 import { describePod, formatGoDuration } from './status/pod-events.ts'
 import { PodState, type PodStateOptions } from './pod-state.ts'
 import type { PodStatus } from './status/pod-status.ts'

@@ -1,6 +1,9 @@
 import type { Container, NodeInfo, Pod } from '../api/types.ts'
 import type { Clock } from '../util/clock.ts'
-import { newRecord, type ContainerRecord } from './lifecycle/container-record.ts'
+import {
+  newRecord,
+  type ContainerRecord,
+} from './lifecycle/container-record.ts'
 import { containerFieldPath, type PodEvent } from './status/pod-events.ts'
 import { podStatus, type PodStatus } from './status/pod-status.ts'
 

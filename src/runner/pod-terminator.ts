@@ -3,7 +3,10 @@ import type { Logger } from '../util/logger.ts'
 import { GracePeriod } from './lifecycle/grace-period.ts'
 import type { Instance } from './lifecycle/instance.ts'
 import type { PodState } from './pod-state.ts'
-import { deletionGraceSeconds, terminateContainer } from './lifecycle/termination.ts'
+import {
+  deletionGraceSeconds,
+  terminateContainer,
+} from './lifecycle/termination.ts'
 import { terminatesAfter } from './lifecycle/termination-order.ts'
 
 /** Ends containers, and shortens the grace period of those that are ending. */

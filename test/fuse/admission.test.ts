@@ -12,7 +12,7 @@ import {
   identityOf,
   processStartTime,
 } from '../../src/linux/process-identity.ts'
-import type { JournalFiles } from '../../src/fuse/server/journal.ts'
+import type { JournalFiles } from '../../src/fuse/keeper/descriptors.ts'
 
 t.test('an admission survives in either file', async t => {
   const directory = t.testdir({})

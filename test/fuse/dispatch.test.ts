@@ -1,7 +1,10 @@
 import * as fc from 'fast-check'
 import t from 'tap'
 import * as errno from '../../src/fuse/wire/errno.ts'
-import { type OperationName, operations } from '../../src/fuse/wire/operations.ts'
+import {
+  type OperationName,
+  operations,
+} from '../../src/fuse/wire/operations.ts'
 import * as wire from '../../src/fuse/wire/protocol.ts'
 import {
   decodeReply,

@@ -11,11 +11,9 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { crc32 } from '../../src/fuse/wire/crc32.ts'
 import type { Dispatcher } from '../../src/fuse/server/dispatch.ts'
-import {
-  Journal,
-  type JournalFiles,
-  type ServerState,
-} from '../../src/fuse/server/journal.ts'
+import { Journal } from '../../src/fuse/server/journal.ts'
+import { type JournalFiles } from '../../src/fuse/keeper/descriptors.ts'
+import { type ServerState } from '../../src/fuse/server/snapshot.ts'
 import { replayJournal } from '../../src/fuse/server/replay-journal.ts'
 import {
   DAEMON_TID,

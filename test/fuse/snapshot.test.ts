@@ -4,7 +4,10 @@ import * as fc from 'fast-check'
 import t from 'tap'
 import { crc32 } from '../../src/fuse/wire/crc32.ts'
 import { S_IFDIR, S_IFLNK, S_IFREG } from '../../src/fuse/wire/protocol.ts'
-import { decodeSnapshot, encodeSnapshot } from '../../src/fuse/server/snapshot.ts'
+import {
+  decodeSnapshot,
+  encodeSnapshot,
+} from '../../src/fuse/server/snapshot.ts'
 import { Tree } from '../../src/fuse/server/tree.ts'
 
 const big = 2 ** 40 + 7

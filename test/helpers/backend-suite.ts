@@ -28,11 +28,8 @@ import { MountError } from '../../src/linux/mount-error.ts'
 import { mountsBelow } from '../../src/linux/mountinfo.ts'
 import { unmountPath } from '../../src/linux/unmount-path.ts'
 import { silentLogger } from '../../src/util/logger.ts'
-import {
-  openBackend,
-  type Backend,
-  type BackendName,
-} from '../../src/volumes/backend.ts'
+import { type Backend, type BackendName } from '../../src/volumes/backend.ts'
+import { openBackend } from '../../src/volumes/open-backend.ts'
 import {
   AtomicWriter,
   prepareVolumeRoot,

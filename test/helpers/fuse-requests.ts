@@ -1,7 +1,13 @@
-import { Dispatcher, type DispatcherSettings } from '../../src/fuse/server/dispatch.ts'
+import {
+  Dispatcher,
+  type DispatcherSettings,
+} from '../../src/fuse/server/dispatch.ts'
 import type { JournalSink } from '../../src/fuse/server/dispatch.ts'
-import type { ServerState } from '../../src/fuse/server/journal.ts'
-import { type OperationName, operations } from '../../src/fuse/wire/operations.ts'
+import type { ServerState } from '../../src/fuse/server/snapshot.ts'
+import {
+  type OperationName,
+  operations,
+} from '../../src/fuse/wire/operations.ts'
 import type { Time } from '../../src/fuse/wire/protocol.ts'
 import { Tree } from '../../src/fuse/server/tree.ts'
 

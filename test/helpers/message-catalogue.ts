@@ -104,7 +104,10 @@ export const inFiles: readonly CatalogueEntry[] = [
     cause:
       'A directory is read as `kubectl create configmap --from-file` reads it: regular files whose names can be keys, 1 MiB together.',
     remedy: 'Rename what is left out, or move what is large elsewhere.',
-    files: ['sources/keys/directory-keys.ts', 'sources/keys/directory-source.ts'],
+    files: [
+      'sources/keys/directory-keys.ts',
+      'sources/keys/directory-source.ts',
+    ],
   },
   {
     title: 'No object of Kubernetes',
@@ -354,7 +357,8 @@ export const ofTheMachine: readonly CatalogueEntry[] = [
     remedy:
       'The second line is to be typed as root; in a container it says which flags that needs.',
     files: [
-      'daemon/doctor/',
+      'session/machine/',
+      'commands/doctor.ts',
       'session/machine-failure.ts',
       'session/claim-mountpoint.ts',
     ],

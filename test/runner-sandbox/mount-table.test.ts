@@ -1,9 +1,6 @@
 import t from 'tap'
 import { foreignMounts } from '../../src/runner/sandbox/container-setup.ts'
-import {
-  aliasesOf,
-  parseMountTable,
-} from '../../src/linux/mount-table.ts'
+import { aliasesOf, parseMountTable } from '../../src/linux/mount-table.ts'
 
 const text = String.raw`27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
 30 27 0:26 / /a\040b\134c ro,nosuid shared:1 master:2 - fuse.podfs podfs rw

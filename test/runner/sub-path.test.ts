@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 
 import { fileIdentity } from '../../src/linux/file-identity.ts'
-import { mountSubPath, resolveSubPath } from '../../src/runner/launch/sub-path.ts'
+import {
+  mountSubPath,
+  resolveSubPath,
+} from '../../src/runner/launch/sub-path.ts'
 
 async function makeVolume(t: Test, readOnly = false) {
   const directory = await realpath(

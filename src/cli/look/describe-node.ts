@@ -13,7 +13,7 @@ import {
   describeLabels,
   formatRfc1123,
 } from './describe-parts.ts'
-import type { Surroundings } from './describe-object.ts'
+import type { Surroundings } from './describe-parts.ts'
 
 /** describeNode of kubectl's pkg/describe/describe.go; the one node has no lease. */
 export function describeNode(

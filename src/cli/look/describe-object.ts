@@ -1,3 +1,4 @@
+import type { Surroundings } from './describe-parts.ts'
 import { text, type JsonObject } from '../../api/json.ts'
 import { describeConfigMap, describeSecret } from './describe-data.ts'
 import { describeNode } from './describe-node.ts'
@@ -8,15 +9,6 @@ import {
 } from './describe-other.ts'
 import { describePod } from './describe-pod.ts'
 import { alignTabs, describeLayout } from './tab-writer.ts'
-
-/** What a description says beside the object itself. */
-export interface Surroundings {
-  /** Those of the object. */
-  readonly events: readonly JsonObject[]
-  /** All there are; only of a Node. */
-  readonly pods: readonly JsonObject[]
-  readonly now: number
-}
 
 type Describer = (
   object: JsonObject,

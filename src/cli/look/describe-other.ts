@@ -5,7 +5,7 @@ import {
   type Json,
   type JsonObject,
 } from '../../api/json.ts'
-import type { Surroundings } from './describe-object.ts'
+import type { Surroundings } from './describe-parts.ts'
 import {
   describeAnnotations,
   describeEvents,

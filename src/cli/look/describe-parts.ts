@@ -2,6 +2,15 @@ import { part, text, type Json, type JsonObject } from '../../api/json.ts'
 import { humanDuration } from '../../util/human-duration.ts'
 import { visible } from '../../util/visible.ts'
 
+/** What a description says beside the object itself. */
+export interface Surroundings {
+  /** Those of the object. */
+  readonly events: readonly JsonObject[]
+  /** All there are; only of a Node. */
+  readonly pods: readonly JsonObject[]
+  readonly now: number
+}
+
 /*
  * What the descriptions have in common. Lines have tabs between what is to be aligned.
  */

@@ -7,7 +7,7 @@ import {
 } from '../../api/json.ts'
 import { divideRoundingUp, parseQuantity } from '../../api/quantity.ts'
 import { humanDuration } from '../../util/human-duration.ts'
-import type { Surroundings } from './describe-object.ts'
+import type { Surroundings } from './describe-parts.ts'
 import {
   describeAnnotations,
   describeEvents,

@@ -1,4 +1,5 @@
-import type { JournalFiles } from '../server/journal.ts'
+/** The two descriptors. */
+export type JournalFiles = readonly [number, number]
 
 /** The numbers under which the keeper hands down what it opened. */
 export const FUSE_FD = 3

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PROGRAMS } from './mount-programs.ts'
+import { PROGRAMS } from '../keeper/keeper-words.ts'
 import { PODFS_TYPE, readMountinfo } from '../../linux/mountinfo.ts'
 import { unmountPath } from '../../linux/unmount-path.ts'
 

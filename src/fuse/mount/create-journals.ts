@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { identityOf } from '../../linux/process-identity.ts'
 import { writeAdmission } from '../server/admission.ts'
-import { Journal, type JournalFiles } from '../server/journal.ts'
+import { Journal } from '../server/journal.ts'
+import { type JournalFiles } from '../keeper/descriptors.ts'
 import { MountError } from '../../linux/mount-error.ts'
 
 /** statfs(2). */

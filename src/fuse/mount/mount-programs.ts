@@ -7,7 +7,7 @@
  * the standby starts this podfs's, and that replaces the server, which programs in the mount
  * notice no more than any other death of the two (docs/reliability.md).
  */
-import { closeSync, openSync, readFileSync, statSync } from 'node:fs'
+import { closeSync, openSync, statSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { release, uptime } from 'node:os'
 import { join } from 'node:path'
@@ -15,43 +15,19 @@ import { isAtLeast, resendSince } from '../../linux/is-at-least.ts'
 import { processStartTime } from '../../linux/process-identity.ts'
 import { JOURNAL_FILES } from '../keeper/descriptors.ts'
 import { entryPoints } from './entry-points.ts'
+import {
+  NODE_AT,
+  PROGRAMS,
+  type Programs,
+  SCRIPT_AT,
+  SERVER_AT,
+} from '../keeper/keeper-words.ts'
 import { isKeeper } from '../keeper/is-keeper.ts'
-import { Journal, type JournalFiles } from '../server/journal.ts'
+import { Journal } from '../server/journal.ts'
+import { type JournalFiles } from '../keeper/descriptors.ts'
 
-export const PROGRAMS = 'programs'
 /** Of proc(5)'s start times; the same on all that Node runs on. */
 const TICKS_PER_SECOND = 100
-
-/** The words with which keeper.sh is started, from its own path on. */
-export type KeeperWords = readonly string[]
-const SCRIPT_AT = 0
-const NODE_AT = 5
-const SERVER_AT = 6
-
-interface Programs {
-  readonly script: string
-  readonly node: string
-  readonly server: string
-}
-
-/** The words with the programs that the runtime directory names, if it does. */
-export function withPrograms(
-  words: KeeperWords,
-  directory: string,
-): KeeperWords {
-  let programs: Programs
-  try {
-    programs = JSON.parse(
-      readFileSync(join(directory, PROGRAMS), 'utf8'),
-    ) as Programs
-  } catch {
-    return words
-  }
-  return words
-    .with(SCRIPT_AT, programs.script)
-    .with(NODE_AT, programs.node)
-    .with(SERVER_AT, programs.server)
-}
 
 /**
  * Gives the mount of a runtime directory this podfs's programs, unless its keeper was started

@@ -12,7 +12,7 @@ import {
   processStartTime,
   type ProcessIdentity,
 } from '../../linux/process-identity.ts'
-import type { JournalFiles } from './journal.ts'
+import type { JournalFiles } from '../keeper/descriptors.ts'
 
 const SLOT_AT = 64
 const SLOT_SIZE = 24

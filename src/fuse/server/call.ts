@@ -1,4 +1,3 @@
-import type { DispatcherSettings } from './dispatch.ts'
 import {
   dataViewOf,
   decodeName,
@@ -21,6 +20,13 @@ export interface KernelReferences {
   add(nodeId: number): void
   /** The node is gone; the kernel may never give it back. */
   drop(nodeId: number): void
+}
+
+export interface CallSettings {
+  /** false: OPEN is ENOSYS, and the kernel opens and closes without asking again. */
+  readonly answerOpens: boolean
+  /** Asked for every mutation: a thread id is reused, an answer must not be kept. */
+  readonly isDaemonThread: (tid: number) => boolean
 }
 
 /**
@@ -48,7 +54,7 @@ export class Call {
 
   constructor(
     tree: Tree,
-    settings: Pick<DispatcherSettings, 'answerOpens' | 'isDaemonThread'>,
+    settings: CallSettings,
     references: KernelReferences,
   ) {
     this.tree = tree

@@ -10,10 +10,18 @@
  *  (4) append it to the journal, before the reply exists for anybody else. A mutation that
  *      cannot be recorded has not happened: the tree is read back from the journal.
  */
-import { Call } from './call.ts'
-import { EIO, ENOSPC, ENOSYS, ENOTCONN, EROFS, ErrnoError } from '../wire/errno.ts'
+import { Call, type CallSettings } from './call.ts'
+import {
+  EIO,
+  ENOSPC,
+  ENOSYS,
+  ENOTCONN,
+  EROFS,
+  ErrnoError,
+} from '../wire/errno.ts'
 import { handlers } from './handlers.ts'
-import type { RecordedReply, ServerState } from './journal.ts'
+import type { RecordedReply } from './snapshot.ts'
+import type { ServerState } from './snapshot.ts'
 import {
   type MutationName,
   type OperationName,
@@ -37,11 +45,7 @@ const served = operationNames.map(
     name && { name, kind: operations[name].kind, handle: handlerOf[name] },
 )
 
-export interface DispatcherSettings {
-  /** false: OPEN is ENOSYS, and the kernel opens and closes without asking again. */
-  readonly answerOpens: boolean
-  /** Asked for every mutation: a thread id is reused, an answer must not be kept. */
-  readonly isDaemonThread: (tid: number) => boolean
+export interface DispatcherSettings extends CallSettings {
   /** Once true, nothing is answered any more: what was invalidated must not come back. */
   readonly isStopping: () => boolean
   readonly now: () => Time

@@ -13,7 +13,12 @@ import {
   ErrnoError,
 } from '../wire/errno.ts'
 import type { Call } from './call.ts'
-import { decodeFill, FILL_NAME, FILL_NODE_ID, isUnseenMode } from '../wire/fill.ts'
+import {
+  decodeFill,
+  FILL_NAME,
+  FILL_NODE_ID,
+  isUnseenMode,
+} from '../wire/fill.ts'
 import type { MutationName, QueryName } from '../wire/operations.ts'
 import * as wire from '../wire/protocol.ts'
 import type { Tree } from './tree.ts'

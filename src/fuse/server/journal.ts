@@ -25,24 +25,13 @@
  * Every access names its position: the file offset is shared by all who inherited the
  * descriptor.
  */
+import type { JournalFiles } from '../keeper/descriptors.ts'
+import type { ServerState } from './snapshot.ts'
 import { fstatSync, ftruncateSync, readSync, writeSync } from 'node:fs'
 import { crc32 } from '../wire/crc32.ts'
 import type { Time } from '../wire/protocol.ts'
 import { decodeSnapshot, encodeSnapshot } from './snapshot.ts'
-import { type Node, Tree } from './tree.ts'
-
-export interface RecordedReply {
-  /** Hex of `unique` without bit 63. */
-  readonly unique: string
-  readonly reply: Buffer
-}
-
-/** All that a successor must know. */
-export interface ServerState {
-  readonly nodes: Map<number, Node>
-  readonly nextId: number
-  readonly recent: readonly RecordedReply[]
-}
+import { Tree } from './tree.ts'
 
 export type JournalRecord =
   | {
@@ -52,9 +41,6 @@ export type JournalRecord =
       readonly reply: Buffer
     }
   | { readonly kind: 'drop'; readonly nodeId: number }
-
-/** The two descriptors. */
-export type JournalFiles = readonly [number, number]
 
 export interface JournalContents {
   readonly state: ServerState

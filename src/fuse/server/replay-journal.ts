@@ -1,5 +1,6 @@
 import { Dispatcher, type JournalSink } from './dispatch.ts'
-import type { JournalContents, ServerState } from './journal.ts'
+import type { JournalContents } from './journal.ts'
+import type { ServerState } from './snapshot.ts'
 
 const noJournal: JournalSink = {
   append: () => undefined,

@@ -18,7 +18,8 @@ import {
 import { Dispatcher, isResent } from './dispatch.ts'
 import { EIO } from '../wire/errno.ts'
 import { FaultPoints } from './fault-points.ts'
-import { Journal, type ServerState } from './journal.ts'
+import { Journal } from './journal.ts'
+import { type ServerState } from './snapshot.ts'
 import {
   encodeInvalInode,
   encodeNotification,

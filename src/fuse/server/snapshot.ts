@@ -9,7 +9,6 @@
  * Written and read in one go while nobody is answered, so it counts how long that takes: with
  * 230,000 nodes a quarter of what v8.serialize takes, and a third of v8.deserialize.
  */
-import type { ServerState } from './journal.ts'
 import {
   dataViewOf,
   readI64,
@@ -18,6 +17,19 @@ import {
   writeU64,
 } from '../wire/protocol.ts'
 import type { Entry, Node } from './tree.ts'
+
+export interface RecordedReply {
+  /** Hex of `unique` without bit 63. */
+  readonly unique: string
+  readonly reply: Buffer
+}
+
+/** All that a successor must know. */
+export interface ServerState {
+  readonly nodes: Map<number, Node>
+  readonly nextId: number
+  readonly recent: readonly RecordedReply[]
+}
 
 const HEADER_SIZE = 16
 const REPLY_HEADER_SIZE = 8

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { type KeeperWords, withPrograms } from '../mount/mount-programs.ts'
+import { type KeeperWords, withPrograms } from '../keeper/keeper-words.ts'
 
 /** What a server knows of its keeper: keeper.sh hands its own arguments down. */
 export interface KeeperOrigin {

@@ -10,7 +10,7 @@
  */
 import { readSync, writeSync } from 'node:fs'
 import { crc32 } from '../wire/crc32.ts'
-import type { JournalFiles } from './journal.ts'
+import type { JournalFiles } from '../keeper/descriptors.ts'
 
 const SLOT_AT = 96
 const SLOT_SIZE = 16

@@ -3,7 +3,8 @@ import type { OutputStream } from '../../runner/lifecycle/output-lines.ts'
 import type { PodEvent } from '../../runner/status/pod-events.ts'
 import type { PodStatus } from '../../runner/status/pod-status.ts'
 import type { KeptLog, KeptPod } from '../../server/session-record.ts'
-import type { ManagedVolume, PodPlan } from '../pod-processes.ts'
+import type { PodPlan } from '../pod-processes.ts'
+import type { ManagedVolume } from '../container-volumes.ts'
 
 /** Changes with each change of what is said here. Others are not talked to. */
 export const protocolVersion = 2

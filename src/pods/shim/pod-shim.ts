@@ -5,12 +5,12 @@ import type { PodStatus } from '../../runner/status/pod-status.ts'
 import { type PodRecord, SessionRecord } from '../../server/session-record.ts'
 import type { Clock } from '../../util/clock.ts'
 import {
-  type ManagedVolume,
   type PodHost,
   type PodPlan,
   type PodProcesses,
   startPodProcesses,
 } from '../pod-processes.ts'
+import { type ManagedVolume } from '../container-volumes.ts'
 import { forwardingLogger } from './forwarding-logger.ts'
 import { MessageStream } from './message-stream.ts'
 import {

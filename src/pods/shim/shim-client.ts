@@ -5,7 +5,10 @@ import type { KeptLog } from '../../server/session-record.ts'
 import type { Clock } from '../../util/clock.ts'
 import { Failure } from '../../util/failure.ts'
 import type { Logger } from '../../util/logger.ts'
-import { isRunning, type ProcessIdentity } from '../../linux/process-identity.ts'
+import {
+  isRunning,
+  type ProcessIdentity,
+} from '../../linux/process-identity.ts'
 import type { PodHost, PodPlan, PodProcesses } from '../pod-processes.ts'
 import { environmentObjects } from './environment-objects.ts'
 import { MessageStream } from './message-stream.ts'

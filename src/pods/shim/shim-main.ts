@@ -13,7 +13,11 @@ import { systemClock } from '../../util/clock.ts'
 import { identityOf } from '../../linux/process-identity.ts'
 import { guardMemory } from '../../session/guard-memory.ts'
 import { clearPod } from '../../session/clear-pods.ts'
-import { shimDirectory, shimFile, shimSocket } from '../../session/find-shims.ts'
+import {
+  shimDirectory,
+  shimFile,
+  shimSocket,
+} from '../../session/find-shims.ts'
 import { isAbandoned, mayBeAbandoned } from './is-abandoned.ts'
 import { PodShim } from './pod-shim.ts'
 import { errorOf, onDefect } from '../../util/on-defect.ts'
