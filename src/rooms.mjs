@@ -8,7 +8,6 @@
  * rooms above it in this table, so no two can need each other.
  */
 
-/** @type {readonly { room: string, purpose: string, imports: readonly string[] }[]} */
 export const rooms = [
   {
     room: 'util',
@@ -241,7 +240,6 @@ export const rooms = [
 ]
 
 /** Packages and modules of Node that only some rooms may use, and files where it is one. */
-/** @type {readonly { name: string, rooms: readonly string[] }[]} */
 export const fences = [
   { name: 'pino', rooms: ['util'] },
   { name: 'chokidar', rooms: ['sources'] },
