@@ -1,5 +1,5 @@
-import type { FileKind, HostView } from '../../src/linux/host-view.ts'
-import type { MountTableEntry } from '../../src/linux/mount-table.ts'
+import type { FileKind, HostView } from '../../../src/linux/host-view.ts'
+import type { MountTableEntry } from '../../../src/linux/mount-table.ts'
 
 export interface FakeFile {
   readonly kind?: FileKind

@@ -1,13 +1,13 @@
 import t from 'tap'
-import { allCapabilities } from '../../src/linux/capabilities.ts'
-import { CappedOutput } from '../../src/runner/sandbox/capped-output.ts'
-import { toExitStatus } from '../../src/runner/sandbox/exit-status.ts'
+import { allCapabilities } from '../../../src/linux/capabilities.ts'
+import { CappedOutput } from '../../../src/runner/sandbox/capped-output.ts'
+import { toExitStatus } from '../../../src/runner/sandbox/exit-status.ts'
 import {
   execCommand,
   preludesOf,
   startCommand,
   type Launch,
-} from '../../src/runner/sandbox/launch-command.ts'
+} from '../../../src/runner/sandbox/launch-command.ts'
 
 const tools = {
   setpriv: '/b/setpriv',

@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { MonitorStderr } from '../../src/runner/sandbox/monitor-stderr.ts'
+import { MonitorStderr } from '../../../src/runner/sandbox/monitor-stderr.ts'
 
 const notice = 'unshare: sigprocmask unblock failed: Invalid argument\n'
 const cases: {

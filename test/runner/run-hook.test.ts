@@ -1,8 +1,8 @@
 import t from 'tap'
 
-import { runHook } from '../../../src/runner/lifecycle/run-hook.ts'
-import { FakeClock } from '../../helpers/fake-clock.ts'
-import { endlessHook } from '../../helpers/fake-runtime.ts'
+import { runHook } from '../../src/runner/lifecycle/run-hook.ts'
+import { FakeClock } from '../helpers/fake-clock.ts'
+import { endlessHook } from '../helpers/fake-runtime.ts'
 
 const never = new AbortController().signal
 

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { formatFstab } from '../../src/runner/sandbox/fstab.ts'
-import { setupScript } from '../../src/runner/sandbox/setup-script.ts'
+import { formatFstab } from '../../../src/runner/sandbox/fstab.ts'
+import { setupScript } from '../../../src/runner/sandbox/setup-script.ts'
 
 const plan = {
   directories: [

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { resolvePath } from '../../src/linux/resolve-path.ts'
-import { fakeHost, link } from './fake-host.ts'
+import { fakeHost, link } from '../runner/sandbox/fake-host.ts'
 
 const host = fakeHost({
   '/loop': link('loop'),

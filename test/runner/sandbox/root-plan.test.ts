@@ -1,10 +1,10 @@
 import t from 'tap'
-import type { ContainerMount } from '../../src/runner/sandbox/container-runtime.ts'
+import type { ContainerMount } from '../../../src/runner/sandbox/container-runtime.ts'
 import {
   planRoot,
   type RootPlanOptions,
-} from '../../src/runner/sandbox/root-plan.ts'
-import type { RootPlan } from '../../src/runner/sandbox/root-tree.ts'
+} from '../../../src/runner/sandbox/root-plan.ts'
+import type { RootPlan } from '../../../src/runner/sandbox/root-tree.ts'
 import { fakeHost, link, socket } from './fake-host.ts'
 
 const volume = (
