@@ -167,12 +167,12 @@ install_all() {
   done
   # V8 knows a source by its length alone: never a new one beside the code of the old one.
   rm -f "$DESTDIR$lib"/*.bundle.cjs.cache
-  packs='podfs session server more fuse-server fuse-control pod-shim'
-  for pack in $packs; do
-    put 644 "$lib/$pack.bundle.cjs" <"dist/$pack.bundle.cjs"
+  programs='podfs fuse-server pod-shim'
+  for program in $programs; do
+    put 644 "$lib/$program.bundle.cjs" <"dist/$program.bundle.cjs"
   done
-  for pack in $packs; do
-    printf 'f %s\n' "$lib/$pack.bundle.cjs.cache" >>"$list"
+  for program in $programs; do
+    printf 'f %s\n' "$lib/$program.bundle.cjs.cache" >>"$list"
   done
   (umask 022 && "$node" src/loader/code-cache.mjs "$DESTDIR$lib")
   put 755 "$PREFIX/bin/podfs" <<END

@@ -17,7 +17,7 @@ export async function metricsText(
   fuseOperations: Readonly<Record<string, number>> | undefined,
   mistakes?: number,
 ): Promise<string> {
-  // A CommonJS package: bundled into packs (build.mjs) it has no names of its own.
+  // A CommonJS package: it has no names of its own.
   const { default: client } = await import('prom-client')
   if (ownProcess === undefined) {
     ownProcess = new client.Registry()

@@ -1,19 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { Script } from 'node:vm'
+import { build } from 'esbuild'
 import t from 'tap'
 
-const packs = [
-  'podfs',
-  'session',
-  'server',
-  'more',
-  'fuse-server',
-  'fuse-control',
-  'pod-shim',
-]
-const bundles = packs.map(pack => `${pack}.bundle.cjs`)
+const bundles = ['podfs', 'fuse-server', 'pod-shim'].map(
+  program => `${program}.bundle.cjs`,
+)
 
 t.test('V8 takes the code that was made of each bundle', async t => {
   for (const bundle of bundles) {
@@ -56,13 +50,24 @@ t.test('without that code, or with a wrong one, it runs too', async t => {
   }
 })
 
-t.test('what every start needs is a small part of the program', async t => {
-  const size = (pack: string): number =>
-    statSync(path.resolve('dist', `${pack}.bundle.cjs`)).size
-  const all = packs.map(size).reduce((sum, each) => sum + each, 0)
-  t.ok(size('podfs') < all / 3, `${size('podfs')} of ${all} bytes`)
-  // It would mean that the first pack has one of them, too.
-  const text = readFileSync('dist/podfs.bundle.cjs', 'latin1')
+t.test('what only some commands need is not run by every start', async t => {
+  const { metafile } = await build({
+    entryPoints: ['src/cli/main.ts'],
+    bundle: true,
+    platform: 'node',
+    write: false,
+    metafile: true,
+    logLevel: 'silent',
+    external: ['fuse-native'],
+  })
+  const run = new Set(['src/cli/main.ts'])
+  for (const file of run)
+    for (const { path, kind, external } of metafile.inputs[file]?.imports ?? [])
+      if (kind !== 'dynamic-import' && external !== true) run.add(path)
   for (const name of ['yaml', 'prom-client', 'ignore'])
-    t.notMatch(text, `node_modules/${name}/`, name)
+    t.notOk(
+      [...run].some(file => file.startsWith(`node_modules/${name}/`)),
+      name,
+    )
+  t.ok(run.has('src/util/failure.ts'))
 })

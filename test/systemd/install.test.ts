@@ -205,7 +205,7 @@ t.test('PODFS_NODE may be the name of a program', async t => {
     `code-cache.mjs ${at('usr/local/lib/podfs')}\n`,
     'and it makes the code that it is to run',
   )
-  const filename = at('usr/local/lib/podfs/more.bundle.cjs')
+  const filename = at('usr/local/lib/podfs/podfs.bundle.cjs')
   const script = new Script(readFileSync(filename, 'latin1'), {
     filename,
     cachedData: readFileSync(`${filename}.cache`),
@@ -379,7 +379,7 @@ t.test(
         '--mount',
         'sh',
         '-c',
-        `mount -t tmpfs -o size=5m tmpfs ${destdir}
+        `mount -t tmpfs -o size=3m tmpfs ${destdir}
 sh systemd/install.sh install; echo status $?; find ${destdir} -mindepth 1 | wc -l`,
       ],
       { encoding: 'utf8', env: { ...process.env, DESTDIR: destdir } },
