@@ -1,4 +1,4 @@
-import type { RunRequest, RunSession } from '../pods/running-pods.ts'
+import type { RunRequest, RunSession } from './run-pods.ts'
 import { createImageMap, parseImageFlag } from '../runner/launch/images.ts'
 import { type Backend } from '../volumes/backend.ts'
 import { openBackend } from '../volumes/open-backend.ts'
@@ -57,6 +57,6 @@ async function start(
   // Told by whoever waits for it.
   mount.catch(() => undefined)
   cleanup.add('mount', async () => (await mount.catch(() => undefined))?.stop())
-  const { runPods } = await import('../pods/running-pods.ts')
+  const { runPods } = await import('./run-pods.ts')
   return await runPods(request, { session, mount, images }, cleanup)
 }

@@ -28,7 +28,8 @@ import {
 } from '../session/public-mountpoint.ts'
 import { Reloads, type ReloadRequest } from '../session/reloads.ts'
 import { isGone, RenewedMount } from '../session/renewed-mount.ts'
-import { isToRun, ServedPods } from '../pods/served-pods.ts'
+import { PodFleet } from '../pods/pod-fleet.ts'
+import { isToRun, servePolicy } from '../pods/serve-policy.ts'
 import { ServedTree, treeDirectory } from './served-tree.ts'
 import { lazyServiceAccounts, type SessionOptions } from '../session/session.ts'
 import { clearMounts, clearUnshownMounts } from '../session/session-mounts.ts'
@@ -169,19 +170,19 @@ async function start(
     isServed: true,
     historyBudget: new HistoryBudget(),
   }
-  const pods = new ServedPods({
+  const pods = new PodFleet({
     context: () => context,
-    choice: () => effective.settings.run,
+    policy: servePolicy(
+      () => effective.settings.run,
+      () => context,
+    ),
     left,
     lastRun,
   })
-  cleanup.add('Pods', async () => {
-    // Whatever still runs, because podfs itself failed, is killed.
-    const ended = pods.terminate()
-    inBackground(pods.terminate())
-    await ended
-  })
-  pods.start()
+  cleanup.add('Pods', () => pods.kill())
+  pods.follow()
+  pods.adoptLeft()
+  pods.look()
   if (adopted)
     cleanup.add(
       'strangers',
@@ -200,7 +201,7 @@ async function start(
       [
         `${count(tree.size, 'volume')} at ${root}`,
         ...(waiting === 0 ? [] : [`${waiting} not published`]),
-        `${count(pods.size, 'Pod')} running`,
+        `${count(pods.running, 'Pod')} running`,
       ].join(', '),
     )
   }

@@ -6,6 +6,44 @@ import { listFields, sourceName, UnappliedChanges } from './pod-notices.ts'
 import type { PodSession } from './pod-session.ts'
 import { inBackground } from '../util/in-background.ts'
 
+/** Where a Pod is in its life. */
+type State =
+  /** Nothing runs, nothing is under way. */
+  | 'idle'
+  | 'starting'
+  | 'running'
+  /** It was told to end, and has not yet. */
+  | 'ending'
+  /** It has ended by itself; what was made for it is being undone. */
+  | 'closing'
+  /** The same of one that was told to end: what is wanted then comes next. */
+  | 'replacing'
+
+type Step = 'start' | 'started' | 'end' | 'ended' | 'failed' | 'rest'
+
+/** What each step makes of each state. What is not here cannot happen. */
+const transitions: Readonly<
+  Record<State, Readonly<Partial<Record<Step, State>>>>
+> = {
+  idle: { start: 'starting' },
+  // An end that is asked for meanwhile is looked at once it has started.
+  starting: { started: 'running', end: 'starting', failed: 'idle' },
+  running: { end: 'ending', ended: 'closing', failed: 'idle' },
+  ending: { end: 'ending', ended: 'replacing', failed: 'idle' },
+  closing: {
+    end: 'replacing',
+    start: 'starting',
+    rest: 'idle',
+    failed: 'idle',
+  },
+  replacing: {
+    end: 'replacing',
+    start: 'starting',
+    rest: 'idle',
+    failed: 'idle',
+  },
+}
+
 export interface PodOutcome {
   /** As it was last started. */
   readonly pod: Pod
@@ -48,14 +86,13 @@ export function longestOf(pods: readonly SupervisedPod[]): number {
  */
 export class SupervisedPod {
   readonly #options: SupervisedPodOptions
+  #state: State = 'idle'
   #wanted: Pod | undefined
-  #running: PodSession | undefined
-  /** What runs is on its way out because we said so. */
-  #ending = false
+  /** What is running or ending. */
+  #session: PodSession | undefined
   /** The person at the terminal has ended it: nothing is started any more. */
   #stopped = false
   #graceSeconds: number | undefined
-  #isWorking = false
   #unapplied: UnappliedChanges | undefined
   #outcome: PodOutcome | undefined
 
@@ -64,7 +101,7 @@ export class SupervisedPod {
   }
 
   get idle(): boolean {
-    return !this.#isWorking
+    return this.#state === 'idle'
   }
 
   /** The files say that it is to be there. */
@@ -79,7 +116,7 @@ export class SupervisedPod {
 
   /** The Pod that runs, or else ran last. */
   get pod(): Pod | undefined {
-    return this.#running?.pod ?? this.#outcome?.pod
+    return this.#session?.pod ?? this.#outcome?.pod
   }
 
   /** It runs already, as a podfs before this one has left it. */
@@ -91,10 +128,10 @@ export class SupervisedPod {
   /** The files say this now. */
   want(pod: Pod): void {
     if (this.#stopped) return
-    const running = this.#running
-    if (running === undefined || this.#ending) {
+    const running = this.#session
+    if (running === undefined || this.#state !== 'running') {
       // Nothing to compare with: the loop, or the start of one, looks.
-      if (this.#isWorking || this.#isNew(pod)) this.#accept(pod)
+      if (!this.idle || this.#isNew(pod)) this.#accept(pod)
       return
     }
     const fields = restartingFields(running.pod, pod)
@@ -123,7 +160,7 @@ export class SupervisedPod {
     if (this.#wanted === undefined) return
     const pod = this.#wanted
     this.#wanted = undefined
-    if (!this.#isWorking || this.#stopped) return
+    if (this.idle || this.#stopped) return
     this.#options.notice(`${sourceName(pod)} ${why}: ending it`)
     this.#end()
   }
@@ -132,11 +169,18 @@ export class SupervisedPod {
   stop(graceSeconds?: number): void {
     this.#stopped = true
     this.#graceSeconds = graceSeconds
-    this.#end()
+    if (!this.idle) this.#end()
   }
 
   wake(): void {
-    this.#running?.wake()
+    this.#session?.wake()
+  }
+
+  #move(step: Step): void {
+    const next = transitions[this.#state][step]
+    if (next === undefined)
+      throw new Error(`a Pod that is ${this.#state}: ${step}`)
+    this.#state = next
   }
 
   /** What has ended is started anew when it had been dropped, or is another one now. */
@@ -153,7 +197,7 @@ export class SupervisedPod {
     const { startable, notice } = this.#options
     if (!startable(pod)) return
     this.#wanted = pod
-    if (this.#isWorking) return
+    if (!this.idle) return
     if (this.#outcome !== undefined)
       notice(`${sourceName(pod)} has changed: starting it again`)
     this.#begin()
@@ -161,40 +205,44 @@ export class SupervisedPod {
 
   #begin(adopted?: Promise<PodSession>): void {
     const { onError, onIdle } = this.#options
-    this.#isWorking = true
+    this.#move('start')
     inBackground(
       this.#work(adopted)
-        .catch(onError)
-        .finally(() => {
-          this.#isWorking = false
-          onIdle()
-        }),
+        .then(
+          () => this.#move('rest'),
+          (error: unknown) => {
+            onError(error)
+            this.#move('failed')
+          },
+        )
+        .finally(onIdle),
     )
   }
 
   #end(): void {
-    this.#ending = true
-    this.#running?.terminate(this.#graceSeconds)
+    this.#move('end')
+    this.#session?.terminate(this.#graceSeconds)
   }
 
   async #work(adopted?: Promise<PodSession>): Promise<void> {
     const { start } = this.#options
-    let next = this.#wanted
-    while (next !== undefined && !this.#stopped) {
-      this.#ending = false
+    let version = this.#wanted as Pod
+    for (let begun = adopted; ; begun = undefined) {
       this.#unapplied = undefined
-      const session = await (adopted ?? start(next))
-      adopted = undefined
-      this.#running = session
-      this.#ending = session.isTerminating === true
+      const session = await (begun ?? start(version))
+      this.#session = session
+      this.#move('started')
+      if (session.isTerminating === true) this.#move('end')
       // What was said while it was being started.
       if (this.#stopped || this.#wanted === undefined) this.#end()
-      else if (this.#wanted !== next) this.want(this.#wanted)
+      else if (this.#wanted !== version) this.want(this.#wanted)
       const status = await this.#endOf(session)
-      const deleted = this.#wanted === undefined
+      const wanted = this.#wanted
+      const deleted = wanted === undefined
       this.#outcome = { pod: session.pod, status, deleted }
-      next =
-        this.#ending || this.#changedSince(session) ? this.#wanted : undefined
+      if (deleted || this.#stopped || !this.#isNext(wanted, session)) return
+      version = wanted
+      this.#move('start')
     }
   }
 
@@ -206,17 +254,17 @@ export class SupervisedPod {
       this.#outcome = undefined
       throw error
     } finally {
-      this.#running = undefined
+      this.#session = undefined
+      this.#move('ended')
       await session.close()
     }
   }
 
-  /** It ended by itself, and another version came before that was tidied up. */
-  #changedSince({ pod }: PodSession): boolean {
+  /** It was told to end, or ended by itself and another version came before that was undone. */
+  #isNext(wanted: Pod, { pod }: PodSession): boolean {
     return (
-      this.#options.recreate &&
-      this.#wanted !== undefined &&
-      restartingFields(pod, this.#wanted).length > 0
+      this.#state === 'replacing' ||
+      (this.#options.recreate && restartingFields(pod, wanted).length > 0)
     )
   }
 }

@@ -1,0 +1,163 @@
+import { withServiceAccountVolume } from '../api/automount.ts'
+import { choosePodsToRun, type PodChoice } from '../pods/choose-pods.ts'
+import { claimEmptyDirs } from '../pods/empty-dirs.ts'
+import {
+  refuseUnknownImages,
+  tellLackingApplets,
+  tellMissingBusybox,
+} from '../pods/image-notices.ts'
+import { thisNode } from '../pods/node-info.ts'
+import { PodAddresses } from '../pods/pod-addresses.ts'
+import { PodFleet } from '../pods/pod-fleet.ts'
+import type { PodSessionContext } from '../pods/pod-session.ts'
+import { runPolicy } from '../pods/run-policy.ts'
+import type { PodOutcome } from '../pods/supervised-pod.ts'
+import { OutputLines } from '../runner/lifecycle/output-lines.ts'
+import { SessionRecord } from '../server/session-record.ts'
+import type { Cleanup } from '../session/cleanup.ts'
+import type { SessionDirectory } from '../session/runtime-directory.ts'
+import { startSessionServer } from '../session/session-server.ts'
+import {
+  lazyServiceAccounts,
+  readManifests,
+  type SessionOptions,
+} from '../session/session.ts'
+import { Store } from '../store/store.ts'
+import { allSettled } from '../util/all-settled.ts'
+import { deferred } from '../util/deferred.ts'
+import { inBackground } from '../util/in-background.ts'
+import { HistoryBudget } from '../volumes/history-budget.ts'
+
+export interface RunRequest extends SessionOptions {
+  readonly choice: PodChoice
+  /** CronJobs that are run besides what a choice of many has: `cronjob/NAME`. */
+  readonly cronJobs: readonly string[]
+  /** `PATTERN=COMMAND` of each --image. */
+  readonly images: readonly string[]
+  /** Whether a changed Pod is ended and started anew. */
+  readonly recreate: boolean
+  readonly hostRoot: boolean
+  readonly onOutput: (stream: 'stdout' | 'stderr', lines: Uint8Array) => void
+  /** A line for the person at the terminal that is neither output nor a mistake. */
+  readonly notice: (text: string) => void
+}
+
+export interface RunSession {
+  /** Resolves when every Pod has ended, each with its last run. */
+  readonly finished: Promise<readonly PodOutcome[]>
+  /** The longest of what runs. */
+  readonly terminationSeconds: () => number
+  /** Ends the Pods as their deletion does; the second call kills what is left at once. */
+  terminate(): void
+  /** Undoes everything; the Pods have finished. */
+  close(): Promise<void>
+}
+
+/** What a run has before it knows its Pods. */
+interface PreparedRun extends Pick<PodSessionContext, 'mount' | 'images'> {
+  readonly session: SessionDirectory
+}
+
+/** Reads the manifests and starts the Pods. What it has made is undone by `cleanup`. */
+export async function runPods(
+  given: RunRequest,
+  { session, mount, images }: PreparedRun,
+  cleanup: Cleanup,
+): Promise<RunSession> {
+  const { namespace, places, choice, cronJobs } = given
+  const lines = new OutputLines(given.onOutput, given.clock)
+  const request: RunRequest = {
+    ...given,
+    notice: text => {
+      lines.interrupt()
+      given.notice(text)
+    },
+    report: finding => {
+      lines.interrupt()
+      given.report(finding)
+    },
+    onMended: path => {
+      lines.interrupt()
+      given.onMended(path)
+    },
+  }
+  const store = new Store({ admit: withServiceAccountVolume })
+  const accounts = lazyServiceAccounts(request)
+  let onUnderWay = (): void => undefined
+  const underWay = new Promise<void>(resolve => (onUnderWay = resolve))
+  const [toRun, node, emptyDirs] = await allSettled([
+    readManifests(request, store, underWay).then(source => {
+      cleanup.add('source', () => source.close())
+      const toRun = choosePodsToRun(store, namespace, choice, cronJobs)
+      refuseUnknownImages(toRun.pods, images, request.report)
+      tellMissingBusybox(toRun.pods, images, request.notice)
+      return toRun
+    }),
+    thisNode(),
+    claimEmptyDirs(places, session.directory).then(emptyDirs => {
+      cleanup.add('emptyDirs', () => emptyDirs.remove())
+      return emptyDirs
+    }),
+  ])
+  const record = new SessionRecord(request.clock)
+  const context: PodSessionContext = {
+    ...request,
+    store,
+    session,
+    mount,
+    node,
+    emptyDirs: emptyDirs.directory,
+    addresses: new PodAddresses(places.runtime, session),
+    images,
+    ...accounts,
+    lines,
+    record,
+    historyBudget: new HistoryBudget(),
+  }
+  const { notice, recreate } = request
+  const end = deferred<readonly PodOutcome[]>()
+  // Nobody waits for it when the start fails meanwhile, and tells why.
+  end.promise.catch(() => undefined)
+  const fleet = new PodFleet({
+    context: () => context,
+    policy: runPolicy(choice, recreate, context, end.reject),
+    onIdle: () => {
+      if (fleet.running > 0) return
+      if (fleet.size > 1) notice('every Pod has ended')
+      end.resolve(fleet.outcomes)
+    },
+  })
+  cleanup.add('Pods', () => fleet.kill())
+  inBackground(tellLackingApplets(toRun.pods, images, request.notice))
+  for (const pod of toRun.leftOut) fleet.leaveOut(pod)
+  for (const pod of toRun.pods) fleet.add(pod)
+  cleanup.add(
+    'API',
+    startSessionServer({
+      ...request,
+      ...accounts,
+      session,
+      store,
+      record,
+      node,
+      mount: await mount,
+      startsPods: true,
+      onUnderWay,
+    }),
+  )
+  fleet.follow()
+  return {
+    finished: end.promise,
+    terminationSeconds: () => fleet.terminationSeconds(),
+    terminate: () => {
+      // A countdown may be drawn at the end of the output.
+      lines.keepInterrupted()
+      inBackground(mount.then(mount => mount.endIfHung()))
+      inBackground(fleet.terminate())
+    },
+    close: async () => {
+      await (await mount).endIfHung()
+      await cleanup.run()
+    },
+  }
+}

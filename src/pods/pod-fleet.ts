@@ -1,0 +1,294 @@
+import { keyOf, type ObjectKey } from '../api/object-key.ts'
+import type { Pod } from '../api/types.ts'
+import { refuseChroot } from '../session/refuse-chroot.ts'
+import { refuseUserNamespace } from '../session/user-namespace.ts'
+import type { StoreEvent } from '../store/store.ts'
+import { inBackground } from '../util/in-background.ts'
+import { imageFindings } from './image-findings.ts'
+import { failureText, podName, sourceName } from './pod-notices.ts'
+import {
+  adoptPodSession,
+  type PodSession,
+  type PodSessionContext,
+  startPodSession,
+} from './pod-session.ts'
+import type { LeftShim } from './shim/start-shim.ts'
+import { longestOf, SupervisedPod, type PodOutcome } from './supervised-pod.ts'
+
+/** Where the fleets of `podfs run` and `podfs serve` differ. */
+export interface FleetPolicy {
+  /** Whether a Pod of the sources is to run; `isKnown`: it is one of the fleet's already. */
+  isToRun(pod: Pod, isKnown: boolean): boolean
+  /** What is to be said, once, of a Pod that is not run, and that somebody may miss. */
+  whyNotRun(pod: Pod): string | undefined
+  /** Completes `Pod default/web ...: ending it`, of one that the sources still have. */
+  readonly notToRun: string
+  /** What is to be said of a Pod that has come later. */
+  welcome(pod: Pod): string | undefined
+  /** As it is wanted, with what an API server would have added. */
+  admitted(pod: Pod): Pod
+  /** False: a change of the spec is only told. */
+  readonly recreate: boolean
+  /** Of weeks nothing is to pile up: a Pod that has ended and is not wanted is forgotten. */
+  readonly forgets: boolean
+  /** Whether the end of a Pod is worth a line, in a fleet of this size. */
+  tellsEnds(size: number): boolean
+  /** This version is about to be started. */
+  onStart(pod: Pod): void
+  /** podfs itself could not go on with a Pod; `again` looks at it once more. */
+  onError(error: unknown, pod: Pod, again: () => void): void
+}
+
+export interface PodFleetOptions {
+  /** For the start of a Pod, as it is at that moment. */
+  readonly context: () => PodSessionContext
+  readonly policy: FleetPolicy
+  /** What a podfs before this one has left running. */
+  readonly left?: readonly LeftShim[]
+  /** Of whatever it has left: a new start has a higher number, and finds nothing. */
+  readonly lastRun?: number
+  /** A Pod has ended, and is not started again as things are. */
+  readonly onIdle?: () => void
+}
+
+/**
+ * The Pods of one podfs: which there are, and what an event means for each. Each is brought in
+ * line with what the sources say, and what goes wrong with one concerns no other.
+ */
+export class PodFleet {
+  readonly #options: PodFleetOptions
+  readonly #pods = new Map<ObjectKey, SupervisedPod>()
+  /** The last run of each, whose shim may remember it. */
+  readonly #sessions = new Map<ObjectKey, PodSession>()
+  readonly #toldNotRun = new Set<ObjectKey>()
+  #unfollow: () => void = () => {}
+  #starts: number
+  #isTerminating = false
+  #waiting: (() => void)[] = []
+
+  constructor(options: PodFleetOptions) {
+    this.#options = options
+    this.#starts = options.lastRun ?? 0
+  }
+
+  /** From now on what changes in the store changes the fleet. */
+  follow(): void {
+    const { store } = this.#options.context()
+    this.#unfollow = store.watch(events => this.#onEvents(events))
+  }
+
+  /** Goes on with what a podfs before this one has left. */
+  adoptLeft(): void {
+    for (const shim of this.#options.left ?? []) this.#adopt(shim)
+  }
+
+  /** Which Pods are to run may have changed. */
+  look(): void {
+    for (const pod of this.#options.context().store.list('Pod'))
+      this.#onPod(pod, false)
+  }
+
+  /** The store has everything that the sources have: what is not in it is not wanted. */
+  removeStrangers(): void {
+    const { store } = this.#options.context()
+    for (const { running } of this.#options.left ?? []) {
+      const { pod } = running.plan
+      if (store.get(keyOf(pod)) === undefined) this.#onPod(pod, true)
+    }
+  }
+
+  /** Runs a Pod, whatever the policy says of it. */
+  add(pod: Pod): void {
+    const { notice } = this.#options.context()
+    if (pod.workload !== undefined)
+      notice(`${sourceName(pod)} runs as one Pod, ${pod.metadata.name}`)
+    this.#supervised(pod).want(pod)
+  }
+
+  /** Says why it is not run; once, until it is gone or to be run. */
+  leaveOut(pod: Pod): void {
+    const key = keyOf(pod)
+    const why = this.#options.policy.whyNotRun(pod)
+    if (why === undefined) this.#toldNotRun.delete(key)
+    else if (!this.#toldNotRun.has(key)) {
+      this.#toldNotRun.add(key)
+      this.#options.context().notice(why)
+    }
+  }
+
+  /** Those that run. */
+  get running(): number {
+    return this.#all.filter(({ idle }) => !idle).length
+  }
+
+  get size(): number {
+    return this.#pods.size
+  }
+
+  /** Of each Pod that has ended and is not forgotten, its last run. */
+  get outcomes(): readonly PodOutcome[] {
+    return this.#all.flatMap(({ outcome }) => outcome ?? [])
+  }
+
+  get isTerminating(): boolean {
+    return this.#isTerminating
+  }
+
+  /** The longest of what runs. */
+  terminationSeconds(): number {
+    return longestOf(this.#all)
+  }
+
+  /**
+   * Ends all as their deletion does, and resolves when they have ended; a second call kills
+   * what is left.
+   */
+  async terminate(): Promise<void> {
+    this.#unfollow()
+    for (const supervised of this.#all)
+      supervised.stop(this.#isTerminating ? 0 : undefined)
+    this.#isTerminating = true
+    while (this.running > 0)
+      await new Promise<void>(resolve => this.#waiting.push(resolve))
+    await Promise.all(
+      [...this.#sessions.keys()].map(key => this.#forgetSession(key)),
+    )
+  }
+
+  /** Whatever still runs, because podfs itself failed, is killed. */
+  async kill(): Promise<void> {
+    this.#isTerminating = true
+    await this.terminate()
+  }
+
+  get #all(): readonly SupervisedPod[] {
+    return [...this.#pods.values()]
+  }
+
+  #onEvents(events: readonly StoreEvent[]): void {
+    for (const { type, object } of events)
+      if (object.kind === 'Pod') this.#onPod(object, type === 'DELETED')
+    for (const supervised of this.#all) supervised.wake()
+  }
+
+  #onPod(pod: Pod, isGone: boolean): void {
+    if (this.#isTerminating) return
+    const { policy } = this.#options
+    const key = keyOf(pod)
+    const supervised = this.#pods.get(key)
+    if (!isGone && policy.isToRun(pod, supervised !== undefined)) {
+      const wanted = policy.admitted(pod)
+      if (supervised === undefined) this.#meet(wanted)
+      else supervised.want(wanted)
+    } else if (supervised === undefined) {
+      if (isGone) this.#toldNotRun.delete(key)
+      else this.leaveOut(pod)
+    } else {
+      supervised.drop(isGone ? 'is gone from its files' : policy.notToRun)
+      if (supervised.idle) this.#forget(key, pod)
+    }
+  }
+
+  #meet(pod: Pod): void {
+    const { context, policy } = this.#options
+    const welcome = policy.welcome(pod)
+    if (welcome !== undefined) context().notice(welcome)
+    this.add(pod)
+  }
+
+  #adopt(shim: LeftShim): void {
+    const { context } = this.#options
+    const { pod } = shim.running.plan
+    context().store.beginRun(pod)
+    const adopt = async (): Promise<PodSession> => {
+      const session = await adoptPodSession(shim, context())
+      this.#sessions.set(keyOf(pod), session)
+      return session
+    }
+    this.#supervised(pod).adopt(pod, adopt())
+  }
+
+  #supervised(pod: Pod): SupervisedPod {
+    const key = keyOf(pod)
+    const { context, policy } = this.#options
+    const { notice, report } = context()
+    const supervised = new SupervisedPod({
+      start: version => this.#start(version),
+      startable: version => {
+        const findings = imageFindings(version, context().images)
+        for (const finding of findings) report(finding)
+        return findings.length === 0
+      },
+      recreate: policy.recreate,
+      notice,
+      onIdle: () => {
+        this.#tellEnd(pod, supervised)
+        if (!supervised.isWanted) this.#forget(key, pod)
+        for (const tell of this.#waiting.splice(0)) tell()
+        this.#options.onIdle?.()
+      },
+      onError: error => policy.onError(error, pod, () => this.#lookAt(key)),
+    })
+    this.#pods.set(key, supervised)
+    return supervised
+  }
+
+  async #start(version: Pod): Promise<PodSession> {
+    const { context, policy } = this.#options
+    const key = keyOf(version)
+    refuseChroot()
+    refuseUserNamespace()
+    await this.#forgetSession(key)
+    this.#starts += 1
+    const id = `run/${this.#starts}`
+    const pod = context().store.beginRun(version)
+    policy.onStart(pod)
+    const session = await startPodSession(pod, id, context())
+    this.#sessions.set(key, session)
+    return session
+  }
+
+  #lookAt(key: ObjectKey): void {
+    const now = this.#options.context().store.get(key)
+    if (now?.kind === 'Pod') this.#onPod(now, false)
+  }
+
+  #tellEnd(pod: Pod, { outcome }: SupervisedPod): void {
+    if (outcome === undefined) return
+    if (!this.#options.policy.tellsEnds(this.size)) return
+    const isFine =
+      outcome.status.phase === 'Succeeded' ||
+      outcome.deleted ||
+      this.#isTerminating
+    this.#options
+      .context()
+      .notice(
+        isFine
+          ? `Pod ${podName(pod)} has ended`
+          : failureText(outcome.pod, outcome.status),
+      )
+  }
+
+  #forget(key: ObjectKey, pod: Pod): void {
+    if (!this.#options.policy.forgets) return
+    const { record, addresses } = this.#options.context()
+    this.#pods.delete(key)
+    record.forgetPod(key)
+    addresses.release(pod)
+    inBackground(this.#forgetSession(key))
+  }
+
+  async #forgetSession(key: ObjectKey): Promise<void> {
+    const session = this.#sessions.get(key)
+    // Not before: who ends podfs waits for it.
+    try {
+      await session?.forget()
+    } catch (err) {
+      // The next podfs clears it away. This Pod may start again, and no other is concerned.
+      this.#options
+        .context()
+        .logger.error({ err }, 'what a Pod has left cannot be removed')
+    }
+    if (this.#sessions.get(key) === session) this.#sessions.delete(key)
+  }
+}
