@@ -21,7 +21,7 @@ import {
   podfsType,
   type MountTableEntry,
 } from '../../linux/mount-table.ts'
-import type { PlannedMountPath, RootPlan, VolumePoint } from './root-tree.ts'
+import type { PlannedMountPath, RootPlan, VolumePoint } from './planned-root.ts'
 import { rootReady, setupDone, setupScript } from './setup-script.ts'
 
 /**

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { replaceMountCommand } from '../../linux/replace-mount.ts'
 import { formatFstab, type FstabEntry } from './fstab.ts'
 import { systemPath } from '../../linux/machine-tools.ts'
-import type { LivePlace } from './root-tree.ts'
+import type { LivePlace } from './planned-root.ts'
 import { inBackground } from '../../util/in-background.ts'
 
 /*

@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import type { ContainerMount } from './container-runtime.ts'
 import type { HostView } from '../../linux/host-view.ts'
 import { aliasesOf, isWithin } from '../../linux/mount-table.ts'
-import { RootTree, type RootPlan } from './root-tree.ts'
+import type { RootPlan } from './planned-root.ts'
+import { RootTree } from './root-tree.ts'
 
 /*
  * How a container's root is made: a pure function from what the host has and what the

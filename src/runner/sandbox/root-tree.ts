@@ -1,86 +1,25 @@
 import { basename, dirname, join, relative } from 'node:path'
+import type { FileKind, HostView } from '../../linux/host-view.ts'
+import { isWithin } from '../../linux/mount-table.ts'
+import { resolvePath } from '../../linux/resolve-path.ts'
 import type { ContainerMount } from './container-runtime.ts'
 import type { FstabEntry } from './fstab.ts'
-import type { FileKind, HostView } from '../../linux/host-view.ts'
-import {
-  isWithin,
-  mountOf,
-  podfsType,
-  type MountTableEntry,
-} from '../../linux/mount-table.ts'
-import { resolvePath } from '../../linux/resolve-path.ts'
+import { bind, HostBinds, type HostBindsOptions } from './host-binds.ts'
+import type {
+  LiveMount,
+  LivePlace,
+  PlannedDirectory,
+  PlannedLink,
+  PlannedMountPath,
+  RootPlan,
+  VolumePoint,
+} from './planned-root.ts'
 
-export interface RootPlan {
-  /** Made in this order; modes and owners where they are not 0755 root. */
-  readonly directories: readonly PlannedDirectory[]
-  /** Empty files, as mount points. */
-  readonly files: readonly string[]
-  readonly links: readonly PlannedLink[]
-  readonly fstab: readonly FstabEntry[]
-  /** Of the tmpfs that is the root. */
-  readonly rootOptions: readonly string[]
-  /** See `hostView`; when it is needed. */
-  readonly hostView?: FstabEntry
-  /** Mount points within volumes: made in the volume, from the host. */
-  readonly volumePoints: readonly VolumePoint[]
-  /** Where the container's volumes are, symlinks resolved. */
-  readonly mountPaths: readonly PlannedMountPath[]
-  /**
-   * Of what is hidden: an empty file in an upper layer, to be unlinked through the overlay. The
-   * kernel then notes there that the directory below is gone, whatever is unmounted later.
-   */
-  readonly absent: readonly string[]
-  /** Of what is hidden, as far as it comes with a directory of the host: to be covered. */
-  readonly covered: readonly string[]
-  /** Not in the fstab: mounted on the host, see live-mounts.ts. */
-  readonly livePlaces: readonly LivePlace[]
-}
-
-/** A place on the host whose mounts the container sees. */
-export interface LivePlace {
-  readonly place: string
-  readonly kind: 'directory' | 'file'
-  /** A volume, and those that lie within it. */
-  readonly mounts: readonly LiveMount[]
-}
-
-export interface LiveMount extends FstabEntry {
-  readonly locate?: () => Promise<string>
-}
-
-export interface PlannedDirectory {
-  readonly path: string
-  readonly mode?: number
-  readonly uid?: number
-  readonly gid?: number
-}
-
-export interface PlannedLink {
-  readonly path: string
-  readonly target: string
-}
-
-export interface VolumePoint {
-  readonly path: string
-  readonly kind: 'directory' | 'file'
-}
-
-export interface PlannedMountPath {
-  readonly path: string
-  readonly readOnly: boolean
-  readonly identity?: string
-}
-
-export interface RootTreeOptions {
-  readonly world: string
+export interface RootTreeOptions extends HostBindsOptions {
   /** System directories can be overlays. */
   readonly overlays: boolean
   /** A directory on the host whose mounts are propagated: see live-mounts.ts. */
   readonly liveDirectory?: string
-  /** Directories of the host that are not to be seen, symlinks resolved. */
-  readonly hidden: readonly string[]
-  /** Device nodes work, wherever they are. */
-  readonly devices: boolean
 }
 
 /** What lies at a path of the container and below it, up to the next place. */
@@ -103,7 +42,7 @@ export class RootTree {
   readonly #world: string
   readonly #overlays: boolean
   readonly #hidden: readonly string[]
-  readonly #nodev: readonly string[]
+  readonly #binds: HostBinds
   /** Each with its own mounts, the place's first. */
   readonly #places = new Map<string, Place>()
   readonly #layerMounts = new Map<string, FstabEntry[]>()
@@ -124,13 +63,13 @@ export class RootTree {
   #layers = 0
 
   constructor(host: HostView, options: RootTreeOptions) {
-    const { world, overlays, liveDirectory, hidden, devices } = options
+    const { world, overlays, liveDirectory, hidden } = options
     this.#host = host
     this.#liveDirectory = liveDirectory
     this.#world = world
     this.#overlays = overlays
     this.#hidden = hidden
-    this.#nodev = devices ? [] : ['nodev']
+    this.#binds = new HostBinds(host, options)
     this.#places.set('/', { at: '/', source: '/', upper: world, volume: false })
     // For the mount programs; detached at the end, when the PID namespace brings its own.
     this.#directories.push({ path: join(world, 'proc') })
@@ -159,10 +98,10 @@ export class RootTree {
 
   /** The host's file or directory at its own path, submounts included. */
   bindHost(path: string): void {
-    if (this.#isHidden(path)) return
+    if (this.#binds.isHidden(path)) return
     if (this.#placeOf(dirname(path)).upper !== undefined)
       this.#makePoint(path, this.#host.lstat(path)?.kind)
-    this.#addMounts(path, this.#hostBind(path))
+    this.#addMounts(path, this.#binds.hostBind(path))
     this.#places.set(path, { at: path, source: path, volume: false })
   }
 
@@ -195,7 +134,7 @@ export class RootTree {
 
   /** Copy-on-write all the way down. An overlay does not show submounts: they come back in. */
   addDeepLayer(path: string): void {
-    const points = this.#submounts(path)
+    const points = this.#binds.submounts(path)
     this.#addLayer(path, points)
     for (const point of points)
       this.#places.set(point, { at: point, source: point, volume: false })
@@ -211,7 +150,7 @@ export class RootTree {
       .readdir(path)
       .map(name => join(path, name))
       .filter(child => {
-        if (this.#isHidden(child)) return false
+        if (this.#binds.isHidden(child)) return false
         const kind = this.#host.lstat(child)?.kind
         if (kind === 'directory' || kind === 'other') return true
         return kind === 'file' && (!this.#layered(path) || mounted.has(child))
@@ -247,7 +186,7 @@ export class RootTree {
       )
     const wanted = found === 'directory' ? 'directory' : 'file'
     const path = this.resolve(mount.mountPath)
-    if (path === '/' || isWithin(path, '/proc') || this.#isHidden(path))
+    if (path === '/' || isWithin(path, '/proc') || this.#binds.isHidden(path))
       throw new Error(
         `mountPath ${mount.mountPath}: nothing can be mounted at ${path}`,
       )
@@ -273,7 +212,7 @@ export class RootTree {
     const options = [
       recursive ? 'rbind' : 'bind',
       ...(readOnly ? ['ro'] : []),
-      ...this.#nodev,
+      ...this.#binds.nodev,
     ]
     const target = join(this.#world, path)
     const around = this.#live.find(live => path.startsWith(`${live.path}/`))
@@ -288,10 +227,12 @@ export class RootTree {
       const mounts = [{ ...bind(source, place, options), locate }]
       this.#live.push({ path, place, kind, mounts })
       // Not private: here appears what is mounted at the place.
-      this.#volumeMounts.push(bind(place, target, ['bind', ...this.#nodev]))
+      this.#volumeMounts.push(
+        bind(place, target, ['bind', ...this.#binds.nodev]),
+      )
     } else if (recursive) {
       this.#volumeMounts.push(
-        ...this.#recursiveBind(source, path, readOnly ? ['ro'] : []),
+        ...this.#binds.recursiveBind(source, path, readOnly ? ['ro'] : []),
       )
     } else {
       this.#volumeMounts.push(bind(source, target, [...options, 'private']))
@@ -317,7 +258,7 @@ export class RootTree {
   makeWorkingDirectory(workingDir: string): void {
     const path = this.resolve(workingDir)
     const present = this.#lstat(path)?.kind
-    if (this.#isHidden(path))
+    if (this.#binds.isHidden(path))
       throw new Error(`workingDir ${workingDir}: ${path} is podfs's own`)
     if (present === undefined) this.#make(path, 'directory')
     else if (present !== 'directory')
@@ -330,25 +271,16 @@ export class RootTree {
     const layers = [...this.#layerMounts].sort(
       ([a], [b]) => a.split('/').length - b.split('/').length,
     )
-    const root = mountOf('/', this.#host.mounts)
-    const view = bind('/', join(this.#world, hostView), [
-      'bind',
-      'private',
-      'X-mount.mkdir',
-      ...flagsOf(root?.options ?? []),
-      ...this.#nodev,
-    ])
+    const view = this.#binds.view()
     return {
-      ...(this.#nodev.length > 0 && root && hasNodes(root)
-        ? { hostView: view }
-        : {}),
+      ...(view === undefined ? {} : { hostView: view }),
       directories: this.#directories,
       files: this.#files,
       links: this.#links,
       fstab: [...layers.flatMap(([, mounts]) => mounts), ...this.#volumeMounts],
       volumePoints: this.#volumePoints,
       mountPaths: this.#mountPaths,
-      rootOptions: this.#nodev,
+      rootOptions: this.#binds.nodev,
       absent,
       covered: this.#covered,
       livePlaces: this.#live.map(({ place, kind, mounts }) => ({
@@ -376,10 +308,6 @@ export class RootTree {
       absent.push(path)
     }
     return absent
-  }
-
-  #isHidden(path: string): boolean {
-    return this.#hidden.some(hidden => isWithin(path, hidden))
   }
 
   /** Makes a directory or an empty file, and the directories above it. */
@@ -447,12 +375,12 @@ export class RootTree {
           `lowerdir=${path}`,
           `upperdir=${upper}`,
           `workdir=${work}`,
-          ...this.#nodev,
+          ...this.#binds.nodev,
         ],
       })
     } else {
       mounts.push(
-        bind(upper, join(this.#world, path), ['bind', ...this.#nodev]),
+        bind(upper, join(this.#world, path), ['bind', ...this.#binds.nodev]),
       )
       for (const name of this.#host.readdir(path)) {
         const child = join(path, name)
@@ -460,7 +388,7 @@ export class RootTree {
       }
       for (const child of comeBack) this.#makePoint(child)
     }
-    mounts.push(...comeBack.flatMap(child => this.#hostBind(child)))
+    mounts.push(...comeBack.flatMap(child => this.#binds.hostBind(child)))
     // It replaces the plain bind of the same directory, when there was one.
     this.#layerMounts.set(path, mounts)
   }
@@ -468,64 +396,6 @@ export class RootTree {
   /** An overlay's options cannot hold these characters in a way that all versions read. */
   #layered(path: string): boolean {
     return this.#overlays && !/[,:\\]/.test(join(this.#world, path))
-  }
-
-  /** The uppermost mounts below a directory; their own submounts come with them. */
-  #submounts(path: string): string[] {
-    const points = this.#host.mounts
-      .filter(
-        ({ point, type }) => point.startsWith(`${path}/`) && type !== podfsType,
-      )
-      .map(({ point }) => point)
-      .filter(point => !this.#isHidden(point))
-      .filter(point => this.#host.lstat(point) !== undefined)
-    return [...new Set(points)].filter(
-      point => !points.some(other => point.startsWith(`${other}/`)),
-    )
-  }
-
-  /**
-   * What goes away between the look and the mount, as in /run it may, is no reason not to
-   * start: nofail is for the source, X-mount.mkdir for the target, which goes as well.
-   */
-  #hostBind(path: string): FstabEntry[] {
-    return this.#recursiveBind(path, path, ['nofail', 'X-mount.mkdir'])
-  }
-
-  /**
-   * mount(8) sets the flags of a bind as a whole, and of the uppermost mount alone. So where
-   * one below it lets device nodes work, each is bound for itself; and never over another one:
-   * what is covered cannot be unmounted.
-   */
-  #recursiveBind(
-    source: string,
-    path: string,
-    more: readonly string[],
-  ): FstabEntry[] {
-    const target = join(this.#world, path)
-    if (this.#nodev.length === 0)
-      return [bind(source, target, ['rbind', 'rprivate', ...more])]
-    const { mounts } = this.#host
-    const mount = mountOf(source, mounts)
-    const below = mounts.filter(
-      ({ point }) => point !== source && isWithin(point, source),
-    )
-    const flags = flagsOf(mount?.options ?? [])
-    const options = hasNodes(mount) ? [...more, ...flags, ...this.#nodev] : more
-    if (below.length === 0 && mount?.point === '/' && hasNodes(mount))
-      return [
-        bind(join(this.#world, hostView, source), target, ['bind', ...more]),
-      ]
-    if (!below.some(hasNodes))
-      return [bind(source, target, ['rbind', 'rprivate', ...options])]
-    return [
-      bind(source, target, ['bind', 'private', ...options]),
-      ...this.#submounts(source).flatMap(point =>
-        this.#recursiveBind(point, join(path, relative(source, point)), [
-          'nofail',
-        ]),
-      ),
-    ]
   }
 
   #addMounts(path: string, mounts: readonly FstabEntry[]): void {
@@ -562,36 +432,4 @@ export class RootTree {
       if (place) return place
     }
   }
-}
-
-/**
- * Below the root while that is made: the host's root file system without its submounts, with
- * no device node that works, and private. So a bind of what is in it needs no further step.
- */
-export const hostView = '.podfs/host'
-
-function hasNodes(mount: MountTableEntry | undefined): boolean {
-  return (
-    mount === undefined ||
-    !(mount.options.includes('nodev') || withoutNodes.test(mount.type))
-  )
-}
-
-/** File systems of the kernel, in which nobody can make a device node, and those of a network. */
-const withoutNodes =
-  /^(proc|sysfs|cgroup2?|devpts|securityfs|debugfs|tracefs|bpf|pstore|mqueue|configfs|fusectl|binfmt_misc|efivarfs|selinuxfs|rpc_pipefs|nsfs|autofs|nfs4?|cifs|smb3|fuse\.podfs)$/
-
-/** Of the options in mountinfo, those of the mount. */
-function flagsOf(options: readonly string[]): string[] {
-  return options.filter(option =>
-    /^(ro|nosuid|noexec|noatime|nodiratime|relatime|nosymfollow)$/.test(option),
-  )
-}
-
-function bind(
-  source: string,
-  target: string,
-  options: readonly string[],
-): FstabEntry {
-  return { source, target, type: 'none', options }
 }

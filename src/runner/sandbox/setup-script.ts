@@ -1,6 +1,7 @@
 import { basename, dirname, join } from 'node:path'
 import { formatFstab, type FstabEntry } from './fstab.ts'
-import { hostView, type PlannedLink, type RootPlan } from './root-tree.ts'
+import { hostView } from './host-binds.ts'
+import type { PlannedLink, RootPlan } from './planned-root.ts'
 import { shellQuote } from './shell-quote.ts'
 
 export interface SetupScriptOptions {

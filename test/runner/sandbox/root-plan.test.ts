@@ -4,7 +4,7 @@ import {
   planRoot,
   type RootPlanOptions,
 } from '../../../src/runner/sandbox/root-plan.ts'
-import type { RootPlan } from '../../../src/runner/sandbox/root-tree.ts'
+import type { RootPlan } from '../../../src/runner/sandbox/planned-root.ts'
 import { fakeHost, link, socket } from './fake-host.ts'
 
 const volume = (

@@ -1,0 +1,143 @@
+import { join, relative } from 'node:path'
+import type { HostView } from '../../linux/host-view.ts'
+import {
+  isWithin,
+  mountOf,
+  podfsType,
+  type MountTableEntry,
+} from '../../linux/mount-table.ts'
+import type { FstabEntry } from './fstab.ts'
+
+export interface HostBindsOptions {
+  /** Where the root is made. */
+  readonly world: string
+  /** Directories of the host that are not to be seen, symlinks resolved. */
+  readonly hidden: readonly string[]
+  /** Device nodes work, wherever they are. */
+  readonly devices: boolean
+}
+
+/** Binds of what the host has, with its submounts, into a root that is made at `world`. */
+export class HostBinds {
+  readonly #host: HostView
+  readonly #world: string
+  readonly #hidden: readonly string[]
+  /** An option of all mounts of the container. */
+  readonly nodev: readonly string[]
+
+  constructor(host: HostView, { world, hidden, devices }: HostBindsOptions) {
+    this.#host = host
+    this.#world = world
+    this.#hidden = hidden
+    this.nodev = devices ? [] : ['nodev']
+  }
+
+  isHidden(path: string): boolean {
+    return this.#hidden.some(hidden => isWithin(path, hidden))
+  }
+
+  /** `hostView`, when it is needed. */
+  view(): FstabEntry | undefined {
+    const root = mountOf('/', this.#host.mounts)
+    if (this.nodev.length === 0 || root === undefined || !hasNodes(root))
+      return undefined
+    return bind('/', join(this.#world, hostView), [
+      'bind',
+      'private',
+      'X-mount.mkdir',
+      ...flagsOf(root.options),
+      ...this.nodev,
+    ])
+  }
+
+  /** The uppermost mounts below a directory; their own submounts come with them. */
+  submounts(path: string): string[] {
+    const points = this.#host.mounts
+      .filter(
+        ({ point, type }) => point.startsWith(`${path}/`) && type !== podfsType,
+      )
+      .map(({ point }) => point)
+      .filter(point => !this.isHidden(point))
+      .filter(point => this.#host.lstat(point) !== undefined)
+    return [...new Set(points)].filter(
+      point => !points.some(other => point.startsWith(`${other}/`)),
+    )
+  }
+
+  /**
+   * What goes away between the look and the mount, as in /run it may, is no reason not to
+   * start: nofail is for the source, X-mount.mkdir for the target, which goes as well.
+   */
+  hostBind(path: string): FstabEntry[] {
+    return this.recursiveBind(path, path, ['nofail', 'X-mount.mkdir'])
+  }
+
+  /**
+   * mount(8) sets the flags of a bind as a whole, and of the uppermost mount alone. So where
+   * one below it lets device nodes work, each is bound for itself; and never over another one:
+   * what is covered cannot be unmounted.
+   */
+  recursiveBind(
+    source: string,
+    path: string,
+    more: readonly string[],
+  ): FstabEntry[] {
+    const target = join(this.#world, path)
+    if (this.nodev.length === 0)
+      return [bind(source, target, ['rbind', 'rprivate', ...more])]
+    const { mounts } = this.#host
+    const mount = mountOf(source, mounts)
+    const below = mounts.filter(
+      ({ point }) => point !== source && isWithin(point, source),
+    )
+    const flags = flagsOf(mount?.options ?? [])
+    const options = hasNodes(mount) ? [...more, ...flags, ...this.nodev] : more
+    if (below.length === 0 && mount?.point === '/' && hasNodes(mount))
+      return [
+        bind(join(this.#world, hostView, source), target, ['bind', ...more]),
+      ]
+    if (!below.some(hasNodes))
+      return [bind(source, target, ['rbind', 'rprivate', ...options])]
+    return [
+      bind(source, target, ['bind', 'private', ...options]),
+      ...this.submounts(source).flatMap(point =>
+        this.recursiveBind(point, join(path, relative(source, point)), [
+          'nofail',
+        ]),
+      ),
+    ]
+  }
+}
+
+/**
+ * Below the root while that is made: the host's root file system without its submounts, with
+ * no device node that works, and private. So a bind of what is in it needs no further step.
+ */
+export const hostView = '.podfs/host'
+
+function hasNodes(mount: MountTableEntry | undefined): boolean {
+  return (
+    mount === undefined ||
+    !(mount.options.includes('nodev') || withoutNodes.test(mount.type))
+  )
+}
+
+/** File systems of the kernel, in which nobody can make a device node, and those of a network. */
+const withoutNodes =
+  /^(proc|sysfs|cgroup2?|devpts|securityfs|debugfs|tracefs|bpf|pstore|mqueue|configfs|fusectl|binfmt_misc|efivarfs|selinuxfs|rpc_pipefs|nsfs|autofs|nfs4?|cifs|smb3|fuse\.podfs)$/
+
+/** Of the options in mountinfo, those of the mount. */
+function flagsOf(options: readonly string[]): string[] {
+  return options.filter(option =>
+    /^(ro|nosuid|noexec|noatime|nodiratime|relatime|nosymfollow)$/.test(option),
+  )
+}
+
+/** A line of fstab(5). */
+export function bind(
+  source: string,
+  target: string,
+  options: readonly string[],
+): FstabEntry {
+  return { source, target, type: 'none', options }
+}
