@@ -2,7 +2,9 @@ import type { Finding, ObjectFields } from '../api/report.ts'
 import { ManifestFiles } from '../sources/manifests/manifest-files.ts'
 import { Store } from '../store/store.ts'
 import { asFailure } from '../session/failures.ts'
+import { hiddenFileWarnings } from '../pods/hidden-file-warnings.ts'
 import { launchWarnings } from '../pods/launch-warnings.ts'
+import { thisNode } from '../pods/node-info.ts'
 import type { SessionOptions } from '../session/session.ts'
 
 export interface Validation {
@@ -30,5 +32,12 @@ export async function validate(options: SessionOptions): Promise<Validation> {
   } finally {
     await source.close()
   }
-  return { findings: [...findings, ...launchWarnings(store)], objects }
+  return {
+    findings: [
+      ...findings,
+      ...launchWarnings(store),
+      ...hiddenFileWarnings(store, await thisNode()),
+    ],
+    objects,
+  }
 }

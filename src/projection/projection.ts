@@ -50,14 +50,16 @@ export interface ProjectionInput {
   ) => string | TokenFailure
 }
 
-export type ProjectionResult =
-  | {
-      readonly ok: true
-      readonly payload: Payload
-      /** A mistake, nearly always; what stands in the Pod alone is not among them. */
-      readonly hidden: readonly HiddenFile[]
-    }
+export type ProjectionResult = {
+  /**
+   * A mistake, nearly always; what stands in the Pod alone is not among them. Of a volume with
+   * errors those that are known.
+   */
+  readonly hidden: readonly HiddenFile[]
+} & (
+  | { readonly ok: true; readonly payload: Payload }
   | { readonly ok: false; readonly errors: readonly ProjectionError[] }
+)
 
 /**
  * The files of a managed volume, or every reason, in the order of the sources, why it cannot
@@ -110,7 +112,7 @@ export function collectPayload(input: ProjectionInput): ProjectionResult {
   const { payload, hidden, errors } = collection
   return errors.length === 0
     ? { ok: true, payload, hidden }
-    : { ok: false, errors }
+    : { ok: false, hidden, errors }
 }
 
 /** Source: pkg/volume/projected/projected.go, collectData. */

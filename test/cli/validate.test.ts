@@ -205,3 +205,37 @@ t.test('what is too large is not read, in the words of mount', async t => {
     /large\.yaml: not read: the file has 8589934592 bytes/,
   )
 })
+
+t.test('two keys at one path of a volume', async t => {
+  const secret = (name: string, data: string): string => `---
+apiVersion: v1
+kind: Secret
+metadata: {name: ${name}}
+stringData: {${data}}
+`
+  const { code, stdout } = await validate(`apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers: [{name: web, image: nginx}]
+      volumes:
+      - name: all
+        projected:
+          sources:
+          - secret: {name: one}
+          - secret: {name: two}
+          - secret: {name: elsewhere}
+          - serviceAccountToken: {path: token}
+${secret('one', 'toto: a, token: b, own: c')}${secret('two', 'toto: d')}`)
+  t.equal(code, 0)
+  const at = 'spec.template.spec.volumes[0].projected.sources'
+  const earlier = 'that of spec.volumes[0].projected.sources[0].secret.name'
+  t.strictSame(stdout.match(/^.*takes the place.*$/gm), [
+    `warning: stdin:15:22: Deployment default/web: ${at}[1].secret.name: volume "all": "toto" takes the place of ${earlier}`,
+    `warning: stdin:17:35: Deployment default/web: ${at}[3].serviceAccountToken.path: volume "all": "token" takes the place of ${earlier}`,
+  ])
+})

@@ -144,6 +144,7 @@ for (const { name, volume, world, errors: expected } of errors)
     })
     t.strictSame(project(volume, { pod, ...world }), {
       ok: false,
+      hidden: [],
       errors: expected.map(([code, fieldPath, message]) => ({
         code,
         fieldPath,

@@ -6,7 +6,7 @@ import {
   tokensRequested,
   type ProjectionResult,
 } from '../../src/projection/projection.ts'
-import { makeContainer, makePod } from '../helpers/make-objects.ts'
+import { makeContainer, makePod, makeSecret } from '../helpers/make-objects.ts'
 import {
   ofConfigMap,
   ofSecret,
@@ -319,3 +319,53 @@ t.test('what a volume needs', async t => {
   }
   t.throws(() => project({ name: 'v', emptyDir: { medium: '' } }), TypeError)
 })
+
+t.test(
+  'what nobody sees, because a later source has the same path',
+  async t => {
+    const other = makeSecret({
+      name: 'other',
+      data: { 'data-2': 'theirs', token: 'no token' },
+    })
+    const world = { secrets: [secret, other] }
+    const whole = (name: string) => ({ secret: { name, optional: false } })
+    const item = (path: string) => ({
+      secret: { name: 's', items: [{ key: 'data-1', path }], optional: false },
+    })
+    const source = (i: number) => `spec.volumes[0].projected.sources[${i}]`
+    const hidden = (...sources: Parameters<typeof projected>[0]) =>
+      project(projected(sources), world).hidden
+
+    t.strictSame(
+      hidden(whole('s'), whole('other'), { serviceAccountToken: tokenSource }),
+      [
+        {
+          path: 'data-2',
+          fieldPath: `${source(1)}.secret.name`,
+          earlierFieldPath: `${source(0)}.secret.name`,
+        },
+        {
+          path: 'token',
+          fieldPath: `${source(2)}.serviceAccountToken.path`,
+          earlierFieldPath: `${source(1)}.secret.name`,
+        },
+      ],
+    )
+    t.strictSame(
+      hidden(item('token'), { serviceAccountToken: tokenSource }),
+      [],
+      'both stand in the Pod, whose validation warns',
+    )
+    t.strictSame(
+      hidden(item('data-2'), whole('other'), whole('missing')),
+      [
+        {
+          path: 'data-2',
+          fieldPath: `${source(1)}.secret.name`,
+          earlierFieldPath: `${source(0)}.secret.items[0].path`,
+        },
+      ],
+      'also of a volume that cannot be projected',
+    )
+  },
+)

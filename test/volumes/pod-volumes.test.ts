@@ -170,6 +170,47 @@ t.test(
   },
 )
 
+t.test('a file that takes the place of another is told once', async t => {
+  const whole = (name: string) => ({ configMap: { name, optional: false } })
+  const { published, store, findings, read } = await publish(
+    t,
+    [
+      {
+        name: 'all',
+        projected: { defaultMode: 0o644, sources: [whole('a'), whole('b')] },
+      },
+    ],
+    [
+      makeConfigMap({ name: 'a', data: { toto: '1' } }),
+      makeConfigMap({ name: 'b', data: { toto: '2' } }),
+    ],
+  )
+  const set = (a: string, b: Record<string, string>) =>
+    store.replace('test.yaml', [
+      makeConfigMap({ name: 'a', data: { toto: a } }),
+      makeConfigMap({ name: 'b', data: b }),
+    ])
+  const shows = async (text: string) =>
+    t.ok(await eventually(async () => (await read('all/toto')) === text))
+  await published.allPublished()
+  t.equal(await read('all/toto'), '2')
+  set('1', { toto: '3' })
+  await shows('3')
+  const warning = {
+    treatment: 'warning',
+    fieldPath: 'spec.volumes[0].projected.sources[1].configMap.name',
+    message:
+      'volume "all": "toto" takes the place of that of spec.volumes[0].projected.sources[0].configMap.name',
+  }
+  t.match(findings, [warning], 'once')
+  t.equal(findings.length, 1)
+  set('1', { other: '' })
+  await shows('1')
+  set('1', { toto: '4' })
+  await shows('4')
+  t.match(findings, [warning, warning], 'again, after it was mended')
+})
+
 t.test('C83: a token is renewed after 80 % of its life', async t => {
   const { published, clock, read } = await publish(
     t,
