@@ -86,7 +86,22 @@ export interface Workload {
   readonly templatePath: string
 }
 
-export type KubeObject = Secret | ConfigMap | ServiceAccount | Pod
+/**
+ * What podfs does nothing with but show it: a Service, and a workload, of which the Pod that
+ * runs is an object of its own.
+ */
+export interface ShownObject extends ObjectBase {
+  readonly kind: ShownKind
+  /** As decoded with the table of its kind. */
+  readonly spec: Readonly<Record<string, unknown>>
+}
+
+export type ShownKind = WorkloadKind | 'Service'
+
+/** What podfs does something with. */
+export type ServedObject = Secret | ConfigMap | ServiceAccount | Pod
+export type ServedKind = ServedObject['kind']
+export type KubeObject = ServedObject | ShownObject
 export type ObjectKind = KubeObject['kind']
 
 export interface PodSpec {

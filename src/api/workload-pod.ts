@@ -1,4 +1,3 @@
-import { nameBasedUuid } from '../util/name-based-uuid.ts'
 import type {
   Container,
   ObjectMeta,
@@ -121,13 +120,11 @@ function withClaims(
  */
 function ofJob(
   job: JobSpec,
-  { namespace, name, uid }: ObjectMeta,
+  owner: ObjectMeta,
   { metadata, spec }: PodParts,
 ): PodParts {
   const indexed = job.completionMode === 'Indexed'
   const index = { 'batch.kubernetes.io/job-completion-index': '0' }
-  const owner =
-    uid === '' ? nameBasedUuid(`podfs-job ${namespace}/${name}`) : uid
   const deadline = Math.min(
     spec.activeDeadlineSeconds ?? Infinity,
     job.activeDeadlineSeconds ?? Infinity,
@@ -138,12 +135,7 @@ function ofJob(
       labels: new Map([
         ...(job.manualSelector === true
           ? []
-          : Object.entries({
-              'job-name': name,
-              'batch.kubernetes.io/job-name': name,
-              'controller-uid': owner,
-              'batch.kubernetes.io/controller-uid': owner,
-            })),
+          : Object.entries(jobLabels(owner))),
         // What the template says itself stays.
         ...metadata.labels,
         ...(indexed ? Object.entries(index) : []),
@@ -154,11 +146,24 @@ function ofJob(
       ...spec,
       ...(Number.isFinite(deadline) && { activeDeadlineSeconds: deadline }),
       ...(indexed && {
-        hostname: `${name}-0`,
+        hostname: `${owner.name}-0`,
         containers: spec.containers.map(withIndex),
         initContainers: spec.initContainers.map(withIndex),
       }),
     },
+  }
+}
+
+/** By which a Job knows its Pods. */
+export function jobLabels({
+  name,
+  uid,
+}: Pick<ObjectMeta, 'name' | 'uid'>): Readonly<Record<string, string>> {
+  return {
+    'job-name': name,
+    'batch.kubernetes.io/job-name': name,
+    'controller-uid': uid,
+    'batch.kubernetes.io/controller-uid': uid,
   }
 }
 

@@ -1,9 +1,18 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { JsonObject } from '../api/json.ts'
 import { encodeObject } from '../api/encode/encode-object.ts'
+import { definitionOf } from '../api/schema/definition-of.ts'
 import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
 import { formatFinding } from '../api/report.ts'
-import type { KubeObject, Pod } from '../api/types.ts'
+import type {
+  ConfigMap,
+  KubeObject,
+  Pod,
+  Secret,
+  ServiceAccount,
+  ShownKind,
+  ShownObject,
+} from '../api/types.ts'
 import { formatTime } from '../runner/status/container-status.ts'
 import type { PodStatus } from '../runner/status/pod-status.ts'
 import type { Store } from '../store/store.ts'
@@ -11,6 +20,7 @@ import { encodeEvent } from './encode-event.ts'
 import type { RecordedEvent } from './event-log.ts'
 import { encodeNode, type NodeFacts } from './encode-node.ts'
 import { encodeVolume, volumeName } from './encode-volume.ts'
+import { ShownObjects } from './shown-objects.ts'
 import { ObjectCache, Revisions, type ObjectState } from './object-cache.ts'
 import type {
   LivePod,
@@ -39,6 +49,7 @@ export class Collections {
   /** `default`, and each that an object has been in: kubectl asks whether it exists. */
   readonly namespaces: ObjectCache
   readonly volumes: ObjectCache
+  readonly #shownObjects: ShownObjects
   readonly #options: CollectionsOptions
   readonly #unsubscribe: readonly (() => void)[]
   /** As it is shown of each volume. */
@@ -60,9 +71,12 @@ export class Collections {
     this.namespaces = cache()
     this.#lookAtNamespace('default')
     this.volumes = cache()
+    this.#shownObjects = new ShownObjects(revisions)
 
     for (const kind of ['Secret', 'ConfigMap', 'ServiceAccount'] as const)
       for (const object of store.list(kind)) this.#setData(object)
+    for (const kind of this.#shownObjects.caches.keys())
+      for (const object of store.list(kind)) this.#setShown(object)
     for (const pod of store.list('Pod')) this.#lookAtPod(keyOf(pod))
     for (const key of record.pods.keys()) this.#lookAtPod(key)
     for (const event of record.events) this.events.set(eventState(event))
@@ -75,7 +89,10 @@ export class Collections {
       store.watch(events => {
         for (const { type, object } of events) {
           if (object.kind === 'Pod') this.#lookAtPod(keyOf(object))
-          else if (type === 'DELETED')
+          else if (isShown(object)) {
+            if (type === 'DELETED') this.#shownObjects.delete(object)
+            else this.#setShown(object)
+          } else if (type === 'DELETED')
             this.#cacheOf(object).delete(
               object.metadata.namespace,
               object.metadata.name,
@@ -90,6 +107,13 @@ export class Collections {
             this.#setVolume(volume)
       }),
     ]
+  }
+
+  /** Of a kind that is only shown. */
+  shown(kind: ShownKind): ObjectCache {
+    const cache = this.#shownObjects.caches.get(kind)
+    if (cache === undefined) throw new TypeError(`no cache of ${kind}`)
+    return cache
   }
 
   close(): void {
@@ -177,6 +201,11 @@ export class Collections {
     })
   }
 
+  #setShown(object: ShownObject): void {
+    this.#lookAtNamespace(object.metadata.namespace)
+    this.#shownObjects.set(object)
+  }
+
   #withoutStatus(pod: Pod): typeof notRun | typeof pending {
     const { isToRun, record } = this.#options
     const isPending = isToRun?.(pod) === true || record.pods.has(keyOf(pod))
@@ -194,6 +223,8 @@ export class Collections {
     if (pod === undefined) {
       const { namespace = '', name = '' } =
         /^Pod\/(?<namespace>[^/]*)\/(?<name>.*)$/.exec(key)?.groups ?? {}
+      const gone = this.#shown.get(key)?.pod
+      if (gone !== undefined) this.#shownObjects.setPod(gone, undefined)
       this.#shown.delete(key)
       return this.pods.delete(namespace, name)
     }
@@ -208,6 +239,7 @@ export class Collections {
     // Another Pod of the same name: its clients see the old one go.
     if (shown !== undefined && !isSamePod) this.pods.delete(namespace, name)
     const status = live?.status ?? this.#withoutStatus(pod)
+    const owner = this.#ownerOf(pod)
     this.pods.set({
       ...common(pod),
       fields: fieldsOf(pod, {
@@ -217,8 +249,36 @@ export class Collections {
         'status.phase': status.phase,
         'status.podIP': live?.status?.podIP ?? '',
       }),
-      json: () => podJson(pod, live, status, generation, node.node.name),
+      json: () =>
+        podJson(pod, { live, status, generation, owner }, node.node.name),
     })
+    const { uid, creationTimestamp = '' } = pod.metadata
+    this.#shownObjects.setPod(pod, {
+      namespace,
+      name,
+      uid,
+      creationTimestamp,
+      status: status as unknown as JsonObject,
+      isTerminating: live?.deletion !== undefined,
+    })
+  }
+
+  /** What the Pod says of its workload, by which kubectl finds the Pods of one. */
+  #ownerOf({ workload, metadata }: Pod): JsonObject | undefined {
+    if (workload === undefined) return undefined
+    const { kind, name } = workload
+    const key = objectKey(kind, metadata.namespace, name)
+    const owner = this.#options.store.get(key)
+    return (
+      owner && {
+        apiVersion: definitionOf(kind).apiVersion,
+        kind,
+        name,
+        uid: owner.metadata.uid,
+        controller: true,
+        blockOwnerDeletion: true,
+      }
+    )
   }
 }
 
@@ -226,7 +286,11 @@ export class Collections {
 const pending = { phase: 'Pending' } as const
 
 /** What has no status. */
-type DataObject = Exclude<KubeObject, Pod>
+type DataObject = Secret | ConfigMap | ServiceAccount
+
+function isShown(object: KubeObject): object is ShownObject {
+  return 'spec' in object && object.kind !== 'Pod'
+}
 
 /** `podfs mount` serves the volumes of a Pod, and several Pods may stand in a manifest. */
 const notRun = {
@@ -237,9 +301,17 @@ const notRun = {
 
 function podJson(
   pod: Pod,
-  live: LivePod | undefined,
-  status: PodStatus | typeof notRun | typeof pending,
-  generation: number,
+  {
+    live,
+    status,
+    generation,
+    owner,
+  }: {
+    readonly live: LivePod | undefined
+    readonly status: PodStatus | typeof notRun | typeof pending
+    readonly generation: number
+    readonly owner: JsonObject | undefined
+  },
   nodeName: string,
 ): JsonObject {
   const encoded = encodeObject(pod)
@@ -249,6 +321,7 @@ function podJson(
     metadata: {
       ...(encoded['metadata'] as JsonObject),
       generation,
+      ...(owner === undefined ? {} : { ownerReferences: [owner] }),
       ...(deletion === undefined
         ? {}
         : {

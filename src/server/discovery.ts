@@ -12,6 +12,8 @@ import {
 } from './resources.ts'
 
 const groups = [
+  groupOf('apps', 'v1'),
+  groupOf('batch', 'v1'),
   groupOf(podfsGroup, 'v1'),
   groupOf(metricsGroup, metricsVersion),
   groupOf(authenticationGroup, 'v1'),
@@ -35,6 +37,10 @@ export function discovery(path: string): JsonObject | undefined {
       return resourceList('', 'v1')
     case '/apis':
       return { kind: 'APIGroupList', apiVersion: 'v1', groups }
+    case '/apis/apps/v1':
+      return resourceList('apps', 'apps/v1')
+    case '/apis/batch/v1':
+      return resourceList('batch', 'batch/v1')
     case `/apis/${podfsGroup}/v1`:
       return resourceList(podfsGroup, `${podfsGroup}/v1`)
     case `/apis/${authenticationV1}`:

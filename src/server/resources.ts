@@ -1,3 +1,4 @@
+import type { ShownKind } from '../api/types.ts'
 import type { Collections } from './collections.ts'
 import type { ObjectCache } from './object-cache.ts'
 import { podTable } from './tables/pods.ts'
@@ -11,6 +12,16 @@ import {
   serviceAccountTable,
   volumeTable,
 } from './tables/tables.ts'
+import {
+  cronJobTable,
+  daemonSetTable,
+  deploymentTable,
+  jobTable,
+  replicaSetTable,
+  replicationControllerTable,
+  serviceTable,
+  statefulSetTable,
+} from './tables/workloads.ts'
 
 /** The group of podfs's own kinds. */
 export const podfsGroup = 'podfs.io'
@@ -20,7 +31,7 @@ export const metricsVersion = 'v1beta1'
 
 /** One resource of the API: what discovery says of it, and how to get at it. */
 export interface Resource {
-  readonly group: '' | typeof podfsGroup
+  readonly group: '' | 'apps' | 'batch' | typeof podfsGroup
   readonly version: 'v1'
   readonly kind: string
   readonly plural: string
@@ -47,6 +58,28 @@ const core = {
   subresources: [],
   fields: [],
 } as const
+
+/** What `kubectl get all` has, and podfs only shows. */
+function shown(
+  group: '' | 'apps' | 'batch',
+  kind: ShownKind,
+  shortNames: readonly string[],
+  table: TableFormat,
+): Resource {
+  const singular = kind.toLowerCase()
+  return {
+    ...core,
+    group,
+    kind,
+    plural: `${singular}s`,
+    singular,
+    shortNames,
+    categories: ['all'],
+    namespaced: true,
+    table,
+    cache: collections => collections.shown(kind),
+  }
+}
 
 export const resources: readonly Resource[] = [
   {
@@ -119,6 +152,7 @@ export const resources: readonly Resource[] = [
     table: podTable,
     cache: ({ pods }) => pods,
   },
+  shown('', 'ReplicationController', ['rc'], replicationControllerTable),
   {
     ...core,
     kind: 'Secret',
@@ -140,6 +174,13 @@ export const resources: readonly Resource[] = [
     table: serviceAccountTable,
     cache: ({ serviceAccounts }) => serviceAccounts,
   },
+  shown('', 'Service', ['svc'], serviceTable),
+  shown('apps', 'DaemonSet', ['ds'], daemonSetTable),
+  shown('apps', 'Deployment', ['deploy'], deploymentTable),
+  shown('apps', 'ReplicaSet', ['rs'], replicaSetTable),
+  shown('apps', 'StatefulSet', ['sts'], statefulSetTable),
+  shown('batch', 'CronJob', ['cj'], cronJobTable),
+  shown('batch', 'Job', [], jobTable),
   {
     ...core,
     group: podfsGroup,

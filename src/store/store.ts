@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
 import { rejectionOf, type Finding } from '../api/report.ts'
+import { kinds } from '../api/schema/kinds.ts'
 import { serviceAccountUid } from '../api/service-account-uid.ts'
 import type {
   KubeObject,
@@ -123,6 +124,7 @@ export class Store {
         const key = keyOf(object)
         touched.add(key)
         if (keys.has(key)) {
+          if (isShownOnly(object)) continue
           twice.push(this.#duplicate(key, { origin, object }, objects))
         } else {
           keys.add(key)
@@ -278,6 +280,7 @@ export class Store {
       return { type: 'DELETED', object: this.#versioned(old) }
     }
     for (const other of others) {
+      if (isShownOnly(other.object)) continue
       this.#note(this.#duplicate(key, other, [first.object]))
     }
     if (old === undefined) {
@@ -405,6 +408,11 @@ const twiceInOneOrigin = new WeakSet<Conflict>()
 
 function conflictId({ key, origin }: Pick<Conflict, 'key' | 'origin'>): string {
   return `${key} ${origin}`
+}
+
+/** Of a workload the conflict of its Pod is told; what nothing is done with has none. */
+function isShownOnly({ kind }: KubeObject): boolean {
+  return !(kind in kinds)
 }
 
 /** The object stays what it was. */

@@ -4,11 +4,12 @@ import { workloads } from '../schema/workloads.ts'
 import type {
   ConfigMap,
   KubeObject,
-  ObjectKind,
   ObjectMeta,
   ObjectSource,
   Pod,
   Secret,
+  ServedKind,
+  ServedObject,
   WorkloadKind,
 } from '../types.ts'
 import { validateConfigMap, validateSecret } from '../validation/data.ts'
@@ -16,6 +17,7 @@ import { validateMetadata } from '../validation/metadata.ts'
 import { validatePod } from '../validation/pod.ts'
 import { describeType, isMapping, type Value } from '../value.ts'
 import { buildMetadata, buildPodSpec } from './build-pod.ts'
+import { decodeService } from './decode-service.ts'
 import { decodeWorkload } from './decode-workload.ts'
 import { FindingList } from './finding-list.ts'
 import { decodeStruct, type Decoded } from './struct-decoder.ts'
@@ -89,7 +91,14 @@ export function decodeObject(
       '',
       `ignored: podfs does nothing with ${/^[AEIO]/.test(kind) ? 'an' : 'a'} ${kind}`,
     )
-    return { objects: [], findings: findings.sorted() }
+    const service =
+      kind === 'Service' && apiVersion === 'v1'
+        ? decodeService(value, source, options)
+        : undefined
+    return {
+      objects: service === undefined ? [] : [service],
+      findings: findings.sorted(),
+    }
   }
   if (apiVersion !== expected) {
     findings.reject(
@@ -99,10 +108,10 @@ export function decodeObject(
     )
     return { objects: [], findings: findings.sorted() }
   }
-  const decode = (): KubeObject =>
+  const decode = (): readonly KubeObject[] =>
     isWorkloadKind(kind)
       ? decodeWorkload(kind, value, source, options, findings)
-      : decodeKind(kind as ObjectKind, value, source, options, findings)
+      : [decodeKind(kind as ServedKind, value, source, options, findings)]
   const result = findings.bounded(decode)
   options.onFields?.({
     object,
@@ -110,18 +119,18 @@ export function decodeObject(
     fields: findings.fields,
   })
   return {
-    objects: result === undefined || findings.rejected ? [] : [result],
+    objects: result === undefined || findings.rejected ? [] : result,
     findings: findings.sorted(),
   }
 }
 
 function decodeKind(
-  kind: ObjectKind,
+  kind: ServedKind,
   value: Value,
   source: ObjectSource,
   options: DecodeOptions,
   findings: FindingList,
-): KubeObject {
+): ServedObject {
   const decoded = decodeStruct(kinds[kind], value, '', findings)
   const result = build(kind, decoded, source, options)
   validate(result, decoded, findings)
@@ -135,7 +144,7 @@ function decodeKind(
 function expectedVersion(kind: string, apiVersion: string): string | undefined {
   const [group = ''] = apiVersion.split('/')
   if (apiVersion.includes('/') && group.includes('.')) return undefined
-  if (isObjectKind(kind)) return 'v1'
+  if (isServedKind(kind)) return 'v1'
   return isWorkloadKind(kind) ? workloads[kind].apiVersion : undefined
 }
 
@@ -166,7 +175,7 @@ function itemSource(source: ObjectSource, i: number): ObjectSource {
   }
 }
 
-function isObjectKind(kind: string): kind is ObjectKind {
+function isServedKind(kind: string): kind is ServedKind {
   return Object.hasOwn(kinds, kind)
 }
 
@@ -194,7 +203,7 @@ function identify(
   return {
     kind,
     // Of a kind that podfs does not know, it does not know either whether it has a namespace.
-    ...((isObjectKind(kind) || isWorkloadKind(kind)) && {
+    ...((isServedKind(kind) || isWorkloadKind(kind)) && {
       namespace: text('namespace') || namespace,
     }),
     name: text('name') || text('generateName') || '(no name)',
@@ -202,11 +211,11 @@ function identify(
 }
 
 function build(
-  kind: ObjectKind,
+  kind: ServedKind,
   decoded: Decoded,
   source: ObjectSource,
   options: DecodeOptions,
-): KubeObject {
+): ServedObject {
   const metadata = buildMetadata(decoded['metadata'], options)
   switch (kind) {
     case 'Secret':
@@ -256,7 +265,7 @@ function buildSecret(
 }
 
 function validate(
-  object: KubeObject,
+  object: ServedObject,
   decoded: Decoded,
   findings: FindingList,
 ): void {

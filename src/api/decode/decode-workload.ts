@@ -1,5 +1,11 @@
 import { workloads } from '../schema/workloads.ts'
-import type { ObjectMeta, ObjectSource, Pod, WorkloadKind } from '../types.ts'
+import type {
+  ObjectMeta,
+  ObjectSource,
+  Pod,
+  ShownObject,
+  WorkloadKind,
+} from '../types.ts'
 import {
   validateLabelsAndAnnotations,
   validateMetadata,
@@ -10,11 +16,12 @@ import type { Value } from '../value.ts'
 import { podOfWorkload, type WorkloadObject } from '../workload-pod.ts'
 import { buildMetadata, buildPodSpec } from './build-pod.ts'
 import type { FindingList } from './finding-list.ts'
+import { withUid } from './shown-uid.ts'
 import { decodeStruct, type Decoded } from './struct-decoder.ts'
 
 /**
- * The Pod that a workload runs as. Field paths and places of findings are those of the
- * workload's file.
+ * The Pod that a workload runs as, and the workload, to be shown. Field paths and places of
+ * findings are those of the workload's file.
  */
 export function decodeWorkload(
   kind: WorkloadKind,
@@ -22,10 +29,10 @@ export function decodeWorkload(
   source: ObjectSource,
   options: { readonly namespace: string },
   findings: FindingList,
-): Pod {
+): readonly [Pod, ShownObject] {
   const { struct, templatePath } = workloads[kind]
   const decoded = decodeStruct(struct, value, '', findings)
-  const metadata = buildMetadata(decoded['metadata'], options)
+  const metadata = withUid(kind, buildMetadata(decoded['metadata'], options))
   const template = (valueAt(decoded, templatePath) ?? {}) as Decoded
   const object: WorkloadObject = {
     kind,
@@ -59,7 +66,8 @@ export function decodeWorkload(
       `spec.volumeClaimTemplates[${i}]`,
       `emulated: nothing is claimed; volume "${claim.metadata.name ?? ''}" is a directory that is kept, /var/lib/podfs/claims/${podMetadata.namespace}/${claim.metadata.name ?? ''}-${podMetadata.name}`,
     )
-  return pod
+  const shown = (decoded['spec'] ?? {}) as ShownObject['spec']
+  return [pod, { kind, metadata, source, spec: shown }]
 }
 
 /** A StatefulSet's Pod gets its names from the controller, whatever the template says. */

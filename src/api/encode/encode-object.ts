@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../json.ts'
-import { kinds } from '../schema/kinds.ts'
+import { definitionOf } from '../schema/definition-of.ts'
 import type { FieldSpec, FieldType, StructSpec } from '../schema/struct.ts'
 import type { KubeObject, ObjectMeta } from '../types.ts'
 
@@ -10,11 +10,12 @@ import type { KubeObject, ObjectMeta } from '../types.ts'
  */
 export function encodeObject(object: KubeObject): JsonObject {
   const { kind, metadata, source: _, ...rest } = object
+  const { apiVersion, struct } = definitionOf(kind)
   return {
-    apiVersion: 'v1',
+    apiVersion,
     kind,
     metadata: encodeMetadata(metadata),
-    ...encodeStruct(kinds[kind], rest),
+    ...encodeStruct(struct, rest),
   }
 }
 

@@ -1,11 +1,12 @@
 import { nearest } from '../../util/edit-distance.ts'
 import type { Treatment } from '../report.ts'
-import type { ObjectKind, WorkloadKind } from '../types.ts'
+import type { ServedKind, WorkloadKind } from '../types.ts'
+import { definitionOf } from './definition-of.ts'
 import { kinds } from './kinds.ts'
 import type { FieldSpec, FieldType, StructSpec } from './struct.ts'
 import { workloads } from './workloads.ts'
 
-type Kind = ObjectKind | WorkloadKind
+type Kind = ServedKind | WorkloadKind
 
 export interface FoundField {
   readonly kind: Kind
@@ -45,15 +46,6 @@ const aliases: ReadonlyMap<string, Kind> = new Map([
   ['cj', 'CronJob'],
 ])
 
-function definitionOf(kind: Kind): {
-  readonly apiVersion: string
-  readonly struct: StructSpec
-} {
-  return kind in workloads
-    ? workloads[kind as WorkloadKind]
-    : { apiVersion: 'v1', struct: kinds[kind as ObjectKind] }
-}
-
 /**
  * Looks up `pod.spec.containers[0].image`: as kubectl explain does, and with indices. Without
  * a kind it must be a field of one kind only, of those that are no workloads.
@@ -65,7 +57,7 @@ export function findField(text: string): FoundField | UnknownField {
     .filter(segment => segment !== '')
   const kind = aliases.get(first.toLowerCase())
   if (kind !== undefined) return walk(kind, rest)
-  const owners = (Object.keys(kinds) as ObjectKind[]).filter(each =>
+  const owners = (Object.keys(kinds) as ServedKind[]).filter(each =>
     Object.hasOwn(kinds[each].fields, first),
   )
   const [owner] = owners
@@ -117,7 +109,7 @@ export function fieldOf(
 }
 
 /** The shallowest field of that name, of plain containers before others. */
-function search(kind: ObjectKind, name: string): string | undefined {
+function search(kind: ServedKind, name: string): string | undefined {
   let level = [{ path: kind.toLowerCase(), struct: kinds[kind] }]
   const seen = new Set<StructSpec>()
   while (level.length > 0) {

@@ -11,7 +11,7 @@ import {
   supported,
   type StructSpec,
 } from './struct.ts'
-import type { ObjectKind } from '../types.ts'
+import type { ServedKind } from '../types.ts'
 
 const head = {
   apiVersion: supported('string'),
@@ -30,8 +30,8 @@ const objectReference = struct('ObjectReference', {
   fieldPath: supported('string'),
 })
 
-/** The kinds that podfs holds; all of them are of apiVersion v1. */
-export const kinds: Readonly<Record<ObjectKind, StructSpec>> = {
+/** The kinds that podfs does something with; all of them are of apiVersion v1. */
+export const kinds: Readonly<Record<ServedKind, StructSpec>> = {
   Pod: struct('Pod', {
     ...head,
     spec: supported(one(podSpec), { default: {}, required: 'elsewhere' }),

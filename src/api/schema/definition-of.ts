@@ -1,0 +1,20 @@
+import type { ObjectKind, ServedKind, WorkloadKind } from '../types.ts'
+import { kinds } from './kinds.ts'
+import { service } from './service.ts'
+import type { StructSpec } from './struct.ts'
+import { workloads } from './workloads.ts'
+
+/** The version and the fields of a kind. */
+export function definitionOf(kind: ObjectKind): {
+  readonly apiVersion: string
+  readonly struct: StructSpec
+} {
+  if (kind === 'Service') return { apiVersion: 'v1', struct: service }
+  return isWorkload(kind)
+    ? workloads[kind]
+    : { apiVersion: 'v1', struct: kinds[kind] }
+}
+
+function isWorkload(kind: ServedKind | WorkloadKind): kind is WorkloadKind {
+  return kind in workloads
+}

@@ -1,0 +1,86 @@
+import { isDeepStrictEqual } from 'node:util'
+import { part, type JsonObject } from '../api/json.ts'
+import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
+import type { Pod, ShownKind, ShownObject } from '../api/types.ts'
+import { encodeShown } from './encode-shown.ts'
+import { ObjectCache, type Revisions } from './object-cache.ts'
+import type { OwnPod } from './workload-status.ts'
+
+/** What is shown of one object; a state that shows the same is none. */
+interface Shown {
+  readonly object: ShownObject
+  readonly generation: number
+  readonly status: JsonObject
+}
+
+const kinds = [
+  'CronJob',
+  'DaemonSet',
+  'Deployment',
+  'Job',
+  'ReplicaSet',
+  'ReplicationController',
+  'Service',
+  'StatefulSet',
+] as const satisfies readonly ShownKind[]
+
+/** The workloads and Services of the files, with the status that the Pods that run give them. */
+export class ShownObjects {
+  readonly caches: ReadonlyMap<ShownKind, ObjectCache>
+  readonly #shown = new Map<ObjectKey, Shown>()
+  /** By workload, also of one that is yet to come. */
+  readonly #pods = new Map<ObjectKey, OwnPod>()
+
+  constructor(revisions: Revisions) {
+    this.caches = new Map(kinds.map(kind => [kind, new ObjectCache(revisions)]))
+  }
+
+  set(object: ShownObject): void {
+    const key = keyOf(object)
+    const before = this.#shown.get(key)
+    const isSameSpec =
+      before === undefined || isDeepStrictEqual(before.object.spec, object.spec)
+    const generation = (before?.generation ?? 1) + (isSameSpec ? 0 : 1)
+    this.#show(key, object, generation)
+  }
+
+  delete({ kind, metadata }: ShownObject): void {
+    const { namespace, name } = metadata
+    this.#shown.delete(objectKey(kind, namespace, name))
+    this.caches.get(kind)?.delete(namespace, name)
+  }
+
+  /** The Pod of a workload is another one now, or in another state; `own` undefined: it is gone. */
+  setPod({ workload, metadata }: Pod, own: OwnPod | undefined): void {
+    if (workload === undefined) return
+    const key = objectKey(workload.kind, metadata.namespace, workload.name)
+    if (own === undefined) this.#pods.delete(key)
+    else this.#pods.set(key, own)
+    const shown = this.#shown.get(key)
+    if (shown === undefined) return
+    const { object, generation, status } = shown
+    if (!isDeepStrictEqual(this.#status(key, object, generation), status))
+      this.#show(key, object, generation)
+  }
+
+  #show(key: ObjectKey, object: ShownObject, generation: number): void {
+    const { namespace, name, labels } = object.metadata
+    const pod = this.#pods.get(key)
+    const status = this.#status(key, object, generation)
+    this.#shown.set(key, { object, generation, status })
+    this.caches.get(object.kind)?.set({
+      namespace,
+      name,
+      labels,
+      fields: new Map([
+        ['metadata.name', name],
+        ['metadata.namespace', namespace],
+      ]),
+      json: () => encodeShown(object, generation, pod),
+    })
+  }
+
+  #status(key: ObjectKey, object: ShownObject, generation: number): JsonObject {
+    return part(encodeShown(object, generation, this.#pods.get(key)), 'status')
+  }
+}
