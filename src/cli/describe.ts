@@ -1,18 +1,27 @@
 import { items, nameOf, part, text, type JsonObject } from '../api/json.ts'
 import type { ApiClient, Resource } from '../client/api-client.ts'
+import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { Surroundings } from './look/describe-parts.ts'
 import type { FoundObject } from './look/find-object.ts'
-import { lookOptions, namespaceOf, sessionsFor } from './look/look-options.ts'
+import {
+  listOptions,
+  lookOptions,
+  namespaceOf,
+  sessionsFor,
+} from './look/look-options.ts'
 import type { ParsedOptions } from './options.ts'
 
 export const describeCommand: Command = {
   name: 'describe',
   summary:
     'tell all of a Pod, a ConfigMap or another object, as kubectl describe',
-  usage: ['describe TYPE [NAME..] [-n NAMESPACE]', 'describe TYPE/NAME..'],
+  usage: [
+    'describe TYPE [NAME.. | -l SELECTOR] [-n NAMESPACE]',
+    'describe TYPE/NAME..',
+  ],
   description: `TYPE is what podfs get takes. Of a Secret the keys and sizes, never the values.`,
   examples: [
     {
@@ -20,8 +29,12 @@ export const describeCommand: Command = {
       line: 'podfs describe pod web',
     },
     { comment: 'the keys of a Secret', line: 'podfs describe secret/db' },
+    {
+      comment: 'all Pods of an application',
+      line: 'podfs describe pods -l app=shop',
+    },
   ],
-  options: lookOptions,
+  options: { ...lookOptions, selector: listOptions.selector },
   run,
 }
 
@@ -32,6 +45,12 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { serverError } = await import('./look/look-options.ts')
   const { describeObject } = await import('./look/describe-object.ts')
   const wanted = whatToGet(options.positionals)
+  const selector = options.value('selector')
+  if (selector !== undefined && wanted.some(({ names }) => names.length > 0))
+    throw new Failure(
+      'usage',
+      'name cannot be provided when a selector is specified',
+    )
   const clients = await sessionsFor(context, options)
   const namespace = namespaceOf(options)
   const texts: string[] = []
@@ -51,7 +70,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     for (const name of new Set(names))
       await describe(() => findObject(clients, resource, namespace, name))
     if (names.length > 0) continue
-    const all = await listObjects(clients, resource, namespace)
+    const all = await listObjects(clients, resource, namespace, selector)
     for (const { client, url } of all)
       await describe(async () => ({ client, object: await client.get(url) }))
     if (all.length === 0 && wanted.length === 1)
@@ -69,10 +88,11 @@ async function listObjects(
   clients: readonly ApiClient[],
   resource: Resource,
   namespace: string,
+  labelSelector: string | undefined,
 ): Promise<readonly { readonly client: ApiClient; readonly url: string }[]> {
   const { askAll, urlOf } = await import('../client/api-client.ts')
   const lists = await askAll(clients, client =>
-    client.get(urlOf(resource, { namespace })),
+    client.get(urlOf(resource, { namespace, query: { labelSelector } })),
   )
   const all = lists.flatMap(({ client, answer }) =>
     items(answer, 'items').map(object => ({

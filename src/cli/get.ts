@@ -1,4 +1,4 @@
-import { nameOf, part, text, type JsonObject } from '../api/json.ts'
+import { items, nameOf, part, text, type JsonObject } from '../api/json.ts'
 import type { ApiClient } from '../client/api-client.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
@@ -6,7 +6,9 @@ import type { Context } from './context.ts'
 import { exitCodeOfSignal, exitCodes } from './exit-codes.ts'
 import type { Wanted } from './look/get-request.ts'
 import { listOptions, namespaceOf, sessionsFor } from './look/look-options.ts'
+import type { FieldPath } from './look/jsonpath.ts'
 import type { OutputFormat } from './look/print-objects.ts'
+import type { SessionTable } from './look/table-printer.ts'
 import type { ParsedOptions } from './options.ts'
 
 export const getCommand: Command = {
@@ -16,8 +18,10 @@ export const getCommand: Command = {
     'get TYPE [NAME..] [-n NAMESPACE | -A] [-l SELECTOR] [-o FORMAT] [-w]',
     'get TYPE/NAME..',
   ],
-  description: `TYPE is pods, secrets, configmaps, events, nodes, or volumes (what is published where), or a short
-name: po, cm, ev, no. Finds the podfs that run by itself; with several, a column says which one.`,
+  description: `TYPE is pods, secrets, configmaps, events, nodes, volumes (what is published where), or a workload or
+Service of the input (deployments, statefulsets, daemonsets, replicasets, replicationcontrollers, jobs,
+cronjobs, services), or a short name: po, cm, ev, no, deploy, sts, ds, rs, rc, cj, svc. Finds the podfs
+that run by itself; with several, a column says which one.`,
   examples: [
     { comment: 'the Pods that run', line: 'podfs get pods' },
     {
@@ -29,6 +33,10 @@ name: po, cm, ev, no. Finds the podfs that run by itself; with several, a column
       line: "podfs get secret db -o jsonpath='{.data.password}' | base64 -d",
     },
     { comment: 'changes as they come', line: 'podfs get pods -w' },
+    {
+      comment: 'columns of your own, the oldest Pod first',
+      line: 'podfs get pods -o custom-columns=NAME:.metadata.name,IP:.status.podIP --sort-by=.metadata.creationTimestamp',
+    },
   ],
   options: {
     ...listOptions,
@@ -39,8 +47,22 @@ name: po, cm, ev, no. Finds the podfs that run by itself; with several, a column
     output: {
       short: 'o',
       value: 'FORMAT',
-      choices: ['wide', 'json', 'yaml', 'name', 'jsonpath='],
-      help: 'wide, json, yaml, name or jsonpath=TEMPLATE',
+      choices: [
+        'wide',
+        'json',
+        'yaml',
+        'name',
+        'jsonpath=',
+        'custom-columns=',
+        'custom-columns-file=',
+        'go-template=',
+        'go-template-file=',
+      ],
+      help: 'wide, json, yaml, name, jsonpath=TEMPLATE, go-template[-file]=TEMPLATE or custom-columns[-file]=SPEC',
+    },
+    'sort-by': {
+      value: 'PATH',
+      help: 'in the order of this field, such as .metadata.creationTimestamp',
     },
     watch: { short: 'w', help: 'go on with what changes' },
     'no-headers': { help: 'no first line with the names of the columns' },
@@ -54,9 +76,13 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { whatToGet } = await import('./look/get-request.ts')
   const { parseOutputFormat } = await import('./look/print-objects.ts')
   const wanted = whatToGet(options.positionals)
-  const format = parseOutputFormat(options.value('output'))
+  const { parseFieldPath } = await import('./look/jsonpath.ts')
+  const format = parseOutputFormat(options.value('output'), context.cwd)
+  const path = options.value('sort-by')
+  const sortBy = path === undefined ? undefined : parseFieldPath(path)
   const clients = await sessionsFor(context, options)
-  const get = new Get(context, options, clients, format, wanted.length > 1)
+  const several = wanted.length > 1
+  const get = new Get(context, options, { clients, format, several, sortBy })
   if (options.flag('watch')) {
     const [only, ...others] = wanted
     if (only === undefined || others.length > 0)
@@ -72,26 +98,36 @@ class Get {
   readonly #clients: readonly ApiClient[]
   readonly #format: OutputFormat
   readonly #several: boolean
+  readonly #sortBy: FieldPath | undefined
 
   constructor(
     context: Context,
     options: ParsedOptions,
-    clients: readonly ApiClient[],
-    format: OutputFormat,
-    several: boolean,
+    {
+      clients,
+      format,
+      several,
+      sortBy,
+    }: {
+      readonly clients: readonly ApiClient[]
+      readonly format: OutputFormat
+      readonly several: boolean
+      readonly sortBy: FieldPath | undefined
+    },
   ) {
     this.#context = context
     this.#options = options
     this.#clients = clients
     this.#format = format
     this.#several = several
+    this.#sortBy = sortBy
   }
 
   async list(wanted: readonly Wanted[]): Promise<number> {
     const { stdout, stderr } = this.#context
     const format = this.#format
     let hasFailed = false
-    const objects: JsonObject[] = []
+    let objects: readonly JsonObject[] = []
     const blocks: string[] = []
     let isOne = true
     for (const each of wanted) {
@@ -100,17 +136,24 @@ class Get {
       isOne &&= each.names.length === 1 && wanted.length === 1
       for (const failure of failures) stderr.line(failure)
       if (format.kind === 'table') {
-        const text = (await this.#printer(each)).print(answers)
+        const rows = await this.#sorted(answers.flatMap(rowsOf), rowObject)
+        const text = (await this.#printer(each)).print(rows)
         if (text !== '') blocks.push(text)
       } else {
-        objects.push(...answers.flatMap(({ table }) => itemsOf(table)))
+        const found = answers.flatMap(({ table }) => itemsOf(table))
+        objects = [...objects, ...found]
       }
     }
+    objects = await this.#sorted(objects, object => object)
     if (format.kind === 'object') {
       const { listOf } = await import('./look/print-objects.ts')
       const [only] = objects
       if (isOne && only !== undefined) stdout.raw(format.print(only))
       else if (!isOne) stdout.raw(format.print(listOf(objects)))
+    } else if (format.kind === 'columns') {
+      const noHeaders = this.#options.flag('no-headers')
+      if (objects.length > 0 || !hasFailed)
+        stdout.text(format.columns.print(objects, noHeaders))
     } else if (format.kind === 'name') {
       for (const object of objects) stdout.raw(nameLine(object))
     } else if (blocks.length > 0) {
@@ -144,6 +187,10 @@ class Get {
         return stdout.text(
           printer.print(objects.map(table => ({ session, table }))),
         )
+      if (format.kind === 'columns')
+        return stdout.text(
+          format.columns.print(objects, this.#options.flag('no-headers')),
+        )
       for (const object of objects)
         stdout.raw(
           format.kind === 'object' ? format.print(object) : nameLine(object),
@@ -151,11 +198,20 @@ class Get {
     }
     const query = this.#query(name)
     const namespace = this.#namespace
+    if (this.#sortBy !== undefined)
+      this.#context.stderr.line(
+        'warning: --watch requested, --sort-by will be ignored for watch events received',
+      )
     await askAll(clients, async client => {
       const list = await client.get(urlOf(resource, { namespace, query }), {
         asTable,
       })
-      show(client.id, asTable ? [list] : itemsOf(list))
+      const first = asTable
+        ? (
+            await this.#sorted(rowsOf({ session: '', table: list }), rowObject)
+          ).map(({ table }) => table)
+        : await this.#sorted(itemsOf(list), object => object)
+      show(client.id, first)
       const { resourceVersion } = part(list, 'metadata')
       const url = urlOf(resource, {
         namespace,
@@ -189,7 +245,25 @@ class Get {
     return {
       labelSelector: this.#options.value('selector'),
       fieldSelector: fields.filter(each => each !== undefined).join(','),
+      ...this.#include,
     }
+  }
+
+  /** To sort rows by what only the object has. */
+  get #include(): Record<string, string | undefined> {
+    return {
+      includeObject: this.#sortBy === undefined ? undefined : 'Object',
+    }
+  }
+
+  /** In the order that --sort-by asks for. */
+  async #sorted<T>(
+    entries: readonly T[],
+    objectOf: (entry: T) => JsonObject,
+  ): Promise<readonly T[]> {
+    if (this.#sortBy === undefined) return entries
+    const { sortObjects } = await import('./look/sort-objects.ts')
+    return sortObjects(entries, this.#sortBy, objectOf)
   }
 
   async #fetch({ resource, names }: Wanted): Promise<{
@@ -224,7 +298,7 @@ class Get {
           resource,
           namespace ?? '',
           name,
-          { asTable },
+          { asTable, query: this.#include },
         )
         answers.push({ session: client.id, table: object })
       })
@@ -262,6 +336,19 @@ class Get {
       ? 'No resources found'
       : `No resources found in ${namespace} namespace.`
   }
+}
+
+/** One row each, so that those of several podfs can be sorted. */
+function rowsOf({ session, table }: SessionTable): readonly SessionTable[] {
+  return items(table, 'rows').map(row => ({
+    session,
+    table: { ...table, rows: [row] },
+  }))
+}
+
+function rowObject({ table }: SessionTable): JsonObject {
+  const [row = {}] = items(table, 'rows')
+  return part(row, 'object')
 }
 
 /** The objects of a list; of an object itself. */

@@ -19,17 +19,17 @@ CHANGES are files: + added, ~ changed, - removed. SOURCE is what changed them.`,
     output: {
       short: 'o',
       value: 'FORMAT',
-      help: 'json, yaml or jsonpath=TEMPLATE',
+      help: 'json, yaml, jsonpath=TEMPLATE or go-template=TEMPLATE',
     },
   },
-  act: async ({ client, url }, _, { stdout }, options) => {
+  act: async ({ client, url }, _, { stdout, cwd }, options) => {
     const { listOf, parseOutputFormat } =
       await import('./look/print-objects.ts')
-    const format = parseOutputFormat(options.value('output'))
-    if (format.kind === 'name')
+    const format = parseOutputFormat(options.value('output'), cwd)
+    if (format.kind === 'name' || format.kind === 'columns')
       throw new Failure(
         'usage',
-        '-o name: the format must be json, yaml or jsonpath=TEMPLATE',
+        `-o ${format.kind === 'name' ? 'name' : 'custom-columns'}: the format must be json, yaml, jsonpath=TEMPLATE or go-template=TEMPLATE`,
       )
     const asTable = format.kind === 'table'
     const answer = await client.get(url('generations'), { asTable })

@@ -22,9 +22,13 @@ export async function findObject(
   resource: Resource,
   namespace: string,
   name: string,
-  options: { readonly asTable?: boolean } = {},
+  options: {
+    readonly asTable?: boolean
+    readonly query?: Readonly<Record<string, string | undefined>>
+  } = {},
 ): Promise<FoundObject> {
-  const url = urlOf(resource, { namespace, name })
+  const { query = {} } = options
+  const url = urlOf(resource, { namespace, name, query })
   let missing: ApiFailure | undefined
   const answers = await askAll(clients, async client => {
     try {

@@ -59,7 +59,8 @@ function resourcesOf(word: string): readonly Resource[] {
   return ofCategory.length > 0 ? ofCategory : [resourceOf(word)]
 }
 
-function resourceOf(word: string): Resource {
+/** By one of its names. Throws a usage Failure. */
+export function resourceOf(word: string): Resource {
   const resource = findResource(word)
   if (resource !== undefined) return resource
   const meant = nearest(word, resourceWords())

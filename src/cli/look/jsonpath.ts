@@ -52,6 +52,36 @@ export function parseJsonPath(
   return object => print(nodes, object, object)
 }
 
+/**
+ * A path as --sort-by and custom columns take it: `metadata.name`, `.metadata.name`, or the
+ * same in braces (RelaxedJSONPathExpression of kubectl). Gives what is there. Throws a usage
+ * Failure.
+ */
+export function parseFieldPath(text: string): FieldPath {
+  const [, inBraces, bare] = /^\{\.?([^{}]+)\}$|^\.?([^{}]+)$/.exec(text) ?? []
+  const path = inBraces ?? bare
+  if (path === undefined)
+    throw new Failure(
+      'usage',
+      "unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{name1.name2}' or '{.name1.name2}'",
+    )
+  const written = `{${path.startsWith('[') ? '' : '.'}${path}}`
+  const nodes = new Parser(written).template()
+  return {
+    text: written,
+    find: object =>
+      nodes.flatMap(node =>
+        node.kind === 'path' ? walk(node.steps, object, object) : [],
+      ),
+  }
+}
+
+export interface FieldPath {
+  /** As kubectl shows it: `{.metadata.name}`. */
+  readonly text: string
+  readonly find: (object: JsonObject) => readonly Json[]
+}
+
 class Parser {
   readonly #text: string
   #at = 0

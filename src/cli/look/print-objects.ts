@@ -1,18 +1,28 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { Document, parse, visit } from 'yaml'
 import type { JsonObject } from '../../api/json.ts'
 import { Failure } from '../../util/failure.ts'
+import { fileError } from '../create/file-error.ts'
+import { CustomColumns } from './custom-columns.ts'
+import { parseGoTemplate } from './go-template/execute.ts'
 import { parseJsonPath, sorted } from './jsonpath.ts'
 
 export type OutputFormat =
   | { readonly kind: 'table'; readonly wide: boolean }
   | { readonly kind: 'name' }
+  | { readonly kind: 'columns'; readonly columns: CustomColumns }
   /** Prints a whole object, or the List around all of them. */
   | { readonly kind: 'object'; readonly print: (object: JsonObject) => string }
 
-const formats = 'wide, json, yaml, name or jsonpath=TEMPLATE'
+const formats =
+  'wide, json, yaml, name, jsonpath=TEMPLATE, go-template=TEMPLATE, go-template-file=FILE, custom-columns=SPEC or custom-columns-file=FILE'
 
-/** The value of -o. Throws a usage Failure. */
-export function parseOutputFormat(text: string | undefined): OutputFormat {
+/** The value of -o; files are looked for from `cwd`. Throws a usage Failure. */
+export function parseOutputFormat(
+  text: string | undefined,
+  cwd: string,
+): OutputFormat {
   switch (text) {
     case undefined:
     case '':
@@ -27,12 +37,34 @@ export function parseOutputFormat(text: string | undefined): OutputFormat {
       return { kind: 'object', print: asYaml }
     default:
   }
-  if (text.startsWith('jsonpath='))
-    return {
-      kind: 'object',
-      print: parseJsonPath(text.slice('jsonpath='.length)),
+  const [, name = '', value = ''] = /^([a-z-]+)=(.*)$/s.exec(text) ?? []
+  switch (name) {
+    case 'jsonpath':
+      return { kind: 'object', print: parseJsonPath(value) }
+    case 'go-template':
+      return { kind: 'object', print: parseGoTemplate(value) }
+    case 'go-template-file':
+      return { kind: 'object', print: parseGoTemplate(readText(value, cwd)) }
+    case 'custom-columns':
+      return { kind: 'columns', columns: CustomColumns.fromSpec(value) }
+    case 'custom-columns-file': {
+      const columns = CustomColumns.fromTemplate(readText(value, cwd))
+      return { kind: 'columns', columns }
     }
+  }
   throw new Failure('usage', `-o ${text}: the format must be ${formats}`)
+}
+
+function readText(file: string, cwd: string): string {
+  try {
+    return readFileSync(path.resolve(cwd, file), 'utf8')
+  } catch (error) {
+    throw new Failure(
+      'usage',
+      `error reading template ${file}: ${fileError(error)}`,
+      { cause: error },
+    )
+  }
 }
 
 /** As kubectl: keys in order, four spaces. */

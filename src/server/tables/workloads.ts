@@ -1,3 +1,4 @@
+import { formatLabelSelector, formatLabels } from '../../api/format-selector.ts'
 import {
   items,
   nameOf,
@@ -7,7 +8,6 @@ import {
   type JsonObject,
 } from '../../api/json.ts'
 import { humanDuration } from '../../util/human-duration.ts'
-import { formatLabelSelector, formatLabels } from './format-selector.ts'
 import { ageOf, orNone, type Column, type TableFormat } from './table.ts'
 
 /*
@@ -254,11 +254,9 @@ export const serviceTable: TableFormat = {
 /** getServiceExternalIP: no Service of podfs has a load balancer. */
 function externalAddress(spec: JsonObject): string {
   const addresses = ((spec['externalIPs'] ?? []) as readonly string[]).join(',')
-  switch (spec['type']) {
-    case 'ExternalName':
-      return text(spec['externalName'])
-    case 'LoadBalancer':
-      return addresses === '' ? '<pending>' : addresses
-  }
-  return orNone(addresses)
+  const { type } = spec
+  if (type === 'ExternalName') return text(spec['externalName'])
+  return type === 'LoadBalancer' && addresses === ''
+    ? '<pending>'
+    : orNone(addresses)
 }

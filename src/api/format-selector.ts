@@ -1,4 +1,4 @@
-import { items, part, text, type JsonObject } from '../../api/json.ts'
+import { items, part, text, type JsonObject } from './json.ts'
 
 /** `a=b,c=d`, sorted: FormatLabels of pkg/labels. */
 export function formatLabels(labels: JsonObject): string {
