@@ -73,11 +73,11 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     const all = await listObjects(clients, resource, namespace, selector)
     for (const { client, url } of all)
       await describe(async () => ({ client, object: await client.get(url) }))
-    if (all.length === 0 && wanted.length === 1)
-      context.stderr.line(
-        `No resources found${resource.namespaced ? ` in ${namespace} namespace` : ''}.`,
-      )
   }
+  if (texts.length === 0 && !hasFailed)
+    context.stderr.line(
+      `No resources found${wanted.some(({ resource }) => resource.namespaced) ? ` in ${namespace} namespace` : ''}.`,
+    )
   // Two empty lines between two objects, as kubectl leaves them.
   context.stdout.text(texts.join('\n\n'))
   return hasFailed ? exitCodes.failed : exitCodes.done
@@ -105,7 +105,16 @@ async function listObjects(
   return [...new Map(all.map(each => [each.url, each])).values()]
 }
 
-/** Its events, and of a Node its Pods. */
+/** What is described with what becomes of its Pods. */
+const hasPods = new Set([
+  'Node',
+  'DaemonSet',
+  'ReplicaSet',
+  'ReplicationController',
+  'StatefulSet',
+])
+
+/** Its events, and of a Node or a workload its Pods. */
 async function surroundingsOf(
   { client, object }: FoundObject,
   now: number,
@@ -130,7 +139,7 @@ async function surroundingsOf(
       'events',
       `involvedObject.kind=${kind},involvedObject.name=${nameOf(object)}`,
     ),
-    kind === 'Node' ? list('pods') : [],
+    hasPods.has(kind) ? list('pods') : [],
   ])
   return { events, pods, now }
 }

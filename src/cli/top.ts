@@ -11,18 +11,21 @@ import { visible } from '../util/visible.ts'
 
 export const topCommand: Command = {
   name: 'top',
-  summary: 'show what Pods, and podfs itself, use of CPU and memory',
+  summary:
+    'show what Pods, this machine and podfs itself use of CPU and memory',
   usage: [
     'top [-n NAMESPACE | -A]',
     'top pods [POD] [-n NAMESPACE | -A] [-l SELECTOR] [--containers]',
+    'top node',
     'top podfs',
   ],
   description: `Of the CPU over one second, in steps of 10m (0.01 of a core); of memory the proportional set size:
 what processes share is divided among them. podfs is the daemon, the keeper that holds its mount, and
 the file servers, the one that serves and its standby, and the shims that run the Pods of
-'podfs serve'.`,
+'podfs serve'. node is this machine: its memory is what is not available to others.`,
   examples: [
     { comment: 'all of it', line: 'podfs top -A' },
+    { comment: 'this machine', line: 'podfs top node' },
     {
       comment: 'which container it is',
       line: 'podfs top pods web --containers',
@@ -46,11 +49,12 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const [what, name, ...more] = options.positionals
   const wantsPods = what === undefined || ['pods', 'pod', 'po'].includes(what)
   const wantsPodfs = what === undefined || what === 'podfs'
-  if (!wantsPods && !wantsPodfs)
+  const wantsNode = ['nodes', 'node', 'no'].includes(what ?? '')
+  if (!wantsPods && !wantsPodfs && !wantsNode)
     throw new Failure('usage', `podfs top has no "${what}"`, {
-      fix: 'podfs top pods, podfs top podfs',
+      fix: 'podfs top pods, podfs top node, podfs top podfs',
     })
-  if (more.length > 0 || (name !== undefined && !wantsPods))
+  if (more.length > 0 || (name !== undefined && wantsPodfs))
     throw new Failure('usage', 'one POD at most can be named', {
       fix: 'podfs top --help',
     })
@@ -61,6 +65,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     const tables = await Promise.all([
       wantsPods ? podTable(options, clients, name) : undefined,
       wantsPodfs ? podfsTable(context, clients) : undefined,
+      wantsNode ? nodeTable(options, clients, name) : undefined,
     ])
     const shown = tables.filter(each => each !== undefined && each !== '')
     context.stdout.text(shown.join('\n'))
@@ -136,6 +141,53 @@ function podLines(pod: JsonObject, byContainer: boolean): readonly Line[] {
       memoryBytes: sum(containers.map(({ memoryBytes }) => memoryBytes)),
     },
   ]
+}
+
+/** kubectl's table of the one node there is, whoever is asked. */
+async function nodeTable(
+  options: ParsedOptions,
+  [client]: readonly ApiClient[],
+  name: string | undefined,
+): Promise<string> {
+  if (client === undefined) return ''
+  const { findResource, nodeMetricsUrl, urlOf } =
+    await import('../client/api-client.ts')
+  const { alignTabs, tableLayout } = await import('./look/tab-writer.ts')
+  const nodes = findResource('nodes')
+  if (nodes === undefined) throw new Error('no resource of nodes')
+  const metrics = nodeMetricsUrl(name, options.value('selector'))
+  const [answer, list] = await Promise.all([
+    client.get(metrics),
+    client.get(urlOf(nodes, {})),
+  ])
+  const rows = (name === undefined ? items(answer, 'items') : [answer]).map(
+    metrics => {
+      const node = items(list, 'items').find(
+        node => nameOf(node) === nameOf(metrics),
+      )
+      const allocatable = part(part(node ?? {}, 'status'), 'allocatable')
+      const { cpu, memory } = part(metrics, 'usage')
+      const usage = [cpu, memory].map(each => parseQuantity(text(each)) ?? 0n)
+      const [cpuNanos = 0n, memoryNanos = 0n] = usage
+      const percent = (used: bigint, key: string): string => {
+        const all = parseQuantity(text(allocatable[key])) ?? 0n
+        return all === 0n ? '<unknown>' : `${(used * 100n) / all}%`
+      }
+      return [
+        nameOf(metrics),
+        `${quantityMilliValue(cpuNanos)}m`,
+        percent(cpuNanos, 'cpu'),
+        `${(memoryNanos / 1_000_000_000n) >> 20n}Mi`,
+        percent(memoryNanos, 'memory'),
+      ]
+    },
+  )
+  if (rows.length === 0) return ''
+  const header = ['NAME', 'CPU(cores)', 'CPU(%)', 'MEMORY(bytes)', 'MEMORY(%)']
+  const table = [header, ...rows]
+    .map(cells => cells.map(visible).join('\t'))
+    .join('\n')
+  return `${alignTabs(table, tableLayout)}\n`
 }
 
 async function podfsTable(

@@ -252,14 +252,17 @@ export async function askAll<T>(
   return answers.filter(each => each !== undefined)
 }
 
-/** By `pods`, `pod`, `po`, `volumes.podfs.io`, ... */
+/** By `pods`, `pod`, `po`, `volumes.podfs.io`, `deployments.v1.apps`, ... */
 export function findResource(word: string): Resource | undefined {
   const wanted = word.toLowerCase()
-  return resources.find(({ plural, singular, shortNames, group }) => {
+  return resources.find(({ plural, singular, shortNames, group, version }) => {
     const names = [plural, singular, ...shortNames]
     return (
       names.includes(wanted) ||
-      (group !== '' && names.some(name => wanted === `${name}.${group}`))
+      (group !== '' &&
+        names.some(name =>
+          [`${name}.${group}`, `${name}.${version}.${group}`].includes(wanted),
+        ))
     )
   })
 }
@@ -287,6 +290,20 @@ export function podMetricsUrl(options: {
     namespaced: true,
   }
   return urlOf(metrics, { namespace, query: { labelSelector } })
+}
+
+/** The path of what this machine uses (pod-metrics.ts). */
+export function nodeMetricsUrl(
+  name: string | undefined,
+  labelSelector: string | undefined,
+): string {
+  const metrics = {
+    group: metricsGroup,
+    version: metricsVersion,
+    plural: 'nodes',
+    namespaced: false,
+  }
+  return urlOf(metrics, { name, query: { labelSelector } })
 }
 
 /** The path of a list, or with a name of one object. */

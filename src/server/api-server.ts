@@ -51,7 +51,7 @@ import type { NodeFacts } from './encode-node.ts'
 import { volumeName, volumeOfName } from './encode-volume.ts'
 import { KnownObjects } from './known-objects.ts'
 import { chooseContainer, chooseLog, logOptions, serveLog } from './pod-log.ts'
-import { podMetrics } from './pod-metrics.ts'
+import { nodeMetrics, podMetrics } from './pod-metrics.ts'
 import { Query } from './query.ts'
 import { requestInfo, type RequestInfo } from './request-info.ts'
 import { resourceOf, wanted } from './requested.ts'
@@ -219,7 +219,9 @@ export class ApiServer {
     response: ServerResponse,
   ): Promise<void> {
     if (info.group === metricsGroup && info.version === metricsVersion)
-      return await this.#servePodMetrics(info, query, response)
+      return await (info.resource === 'nodes'
+        ? this.#serveNodeMetrics(info, query, response)
+        : this.#servePodMetrics(info, query, response))
     const resource = resourceOf(info)
     const cache = resource.cache(this.#collections)
     if (info.name !== undefined) {
@@ -320,6 +322,41 @@ export class ApiServer {
       })
     if (only === undefined)
       throw notFound({ plural: 'podmetrics', group: metricsGroup }, name)
+    sendJson(response, 200, only)
+  }
+
+  async #serveNodeMetrics(
+    info: RequestInfo,
+    query: Query,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { name, namespace, subresource } = info
+    const nodes = resources.find(({ kind }) => kind === 'Node')
+    if (
+      nodes === undefined ||
+      namespace !== undefined ||
+      subresource !== undefined
+    )
+      throw noSuchResource()
+    const wants = wanted(nodes, info, query)
+    const items = await Promise.all(
+      this.#collections.nodes
+        .list()
+        .filter(
+          node => wants(node) && (name === undefined || node.name === name),
+        )
+        .map(node => nodeMetrics(node, this.#options.clock)),
+    )
+    const [only] = items
+    if (name === undefined)
+      return sendJson(response, 200, {
+        kind: 'NodeMetricsList',
+        apiVersion: `${metricsGroup}/${metricsVersion}`,
+        metadata: {},
+        items,
+      })
+    if (only === undefined)
+      throw notFound({ plural: 'nodemetrics', group: metricsGroup }, name)
     sendJson(response, 200, only)
   }
 

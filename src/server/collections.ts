@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { JsonObject } from '../api/json.ts'
+import { items, text, type JsonObject } from '../api/json.ts'
 import { encodeObject } from '../api/encode/encode-object.ts'
 import { definitionOf } from '../api/schema/definition-of.ts'
 import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
@@ -253,14 +253,19 @@ export class Collections {
         podJson(pod, { live, status, generation, owner }, node.node.name),
     })
     const { uid, creationTimestamp = '' } = pod.metadata
-    this.#shownObjects.setPod(pod, {
-      namespace,
-      name,
-      uid,
-      creationTimestamp,
-      status: status as unknown as JsonObject,
-      isTerminating: live?.deletion !== undefined,
-    })
+    this.#shownObjects.setPod(
+      pod,
+      status === notRun
+        ? undefined
+        : {
+            namespace,
+            name,
+            uid,
+            creationTimestamp,
+            status: status as unknown as JsonObject,
+            isTerminating: live?.deletion !== undefined,
+          },
+    )
   }
 
   /** What the Pod says of its workload, by which kubectl finds the Pods of one. */
@@ -330,8 +335,31 @@ function podJson(
           }),
     },
     spec: { ...(encoded['spec'] as JsonObject), nodeName },
-    // JSON already, and typed more narrowly.
-    status: { ...(status as unknown as JsonObject) },
+    status: withPids(status, live?.processes?.() ?? new Map()),
+  }
+}
+
+/**
+ * With the pid of each container's first process, in podfs's own PID namespace, so that
+ * nsenter(1) finds it. Kubernetes has no such field.
+ */
+function withPids(
+  status: PodStatus | typeof notRun | typeof pending,
+  processes: ReadonlyMap<string, number>,
+): JsonObject {
+  // JSON already, and typed more narrowly.
+  const json = status as unknown as JsonObject
+  const withPid = (container: JsonObject): JsonObject => {
+    const pid = processes.get(text(container['name']))
+    return pid === undefined ? container : { ...container, pid }
+  }
+  return {
+    ...json,
+    ...Object.fromEntries(
+      (['initContainerStatuses', 'containerStatuses'] as const).flatMap(key =>
+        json[key] === undefined ? [] : [[key, items(json, key).map(withPid)]],
+      ),
+    ),
   }
 }
 

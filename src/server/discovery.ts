@@ -52,6 +52,13 @@ export function discovery(path: string): JsonObject | undefined {
         groupVersion: `${metricsGroup}/${metricsVersion}`,
         resources: [
           {
+            name: 'nodes',
+            singularName: '',
+            namespaced: false,
+            kind: 'NodeMetrics',
+            verbs: ['get', 'list'],
+          },
+          {
             name: 'pods',
             singularName: '',
             namespaced: true,

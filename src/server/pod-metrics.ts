@@ -2,6 +2,7 @@ import type { JsonObject } from '../api/json.ts'
 import { objectKey } from '../api/object-key.ts'
 import { formatTime } from '../runner/status/container-status.ts'
 import type { Clock } from '../util/clock.ts'
+import { machineUsage } from '../linux/machine-usage.ts'
 import { usageWindowMs, type Usage } from '../linux/process-usage.ts'
 import { containerUsage } from './container-usage.ts'
 import type { CachedObject } from './object-cache.ts'
@@ -50,6 +51,27 @@ export async function podMetrics(
       },
     ]
   })
+}
+
+/** NodeMetrics of this machine. Takes as long as it measures. */
+export async function nodeMetrics(
+  { name, labels }: CachedObject,
+  clock: Clock,
+): Promise<JsonObject> {
+  const usage = await machineUsage(clock)
+  const now = formatTime(clock.now())
+  return {
+    kind: 'NodeMetrics',
+    apiVersion: `${metricsGroup}/${metricsVersion}`,
+    metadata: {
+      name,
+      creationTimestamp: now,
+      ...(labels.size === 0 ? {} : { labels: Object.fromEntries(labels) }),
+    },
+    timestamp: now,
+    window: `${usageWindowMs / 1000}s`,
+    usage: quantities(usage),
+  }
 }
 
 function quantities({ cpuNanos, memoryBytes }: Usage): JsonObject {

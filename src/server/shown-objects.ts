@@ -50,7 +50,10 @@ export class ShownObjects {
     this.caches.get(kind)?.delete(namespace, name)
   }
 
-  /** The Pod of a workload is another one now, or in another state; `own` undefined: it is gone. */
+  /**
+   * The Pod of a workload is another one now, or in another state; `own` undefined: it is gone,
+   * or nobody runs it.
+   */
   setPod({ workload, metadata }: Pod, own: OwnPod | undefined): void {
     if (workload === undefined) return
     const key = objectKey(workload.kind, metadata.namespace, workload.name)

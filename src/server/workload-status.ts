@@ -57,7 +57,7 @@ export function workloadStatus(
         availableReplicas: counts.readyReplicas,
       }
     case 'Job':
-      return pod === undefined ? {} : jobStatus(pod)
+      return pod === undefined ? suspended(object) : jobStatus(pod)
     case 'CronJob':
       return pod === undefined ? {} : cronJobStatus(pod)
     case 'Service':
@@ -151,6 +151,23 @@ function maxUnavailable(spec: JsonObject, desired: number): number {
   const surge = resolved(text(maxSurge), Math.ceil)
   const unavailable = resolved(text(most), Math.floor)
   return Math.min(surge === 0 && unavailable === 0 ? 1 : unavailable, desired)
+}
+
+/** Nobody runs the Pod. */
+function suspended(job: JsonObject): JsonObject {
+  const since = text(part(job, 'metadata')['creationTimestamp'])
+  return {
+    conditions: [
+      {
+        type: 'Suspended',
+        status: 'True',
+        lastProbeTime: since,
+        lastTransitionTime: since,
+        reason: 'JobSuspended',
+        message: 'this podfs does not run the Pod',
+      },
+    ],
+  }
 }
 
 /** pkg/controller/job/job_controller.go; podfs does not run it again when it has failed. */

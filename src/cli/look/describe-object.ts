@@ -8,6 +8,15 @@ import {
   describeServiceAccount,
 } from './describe-other.ts'
 import { describePod } from './describe-pod.ts'
+import {
+  describeCronJob,
+  describeDaemonSet,
+  describeDeployment,
+  describeJob,
+  describeReplicaSet,
+  describeService,
+  describeStatefulSet,
+} from './describe-workload.ts'
 import { alignTabs, describeLayout } from './tab-writer.ts'
 
 type Describer = (
@@ -17,11 +26,19 @@ type Describer = (
 
 const describers: Readonly<Record<string, Describer>> = {
   ConfigMap: describeConfigMap,
+  CronJob: describeCronJob,
+  DaemonSet: describeDaemonSet,
+  Deployment: describeDeployment,
+  Job: describeJob,
   Namespace: describeNamespace,
   Node: describeNode,
   Pod: describePod,
+  ReplicaSet: describeReplicaSet,
+  ReplicationController: describeReplicaSet,
   Secret: describeSecret,
+  Service: describeService,
   ServiceAccount: describeServiceAccount,
+  StatefulSet: describeStatefulSet,
 }
 
 /** What `kubectl describe` prints of it (pkg/describe/describe.go of v1.32 to v1.34). */

@@ -6,7 +6,7 @@ import { visible } from '../../util/visible.ts'
 export interface Surroundings {
   /** Those of the object. */
   readonly events: readonly JsonObject[]
-  /** All there are; only of a Node. */
+  /** All there are that may belong to it; of a Node, and of a workload with several. */
   readonly pods: readonly JsonObject[]
   readonly now: number
 }

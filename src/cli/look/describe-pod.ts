@@ -45,6 +45,9 @@ export function describePod(
     ...given('Message', status['message']),
     `IP:\t${text(status['podIP'])}`,
     ...describeIPs(items(status, 'podIPs')),
+    ...items(metadata, 'ownerReferences')
+      .filter(({ controller }) => controller === true)
+      .map(({ kind, name }) => `Controlled By:\t${text(kind)}/${text(name)}`),
     ...(items(spec, 'initContainers').length === 0
       ? []
       : containers(
@@ -60,6 +63,36 @@ export function describePod(
     ...describeTolerations(items(spec, 'tolerations')),
     ...describeEvents(events, now),
   ]
+}
+
+/** The template of a workload, indented: describePodTemplate. */
+export function describePodTemplate(template: JsonObject): readonly string[] {
+  const metadata = part(template, 'metadata')
+  const spec = part(template, 'spec')
+  const annotations = part(metadata, 'annotations')
+  const containers = (title: string, key: string): string[] =>
+    describeContainers(title, items(spec, key), [], template).map(closer)
+  return [
+    ...describeLabels('Labels', part(metadata, 'labels')),
+    ...(Object.keys(annotations).length === 0
+      ? []
+      : describeAnnotations(annotations)),
+    ...given('Service Account', spec['serviceAccountName']),
+    ...(items(spec, 'initContainers').length === 0
+      ? []
+      : containers('Init Containers', 'initContainers')),
+    ...containers('Containers', 'containers'),
+    ...describeVolumes(items(spec, 'volumes')).map(closer),
+    ...given('Priority Class Name', spec['priorityClassName']),
+    ...describeLabels('Node-Selectors', part(spec, 'nodeSelector')),
+    ...describeTolerations(items(spec, 'tolerations')),
+  ].map(line => `  ${line}`)
+}
+
+/** In a template what is inside stands less far in. */
+function closer(line: string): string {
+  const inside = /^ {4}(.*)$/s.exec(line)?.[1]
+  return inside === undefined ? line.replace(/^ {2}/, ' ') : `  ${inside}`
 }
 
 function given(title: string, value: Json | undefined): string[] {

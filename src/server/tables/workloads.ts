@@ -179,7 +179,7 @@ export const jobTable: TableFormat = {
 
 function jobState(job: JsonObject): string {
   const conditions = items(part(job, 'status'), 'conditions')
-  for (const type of ['Complete', 'Failed'])
+  for (const type of ['Complete', 'Failed', 'Suspended'])
     if (conditions.some(each => each['type'] === type)) return type
   return 'Running'
 }
