@@ -21,9 +21,8 @@ export function formatValue(value: GoValue): string {
       .map(key => `${key}:${formatValue(value[key])}`)
       .join(' ')}]`
   if (value === undefined || value === null) return '<nil>'
-  return kindOf(value) === 'float'
-    ? formatFloat(numberOf(value))
-    : String(value as Exclude<GoValue, object>)
+  if (kindOf(value) === 'float') return formatFloat(numberOf(value))
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 /** `%g` of strconv, as short as it can be: with an exponent from a million on. */
