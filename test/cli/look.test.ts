@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { execFile } from 'node:child_process'
-import { connect, createServer, type AddressInfo } from 'node:net'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { capability } from '../helpers/capability.ts'
+import { kubectl, tcpTo, withoutAges } from '../helpers/kubectl.ts'
 import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
 import '../helpers/needs-mounts.ts'
 
@@ -14,48 +13,6 @@ import '../helpers/needs-mounts.ts'
  */
 
 const manifest = 'test/fixtures/look/everything.yaml'
-
-/** kubectl speaks TCP only: a door of this test to the unix socket. */
-async function tcpTo(t: Test, socket: string): Promise<string> {
-  const proxy = createServer(client => {
-    const server = connect(socket)
-    client.pipe(server).pipe(client)
-    for (const end of [client, server])
-      end.on('error', () => {
-        client.destroy()
-        server.destroy()
-      })
-  })
-  await new Promise<void>(resolve => proxy.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => new Promise(resolve => proxy.close(resolve)))
-  return `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
-}
-
-/** Of kubectl, which makes a cache there. */
-const home = t.testdir({})
-
-interface Result {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-function kubectl(server: string, args: readonly string[]): Promise<Result> {
-  return new Promise(resolve =>
-    execFile(
-      'kubectl',
-      ['--server', server, ...args],
-      { env: { PATH: process.env['PATH'], HOME: home } },
-      (error, stdout, stderr) =>
-        resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
-    ),
-  )
-}
-
-/** Ages grow between two commands, and columns with them. */
-function withoutAges(text: string): string {
-  return text.replaceAll(/\b(\d+m)?\d+s\b/g, 'AGE').replaceAll(/ {2,}/g, '  ')
-}
 
 t.test('a Pod that runs', { timeout: 110_000 }, async t => {
   const run = startPodfs(t, ['run', '-f', manifest, '-n', 'shop'])

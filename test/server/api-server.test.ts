@@ -148,7 +148,7 @@ t.test('what is refused is a Status', async t => {
       'volumes.podfs.io "x" not found',
     ],
     [
-      '/api/v1/services',
+      '/api/v1/endpoints',
       404,
       'NotFound',
       'the server could not find the requested resource',
@@ -200,7 +200,7 @@ t.test('what is refused is a Status', async t => {
     )
   }
   for (const [url, method] of [
-    ['/api/v1/services', 'GET'],
+    ['/api/v1/endpoints', 'GET'],
     ['/api/v1/namespaces/default/pods', 'POST'],
   ] as const)
     t.strictSame((await get(url, {}, method)).body['details'], {})
@@ -667,12 +667,27 @@ t.test('what Pods use, as from a metrics server', async t => {
     code: 404,
     body: { message: 'podmetrics.metrics.k8s.io "not-run" not found' },
   })
-  t.match(await get(`${url}/nodes`), { code: 404 })
+  t.match(await measured('/nodes'), {
+    body: { kind: 'NodeMetricsList', items: [{ usage }] },
+  })
+  t.match(await get(`${url}/nodes/nope`), {
+    code: 404,
+    body: { message: 'nodemetrics.metrics.k8s.io "nope" not found' },
+  })
   t.match(await get('/apis'), {
-    body: { groups: [{ name: 'podfs.io' }, { name: 'metrics.k8s.io' }] },
+    body: {
+      groups: [
+        { name: 'apps' },
+        { name: 'batch' },
+        { name: 'podfs.io' },
+        { name: 'metrics.k8s.io' },
+      ],
+    },
   })
   t.match(await get('/apis/metrics.k8s.io'), { body: { kind: 'APIGroup' } })
-  t.match(await get(url), { body: { resources: [{ kind: 'PodMetrics' }] } })
+  t.match(await get(url), {
+    body: { resources: [{ kind: 'NodeMetrics' }, { kind: 'PodMetrics' }] },
+  })
 })
 
 t.test('the log of a container (3.12, 6.14, C346)', async t => {
@@ -795,7 +810,9 @@ t.test('which container, when there are several', async t => {
 t.test('discovery names every resource', async t => {
   const { get } = await startServer(t)
   t.match((await get('/api')).body, { kind: 'APIVersions', versions: ['v1'] })
-  t.match((await get('/apis')).body, { groups: [{ name: 'podfs.io' }] })
+  t.match((await get('/apis')).body, {
+    groups: [{ name: 'apps' }, { name: 'batch' }, { name: 'podfs.io' }],
+  })
   const core = (await get('/api/v1')).body['resources'] as JsonObject[]
   t.same(
     core.map(({ name }) => name),
@@ -806,8 +823,10 @@ t.test('discovery names every resource', async t => {
       'nodes',
       'pods',
       'pods/log',
+      'replicationcontrollers',
       'secrets',
       'serviceaccounts',
+      'services',
       'serviceaccounts/token',
     ],
   )

@@ -8,13 +8,13 @@ import {
   type JsonObject,
 } from '../../api/json.ts'
 import { humanDuration } from '../../util/human-duration.ts'
-import type { Surroundings } from './describe-object.ts'
 import {
   describeAnnotations,
   describeEvents,
   describeHead,
   describeLabels,
   formatRfc1123,
+  type Surroundings,
 } from './describe-parts.ts'
 import { describePodTemplate } from './describe-pod.ts'
 
