@@ -22,7 +22,7 @@ t.test('workloads', { skip: await cannotMount() }, async t => {
   const look = (...args: string[]) => podfs(t, [...args, '--session', root])
   const text = async (...args: string[]) => (await look(...args)).stdout
   await eventually(async () => {
-    const log = await text('logs', '-l', 'tier=back', '--tail', '-1')
+    const log = await text('logs', '-l', 'tier=back', '--tail=-1')
     const jobs = await text('get', 'jobs')
     const ready = await text('get', 'pods,deploy')
     return (
