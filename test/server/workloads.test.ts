@@ -234,7 +234,7 @@ t.test('a watch tells of a Pod that gets ready, once', async t => {
   const { metadata } = await object(`${apps}/deployments`)
   const { resourceVersion } = metadata as JsonObject
   const watch = await open(
-    `${apps}/deployments?watch=1&resourceVersion=${String(resourceVersion)}`,
+    `${apps}/deployments?watch=1&resourceVersion=${resourceVersion as string}`,
   )
   set('web', 'Running')
   set('web', 'Running', true)
