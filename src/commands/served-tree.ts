@@ -1,6 +1,6 @@
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import path from 'node:path'
-import { abortable } from '../util/abortable.ts'
+import { deviceOf, mountAt } from '../linux/mountinfo.ts'
 import { Failure } from '../util/failure.ts'
 import {
   ObjectVolumes,
@@ -9,7 +9,11 @@ import {
 import { HistoryBudget } from '../volumes/history-budget.ts'
 import { VolumeHistory } from '../volumes/volume-history.ts'
 import { setAccess, type Access } from '../session/access.ts'
-import type { CurrentMount, RenewedMount } from '../session/renewed-mount.ts'
+import {
+  type CurrentMount,
+  isGone,
+  type RenewedMount,
+} from '../session/renewed-mount.ts'
 
 /** What everybody sees of the mount of `podfs serve`; beside it is what they do not. */
 export const treeDirectory = 'volumes'
@@ -40,7 +44,7 @@ export class ServedTree {
   readonly #histories = new Map<string, VolumeHistory>()
   readonly #budget = new HistoryBudget()
   #volumes: ObjectVolumes | undefined
-  #publishing: Promise<void> | undefined
+  #starting: Promise<void> | undefined
   /** The tree's, on the present mount. */
   #directory: FileHandle | undefined
   #unfollow: () => void = () => {}
@@ -59,12 +63,12 @@ export class ServedTree {
   /** Shows the tree; resolves when everything in it that can be published is. */
   async start(): Promise<void> {
     const adopted = this.#options.adopted === true
-    this.#unfollow = this.#mount.follow(next => this.#move(next))
+    this.#unfollow = this.#mount.follow((next, lost) =>
+      this.#move(next, lost),
+    )
     await this.#mount.orNext(async () => {
-      const { current } = this.#mount
-      this.#publishing = this.#publish(current, adopted)
-      await this.#publishing
-      await this.#show(current)
+      this.#starting = this.#start(adopted)
+      await this.#starting
     })
   }
 
@@ -87,7 +91,26 @@ export class ServedTree {
     await this.#directory?.close()
   }
 
-  async #publish({ backend }: CurrentMount, adopted: boolean): Promise<void> {
+  async #start(adopted: boolean): Promise<void> {
+    const { current } = this.#mount
+    const { signal } = this.#closed
+    await this.#publish(current, adopted, signal)
+    // A podfs before this one has begun it, and another one, which is lost, is still shown.
+    if (adopted && !(await this.#isShown(current)))
+      await Promise.race([this.#settled(signal), current.backend.lost])
+    await this.#show(current, signal)
+  }
+
+  async #isShown({ backend }: CurrentMount): Promise<boolean> {
+    const shown = await mountAt(this.#options.root)
+    return shown?.device === (await deviceOf(backend.directory))
+  }
+
+  async #publish(
+    { backend }: CurrentMount,
+    adopted: boolean,
+    over: AbortSignal,
+  ): Promise<void> {
     const directory = path.join(backend.directory, treeDirectory)
     const removed = path.join(backend.directory, removedDirectory)
     try {
@@ -103,6 +126,7 @@ export class ServedTree {
         cause: error,
       })
     }
+    over.throwIfAborted()
     // Not by its name: to look for that in a dead mount makes the kernel forget it, and then
     // nothing can be mounted over it, which is what is shown, without a gap.
     const opened = `/proc/self/fd/${this.#directory.fd}`
@@ -135,23 +159,26 @@ export class ServedTree {
     return history
   }
 
-  async #move(next: Promise<CurrentMount>): Promise<void> {
-    await this.#publishing?.catch(() => undefined)
+  async #move(next: Promise<CurrentMount>, lost: AbortSignal): Promise<void> {
+    await this.#starting?.catch(() => undefined)
     await this.#volumes?.close()
     const mount = await next
-    this.#closed.signal.throwIfAborted()
-    this.#publishing = this.#publish(mount, false)
-    await abortable(this.#publishing, this.#closed.signal)
-    // Not without a volume that could be seen before, whatever went wrong at the first try.
-    const { clock } = this.#options
-    const settled = this.#volumes?.settled()
-    const shownAfter = clock.sleep(settledMs, this.#closed.signal)
-    await Promise.race([settled, shownAfter])
-    this.#closed.signal.throwIfAborted()
-    await this.#show(mount)
+    const over = AbortSignal.any([this.#closed.signal, lost])
+    await this.#publish(mount, false, over)
+    await this.#settled(over)
+    await this.#show(mount, over)
   }
 
-  async #show({ backend }: CurrentMount): Promise<void> {
+  /** Not without a volume that could be seen before, whatever went wrong at the first try. */
+  async #settled(over: AbortSignal): Promise<void> {
+    const shownAfter = this.#options.clock.sleep(settledMs, over)
+    await Promise.race([this.#volumes?.settled(), shownAfter])
+  }
+
+  /** Not one that is lost: nobody could see what the kernel has not cached of it. */
+  async #show({ backend }: CurrentMount, over: AbortSignal): Promise<void> {
+    if (await isGone(backend)) throw new Error('the mount is lost')
+    over.throwIfAborted()
     await backend.bind(treeDirectory, this.#options.root)
   }
 }

@@ -51,7 +51,7 @@ export class ServedVolumes {
     this.#moved = new Promise(resolve => (this.#sayMoved = resolve))
     this.#volumes = this.#publish(mount.current, options.adopted === true)
     this.#directory = Promise.resolve(directoryOf(mount.current))
-    this.#unfollow = mount.follow(next => this.#move(next))
+    this.#unfollow = mount.follow((next, lost) => this.#move(next, lost))
   }
 
   get names(): readonly string[] {
@@ -79,7 +79,13 @@ export class ServedVolumes {
   /** Where a published volume can be bound from. */
   async pathOf(name: string): Promise<string> {
     const { subdirectory = '' } = this.#options
-    return path.join(await this.#directory, subdirectory, name)
+    for (;;)
+      try {
+        return path.join(await this.#directory, subdirectory, name)
+      } catch {
+        // No other mount could be made yet, or that one is lost, too.
+        await abortable(this.#moved, this.#closed.signal)
+      }
   }
 
   #controlOf(name: string): VolumeControl {
@@ -124,24 +130,25 @@ export class ServedVolumes {
     return volumes
   }
 
-  async #move(next: Promise<CurrentMount>): Promise<void> {
+  async #move(next: Promise<CurrentMount>, lost: AbortSignal): Promise<void> {
     for (const name of this.#volumes.publishedNames) this.#shown.add(name)
     const before = [...this.#shown]
+    const over = AbortSignal.any([this.#closed.signal, lost])
     const moved = (async (): Promise<CurrentMount> => {
       await this.#volumes.close()
       const mount = await next
-      this.#closed.signal.throwIfAborted()
+      over.throwIfAborted()
       this.#volumes = this.#publish(mount, false)
       this.#sayMoved()
       this.#moved = new Promise(resolve => (this.#sayMoved = resolve))
       const again = before.map(name => this.#volumes.published(name))
-      await abortable(Promise.all(again), this.#closed.signal)
+      await abortable(Promise.all(again), over)
       return mount
     })()
     this.#directory = moved.then(directoryOf)
-    // Who starts a container meanwhile hears of it.
     this.#directory.catch(() => undefined)
-    await this.#options.show(await moved)
+    const mount = await moved
+    await abortable(this.#options.show(mount), over)
   }
 }
 

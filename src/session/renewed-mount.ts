@@ -31,9 +31,13 @@ export interface CurrentMount {
 
 /**
  * Called as soon as the mount is lost. Resolves when everything has been published on the next
- * one, and is shown where the lost one was.
+ * one, and is shown where the lost one was. Never called again before it has ended: once `lost` is
+ * aborted, because the next one is lost as well, it does, and shows nothing any more.
  */
-export type MountFollower = (next: Promise<CurrentMount>) => Promise<void>
+export type MountFollower = (
+  next: Promise<CurrentMount>,
+  lost: AbortSignal,
+) => Promise<void>
 
 export interface RenewedMountOptions {
   readonly session: SessionDirectory
@@ -226,27 +230,25 @@ export class RenewedMount {
     const before = this.#current
     this.#dead.add(before)
     const next = this.#openNext()
-    const shown = Promise.all(
-      [...this.#followers].map(async follow => {
-        try {
-          await follow(next)
-        } catch (error) {
-          // Its Pod may have ended meanwhile.
-          if (this.#followers.has(follow)) throw error
-        }
-      }),
-    )
-    shown.catch(() => undefined)
-    const { backend, directory } = await next
+    const isLost = new AbortController()
+    const following = [...this.#followers].map(async follow => {
+      try {
+        await follow(next, isLost.signal)
+      } catch (error) {
+        // Its Pod may have ended meanwhile.
+        if (this.#followers.has(follow)) throw error
+      }
+    })
     try {
-      // One that is lost meanwhile never gets that far.
-      const lost = backend.lost.then(reason => {
-        throw new Error(`it was lost before it was shown: ${reason}`)
-      })
-      await Promise.race([shown, lost])
+      await this.#shown(next, Promise.all(following))
     } catch (error) {
+      isLost.abort(error)
+      // Whoever is about to show it would show a dead one, in the place of one that has been made
+      // since, or when it is taken away below.
+      await Promise.allSettled(following)
+      const { directory, backend } = this.#current
       // What is shown somewhere, dead or not, stays until another one is shown instead.
-      if (!(await isShown(directory))) {
+      if (directory !== before.directory && !(await isShown(directory))) {
         // Who adopts this session finds what is shown, and not what is gone.
         this.#current = before
         this.#options.session.update({ mountDirectory: before.directory })
@@ -255,6 +257,19 @@ export class RenewedMount {
       throw error
     }
     await this.#stopDead()
+  }
+
+  /** Rejects when the next mount cannot be made, or is lost before everybody has shown it. */
+  async #shown(
+    next: Promise<CurrentMount>,
+    following: Promise<unknown>,
+  ): Promise<void> {
+    following.catch(() => undefined)
+    const { backend } = await next
+    const lost = backend.lost.then(reason => {
+      throw new Error(`it was lost before it was shown: ${reason}`)
+    })
+    await Promise.race([following, lost])
   }
 
   async #openNext(): Promise<CurrentMount> {

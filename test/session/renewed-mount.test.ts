@@ -116,14 +116,21 @@ t.test('one that cannot be made is tried again', async t => {
 t.test('one that is lost before it is shown', async t => {
   const { directory, mount, mounts, facts } = world(t)
   let tries = 0
+  let following = 0
   const shown = new Promise<void>(resolve =>
-    mount.follow(async next => {
+    mount.follow(async (next, lost) => {
       await next
       tries += 1
+      t.equal(following, 0, 'the next one is not begun before')
       if (tries > 1) return resolve()
       t.equal(facts.length, 1)
+      following += 1
+      const isLost = once(lost, 'abort')
       mounts[1]?.lose()
-      await new Promise(() => {})
+      await isLost
+      await new Promise(resolve => setImmediate(resolve))
+      t.notOk(mounts[1]?.isStopped(), 'it may be shown yet')
+      following -= 1
     }),
   )
   mounts[0]?.lose()
