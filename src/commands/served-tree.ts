@@ -63,9 +63,7 @@ export class ServedTree {
   /** Shows the tree; resolves when everything in it that can be published is. */
   async start(): Promise<void> {
     const adopted = this.#options.adopted === true
-    this.#unfollow = this.#mount.follow((next, lost) =>
-      this.#move(next, lost),
-    )
+    this.#unfollow = this.#mount.follow((next, lost) => this.#move(next, lost))
     await this.#mount.orNext(async () => {
       this.#starting = this.#start(adopted)
       await this.#starting
@@ -114,11 +112,10 @@ export class ServedTree {
     const directory = path.join(backend.directory, treeDirectory)
     const removed = path.join(backend.directory, removedDirectory)
     try {
-      for (const each of [directory, removed])
-        await mkdir(each, { recursive: true, mode: 0o700 })
-      await setAccess(directory, this.#access)
       await this.#directory?.close()
-      this.#directory = await open(directory, 'r')
+      this.#directory = await openOrMake(directory)
+      await mkdir(removed, { recursive: true, mode: 0o700 })
+      await setAccess(directory, this.#access)
     } catch (error) {
       // It was unmounted in the meantime, say.
       const { message } = error as Error
@@ -181,4 +178,18 @@ export class ServedTree {
     over.throwIfAborted()
     await backend.bind(treeDirectory, this.#options.root)
   }
+}
+
+/**
+ * In this order: to make what is there already in a mount that is dead by now makes the kernel
+ * forget it, and then nothing can be mounted over it.
+ */
+async function openOrMake(directory: string): Promise<FileHandle> {
+  try {
+    return await open(directory, 'r')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+  await mkdir(directory, { mode: 0o700 })
+  return await open(directory, 'r')
 }

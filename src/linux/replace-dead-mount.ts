@@ -1,11 +1,12 @@
+import { dirname } from 'node:path'
+import { type Mount, readMountinfo } from './mountinfo.ts'
 import { replaceMountCommand } from './replace-mount.ts'
-import { readMountinfo } from './mountinfo.ts'
 import { type MountResult, runMountCommand } from './run-mount-command.ts'
 
 /**
- * Mounts in the place of the dead mounts at a path. Where what that takes is not there
- * (unshare and nsenter of util-linux), they go first, and for a moment the directory beneath
- * is seen.
+ * Mounts in the place of the dead mounts at a path. What cannot be mounted leaves them there.
+ * Where what it takes is missing (unshare and nsenter of util-linux), they go first, and for a
+ * moment the directory beneath is seen.
  */
 export async function replaceDeadMount(
   target: string,
@@ -28,13 +29,37 @@ export async function replaceDeadMount(
         }),
   })
   const replaced = await runMountCommand(command, words)
-  const stays = readMountinfo().filter(
-    ({ mountpoint }) => mountpoint === target,
-  )
-  const isDone = stays.every(({ id }) => dead.every(one => one.id !== id))
-  if (replaced.ok && isDone) return replaced
+  const isOld = ({ id }: Mount): boolean => dead.some(one => one.id === id)
+  const stays = mountsAt(target)
+  if (replaced.ok && !stays.some(isOld)) return replaced
+  // The directory beneath is to be seen for nothing that cannot be mounted, its server dead, say.
+  if (stays.length > 0 && stays.every(isOld)) {
+    const tried = await tryMount(target, args)
+    if (!tried.ok) return tried
+  }
   // -c: a path through a dead mount cannot be canonicalised. busybox has no -c.
   const script = 'umount -c -l "$0" 2>/dev/null || umount -l "$0"'
-  for (const _ of stays) await runMountCommand('sh', ['-c', script, target])
+  for (const _ of mountsAt(target))
+    await runMountCommand('sh', ['-c', script, target])
   return await runMountCommand('mount', [...args, target])
+}
+
+/** Where nobody sees it; that it cannot be tried is no failure. */
+async function tryMount(
+  target: string,
+  args: readonly string[],
+): Promise<MountResult> {
+  const script =
+    'unshare --mount true 2>/dev/null || exit 0; exec unshare --mount -- mount "$@"'
+  return await runMountCommand('sh', [
+    '-c',
+    script,
+    'sh',
+    ...args,
+    dirname(target),
+  ])
+}
+
+function mountsAt(target: string): Mount[] {
+  return readMountinfo().filter(({ mountpoint }) => mountpoint === target)
 }

@@ -1,23 +1,16 @@
 /*
  * `podfs mount` where something dead is mounted: what is podfs's goes, what is another's stays.
  */
-import { execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { escapeMountPath } from '../../src/linux/mountinfo.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotMount, deadMount } from '../helpers/fuse-mount.ts'
 import { podfs, podfsMounts, startPodfs } from '../helpers/podfs.ts'
 
 t.setTimeout(240_000)
 const skip = await cannotMount()
-
-/** A FUSE mount whose server is gone: its descriptor was closed at once. */
-async function deadMount(at: string, type: string): Promise<void> {
-  const script = `exec 3<>/dev/fuse && mount -i -n -t ${type} -o fd=3,rootmode=40000,user_id=0,group_id=0 other "$0"`
-  await once(spawn('sh', ['-c', script, at], { stdio: 'inherit' }), 'close')
-}
 
 function mountsAt(at: string): number {
   const escaped = escapeMountPath(at)

@@ -1,4 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import {
   access,
@@ -76,6 +77,15 @@ export async function mountForTest(
   })
   await mount.bind('', publicPath)
   return { mount, directory, publicPath, root }
+}
+
+/** A FUSE mount whose server is gone: its descriptor was closed at once. */
+export async function deadMount(
+  at: string,
+  type = 'fuse.podfs',
+): Promise<void> {
+  const script = `exec 3<>/dev/fuse && mount -i -n -t ${type} -o fd=3,rootmode=40000,user_id=0,group_id=0 other "$0"`
+  await once(spawn('sh', ['-c', script, at], { stdio: 'inherit' }), 'close')
 }
 
 /**
