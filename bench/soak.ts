@@ -11,7 +11,8 @@
  * - no container reads a torn generation, or an older one after a newer one;
  * - no two servers answer one connection, at any look (every 10 ms);
  * - when the kills are over, every volume is up to date within seconds, and stays so;
- * - no daemon ends by itself;
+ * - what has been at the root once is never missing there;
+ * - no daemon ends by itself, or takes away what the one before it has left;
  * - a clean end has exit code 0 and leaves no mount, no process, no directory.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
@@ -315,8 +316,6 @@ const readErrors = new Map<string, number>()
 
 /** Whose volume has been seen at the root. */
 const shown = new Set<number>()
-/** That it was missing there. */
-const gaps: string[] = []
 
 /** Which part of the path is not there, and what is mounted at the root. */
 function missingAt(pod: number): string {
@@ -329,11 +328,6 @@ function missingAt(pod: number): string {
     .filter(line => line.includes(` ${root} `))
     .map(line => line.split(' ').slice(0, 3).join(' '))
   return `${missing ?? 'nothing'} is missing; mounted: ${mounted.join(', ')}`
-}
-
-/** A daemon has found only a dead mount. */
-function hasBegunAnew(): boolean {
-  return textOf(logFile).slice(readyFrom).includes('is cleared away')
 }
 
 async function readKey(pod: number): Promise<string> {
@@ -361,9 +355,8 @@ async function behindMs(pod: number): Promise<number> {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error)
     readErrors.set(code, (readErrors.get(code) ?? 0) + 1)
-    // It has been there: only for a moment, if the mount is made anew, and seldom then.
-    if (code === 'ENOENT' && shown.delete(pod) && !hasBegunAnew())
-      gaps.push(`the volume of Pod ${pod}: ${missingAt(pod)}`)
+    if (code === 'ENOENT' && shown.delete(pod))
+      fail(`the volume of Pod ${pod} is missing: ${missingAt(pod)}`)
     return performance.now() - first
   }
 }
@@ -383,10 +376,26 @@ async function settle(): Promise<number> {
     if (late.length === 0) return ms
     if (ms > settledMs) {
       fail(`not up to date after ${settledMs / 1000} s: Pods ${late.join(' ')}`)
+      for (const pod of late) await noteVolume(pod)
       return ms
     }
     await delay(50)
   }
+}
+
+/** What podfs says of a volume that is behind, and what is shown. */
+async function noteVolume(pod: number): Promise<void> {
+  const key = await readKey(pod).catch(String)
+  const wanted = edits[pod]?.map(({ value }) => value).join(' ')
+  note(`Pod ${pod} shows ${key.trim()}, wanted ${wanted}`)
+  const get = spawn(
+    process.execPath,
+    ['dist/podfs.cjs', 'get', 'volumes', `pod-${pod}`, '-o', 'yaml'],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  for (const stream of [get.stdout, get.stderr])
+    stream.on('data', text => note(String(text)))
+  await once(get, 'close')
 }
 
 function checkReaders(): number {
@@ -443,6 +452,8 @@ async function main(): Promise<void> {
   await Promise.all([supervising, ...watching])
   const generations = checkReaders()
   const log = textOf(logFile)
+  if (log.includes('is cleared away'))
+    fail('a daemon has cleared away what one before it has left')
   const failed = log.match(
     /(?:cannot be published|MountVolume.SetUp failed).*/g,
   )
@@ -453,7 +464,6 @@ async function main(): Promise<void> {
     `seed ${seed}: ${kills} kills, ${newest} edits, load average ${load} before, ${cpus().length} cores: ` +
       `${generations} generations read by containers; most behind at a look: median ${at(0.5)} s, p99 ${at(0.99)} s, most ${at(1)} s; ` +
       `up to date ${(settledAfter / 1000).toFixed(1)} s after the last kill; ` +
-      `missing at the root for a moment ${gaps.length} times; ` +
       `errors at the root ${JSON.stringify(Object.fromEntries(readErrors))}; ` +
       `volumes that were reported as not published ${failed?.length ?? 0} times; ` +
       (failures.length === 0 ? 'nothing failed' : `FAILED: ${failures.length}`),
