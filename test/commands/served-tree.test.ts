@@ -9,8 +9,8 @@ import t, { type Test } from 'tap'
 import {
   type CurrentMount,
   RenewedMount,
-} from '../../src/daemon/renewed-mount.ts'
-import { ServedTree } from '../../src/daemon/served-tree.ts'
+} from '../../src/session/renewed-mount.ts'
+import { ServedTree } from '../../src/commands/served-tree.ts'
 import { Store } from '../../src/store/store.ts'
 import { silentLogger } from '../../src/util/logger.ts'
 import type { FillDirectory } from '../../src/util/new-entry.ts'
