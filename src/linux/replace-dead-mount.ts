@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import { type Mount, readMountinfo } from './mountinfo.ts'
-import { replaceMountCommand } from './replace-mount.ts'
+import { mountBeneathCommand, replaceMountCommand } from './replace-mount.ts'
 import { type MountResult, runMountCommand } from './run-mount-command.ts'
 
 /**
@@ -15,7 +15,7 @@ export async function replaceDeadMount(
   const before = readMountinfo()
   const dead = before.filter(({ mountpoint }) => mountpoint === target)
   const parent = before.find(({ id }) => id === dead[0]?.parentId)
-  const [command, ...words] = replaceMountCommand({
+  const options = {
     target,
     mount: args,
     stacked: dead.length,
@@ -27,15 +27,29 @@ export async function replaceDeadMount(
             propagation: parent.propagation,
           },
         }),
-  })
-  const replaced = await runMountCommand(command, words)
+  }
   const isOld = ({ id }: Mount): boolean => dead.some(one => one.id === id)
+  const replace = async ([command, ...words]: readonly [
+    string,
+    ...string[],
+  ]): Promise<MountResult> => {
+    const { ok, message } = await runMountCommand(command, words)
+    return { ok: ok && !mountsAt(target).some(isOld), message }
+  }
+  const replaced = await replace(replaceMountCommand(options))
+  if (replaced.ok) return replaced
   const stays = mountsAt(target)
-  if (replaced.ok && !stays.some(isOld)) return replaced
-  // The directory beneath is to be seen for nothing that cannot be mounted, its server dead, say.
   if (stays.length > 0 && stays.every(isOld)) {
+    // The directory beneath is to be seen for nothing that cannot be mounted, its server dead, say.
     const tried = await tryMount(target, args)
     if (!tried.ok) return tried
+    if (parent !== undefined) {
+      const { mountpoint: parentMountpoint } = parent
+      const beneath = await replace(
+        mountBeneathCommand({ ...options, parentMountpoint }),
+      )
+      if (beneath.ok) return beneath
+    }
   }
   // -c: a path through a dead mount cannot be canonicalised. busybox has no -c.
   const script = 'umount -c -l "$0" 2>/dev/null || umount -l "$0"'

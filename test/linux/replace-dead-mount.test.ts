@@ -1,8 +1,11 @@
 /*
  * A mount in the place of a dead one: whoever looks sees the one or the other.
  */
-import { mkdirSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { type Mount, readMountinfo } from '../../src/linux/mountinfo.ts'
 import { replaceDeadMount } from '../../src/linux/replace-dead-mount.ts'
@@ -11,6 +14,7 @@ import {
   cannotMount,
   deadMount,
   makeTemporaryDirectory,
+  mountForTest,
 } from '../helpers/fuse-mount.ts'
 
 const skip = await cannotMount()
@@ -47,3 +51,48 @@ t.test('what cannot be mounted', { skip }, async t => {
   t.strictSame(others, [])
   t.not(now?.type, 'fuse.podfs')
 })
+
+t.test('over which nothing can be mounted', { skip }, async t => {
+  const { mount, directory, root } = await mountForTest(t)
+  const target = path.join(root, 'target')
+  const source = path.join(root, 'source')
+  for (const each of [`${mount.directory}/v`, target, source]) mkdirSync(each)
+  writeFileSync(path.join(target, 'beneath'), '')
+  writeFileSync(path.join(source, 'key'), 'new')
+  await mount.bind('v', target)
+  const { keeperPid } = mount
+  const children = `/proc/${keeperPid}/task/${keeperPid}/children`
+  const servers = readFileSync(children, 'utf8').trim().split(' ').map(Number)
+  for (const pid of [keeperPid, ...servers]) process.kill(pid, 'SIGKILL')
+  while (isAlive(target)) await delay(5)
+  // As a writer that has not noticed yet.
+  const lost = path.join(directory, 'rw', 'v')
+  t.throws(() => mkdirSync(lost), { code: 'ENOTCONN' })
+
+  const look = `echo looking; while :; do [ ! -e "$0/beneath" ] || echo seen; done`
+  const watcher = spawn('sh', ['-c', look, target])
+  let seen = ''
+  watcher.stdout.setEncoding('utf8').on('data', text => (seen += text))
+  await once(watcher.stdout, 'data')
+  const args = ['-n', '-o', 'bind,ro,nosuid', '--', source]
+  const replaced = await replaceDeadMount(target, args)
+  watcher.kill('SIGKILL')
+  await once(watcher, 'close')
+  t.strictSame(replaced, { ok: true, message: '' })
+  t.equal(seen, 'looking\n', 'the directory beneath is not seen')
+  const [now, ...others] = mountsAt(target)
+  t.strictSame(others, [])
+  t.ok(now?.options.includes('ro'))
+  t.equal(now?.propagation, 'private')
+  t.equal(readFileSync(path.join(target, 'key'), 'utf8'), 'new')
+  await unmountPath(target)
+})
+
+function isAlive(directory: string): boolean {
+  try {
+    statfsSync(directory)
+    return true
+  } catch {
+    return false
+  }
+}

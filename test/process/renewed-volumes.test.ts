@@ -3,7 +3,13 @@
  * tmpfs stand for the mount that is lost and the one that replaces it.
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type {
@@ -35,6 +41,8 @@ function makeVolume(t: Test, parent: string) {
     renew: () => {
       current = next()
     },
+    /** The kernel has no name for it any more; its bytes can be read where it is mounted. */
+    lose: (file: string) => rmSync(join(current, file)),
     mount: (
       mountPath: string,
       subPath = '',
@@ -100,6 +108,30 @@ t.test('volumes that are mounted anew', { skip: needsRoot }, async t => {
     )
   }
   t.test('appear in running containers, without a gap', t => appear(t, {}))
+  t.test('in the place of what nothing can be mounted over, too', async t => {
+    const { start, runtime, directory } = await makeSandbox(t)
+    const { mount, renew, lose } = makeVolume(t, directory)
+    const look = [
+      'read -r line </etc/app.conf; line=${line:-gap}',
+      '[ "$line" = "$last" ] || echo "$line"; last=$line',
+    ]
+    const script = `last=; while :; do ${look.join('; ')}; done`
+    const read = await start(['sh', '-c', script], {
+      mounts: [mount('/etc/app.conf', 'key')],
+    })
+    await read.says('value 0')
+    for (const round of [1, 2]) {
+      lose('key')
+      renew()
+      await runtime.renewVolumes()
+      await read.says(`value ${round}`)
+    }
+    t.equal(read.output, 'value 0\nvalue 1\nvalue 2\n')
+    t.equal(
+      mountpoints(read.pid).filter(at => at === '/etc/app.conf').length,
+      2,
+    )
+  })
   t.test('and in those that may mount', t => appear(t, { rights: mayMount }))
 
   const within = async (t: Test, more: Partial<ContainerLaunch>) => {

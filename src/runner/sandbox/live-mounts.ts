@@ -3,7 +3,10 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { promisify } from 'node:util'
-import { replaceMountCommand } from '../../linux/replace-mount.ts'
+import {
+  mountBeneathCommand,
+  replaceMountCommand,
+} from '../../linux/replace-mount.ts'
 import { formatFstab, type FstabEntry } from './fstab.ts'
 import { systemPath } from '../../linux/machine-tools.ts'
 import type { LivePlace } from './planned-root.ts'
@@ -43,10 +46,8 @@ export class LiveMounts {
     mkdirSync(this.directory, { recursive: true })
     await run(
       'mount',
-      [
-        ['-n', '-t', 'tmpfs', '--make-shared', '-o', 'mode=0755'],
-        ['podfs', this.directory],
-      ].flat(),
+      ...['-n', '-t', 'tmpfs', '--make-shared', '-o', 'mode=0755'],
+      ...['podfs', this.directory],
     )
   }
 
@@ -103,7 +104,7 @@ export class LiveMounts {
     const fstab = join(this.directory, `fstab-${this.#count}`)
     writeFileSync(fstab, formatFstab(entries))
     try {
-      await run('mount', ['-n', '-a', '-T', fstab])
+      await run('mount', '-n', '-a', '-T', fstab)
     } finally {
       rmSync(fstab, { force: true })
     }
@@ -113,7 +114,7 @@ export class LiveMounts {
   async close(): Promise<void> {
     if (this.#made === undefined) return
     await this.#made.catch(() => undefined)
-    await run('umount', ['-n', '-c', '-l', this.directory]).catch(() => {})
+    await run('umount', '-n', '-c', '-l', this.directory).catch(() => {})
     // Never recursively as long as something may be mounted there.
     await rm(this.directory, { recursive: true, force: true })
   }
@@ -199,7 +200,7 @@ export class ContainerLiveMounts {
       this.#isFilled = false
       await this.#clearStage()
       for (const { place } of this.#places)
-        await run('umount', ['-n', '-c', '-l', place]).catch(() => {})
+        await run('umount', '-n', '-c', '-l', place).catch(() => {})
       this.#places = []
       await rm(this.directory, { recursive: true, force: true })
     })
@@ -215,22 +216,32 @@ export class ContainerLiveMounts {
     await this.#mount(await stageEntries(live))
     // A dead mount with mounts within it would stay.
     for (const { target } of mounts.slice(1).toReversed())
-      await run('umount', ['-n', '-c', '-l', target])
+      await run('umount', '-n', '-c', '-l', target)
     const mount = ['--rbind', '--', stageOf(place)]
-    const [command, ...args] = replaceMountCommand({ target: place, mount })
+    const options = {
+      target: place,
+      mount,
+      parentMountpoint: dirname(this.directory),
+    }
     try {
-      await run(command, args)
+      await run(...replaceMountCommand(options))
+      return
     } catch {
       // Whoever looks for the dead directory by its path makes the kernel forget it, and then
-      // nothing can be mounted over it any more (ENOENT): better a gap than no volume.
-      await run('umount', ['-n', '-c', '-l', place])
-      await run('mount', ['-n', ...mount, place])
+      // nothing can be mounted over it any more (ENOENT).
+    }
+    try {
+      await run(...mountBeneathCommand(options))
+    } catch {
+      // Better a gap than no volume.
+      await run('umount', '-n', '-c', '-l', place)
+      await run('mount', '-n', ...mount, place)
     }
   }
 
   async #clearStage(): Promise<void> {
     const stages = this.#places.map(({ place }) => stageOf(place))
-    await run('umount', ['-n', '-c', '-l', ...stages]).catch(() => {})
+    await run('umount', '-n', '-c', '-l', ...stages).catch(() => {})
   }
 
   async #next(work: () => Promise<void>): Promise<void> {
@@ -265,6 +276,6 @@ async function stageEntries({
 
 const execute = promisify(execFile)
 
-async function run(command: string, args: readonly string[]): Promise<void> {
+async function run(command: string, ...args: readonly string[]): Promise<void> {
   await execute(command, args, { env: { PATH: systemPath, LC_ALL: 'C' } })
 }
