@@ -1,4 +1,4 @@
-import { constants, openSync } from 'node:fs'
+import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
 
@@ -18,8 +18,19 @@ export async function keeperGone(directory: string): Promise<void> {
   } catch {
     return
   }
+  // A poll tells of no end that was there before this end was opened; a read does.
+  if (hasEnded(file)) return closeSync(file)
   const pipe = new Socket({ fd: file, readable: true, writable: false })
   pipe.on('error', () => undefined) // `close` follows
   pipe.resume()
   await new Promise<void>(resolve => pipe.once('close', () => resolve()))
+}
+
+function hasEnded(file: number): boolean {
+  try {
+    return readSync(file, Buffer.alloc(1)) === 0
+  } catch {
+    // EAGAIN: the keeper has it open.
+    return false
+  }
 }
