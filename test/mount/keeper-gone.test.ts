@@ -7,7 +7,7 @@ import { keeperGone } from '../../src/fuse/server/keeper-gone.ts'
 t.test('a keeper that is gone', async t => {
   const directory = t.testdir({})
   const pipe = path.join(directory, 'alive')
-  execFileSync('mkfifo', [pipe])
+  execFileSync('sh', ['-c', 'mkfifo "$0"', pipe])
   const keeper = openSync(pipe, constants.O_RDWR)
   const gone = keeperGone(directory)
   const first = Promise.race([gone.then(() => 'gone'), Promise.resolve('here')])

@@ -44,11 +44,8 @@ export class LiveMounts {
 
   async #make(): Promise<void> {
     mkdirSync(this.directory, { recursive: true })
-    await run(
-      'mount',
-      ...['-n', '-t', 'tmpfs', '--make-shared', '-o', 'mode=0755'],
-      ...['podfs', this.directory],
-    )
+    const options = ['-n', '-t', 'tmpfs', '--make-shared', '-o', 'mode=0755']
+    await run('mount', ...options, 'podfs', this.directory)
   }
 
   /** For one start of one container; can be used when it is `made`. */
