@@ -203,7 +203,10 @@ t.test('of a Pod that runs', { timeout: 200_000 }, async t => {
       stdout: '',
       stderr: 'No resources found in empty namespace.\n',
     })
-    t.match(await look('top', 'nodes'), { code: 2 })
+    t.match(await look('top', 'nodes'), {
+      code: 0,
+      stdout: /^NAME +CPU\(cores\) +CPU\(%\) +MEMORY\(bytes\) +MEMORY\(%\) *\n/,
+    })
   })
 
   await look('get', 'events', '-n', 'past', '-o', 'json')
