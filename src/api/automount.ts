@@ -53,8 +53,8 @@ const tokenExpirationSeconds = 3607
 /**
  * The Pod as the API server's ServiceAccount admission stores it: with a volume for the token,
  * the root certificate and the namespace, last in the Pod, and last in each container that has
- * nothing at that path (plugin/pkg/admission/serviceaccount/admission.go; specification 3.7,
- * 6.17). What the Pod says counts, then what its ServiceAccount says, then yes.
+ * nothing at that path (plugin/pkg/admission/serviceaccount/admission.go). What the Pod says
+ * counts, then what its ServiceAccount says, and without either it is yes.
  */
 export function withServiceAccountVolume(
   pod: Pod,

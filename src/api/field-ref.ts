@@ -1,8 +1,8 @@
 /**
  * What a fieldRef says of a Pod's metadata, the same for downward API volumes and for the
- * environment (kubernetes pkg/fieldpath/fieldpath.go; specification 3.3). Which paths are
- * allowed where (whole maps only in volumes; spec.* and status.* only in the environment)
- * is the caller's rule.
+ * environment (kubernetes pkg/fieldpath/fieldpath.go; docs/kubernetes.md#downward-api). Which
+ * paths are allowed where (whole maps only in volumes; spec.* and status.* only in the
+ * environment) is the caller's rule.
  */
 import { goQuote } from './go-quote.ts'
 import type { Pod } from './types.ts'

@@ -1,7 +1,6 @@
 /**
  * Go's strconv.Quote, which decides how a label or annotation value looks in a downward API
- * file (specification 3.3). JSON.stringify is not the same: `\x01` against `\u0001`, `\a`
- * and `\v`, U+00A0, U+2028.
+ * file. JSON.stringify is not the same: `\x01` against `\u0001`, `\a` and `\v`, U+00A0, U+2028.
  */
 
 /**

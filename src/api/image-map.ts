@@ -1,8 +1,8 @@
 /**
  * What an image name stands for on this machine: podfs has no images, its containers run
  * the machine's own programs. The fields mean what they mean in an image's configuration
- * (OCI image-spec config.md): a Pod's `command` replaces entrypoint and args, its `args`
- * replace args.
+ * (OCI Image Specification v1.1, image configuration): a Pod's `command` replaces entrypoint and
+ * args, its `args` replace args.
  */
 export interface ImageMapEntry {
   /** An image name, a prefix that ends in `/`, or a pattern with `*`. */

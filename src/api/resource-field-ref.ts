@@ -1,6 +1,6 @@
 /**
  * What a resourceFieldRef says of a container, the same for downward API volumes and for
- * the environment (kubernetes pkg/api/v1/resource/helpers.go; specification 3.4).
+ * the environment (kubernetes pkg/api/v1/resource/helpers.go; docs/kubernetes.md#downward-api).
  */
 import {
   divideRoundingUp,
@@ -21,8 +21,8 @@ const defaultedLimits: ReadonlySet<string> = new Set([
 /**
  * The container's limit or request divided by the divisor and rounded up, as a decimal
  * integer. A missing or zero limit of cpu, memory or ephemeral-storage is the node's
- * allocatable; a missing request is 0 (that a limit becomes the request is a default of the
- * API server, applied when the Pod is decoded, 6.17).
+ * allocatable; a missing request is 0. (That a limit becomes the request is a default of the
+ * API server, and is applied when the Pod is decoded.)
  *
  * Throws a RangeError for a resource that cannot be asked for and for a bad quantity.
  */

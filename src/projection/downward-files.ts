@@ -1,6 +1,6 @@
 /**
- * The files of the downward API (kubernetes pkg/volume/downwardapi/downwardapi.go,
- * CollectData; specification 3.3, 3.4).
+ * The files of the downward API (CollectData in kubernetes
+ * pkg/volume/downwardapi/downwardapi.go; docs/kubernetes.md#downward-api).
  */
 import { extractFieldPathAsString } from '../api/field-ref.ts'
 import { extractResourceValue } from '../api/resource-field-ref.ts'

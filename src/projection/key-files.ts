@@ -1,6 +1,6 @@
 /**
- * The files of a Secret or a ConfigMap (kubernetes pkg/volume/secret/secret.go and
- * pkg/volume/configmap/configmap.go, MakePayload; specification 3.10).
+ * The files of a Secret or a ConfigMap (MakePayload in kubernetes pkg/volume/secret/secret.go
+ * and pkg/volume/configmap/configmap.go; docs/kubernetes.md#what-a-volume-holds).
  */
 import type { ConfigMap, KeyToPath, Secret } from '../api/types.ts'
 import type { FileOrigin } from '../writer/payload.ts'

@@ -3,8 +3,9 @@
  *
  * Pure: objects and tokens come in through functions, files go out as a payload, and nothing
  * here waits, reads or writes. Whether a volume can be projected is decided before anything
- * is written: one required object that is missing, and the whole volume stays as it is,
- * its other sources too (specification 3.10). That is Kubernetes' promise, and its trap.
+ * is written: if one required object is missing, the whole volume stays as it is, with the
+ * files of its other sources. That is Kubernetes' promise, and its trap
+ * (docs/kubernetes.md#what-a-volume-holds).
  */
 import { goQuote } from '../api/go-quote.ts'
 import type {

@@ -1,6 +1,6 @@
 /**
  * Who may read a service account token (kubernetes pkg/volume/projected/projected.go and
- * FsUserFrom in pkg/volume/util/util.go; specification 3.7, 6.12).
+ * FsUserFrom in pkg/volume/util/util.go; docs/kubernetes.md#tokens).
  */
 import type { Pod } from '../api/types.ts'
 import type { FileProjection } from '../writer/payload.ts'

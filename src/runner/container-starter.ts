@@ -287,7 +287,7 @@ export class ContainerStarter {
     return instance
   }
 
-  /** Holds up the next start; a failure ends the container (kubernetes.md 4.3). */
+  /** Holds up the next start; a failure ends the container (docs/kubernetes.md#hooks). */
   async #postStart(
     { name, lifecycle }: Container,
     instance: Instance,

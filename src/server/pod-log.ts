@@ -85,8 +85,8 @@ export function chooseContainer(pod: Pod, wanted: string): string {
 }
 
 /**
- * The log of the instance that counts (kubelet_pods.go, validateContainerLogStatus;
- * specification, 3.12 and 6.14). Undefined: it never printed anything.
+ * The log of the instance that counts (validateContainerLogStatus,
+ * pkg/kubelet/kubelet_pods.go; docs/kubernetes.md#logs). Undefined: it never printed anything.
  */
 export function chooseLog(
   record: SessionRecord,

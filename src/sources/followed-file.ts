@@ -6,7 +6,7 @@ import { errorCode, isAbsence } from './errors.ts'
 import { Turns } from '../util/turns.ts'
 import { inBackground } from '../util/in-background.ts'
 
-/** Two looks this far apart must agree before a file is read (architecture, rule 9). */
+/** Two looks this far apart must agree before a file is read: an editor may still be writing it. */
 const lookMs = 10
 /** A file that is not there is gone only if it does not come back within this time. */
 const goneMs = 250

@@ -64,8 +64,7 @@ export interface StoreOptions {
  * - Of two origins with the same key the first wins; when it lets go, the next takes over
  *   without a DELETED in between.
  * - A Pod is admitted with the ServiceAccount that is there when the Pod comes or changes.
- * - An immutable Secret or ConfigMap keeps its data until it is deleted
- *   (specification, 3.8; C52, C63).
+ * - An immutable Secret or ConfigMap keeps its data until it is deleted (C52, C63).
  * - Events come in one batch for each `apply`, after all of it is done.
  */
 export class Store {

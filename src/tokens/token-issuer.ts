@@ -1,7 +1,7 @@
 /**
  * Service account tokens as the API server's TokenRequest gives them to a kubelet
  * (kubernetes pkg/serviceaccount/claims.go and
- * pkg/registry/core/serviceaccount/storage/token.go; specification 3.7).
+ * pkg/registry/core/serviceaccount/storage/token.go; docs/kubernetes.md#tokens).
  */
 import { randomUUID, sign } from 'node:crypto'
 import { promisify } from 'node:util'

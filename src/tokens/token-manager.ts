@@ -1,6 +1,6 @@
 /**
  * Keeps the tokens of projected volumes fresh (kubernetes pkg/kubelet/token/token_manager.go;
- * specification 3.7).
+ * docs/kubernetes.md#tokens).
  *
  * The kubelet asks at each sync of a Pod, every 60 to 90 s. podfs has no such sync: it asks
  * when it looks at a volume, and is told when it must look again (`nextRefresh`).

@@ -398,7 +398,7 @@ export class PublishedVolume {
     ms?: number,
   ): void {
     const messages = errors.map(({ message }) => message)
-    // As the kubelet joins them (specification, 6.11).
+    // As the kubelet joins them (docs/kubernetes.md#volumes-that-fail).
     const error = messages.length > 1 ? `[${messages.join(', ')}]` : messages[0]
     this.#setState(this.#stateNow(error), ms)
     if (error === this.#told) return

@@ -57,7 +57,7 @@ export interface WriteOptions {
 /**
  * Publishes a payload in a directory so that a reader sees all of it or nothing, and a
  * watcher sees what a kubelet's volume shows: the kubelet's AtomicWriter, call by call
- * (kubernetes pkg/volume/util/atomic_writer.go; specification section 2).
+ * (kubernetes pkg/volume/util/atomic_writer.go; docs/kubernetes.md#writing-a-volume).
  *
  *     R/..2026_08_21_11_29_11.123456789/      0755; with fsGroup 2755
  *     R/..2026_08_21_11_29_11.123456789/d/x
@@ -401,7 +401,7 @@ export class AtomicWriter {
 
   /**
    * Step 10. Kubernetes 1.36 gives a link its file's owner; a kubelet 1.34 leaves it root's,
-   * and so does podfs (6.12). With fsGroup the setgid root gives it the group. `old`: what this
+   * and so does podfs. With fsGroup the setgid root gives it the group. `old`: what this
    * writer has published before, with its links.
    */
   async #createUserVisibleLinks(
@@ -476,8 +476,9 @@ export class AtomicWriter {
 }
 
 /**
- * The mode of a managed volume's root: 1777, with fsGroup 3777 and the group's (6.12). `mode`:
- * where nothing but the root's own mode keeps others out.
+ * The mode of a managed volume's root: 1777, with fsGroup 3777 and the group's
+ * (docs/kubernetes.md#modes-and-fsgroup). `mode`: where nothing but the root's own mode keeps
+ * others out.
  */
 export async function prepareVolumeRoot(
   directory: string,

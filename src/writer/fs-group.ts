@@ -1,6 +1,6 @@
 /**
  * fsGroup: the volume belongs to a group, whose processes may read it (kubernetes
- * pkg/volume/volume_linux.go; specification 3.9, 6.12, 6.13).
+ * pkg/volume/volume_linux.go; docs/kubernetes.md#modes-and-fsgroup).
  */
 import { hasCode, type VolumeFileSystem } from './volume-tree.ts'
 

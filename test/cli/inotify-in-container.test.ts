@@ -12,7 +12,7 @@ metadata: {name: config}
 data: ${data}
 `
 
-t.test('a watcher inside a container sees the rows of section 2.3', async t => {
+t.test('a watcher inside a container sees the events of a write', async t => {
   const dir = makeTemporaryDirectory(t)
   const printer = path.resolve('dist/inotify-printer.cjs')
   const save = async (data: string): Promise<void> => {

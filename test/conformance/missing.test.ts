@@ -12,8 +12,9 @@ import {
 import { startPodfs } from '../helpers/podfs.ts'
 
 /*
- * Required objects and keys that are missing, at first and later (specification 3.10): the Pod
- * waits, says what for, once, and starts when the last of them has come.
+ * Required objects and keys that are missing, at first and later
+ * (docs/kubernetes.md#what-a-volume-holds): the Pod waits, says what for, once, and starts when
+ * the last of them has come.
  */
 
 const items = [{ key: 'data-4', path: 'path/to/data-4' }]

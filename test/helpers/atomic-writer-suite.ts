@@ -79,7 +79,7 @@ const groupOf = (...links: string[]) => [
   'ATTRIB,ISDIR',
 ]
 
-/** Section 2.3, and 6.13 for the rows with fsGroup. */
+/** docs/kubernetes.md#events-of-a-write. */
 const rootEvents: readonly {
   name: string
   first?: Files

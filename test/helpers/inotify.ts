@@ -33,7 +33,7 @@ const bits = {
   ISDIR: 0x40000000,
 } as const
 
-/** The mask of the specification's section 2.3: everything but reads. */
+/** The mask of docs/kubernetes.md#events-of-a-write: everything but reads. */
 const changes =
   bits.CREATE |
   bits.DELETE |
@@ -123,7 +123,7 @@ export const swapEvents: readonly string[] = [
 ]
 
 /**
- * Events as text, for comparing with the rows of section 2.3: `CREATE,ISDIR ..ts2`. The
+ * Events as text, as docs/kubernetes.md#events-of-a-write has them: `CREATE,ISDIR ..ts2`. The
  * timestamped directories are renamed in the order in which they appear: `..ts1`, `..ts2`;
  * `timestamped` gives those that appeared before.
  */

@@ -9,7 +9,7 @@ const env = new Map([
   ['a-b.c', 'dashed'],
 ])
 
-// The table of kubernetes.md 3.5 and the interesting rows of expand_test.go.
+// The table of docs/kubernetes.md#expansion-of-var and the interesting rows of expand_test.go.
 const cases = [
   ['', ''],
   ['plain', 'plain'],

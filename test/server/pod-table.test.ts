@@ -2,7 +2,7 @@ import t from 'tap'
 import type { JsonObject } from '../../src/api/json.ts'
 import { podTable } from '../../src/server/tables/pods.ts'
 
-/* Specification, 6.18: READY, STATUS and RESTARTS of `kubectl get pods`. */
+/* READY, STATUS and RESTARTS of `kubectl get pods` (docs/kubernetes.md#columns-of-get-pods). */
 
 const now = Date.UTC(2026, 0, 1, 0, 1)
 

@@ -43,7 +43,7 @@ function generatedName(prefix: string | undefined): string {
   return `${prefix.slice(0, 58)}${suffix}`
 }
 
-/** Defaults that hang on more than one field (specification, 4.1 and 6.17). */
+/** Defaults that hang on more than one field (pkg/apis/core/v1/defaults.go). */
 export function buildPodSpec(decoded: unknown): PodSpec {
   // Without a spec: what an empty one becomes, so that validation has something to read.
   // The table has told of it.
@@ -63,7 +63,7 @@ export function buildPodSpec(decoded: unknown): PodSpec {
         ? withRequests(container)
         : withoutRestartPolicy(withRequests(container)),
     ),
-    // A negative grace is stored as 1 (specification, 4.1).
+    // The API server stores a negative grace period as 1.
     terminationGracePeriodSeconds: grace < 0 ? 1 : grace,
     serviceAccountName:
       spec.serviceAccountName === 'default'
@@ -77,7 +77,7 @@ function quiet(): FindingList {
   return new FindingList({ ...nowhere, positionOf: () => nowhere }, undefined)
 }
 
-/** pkg/apis/core/v1/defaults.go:66: a volume without a source is an emptyDir. */
+/** SetDefaults_Volume: a volume without a source is an emptyDir. */
 function withSource(volume: Volume): Volume {
   return Object.keys(volume).some(key => key !== 'name')
     ? volume

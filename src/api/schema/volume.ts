@@ -15,7 +15,7 @@ import {
   type StructSpec,
 } from './struct.ts'
 
-/** Kubernetes's default for every defaultMode: 0644 (types.go:1460, 1906, 2171, 8211). */
+/** Kubernetes's default for every defaultMode: 0644. */
 const defaultMode = supported('int32', { default: 0o644 })
 const optional = supported('boolean', { default: false })
 

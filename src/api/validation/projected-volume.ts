@@ -16,8 +16,9 @@ const projections = [
 ] as const
 
 /**
- * Explicit paths must differ as written; not compared are keys without items, the token's
- * path, and `a` with `a/b` (specification, 3.8).
+ * Paths that stand in the volume must differ as they are written. The API server does not
+ * compare the keys of a source without items, the token's path, and `a` with `a/b`
+ * (validateProjectionSources, pkg/apis/core/validation/validation.go).
  */
 export function validateProjected(
   projected: ProjectedVolumeSource,

@@ -9,7 +9,7 @@
  * Who may connect: whoever may enter the runtime directory (0700).
  *
  * This thread owes the kernel no replies, so it may send the notifications that wait for
- * some (fuse.md, section 2); the serving thread would wait for itself.
+ * one (docs/fuse.md#notifications); the serving thread would wait for itself.
  */
 import { chmodSync, rmSync, writeSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'

@@ -3,7 +3,7 @@
  *
  * The thread that serves never yields, so nobody can ask it for its tree, and nobody can
  * save it afterwards. Instead every change is recorded before it is answered, as the request
- * that made it; the next server does the same requests again (fuse.md, section 11).
+ * that made it; the next server does the same requests again (docs/fuse.md#the-journal).
  *
  * Two files, both unlinked and on tmpfs, so that no disk sees a Secret. One is active:
  *

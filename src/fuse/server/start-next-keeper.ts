@@ -13,8 +13,8 @@ export interface KeeperOrigin {
  * Starts a keeper in the place of one that was killed, `deadPid`. Only a process that holds the
  * connection can hand it on, by inheritance; `/proc/PID/fd/3` opened anew would be another
  * connection. It is the standby's work: a fork in the active server, killed in that moment,
- * gave the clients EIO in 5 of 78 (fuse.md, section 11). That one steps in only when there
- * was no standby.
+ * gave the clients EIO in 5 of 78 cases (docs/fuse.md#a-server-that-dies). That one steps in
+ * only when there was no standby.
  */
 export function startNextKeeper(origin: KeeperOrigin, deadPid: number): void {
   const keeper = withPrograms(origin.keeper, origin.directory)

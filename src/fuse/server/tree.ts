@@ -2,7 +2,7 @@
  * The tree of one mount: plain data, changed only by the functions below.
  *
  * - A node id is never used twice: the kernel keeps ids for as long as it likes, and an id
- *   with another content makes every open file on it fail (fuse.md, section 1.6).
+ *   with another content makes every open file on it fail (docs/fuse.md#node-ids).
  * - Names are bytes, held as latin1 strings: one character a byte, so they compare as bytes.
  * - Nodes are plain objects: snapshot.ts has each of their fields.
  */

@@ -1,7 +1,8 @@
 /**
  * One table: name, number, and what the server does with the operation. `served` names a
  * method of the dispatcher; `silent` gets no reply at all (the kernel answers a reply to a
- * FORGET with ENOENT); `ENOSYS` makes the kernel do without, most for good (fuse.md 1.4).
+ * FORGET with ENOENT); `ENOSYS` makes the kernel do without it, in most cases for good
+ * (docs/fuse.md#enosys).
  */
 export const operations = {
   LOOKUP: { opcode: 1, kind: 'query' },

@@ -323,7 +323,7 @@ export function encodeNotification(code: number, bodySize = 0): NodeBuffer {
 /**
  * INVAL_INODE. `data`: drop attributes and cached contents; it waits for a READ of that
  * node, so the thread that answers READs must not send it. Otherwise attributes only, which
- * never waits (fuse.md, section 2).
+ * never waits (docs/fuse.md#notifications).
  */
 export function encodeInvalInode(nodeId: number, data: boolean): NodeBuffer {
   const notification = encodeNotification(FUSE_NOTIFY_INVAL_INODE, 24)

@@ -38,7 +38,7 @@ export interface RuntimeEnvironment {
 /**
  * A container's whole environment: PATH and HOSTNAME of the run-time, the image's variables,
  * what the manifest declares, later ones winning, and HOME where nobody said it
- * (kubernetes.md 6.16).
+ * (docs/kubernetes.md#environment).
  */
 export function containerEnvironment(
   declared: ReadonlyMap<string, string>,
@@ -70,7 +70,7 @@ interface SecretValue {
 
 /**
  * What the manifest declares, settled once for each start: envFrom in order, then env in
- * order, later ones winning (pkg/kubelet/kubelet_pods.go:734; kubernetes.md 3.6). It is all
+ * order, later ones winning (makeEnvironmentVariables, pkg/kubelet/kubelet_pods.go). It is all
  * that `$(VAR)` can see: the run-time adds its own variables afterwards.
  *
  * Throws with the kubelet's words when a required object or key is missing, and when a variable

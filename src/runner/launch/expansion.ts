@@ -1,6 +1,6 @@
 /**
  * `$(VAR)` in env values, command, args and subPathExpr
- * (third_party/forked/golang/expansion/expand.go; kubernetes.md 3.5).
+ * (third_party/forked/golang/expansion/expand.go; docs/kubernetes.md#expansion-of-var).
  *
  * `$$` is `$`; a reference that nothing answers stays as it is written; a value is not
  * expanded again; anything else after `$` is literal.
@@ -51,7 +51,7 @@ export type StrictExpansion =
 
 /**
  * For subPathExpr: an undefined **or empty** variable is an error
- * (pkg/kubelet/container/helpers.go:246).
+ * (ExpandContainerVolumeMounts, pkg/kubelet/container/helpers.go).
  */
 export function expandStrict(
   input: string,

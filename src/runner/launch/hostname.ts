@@ -17,8 +17,9 @@ export interface PodHostname {
 }
 
 /**
- * A Pod's names (pkg/kubelet/kubelet_pods.go:556, :580; kubernetes.md 3.2 and 6.15). Throws
- * when setHostnameAsFQDN asks for more than the kernel takes: such a Pod stays Pending.
+ * A Pod's names (GeneratePodHostNameAndDomain, pkg/kubelet/kubelet_pods.go;
+ * docs/kubernetes.md#hostname-and-hosts-file). Throws when setHostnameAsFQDN asks for more than
+ * the kernel takes: such a Pod stays Pending.
  */
 export function podHostname(
   pod: Pod,

@@ -10,7 +10,7 @@ export interface ManagedHosts {
   readonly hostAliases: readonly HostAlias[]
 }
 
-/** The Pod's own /etc/hosts, to the byte (pkg/kubelet/kubelet_pods.go:515; kubernetes.md 3.1). */
+/** The Pod's own /etc/hosts, to the byte (managedHostsFileContent, pkg/kubelet/kubelet_pods.go). */
 export function managedHostsFileContent(hosts: ManagedHosts): string {
   const lines = [
     '# Kubernetes-managed hosts file.',
@@ -33,7 +33,7 @@ export function managedHostsFileContent(hosts: ManagedHosts): string {
 
 /**
  * With hostNetwork: the machine's file verbatim, even where it lacks its last newline
- * (pkg/kubelet/kubelet_pods.go:501).
+ * (nodeHostsFileContent, pkg/kubelet/kubelet_pods.go).
  */
 export function hostNetworkHostsFileContent(
   hostHosts: string,

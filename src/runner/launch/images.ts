@@ -158,9 +158,8 @@ function globExpression(pattern: string): RegExp {
 
 /**
  * Program and arguments, `$(VAR)` expanded: `command` replaces the image's entrypoint *and*
- * its arguments, `args` replace its arguments (C123 to C126;
- * pkg/kubelet/container/helpers.go:265). Throws when neither the manifest nor the map names a
- * program.
+ * its arguments, `args` replace its arguments (C123 to C126; ExpandContainerCommandAndArgs,
+ * pkg/kubelet/container/helpers.go). Throws when neither the manifest nor the map names a program.
  */
 export function containerArgv(
   container: Container,

@@ -19,7 +19,7 @@ const O_PATH = 0o10000000
 
 /**
  * What a volumeMount's subPath or subPathExpr says, checked; undefined: the whole volume.
- * Must be relative and have no `..` (pkg/kubelet/kubelet_pods.go:320; kubernetes.md 3.5).
+ * Must be relative and have no `..` (makeMounts, pkg/kubelet/kubelet_pods.go).
  */
 export function mountSubPath(
   mount: VolumeMount,
@@ -60,10 +60,10 @@ export interface SubPathTarget {
 
 /**
  * The host path that a subPath names now, symbolic links resolved: for a managed volume the
- * file of the current timestamped directory, which later updates do not change (kubernetes.md
- * 3.11). What is missing becomes a directory with the mode of the volume's root; in a managed
- * volume, where nobody writes, it gives undefined. Whatever links there are, the result lies
- * inside the volume (C143 to C146).
+ * file of the current timestamped directory, which later updates do not change
+ * (docs/kubernetes.md#subpath). What is missing becomes a directory with the mode of the volume's
+ * root; in a managed volume, where nobody writes, it gives undefined. Whatever links there are,
+ * the result lies inside the volume (C143 to C146).
  *
  * Other containers write into the volume meanwhile, and could put a link in a directory's
  * place. So nothing is looked at or made by its path: each step opens a name, without following

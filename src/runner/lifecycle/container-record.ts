@@ -6,7 +6,7 @@ import {
 } from '../../util/backoff.ts'
 import type { ExitStatus } from '../sandbox/container-runtime.ts'
 
-/** kubernetes.md 4.5: pkg/kubelet/kubelet.go:361 and :1088. */
+/** The kubelet's (pkg/kubelet/kubelet.go; docs/kubernetes.md#restarts-and-back-off). */
 const crashLoopBackoff: BackoffOptions = {
   baseMs: 10_000,
   maxMs: 300_000,
@@ -18,7 +18,7 @@ export const configRetryMs = 10_000
 
 /**
  * What the runner remembers of one container of the Pod; status and plan are computed from
- * it. Of instances that ended only the newest is kept (kubernetes.md 6.5).
+ * it. Of instances that ended only the newest is kept, as a kubelet does.
  */
 export interface ContainerRecord {
   readonly running?: RunningInstance
@@ -84,8 +84,8 @@ export function recordExited(
 }
 
 /**
- * The run-time could not start it: counts as an instance that ended with 128 and whose start
- * is the epoch (kubernetes.md 6.4).
+ * The run-time could not start it: that counts as an instance that ended with 128 and began at
+ * the epoch (docs/kubernetes.md#container-states).
  */
 export function recordStartError(
   record: ContainerRecord,

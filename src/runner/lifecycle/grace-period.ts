@@ -4,8 +4,9 @@ import { inBackground } from '../../util/in-background.ts'
 
 /**
  * The time that a Pod's containers have left, from the moment it is made. It can only become
- * shorter (kubernetes.md 4.9); shortened to nothing, it is over whatever minimum is asked, which
- * one of 0 s is not. It does not go by the time of day, which may be set.
+ * shorter (docs/kubernetes.md#termination). One that was shortened to nothing is over at once,
+ * whatever minimum is asked for; one that had 0 s from the beginning still grants that minimum.
+ * It does not go by the time of day, which may be set.
  */
 export class GracePeriod {
   readonly #clock: Clock

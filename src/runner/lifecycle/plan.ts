@@ -35,9 +35,8 @@ export interface PlanInput {
 }
 
 /**
- * One sync of a Pod whose volumes and sandbox are ready (computePodActions,
- * pkg/kubelet/kuberuntime/kuberuntime_manager.go:1377 and kuberuntime_container.go:1066;
- * kubernetes.md 4.4, 4.5).
+ * One sync of a Pod whose volumes and sandbox are ready (computePodActions and
+ * computeInitContainerActions in pkg/kubelet/kuberuntime/; docs/kubernetes.md#start-order).
  */
 export function planPod(input: PlanInput): readonly Step[] {
   const { pod, now } = input

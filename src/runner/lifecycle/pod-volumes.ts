@@ -3,7 +3,7 @@ import type { ChangeSignal } from './change-signal.ts'
 import type { ContainerVolume } from '../launch/launch.ts'
 
 const firstRetryMs = 500
-/** pkg/util/goroutinemap/exponentialbackoff: 2 min 2 s; kubernetes.md 3.10, 6.11. */
+/** 2 min 2 s, as in pkg/util/goroutinemap/exponentialbackoff (docs/kubernetes.md#volumes-that-fail). */
 const maxRetryMs = 122_000
 
 export interface PodVolumesOptions {

@@ -6,9 +6,10 @@ export function isSidecar(container: Container): boolean {
 }
 
 /**
- * Whether a container that ended like this runs again (pkg/api/v1/pod/util.go:419;
- * kubernetes.md 4.4, 4.5). A sidecar does whatever the Pod's policy is; a plain init
- * container that succeeded never does; of a failed one Always means OnFailure.
+ * Whether a container that ended with this exit code runs again (ContainerShouldRestart,
+ * pkg/api/v1/pod/util.go; docs/kubernetes.md#restarts-and-back-off). A sidecar does, whatever the
+ * Pod's policy is. A plain init container that succeeded does not; for one that failed the policy
+ * Always means OnFailure.
  */
 export function shouldRestart(
   pod: Pod,

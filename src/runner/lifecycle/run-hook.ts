@@ -14,9 +14,10 @@ export type HookResult =
   | { readonly outcome: 'failed'; readonly message: string }
 
 /**
- * Runs one postStart or preStop handler (pkg/kubelet/lifecycle/handlers.go; kubernetes.md
- * 4.3). An exec command gets no `$(VAR)` expansion and no time-out of its own; `abort` is
- * the end of the container or of its grace period, and abandons the hook. Never rejects.
+ * Runs one postStart or preStop handler (pkg/kubelet/lifecycle/handlers.go;
+ * docs/kubernetes.md#hooks). An exec command gets no `$(VAR)` expansion and no time-out of its
+ * own. `abort` is the end of the container or of its grace period, and abandons the hook. Never
+ * rejects.
  */
 export async function runHook(
   handler: LifecycleHandler,

@@ -3,9 +3,8 @@ import { isSidecar } from './restart-policy.ts'
 
 /**
  * The containers that have to end before this one gets its SIGTERM
- * (pkg/kubelet/kuberuntime/kuberuntime_termination_order.go:43; kubernetes.md 4.9): regular
- * and plain init containers wait for nobody, a sidecar for all regular containers and for
- * the sidecars after it.
+ * (pkg/kubelet/kuberuntime/kuberuntime_termination_order.go): regular and plain init containers
+ * wait for nobody, a sidecar waits for all regular containers and for the sidecars after it.
  */
 export function terminatesAfter(pod: Pod, name: string): readonly string[] {
   const { initContainers, containers } = pod.spec

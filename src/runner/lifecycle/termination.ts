@@ -5,10 +5,10 @@ import { runHook } from './run-hook.ts'
 import { isSidecar } from './restart-policy.ts'
 import type { RunningContainer } from '../sandbox/container-runtime.ts'
 
-/** However little grace is left, this much is between SIGTERM and SIGKILL (kubernetes.md 4.9). */
+/** However little of the grace period is left, this much is between SIGTERM and SIGKILL. */
 const minimumGraceMs = 2000
 
-/** The kubelet's floor for a Pod that is deleted: one of 0 s still gets 1 s (kubernetes.md 4.9). */
+/** The kubelet's floor for a Pod that is deleted: a grace period of 0 s still becomes 1 s. */
 export function deletionGraceSeconds({ spec }: Pod): number {
   return Math.max(1, spec.terminationGracePeriodSeconds)
 }
@@ -41,7 +41,8 @@ export interface Termination {
 }
 
 /**
- * Ends one container (killContainer, pkg/kubelet/kuberuntime/kuberuntime_container.go:867):
+ * Ends one container (killContainer, pkg/kubelet/kuberuntime/kuberuntime_container.go;
+ * docs/kubernetes.md#termination):
  *
  * 1. preStop, within the grace period, unless that is 0 s; on overrun it is abandoned
  * 2. wait for the turn, within the grace period

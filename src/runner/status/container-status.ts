@@ -56,7 +56,7 @@ export interface ResourceRequirementsStatus {
   readonly requests?: Readonly<Record<string, string>>
 }
 
-/** A container's status out of what is remembered of it (kubernetes.md 4.6, 6.4, 6.5, 6.7). */
+/** A container's status, computed from its record (docs/kubernetes.md#container-states). */
 export function containerStatus(
   pod: Pod,
   container: Container,
@@ -104,7 +104,7 @@ function containerStates(
     const state = { running: { startedAt: formatTime(running.startedAt) } }
     return { state, lastState: terminated ?? {} }
   }
-  // A reason to wait counts only while there is something to wait for (6.4).
+  // A reason to wait counts only while the container would be started again.
   const waits =
     failure !== undefined &&
     !deleting &&

@@ -28,9 +28,9 @@ type Verdict = Pick<PodCondition, 'status' | 'reason' | 'message'>
 const yes: Verdict = { status: 'True' }
 
 /**
- * The kubelet's five conditions in its order (pkg/kubelet/status/generate.go; kubernetes.md
- * 4.8, 6.7). `phase` is the computed one, also while a terminal phase is still withheld
- * (6.1). A condition keeps its time as long as its status does.
+ * The kubelet's five conditions in its order (pkg/kubelet/status/generate.go;
+ * docs/kubernetes.md#conditions). `phase` is the computed one, also while a terminal phase is
+ * still withheld. A condition keeps its time for as long as its status stays the same.
  */
 export function podConditions(
   pod: Pod,

@@ -12,8 +12,8 @@ export function isTerminalPhase(phase: PodPhase): boolean {
 }
 
 /**
- * The phase that the container statuses amount to (getPhase, pkg/kubelet/kubelet_pods.go:1653;
- * kubernetes.md 4.7). `terminal`: nothing of this Pod will run again.
+ * The phase that the container statuses amount to (getPhase, pkg/kubelet/kubelet_pods.go;
+ * docs/kubernetes.md#phase). `terminal`: nothing of this Pod will run again.
  */
 export function podPhase(
   pod: Pod,

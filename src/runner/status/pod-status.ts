@@ -57,7 +57,7 @@ export interface PodFacts {
   readonly previous?: PodStatus
 }
 
-/** The Pod's status out of what the runner knows (kubernetes.md 4.6 to 4.8, 6.1, 6.6, 6.7). */
+/** The Pod's status, computed from what the runner knows (docs/kubernetes.md#status-fields). */
 export function podStatus(facts: PodFacts): PodStatus {
   const { pod, node, previous } = facts
   const stopping =
@@ -104,7 +104,7 @@ export function podStatus(facts: PodFacts): PodStatus {
   }
 }
 
-/** A terminal phase is told only when nothing can run any more, and never taken back (6.1). */
+/** A terminal phase is told only when nothing can run any more, and is never taken back. */
 function reportedPhase(
   computed: PodPhase,
   { finished, previous }: PodFacts,
@@ -130,7 +130,7 @@ function inOrder(
   return containers.flatMap(({ name }) => statuses.get(name) ?? [])
 }
 
-/** What is said of a container that never ran when the Pod has ended (6.6). */
+/** What is said of a container that never ran when the Pod has ended (docs/kubernetes.md#phase). */
 const neverLocated: ContainerTerminated = {
   exitCode: 137,
   reason: 'ContainerStatusUnknown',
@@ -141,7 +141,7 @@ const neverLocated: ContainerTerminated = {
 
 /**
  * Regular containers count as lost once the Pod had initialized; init containers up to the
- * last one that ever started, at least the first (pkg/kubelet/status/status_manager.go:637).
+ * last one that ever started, at least the first (pkg/kubelet/status/status_manager.go).
  */
 function finalStatuses(facts: PodFacts, statuses: StatusByName): StatusByName {
   const { pod, records } = facts

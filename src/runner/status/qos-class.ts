@@ -17,7 +17,7 @@ export function qosClass(pod: Pod): QosClass {
   for (const { resources } of containers) {
     for (const resource of computed) {
       const limit = amountOf(resources.limits, resource)
-      // The API server copies a limit into a request that is not there (6.17).
+      // The API server copies a limit into a request that is not there.
       const request = resources.requests.has(resource)
         ? amountOf(resources.requests, resource)
         : limit

@@ -8,8 +8,8 @@ import {
 import { ageOf, orNone, type TableFormat } from './table.ts'
 
 /**
- * The columns of `kubectl get pods` (specification, 6.18; pkg/printers/internalversion,
- * printPod of v1.34).
+ * The columns of `kubectl get pods` (printPod of v1.34, pkg/printers/internalversion;
+ * docs/kubernetes.md#columns-of-get-pods).
  */
 export const podTable: TableFormat = {
   columns: [

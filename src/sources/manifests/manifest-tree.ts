@@ -28,12 +28,12 @@ function isManifestName(name: string): boolean {
 }
 
 /**
- * The files that `-f PATH..` means (cli.md): a file as it is; of a directory, recursively,
- * what is called .yaml, .yml or .json, or one of these and .age; no names that begin with a dot, no node_modules,
- * nothing that a .gitignore of the directory or of one below it names.
+ * The files that `-f PATH..` means: a file as it is; of a directory, recursively, what is called
+ * .yaml, .yml or .json, or one of these and .age. Left out are names that begin with a dot,
+ * node_modules, and what a .gitignore of the directory or of one below it names.
  *
  * Names that begin with `..` are dot names, too, so a published ConfigMap volume shows each
- * file once: as its link to `..data/NAME` (architecture, rule 10).
+ * file once: as its link to `..data/NAME`.
  */
 export async function findManifests(
   paths: readonly string[],
