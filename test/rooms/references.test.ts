@@ -136,7 +136,9 @@ t.test("the files that the makers' pages name are there", async t => {
     'docs/kubernetes.md',
   ])
     for (const [, file = ''] of readFileSync(page, 'utf8').matchAll(
-      /`((?!dist\/)[\w.-]+\/[\w./-]+\.(?:ts|mjs|cjs|sh|md|json|txt|yaml))`/g,
+      // In a text, or at the beginning of a line of a list of files.
+      /(?:`|^)((?!dist\/)[\w.-]+\/[\w./-]+\.(?:ts|mjs|cjs|sh|md|json|txt|yaml))(?=`|\s)/gm,
     ))
-      t.ok(existsSync(file) || existsSync(`src/${file}`), `${page}: ${file}`)
+      if (!file.includes('NAME'))
+        t.ok(existsSync(file) || existsSync(`src/${file}`), `${page}: ${file}`)
 })
