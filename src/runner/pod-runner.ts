@@ -53,13 +53,13 @@ export interface PodRunnerOptions
 /** Output of a dead container that nobody closes is not waited for any longer. */
 const drainMs = 1000
 
-/** A root that waits holds what it is built of, such as other people's mounts. */
+/** A root is not kept waiting for longer: it holds on to mounts that others may want to unmount. */
 const aheadMs = 2000
 
 export class PodRunner {
   /** The last status; resolves when nothing of the Pod is left. */
   readonly finished: Promise<PodStatus>
-  /** After `start`: resolves when others have begun with what can be built ahead. */
+  /** After `start`: resolves when others are at work on the roots that are built ahead. */
   rootsBegun: Promise<void> = Promise.resolve()
   readonly #options: PodRunnerOptions
   readonly #changes: ChangeSignal
@@ -184,7 +184,7 @@ export class PodRunner {
     }
   }
 
-  /** `ready` resolves with those that are; not with all when the Pod is to stop. */
+  /** `ready` resolves with the volumes that are ready: all of them, unless the Pod is to stop. */
   #buildAhead(
     names: readonly string[],
     ready: Promise<ReadonlyMap<string, ContainerVolume>>,

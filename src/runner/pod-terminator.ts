@@ -24,8 +24,8 @@ export class PodTerminator {
   }
 
   /**
-   * The Pod is deleted: no termination, begun or to come, takes longer than this; undefined: the
-   * Pod's own time.
+   * The Pod is deleted: no termination, begun or to come, takes longer than this. Without a number
+   * it is the Pod's own grace period.
    */
   limit(gracePeriodSeconds: number | undefined): void {
     const seconds = gracePeriodSeconds ?? deletionGraceSeconds(this.#state.pod)
@@ -73,7 +73,7 @@ export class PodTerminator {
     this.#state.warn('FailedPreStopHook', 'PreStopHook failed', container)
   }
 
-  /** Only a deletion has a floor: who ends for another reason has what the manifest says. */
+  /** Only a deletion has a floor; whatever ends for another reason has what the Pod says. */
   #gracePeriod(): GracePeriod {
     const { pod } = this.#state
     const isDeletion = this.#limitMs < Infinity

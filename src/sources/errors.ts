@@ -68,7 +68,7 @@ export function unreadable(path: string, cause: unknown): SourceError {
   )
 }
 
-/** Of a file or directory that cannot be read now. `wasRead`: something of it was, before. */
+/** What is told of a PATH that cannot be read now. `wasRead`: what was read before stays. */
 export function unreadableFinding(error: SourceError, wasRead = true): Finding {
   const { path, reason, fix } = error
   return {

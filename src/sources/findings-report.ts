@@ -14,8 +14,8 @@ export interface FindingsReportOptions extends Pick<
 
 /**
  * Tells each mistake once: again only when it was mended in between. A mistake is the same
- * when it moves to another line, because lines were added above it. Tells, too, when a path
- * that had mistakes has none any more, nor a directory above it.
+ * when it moves to another line, because lines were added above it. It also tells when a path
+ * that had mistakes has none any more, and no directory above it has.
  */
 export class FindingsReport {
   readonly #options: FindingsReportOptions

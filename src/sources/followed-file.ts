@@ -83,7 +83,7 @@ export class FollowedFile<T> {
    * the same times, and maybe the same size (git's "racy" entries).
    */
   #proven = false
-  /** What was told last is not what was read last: an equal look, or equal bytes, are news. */
+  /** False: what was read last has not been told, so an equal look, or equal bytes, are news. */
   #told = true
   #stable = false
   #newHere = true

@@ -1,9 +1,9 @@
 import type { Clock } from '../util/clock.ts'
 import { inBackground } from '../util/in-background.ts'
 
-/** So long nothing may have been heard before several files are taken for complete. */
+/** Several files are taken for complete when nothing has been heard for this long. */
 const quietMs = 100
-/** Not even a directory that is never quiet keeps what is in it waiting for longer. */
+/** What was read waits no longer than this, even in a directory that is never quiet. */
 const longestMs = 5000
 
 interface RoundsOptions {

@@ -154,7 +154,7 @@ export class ObjectDirectories {
   }
 }
 
-/** What is no directory, or lists what is not there, may stay where nobody sees it. */
+/** What contradicts itself, such as a listing of what is not there, may stay: nobody sees it. */
 async function removeUnseen(directory: string): Promise<void> {
   try {
     await rm(directory, { recursive: true, force: true })

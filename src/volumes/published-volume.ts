@@ -287,7 +287,7 @@ export class PublishedVolume {
         if (await hasOtherModes(this.#root, payload, options))
           await removeVolume(this.#root)
       }
-      // One that was published has its mode: setting it again would be an event.
+      // A volume that was published has its mode already: to set it again would cause an event.
       if (!(await this.#isPublished()))
         await prepareVolumeRoot(
           this.#root,

@@ -16,8 +16,8 @@ export async function keeperOf(directory: string): Promise<number | undefined> {
 }
 
 /**
- * The same, but where the keeper was killed and a server still answers, it is waited for the
- * next one, which that server's standby is about to start.
+ * The same; but where the keeper was killed and a server still answers, this waits for the next
+ * keeper, which the standby is about to start.
  */
 export async function nextKeeperOf(
   directory: string,

@@ -46,7 +46,7 @@ export interface KeptMount {
 const START_MS = 10_000
 const STOP_MS = 5_000
 
-/** `missing WHAT` of the native server ends up as `missing`; other failures as a MountError. */
+/** Rejects with what `explain` makes of the failure; `missing`: what the native server lacks. */
 export async function startKeptMount(
   options: KeptMountOptions,
   kind: readonly string[],

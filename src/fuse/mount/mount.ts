@@ -114,8 +114,8 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
     const isOver = await Promise.race([over, delay(0, false)])
     if (!isOver && (await control.connected(CONTROL_MS)))
       await control.ask('stop-prepare')
-    // More than once only when the keeper was killed and another one is taking its place.
-    // One that has given up leaves the rest to this process.
+    // Again only when the keeper was killed and another one is taking its place. A keeper that
+    // has given up leaves the rest to this process.
     const mostWaits = isOver ? 0 : STOP_WAITS
     for (let waits = 0; waits < mostWaits; waits++) {
       // What is this process's child is known without a look, which takes a descriptor.

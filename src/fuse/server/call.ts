@@ -43,7 +43,7 @@ export class Call {
   readonly references: KernelReferences
   /** Directories at which only the daemon has looked (fill.ts). Known of this server's only. */
   readonly unseen = new Set<number>()
-  /** What is done again has been found allowed before. */
+  /** A change of the journal is done again: who may do it was looked at the first time. */
   isReplay = false
   /** Nothing that is answered is longer than a request may be. */
   readonly #replies = new Views(REQUEST_BUFFER_SIZE)

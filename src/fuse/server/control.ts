@@ -65,14 +65,15 @@ export function runControl(options: ControlOptions): void {
     if (admitted === undefined) withdraw()
   }, RECONNECT_MS)
 
-  // The standby has started another keeper, which takes care of this server; if there was no
-  // standby, or that keeper was killed, too, before it had one, this one does it. Without a keeper
-  // nobody would ever end it.
+  // When the keeper dies the standby starts another one, which takes care of this server. If there
+  // was no standby, or the new keeper was killed before it had one, this server starts a keeper:
+  // without one nobody would ever end it.
   let checks = 0
   const checkKeeper = async (): Promise<void> => {
     if (process.ppid === origin.keeperPid) return
     const { directory } = origin
-    // Not the one that has started this server: its successor may be dead, too.
+    // The keeper that the directory names now: the one that started this server may have had a
+    // successor, which may be dead, too.
     const named = await keeperNamed(directory)
     if (named !== undefined && (await isKeeper(named, directory))) checks = 0
     else checks++

@@ -155,8 +155,9 @@ export class Dispatcher {
     try {
       this.#journal.appendDrop(nodeId)
     } catch {
-      // No room. A successor finds the node again, asks the kernel for it as this server did at
-      // its start, and drops it; one that died of that would take the mount with it.
+      // No room in the journal. A successor will find the node, ask the kernel for it as this
+      // server did at its start, and drop it then. A server that died of this would take the
+      // mount with it.
     }
     this.replayDrop(nodeId)
   }
@@ -188,7 +189,8 @@ export class Dispatcher {
       const state = this.#journal.reload()
       this.#call.tree = new Tree(state)
       this.#call.unseen.clear()
-      // The next node made gets the id of one that the kernel was never given.
+      // The ids of the nodes that are gone will be given out again, and their counts must not stay;
+      // the kernel was never told of these nodes.
       for (const nodeId of this.#lookups.keys())
         if (!state.nodes.has(nodeId)) this.#lookups.delete(nodeId)
       this.recent = [...state.recent]

@@ -110,7 +110,7 @@ export class Journal {
     return contents
   }
 
-  /** Whether a journal is this version's, of a server that lives or of a file that is. */
+  /** Whether this version can read one of the files; a server may be writing to them. */
   static isReadable(files: JournalFiles): boolean {
     try {
       return files.some(file => readHeader(file) !== undefined)

@@ -7,7 +7,7 @@ const byCount = [
 ]
 
 /**
- * Of each version of V8 that was looked at (Node 20, 22, 24, 26; `node --v8-options`). V8 says
+ * By version of V8, those that were looked at (Node 20, 22, 24, 26; `node --v8-options`). V8 says
  * on stderr that it does not know a flag, and there is no asking before.
  */
 const flags: Readonly<Record<string, readonly string[]>> = {

@@ -45,10 +45,10 @@ export function serve(options: {
   /** Wakes the control thread, if there is one, for a look at this one: watch-serving.ts. */
   readonly wake: () => void
   /**
-   * Of the first server of a mount: no other was there before, which may have died with a
-   * request that it had read. Starts its control thread, which takes as long as all of its own
-   * start: with the first STATFS, by which the daemon asks for it, and at the latest with the
-   * first request a second later.
+   * Only the first server of a mount has it: before that one no other can have died with a request
+   * that it had read. Starts the control thread, which takes as long as all the rest of the start:
+   * with the first STATFS, by which the daemon asks for it, or with the first request that comes
+   * more than a second after the start.
    */
   readonly startControl?: () => void
 }): void {
@@ -150,8 +150,8 @@ export function serve(options: {
 }
 
 /**
- * The tree, or the end of the mount: another server would find no other one in the journals, and
- * a fresh mount is right in any case.
+ * The tree of the journals. Without one this process ends for good: another server would find no
+ * more than this one, and the daemon's fresh mount is right in any case.
  */
 function recover(faults: FaultPoints | undefined): {
   journal: Journal
@@ -167,12 +167,12 @@ function recover(faults: FaultPoints | undefined): {
   }
 }
 
-/** A death after that is no failure of this server's. */
+/** Tells the keeper, for which a server that has answered a request has not failed at its start. */
 function sayAnswered(): void {
   try {
     writeSync(SERVING_FD, ANSWERED, 0, ANSWERED.length, ANSWERED_AT)
   } catch {
-    // Then the next one may come later.
+    // The keeper then takes its death for a failure, and the next server may come later.
   }
 }
 

@@ -7,12 +7,14 @@
  * - The Worker has the control socket, see control.ts. What it must tell the other thread
  *   goes through shared memory: a message would never be received.
  *
- * Descriptors, all inherited from the keeper: 3 /dev/fuse, 4 and 5 the journals, 6 the
- * daemon's pipe, 9 what keeps a second server from answering, see keeper.sh. Arguments: the runtime directory, the keeper's pid, `answer-opens` or
- * `no-opens`, and `active` for the first server, `successor`, or `standby`: then it gets everything ready and waits on
- * descriptor 0. A line there means that the server before it is dead, and that it serves now;
- * end of file, that the keeper is gone: then it starts another. Then the words with which the
- * keeper was started.
+ * Descriptors, all inherited from the keeper: 3 /dev/fuse, 4 and 5 the journals, 6 the daemon's
+ * pipe, 9 what keeps a second server from answering, see keeper.sh.
+ *
+ * Arguments: the runtime directory; the keeper's pid; `answer-opens` or `no-opens`; the role; the
+ * words with which the keeper was started. The role is `active` for the first server, `successor`,
+ * or `standby`. A standby gets everything ready and waits on descriptor 0: a line there means that
+ * the server before it is dead, and that it serves now; end of file means that the keeper is gone,
+ * and then it starts another.
  */
 import { readSync } from 'node:fs'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'

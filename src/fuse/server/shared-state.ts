@@ -80,7 +80,7 @@ export class SharedState {
     return Atomics.load(this.#words, OPCODE)
   }
 
-  /** Nobody looks any more, until `wake`; false when the serving thread has gone on since `turn`. */
+  /** The control thread stops looking until `wake`; false when the other went on since `turn`. */
   rest(turn: number): boolean {
     Atomics.store(this.#words, WATCHED, 0)
     if (this.turn === turn) return true

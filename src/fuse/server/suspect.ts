@@ -1,8 +1,8 @@
 /**
- * Which request is it that servers die of: the thread that serves answers one at a time, so what
- * a dead server had read and not answered is one request, which its successor is sent again. It
- * is written down in a slot of the first journal before it is answered, and taken out after; what
- * a successor finds there has killed one more.
+ * Finds the request that servers die of. The serving thread answers one request at a time, so a
+ * dead server has read and not answered one at most, and its successor is sent that again. Such a
+ * request is written into a slot of the first journal before it is answered, and taken out
+ * afterwards: what a successor finds in the slot has killed one server more.
  *
  *     96   `unique` without bit 63, how many servers it has killed, checksum
  *
@@ -16,7 +16,7 @@ const SLOT_AT = 96
 const SLOT_SIZE = 16
 const EMPTY = Buffer.alloc(SLOT_SIZE)
 
-/** As many servers in a row, and it is answered EIO. */
+/** A request that has killed this many servers in a row is answered EIO. */
 const MOST_DEATHS = 3
 
 export class Suspect {

@@ -1,4 +1,4 @@
-/** Longer messages than those of a fixed size are of too many lengths to keep a view of each. */
+/** Of longer messages no views are kept: they have no fixed size, and so too many lengths. */
 export const LONGEST_KEPT = 512
 
 /**

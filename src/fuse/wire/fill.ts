@@ -16,8 +16,8 @@
  *
  * The server knows that nobody has looked only of directories that were made with one of two
  * modes (isUnseenMode): the kernel may not keep their names, and so asks at each look-up,
- * until one comes that is not the daemon's. The same tells when such a directory may be
- * removed with all that is in it by one RMDIR.
+ * until one comes that is not the daemon's. By the same the server knows when such a
+ * directory may be removed with all that is in it by one RMDIR.
  */
 import type { Buffer as NodeBuffer } from 'node:buffer'
 import { constants } from 'node:fs'

@@ -1,8 +1,8 @@
 /**
- * One table: name, number, and what the server does with the operation. `served` names a
- * method of the dispatcher; `silent` gets no reply at all (the kernel answers a reply to a
- * FORGET with ENOENT); `ENOSYS` makes the kernel do without it, in most cases for good
- * (docs/fuse.md#enosys).
+ * One table: name, number, and what the server does with the operation. A `query` and a `mutation`
+ * have a handler (handlers.ts); a mutation is the daemon's alone, and is recorded. `silent` gets no
+ * reply at all (the kernel answers a reply to a FORGET with ENOENT). `ENOSYS` makes the kernel do
+ * without it, in most cases for good (docs/fuse.md#enosys).
  */
 export const operations = {
   LOOKUP: { opcode: 1, kind: 'query' },

@@ -95,8 +95,8 @@ export async function containerLaunch(
 }
 
 /**
- * The root that a container's start will ask for, as far as that is known while its volumes
- * are only expected; else undefined. Throws as `containerLaunch` rejects.
+ * The root that a container's start will ask for, known while its volumes are only expected;
+ * undefined where it hangs on what is in them (subPath). Throws as `containerLaunch` rejects.
  */
 export function expectedRoot(
   container: Container,

@@ -5,11 +5,11 @@ export type OutputStream = 'stdout' | 'stderr'
 
 const newline = 0x0a
 
-/** A line without an end is held back for this long after its last byte, */
+/** A line without an end is held back until nothing has come for this long. */
 const silenceMs = 150
-/** and for this long after its first one, because a progress line may never be silent, */
+/** It is held back no longer than this in all: a progress line may never be silent. */
 const maxHeldMs = 1000
-/** and up to so much. */
+/** No more of it than this is held back. */
 const maxHeldBytes = 1024 * 1024
 
 /** The line that a source has begun in one of its streams. */

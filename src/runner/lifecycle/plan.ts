@@ -95,8 +95,9 @@ function wantedContainers(
 }
 
 /**
- * Init containers run one at a time, the next when the one before has exited with 0 or, a
- * sidecar, runs. A sidecar that ended is started again at any time, beside what comes later.
+ * Init containers start one after the other: after a plain one the next starts when it has exited
+ * with 0, after a sidecar when it runs. A sidecar that ended is started again at any time, together
+ * with whatever comes later.
  */
 function wantedInitContainers(
   input: PlanInput,
@@ -165,7 +166,7 @@ function stepToStart(
   return { step: { step: 'start', container: name } }
 }
 
-/** False also when the time of day was set back, and more is left than there ever was. */
+/** Also false when more is left than `wholeMs`: then the time of day was set back meanwhile. */
 function isAhead(time: number, wholeMs: number, now: number): boolean {
   return now < time && time - now <= wholeMs
 }

@@ -29,7 +29,7 @@ export interface ContainerRuntime {
    * not be given to all.
    */
   renewVolumes?(): Promise<void>
-  /** Ends what is left of the Pod and removes what was made for it. Never rejects twice. */
+  /** Ends what is left of the Pod and removes what was made for it. All calls give one promise. */
   close(): Promise<void>
 }
 
@@ -39,8 +39,8 @@ export interface ContainerLaunch extends ContainerRoot {
   /** The whole environment, PATH and HOSTNAME included. Names may be any printable ASCII. */
   readonly env: ReadonlyMap<string, string>
   /**
-   * PATH is what the image map says of the image, and so comes before busybox's applets; else
-   * they come before the system's directories.
+   * PATH is what the image map says of the image: then busybox's applets come after all of it. Else
+   * they come before the system's directories in it.
    */
   readonly isImagePath?: boolean
   readonly user?: ContainerUser
@@ -87,7 +87,7 @@ export interface ContainerMount {
   readonly recursive: boolean
   /** What must come to be mounted (file-identity.ts); else the container does not start. */
   readonly identity?: string
-  /** A directory, known before it is there; then `source` holds no symbolic link. */
+  /** `source` is known to become a directory before it is there, at a path without links. */
   readonly isDirectory?: boolean
   /** Of a volume that may be mounted anew: where its source is now. */
   readonly locate?: () => Promise<string>

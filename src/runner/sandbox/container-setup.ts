@@ -50,7 +50,7 @@ export interface ContainerSetupOptions {
   readonly live?: ContainerLiveMounts
   /** Resolves when the volumes are mounted; absent: they are. */
   readonly ready?: Promise<unknown>
-  /** From now on another process works. */
+  /** The setup's process has been started; this one has nothing to do for it now. */
   readonly onBegun?: () => void
 }
 
@@ -180,8 +180,8 @@ function readMounts(pid: number): MountTableEntry[] {
 }
 
 /**
- * The empty files that the plan has in the place of what is hidden go, through the overlay. An
- * error when one is none: then the overlay shows what lies below.
+ * Hides directories: the plan has put an empty file in the place of each into the overlay's upper
+ * layer, and unlinking that leaves a whiteout. Throws when something is seen there afterwards.
  */
 function makeAbsent(pid: number, paths: readonly string[]): void {
   for (const path of paths) {

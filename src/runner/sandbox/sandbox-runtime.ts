@@ -169,7 +169,7 @@ class Sandbox implements SandboxRuntime {
     }
   }
 
-  /** What cannot be taken away is tried again by `close`, which tells. */
+  /** Places that cannot be taken away now are tried again by `close`, which tells of a failure. */
   async #noteEnd(
     running: StartedProcess,
     setup: ContainerSetup,
@@ -179,7 +179,7 @@ class Sandbox implements SandboxRuntime {
     await this.#releaseLive(setup).catch(() => undefined)
   }
 
-  /** The same. */
+  /** A setup that cannot be released now is tried again by `close`, too. */
   async #releaseSetup(setup: ContainerSetup): Promise<void> {
     try {
       await setup.release()

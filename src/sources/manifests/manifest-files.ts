@@ -284,7 +284,7 @@ export class ManifestFiles implements Source {
     )
   }
 
-  /** Not of what is there and is not read any more: a PATH that was taken out, a hidden file. */
+  /** Says nothing of what only is not read any more: a PATH that was taken out, a hidden file. */
   #onMended(path: string): void {
     const isGiven = this.#paths().some(
       each => isAtOrBelow(path, each) || isAtOrBelow(each, path),
@@ -316,8 +316,8 @@ export class ManifestFiles implements Source {
   }
 
   /**
-   * Never gives way between the look at a file and the names under which it is heard of: what
-   * happens in between would be nobody's.
+   * Synchronous from the look at a file to the names under which it is heard of: an event that came
+   * in between would concern no file.
    */
   #followListed({ files }: ManifestTree, renewed: boolean): void {
     for (const found of files) {
