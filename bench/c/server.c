@@ -67,7 +67,7 @@ static void load(const char *path, const char *name, fuse_ino_t parent) {
   }
 }
 
-/* As podfs asks for: see `wanted` in src/fuse/handlers.ts. */
+/* As podfs asks for: see `wanted` in src/fuse/server/handlers.ts. */
 static void on_init(void *data, struct fuse_conn_info *connection) {
   (void)data;
   connection->want &= ~FUSE_CAP_AUTO_INVAL_DATA;

@@ -19,7 +19,7 @@ interface Area {
 
 /** The results of one test file, by the title of each test. */
 export interface TestFile {
-  /** As `test/room/name.test.ts`. */
+  /** Below the top of the repository, such as `test/fuse/tree.test.ts`. */
   readonly path: string
   readonly results: readonly { readonly ok: boolean; readonly title: string }[]
 }

@@ -18,6 +18,10 @@ const sources = ['src', 'test', 'bench', 'systemd']
   // Its own examples are wrong on purpose.
   .filter(file => file !== 'test/rooms/references.test.ts')
 
+const everything = ['src', 'test', 'bench', 'systemd', 'config']
+  .flatMap(filesIn)
+  .map(file => `/${file}`)
+
 const pages = [
   'README.md',
   'CONTRIBUTING.md',
@@ -75,6 +79,12 @@ function problemsOf(comments: string): readonly string[] {
     ...[...comments.matchAll(/[\w./-]+\.md\b(#[\w-]+)?/g)].flatMap(
       ([reference]) => problemOf(reference) ?? [],
     ),
+    // Of a file here its name will do.
+    ...[...comments.matchAll(/[\w-][\w/.-]*\.ts\b/g)].flatMap(([name]) =>
+      everything.some(file => file.endsWith(`/${name}`))
+        ? []
+        : [`${name}: there is no such file`],
+    ),
     ...unnamed.flatMap(pattern => {
       const [found] = pattern.exec(comments) ?? []
       return found === undefined ? [] : [`names no public source: ${found}`]
@@ -105,6 +115,7 @@ t.test('what is not to be found is noticed', async t => {
       '/* The row of\n * section 2.3. */',
       'names no public source: section 2.3',
     ],
+    ['/* See gone.ts. */', 'gone.ts: there is no such file'],
     ['// It is kept (6.5).', 'names no public source: (6.5)'],
     ['// pkg/a.go:12', 'names no public source: .go:12'],
   ] as const)

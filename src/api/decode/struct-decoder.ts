@@ -19,8 +19,8 @@ interface Context {
  * of fields that podfs does not do, and fills in defaults. As in Go, an empty string, list
  * or map is the same as none.
  *
- * The result has the shape of the interface of the same name in ../types.ts; the tables are
- * written so, and test/api/decode.test.ts holds them to it.
+ * The result has the shape of the interface of the same name in ../types.ts: the tables are
+ * written so.
  */
 export function decodeStruct(
   spec: StructSpec,
