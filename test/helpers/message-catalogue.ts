@@ -358,7 +358,6 @@ export const ofTheMachine: readonly CatalogueEntry[] = [
       'The second line is to be typed as root; in a container it says which flags that needs.',
     files: [
       'session/machine/',
-      'commands/doctor.ts',
       'session/machine-failure.ts',
       'session/claim-mountpoint.ts',
     ],
@@ -381,7 +380,7 @@ export const ofTheMachine: readonly CatalogueEntry[] = [
     cause: 'The kernel, mount(8) or libfuse refused.',
     remedy:
       '`podfs doctor` looks for the reason; `--backend dir` works without FUSE.',
-    files: ['fuse/', 'volumes/backend.ts'],
+    files: ['fuse/', 'linux/bind-read-only.ts', 'volumes/open-backend.ts'],
   },
 ]
 
