@@ -217,7 +217,13 @@ export const atWork: readonly CatalogueEntry[] = [
       "Most words are kubectl's: the resource, name or format does not exist.",
     remedy:
       '`podfs get --help`; `podfs get all,cm,secrets -A` lists what there is.',
-    files: ['cli/get.ts', 'cli/history.ts', 'cli/top.ts', 'cli/look/'],
+    files: [
+      'cli/describe.ts',
+      'cli/get.ts',
+      'cli/history.ts',
+      'cli/top.ts',
+      'cli/look/',
+    ],
   },
   {
     title: 'No podfs is running, or several',
