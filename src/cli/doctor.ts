@@ -40,7 +40,9 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   if (extra !== undefined)
     throw new Failure('usage', `doctor takes no argument: ${extra}`)
   const { examine } = await import('../commands/doctor.ts')
-  const found = await examine(await sessionOptions(context, options, []))
+  const found = await examine(
+    await sessionOptions(context, options, { paths: [], renderings: [] }),
+  )
   const checks = found.map(check => withRemedyHere(check, context))
   if (json) context.stdout.raw(`${JSON.stringify(checks, null, 2)}\n`)
   else context.stdout.text(asTable(checks))

@@ -14,6 +14,7 @@ import {
   verboseOption,
   type ParsedOptions,
 } from './options.ts'
+import { inputOf, type Input } from './input.ts'
 import { selectedBy, selectorOption } from './selector-option.ts'
 import { requireRoot, sessionOptions } from './session-options.ts'
 import type { PodChoice } from '../pods/choose-pods.ts'
@@ -28,10 +29,12 @@ export const mountCommand: Command = {
     'mount -f PATH.. --configmap NAME MOUNTPOINT',
     'mount -f PATH.. --secret NAME MOUNTPOINT',
     'mount -f PATH.. [--pod NAME | -l SELECTOR] [--volume NAME] MOUNTPOINT',
+    'mount -k DIR | --helm CHART [--values FILE].. [as with -f] MOUNTPOINT',
   ],
   description: `Serves volumes with a kubelet's layout, modes and atomic updates until Ctrl-C or
 'podfs unmount', and prints a line on stdout when the first byte can be read. Whatever changes
-in the files named with -f, or in DIR, is published at once.`,
+in the files named with -f, in DIR, or in what a kustomization or chart is made from, is published
+at once.`,
   examples: [
     {
       comment: 'a directory as a ConfigMap volume',
@@ -44,6 +47,10 @@ in the files named with -f, or in DIR, is published at once.`,
     {
       comment: 'one Secret, in the background',
       line: 'podfs mount -f k8s/ --secret db --detach /tmp/db',
+    },
+    {
+      comment: 'the volumes of a Pod that kustomize makes',
+      line: 'podfs mount -k overlays/dev --pod web /tmp/vols',
     },
   ],
   options: {
@@ -67,7 +74,7 @@ in the files named with -f, or in DIR, is published at once.`,
 }
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
-  const { target, mountpoint, paths } = whatToMount(context, options)
+  const { target, mountpoint, input } = whatToMount(context, options)
   requireRoot(context, 'mount')
   if (options.flag('detach') && context.detachedReady === undefined)
     return await detach(context)
@@ -79,7 +86,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const stopListening = context.onSignal(() =>
     stop.abort(new Failure('failed', 'stopped before it was ready')),
   )
-  const shared = await sessionOptions(context, options, paths)
+  const shared = await sessionOptions(context, options, input)
   const systemd = systemdOf({ ...context, ...shared })
   let session: MountSession
   try {
@@ -97,7 +104,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     if (error === stop.signal.reason) return exitCodes.done
     throw error
   }
-  shared.started(paths)
+  shared.started(input)
   // At once, whatever is under way: the podfs that takes over finishes or undoes it.
   // oxlint-disable-next-line unicorn/no-process-exit
   process.once(takeoverSignal, () => process.exit(exitCodes.done))
@@ -139,7 +146,7 @@ async function detach(context: Context): Promise<number> {
 interface Wanted {
   readonly target: MountTarget
   readonly mountpoint: string
-  readonly paths: readonly string[]
+  readonly input: Input
 }
 
 function whatToMount(context: Context, options: ParsedOptions): Wanted {
@@ -167,9 +174,10 @@ function whatToMount(context: Context, options: ParsedOptions): Wanted {
       `--volume goes with a Pod, not with ${chosen[0]}`,
     )
 
-  // `-f *.yaml` reaches us as one -f and further paths.
-  const files = [...options.values('filename')]
-  if (files.length === 0) {
+  const isRead = (['filename', 'kustomize', 'helm'] as const).some(
+    name => options.values(name).length > 0,
+  )
+  if (!isRead) {
     const [directory, ...more] = given
     if (
       directory === undefined ||
@@ -194,7 +202,7 @@ function whatToMount(context: Context, options: ParsedOptions): Wanted {
         directory: path.resolve(context.cwd, directory),
       },
       mountpoint,
-      paths: [],
+      input: { paths: [], renderings: [] },
     }
   }
   const target: MountTarget =
@@ -203,7 +211,8 @@ function whatToMount(context: Context, options: ParsedOptions): Wanted {
       : secret !== undefined
         ? { kind: 'secret', name: secret }
         : { kind: 'pod', choice: podChoice(pod, selector), volume }
-  return { target, mountpoint, paths: [...files, ...given] }
+  // `-f *.yaml` reaches us as one -f and further paths.
+  return { target, mountpoint, input: inputOf(options, given) }
 }
 
 function podChoice(

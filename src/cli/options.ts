@@ -38,7 +38,26 @@ export const sourceOptions = {
     value: 'PATH',
     repeatable: true,
     isPath: true,
-    help: 'a manifest file, a directory of them, or - for standard input',
+    help: 'a manifest file, a directory of them, or - for standard input, read once',
+  },
+  kustomize: {
+    short: 'k',
+    value: 'DIR',
+    repeatable: true,
+    isPath: true,
+    help: 'a directory with a kustomization.yaml: kubectl or kustomize renders it, anew when a file of it changes',
+  },
+  helm: {
+    value: 'CHART',
+    repeatable: true,
+    isPath: true,
+    help: 'a chart, a directory or .tgz: helm renders it, anew when a file of it changes',
+  },
+  values: {
+    value: 'FILE',
+    repeatable: true,
+    isPath: true,
+    help: 'a values file for --helm; the last one wins',
   },
   namespace: {
     short: 'n',

@@ -1,8 +1,8 @@
 import { formatFinding, isMistake, type Finding } from '../api/report.ts'
-import { shellWord } from '../util/shell-word.ts'
 import { logLevels, type LogLevel } from '../util/log-levels.ts'
 import type { Context } from './context.ts'
 import type { Failure } from '../util/failure.ts'
+import { flagsOf, type Input } from './input.ts'
 import { remedyHere } from './remedy.ts'
 
 /** Who is told, and for whom a remedy has to be one that can be typed. */
@@ -50,8 +50,8 @@ export class Report {
       this.#context.stderr.line(`  ${remedyHere(fix, this.#context)}`)
   }
 
-  /** Everything has been read. `paths`: what `podfs validate` is to be asked of. */
-  started(paths: readonly string[]): void {
+  /** Everything has been read; `input` is what `podfs validate` is to be asked of. */
+  started(input: Input): void {
     const ignored = this.#ignored ?? 0
     this.#ignored = undefined
     if (ignored === 0) return
@@ -59,11 +59,8 @@ export class Report {
       ignored === 1
         ? '1 field or object has'
         : `${ignored} fields or objects have`
-    const ask = paths.includes('-')
-      ? ''
-      : ` -f ${paths.map(shellWord).join(' ')}`
     this.#context.stderr.line(
-      `warning: ${what} no effect here; podfs validate${ask} lists them, as -v does`,
+      `warning: ${what} no effect here; podfs validate${flagsOf(input)} lists them, as -v does`,
     )
   }
 }

@@ -11,6 +11,7 @@ import {
   verboseOption,
   type ParsedOptions,
 } from './options.ts'
+import { inputOf, isEmptyInput, type Input } from './input.ts'
 import { selectedBy, selectorOption } from './selector-option.ts'
 import { requireRoot, sessionOptions } from './session-options.ts'
 import { refuseEmpty } from './options.ts'
@@ -19,7 +20,7 @@ export const runCommand: Command = {
   name: 'run',
   summary: "run a Pod's containers as local processes",
   usage: [
-    'run -f PATH.. [NAME..]',
+    'run -f PATH.. | -k DIR | --helm CHART [NAME..]',
     'run -f PATH.. --all [cronjob/NAME..]',
     'run -f PATH.. -l SELECTOR [cronjob/NAME..]',
   ],
@@ -46,8 +47,16 @@ out, which would run at once, but for those that are named.`,
       line: "podfs run -f k8s/ -l 'tier in (front, back)'",
     },
     {
-      comment: 'what kustomize makes',
-      line: 'kubectl kustomize . | podfs run -f -',
+      comment: 'a kustomization, rendered anew when a file of it changes',
+      line: 'podfs run -k overlays/dev',
+    },
+    {
+      comment: 'a Helm chart, likewise',
+      line: 'podfs run --helm charts/shop --values dev.yaml --all',
+    },
+    {
+      comment: 'the same, rendered once',
+      line: 'kubectl kustomize overlays/dev | podfs run -f -',
     },
     {
       comment: 'which program of this machine an image stands for',
@@ -78,10 +87,10 @@ out, which would run at once, but for those that are named.`,
 }
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
-  const { paths, ...chosen } = whatToRun(options)
+  const { input, ...chosen } = whatToRun(options)
   requireRoot(context, 'run')
   const { startPods } = await import('../commands/run-session.ts')
-  const shared = await sessionOptions(context, options, paths)
+  const shared = await sessionOptions(context, options, input)
 
   let signalled: NodeJS.Signals | undefined
   const signals = new EventEmitter<{ signal: [] }>()
@@ -103,7 +112,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     notice: text =>
       countdown.around(() => context.stderr.line(`podfs: ${text}`)),
   })
-  countdown.around(() => shared.started(paths))
+  countdown.around(() => shared.started(input))
   const terminate = (): void => {
     const seconds = session.terminationSeconds()
     session.terminate()
@@ -133,7 +142,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
 }
 
 function whatToRun(options: ParsedOptions): {
-  readonly paths: readonly string[]
+  readonly input: Input
   readonly choice: PodChoice
   readonly cronJobs: readonly string[]
 } {
@@ -141,16 +150,16 @@ function whatToRun(options: ParsedOptions): {
   // `-f *.yaml` reaches us as one -f and further paths.
   const isName = (word: string): boolean =>
     !/\.(ya?ml|json)$/.test(word) && parsePodReference(word) !== undefined
-  const paths = [
-    ...options.values('filename'),
-    ...options.positionals.filter(word => !isName(word)),
-  ]
-  if (options.values('filename').length === 0)
+  const input = inputOf(
+    options,
+    options.positionals.filter(word => !isName(word)),
+  )
+  if (isEmptyInput(input))
     throw new Failure('usage', 'no -f PATH was given', {
       fix: 'podfs run -f PATH [POD]',
     })
   return {
-    paths,
+    input,
     ...choiceOf(options, options.positionals.filter(isName)),
   }
 }

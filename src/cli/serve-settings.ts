@@ -12,7 +12,7 @@ import {
   type ParsedOptions,
 } from './options.ts'
 import { effectiveSettings } from './session-options.ts'
-import { refuseEmpty } from './options.ts'
+import { inputOf } from './input.ts'
 
 /** The flags of `podfs serve`; those that are settings are looked at with `podfs config view`. */
 export const serveOptions = {
@@ -41,17 +41,32 @@ export async function serveSettings(
   options: ParsedOptions,
   further: readonly string[],
 ): Promise<EffectiveSettings> {
-  refuseEmpty(further, 'PATH')
-  const paths = [...options.values('filename'), ...further]
+  const { paths, renderings } = inputOf(options, further)
   if (paths.includes('-'))
     throw new Failure('usage', 'serve reads files: standard input ends', {
       fix: 'podfs run -f -',
     })
   const namespace = options.value('namespace')
+  const kustomizations = options.values('kustomize')
+  const charts = renderings.flatMap(each =>
+    each.kind === 'helm' ? [{ chart: each.chart, values: each.values }] : [],
+  )
   const effective = await effectiveSettings(context, options, [
     ...(paths.length === 0
       ? []
       : [{ setting: 'sources.manifests', flag: '-f', word: paths }]),
+    ...(kustomizations.length === 0
+      ? []
+      : [
+          {
+            setting: 'sources.kustomizations',
+            flag: '-k',
+            word: kustomizations,
+          },
+        ]),
+    ...(charts.length === 0
+      ? []
+      : [{ setting: 'sources.charts', flag: '--helm', word: charts }]),
     ...(namespace === undefined
       ? []
       : [{ setting: 'sources.namespace', flag: '-n', word: namespace }]),

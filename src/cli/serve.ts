@@ -1,4 +1,5 @@
 import path from 'node:path'
+import { renderingsOf } from '../session/renderings-of.ts'
 import type { ServeSession } from '../commands/serve-session.ts'
 import { layOver, type EffectiveSettings } from '../config/layers.ts'
 import { aborted } from '../util/aborted.ts'
@@ -21,8 +22,10 @@ import { tellFailure } from './report.ts'
 export const serveCommand: Command = {
   name: 'serve',
   summary: 'serve many Pods, ConfigMaps and Secrets at one mount, for weeks',
-  usage: ['serve [--config FILE] [-f PATH..] [--root DIR] [--access WHO]'],
-  description: `Serves everything that podfs.yaml (or -f) names, in one tree at the setting 'root':
+  usage: [
+    'serve [--config FILE] [-f PATH..] [-k DIR..] [--helm CHART..] [--root DIR] [--access WHO]',
+  ],
+  description: `Serves everything that podfs.yaml (or -f, -k, --helm) names, in one tree at the setting 'root':
 
   ROOT/NAMESPACE/pods/POD/VOLUME
   ROOT/NAMESPACE/configmaps/NAME
@@ -41,6 +44,10 @@ foreground; SIGTERM or Ctrl-C ends everything, a second one kills what still run
       line: 'podfs serve -f k8s/ --root /tmp/podfs',
     },
     {
+      comment: 'what kustomize makes of a directory, and of each edit in it',
+      line: 'podfs serve -k overlays/dev --root /tmp/podfs',
+    },
+    {
       comment: 'with every Pod running, for the group of the developers',
       line: 'podfs serve -f k8s/ --run all --access group:developers',
     },
@@ -51,10 +58,6 @@ foreground; SIGTERM or Ctrl-C ends everything, a second one kills what still run
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { positionals } = options
-  if (positionals.length > 0 && options.values('filename').length === 0)
-    throw new Failure('usage', `what is ${positionals[0]}?`, {
-      fix: `podfs serve -f ${positionals[0]}`,
-    })
   warnOfStrayVariables(context)
   const load = async () =>
     withRealRoot(context, await serveSettings(context, options, positionals))
@@ -96,10 +99,10 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   }
   const { root, sources } = effective.settings
   const { volumes, unpublished, mistakes } = session
-  shared.started(sources.manifests)
-  if (
-    [sources.manifests, sources.configMaps, sources.secrets].flat().length === 0
-  )
+  const { manifests, configMaps, secrets } = sources
+  const renderings = renderingsOf(sources)
+  shared.started({ paths: manifests, renderings })
+  if ([manifests, renderings, configMaps, secrets].flat().length === 0)
     context.stderr.line(
       'warning: nothing to serve: podfs.yaml names no sources',
     )

@@ -9,26 +9,27 @@ import type { Settings } from '../config/settings.ts'
 import { Failure } from '../util/failure.ts'
 import { createLogger } from '../util/logger.ts'
 import type { Context } from './context.ts'
+import type { Input } from './input.ts'
 import { fileError } from './create/file-error.ts'
 import type { ParsedOptions } from './options.ts'
 import { Report } from './report.ts'
 
 interface Started {
   /** Tells what was only counted during the start. */
-  readonly started: (paths: readonly string[]) => void
+  readonly started: (input: Input) => void
 }
 
 /** Configuration, logger and the flags that all commands share, for the daemon. */
 export async function sessionOptions(
   context: Context,
   options: ParsedOptions,
-  paths: readonly string[],
+  input: Input,
 ): Promise<SessionOptions & Started> {
   const { settings } = await effectiveSettings(context, options)
   return {
     ...sharedOptions(context, options, settings),
     settings,
-    paths,
+    ...input,
     namespace: options.value('namespace') ?? 'default',
   }
 }
@@ -57,7 +58,7 @@ export function sharedOptions(
       fd: context.logFd,
     }),
     report: finding => report.tell(finding),
-    started: paths => report.started(paths),
+    started: input => report.started(input),
     onMended: path =>
       context.stderr.line(`podfs: ${path}: no mistakes any more`),
     identities: ageIdentities(settings, context.env, context.cwd),

@@ -12,20 +12,21 @@ import { exitCodes } from './exit-codes.ts'
 import { commonOptions, sourceOptions, type ParsedOptions } from './options.ts'
 import { withRemedyHere } from './remedy.ts'
 import { sessionOptions } from './session-options.ts'
+import { inputOf, isEmptyInput } from './input.ts'
 import { refuseEmpty } from './options.ts'
 
 export const validateCommand: Command = {
   name: 'validate',
   summary: 'check manifests, and list what podfs does not do with them',
-  usage: ['validate -f PATH.. [-o wide|json]'],
+  usage: ['validate -f PATH.. | -k DIR | --helm CHART [-o wide|json]'],
   description: `Prints every mistake of every document, then what is accepted and surely meant otherwise,
 then each field that podfs emulates or ignores and why, and at last one line for each
 object. Mistakes make it exit with 1; the rest does not.`,
   examples: [
     { comment: 'a directory of manifests', line: 'podfs validate -f k8s/' },
     {
-      comment: 'what kustomize makes',
-      line: 'kubectl kustomize . | podfs validate -f -',
+      comment: 'what kustomize, or helm, makes',
+      line: 'podfs validate -k overlays/dev',
     },
   ],
   options: {
@@ -48,13 +49,16 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   if (format !== undefined && !formats.includes(format))
     throw new Failure('usage', `-o ${format}: the formats are wide and json`)
   refuseEmpty(options.positionals, 'PATH')
+  const { renderings } = inputOf(options, [])
   const paths = [...options.values('filename'), ...options.positionals]
-  if (paths.length === 0)
+  if (isEmptyInput({ paths, renderings }))
     throw new Failure('usage', 'no -f PATH was given', {
       fix: 'podfs validate --help',
     })
   const { validate } = await import('../commands/validate.ts')
-  const result = await validate(await sessionOptions(context, options, paths))
+  const result = await validate(
+    await sessionOptions(context, options, { paths, renderings }),
+  )
   const findings = sortFindings(result.findings).map(finding =>
     withRemedyHere(finding, context),
   )

@@ -7,6 +7,7 @@ import { podAroundObject } from '../volumes/pod-volumes.ts'
 import { choosePod } from '../pods/choose-pods.ts'
 import type { Cleanup } from '../session/cleanup.ts'
 import { loneVolume, type MountTarget } from './mount-target.ts'
+import { rootOf } from '../sources/rendered/rendering.ts'
 import {
   noSuch,
   readManifests,
@@ -70,7 +71,12 @@ export async function chooseVolumes(
     .map(({ metadata }) => metadata.name)
   if (!existing.includes(name))
     throw noSuch(`no ${kind} ${namespace}/${name}`, name, existing)
-  return aroundObject(request.paths[0] ?? '-', namespace, { kind, name })
+  const [rendering] = request.renderings
+  return aroundObject(
+    request.paths[0] ?? (rendering === undefined ? '-' : rootOf(rendering)),
+    namespace,
+    { kind, name },
+  )
 }
 
 function aroundObject(

@@ -45,7 +45,7 @@ const strangersMs = 1000
 
 export interface ServeRequest
   extends
-    Omit<SessionOptions, 'paths' | 'namespace' | 'settings'>,
+    Omit<SessionOptions, 'paths' | 'renderings' | 'namespace' | 'settings'>,
     ReloadRequest {
   readonly effective: EffectiveSettings
   /** Gives up a start that takes too long. */
@@ -122,6 +122,7 @@ async function start(
     ...request,
     settings,
     paths: [],
+    renderings: [],
     namespace: settings.sources.namespace,
   }
   const accounts = lazyServiceAccounts(options)

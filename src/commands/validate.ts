@@ -1,10 +1,13 @@
 import type { Finding, ObjectFields } from '../api/report.ts'
 import { ManifestFiles } from '../sources/manifests/manifest-files.ts'
+import { RenderedManifests } from '../sources/rendered/rendered-manifests.ts'
+import { together } from '../sources/source.ts'
 import { Store } from '../store/store.ts'
 import { asFailure } from '../session/failures.ts'
 import { hiddenFileWarnings } from '../pods/hidden-file-warnings.ts'
 import { launchWarnings } from '../pods/launch-warnings.ts'
 import { thisNode } from '../pods/node-info.ts'
+import { rendererBy } from '../session/run-renderer.ts'
 import type { SessionOptions } from '../session/session.ts'
 
 export interface Validation {
@@ -18,13 +21,17 @@ export async function validate(options: SessionOptions): Promise<Validation> {
   const findings: Finding[] = []
   const objects: ObjectFields[] = []
   const store = new Store()
-  const source = new ManifestFiles({
+  const shared = {
     ...options,
     store,
     watch: false,
-    report: finding => findings.push(finding),
-    onFields: fields => objects.push(fields),
-  })
+    report: (finding: Finding) => findings.push(finding),
+    onFields: (fields: ObjectFields) => objects.push(fields),
+  }
+  const source = together([
+    new ManifestFiles(shared),
+    new RenderedManifests({ ...shared, run: rendererBy(options.clock) }),
+  ])
   try {
     await source.start()
   } catch (error) {

@@ -18,11 +18,11 @@ export interface LoadOptions {
   readonly flags?: readonly SettingFlag[]
 }
 
-/** A setting (`fuse.answerOpens`), and the flag that gives it: a word, or a list of them. */
+/** A setting (`fuse.answerOpens`), and the flag that gives it: a word, or a list as in the file. */
 export interface SettingFlag {
   readonly setting: string
   readonly flag: string
-  readonly word: string | readonly string[]
+  readonly word: string | readonly unknown[]
 }
 
 /**
@@ -130,7 +130,7 @@ function fromWords(
   words: readonly {
     readonly setting: string
     readonly origin: string
-    readonly word: string | readonly string[]
+    readonly word: string | readonly unknown[]
   }[],
 ): GivenSetting[] {
   const leaves = leavesOf(settingsShape)

@@ -18,6 +18,12 @@ export interface DirectorySetting {
   readonly namespace?: string
 }
 
+/** A Helm chart, and the values files that it is rendered with. */
+export interface ChartSetting {
+  readonly chart: string
+  readonly values?: readonly string[]
+}
+
 /** Everything a podfs.yaml can say, defaults filled in. */
 export interface Settings {
   readonly logLevel: LogLevel
@@ -42,6 +48,9 @@ export interface Settings {
     readonly namespace: string
     /** Files and directories, as with -f. */
     readonly manifests: readonly string[]
+    /** Directories, as with -k. */
+    readonly kustomizations: readonly string[]
+    readonly charts: readonly ChartSetting[]
     readonly configMaps: readonly DirectorySetting[]
     readonly secrets: readonly DirectorySetting[]
   }
@@ -188,6 +197,38 @@ export const settingsShape: StructShape = {
           live: true,
           description:
             'podfs serve: manifest files, and directories of them. -f wins.',
+        },
+        kustomizations: {
+          kind: 'list',
+          of: { kind: 'string', isPath: true },
+          default: [],
+          live: true,
+          description:
+            'podfs serve: directories with a kustomization.yaml, rendered by kubectl or kustomize and followed. -k wins.',
+        },
+        charts: {
+          kind: 'list',
+          default: [],
+          live: true,
+          description:
+            'podfs serve: Helm charts, rendered by helm and followed. --helm wins.',
+          of: {
+            kind: 'struct',
+            required: ['chart'],
+            fields: {
+              chart: {
+                kind: 'string',
+                isPath: true,
+                description:
+                  'The directory or the .tgz; the release is called as the chart is.',
+              },
+              values: {
+                kind: 'list',
+                of: { kind: 'string', isPath: true },
+                description: 'Values files; the last one wins.',
+              },
+            },
+          },
         },
         configMaps: directories('ConfigMap'),
         secrets: directories('Secret'),

@@ -11,10 +11,11 @@ import { Failure } from '../util/failure.ts'
 export function asFailure(error: unknown): unknown {
   const cause = { cause: error }
   if (error instanceof SourceError)
-    return new Failure('usage', error.message, {
-      ...cause,
-      ...(error.fix === undefined ? {} : { fix: error.fix }),
-    })
+    return new Failure(
+      error.code === 'SOURCE_LACKS_RENDERER' ? 'platform' : 'usage',
+      error.message,
+      { ...cause, ...(error.fix === undefined ? {} : { fix: error.fix }) },
+    )
   if (error instanceof MountError)
     return new Failure(
       error.code === 'MOUNT_BUSY' ? 'failed' : 'platform',

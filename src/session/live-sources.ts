@@ -9,9 +9,12 @@ import {
   unreadableFinding,
 } from '../sources/errors.ts'
 import { ManifestFiles } from '../sources/manifests/manifest-files.ts'
+import { RenderedManifests } from '../sources/rendered/rendered-manifests.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../util/clock.ts'
 import { inBackground } from '../util/in-background.ts'
+import { renderingsOf } from './renderings-of.ts'
+import { rendererBy } from './run-renderer.ts'
 
 /** A directory that is not there is looked for again after this. */
 const retryMs = 1000
@@ -32,6 +35,7 @@ export class LiveSources {
   readonly #options: LiveSourcesOptions
   readonly #directories = new Map<string, WaitedForDirectory>()
   #manifests: ManifestFiles | undefined
+  #rendered: RenderedManifests | undefined
 
   constructor(options: LiveSourcesOptions) {
     this.#options = options
@@ -41,6 +45,7 @@ export class LiveSources {
   get isSound(): boolean {
     return (
       this.#manifests?.isSound === true &&
+      this.#rendered?.isSound === true &&
       [...this.#directories.values()].every(({ isSound }) => isSound)
     )
   }
@@ -49,30 +54,43 @@ export class LiveSources {
   get mistakes(): number {
     return [...this.#directories.values()].reduce(
       (sum, { mistakes }) => sum + mistakes,
-      this.#manifests?.mistakes ?? 0,
+      (this.#manifests?.mistakes ?? 0) + (this.#rendered?.mistakes ?? 0),
     )
   }
 
   /** Resolves when everything that is there has been read. */
   async start(sources: Settings['sources']): Promise<void> {
-    this.#manifests = new ManifestFiles({
+    const shared = {
       ...this.#options,
       namespace: sources.namespace,
-      paths: sources.manifests,
       watch: true,
       patient: true,
+    }
+    this.#manifests = new ManifestFiles({ ...shared, paths: sources.manifests })
+    this.#rendered = new RenderedManifests({
+      ...shared,
+      renderings: renderingsOf(sources),
+      run: rendererBy(this.#options.clock),
     })
-    await Promise.all([this.#manifests.start(), this.#setDirectories(sources)])
+    await Promise.all([
+      this.#manifests.start(),
+      this.#rendered.start(),
+      this.#setDirectories(sources),
+    ])
   }
 
   /** These from now on; what only others had goes from the store. */
   async change(sources: Settings['sources']): Promise<void> {
     this.#manifests?.setPaths(sources.manifests)
-    await this.#setDirectories(sources)
+    await Promise.all([
+      this.#rendered?.setRenderings(renderingsOf(sources)),
+      this.#setDirectories(sources),
+    ])
   }
 
   async close(): Promise<void> {
     await this.#manifests?.close()
+    await this.#rendered?.close()
     for (const directory of this.#directories.values()) await directory.close()
   }
 

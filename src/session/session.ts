@@ -3,7 +3,9 @@ import { isMistake, type Finding } from '../api/report.ts'
 import type { Settings } from '../config/settings.ts'
 import type { AgeIdentities } from '../sources/encryption/age-identities.ts'
 import { ManifestFiles } from '../sources/manifests/manifest-files.ts'
-import type { Source } from '../sources/source.ts'
+import { RenderedManifests } from '../sources/rendered/rendered-manifests.ts'
+import type { Rendering } from '../sources/rendered/rendering.ts'
+import { together, type Source } from '../sources/source.ts'
 import type { Store } from '../store/store.ts'
 import { publishKeySet } from '../tokens/key-set.ts'
 import { rootCertificate } from '../tokens/root-certificate.ts'
@@ -15,6 +17,7 @@ import { nearest } from '../util/edit-distance.ts'
 import { Failure } from '../util/failure.ts'
 import type { Logger } from '../util/logger.ts'
 import type { Places } from './places.ts'
+import { rendererBy } from './run-renderer.ts'
 
 /** What every session needs, whichever command began it. */
 export interface SessionOptions {
@@ -28,12 +31,14 @@ export interface SessionOptions {
   readonly onMended: (path: string) => void
   /** Manifest files and directories, `-` for standard input. */
   readonly paths: readonly string[]
+  /** Kustomizations and Helm charts. */
+  readonly renderings: readonly Rendering[]
   readonly namespace: string
   /** The keys for encrypted sources. */
   readonly identities: AgeIdentities
 }
 
-/** A store and the files that fill it. Throws a Failure when the first read finds a mistake. */
+/** The files and renderings that fill the store. Throws a Failure when the first read finds a mistake. */
 export async function readManifests(
   options: SessionOptions,
   store: Store,
@@ -41,16 +46,22 @@ export async function readManifests(
 ): Promise<Source> {
   let mistakes = 0
   let started = false
-  const source = new ManifestFiles({
+  const shared = {
     ...options,
     store,
     watch: true,
-    ...(watchFrom === undefined ? {} : { watchFrom }),
-    report: finding => {
+    report: (finding: Finding) => {
       if (!started && isMistake(finding)) mistakes++
       options.report(finding)
     },
-  })
+  }
+  const source = together([
+    new ManifestFiles({
+      ...shared,
+      ...(watchFrom === undefined ? {} : { watchFrom }),
+    }),
+    new RenderedManifests({ ...shared, run: rendererBy(options.clock) }),
+  ])
   await source.start()
   started = true
   if (mistakes === 0) return source

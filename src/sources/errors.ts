@@ -5,6 +5,8 @@ export type SourceErrorCode =
   | 'SOURCE_UNREADABLE'
   /** The kernel has no inotify watch or instance left. */
   | 'SOURCE_WATCH_LIMIT'
+  /** No program that makes manifests of it is installed. */
+  | 'SOURCE_LACKS_RENDERER'
 
 /** Why a source cannot start; what is wrong inside a file is a Finding instead. */
 export class SourceError extends Error {

@@ -31,3 +31,21 @@ export interface SourceOptions {
   /** False: read once. */
   readonly watch: boolean
 }
+
+/** Several as one, started one after the other: of two that have one object the first is served. */
+export function together(sources: readonly Source[]): Source {
+  return {
+    async start() {
+      for (const source of sources) await source.start()
+    },
+    get isSound() {
+      return sources.every(({ isSound }) => isSound)
+    },
+    get mistakes() {
+      return sources.reduce((sum, { mistakes }) => sum + mistakes, 0)
+    },
+    async close() {
+      for (const source of sources) await source.close()
+    },
+  }
+}

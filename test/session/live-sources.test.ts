@@ -11,6 +11,8 @@ type Sources = Settings['sources']
 const nothing: Sources = {
   namespace: 'default',
   manifests: [],
+  kustomizations: [],
+  charts: [],
   configMaps: [],
   secrets: [],
 }

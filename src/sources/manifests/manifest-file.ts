@@ -98,16 +98,11 @@ export class ManifestFile {
     const ofFile = this.obstacle ?? this.#fileFinding
     const reasons =
       ofFile === undefined ? this.#contentFindings.filter(isMistake) : [ofFile]
-    const [first] = reasons
-    if (first === undefined) return new Map()
     const isRead = ofFile === undefined && this.#manifest?.parsed
-    const read = new Set(isRead ? this.#manifest?.objects.map(keyOf) : [])
-    return new Map(
-      this.#objects.flatMap(object => {
-        const key = keyOf(object)
-        const own = reasons.find(reason => isOf(reason, object))
-        return read.has(key) ? [] : [[key, own ?? first]]
-      }),
+    return keptObjects(
+      this.#objects,
+      isRead ? (this.#manifest?.objects ?? []) : [],
+      reasons,
     )
   }
 
@@ -207,7 +202,7 @@ export function tooLarge(path: string, content: TooLarge): Finding {
   return rejection(position, tooLargeWords(content, maxFileBytes))
 }
 
-function hasMistakes(findings: readonly Finding[]): boolean {
+export function hasMistakes(findings: readonly Finding[]): boolean {
   return findings.some(isMistake)
 }
 
@@ -219,8 +214,26 @@ function isOf({ object }: Finding, { kind, metadata }: KubeObject): boolean {
   )
 }
 
+/** Of the objects those that were not read now, each with the mistake why, or the first one. */
+export function keptObjects(
+  objects: readonly KubeObject[],
+  readNow: readonly KubeObject[],
+  reasons: readonly Finding[],
+): ReadonlyMap<ObjectKey, Finding> {
+  const [first] = reasons
+  if (first === undefined) return new Map()
+  const read = new Set(readNow.map(keyOf))
+  return new Map(
+    objects.flatMap(object => {
+      const key = keyOf(object)
+      const own = reasons.find(reason => isOf(reason, object))
+      return read.has(key) ? [] : [[key, own ?? first]]
+    }),
+  )
+}
+
 /** What the file had and does not have, after what it has. */
-function withMissing(
+export function withMissing(
   objects: readonly KubeObject[],
   before: readonly KubeObject[],
 ): readonly KubeObject[] {

@@ -20,6 +20,7 @@ import {
 } from '../errors.ts'
 import { FindingsReport } from '../findings-report.ts'
 import { look } from '../followed-file.ts'
+import type { FoundFile } from '../found-file.ts'
 import { isAtOrBelow } from '../is-at-or-below.ts'
 import { isDirectory, isFile } from '../kind-at.ts'
 import { ManifestFile, tooLarge } from './manifest-file.ts'
@@ -27,7 +28,6 @@ import { broken, type Manifest } from './manifest-reader.ts'
 import {
   findManifests,
   refuseProblems,
-  type FoundManifest,
   type ManifestTree,
 } from './manifest-tree.ts'
 import { Obstacles } from '../obstacles.ts'
@@ -368,7 +368,7 @@ export class ManifestFiles implements Source {
     )
   }
 
-  #open({ path, names }: FoundManifest): void {
+  #open({ path, names }: FoundFile): void {
     const file: ManifestFile = new ManifestFile({
       ...this.#options,
       path,

@@ -18,6 +18,7 @@ import {
   type YamlNode,
 } from '../../api/yaml/yaml-node.ts'
 import { atOnce } from '../../util/in-turns.ts'
+import { shellWord } from '../../util/shell-word.ts'
 import { textOf } from './manifest-text.ts'
 import { fieldPositions } from '../yaml-positions.ts'
 
@@ -228,10 +229,11 @@ function isKustomization(value: ReadonlyMap<string, unknown>): boolean {
 }
 
 function kustomization(position: Position, path: string): Finding {
+  const directory = shellWord(dirname(path))
   return rejection(
     position,
     'a kustomization is not a manifest: kubectl makes manifests of it',
-    `kubectl kustomize ${dirname(path)} | podfs run -f -`,
+    `podfs run -k ${directory} (live), or kubectl kustomize ${directory} | podfs run -f - (once)`,
   )
 }
 
@@ -242,11 +244,20 @@ function templateIn(
 ): Finding | undefined {
   const found = /^[^#'"\n]*?(\{\{)/m.exec(text)
   if (found === null) return undefined
+  const position = toPosition(found.index + found[0].length - 2)
+  const chart = shellWord(chartOf(position.path))
   return rejection(
-    toPosition(found.index + found[0].length - 2),
+    position,
     'found {{ where YAML was expected: this is a template',
-    'helm template . | podfs run -f -',
+    `podfs run --helm ${chart} (live), or helm template ${chart} | podfs run -f - (once)`,
   )
+}
+
+/** The directory of the chart that the template is of: what `templates` is in. */
+function chartOf(path: string): string {
+  const parts = dirname(path).split('/')
+  const at = parts.lastIndexOf('templates')
+  return at === -1 ? '.' : parts.slice(0, at).join('/') || '.'
 }
 
 export function rejection(

@@ -1,20 +1,14 @@
 import { readFile, readdir, realpath, stat } from 'node:fs/promises'
-import { basename, dirname, extname, join, relative, resolve } from 'node:path'
+import { extname, join, relative, resolve } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
 import { withoutAgeSuffix } from '../encryption/age-file.ts'
 import { errorCode, isAbsence, unreadable } from '../errors.ts'
+import { foundFile, watchedOf, type FoundFile } from '../found-file.ts'
 import { WatchPoints } from '../watch-points.ts'
-
-export interface FoundManifest {
-  /** As the person would write it. */
-  readonly path: string
-  /** Real paths of the names at which a change concerns it: its own, and that of its target. */
-  readonly names: readonly string[]
-}
 
 export interface ManifestTree {
   /** Sorted within each PATH. */
-  readonly files: readonly FoundManifest[]
+  readonly files: readonly FoundFile[]
   /** Where a change may concern a file of the tree. */
   readonly points: WatchPoints
   /** PATHs and directories that are not there or cannot be read, each with its error. */
@@ -38,23 +32,19 @@ function isManifestName(name: string): boolean {
 export async function findManifests(
   paths: readonly string[],
 ): Promise<ManifestTree> {
-  const files = new Map<string, FoundManifest>()
+  const files = new Map<string, FoundFile>()
   const points = new WatchPoints()
   const problems = new Map<string, unknown>()
   for (const path of paths) {
     await points.addPath(path)
     try {
       if ((await stat(path)).isDirectory()) {
-        const found: FoundManifest[] = []
+        const found: FoundFile[] = []
         await walk(path, { files: found, points, problems }, [], new Set())
         for (const file of found.sort(byPath))
           files.set(resolve(file.path), file)
       } else {
-        const absolute = resolve(path)
-        const directory = await points.addPath(dirname(absolute))
-        const named = join(directory, basename(absolute))
-        const names = watchedOf(points, named, await points.addPath(path))
-        files.set(absolute, { path, names })
+        files.set(resolve(path), await foundFile(path, points))
       }
     } catch (error) {
       problems.set(path, error)
@@ -69,7 +59,7 @@ export function refuseProblems(tree: ManifestTree): void {
 }
 
 interface Found {
-  readonly files: FoundManifest[]
+  readonly files: FoundFile[]
   readonly points: WatchPoints
   readonly problems: Map<string, unknown>
 }
@@ -140,19 +130,6 @@ function isIgnored(path: string, all: readonly GitIgnore[]): boolean {
   return false
 }
 
-/** Of a file's names, those that a watch can tell of. */
-function watchedOf(
-  points: WatchPoints,
-  ...names: readonly string[]
-): readonly string[] {
-  return [...new Set(names)].filter(name =>
-    points.matters(dirname(name), basename(name)),
-  )
-}
-
-function byPath(
-  { path: a }: FoundManifest,
-  { path: b }: FoundManifest,
-): number {
+function byPath({ path: a }: FoundFile, { path: b }: FoundFile): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
