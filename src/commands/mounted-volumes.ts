@@ -88,6 +88,18 @@ export async function serveVolumes(
   prepared.stopWith(() => renewed.stop())
   const show = ({ backend }: CurrentMount): Promise<void> =>
     backend.bind(shown, mountpoint)
+  // Before the volumes hear of a ConfigMap that went together with its name in the Pod, as one
+  // does that kustomize has generated.
+  const unsubscribe = store.watch(events => {
+    for (const { type, object } of events)
+      if (
+        type === 'MODIFIED' &&
+        object.kind === 'Pod' &&
+        keyOf(object) === keyOf(pod)
+      )
+        volumes.redefine(object)
+  })
+  cleanup.add('watch', unsubscribe)
   const volumes = new ServedVolumes(renewed, {
     ...request,
     pod,
@@ -116,16 +128,6 @@ export async function serveVolumes(
     await renewed.close()
   }
   cleanup.add('volumes', closeVolumes)
-  const unsubscribe = store.watch(events => {
-    for (const { type, object } of events)
-      if (
-        type === 'MODIFIED' &&
-        object.kind === 'Pod' &&
-        keyOf(object) === keyOf(pod)
-      )
-        volumes.updatePod(object)
-  })
-  cleanup.add('watch', unsubscribe)
   let hasApi = false
   const startApi = (): void => {
     if (hasApi) return

@@ -64,6 +64,12 @@ export class ServedVolumes {
   }
 
   /** See PodVolumes. */
+  redefine(pod: Pod): void {
+    this.#pod = pod
+    this.#volumes.redefine(pod)
+  }
+
+  /** See PodVolumes. */
   async published(name: string): Promise<void> {
     for (;;) {
       const volumes = this.#volumes

@@ -145,8 +145,10 @@ export class ObjectVolumes {
     for (const { type, object } of events)
       if (type === 'DELETED' && isTreeObject(object))
         this.#objects.get(placeKey(placeOf(object)))?.want(undefined)
-    for (const { type, object } of events) {
+    // Then what has another volume now, which may name what has just come.
+    for (const { type, object } of events)
       if (type !== 'DELETED' && isTreeObject(object)) this.#want(object)
+    for (const { object } of events) {
       const { namespace, name } = object.metadata
       const key = `${namespace}/${object.kind}/${name}`
       for (const volume of this.#references.get(key) ?? []) volume.look()
@@ -202,9 +204,11 @@ interface ObjectInTreeOptions extends ObjectVolumesOptions {
 
 interface VolumeInTree {
   readonly about: TreeVolume
-  readonly volume: Volume
+  volume: Volume
   readonly fsGroup: number | undefined
   readonly published: PublishedVolume
+  /** It has its data of other objects now. */
+  readonly redefine: (volume: Volume) => void
   /** Ends the publishing; the directory stays. */
   readonly close: () => Promise<void>
 }
@@ -321,9 +325,12 @@ class ObjectInTree {
   async #bringInLine(pod: Pod): Promise<void> {
     const { directories } = this.#options
     const managed = pod.spec.volumes.filter(isManagedVolume)
-    for (const [name, each] of this.#volumes)
-      if (!managed.some(volume => isSame(each, volume, pod)))
-        await this.#removeVolume(name, each)
+    for (const [name, each] of this.#volumes) {
+      const volume = managed.find(other => other.name === name)
+      if (volume !== undefined && staysInPlace(each, volume, pod))
+        each.redefine(volume)
+      else await this.#removeVolume(name, each)
+    }
     if (!this.#isClaimed) {
       this.#isClaimed = true
       await directories.claim(this.#place)
@@ -372,17 +379,25 @@ class ObjectInTree {
       onState: state => onVolume(about, state, control),
       ...(kind === 'Pod' ? {} : { finding: text => this.#finding(text) }),
     })
-    const unrefer = refer(published)
-    this.#volumes.set(volume.name, {
+    let unrefer = refer(published)
+    const inTree: VolumeInTree = {
       about,
       volume,
       fsGroup: pod.spec.securityContext.fsGroup,
       published,
+      redefine: newer => {
+        if (isDeepStrictEqual(newer, inTree.volume)) return
+        inTree.volume = newer
+        unrefer()
+        published.redefine(newer)
+        unrefer = refer(published)
+      },
       close: () => {
         unrefer()
         return published.close()
       },
-    })
+    }
+    this.#volumes.set(volume.name, inTree)
     published.look()
   }
 
@@ -436,12 +451,38 @@ class ObjectInTree {
   }
 }
 
-/** What is published stays as it is: another mode, say, is only given to what is made anew. */
-function isSame(each: VolumeInTree, volume: Volume, pod: Pod): boolean {
+/**
+ * What is published stays as it is: another mode, say, is only given to what is made anew. The
+ * data alone may be of other objects, as when kustomize gives a changed ConfigMap a new name.
+ */
+function staysInPlace(each: VolumeInTree, volume: Volume, pod: Pod): boolean {
   return (
     each.fsGroup === pod.spec.securityContext.fsGroup &&
-    isDeepStrictEqual(each.volume, volume)
+    isDeepStrictEqual(withoutObjects(each.volume), withoutObjects(volume))
   )
+}
+
+/** The volume without the names of ConfigMaps and Secrets. */
+function withoutObjects({
+  configMap,
+  secret,
+  projected,
+  ...rest
+}: Volume): object {
+  const unnamed = (source: object): object => ({ ...source, name: '' })
+  return {
+    ...rest,
+    configMap: configMap && unnamed(configMap),
+    secret: secret && { ...secret, secretName: '' },
+    projected: projected && {
+      ...projected,
+      sources: projected.sources.map(source => ({
+        ...source,
+        configMap: source.configMap && unnamed(source.configMap),
+        secret: source.secret && unnamed(source.secret),
+      })),
+    },
+  }
 }
 
 function isTreeObject(object: KubeObject): object is TreeObject {

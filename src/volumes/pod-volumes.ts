@@ -100,6 +100,19 @@ export class PodVolumes {
     for (const volume of this.#volumes.values()) volume.look()
   }
 
+  /**
+   * Not of a Pod that runs, whose volumes stay as it was started with: what the Pod says of them
+   * now counts. One that it does not have any more stays as it was.
+   */
+  redefine(pod: Pod): void {
+    this.#pod = pod
+    for (const [name, published] of this.#volumes) {
+      const now = pod.spec.volumes.find(volume => volume.name === name)
+      if (now !== undefined && isManagedVolume(now)) published.redefine(now)
+      else published.look()
+    }
+  }
+
   /** After this no volume is written to any more. */
   async close(): Promise<void> {
     this.#unsubscribe()

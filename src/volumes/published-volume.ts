@@ -117,8 +117,7 @@ export class BrokenTries {
  * that come during it are one more look: the last state wins.
  */
 export class PublishedVolume {
-  /** `KIND/NAME` of the objects whose change concerns this volume. */
-  readonly references: readonly string[]
+  #volume: Volume
   readonly published: Promise<void>
   /** Resolves when it has been published, or it is known (and told) why it cannot be. */
   readonly looked: Promise<void>
@@ -147,11 +146,7 @@ export class PublishedVolume {
     this.#options = options
     this.#history = options.history
     this.#brokenTries = new BrokenTries(options.onBroken)
-    const { secrets, configMaps } = objectsReferenced(options.volume)
-    this.references = [
-      ...secrets.map(name => `Secret/${name}`),
-      ...configMaps.map(name => `ConfigMap/${name}`),
-    ]
+    this.#volume = options.volume
     this.#root = path.join(options.directory, options.volume.name)
     this.#writer = new AtomicWriter(this.#root, { fill: options.fill })
     this.published = new Promise(resolve => {
@@ -162,6 +157,21 @@ export class PublishedVolume {
     })
     this.looked = new Promise(resolve => (this.#resolveLooked = resolve))
     this.settled = new Promise(resolve => (this.#resolveSettled = resolve))
+  }
+
+  /** `KIND/NAME` of the objects whose change concerns this volume. */
+  get references(): readonly string[] {
+    const { secrets, configMaps } = objectsReferenced(this.#volume)
+    return [
+      ...secrets.map(name => `Secret/${name}`),
+      ...configMaps.map(name => `ConfigMap/${name}`),
+    ]
+  }
+
+  /** The volume of that name is another one now: it becomes the next generation. */
+  redefine(volume: Volume): void {
+    this.#volume = volume
+    this.look()
   }
 
   /** Something may have changed. Never throws; what goes wrong is reported. */
@@ -232,7 +242,8 @@ export class PublishedVolume {
   }
 
   async #publish(): Promise<void> {
-    const { volume, node, store, clock } = this.#options
+    const { node, store, clock } = this.#options
+    const volume = this.#volume
     const pod = this.#options.pod()
     const sources = tokensRequested(volume)
     const tokens =
@@ -277,7 +288,8 @@ export class PublishedVolume {
     errors: readonly ProjectionError[],
   ): Promise<void> {
     if (this.#closed) return
-    const { volume, logger, clock, turns } = this.#options
+    const { logger, clock, turns } = this.#options
+    const volume = this.#volume
     const { fsGroup } = pod.spec.securityContext
     const options = fsGroup === undefined ? {} : { fsGroup }
     if (!this.#prepared) {
@@ -327,7 +339,7 @@ export class PublishedVolume {
   #stateNow(error: string | undefined): VolumeState {
     const { current, pinned } = this.#history
     return {
-      volume: this.#options.volume,
+      volume: this.#volume,
       generation: current?.generation ?? 0,
       keys: current?.payload.size ?? 0,
       ...(pinned === undefined ? {} : { pinned }),
@@ -368,7 +380,7 @@ export class PublishedVolume {
   }
 
   #fieldPath(): string {
-    const { volume } = this.#options
+    const volume = this.#volume
     const index = this.#options
       .pod()
       .spec.volumes.findIndex(({ name }) => name === volume.name)
@@ -378,7 +390,7 @@ export class PublishedVolume {
   /** A file that takes another's place is told once, until it does no longer. */
   #warn(hidden: readonly HiddenFile[]): void {
     const now = new Map(
-      hidden.map(file => [hiddenFileMessage(file, this.#options.volume), file]),
+      hidden.map(file => [hiddenFileMessage(file, this.#volume), file]),
     )
     for (const [message, { fieldPath }] of now)
       if (!this.#warned.has(message))
@@ -409,7 +421,7 @@ export class PublishedVolume {
           rejectionOf(
             this.#options.pod(),
             fieldPath,
-            mountFailure(this.#options.volume.name, message),
+            mountFailure(this.#volume.name, message),
           ),
       )
   }
