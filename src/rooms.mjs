@@ -56,7 +56,7 @@ export const rooms = [
   {
     room: 'sources',
     purpose:
-      'where objects come from: manifests/ (files), keys/ (plain directories), encryption/',
+      'where objects come from: manifests/ (files), keys/ (plain directories), rendered/ (kustomizations, Helm charts), encryption/',
     imports: ['api', 'store', 'util'],
   },
   {

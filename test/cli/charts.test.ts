@@ -5,7 +5,7 @@ import t from 'tap'
 import { keyOf } from '../../src/api/object-key.ts'
 import { formatFinding, type Finding } from '../../src/api/report.ts'
 import { readManifest } from '../../src/sources/manifests/manifest-reader.ts'
-import { foreignCapability } from '../helpers/capability.ts'
+import { capability } from '../helpers/capability.ts'
 import { podfs, startPodfs } from '../helpers/podfs.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 
@@ -15,7 +15,7 @@ const skip = await cannotMount()
  * What Helm and kustomize make, as people have it. rendered/ holds what
  *   helm template demo test/fixtures/charts/CHART
  *   kubectl kustomize test/fixtures/charts/kustomize/OVERLAY
- * print; where the programs are installed, that is rendered anew and treated alike.
+ * print; with the programs that are here that is rendered anew and treated alike.
  */
 const charts = 'test/fixtures/charts'
 const claim = '/var/lib/podfs/claims/default/data-demo-db-0'
@@ -124,7 +124,7 @@ for (const { name, command, args, output, ends = false } of inputs) {
 
   t.test(
     `${name}: rendered anew, it is read alike`,
-    { skip: foreignCapability(command[0]) },
+    { skip: capability(command[0]) },
     async t => {
       const [program, ...rest] = command
       const linesOf = (text: string) => {
@@ -144,5 +144,8 @@ for (const { name, command, args, output, ends = false } of inputs) {
 t.test('a chart that nobody has rendered', { skip }, async t => {
   const { code, stderr } = await podfs(t, ['run', '-f', `${charts}/shop`])
   t.equal(code, 1)
-  t.match(stderr, /this is a template\n {2}helm template \. \| podfs run -f -/)
+  t.match(
+    stderr,
+    /this is a template\n {2}podfs run --helm \S+\/charts\/shop \(live\), or helm template \S+\/shop \| podfs run -f - \(once\)\n/,
+  )
 })

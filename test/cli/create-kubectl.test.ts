@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createCases, randomValues } from '../fixtures/create/cases.ts'
-import { foreignCapability } from '../helpers/capability.ts'
+import { capability } from '../helpers/capability.ts'
 import { askKubectl, askPodfs, type Outcome } from '../helpers/create-runs.ts'
 
 /** The first line of a manifest that kubectl before v1.34 prints without a need. */
@@ -15,7 +15,7 @@ function asSince134({ stdout, ...rest }: Outcome): Outcome {
 
 t.test(
   'create prints what the kubectl of this machine prints',
-  { skip: foreignCapability('kubectl') },
+  { skip: capability('kubectl') },
   async t => {
     const cases = [
       // Values: many to a call. Its hash and its errors: each a call.

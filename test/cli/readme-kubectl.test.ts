@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
-import { foreignCapability } from '../helpers/capability.ts'
+import { capability } from '../helpers/capability.ts'
 import '../helpers/needs-mounts.ts'
 import { eventually, startPodfs } from '../helpers/podfs.ts'
 
@@ -11,7 +11,7 @@ t.setTimeout(240_000)
 
 t.test(
   'what README says of kubectl works as it stands',
-  { skip: foreignCapability('kubectl') },
+  { skip: capability('kubectl') },
   async t => {
     const [, script = ''] =
       /^sudo node -e '([^']*)' "\$\(sudo sh -c 'ls \/run\/podfs\/\*\/api\.sock'\)" &$/m.exec(

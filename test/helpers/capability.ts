@@ -1,4 +1,11 @@
 import { execFileSync } from 'node:child_process'
+import path from 'node:path'
+
+// After what the machine has: see test/fetch-programs.sh. podfs inherits it.
+process.env['PATH'] = [
+  process.env['PATH'],
+  path.resolve('node_modules/.cache/podfs-test/bin'),
+].join(':')
 
 /**
  * For a test's `skip`: false when the machine has the program, else the reason. On CI, which

@@ -41,13 +41,13 @@ export const wrongManifests: readonly WrongInput[] = [
     'template.yaml',
     'a template',
     'A Helm chart is not YAML before Helm has rendered it.',
-    'Let Helm render it and pipe the result into podfs.',
+    'Name the chart with `--helm`: Helm renders it, anew after each edit. Or let Helm render it once and pipe the result into podfs.',
   ),
   validate(
     'kustomization.yaml',
     'a kustomization',
     'A kustomization.yaml says how manifests are made; it is none.',
-    'Let kubectl build it and pipe the result into podfs.',
+    'Name its directory with `-k`: kubectl or kustomize renders it, anew after each edit. Or let kubectl render it once and pipe the result into podfs.',
   ),
   validate(
     'twice.yaml',

@@ -114,7 +114,7 @@ const cases: Readonly<
     yaml: 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-x\n',
     findings: [
       'rejected: f.yaml:4:9: found {{ where YAML was expected: this is a template',
-      '  fix: helm template . | podfs run -f -',
+      '  fix: podfs run --helm . (live), or helm template . | podfs run -f - (once)',
     ],
   },
   'a kustomization': {
@@ -122,7 +122,7 @@ const cases: Readonly<
     path: 'base/kustomization.yaml',
     findings: [
       'rejected: base/kustomization.yaml:1:1: a kustomization is not a manifest: kubectl makes manifests of it',
-      '  fix: kubectl kustomize base | podfs run -f -',
+      '  fix: podfs run -k base (live), or kubectl kustomize base | podfs run -f - (once)',
     ],
   },
   'not YAML': {

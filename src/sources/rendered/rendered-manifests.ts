@@ -295,6 +295,8 @@ export class RenderedManifests implements Source {
   #drop(path: string): void {
     this.#ingredients.get(path)?.follower.close()
     this.#ingredients.delete(path)
+    // It says no more itself.
+    this.#rounds.settled(path, false)
     this.#onSettled()
   }
 

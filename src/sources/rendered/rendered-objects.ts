@@ -121,10 +121,21 @@ export class RenderedObjects {
   }
 }
 
-/** Without what says that it is an error or a warning. */
+/**
+ * Without what says that it is an error or a warning, nor the time and process that klog puts
+ * before it, in which equal ones differ.
+ */
 function linesOf(words: string): readonly string[] {
   return words
     .split('\n')
-    .map(line => line.replace(/^\s*(#\s*)?(error|warning):\s*/i, '').trim())
+    .map(line =>
+      line
+        .replace(/^\s*(#\s*)?(error|warning):\s*/i, '')
+        .replace(/^[EWI]\d{4} [\d:.]+ +\d+ [\w.-]+:\d+\] /, '')
+        .replace(/^"command failed" err="(.*)"$/, (_, text: string) =>
+          text.replaceAll(/\\(.)/g, '$1'),
+        )
+        .trim(),
+    )
     .filter(line => line !== '')
 }
