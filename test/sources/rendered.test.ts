@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { cp, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { objectKey } from '../../src/api/object-key.ts'
 import { rendererBy } from '../../src/session/run-renderer.ts'
 import { RenderedManifests } from '../../src/sources/rendered/rendered-manifests.ts'
 import type {
@@ -189,7 +190,9 @@ t.test('every file that a kustomization reads', noKubectl, async t => {
   t.notOk(source.isSound)
   t.equal(source.mistakes, 1)
   t.equal(live.value('app'), '2')
-  t.match(live.store.whyKept('ConfigMap default/app' as never), undefined)
+  t.match(live.store.whyKept(objectKey('ConfigMap', 'default', 'app')), {
+    message: /kubectl kustomize: .*new\.yaml/,
+  })
   await write('base/new.yaml', configMapYaml('new', { k: 'new' }))
   await until('new', 'new')
   await until(undefined, 'app')

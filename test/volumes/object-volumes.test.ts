@@ -155,6 +155,47 @@ t.test('another definition of a volume: that one is made anew', async t => {
   t.strictSame(inotify.drain(), [])
 })
 
+t.test('a volume of other objects goes on in its place', async t => {
+  const tree = await makeTree(t)
+  const named = (name: string, key: string): KubeObject =>
+    makeConfigMap({ name, data: { key } })
+  const podOf = (name: string): KubeObject =>
+    makePod({
+      name: 'p',
+      spec: {
+        volumes: [
+          volume('v', name),
+          {
+            name: 'both',
+            projected: {
+              defaultMode: 0o644,
+              sources: [{ configMap: { name, optional: false } }],
+            },
+          },
+        ],
+      },
+    })
+  const { volumes, set, read, findings } = follow(t, tree, [
+    named('a-1', 'one'),
+    podOf('a-1'),
+  ])
+  await volumes.start()
+  const inotify = new Inotify()
+  t.teardown(() => inotify.close())
+  const own = path.join(tree.root, 'default/pods/p')
+  inotify.watch(own)
+  // As kustomize gives a changed ConfigMap another name.
+  set(named('a-2', 'two'), podOf('a-2'))
+  for (const name of ['v', 'both'])
+    await eventually(
+      async () => (await read(`default/pods/p/${name}/key`)) === 'two',
+    )
+  set(named('a-2', 'three'), podOf('a-2'))
+  await eventually(async () => (await read('default/pods/p/v/key')) === 'three')
+  t.strictSame(inotify.drain(), [])
+  t.strictSame(findings, [])
+})
+
 t.test('an object that cannot be published disturbs no other', async t => {
   const tree = await makeTree(t)
   // A file where directories are to be.

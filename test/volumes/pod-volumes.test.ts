@@ -118,6 +118,31 @@ t.test('C48, C71: follows its objects and its Pod', async t => {
   )
 })
 
+t.test('its Pod has other volumes of the same name now', async t => {
+  const { published, store, read } = await publish(
+    t,
+    [configVolume],
+    [makeConfigMap({ data: { a: '1' } })],
+  )
+  await published.allPublished()
+  const { name } = configVolume
+  const secret: Volume = {
+    name,
+    secret: { secretName: 'other', defaultMode: 0o644, optional: false },
+  }
+  const unwatch = store.watch(() =>
+    published.redefine(makePod({ spec: { volumes: [secret] } })),
+  )
+  store.replace('test.yaml', [makeSecret({ name: 'other', data: { a: '2' } })])
+  unwatch()
+  t.ok(await eventually(async () => (await read('config/a')) === '2'))
+  store.replace('test.yaml', [makeSecret({ name: 'other', data: { a: '3' } })])
+  t.ok(await eventually(async () => (await read('config/a')) === '3'))
+  published.redefine(makePod({ spec: { volumes: [] } }))
+  store.replace('test.yaml', [makeSecret({ name: 'other', data: { a: '4' } })])
+  t.ok(await eventually(async () => (await read('config/a')) === '4'))
+})
+
 t.test(
   'C53: waits for a required object, says so once, and goes on when it comes',
   async t => {
