@@ -41,6 +41,8 @@ export interface MachineFacts {
   readonly busybox: string | undefined
   /** What its applets, and no other program, should be able to do: `nc -z`. */
   readonly busyboxLacks: readonly string[]
+  /** Those of kubectl, kustomize and helm that are there. */
+  readonly renderers: readonly string[]
   /** Mount points that nobody serves, deepest first. */
   readonly staleMounts: readonly string[]
   /** Why an address of 127.0.0.0/8 cannot be listened on; undefined: it can. */
@@ -138,6 +140,9 @@ export async function readMachineFacts(places: Places): Promise<MachineFacts> {
     },
     busybox: findBusybox(),
     busyboxLacks: lacks.map(({ use }) => use),
+    renderers: ['kubectl', 'kustomize', 'helm'].filter(
+      name => findOnHost(name) !== undefined,
+    ),
     staleMounts,
     loopbackError,
     unprivilegedPortStart: sysctl('net/ipv4/ip_unprivileged_port_start'),
