@@ -51,9 +51,9 @@ const installers: Readonly<Record<string, string>> = {
 /** Packages that are not called what they are called in Debian. */
 const names: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'dnf install': { libfuse2: 'fuse-libs' },
-  'pacman -S': { libfuse2: 'fuse2' },
+  'pacman -S': { libfuse2: 'fuse2', 'kubernetes-client': 'kubectl' },
   'zypper install': {},
-  'apk add': { libfuse2: 'fuse' },
+  'apk add': { libfuse2: 'fuse', 'kubernetes-client': 'kubectl' },
 }
 
 /** undefined: as on Debian. */

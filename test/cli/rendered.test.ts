@@ -137,7 +137,7 @@ t.test('serve: podfs.yaml, and a reload', { skip: skipHelm }, async t => {
     'stderr',
   )
   const app = (): string =>
-    textOf(served('default/configmaps/shop-shop/app.conf'))
+    textOf(served('default/configmaps/shop-shop/shop.conf'))
   await eventually(() => app().includes('Hello'))
   writeFileSync(path.join(dir, 'dev.yaml'), 'greeting: Goodbye\n')
   await eventually(() => app().includes('Goodbye'))

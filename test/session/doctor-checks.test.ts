@@ -19,6 +19,7 @@ const goodMachine: MachineFacts = {
   inotify: { maxUserWatches: 500_000, maxUserInstances: 1024 },
   busybox: '/bin/busybox',
   busyboxLacks: [],
+  renderers: ['kubectl', 'helm'],
   staleMounts: [],
   loopbackError: undefined,
   unprivilegedPortStart: 1024,

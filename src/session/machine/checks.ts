@@ -20,6 +20,8 @@ export function checkMachine(facts: MachineFacts): Check[] {
     checkInotify(facts),
     checkLoopback(facts),
     checkBusybox(facts),
+    checkKustomize(facts),
+    checkHelm(facts),
     checkStaleMounts(facts),
     ...checkForOrdinaryUsers(facts),
     checkCgroups(facts),
@@ -185,6 +187,25 @@ function checkBusybox({ busybox, busyboxLacks }: MachineFacts): Check {
     'busybox',
     "not found: containers of the images busybox and alpine run this machine's own sh and tools",
     'apt-get install busybox',
+  )
+}
+
+function checkKustomize({ renderers }: MachineFacts): Check {
+  const found = renderers.find(name => name !== 'helm')
+  if (found !== undefined) return ok('kustomize', `${found} renders it for -k`)
+  return warning(
+    'kustomize',
+    'no kubectl and no kustomize; only -k needs one of them',
+    'apt-get install kubernetes-client (or see https://kubernetes.io/docs/tasks/tools/)',
+  )
+}
+
+function checkHelm({ renderers }: MachineFacts): Check {
+  if (renderers.includes('helm')) return ok('helm', 'renders charts for --helm')
+  return warning(
+    'helm',
+    'not found; only --helm needs it',
+    'see https://helm.sh/docs/intro/install/',
   )
 }
 
