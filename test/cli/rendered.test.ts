@@ -187,7 +187,7 @@ t.test('validate', { skip: skipHelm }, async t => {
 
 t.test('wrong usage, and a machine without the programs', async t => {
   const { dev, at } = kustomization(t)
-  const bare = { env: { PATH: at('.') } }
+  const bare = { wrapper: ['env', `PATH=${at('.')}`] }
   for (const [args, code, words] of [
     [
       ['validate', '-k', dev],
@@ -210,7 +210,7 @@ t.test('wrong usage, and a machine without the programs', async t => {
     [['validate', '-k', '-'], 2, 'standard input cannot be rendered'],
     [['config', 'view', '-k', dev, 'x'], 2, 'config takes one word'],
   ] as const) {
-    const ended = await podfs(t, args, { ...bare, wrapper: ['/usr/bin/env'] })
+    const ended = await podfs(t, args, bare)
     t.equal(ended.code, code, args.join(' '))
     t.match(ended.stderr, words)
   }
