@@ -92,6 +92,14 @@ export const inFiles: readonly CatalogueEntry[] = [
     files: ['sources/manifests/manifest-file.ts'],
   },
   {
+    title: 'Kustomizations and Helm charts',
+    cause:
+      'kubectl, kustomize or helm could not render what was named, or is not installed; what follows the program is in its own words.',
+    remedy:
+      'Mend what it says and save: podfs has it rendered again. `podfs doctor` says which of the programs are there.',
+    files: ['sources/rendered/'],
+  },
+  {
     title: 'An encrypted file that cannot be read',
     cause:
       'There is no key for it, or not the right one; it was changed by something else than sops; or it was encrypted for a key service.',
@@ -183,6 +191,7 @@ export const atWork: readonly CatalogueEntry[] = [
       'cli/config.ts',
       'cli/doctor.ts',
       'cli/explain.ts',
+      'cli/input.ts',
       'cli/logs.ts',
       'cli/mount.ts',
       'cli/options.ts',
