@@ -167,13 +167,14 @@ t.test('validate', { skip: skipHelm }, async t => {
   const charts = 'test/fixtures/charts'
   const both = await podfs(t, [
     'validate',
-    ...[
-      '-k',
-      `${charts}/kustomize/dev`,
-      '-f',
-      `${charts}/rendered/migrator.yaml`,
-    ],
-    ...['--helm', `${charts}/shop`, '--helm', `${charts}/database`],
+    '-k',
+    `${charts}/kustomize/dev`,
+    '-f',
+    `${charts}/rendered/migrator.yaml`,
+    '--helm',
+    `${charts}/shop`,
+    '--helm',
+    `${charts}/database`,
   ])
   t.equal(both.code, 0, both.stdout)
   for (const name of ['dev-web', 'demo-migrate', 'shop-shop', 'database-db'])
