@@ -76,6 +76,22 @@ const rows: readonly Row[] = [
     expected: ['start s'],
   },
   {
+    name: 'C232: a sidecar and a regular one have died: the sidecar first',
+    records: {
+      i: exited(0),
+      s: exited(1),
+      j: exited(0),
+      a: exited(1),
+      b: running,
+    },
+    expected: ['start s', 'start a'],
+  },
+  {
+    name: 'C231: a sidecar and the init container after it have died: in their order',
+    records: { i: exited(0), s: exited(1), j: exited(1) },
+    expected: ['start s', 'start j'],
+  },
+  {
     name: 'C219: a failed init container runs again',
     records: { i: exited(1) },
     expected: ['start i'],
@@ -133,6 +149,30 @@ const rows: readonly Row[] = [
     name: 'the back-off is over',
     records: { i: crashed },
     now: 12_000,
+    expected: ['start i'],
+  },
+  {
+    name: 'C275: the time of day set back to the start of the back-off',
+    records: { i: crashed },
+    now: 2000,
+    expected: ['backOff i 10000', 'until 12000'],
+  },
+  {
+    name: 'set back further: no more is waited for than there ever was',
+    records: { i: crashed },
+    now: 1999,
+    expected: ['start i'],
+  },
+  {
+    name: 'unprepared, and set back as far',
+    records: { i: unprepared },
+    now: -1000,
+    expected: ['until 9000'],
+  },
+  {
+    name: 'unprepared, and set back further',
+    records: { i: unprepared },
+    now: -1001,
     expected: ['start i'],
   },
   {

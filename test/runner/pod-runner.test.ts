@@ -332,6 +332,42 @@ test(
   },
 )
 
+for (const [what, onTerm] of [
+  ['outlasts the grace period', 'ignore'],
+  ['outlasts its container', 0],
+] as const) {
+  let abandoned = 0
+  test(
+    `C206: a preStop exec that ${what} is abandoned`,
+    {
+      pod: pod([{ ...a, lifecycle: { preStop: exec } }]),
+      behaviours: {
+        a: {
+          onTerm,
+          exec: (argv, abort) => {
+            abort.addEventListener('abort', () => (abandoned += 1))
+            return endlessHook(argv, abort)
+          },
+        },
+      },
+    },
+    async (h, t) => {
+      await h.start()
+      h.journal()
+      void h.runner.terminate(30)
+      await h.advance(29_999)
+      t.same(h.journal(), ['exec a hook'])
+      t.equal(abandoned, 0)
+      if (onTerm === 0) await h.exit('a', 0)
+      else await h.advance(1)
+      t.equal(abandoned, 1)
+      await h.advance(2000)
+      await h.runner.finished
+      t.same(h.told('FailedPreStopHook'), [])
+    },
+  )
+}
+
 test(
   '4.9: a Pod of 0 s that is deleted has 1 s for its preStop hook, and 2 s after SIGTERM',
   {

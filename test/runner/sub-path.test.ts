@@ -19,6 +19,7 @@ async function makeVolume(t: Test, readOnly = false) {
         dir: { file: 'x' },
       },
       outside: { file: 'secret' },
+      volume2: { file: 'secret' },
     }),
   )
   return { path: join(directory, 'volume'), readOnly }
@@ -55,6 +56,9 @@ t.test('C143 C144 C145 C146: nothing outside of the volume', async t => {
     file: join(outside, 'file'),
     dangling: join(outside, 'new'),
     back: '../',
+    // Its name begins with the volume's.
+    sibling: '../volume2',
+    siblingFile: '../volume2/file',
     loop: 'loop',
   }
   for (const [name, target] of Object.entries(links)) {
@@ -73,6 +77,21 @@ t.test('C143 C144 C145 C146: nothing outside of the volume', async t => {
   await t.rejects(resolveSubPath(volume, 'dir/file/below'), {
     code: 'CONTAINER_CONFIG',
   })
+})
+
+t.test('a link to the root of the volume, and to what is in it', async t => {
+  const volume = await makeVolume(t)
+  await symlink('.', join(volume.path, 'all'))
+  await symlink(join(volume.path, 'dir'), join(volume.path, 'absolute'))
+  for (const [subPath, path] of [
+    ['all', ''],
+    ['all/dir/file', 'dir/file'],
+    ['absolute/file', 'dir/file'],
+  ] as const)
+    t.equal(
+      (await resolveSubPath(volume, subPath))?.path,
+      join(volume.path, path),
+    )
 })
 
 t.test('C134 to C137: what may be said', async t => {

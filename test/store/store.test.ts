@@ -121,6 +121,60 @@ t.test('of two origins the first wins, the second inherits', async t => {
   t.same(store.conflicts(), [])
 })
 
+t.test('an edit of the first one takes nothing from it', async t => {
+  const { store, events } = makeStore()
+  store.replace('a', [configMap({ k: 'a' })])
+  store.replace('b', [configMap({ k: 'b' })])
+  t.same(store.replace('a', [configMap({ k: 'a2' })]), [])
+  t.same(events, ['ADDED:cm@1', 'MODIFIED:cm@2'])
+  t.equal(store.get('ConfigMap', 'default', 'cm')?.data.get('k'), 'a2')
+  t.match(store.conflicts(), [{ origin: 'b' }])
+})
+
+t.test(
+  'a conflict names the one that lost, and the one that is used',
+  async t => {
+    const { store } = makeStore()
+    const at = (path: string, line: number): ConfigMap => {
+      const position = { path, line, column: 3 }
+      return configMap(
+        { k: `${path}:${line}` },
+        { source: { ...position, positionOf: () => position } },
+      )
+    }
+    const told = () =>
+      store
+        .conflicts()
+        .map(
+          ({ origin, finding: { position, message } }) =>
+            `${origin}: ${position?.path}:${position?.line}: ${message}`,
+        )
+    const lost = (origin: string, line: number, to: string) =>
+      `${origin}: ${origin}:${line}: already defined in ${to}:3; that one is used`
+    store.apply(
+      new Map(['a', 'b', 'c'].map((path, i) => [path, [at(path, i + 1)]])),
+    )
+    t.strictSame(told(), [lost('b', 2, 'a:1'), lost('c', 3, 'a:1')])
+    store.replace('a', [])
+    t.strictSame(told(), [lost('c', 3, 'b:2')], 'the next takes over')
+    store.replace('a', [at('a', 1)])
+    t.strictSame(
+      told(),
+      [lost('c', 3, 'b:2'), lost('a', 1, 'b:2')],
+      'who let go comes last',
+    )
+    store.apply(
+      new Map([
+        ['b', [at('b', 4), at('b', 9)]],
+        ['c', []],
+        ['a', []],
+      ]),
+    )
+    t.strictSame(told(), [lost('b', 9, 'b:4')], 'twice in one file')
+    t.equal(store.get('ConfigMap', 'default', 'cm')?.data.get('k'), 'b:4')
+  },
+)
+
 t.test('an object that moves between origins is not in conflict', async t => {
   const { store, events } = makeStore()
   store.replace('a', [configMap({ k: '1' })])

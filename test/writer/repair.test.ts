@@ -112,3 +112,29 @@ for (const code of ['ENOENT', 'ENOTEMPTY', 'ESTALE'])
     await new AtomicWriter(directory).recover()
     t.equal((await readdir(directory)).length, 3, 'and goes when it can')
   })
+
+t.test('what is not of the writer stays when the volume goes', async t => {
+  const directory = await makeTmpfsDirectory(t)
+  const writer = new AtomicWriter(directory)
+  await writer.write(makePayload({ a: '1', 'd/b': '1' }))
+  await writeFile(`${directory}/file`, 'mine')
+  await mkdir(`${directory}/..2026`)
+  const links = {
+    away: '/etc/hostname',
+    dangling: 'nowhere',
+    short: 'file',
+    // Into the volume, but not as the writer links.
+    other: '..data/a',
+    shown: './..data/shown',
+    data: '..data',
+    '..backup': '..data',
+  }
+  for (const [name, target] of Object.entries(links))
+    await symlink(target, `${directory}/${name}`)
+  await removeVolume(directory)
+  t.strictSame(
+    (await readdir(directory)).toSorted(),
+    ['file', '..2026', ...Object.keys(links)].toSorted(),
+  )
+  t.equal(await readFile(`${directory}/file`, 'utf8'), 'mine')
+})

@@ -359,6 +359,50 @@ t.test(
   },
 )
 
+t.test(
+  'of two such parents the one within the other comes after it, and stays one layer',
+  async t => {
+    const host = fakeHost({
+      '/tmp': { kind: 'directory' },
+      '/tmp/a': { kind: 'directory' },
+      '/tmp/a/is': { kind: 'directory' },
+      '/tmp/a/is/there': { kind: 'directory' },
+    })
+    const { fstabLines, paths } = plan(
+      {
+        mounts: [
+          volume('/tmp/a/is/new'),
+          volume('/tmp/a/not/there'),
+          volume('/tmp/a/is/other'),
+        ],
+      },
+      host,
+    )
+    t.same(
+      fstabLines.filter(line => line.includes('/tmp')),
+      [
+        '/tmp /tmp rbind,rprivate',
+        'overlay /tmp/a',
+        '/tmp/a/is /tmp/a/is rbind,rprivate',
+        'overlay /tmp/a/is',
+        '/tmp/a/is/there /tmp/a/is/there rbind,rprivate',
+        '/vol /tmp/a/is/new bind,private',
+        '/vol /tmp/a/not/there bind,private',
+        '/vol /tmp/a/is/other bind,private',
+      ],
+    )
+    t.same(
+      paths.filter(path => /\/(new|other|not|there)$/.test(path)),
+      [
+        '/w/.podfs/layers/5/upper/new',
+        '/w/.podfs/layers/6/upper/not',
+        '/w/.podfs/layers/6/upper/not/there',
+        '/w/.podfs/layers/5/upper/other',
+      ],
+    )
+  },
+)
+
 t.test('directories that are copied up keep mode and owner', async t => {
   const { directories } = plan({ mounts: [volume('/var/mail/new')] })
   t.match(
