@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { isWithin } from './mount-table.ts'
 
 export { unmountPath } from './unmount-path.ts'
 
@@ -88,10 +89,8 @@ export async function podfsMounts(): Promise<Mount[]> {
 
 /** Mounts of any kind at a directory or below it. */
 export async function mountsBelow(directory: string): Promise<Mount[]> {
-  const prefix = directory.endsWith('/') ? directory : `${directory}/`
-  return readMountinfo().filter(
-    ({ mountpoint }) =>
-      mountpoint === directory || mountpoint.startsWith(prefix),
+  return readMountinfo().filter(({ mountpoint }) =>
+    isWithin(mountpoint, directory),
   )
 }
 

@@ -1,4 +1,5 @@
 import { lstatSync, readlinkSync } from 'node:fs'
+import { isWithin } from './mount-table.ts'
 import { PODFS_TYPE, readMountinfo } from './mountinfo.ts'
 import { resolvePath } from './resolve-path.ts'
 
@@ -14,9 +15,7 @@ export function realPath(absolute: string): string {
     .filter(({ type }) => type === PODFS_TYPE)
     .map(({ mountpoint }) => mountpoint)
   const isUntouched = (path: string): boolean =>
-    untouched.some(
-      mountpoint => path === mountpoint || path.startsWith(`${mountpoint}/`),
-    )
+    untouched.some(mountpoint => isWithin(path, mountpoint))
   try {
     return resolvePath(absolute, {
       lstat: path =>

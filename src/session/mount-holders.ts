@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
+import { isWithin } from '../linux/mount-table.ts'
 import { hasCode } from '../writer/volume-tree.ts'
 
 export interface MountHolder {
@@ -31,15 +32,14 @@ export async function holdersOf(mountpoint: string): Promise<MountHolder[]> {
 }
 
 async function holds(pid: string, mountpoint: string): Promise<boolean> {
-  const below = (file: string): boolean =>
-    file === mountpoint || file.startsWith(`${mountpoint}/`)
   const link = (name: string): Promise<string> =>
     readlink(`/proc/${pid}/${name}`).catch(() => '')
   const fds = await readdir(`/proc/${pid}/fd`).catch(() => [])
   const links = await Promise.all(
     ['cwd', 'root', 'exe', ...fds.map(fd => `fd/${fd}`)].map(link),
   )
-  if (links.some(below)) return true
+  if (links.some(file => isWithin(file, mountpoint))) return true
   const maps = await readFile(`/proc/${pid}/maps`, 'utf8').catch(() => '')
-  return maps.includes(`${mountpoint}/`)
+  // A name of another place may end with the mount point's.
+  return maps.includes(` ${mountpoint}/`)
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
+import { isWithin } from '../linux/mount-table.ts'
 import type { Clock } from '../util/clock.ts'
 import {
   measureUsage,
@@ -89,9 +90,5 @@ function isPart(
 ): boolean {
   if (role === 'daemon') return pid === session.pid
   const base = path.basename(script)
-  return (
-    (directory === session.directory ||
-      directory.startsWith(`${session.directory}/`)) &&
-    scripts[role].test(base)
-  )
+  return isWithin(directory, session.directory) && scripts[role].test(base)
 }

@@ -27,6 +27,7 @@ import {
   type SessionDirectory,
 } from './runtime-directory.ts'
 import type { Session } from './session-file.ts'
+import { isWithin } from '../linux/mount-table.ts'
 import { realPath } from '../linux/real-path.ts'
 
 /** Ends a podfs without its mount; also one that does not know of it. */
@@ -81,11 +82,9 @@ export async function takeMountpoint(
  * what is below them is taken for a session's.
  */
 function refuseOwnPlaces(mountpoint: string, places: Places): void {
-  const isAtOrBelow = (inner: string, outer: string): boolean =>
-    `${inner}/`.startsWith(outer === '/' ? outer : `${outer}/`)
   for (const [word, place] of Object.entries(places)) {
     const own = realPath(place)
-    if (isAtOrBelow(mountpoint, own) || isAtOrBelow(own, mountpoint))
+    if (isWithin(mountpoint, own) || isWithin(own, mountpoint))
       throw new Failure(
         'usage',
         `${mountpoint} cannot be a mount point: podfs's ${word === 'state' ? 'state' : 'run-time'} directory is ${own}`,
@@ -244,7 +243,7 @@ async function whereShown(
     mount =>
       mount.device === device &&
       path.basename(mount.mountpoint) === name &&
-      !mount.mountpoint.startsWith(`${runtime}/`),
+      !isWithin(mount.mountpoint, runtime),
   )
   const [only, ...others] = elsewhere.map(mount => mount.mountpoint)
   return only === undefined || others.length > 0 ? mountpoint : only

@@ -1,6 +1,11 @@
 import t from 'tap'
 import { foreignMounts } from '../../src/runner/sandbox/container-setup.ts'
-import { aliasesOf, parseMountTable } from '../../src/linux/mount-table.ts'
+import {
+  aliasesOf,
+  isWithin,
+  mountOf,
+  parseMountTable,
+} from '../../src/linux/mount-table.ts'
 
 const text = String.raw`27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
 30 27 0:26 / /a\040b\134c ro,nosuid shared:1 master:2 - fuse.podfs podfs rw
@@ -71,7 +76,8 @@ t.test('what another mount covers is out of reach', async t => {
 2 1 /tmp/mnt fuse.podfs
 3 1 /tmp tmpfs
 4 1 /data ext4
-5 4 /data/mnt fuse.podfs`)
+5 4 /data/mnt fuse.podfs
+6 1 /da ext4`)
   t.same(
     foreignMounts(
       mounts,
@@ -95,6 +101,36 @@ t.test('where else a directory is', async t => {
 7 1 8:1 / /mnt/root rw - ext4 none rw`)
   t.same(aliasesOf('/var/lib/podfs', mounts), ['/srv/lib/podfs', '/mnt/state'])
   t.same(aliasesOf('/run/podfs', mounts), ['/mnt/root/run/podfs'])
+})
+
+t.test(
+  'in a directory, and beside one whose name begins as its own',
+  async t => {
+    for (const [path, directory, expected] of [
+      ['/data', '/data', true],
+      ['/data/x', '/data', true],
+      ['/data/x', '/data/', true],
+      ['/data2', '/data', false],
+      ['/data2/x', '/data', false],
+      ['/data', '/data/x', false],
+      ['/data', '/', true],
+      ['/', '/', true],
+    ] as const)
+      t.equal(isWithin(path, directory), expected, `${path} ${directory}`)
+  },
+)
+
+t.test('the mount of a path is the last of the deepest', async t => {
+  const mounts = tableOf(`1 0 / ext4
+2 1 /data ext4
+3 2 /data tmpfs
+4 1 /da tmpfs
+5 3 /data/x tmpfs`)
+  const idOf = (path: string) => mountOf(path, mounts)?.id
+  t.strictSame(
+    ['/', '/data', '/data2', '/data/x/y', '/data/y', '/data/xy'].map(idOf),
+    [1, 3, 1, 5, 3, 3],
+  )
 })
 
 function tableOf(text: string) {

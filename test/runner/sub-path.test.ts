@@ -94,6 +94,19 @@ t.test('a link to the root of the volume, and to what is in it', async t => {
     )
 })
 
+t.test(
+  'everything lies in the volume that is the root of the host',
+  async t => {
+    const { path } = await makeVolume(t)
+    await symlink('dir', join(path, 'link'))
+    const found = await resolveSubPath(
+      { path: '/', readOnly: false },
+      `${path.slice(1)}/link`,
+    )
+    t.equal(found?.path, join(path, 'dir'))
+  },
+)
+
 t.test('C134 to C137: what may be said', async t => {
   const env = new Map([
     ['POD', 'foo'],

@@ -17,6 +17,7 @@ import { bindReadOnly } from '../../linux/bind-read-only.ts'
 import { entryPoint } from './entry-points.ts'
 import type { MountError } from '../../linux/mount-error.ts'
 import { escapeMountPath, readMountinfo } from '../../linux/mountinfo.ts'
+import { isWithin } from '../../linux/mount-table.ts'
 import { mountPath } from '../../linux/run-mount-command.ts'
 import { unmountPath } from '../../linux/unmount-path.ts'
 import { inBackground } from '../../util/in-background.ts'
@@ -97,7 +98,7 @@ export async function startKeptMount(
     await root.close().catch(() => undefined)
     // Nothing is left to do unless the keeper was killed.
     for (const mount of readMountinfo().toReversed())
-      if (mount.device === device && mount.mountpoint.startsWith(directory))
+      if (mount.device === device && isWithin(mount.mountpoint, directory))
         await unmountPath(mount.mountpoint, { lazy: true }).catch(() => {})
     for (const stream of keeper.stdio) stream?.destroy()
   }

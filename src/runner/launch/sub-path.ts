@@ -7,12 +7,13 @@ import {
   stat,
   type FileHandle,
 } from 'node:fs/promises'
-import { isAbsolute, join, relative, sep } from 'node:path'
+import { isAbsolute, join, relative } from 'node:path'
 
 import type { VolumeMount } from '../../api/types.ts'
 import { configError } from './errors.ts'
 import { expandStrict } from './expansion.ts'
 import { fileIdentity } from '../../linux/file-identity.ts'
+import { isWithin } from '../../linux/mount-table.ts'
 
 /** open(2): a descriptor for the name alone, that needs no permission. Node has no name for it. */
 const O_PATH = 0o10000000
@@ -143,7 +144,7 @@ async function targetInside(
       cause: error,
     })
   })
-  if (target !== root && !target.startsWith(root + sep)) {
+  if (!isWithin(target, root)) {
     throw configError(`subPath ${subPath} leads outside of its volume`)
   }
   return relative(root, target)

@@ -54,7 +54,8 @@ export class HostBinds {
   submounts(path: string): string[] {
     const points = this.#host.mounts
       .filter(
-        ({ point, type }) => point.startsWith(`${path}/`) && type !== podfsType,
+        ({ point, type }) =>
+          point !== path && isWithin(point, path) && type !== podfsType,
       )
       .map(({ point }) => point)
       .filter(point => !this.isHidden(point))

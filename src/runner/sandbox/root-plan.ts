@@ -192,8 +192,7 @@ function planOwnFile(
   if (source === undefined) return
   const path = tree.resolve(mountPath)
   const taken = mounts.some(mount => {
-    const other = tree.resolve(mount.mountPath)
-    return path === other || path.startsWith(`${other}/`)
+    return isWithin(path, tree.resolve(mount.mountPath))
   })
   if (taken) return
   // Without layers a missing file would cost a mirror of all /etc.

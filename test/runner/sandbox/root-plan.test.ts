@@ -198,6 +198,33 @@ t.test('devices', async t => {
   })
 })
 
+t.test(
+  'the root of the host as a volume, with what is mounted in it',
+  async t => {
+    const host = fakeHost({}, [
+      { point: '/' },
+      { point: '/home', device: '8:2' },
+      { point: '/home/me', device: '8:3', type: 'fuse.podfs' },
+      { point: '/run', device: '0:9' },
+      { point: '/run/lock', device: '0:10' },
+      { point: '/proc', device: '0:11', type: 'proc' },
+    ])
+    const mounts = [
+      volume('/host', { source: '/', recursive: true, readOnly: true }),
+    ]
+    t.same(
+      plan({ mounts }, host).fstabLines.filter(line => line.includes(' /host')),
+      [
+        '/ /host bind,private,ro',
+        '/home /host/home rbind,rprivate',
+        '/run /host/run bind,private',
+        '/run/lock /host/run/lock rbind,rprivate',
+        '/proc /host/proc rbind,rprivate',
+      ],
+    )
+  },
+)
+
 t.test('every layer has directories of its own', async t => {
   const { fstab } = plan({ mounts: [volume('/home/me/new')] })
   const uppers = fstab
@@ -214,12 +241,14 @@ t.test('submounts of a system directory are bound back in, once', async t => {
       '/var/lib': { kind: 'directory' },
       '/var/lib/docker': { kind: 'directory' },
       '/var/lib/docker/overlay2': { kind: 'directory' },
+      '/var/lib/docker2': { kind: 'directory' },
       '/var/podfs': { kind: 'directory' },
     },
     [
       { point: '/etc/resolv.conf' },
       { point: '/var/lib/docker' },
       { point: '/var/lib/docker/overlay2' },
+      { point: '/var/lib/docker2' },
       { point: '/var/lib/docker' },
       { point: '/var/gone' },
       { point: '/var/podfs', type: 'fuse.podfs' },
@@ -233,6 +262,7 @@ t.test('submounts of a system directory are bound back in, once', async t => {
     '/etc/resolv.conf /etc/resolv.conf rbind,rprivate',
     '/var/lib/docker /var/lib/docker bind,private',
     '/var/lib/docker/overlay2 /var/lib/docker/overlay2 rbind,rprivate',
+    '/var/lib/docker2 /var/lib/docker2 rbind,rprivate',
   ])
 })
 
@@ -463,7 +493,52 @@ t.test('the hosts file gives way to a volume', async t => {
     '/vol/key /etc/hosts bind,private',
   ])
   t.equal(last([volume('/etc')]).at(-1), '/vol /etc bind,private')
+  t.same(last([volume('/etc/host'), volume('/et')]).slice(-1), [
+    '/vol /etc/host bind,private',
+  ])
+  t.ok(
+    plan(
+      { mounts: [volume('/etc/host'), volume('/et')], hostsFile: '/h' },
+      host,
+    ).fstabLines.includes('/h /etc/hosts bind,private'),
+    'not to one whose path its own begins with',
+  )
 })
+
+t.test(
+  'volumes that can be mounted anew, and what lies within them',
+  async t => {
+    const locate = async () => '/vol'
+    const { livePlaces, fstabLines } = plan({
+      liveDirectory: '/live',
+      mounts: [
+        volume('/data/inner', { source: '/home/me' }),
+        volume('/data', { locate }),
+        volume('/data2', { source: '/home/me' }),
+        volume('/data3', { locate }),
+      ],
+    })
+    t.match(livePlaces, [
+      {
+        place: '/live/0',
+        kind: 'directory',
+        mounts: [
+          { source: '/vol', target: '/live/0', locate },
+          { source: '/home/me', target: '/live/0/inner' },
+        ],
+      },
+      {
+        place: '/live/1',
+        mounts: [{ source: '/vol', target: '/live/1', locate }],
+      },
+    ])
+    t.same(fstabLines.slice(-3), [
+      '/live/0 /data bind',
+      '/home/me /data2 bind,private',
+      '/live/1 /data3 bind',
+    ])
+  },
+)
 
 t.test('busybox: its applets, and its shell', async t => {
   const { links, fstabLines } = plan({
