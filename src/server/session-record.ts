@@ -94,6 +94,8 @@ export class SessionRecord {
   readonly publishing = new LatencyHistogram()
   readonly #clock: Clock
   readonly #pods = new Map<ObjectKey, LivePod>()
+  /** Who tells of each of them; a Pod of the same name may have run before. */
+  readonly #records = new Map<ObjectKey, PodRecord>()
   readonly #volumes = new Map<string, VolumeRecord>()
   /** By volume; kept when a volume is told of later. */
   readonly #containersErrors = new Map<string, string>()
@@ -148,24 +150,31 @@ export class SessionRecord {
    * name that ran before is forgotten.
    */
   pod(pod: Pod, kept?: KeptPod): PodRecord {
-    this.forgetPod(keyOf(pod))
+    const key = keyOf(pod)
+    this.forgetPod(key)
     const { events = [], logs = [], ...live }: Partial<KeptPod> = kept ?? {}
     this.#set({ ...live, pod })
     for (const event of events) this.#events.restore(event)
-    const record = new PodRecord(pod, {
+    // A Pod that has replaced this one is not this one's to change, nor to end.
+    const isReplaced = (): boolean => this.#records.get(key) !== record
+    const record: PodRecord = new PodRecord(pod, {
       change: change => {
-        const live = this.#pods.get(keyOf(pod))
-        // A Pod that has replaced this one is not this one's to change.
-        if (live?.pod.metadata.uid === pod.metadata.uid)
+        const live = this.#pods.get(key)
+        if (live !== undefined && !isReplaced())
           this.#set({ ...live, ...change })
       },
       event: (event, newest) => this.event(event, newest),
       log: (container, containerID) =>
-        this.#logOf(keyOf(pod), container, containerID),
+        isReplaced()
+          ? new ContainerLog()
+          : this.#logOf(key, container, containerID),
       clock: this.#clock,
-      gone: () => this.forgetPod(keyOf(pod)),
+      gone: () => {
+        if (!isReplaced()) this.forgetPod(key)
+      },
       deletionTime: live.deletion?.time,
     })
+    this.#records.set(key, record)
     record.logs(logs)
     return record
   }
@@ -261,6 +270,7 @@ export class SessionRecord {
   /** A Pod that has ended is no longer to be looked at. */
   forgetPod(key: ObjectKey): void {
     if (!this.#pods.delete(key)) return
+    this.#records.delete(key)
     for (const id of this.#logs.keys())
       if (id.startsWith(`${key} `)) this.#logs.delete(id)
     for (const volume of this.#volumes.values())

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import t from 'tap'
 import {
   chown,
@@ -240,6 +241,32 @@ t.test(
     }
   },
 )
+
+t.test('--save on a full disk leaves nothing', { skip }, async t => {
+  const dir = t.testdir({ full: {} })
+  const full = path.join(dir, 'full')
+  const save = () =>
+    podfsHere([...generic, password, '--save', 'full'], { cwd: dir })
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8k', 'podfs-test', full])
+  // Not in a teardown, which comes after the directory is removed.
+  try {
+    t.equal((await save()).code, 0)
+    const file = path.join(full, 'db-secret.yaml')
+    const before = await readFile(file, 'utf8')
+    await writeFile(path.join(full, 'fill'), Buffer.alloc(4096))
+    const ended = await save()
+    t.equal(ended.code, 1)
+    t.match(
+      ended.stderr,
+      /^error: cannot save full\/db-secret.yaml: no space left on device\n/,
+    )
+    t.equal(ended.stdout, '')
+    t.strictSame((await readdir(full)).toSorted(), ['db-secret.yaml', 'fill'])
+    t.equal(await readFile(file, 'utf8'), before, 'the old one is as it was')
+  } finally {
+    execFileSync('umount', [full])
+  }
+})
 
 t.test('--save tells why it cannot', async t => {
   const dir = t.testdir({ file: '', sub: { 'db-secret.yaml': {} } })

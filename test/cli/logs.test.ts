@@ -12,8 +12,9 @@ import { end, pod, world } from '../helpers/served-world.ts'
 t.setTimeout(300_000)
 
 /** It goes on, or ends, when a file appears in the control directory, and takes that away. */
-const command = `trap exit TERM
-await() { until [ -e /ctl/$1 ]; do sleep 0.02; done; rm /ctl/$1; }
+const await_ = `trap exit TERM
+await() { until [ -e /ctl/$1 ]; do sleep 0.02; done; rm /ctl/$1; }`
+const command = `${await_}
 echo one; printf 'two\\nhal'; await more; echo f; echo three; await end; echo last; exit 3`
 
 t.test('podfs logs', { skip: await cannotMount() }, async t => {
@@ -30,6 +31,21 @@ t.test('podfs logs', { skip: await cannotMount() }, async t => {
       mounts: '{name: ctl, mountPath: /ctl}',
       command,
     }),
+  )
+  write(
+    'two.yaml',
+    pod('two', `{name: ctl, hostPath: {path: ${control}}}`, {
+      run: 'true',
+      mounts: '{name: ctl, mountPath: /ctl}',
+      command: `${await_}; echo first; await first; echo first again; await c`,
+    }).replace(
+      '  containers:',
+      `$&
+  - name: b
+    image: debian
+    command: [sh, -c, ${JSON.stringify(`${await_}; echo second; await second; echo second again; await b`)}]
+    volumeMounts: [{name: ctl, mountPath: /ctl}]`,
+    ),
   )
   const serving = await start()
   const args = (...more: string[]) => [
@@ -127,6 +143,27 @@ t.test('podfs logs', { skip: await cannotMount() }, async t => {
       await logs('--since', '5s', '--since-time', new Date().toISOString()),
       { code: 1, stderr: /at most one of `sinceTime` or `sinceSeconds`/ },
     )
+  })
+
+  await t.test('-f of all containers follows them side by side', async t => {
+    const side = startPodfs(t, [
+      'logs',
+      'two',
+      '-f',
+      '--all-containers',
+      '--prefix',
+      '--session',
+      root,
+    ])
+    await side.saw(/^\[pod\/two\/b\] second$/m)
+    await side.saw(/^\[pod\/two\/c\] first$/m)
+    tell('first')
+    await side.saw(/^\[pod\/two\/c\] first again$/m)
+    tell('second')
+    await side.saw(/^\[pod\/two\/b\] second again$/m)
+    tell('b')
+    tell('c')
+    t.match(await side.ended, { code: 0, stderr: '' })
   })
 
   await t.test('Ctrl-C ends -f', async t => {

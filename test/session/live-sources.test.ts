@@ -75,6 +75,20 @@ t.test('manifests and directories, and other ones later', async t => {
   t.strictSame(live.lines, [])
 })
 
+t.test('a file that was emptied before the start is not sound', async t => {
+  const dir = await temporaryDirectory(t)
+  const file = path.join(dir, 'b.yaml')
+  await writeFile(path.join(dir, 'a.yaml'), configMapYaml('a', { k: '1' }))
+  await writeFile(file, '')
+  const { live, all } = await follow(t, { manifests: [dir] })
+  t.equal(live.value('a'), '1')
+  t.notOk(all.isSound)
+  t.equal(all.mistakes, 0)
+  await writeFile(file, configMapYaml('b', { k: '1' }))
+  await live.until(() => live.value('b') === '1', 'its content')
+  await eventually(() => all.isSound)
+})
+
 t.test('what is not there, or broken, is waited for', async t => {
   const dir = await temporaryDirectory(t)
   const at = (name: string): string => path.join(dir, name)

@@ -156,16 +156,40 @@ t.test('an empty file keeps its objects and is told of once', async t => {
   const directory = await temporaryDirectory(t)
   const path = join(directory, 'cm.yaml')
   await writeFile(path, yaml('v'))
-  const live = await follow(t, [directory])
+  const live = new Live()
+  const source = new ManifestFiles({ ...live.options, paths: [directory] })
+  t.teardown(() => source.close())
+  await source.start()
+  t.ok(source.isSound)
   await truncate(path)
   await live.until(() => live.lines.length > 0, 'the warning')
+  t.notOk(source.isSound, 'nobody knows what it was to say')
   t.same(live.lines, [
     `${path}:1:1: the file is empty; the objects it had are kept until it is removed`,
   ])
   t.equal(live.value('cm'), 'v')
   await writeFile(path, yaml('w'))
   await live.until(() => live.value('cm') === 'w', 'the new content')
+  t.ok(source.isSound)
   t.same(live.deleted, [])
+})
+
+t.test('which of two files has an object hangs on their names', async t => {
+  const directory = await temporaryDirectory(t)
+  const paths = ['b', 'a', 'c'].map(name => join(directory, `${name}.yaml`))
+  for (const path of paths) await writeFile(path, yaml(path))
+  for (const watch of [false, true]) {
+    const live = await follow(t, paths, { watch })
+    const [b, a, c] = paths
+    t.equal(live.value('cm'), a)
+    t.same(
+      live.lines,
+      [b, c].map(
+        path =>
+          `${path}:1:1: ConfigMap default/cm: already defined in ${a}:1:1; that one is used`,
+      ),
+    )
+  }
 })
 
 t.test('a parse error keeps the objects, is told once, and heals', async t => {
