@@ -1,3 +1,4 @@
+import type { LabelSelector as ObjectSelector } from './types.ts'
 import { qualifiedKey, validLabelValue } from './validation/names.ts'
 
 /**
@@ -50,6 +51,23 @@ function holds(
 
 function isInteger(text: string | undefined): text is string {
   return text !== undefined && /^[+-]?\d+$/.test(text)
+}
+
+/** A selector of a manifest, which has been found valid. */
+export function requirementsOf({
+  matchLabels = new Map(),
+  matchExpressions = [],
+}: ObjectSelector): LabelSelector {
+  return [
+    ...[...matchLabels].map(
+      ([key, value]) => ({ key, operator: 'In', values: [value] }) as const,
+    ),
+    ...matchExpressions.map(({ key = '', operator, values = [] }) => ({
+      key,
+      operator: operator as LabelRequirement['operator'],
+      values,
+    })),
+  ]
 }
 
 /** Throws a LabelSelectorError. */

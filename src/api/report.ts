@@ -1,7 +1,5 @@
+import type { Treatment } from './schema/struct.ts'
 import type { KubeObject, ObjectKind, Position } from './types.ts'
-
-/** How podfs treats a field of the input. `supported` fields are not reported. */
-export type Treatment = 'supported' | 'emulated' | 'ignored' | 'rejected'
 
 /** One finding about one field of one object (or of a file, where no object could be read). */
 export interface Finding {
@@ -37,7 +35,11 @@ export function rejectionOf(
   return {
     treatment: 'rejected',
     position: source.positionOf(fieldPath ?? ''),
-    object: { kind, namespace: metadata.namespace, name: metadata.name },
+    object: {
+      kind,
+      ...(metadata.namespace !== '' && { namespace: metadata.namespace }),
+      name: metadata.name,
+    },
     ...(fieldPath !== undefined && { fieldPath }),
     message,
   }

@@ -5,7 +5,13 @@
  * Maps whose keys a user chooses (labels, data) are `Map`s, never plain objects: `__proto__`
  * is a legal ConfigMap key. Everything is readonly: an object in the store is never changed,
  * it is replaced.
+ *
+ * The field tables of schema/ say the same; the end of this file holds the types to them.
  */
+import type { NoneLeft } from '../util/none-left.ts'
+import type { HandledField, Untied } from './schema/held.ts'
+import type { podSpec } from './schema/pod.ts'
+import type { volume, volumeProjection } from './schema/volume.ts'
 
 /** A place in an input file; line and column count from 1. */
 export interface Position {
@@ -86,6 +92,16 @@ export interface Workload {
   readonly templatePath: string
 }
 
+/** Of the whole cluster: its namespace is ''. */
+export interface ClusterTrustBundle extends ObjectBase {
+  readonly kind: 'ClusterTrustBundle'
+  readonly spec: {
+    readonly signerName?: string
+    /** PEM */
+    readonly trustBundle: string
+  }
+}
+
 /**
  * What podfs does nothing with but show it: a Service, and a workload, of which the Pod that
  * runs is an object of its own.
@@ -99,7 +115,8 @@ export interface ShownObject extends ObjectBase {
 export type ShownKind = WorkloadKind | 'Service'
 
 /** What podfs does something with. */
-export type ServedObject = Secret | ConfigMap | ServiceAccount | Pod
+export type ServedObject =
+  Secret | ConfigMap | ServiceAccount | ClusterTrustBundle | Pod
 export type ServedKind = ServedObject['kind']
 export type KubeObject = ServedObject | ShownObject
 export type ObjectKind = KubeObject['kind']
@@ -229,6 +246,9 @@ export interface VolumeMount {
   readonly subPathExpr?: string
 }
 
+/** A source of a volume with which podfs does something. */
+export type VolumeKind = Exclude<HandledField<typeof volume>, 'name'>
+
 /** Exactly one of the sources is set. */
 export interface Volume {
   readonly name: string
@@ -278,12 +298,16 @@ export interface ProjectedVolumeSource {
   readonly defaultMode: number
 }
 
+/** A source of a projected volume of which podfs makes files. */
+export type ProjectionKind = HandledField<typeof volumeProjection>
+
 /** At most one of the sources is set. */
 export interface VolumeProjection {
   readonly secret?: ObjectProjection
   readonly configMap?: ObjectProjection
   readonly downwardAPI?: { readonly items: readonly DownwardAPIVolumeFile[] }
   readonly serviceAccountToken?: ServiceAccountTokenProjection
+  readonly clusterTrustBundle?: ClusterTrustBundleProjection
 }
 
 /** SecretProjection and ConfigMapProjection have the same shape. */
@@ -298,6 +322,27 @@ export interface ServiceAccountTokenProjection {
   readonly audience?: string
   readonly expirationSeconds: number
   readonly path: string
+}
+
+/** Either by `name`, or all of a signer's that the selector matches. */
+export interface ClusterTrustBundleProjection {
+  readonly name?: string
+  readonly signerName?: string
+  /** Absent: none; empty: all. */
+  readonly labelSelector?: LabelSelector
+  readonly optional?: boolean
+  readonly path: string
+}
+
+export interface LabelSelector {
+  readonly matchLabels?: ReadonlyMap<string, string>
+  readonly matchExpressions?: readonly Requirement[]
+}
+
+export interface Requirement {
+  readonly key?: string
+  readonly operator?: string
+  readonly values?: readonly string[]
 }
 
 export interface EmptyDirVolumeSource {
@@ -333,3 +378,25 @@ export interface NodeInfo {
   /** Resource name to quantity, as `status.allocatable`. */
   readonly allocatable: ResourceList
 }
+
+/** Named, so that tsc's messages have the name and not the whole table. */
+interface PodTable {
+  readonly spec: typeof podSpec
+}
+type UntiedIn<Table extends PodTable, T> = Untied<Table['spec'], T>
+
+/** Supported, and of no use to those who act on a decoded Pod. */
+type ReadInDecoding =
+  /** The old name of serviceAccountName. */
+  | 'serviceAccount'
+  /** Only v1 exists. */
+  | `${string}.fieldRef.apiVersion`
+  /** A process listens where it likes. */
+  | `${'containers' | 'initContainers'}.ports`
+  /** Any string in the table; what is none of the three words is refused. */
+  | `${'containers' | 'initContainers'}.restartPolicy`
+
+/** A type that is not what its table says does not compile, and tsc names the field. */
+export type PodSpecIsTied = NoneLeft<
+  Exclude<UntiedIn<PodTable, PodSpec>, ReadInDecoding>
+>

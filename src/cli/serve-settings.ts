@@ -1,8 +1,11 @@
 import { strayVariables } from '../config/environment.ts'
 import type { EffectiveSettings } from '../config/layers.ts'
-import { runChoices } from '../config/settings.ts'
+import { runChoices, type SettingName } from '../config/settings.ts'
+import type { ServeSetting } from '../commands/serve-session.ts'
 import { accessOf } from '../session/access.ts'
+import type { SessionSetting } from '../session/session.ts'
 import { Failure } from '../util/failure.ts'
+import type { NoneLeft } from '../util/none-left.ts'
 import type { Context } from './context.ts'
 import {
   backendOption,
@@ -11,7 +14,7 @@ import {
   type Options,
   type ParsedOptions,
 } from './options.ts'
-import { effectiveSettings } from './session-options.ts'
+import { effectiveSettings, type SharedSetting } from './session-options.ts'
 import { inputOf } from './input.ts'
 
 /** The flags of `podfs serve`; those that are settings are looked at with `podfs config view`. */
@@ -34,6 +37,11 @@ export const serveOptions = {
   ...backendOption,
   ...commonOptions,
 } as const satisfies Options
+
+/** A setting for which nobody asks does not compile: it would be accepted, and do nothing. */
+export type EverySettingIsAskedFor = NoneLeft<
+  Exclude<SettingName, SharedSetting | SessionSetting | ServeSetting>
+>
 
 /** What counts for `podfs serve`; `further` are paths behind the first of a -f. */
 export async function serveSettings(

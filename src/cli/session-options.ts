@@ -5,7 +5,7 @@ import type { SessionOptions } from '../session/session.ts'
 import { ConfigError } from '../config/errors.ts'
 import type { EffectiveSettings } from '../config/layers.ts'
 import { loadSettings, type SettingFlag } from '../config/load.ts'
-import type { Settings } from '../config/settings.ts'
+import type { SettingsFor } from '../config/settings.ts'
 import { Failure } from '../util/failure.ts'
 import { createLogger } from '../util/logger.ts'
 import type { Context } from './context.ts'
@@ -34,11 +34,14 @@ export async function sessionOptions(
   }
 }
 
+/** The settings that matter before there is a session. */
+export type SharedSetting = 'ageKeyFile' | 'logLevel'
+
 /** What does not hang on the command. */
 export function sharedOptions(
   context: Context,
   options: ParsedOptions,
-  settings: Pick<Settings, 'logLevel' | 'ageKeyFile'>,
+  settings: SettingsFor<SharedSetting>,
 ): Pick<
   SessionOptions,
   'places' | 'clock' | 'logger' | 'report' | 'onMended' | 'identities'

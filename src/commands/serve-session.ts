@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { keyOf } from '../api/object-key.ts'
 import type { EffectiveSettings } from '../config/layers.ts'
-import type { Settings } from '../config/settings.ts'
+import type { LiveSetting, SettingsFor } from '../config/settings.ts'
 import { createImageMap } from '../runner/launch/images.ts'
 import { OutputLines } from '../runner/lifecycle/output-lines.ts'
 import { SessionRecord } from '../server/session-record.ts'
@@ -31,7 +31,11 @@ import { isGone, RenewedMount } from '../session/renewed-mount.ts'
 import { PodFleet } from '../pods/pod-fleet.ts'
 import { isToRun, servePolicy } from '../pods/serve-policy.ts'
 import { ServedTree, treeDirectory } from './served-tree.ts'
-import { lazyServiceAccounts, type SessionOptions } from '../session/session.ts'
+import {
+  lazyServiceAccounts,
+  type SessionOptions,
+  type SessionSetting,
+} from '../session/session.ts'
 import { clearMounts, clearUnshownMounts } from '../session/session-mounts.ts'
 import { startSessionServer } from '../session/session-server.ts'
 import { type LeftShim, meetShims } from '../pods/shim/start-shim.ts'
@@ -39,6 +43,26 @@ import { startOrUndo } from '../session/start-or-undo.ts'
 import { TreeRecorder } from '../session/tree-recorder.ts'
 import { watchMountpoint } from '../session/unmounted.ts'
 import { inBackground } from '../util/in-background.ts'
+import type { NoneLeft } from '../util/none-left.ts'
+
+/** The settings that matter to `podfs serve`, beside those of every session. */
+export type ServeSetting = AppliedSetting | 'root' | 'sources.namespace'
+
+/** Those that it takes over while it runs. */
+type AppliedSetting =
+  | 'access'
+  | 'images'
+  | 'logLevel'
+  | 'run'
+  | 'sources.charts'
+  | 'sources.configMaps'
+  | 'sources.kustomizations'
+  | 'sources.manifests'
+  | 'sources.secrets'
+
+export type EveryLiveSettingIsApplied = NoneLeft<
+  Exclude<LiveSetting, AppliedSetting>
+>
 
 /** While an adopted tree may hold what nobody asks for, it is looked at so often. */
 const strangersMs = 1000
@@ -87,7 +111,8 @@ async function start(
 ): Promise<ServeSession> {
   const { logger, clock, report, notice, service } = request
   let { effective } = request
-  const { settings } = effective
+  const settings: SettingsFor<SessionSetting | ServeSetting> =
+    effective.settings
   const { root } = settings
   const access = accessOf(settings.access)
   const found = await openMount(request, cleanup)
@@ -209,7 +234,7 @@ async function start(
   cleanup.add('watch', store.watch(tell))
 
   const apply = async (next: EffectiveSettings): Promise<void> => {
-    const { settings: now } = next
+    const now: SettingsFor<ServeSetting> = next.settings
     const nextAccess = accessOf(now.access)
     effective = next
     logger.level = now.logLevel
@@ -345,7 +370,10 @@ async function endAll(left: readonly LeftShim[]): Promise<void> {
 }
 
 /** Equal for two podfs whose mounts are laid out alike. */
-function whatIsServed({ backend, fuse }: Settings): string {
+function whatIsServed({
+  backend,
+  fuse,
+}: SettingsFor<'backend' | 'fuse.answerOpens'>): string {
   return JSON.stringify(['serve', backend, fuse.answerOpens])
 }
 

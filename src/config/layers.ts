@@ -1,6 +1,6 @@
 import type { Position } from '../api/types.ts'
 import { settingsShape, type Settings } from './settings.ts'
-import { leavesOf } from './shape.ts'
+import { leavesOf, type SettingShape } from './shape.ts'
 
 /** One setting, and who gave it: `podfs.yaml:4`, `PODFS_BACKEND`, `--backend`, `default`. */
 export interface GivenSetting {
@@ -27,29 +27,34 @@ export function layOver(given: readonly GivenSetting[]): EffectiveSettings {
         origin: 'default',
       },
   )
+  return {
+    settings: held(settingsShape, nested(effective)) as Settings,
+    given: effective,
+  }
+}
+
+function nested(given: readonly GivenSetting[]): unknown {
   const settings = {} as Record<string, unknown>
-  for (const { path, value } of effective) {
+  for (const { path, value } of given) {
     let place = settings
     for (const name of path.slice(0, -1))
       place = (place[name] ??= {}) as Record<string, unknown>
     place[path.at(-1) as string] = value
   }
-  return { settings: withMaps(settings as unknown as Plain), given: effective }
+  return settings
 }
 
-/** As YAML gives it: maps are still objects. */
-type Plain = Omit<Settings, 'images'> & {
-  readonly images: readonly (Omit<Settings['images'][number], 'env'> & {
-    readonly env?: Readonly<Record<string, string>>
-  })[]
-}
-
-function withMaps({ images, ...settings }: Plain): Settings {
-  return {
-    ...settings,
-    images: images.map(({ env, ...entry }) => ({
-      ...entry,
-      ...(env !== undefined && { env: new Map(Object.entries(env)) }),
-    })),
-  }
+/** A value as YAML gives it, whose maps are still objects, as `Settings` has it. */
+function held(shape: SettingShape, value: unknown): unknown {
+  if (shape.kind === 'stringMap')
+    return new Map(Object.entries(value as Readonly<Record<string, string>>))
+  if (shape.kind === 'list')
+    return (value as readonly unknown[]).map(item => held(shape.of, item))
+  if (shape.kind !== 'struct') return value
+  return Object.fromEntries(
+    Object.entries(shape.fields).flatMap(([name, field]) => {
+      const given = (value as Readonly<Record<string, unknown>>)[name]
+      return given === undefined ? [] : [[name, held(field, given)]]
+    }),
+  )
 }

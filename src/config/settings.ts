@@ -1,6 +1,8 @@
 import type { ImageMapEntry } from '../api/image-map.ts'
-import { logLevels, type LogLevel } from '../util/log-levels.ts'
+import type { NoneLeft } from '../util/none-left.ts'
+import { logLevels } from '../util/log-levels.ts'
 import type { SettingShape, StructShape } from './shape.ts'
+import type { LeafName, LiveName, SomeOf, ValueOf } from './shape-types.ts'
 
 /** Where volumes are published; `auto`: the best that works. */
 export const backendChoices = ['fuse', 'fuse-native', 'dir', 'auto'] as const
@@ -10,62 +12,16 @@ export type BackendChoice = (typeof backendChoices)[number]
 export const runChoices = ['none', 'annotated', 'all'] as const
 export type RunChoice = (typeof runChoices)[number]
 
-/** A plain directory as one ConfigMap or Secret. */
-export interface DirectorySetting {
-  readonly directory: string
-  readonly name: string
-  /** Absent: `sources.namespace`. */
-  readonly namespace?: string
-}
-
-/** A Helm chart, and the values files that it is rendered with. */
-export interface ChartSetting {
-  readonly chart: string
-  readonly values?: readonly string[]
-}
-
-/** Everything a podfs.yaml can say, defaults filled in. */
-export interface Settings {
-  readonly logLevel: LogLevel
-  readonly clusterDomain: string
-  /** `iss` and the default audience of service account tokens. */
-  readonly serviceAccountIssuer: string
-  readonly backend: BackendChoice
-  readonly fuse: {
-    /** Whether the file server answers every open, instead of letting the kernel do it alone. */
-    readonly answerOpens: boolean
-  }
-  /** A file of age keys, beside those that sops looks for; '': none. */
-  readonly ageKeyFile: string
-  readonly images: readonly ImageMapEntry[]
-  /** Of `podfs serve`: where its one mount is. */
-  readonly root: string
-  /** Who may enter it: `owner`, `everybody` or `group:NAME`. */
-  readonly access: string
-  readonly run: RunChoice
-  readonly sources: {
-    /** Of objects that name none. */
-    readonly namespace: string
-    /** Files and directories, as with -f. */
-    readonly manifests: readonly string[]
-    /** Directories, as with -k. */
-    readonly kustomizations: readonly string[]
-    readonly charts: readonly ChartSetting[]
-    readonly configMaps: readonly DirectorySetting[]
-    readonly secrets: readonly DirectorySetting[]
-  }
-}
-
 const namespacePattern = {
   source: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$',
   must: 'be lower-case letters, digits and -',
-}
+} as const
 
 /**
  * What podfs.yaml may say: the loader checks against it, the environment's and the flags'
  * names come from it, and so does config/podfs.schema.json, for editors.
  */
-export const settingsShape: StructShape = {
+export const settingsShape = {
   kind: 'struct',
   fields: {
     logLevel: {
@@ -235,9 +191,34 @@ export const settingsShape: StructShape = {
       },
     },
   },
-}
+} as const satisfies StructShape
 
-function directories(kind: 'ConfigMap' | 'Secret'): SettingShape {
+/** Everything a podfs.yaml can say, defaults filled in. */
+export type Settings = ValueOf<typeof settingsShape>
+
+/** The name of a setting, such as `fuse.answerOpens`. */
+export type SettingName = LeafName<typeof settingsShape>
+
+/** The name of a setting that counts as soon as podfs has been told to reload. */
+export type LiveSetting = LiveName<typeof settingsShape>
+
+/**
+ * The settings for which somebody asks by name. What is read and was not asked for does not
+ * compile, nor does a setting for which nobody asks (../cli/serve-settings.ts).
+ */
+export type SettingsFor<Name extends SettingName> = SomeOf<Settings, Name>
+
+/** A plain directory as one ConfigMap or Secret. */
+export type DirectorySetting = Settings['sources']['configMaps'][number]
+
+/** A Helm chart, and the values files that it is rendered with. */
+export type ChartSetting = Settings['sources']['charts'][number]
+
+export type ImagesAreTaken = NoneLeft<
+  Exclude<keyof Settings['images'][number], keyof ImageMapEntry>
+>
+
+function directories<Kind extends 'ConfigMap' | 'Secret'>(kind: Kind) {
   return {
     kind: 'list',
     default: [],
@@ -263,5 +244,5 @@ function directories(kind: 'ConfigMap' | 'Secret'): SettingShape {
         },
       },
     },
-  }
+  } as const satisfies SettingShape
 }

@@ -1,5 +1,5 @@
-import type { NodeInfo, Pod, Volume } from '../api/types.ts'
-import { isManagedVolume } from '../projection/projection.ts'
+import type { NodeInfo, Pod, Volume, VolumeKind } from '../api/types.ts'
+import { isManagedVolume, type ManagedKind } from '../projection/projection.ts'
 import type { ContainerVolume } from '../runner/launch/launch.ts'
 import { mountFailure } from '../api/mount-failure.ts'
 import type { Logger } from '../util/logger.ts'
@@ -65,7 +65,6 @@ async function provide(
   volume: Volume,
   options: VolumeProviderOptions,
 ): Promise<ContainerVolume> {
-  const { pod, cleanup } = options
   if (isManagedVolume(volume)) {
     const { name } = volume
     const { path, isRenewable } = await options.managedVolume(name)
@@ -79,32 +78,56 @@ async function provide(
       ...(isRenewable ? { current } : {}),
     }
   }
-  if (volume.hostPath !== undefined)
-    return {
-      path: await checkHostPath(volume.hostPath),
-      readOnly: false,
-      recursive: true,
-    }
-  const { fsGroup } = pod.spec.securityContext
-  if (volume.persistentVolumeClaim !== undefined) {
-    const { claimName, readOnly } = volume.persistentVolumeClaim
-    const { namespace } = pod.metadata
+  for (const kind of Object.keys(directories) as LocalKind[]) {
+    // By the type of the table each kind takes the source of its name.
+    const provideOne = directories[kind] as Provide<unknown>
+    const source = volume[kind]
+    if (source !== undefined)
+      return await provideOne(source, volume.name, options)
+  }
+  throw new TypeError(`volume ${volume.name} has no source`)
+}
+
+/** A volume that is a directory of this machine. */
+type LocalKind = Exclude<VolumeKind, ManagedKind>
+
+type Provide<Source> = (
+  source: Source,
+  name: string,
+  options: VolumeProviderOptions,
+) => Promise<ContainerVolume>
+
+const directories: {
+  readonly [Kind in LocalKind]: Provide<NonNullable<Volume[Kind]>>
+} = {
+  async hostPath(source) {
+    const path = await checkHostPath(source)
+    return { path, readOnly: false, recursive: true }
+  },
+  async persistentVolumeClaim({ claimName, readOnly }, _name, options) {
+    const { namespace } = options.pod.metadata
     const directory = await openClaim(claimName, {
       directory: options.claims,
       namespace,
-      ...(fsGroup === undefined ? {} : { fsGroup }),
+      ...fsGroupOf(options.pod),
     })
     options.notice(`claim ${namespace}/${claimName} is kept in ${directory}`)
     return { path: directory, readOnly, recursive: false }
-  }
-  const source = volume.emptyDir ?? { medium: '' }
-  const { allocatable } = options.node
-  const emptyDir = await createEmptyDir(source, {
-    ...options,
-    name: volume.name,
-    memorySize: emptyDirMemorySize(source, pod, allocatable),
-    ...(fsGroup === undefined ? {} : { fsGroup }),
-  })
-  cleanup.add(`emptyDir ${volume.name}`, () => emptyDir.remove())
-  return { path: emptyDir.path, readOnly: false, recursive: false }
+  },
+  async emptyDir(source, name, options) {
+    const { pod, node, cleanup } = options
+    const emptyDir = await createEmptyDir(source, {
+      ...options,
+      name,
+      memorySize: emptyDirMemorySize(source, pod, node.allocatable),
+      ...fsGroupOf(pod),
+    })
+    cleanup.add(`emptyDir ${name}`, () => emptyDir.remove())
+    return { path: emptyDir.path, readOnly: false, recursive: false }
+  },
+}
+
+function fsGroupOf({ spec }: Pod): { readonly fsGroup?: number } {
+  const { fsGroup } = spec.securityContext
+  return fsGroup === undefined ? {} : { fsGroup }
 }

@@ -26,6 +26,7 @@ export function hiddenFileWarnings(
         node,
         secret: name => store.get('Secret', namespace, name),
         configMap: name => store.get('ConfigMap', namespace, name),
+        trustBundles: () => store.list('ClusterTrustBundle'),
         // That there is a token is enough.
         token: () => '',
       }).hidden.map(file =>

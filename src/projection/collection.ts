@@ -3,6 +3,7 @@ import type { FileProjection, Payload } from '../writer/payload.ts'
 export type ProjectionErrorCode =
   | 'PROJECTION_SECRET_NOT_FOUND'
   | 'PROJECTION_CONFIGMAP_NOT_FOUND'
+  | 'PROJECTION_TRUST_BUNDLE_NOT_FOUND'
   | 'PROJECTION_KEY_NOT_FOUND'
   | 'PROJECTION_FIELD_UNSUPPORTED'
   | 'PROJECTION_CONTAINER_NOT_FOUND'

@@ -11,35 +11,26 @@ import type {
   ResourceFieldSelector,
 } from '../api/types.ts'
 import type { Collection } from './collection.ts'
-
-export interface DownwardSource {
-  readonly items: readonly DownwardAPIVolumeFile[]
-  readonly defaultMode: number
-  readonly itemsField: string
-}
+import type { SourceKind } from './source-kind.ts'
 
 /** One bad item fails the volume, but each bad item is named. */
-export function collectDownwardAPI(
-  pod: Pod,
-  node: NodeInfo,
-  source: DownwardSource,
-  collection: Collection,
-): void {
-  const origin = { kind: 'Pod', name: pod.metadata.name } as const
-  for (const [i, item] of source.items.entries()) {
-    const field = `${source.itemsField}[${i}]`
-    const text = downwardText(pod, node, item, field, collection)
-    if (text !== undefined)
-      collection.addFile(
-        item.path,
-        {
-          data: Buffer.from(text),
-          mode: item.mode ?? source.defaultMode,
-          origin,
-        },
-        { fieldPath: `${field}.path`, isInPod: true },
-      )
-  }
+export const downwardFiles: SourceKind<{
+  readonly items: readonly DownwardAPIVolumeFile[]
+}> = {
+  collect({ items }, { field, defaultMode }, { pod, node }, collection) {
+    const origin = { kind: 'Pod', name: pod.metadata.name } as const
+    for (const [i, item] of items.entries()) {
+      const itemField = `${field}.items[${i}]`
+      const text = downwardText(pod, node, item, itemField, collection)
+      if (text !== undefined)
+        collection.addFile(
+          item.path,
+          { data: Buffer.from(text), mode: item.mode ?? defaultMode, origin },
+          { fieldPath: `${itemField}.path`, isInPod: true },
+        )
+    }
+  },
+  references: () => [],
 }
 
 /** No newline at the end, whatever it is. */

@@ -1,87 +1,29 @@
 /**
- * The files of a Secret or a ConfigMap (MakePayload in kubernetes pkg/volume/secret/secret.go
- * and pkg/volume/configmap/configmap.go; docs/kubernetes.md#what-a-volume-holds).
+ * What Secrets and ConfigMaps have in common (MakePayload in kubernetes
+ * pkg/volume/secret/secret.go and pkg/volume/configmap/configmap.go;
+ * docs/kubernetes.md#what-a-volume-holds).
  */
-import type { ConfigMap, KeyToPath, Secret } from '../api/types.ts'
+import type { ObjectProjection } from '../api/types.ts'
 import type { FileOrigin } from '../writer/payload.ts'
 import type { Collection } from './collection.ts'
-
-interface KeySource {
-  readonly name: string
-  readonly items?: readonly KeyToPath[]
-  readonly optional: boolean
-  readonly defaultMode: number
-  /** The field that holds `name`, and the one that would hold `items`. */
-  readonly nameField: string
-  readonly itemsField: string
-}
-
-export function collectSecret(
-  secret: Secret | undefined,
-  source: KeySource,
-  collection: Collection,
-): void {
-  if (secret === undefined) {
-    // Missing and optional is the same as empty.
-    if (!source.optional)
-      collection.addError(
-        'PROJECTION_SECRET_NOT_FOUND',
-        source.nameField,
-        `secret "${source.name}" not found`,
-      )
-    return
-  }
-  collectKeys(
-    secret.data,
-    { kind: 'Secret', name: source.name },
-    source,
-    'references non-existent secret key',
-    collection,
-  )
-}
-
-export function collectConfigMap(
-  configMap: ConfigMap | undefined,
-  source: KeySource,
-  collection: Collection,
-): void {
-  if (configMap === undefined) {
-    if (!source.optional)
-      collection.addError(
-        'PROJECTION_CONFIGMAP_NOT_FOUND',
-        source.nameField,
-        `configmap "${source.name}" not found`,
-      )
-    return
-  }
-  // No key is in both: validation sees to that.
-  const files = new Map<string, Uint8Array>()
-  for (const [key, text] of configMap.data) files.set(key, Buffer.from(text))
-  for (const [key, bytes] of configMap.binaryData) files.set(key, bytes)
-  collectKeys(
-    files,
-    { kind: 'ConfigMap', name: source.name },
-    source,
-    'configmap references non-existent config key',
-    collection,
-  )
-}
+import type { SourcePlace } from './source-kind.ts'
 
 /** All keys; with items only theirs. No source gives half its files: errors come first. */
-function collectKeys(
+export function collectKeys(
   data: ReadonlyMap<string, Uint8Array>,
   origin: FileOrigin,
-  source: KeySource,
+  { items = [], optional }: ObjectProjection,
+  { field, nameField, defaultMode }: SourcePlace,
   missingKey: string,
   collection: Collection,
 ): void {
-  const { items = [], optional, defaultMode, nameField, itemsField } = source
+  const itemsField = `${field}.items`
   if (items.length === 0) {
     for (const [key, bytes] of data)
       collection.addFile(
         key,
         { data: bytes, mode: defaultMode, origin },
-        { fieldPath: nameField, isInPod: false },
+        { fieldPath: `${field}.${nameField}`, isInPod: false },
       )
     return
   }

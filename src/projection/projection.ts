@@ -9,13 +9,12 @@
  */
 import { goQuote } from '../api/go-quote.ts'
 import type {
-  ConfigMap,
-  NodeInfo,
-  Pod,
   ProjectedVolumeSource,
-  Secret,
+  ProjectionKind,
   ServiceAccountTokenProjection,
   Volume,
+  VolumeKind,
+  VolumeProjection,
 } from '../api/types.ts'
 import type { Payload } from '../writer/payload.ts'
 import {
@@ -23,9 +22,17 @@ import {
   type HiddenFile,
   type ProjectionError,
 } from './collection.ts'
-import { collectDownwardAPI } from './downward-files.ts'
-import { collectConfigMap, collectSecret } from './key-files.ts'
-import { tokenFile } from './token-file.ts'
+import { configMapFiles } from './config-map-files.ts'
+import { downwardFiles } from './downward-files.ts'
+import { secretFiles } from './secret-files.ts'
+import type {
+  ObjectReference,
+  SourceData,
+  SourceKind,
+  SourcePlace,
+} from './source-kind.ts'
+import { tokenFiles } from './token-file.ts'
+import { trustBundleFiles } from './trust-bundle-file.ts'
 
 export type {
   HiddenFile,
@@ -33,22 +40,47 @@ export type {
   ProjectionErrorCode,
 } from './collection.ts'
 
-/** Why there is no token; any Error will do. */
-export interface TokenFailure {
-  readonly message: string
+/** Each kind of source of a projected volume. */
+const projections: {
+  readonly [Kind in ProjectionKind]: SourceKind<
+    NonNullable<VolumeProjection[Kind]>
+  >
+} = {
+  secret: secretFiles,
+  configMap: configMapFiles,
+  downwardAPI: downwardFiles,
+  serviceAccountToken: tokenFiles,
+  clusterTrustBundle: trustBundleFiles,
 }
 
-export interface ProjectionInput {
+/** Each kind of volume whose content podfs makes; the others are directories. */
+const managed = {
+  secret: {
+    collect: ({ secretName: name, ...source }, place, ...rest) =>
+      secretFiles.collect(
+        { ...source, name },
+        { ...place, nameField: 'secretName' },
+        ...rest,
+      ),
+    references: ({ secretName: name, optional }) =>
+      secretFiles.references({ name, optional }),
+  },
+  configMap: configMapFiles,
+  downwardAPI: downwardFiles,
+  projected: {
+    collect: collectProjected,
+    references: ({ sources }) =>
+      sources.flatMap(source => referencesIn(projections, source)),
+  },
+} satisfies {
+  readonly [Kind in VolumeKind]?: SourceKind<NonNullable<Volume[Kind]>>
+}
+
+/** A kind of volume whose content podfs makes. */
+export type ManagedKind = keyof typeof managed
+
+export interface ProjectionInput extends SourceData {
   readonly volume: Volume
-  readonly pod: Pod
-  readonly node: NodeInfo
-  /** Looks in the Pod's namespace. */
-  readonly secret: (name: string) => Secret | undefined
-  /** Looks in the Pod's namespace. */
-  readonly configMap: (name: string) => ConfigMap | undefined
-  readonly token: (
-    source: ServiceAccountTokenProjection,
-  ) => string | TokenFailure
 }
 
 export type ProjectionResult = {
@@ -68,47 +100,18 @@ export type ProjectionResult = {
  * wrote them: the writer cleans and refuses.
  */
 export function collectPayload(input: ProjectionInput): ProjectionResult {
-  const { volume, pod, node } = input
+  const { volume, pod } = input
   const collection = new Collection()
   const index = pod.spec.volumes.findIndex(({ name }) => name === volume.name)
   const field = `spec.volumes[${Math.max(index, 0)}]`
 
-  if (volume.secret !== undefined)
-    collectSecret(
-      input.secret(volume.secret.secretName),
-      {
-        ...volume.secret,
-        name: volume.secret.secretName,
-        nameField: `${field}.secret.secretName`,
-        itemsField: `${field}.secret.items`,
-      },
-      collection,
-    )
-  else if (volume.configMap !== undefined)
-    collectConfigMap(
-      input.configMap(volume.configMap.name),
-      {
-        ...volume.configMap,
-        nameField: `${field}.configMap.name`,
-        itemsField: `${field}.configMap.items`,
-      },
-      collection,
-    )
-  else if (volume.downwardAPI !== undefined)
-    collectDownwardAPI(
-      pod,
-      node,
-      { ...volume.downwardAPI, itemsField: `${field}.downwardAPI.items` },
-      collection,
-    )
-  else if (volume.projected !== undefined)
-    collectProjected(
-      input,
-      volume.projected,
-      `${field}.projected.sources`,
-      collection,
-    )
-  else throw new TypeError(`volume ${volume.name} is not a managed volume`)
+  const found = sourceIn<{ readonly defaultMode: number }>(managed, volume)
+  if (found === undefined)
+    throw new TypeError(`volume ${volume.name} is not a managed volume`)
+  const { kind, source } = found
+  const { defaultMode } = source
+  const place = { field: `${field}.${found.name}`, defaultMode }
+  kind.collect(source, { ...place, nameField: 'name' }, input, collection)
 
   const { payload, hidden, errors } = collection
   return errors.length === 0
@@ -118,62 +121,50 @@ export function collectPayload(input: ProjectionInput): ProjectionResult {
 
 /** Source: pkg/volume/projected/projected.go, collectData. */
 function collectProjected(
-  input: ProjectionInput,
   { sources, defaultMode }: ProjectedVolumeSource,
-  sourcesField: string,
+  place: SourcePlace,
+  data: SourceData,
   collection: Collection,
 ): void {
-  for (const [i, source] of sources.entries()) {
-    const field = `${sourcesField}[${i}]`
-    if (source.secret !== undefined)
-      collectSecret(
-        input.secret(source.secret.name),
-        {
-          ...source.secret,
-          defaultMode,
-          nameField: `${field}.secret.name`,
-          itemsField: `${field}.secret.items`,
-        },
-        collection,
-      )
-    else if (source.configMap !== undefined)
-      collectConfigMap(
-        input.configMap(source.configMap.name),
-        {
-          ...source.configMap,
-          defaultMode,
-          nameField: `${field}.configMap.name`,
-          itemsField: `${field}.configMap.items`,
-        },
-        collection,
-      )
-    else if (source.downwardAPI !== undefined)
-      collectDownwardAPI(
-        input.pod,
-        input.node,
-        {
-          ...source.downwardAPI,
-          defaultMode,
-          itemsField: `${field}.downwardAPI.items`,
-        },
-        collection,
-      )
-    else if (source.serviceAccountToken !== undefined) {
-      const token = input.token(source.serviceAccountToken)
-      if (typeof token === 'string')
-        collection.addFile(
-          source.serviceAccountToken.path,
-          tokenFile(input.pod, token, defaultMode),
-          { fieldPath: `${field}.serviceAccountToken.path`, isInPod: true },
-        )
-      else
-        collection.addError(
-          'PROJECTION_TOKEN_UNAVAILABLE',
-          `${field}.serviceAccountToken`,
-          token.message,
-        )
-    }
+  for (const [i, each] of sources.entries()) {
+    const found = sourceIn(projections, each)
+    if (found === undefined) continue
+    const field = `${place.field}.sources[${i}].${found.name}`
+    const its = { ...place, field, defaultMode }
+    found.kind.collect(found.source, its, data, collection)
   }
+}
+
+/** The source that is set, of which there is at most one. */
+function sourceIn<Source>(
+  kinds: Readonly<Record<string, SourceKind<never>>>,
+  holder: object,
+):
+  | {
+      readonly name: string
+      readonly kind: SourceKind<Source>
+      readonly source: Source
+    }
+  | undefined {
+  for (const [name, kind] of Object.entries(kinds)) {
+    const source = (holder as Readonly<Record<string, unknown>>)[name]
+    // By the types of the tables each kind takes the source of its name.
+    if (source !== undefined)
+      return {
+        name,
+        kind: kind as SourceKind<unknown>,
+        source: source as Source,
+      }
+  }
+  return undefined
+}
+
+function referencesIn(
+  kinds: Readonly<Record<string, SourceKind<never>>>,
+  holder: object,
+): readonly ObjectReference[] {
+  const found = sourceIn(kinds, holder)
+  return found === undefined ? [] : found.kind.references(found.source)
 }
 
 /** Of one volume, what is to be said of each file that nobody sees. */
@@ -186,28 +177,17 @@ export function hiddenFileMessage(
 
 /** Whether a volume's content is made, and kept up to date, by podfs. */
 export function isManagedVolume(volume: Volume): boolean {
-  return (
-    volume.secret !== undefined ||
-    volume.configMap !== undefined ||
-    volume.downwardAPI !== undefined ||
-    volume.projected !== undefined
-  )
+  return sourceIn(managed, volume) !== undefined
 }
 
-/** The names of the objects, in the Pod's namespace, whose change concerns a volume. */
-export function objectsReferenced(volume: Volume): {
-  secrets: string[]
-  configMaps: string[]
-} {
-  const secrets = new Set<string>()
-  const configMaps = new Set<string>()
-  if (volume.secret !== undefined) secrets.add(volume.secret.secretName)
-  if (volume.configMap !== undefined) configMaps.add(volume.configMap.name)
-  for (const { secret, configMap } of volume.projected?.sources ?? []) {
-    if (secret !== undefined) secrets.add(secret.name)
-    if (configMap !== undefined) configMaps.add(configMap.name)
-  }
-  return { secrets: [...secrets], configMaps: [...configMaps] }
+/** The objects whose change concerns a volume, each once. */
+export function objectsReferenced(volume: Volume): readonly ObjectReference[] {
+  const references = referencesIn(managed, volume)
+  return [
+    ...new Map(
+      references.map(each => [`${each.kind}/${each.name}`, each]),
+    ).values(),
+  ]
 }
 
 /** The tokens that a volume asks for, in the order of its sources. */

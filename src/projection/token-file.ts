@@ -1,39 +1,25 @@
-/**
- * Who may read a service account token (kubernetes pkg/volume/projected/projected.go and
- * FsUserFrom in pkg/volume/util/util.go; docs/kubernetes.md#tokens).
- */
-import type { Pod } from '../api/types.ts'
-import type { FileProjection } from '../writer/payload.ts'
+import type { ServiceAccountTokenProjection } from '../api/types.ts'
+import { ownedFile } from './owned-file.ts'
+import type { SourceKind } from './source-kind.ts'
 
-/**
- * Readable by all, unless the Pod says whose it is: then 0600, which the writer widens to
- * 0640 for an fsGroup. Only tokens get an owner.
- */
-export function tokenFile(
-  pod: Pod,
-  token: string,
-  defaultMode: number,
-): FileProjection {
-  const fsUser = commonRunAsUser(pod)
-  const { securityContext, serviceAccountName } = pod.spec
-  const { fsGroup } = securityContext
-  return {
-    data: Buffer.from(token),
-    mode: fsUser === undefined && fsGroup === undefined ? defaultMode : 0o600,
-    ...(fsUser === undefined ? {} : { fsUser }),
-    origin: { kind: 'ServiceAccount', name: serviceAccountName },
-  }
-}
-
-/** The user as whom all containers run, if the Pod names one and the same for all. */
-function commonRunAsUser(pod: Pod): number | undefined {
-  const { containers, initContainers, securityContext } = pod.spec
-  const users = new Set(
-    [...initContainers, ...containers].map(
-      container =>
-        container.securityContext?.runAsUser ?? securityContext.runAsUser,
-    ),
-  )
-  const [user] = users
-  return users.size === 1 ? user : undefined
+export const tokenFiles: SourceKind<ServiceAccountTokenProjection> = {
+  collect(source, { field, defaultMode }, { pod, token }, collection) {
+    const found = token(source)
+    if (typeof found === 'string')
+      collection.addFile(
+        source.path,
+        {
+          data: Buffer.from(found),
+          ...ownedFile(pod, defaultMode),
+          origin: {
+            kind: 'ServiceAccount',
+            name: pod.spec.serviceAccountName,
+          },
+        },
+        { fieldPath: `${field}.path`, isInPod: true },
+      )
+    else
+      collection.addError('PROJECTION_TOKEN_UNAVAILABLE', field, found.message)
+  },
+  references: () => [],
 }

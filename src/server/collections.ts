@@ -2,14 +2,13 @@ import { isDeepStrictEqual } from 'node:util'
 import { items, text, type JsonObject } from '../api/json.ts'
 import { encodeObject } from '../api/encode/encode-object.ts'
 import { definitionOf } from '../api/schema/definition-of.ts'
+import { kinds } from '../api/schema/kinds.ts'
 import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
 import { formatFinding } from '../api/report.ts'
 import type {
-  ConfigMap,
   KubeObject,
   Pod,
-  Secret,
-  ServiceAccount,
+  ServedObject,
   ShownKind,
   ShownObject,
 } from '../api/types.ts'
@@ -44,6 +43,7 @@ export class Collections {
   readonly secrets: ObjectCache
   readonly configMaps: ObjectCache
   readonly serviceAccounts: ObjectCache
+  readonly clusterTrustBundles: ObjectCache
   readonly events: ObjectCache
   readonly nodes: ObjectCache
   /** `default`, and each that an object has been in: kubectl asks whether it exists. */
@@ -66,6 +66,7 @@ export class Collections {
     this.secrets = cache()
     this.configMaps = cache()
     this.serviceAccounts = cache()
+    this.clusterTrustBundles = cache()
     this.events = cache()
     this.nodes = cache()
     this.namespaces = cache()
@@ -73,7 +74,7 @@ export class Collections {
     this.volumes = cache()
     this.#shownObjects = new ShownObjects(revisions)
 
-    for (const kind of ['Secret', 'ConfigMap', 'ServiceAccount'] as const)
+    for (const kind of dataKinds)
       for (const object of store.list(kind)) this.#setData(object)
     for (const kind of this.#shownObjects.caches.keys())
       for (const object of store.list(kind)) this.#setShown(object)
@@ -183,19 +184,19 @@ export class Collections {
         return this.secrets
       case 'ConfigMap':
         return this.configMaps
+      case 'ClusterTrustBundle':
+        return this.clusterTrustBundles
       case 'ServiceAccount':
     }
     return this.serviceAccounts
   }
 
   #setData(object: DataObject): void {
-    this.#lookAtNamespace(object.metadata.namespace)
+    const { namespace } = object.metadata
+    if (namespace !== '') this.#lookAtNamespace(namespace)
     this.#cacheOf(object).set({
       ...common(object),
-      fields: fieldsOf(
-        object,
-        object.kind === 'Secret' ? { type: object.type } : {},
-      ),
+      fields: fieldsOf(object, selectableFields(object)),
       json: () => encodeObject(object),
       bytes: sizeOf(object),
     })
@@ -291,11 +292,28 @@ export class Collections {
 const pending = { phase: 'Pending' } as const
 
 /** What has no status. */
-type DataObject = Secret | ConfigMap | ServiceAccount
+type DataObject = Exclude<ServedObject, Pod>
 
 function isShown(object: KubeObject): object is ShownObject {
-  return 'spec' in object && object.kind !== 'Pod'
+  return !Object.hasOwn(kinds, object.kind)
 }
+
+/** By what a fieldSelector can select, beside name and namespace. */
+function selectableFields(
+  object: DataObject,
+): Readonly<Record<string, string>> {
+  if (object.kind === 'Secret') return { type: object.type }
+  return object.kind === 'ClusterTrustBundle'
+    ? { 'spec.signerName': object.spec.signerName ?? '' }
+    : {}
+}
+
+const dataKinds = Object.keys({
+  Secret: true,
+  ConfigMap: true,
+  ServiceAccount: true,
+  ClusterTrustBundle: true,
+} satisfies Record<DataObject['kind'], true>) as DataObject['kind'][]
 
 /** `podfs mount` serves the volumes of a Pod, and several Pods may stand in a manifest. */
 const notRun = {
@@ -419,8 +437,18 @@ function volumeKey(volume: VolumeRecord): string {
 }
 
 function sizeOf(object: DataObject): number {
-  const values: (string | Uint8Array)[] =
-    object.kind === 'ServiceAccount' ? [] : [...object.data.values()]
-  if (object.kind === 'ConfigMap') values.push(...object.binaryData.values())
-  return values.reduce((sum, { length }) => sum + length, 1024)
+  return valuesOf(object).reduce((sum, { length }) => sum + length, 1024)
+}
+
+function valuesOf(object: DataObject): readonly (string | Uint8Array)[] {
+  switch (object.kind) {
+    case 'Secret':
+      return [...object.data.values()]
+    case 'ConfigMap':
+      return [...object.data.values(), ...object.binaryData.values()]
+    case 'ClusterTrustBundle':
+      return [object.spec.trustBundle]
+    case 'ServiceAccount':
+  }
+  return []
 }

@@ -5,6 +5,8 @@ import {
   tokenSubresource,
 } from './authentication.ts'
 import {
+  certificatesGroup,
+  certificatesVersion,
   metricsGroup,
   metricsVersion,
   podfsGroup,
@@ -14,6 +16,7 @@ import {
 const groups = [
   groupOf('apps', 'v1'),
   groupOf('batch', 'v1'),
+  groupOf(certificatesGroup, certificatesVersion),
   groupOf(podfsGroup, 'v1'),
   groupOf(metricsGroup, metricsVersion),
   groupOf(authenticationGroup, 'v1'),
@@ -41,6 +44,11 @@ export function discovery(path: string): JsonObject | undefined {
       return resourceList('apps', 'apps/v1')
     case '/apis/batch/v1':
       return resourceList('batch', 'batch/v1')
+    case `/apis/${certificatesGroup}/${certificatesVersion}`:
+      return resourceList(
+        certificatesGroup,
+        `${certificatesGroup}/${certificatesVersion}`,
+      )
     case `/apis/${podfsGroup}/v1`:
       return resourceList(podfsGroup, `${podfsGroup}/v1`)
     case `/apis/${authenticationV1}`:

@@ -4,6 +4,7 @@ import type { ObjectCache } from './object-cache.ts'
 import { podTable } from './tables/pods.ts'
 import type { TableFormat } from './tables/table.ts'
 import {
+  clusterTrustBundleTable,
   configMapTable,
   eventTable,
   namespaceTable,
@@ -25,14 +26,18 @@ import {
 
 /** The group of podfs's own kinds. */
 export const podfsGroup = 'podfs.io'
+/** The group of ClusterTrustBundles. */
+export const certificatesGroup = 'certificates.k8s.io'
+export const certificatesVersion = 'v1beta1'
 /** The group from which `kubectl top` has its figures; see pod-metrics.ts. */
 export const metricsGroup = 'metrics.k8s.io'
 export const metricsVersion = 'v1beta1'
 
 /** One resource of the API: what discovery says of it, and how to get at it. */
 export interface Resource {
-  readonly group: '' | 'apps' | 'batch' | typeof podfsGroup
-  readonly version: 'v1'
+  readonly group:
+    '' | 'apps' | 'batch' | typeof podfsGroup | typeof certificatesGroup
+  readonly version: 'v1' | typeof certificatesVersion
   readonly kind: string
   readonly plural: string
   readonly singular: string
@@ -82,6 +87,19 @@ function shown(
 }
 
 export const resources: readonly Resource[] = [
+  {
+    ...core,
+    group: certificatesGroup,
+    version: certificatesVersion,
+    kind: 'ClusterTrustBundle',
+    plural: 'clustertrustbundles',
+    singular: 'clustertrustbundle',
+    shortNames: [],
+    namespaced: false,
+    fields: ['spec.signerName'],
+    table: clusterTrustBundleTable,
+    cache: ({ clusterTrustBundles }) => clusterTrustBundles,
+  },
   {
     ...core,
     kind: 'ConfigMap',

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import type { Settings } from '../config/settings.ts'
+import type { SettingsFor } from '../config/settings.ts'
 import { AgeIdentities } from '../sources/encryption/age-identities.ts'
 
 /**
@@ -7,7 +7,7 @@ import { AgeIdentities } from '../sources/encryption/age-identities.ts'
  * loadIdentities). A relative path is taken from `cwd`.
  */
 export function ageIdentities(
-  { ageKeyFile }: Pick<Settings, 'ageKeyFile'>,
+  { ageKeyFile }: SettingsFor<'ageKeyFile'>,
   env: NodeJS.ProcessEnv,
   cwd: string,
 ): AgeIdentities {

@@ -6,6 +6,7 @@ import { mountFailure } from '../api/mount-failure.ts'
 import { objectKey, type ObjectKey } from '../api/object-key.ts'
 import type { KubeObject, NodeInfo, Pod, Volume } from '../api/types.ts'
 import { objectsReferenced } from '../projection/projection.ts'
+import { referenceKey } from '../projection/source-kind.ts'
 import type { PodEvent } from '../runner/status/pod-events.ts'
 import type { EventOwner, SessionRecord } from '../server/session-record.ts'
 import type { Store } from '../store/store.ts'
@@ -185,11 +186,9 @@ export function volumeRecorder(options: {
 }
 
 function objectsOf(volume: Volume, namespace: string): readonly ObjectKey[] {
-  const { secrets, configMaps } = objectsReferenced(volume)
-  return [
-    ...secrets.map(name => objectKey('Secret', namespace, name)),
-    ...configMaps.map(name => objectKey('ConfigMap', namespace, name)),
-  ]
+  return objectsReferenced(volume).map(reference =>
+    referenceKey(reference, namespace),
+  )
 }
 
 /** The object of the key, or what is known of it while no source has it. */

@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { isMistake, type Finding } from '../api/report.ts'
-import type { Settings } from '../config/settings.ts'
+import type { SettingsFor } from '../config/settings.ts'
 import type { AgeIdentities } from '../sources/encryption/age-identities.ts'
 import { ManifestFiles } from '../sources/manifests/manifest-files.ts'
 import { RenderedManifests } from '../sources/rendered/rendered-manifests.ts'
@@ -19,9 +19,17 @@ import type { Logger } from '../util/logger.ts'
 import type { Places } from './places.ts'
 import { rendererBy } from './run-renderer.ts'
 
+/** The settings that matter to every session. */
+export type SessionSetting =
+  | 'backend'
+  | 'clusterDomain'
+  | 'fuse.answerOpens'
+  | 'images'
+  | 'serviceAccountIssuer'
+
 /** What every session needs, whichever command began it. */
 export interface SessionOptions {
-  readonly settings: Settings
+  readonly settings: SettingsFor<SessionSetting>
   readonly places: Places
   readonly clock: Clock
   readonly logger: Logger

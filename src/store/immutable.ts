@@ -11,12 +11,21 @@ const immutable = 'Forbidden: field is immutable when `immutable` is set'
 /**
  * What the API server would refuse of this update, in its words (ValidateConfigMapUpdate,
  * ValidateSecretUpdate): once `immutable` is true it stays, and so does the data; the type of
- * a Secret stays always. Metadata may change.
+ * a Secret and the signer of a ClusterTrustBundle stay always. Metadata may change.
  */
 export function immutableChange(
   old: KubeObject,
   object: KubeObject,
 ): Refusal | undefined {
+  if (
+    old.kind === 'ClusterTrustBundle' &&
+    object.kind === 'ClusterTrustBundle' &&
+    old.spec.signerName !== object.spec.signerName
+  )
+    return {
+      fieldPath: 'spec.signerName',
+      message: `Invalid value: ${JSON.stringify(object.spec.signerName ?? '')}: field is immutable`,
+    }
   if (!('immutable' in old) || !('immutable' in object)) return undefined
   if (
     old.kind === 'Secret' &&

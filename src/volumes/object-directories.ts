@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import { objectKey, type ObjectKey } from '../api/object-key.ts'
+import type { ObjectKind } from '../api/types.ts'
 import { hasCode, isContradiction } from '../writer/volume-tree.ts'
 
 /** Kinds that have a place in the tree, by the name of its directory. */
@@ -16,6 +17,10 @@ const directoryOf: Record<TreeKind, string> = {
   Pod: 'pods',
   ConfigMap: 'configmaps',
   Secret: 'secrets',
+}
+
+export function isTreeKind(kind: ObjectKind): kind is TreeKind {
+  return Object.hasOwn(directoryOf, kind)
 }
 
 /** Where one object is in the tree. */

@@ -24,9 +24,11 @@ import type {
   Volume,
 } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
+import { keysOfChange } from '../projection/source-kind.ts'
 import type { StoreEvent } from '../store/store.ts'
 import { Turns } from '../util/turns.ts'
 import {
+  isTreeKind,
   ObjectDirectories,
   placeKey,
   placePath,
@@ -86,8 +88,8 @@ export class ObjectVolumes {
   readonly #directories: ObjectDirectories
   readonly #turns = new Turns(writers)
   readonly #objects = new Map<ObjectKey, ObjectInTree>()
-  /** By `NAMESPACE/KIND/NAME`: the volumes that have data of that object. */
-  readonly #references = new Map<string, Set<PublishedVolume>>()
+  /** The volumes that have data of that object. */
+  readonly #references = new Map<ObjectKey, Set<PublishedVolume>>()
   #unsubscribe: () => void = () => {}
   #closed = false
 
@@ -148,11 +150,9 @@ export class ObjectVolumes {
     // Then what has another volume now, which may name what has just come.
     for (const { type, object } of events)
       if (type !== 'DELETED' && isTreeObject(object)) this.#want(object)
-    for (const { object } of events) {
-      const { namespace, name } = object.metadata
-      const key = `${namespace}/${object.kind}/${name}`
-      for (const volume of this.#references.get(key) ?? []) volume.look()
-    }
+    for (const { object } of events)
+      for (const key of keysOfChange(object))
+        for (const volume of this.#references.get(key) ?? []) volume.look()
   }
 
   #want(object: TreeObject): void {
@@ -167,7 +167,7 @@ export class ObjectVolumes {
       ...this.#options,
       directories: this.#directories,
       turns: this.#turns,
-      refer: volume => this.#refer(place.namespace, volume),
+      refer: volume => this.#refer(volume),
       onGone: () => {
         if (!this.#closed) this.#objects.delete(key)
       },
@@ -177,8 +177,8 @@ export class ObjectVolumes {
   }
 
   /** The volume looks again when one of its objects changes, until the returned is called. */
-  #refer(namespace: string, volume: PublishedVolume): () => void {
-    const keys = volume.references.map(each => `${namespace}/${each}`)
+  #refer(volume: PublishedVolume): () => void {
+    const keys = volume.references
     for (const key of keys) {
       const volumes = this.#references.get(key)
       if (volumes === undefined) this.#references.set(key, new Set([volume]))
@@ -486,7 +486,7 @@ function withoutObjects({
 }
 
 function isTreeObject(object: KubeObject): object is TreeObject {
-  return object.kind !== 'ServiceAccount'
+  return isTreeKind(object.kind)
 }
 
 function placeOf({ kind, metadata }: TreeObject): TreePlace {

@@ -50,9 +50,17 @@ export function isToken({ origin }: Pick<FileProjection, 'origin'>): boolean {
   return origin?.kind === 'ServiceAccount'
 }
 
+const confidential: Readonly<Record<FileOrigin['kind'], boolean>> = {
+  ConfigMap: false,
+  Secret: true,
+  Pod: false,
+  ServiceAccount: true,
+  ClusterTrustBundle: false,
+}
+
 /** Not for a person's eyes. What nobody knows the origin of is, too. */
 export function isConfidential({ origin }: FileProjection): boolean {
-  return origin?.kind !== 'ConfigMap' && origin?.kind !== 'Pod'
+  return origin === undefined || confidential[origin.kind]
 }
 
 export function withoutTokens(payload: Payload): Payload {

@@ -1,5 +1,6 @@
 import type { Pod, Volume } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
+import { keysOfChange } from '../projection/source-kind.ts'
 import type { Store } from '../store/store.ts'
 import { PublishedVolume, type PublishingOptions } from './published-volume.ts'
 import { VolumeHistory } from './volume-history.ts'
@@ -52,11 +53,8 @@ export class PodVolumes {
 
   start(): void {
     this.#unsubscribe = this.#store.watch(events => {
-      const namespace = this.#pod.metadata.namespace
       const changed = new Set(
-        events
-          .filter(({ object }) => object.metadata.namespace === namespace)
-          .map(({ object }) => `${object.kind}/${object.metadata.name}`),
+        events.flatMap(({ object }) => keysOfChange(object)),
       )
       for (const volume of this.#volumes.values())
         if (volume.references.some(reference => changed.has(reference)))

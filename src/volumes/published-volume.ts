@@ -3,7 +3,7 @@ import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { rootCertificateName, rootConfigMap } from '../api/automount.ts'
 import { mountFailure } from '../api/mount-failure.ts'
-import { objectKey } from '../api/object-key.ts'
+import { objectKey, type ObjectKey } from '../api/object-key.ts'
 import { rejectionOf, type Finding } from '../api/report.ts'
 import type { ConfigMap, NodeInfo, Pod, Secret, Volume } from '../api/types.ts'
 import {
@@ -14,6 +14,7 @@ import {
   type HiddenFile,
   type ProjectionError,
 } from '../projection/projection.ts'
+import { referenceKey } from '../projection/source-kind.ts'
 import type { Store } from '../store/store.ts'
 import type { TokenManager } from '../tokens/token-manager.ts'
 import type { Clock } from '../util/clock.ts'
@@ -159,13 +160,12 @@ export class PublishedVolume {
     this.settled = new Promise(resolve => (this.#resolveSettled = resolve))
   }
 
-  /** `KIND/NAME` of the objects whose change concerns this volume. */
-  get references(): readonly string[] {
-    const { secrets, configMaps } = objectsReferenced(this.#volume)
-    return [
-      ...secrets.map(name => `Secret/${name}`),
-      ...configMaps.map(name => `ConfigMap/${name}`),
-    ]
+  /** The objects whose change concerns this volume. */
+  get references(): readonly ObjectKey[] {
+    const { namespace } = this.#options.pod().metadata
+    return objectsReferenced(this.#volume).map(reference =>
+      referenceKey(reference, namespace),
+    )
   }
 
   /** The volume of that name is another one now: it becomes the next generation. */
@@ -245,16 +245,18 @@ export class PublishedVolume {
     const { node, store, clock } = this.#options
     const volume = this.#volume
     const pod = this.#options.pod()
+    const { namespace } = pod.metadata
     const sources = tokensRequested(volume)
     const tokens =
       sources.length === 0
         ? undefined
         : await (await this.#options.tokens()).tokensFor({ pod, node, sources })
     const lookUp = (kind: 'Secret' | 'ConfigMap', name: string) =>
-      store.get(objectKey(kind, pod.metadata.namespace, name))
+      store.get(objectKey(kind, namespace, name))
     const root =
-      this.references.includes(`ConfigMap/${rootCertificateName}`) &&
-      lookUp('ConfigMap', rootCertificateName) === undefined
+      this.references.includes(
+        objectKey('ConfigMap', namespace, rootCertificateName),
+      ) && lookUp('ConfigMap', rootCertificateName) === undefined
         ? rootConfigMap(pod, await this.#options.rootCertificate())
         : undefined
     const result = collectPayload({
@@ -265,6 +267,7 @@ export class PublishedVolume {
       configMap: name =>
         (lookUp('ConfigMap', name) as ConfigMap | undefined) ??
         (name === rootCertificateName ? root : undefined),
+      trustBundles: () => store.list('ClusterTrustBundle'),
       token: source =>
         tokens?.of(source) ?? new Error('no token was asked for'),
     })

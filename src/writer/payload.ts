@@ -16,8 +16,12 @@ export interface FileProjection {
   readonly origin?: FileOrigin
 }
 
-/** The object that a file's data is of; of a token, the account that it speaks for. */
+/**
+ * The object that a file's data is of; of a token, the account that it speaks for; of the
+ * trust bundles of a signer, that signer.
+ */
 export interface FileOrigin {
-  readonly kind: 'ConfigMap' | 'Secret' | 'Pod' | 'ServiceAccount'
+  readonly kind:
+    'ConfigMap' | 'Secret' | 'Pod' | 'ServiceAccount' | 'ClusterTrustBundle'
   readonly name: string
 }

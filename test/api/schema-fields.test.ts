@@ -4,8 +4,8 @@ import { kinds } from '../../src/api/schema/kinds.ts'
 import type { FieldType, StructSpec } from '../../src/api/schema/struct.ts'
 
 /**
- * Struct, field and type of everything that a Pod, Secret or ConfigMap of Kubernetes v1.34
- * can hold, listed by reflection over k8s.io/api v0.34.1 (`*` is a pointer). A Pod's status
+ * Struct, field and type of everything that the kinds of Kubernetes v1.34 which podfs holds
+ * have, listed by reflection over k8s.io/api v0.34.1 (`*` is a pointer). A Pod's status
  * is left out: podfs does not read it.
  */
 const kubernetes = JSON.parse(

@@ -1,4 +1,5 @@
 import type {
+  ClusterTrustBundle,
   ConfigMap,
   Container,
   NodeInfo,
@@ -84,6 +85,21 @@ export function makeConfigMap(
     data: new Map(Object.entries(options.data ?? {})),
     binaryData: new Map(Object.entries(options.binaryData ?? {})),
     immutable: false,
+  }
+}
+
+export function makeTrustBundle(
+  options: MetaOptions & {
+    readonly signerName?: string
+    readonly trustBundle: string
+  },
+): ClusterTrustBundle {
+  const { signerName, trustBundle, ...meta } = options
+  return {
+    kind: 'ClusterTrustBundle',
+    metadata: makeMeta('bundle', { ...meta, namespace: '' }),
+    source: makeSource(),
+    spec: { trustBundle, ...(signerName !== undefined && { signerName }) },
   }
 }
 

@@ -1,4 +1,5 @@
 import type {
+  ClusterTrustBundle,
   ConfigMap,
   Pod,
   Secret,
@@ -31,6 +32,7 @@ export interface World {
   readonly pod?: Pod
   readonly secrets?: readonly Secret[]
   readonly configMaps?: readonly ConfigMap[]
+  readonly trustBundles?: readonly ClusterTrustBundle[]
   readonly token?: string | { message: string }
 }
 
@@ -43,6 +45,7 @@ export function project(volume: Volume, world: World = {}): ProjectionResult {
     secret: name => secrets.find(({ metadata }) => metadata.name === name),
     configMap: name =>
       configMaps.find(({ metadata }) => metadata.name === name),
+    trustBundles: () => world.trustBundles ?? [],
     token: () => world.token ?? 'a.b.c',
   })
 }

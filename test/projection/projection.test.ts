@@ -310,7 +310,15 @@ t.test('what a volume needs', async t => {
   for (const { name, volume, managed, ...needs } of rows) {
     const { secrets = [], configMaps = [], tokens = [] } = needs
     t.equal(isManagedVolume(volume), managed, `${name}: managed`)
-    t.strictSame(objectsReferenced(volume), { secrets, configMaps }, name)
+    const references = objectsReferenced(volume)
+    const namesOf = (kind: string) =>
+      references.filter(each => each.kind === kind).map(each => each.name)
+    t.strictSame(
+      { secrets: namesOf('Secret'), configMaps: namesOf('ConfigMap') },
+      { secrets, configMaps },
+      name,
+    )
+    t.equal(references.length, secrets.length + configMaps.length)
     t.strictSame(
       tokensRequested(volume).map(({ path }) => path),
       tokens,

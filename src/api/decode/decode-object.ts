@@ -1,7 +1,8 @@
 import type { Finding, ObjectFields } from '../report.ts'
-import { kinds } from '../schema/kinds.ts'
+import { apiVersions, isNamespaced, kinds } from '../schema/kinds.ts'
 import { workloads } from '../schema/workloads.ts'
 import type {
+  ClusterTrustBundle,
   ConfigMap,
   KubeObject,
   ObjectMeta,
@@ -12,6 +13,10 @@ import type {
   ServedObject,
   WorkloadKind,
 } from '../types.ts'
+import {
+  trustBundleName,
+  validateClusterTrustBundle,
+} from '../validation/cluster-trust-bundle.ts'
 import { validateConfigMap, validateSecret } from '../validation/data.ts'
 import { validateMetadata } from '../validation/metadata.ts'
 import { validatePod } from '../validation/pod.ts'
@@ -84,7 +89,7 @@ export function decodeObject(
   }
   const object = identify(kind, value, options.namespace)
   const findings = new FindingList(source, object)
-  const expected = expectedVersion(kind, apiVersion)
+  const [expected, ...others] = expectedVersions(kind, apiVersion)
   if (expected === undefined) {
     findings.add(
       'ignored',
@@ -100,7 +105,7 @@ export function decodeObject(
       findings: findings.sorted(),
     }
   }
-  if (apiVersion !== expected) {
+  if (apiVersion !== expected && !others.includes(apiVersion)) {
     findings.reject(
       'apiVersion',
       `no matches for kind ${JSON.stringify(kind)} in version ${JSON.stringify(apiVersion)}`,
@@ -138,14 +143,22 @@ function decodeKind(
 }
 
 /**
- * The version of a kind that podfs reads; undefined for what it ignores. A group with a dot
+ * The versions of a kind that podfs reads; none for what it ignores. Another group with a dot
  * is a custom resource's: a Job of batch.volcano.sh is none of Kubernetes's own.
  */
-function expectedVersion(kind: string, apiVersion: string): string | undefined {
-  const [group = ''] = apiVersion.split('/')
-  if (apiVersion.includes('/') && group.includes('.')) return undefined
-  if (isServedKind(kind)) return 'v1'
-  return isWorkloadKind(kind) ? workloads[kind].apiVersion : undefined
+function expectedVersions(kind: string, apiVersion: string): readonly string[] {
+  const versions = isServedKind(kind)
+    ? apiVersions[kind]
+    : isWorkloadKind(kind)
+      ? [workloads[kind].apiVersion]
+      : []
+  const group = groupOf(apiVersion)
+  const isOwn = versions.some(version => groupOf(version) === group)
+  return group.includes('.') && !isOwn ? [] : versions
+}
+
+function groupOf(apiVersion: string): string {
+  return apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : ''
 }
 
 function isList(value: ReadonlyMap<string, Value>): boolean {
@@ -203,7 +216,7 @@ function identify(
   return {
     kind,
     // Of a kind that podfs does not know, it does not know either whether it has a namespace.
-    ...((isServedKind(kind) || isWorkloadKind(kind)) && {
+    ...((isServedKind(kind) ? isNamespaced(kind) : isWorkloadKind(kind)) && {
       namespace: text('namespace') || namespace,
     }),
     name: text('name') || text('generateName') || '(no name)',
@@ -216,7 +229,9 @@ function build(
   source: ObjectSource,
   options: DecodeOptions,
 ): ServedObject {
-  const metadata = buildMetadata(decoded['metadata'], options)
+  const { namespace, ...others } = buildMetadata(decoded['metadata'], options)
+  // As the API server drops it where it means nothing.
+  const metadata = { ...others, namespace: isNamespaced(kind) ? namespace : '' }
   switch (kind) {
     case 'Secret':
       return buildSecret(decoded, metadata, source)
@@ -240,6 +255,13 @@ function build(
         }),
       }
     }
+    case 'ClusterTrustBundle':
+      return {
+        kind,
+        metadata,
+        source,
+        spec: decoded['spec'] as ClusterTrustBundle['spec'],
+      }
     case 'Pod':
   }
   return { kind, metadata, source, spec: buildPodSpec(decoded['spec']) }
@@ -270,7 +292,13 @@ function validate(
   findings: FindingList,
 ): void {
   const metadata = decoded['metadata'] as object | undefined
-  validateMetadata({ ...metadata, ...object.metadata }, findings)
+  validateMetadata({ ...metadata, ...object.metadata }, findings, {
+    isNamespaced: isNamespaced(object.kind),
+    ...(object.kind === 'ClusterTrustBundle' && {
+      problemsOfName: (name: string) =>
+        trustBundleName(name, object.spec.signerName),
+    }),
+  })
   switch (object.kind) {
     case 'Pod':
       validatePod(object satisfies Pod, findings)
@@ -280,6 +308,9 @@ function validate(
       return
     case 'ConfigMap':
       validateConfigMap(object, findings)
+      return
+    case 'ClusterTrustBundle':
+      validateClusterTrustBundle(object, findings)
       return
     case 'ServiceAccount':
   }

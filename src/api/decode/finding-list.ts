@@ -1,9 +1,5 @@
-import {
-  isMistake,
-  type FieldUse,
-  type Finding,
-  type Treatment,
-} from '../report.ts'
+import { isMistake, type FieldUse, type Finding } from '../report.ts'
+import type { Treatment } from '../schema/struct.ts'
 import type { ObjectSource } from '../types.ts'
 
 /** Nobody reads more, and each takes its time: a hostile object has a million mistakes. */

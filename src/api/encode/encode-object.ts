@@ -20,9 +20,10 @@ export function encodeObject(object: KubeObject): JsonObject {
 }
 
 function encodeMetadata(metadata: ObjectMeta): JsonObject {
-  const { labels, annotations, uid, ...rest } = metadata
+  const { labels, annotations, namespace, uid, ...rest } = metadata
   return {
     ...rest,
+    ...(namespace === '' ? {} : { namespace }),
     ...(uid === '' ? {} : { uid }),
     ...(labels.size === 0 ? {} : { labels: Object.fromEntries(labels) }),
     ...(annotations.size === 0

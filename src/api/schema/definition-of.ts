@@ -1,5 +1,5 @@
 import type { ObjectKind, ServedKind, WorkloadKind } from '../types.ts'
-import { kinds } from './kinds.ts'
+import { apiVersions, kinds } from './kinds.ts'
 import { service } from './service.ts'
 import type { StructSpec } from './struct.ts'
 import { workloads } from './workloads.ts'
@@ -12,7 +12,7 @@ export function definitionOf(kind: ObjectKind): {
   if (kind === 'Service') return { apiVersion: 'v1', struct: service }
   return isWorkload(kind)
     ? workloads[kind]
-    : { apiVersion: 'v1', struct: kinds[kind] }
+    : { apiVersion: apiVersions[kind][0], struct: kinds[kind] }
 }
 
 function isWorkload(kind: ServedKind | WorkloadKind): kind is WorkloadKind {

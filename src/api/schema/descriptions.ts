@@ -8,6 +8,22 @@ export const descriptions: Readonly<Record<string, string>> = {
     'Data that is not to be seen: its values are never logged, and never on a disk.',
   ConfigMap:
     'Configuration data: a volume or the environment of a container can hold it.',
+  ClusterTrustBundle:
+    'Certificates of authorities, for the whole cluster: a projected volume can hold them.',
+  'ClusterTrustBundle.spec': 'The certificates, and whose they are.',
+  'ClusterTrustBundleSpec.signerName':
+    'The signer for which the certificates vouch, such as example.com/mesh; the name of the bundle then begins with example.com:mesh:.',
+  'ClusterTrustBundleSpec.trustBundle':
+    'Certificates of authorities in PEM, each once, with nothing in their blocks but base64.',
+  'ClusterTrustBundleProjection.name':
+    'The one bundle whose certificates the file has.',
+  'ClusterTrustBundleProjection.signerName':
+    'In place of a name: the certificates of all bundles of this signer that labelSelector matches, each once.',
+  'ClusterTrustBundleProjection.labelSelector':
+    'Which bundles of the signer. Absent it matches none, empty ({}) all.',
+  'ClusterTrustBundleProjection.optional':
+    'An empty file instead of a volume that waits, while there is no such bundle.',
+  'ClusterTrustBundleProjection.path': 'The file below the root of the volume.',
   'Pod.metadata': 'Name, namespace, labels and annotations of the Pod.',
   'Pod.spec': 'What is to run, and how.',
   'Secret.type':

@@ -1,9 +1,8 @@
 import { nearest } from '../../util/edit-distance.ts'
-import type { Treatment } from '../report.ts'
 import type { ServedKind, WorkloadKind } from '../types.ts'
 import { definitionOf } from './definition-of.ts'
 import { kinds } from './kinds.ts'
-import type { FieldSpec, FieldType, StructSpec } from './struct.ts'
+import type { FieldSpec, FieldType, StructSpec, Treatment } from './struct.ts'
 import { workloads } from './workloads.ts'
 
 type Kind = ServedKind | WorkloadKind

@@ -11,7 +11,7 @@ import {
   supported,
   type StructSpec,
 } from './struct.ts'
-import type { ServedKind } from '../types.ts'
+import type { ObjectKind, ServedKind } from '../types.ts'
 
 const head = {
   apiVersion: supported('string'),
@@ -30,7 +30,25 @@ const objectReference = struct('ObjectReference', {
   fieldPath: supported('string'),
 })
 
-/** The kinds that podfs does something with; all of them are of apiVersion v1. */
+const certificates = 'certificates.k8s.io'
+
+/** In which versions a kind is read; in the first one podfs gives it out. */
+export const apiVersions: Readonly<
+  Record<ServedKind, readonly [string, ...string[]]>
+> = {
+  Pod: ['v1'],
+  Secret: ['v1'],
+  ConfigMap: ['v1'],
+  ServiceAccount: ['v1'],
+  ClusterTrustBundle: [`${certificates}/v1beta1`, `${certificates}/v1alpha1`],
+}
+
+/** Whether its objects are in namespaces, not in the cluster as a whole. */
+export function isNamespaced(kind: ObjectKind): boolean {
+  return kind !== 'ClusterTrustBundle'
+}
+
+/** The kinds that podfs does something with. */
 export const kinds: Readonly<Record<ServedKind, StructSpec>> = {
   Pod: struct('Pod', {
     ...head,
@@ -62,5 +80,20 @@ export const kinds: Readonly<Record<ServedKind, StructSpec>> = {
       'podfs pulls no image',
     ),
     automountServiceAccountToken: supported('boolean'),
+  }),
+  ClusterTrustBundle: struct('ClusterTrustBundle', {
+    ...head,
+    spec: supported(
+      one(
+        struct('ClusterTrustBundleSpec', {
+          signerName: supported('string'),
+          trustBundle: supported('string', {
+            default: '',
+            required: 'elsewhere',
+          }),
+        }),
+      ),
+      { default: {} },
+    ),
   }),
 }

@@ -6,13 +6,12 @@ import {
   strings,
   struct,
   supported,
-  type StructSpec,
 } from './struct.ts'
 
 const byPodfs = 'podfs keeps this field itself'
 
 /** meta/v1 ObjectMeta. */
-export const objectMeta: StructSpec = struct('ObjectMeta', {
+export const objectMeta = struct('ObjectMeta', {
   name: supported('string'),
   generateName: emulated(
     'string',

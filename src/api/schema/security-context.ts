@@ -6,7 +6,6 @@ import {
   strings,
   struct,
   supported,
-  type FieldSpec,
 } from './struct.ts'
 
 const notFenced = 'not enforced yet: the process keeps what its user may do'
@@ -28,7 +27,7 @@ const profile = (name: string) =>
   })
 
 /** What Pod and container have in common and podfs does not do. */
-const notDone: Record<string, FieldSpec> = {
+const notDone = {
   runAsNonRoot: ignored('boolean', notFenced),
   seLinuxOptions: ignored(one(seLinuxOptions), notFenced),
   seccompProfile: ignored(one(profile('SeccompProfile')), notFenced),

@@ -1,10 +1,11 @@
-import type { Treatment } from '../report.ts'
+/** How podfs treats a field of the input. `supported` fields are not reported. */
+export type Treatment = 'supported' | 'emulated' | 'ignored' | 'rejected'
 
 /**
  * The language of the field tables: what each struct of the Kubernetes API has, and how podfs
  * treats it. The decoder, `podfs explain` and docs/fields.md all read these tables, so that
- * they cannot disagree. Source of names and types: staging/src/k8s.io/api/core/v1/types.go
- * of v1.34.
+ * they cannot disagree; held.ts ties the types of ../types.ts to them. Source of names and
+ * types: staging/src/k8s.io/api/core/v1/types.go of v1.34.
  */
 export type ScalarType =
   | 'string'
@@ -28,9 +29,12 @@ export type FieldType =
   /** A thunk, because LabelSelector and friends are used before they are defined. */
   | { readonly struct: () => StructSpec }
 
-export interface FieldSpec {
-  readonly type: FieldType
-  readonly treatment: Treatment
+export interface FieldSpec<
+  T extends FieldType = FieldType,
+  How extends Treatment = Treatment,
+> {
+  readonly type: T
+  readonly treatment: How
   /** Why it is not plainly supported, for the person who wrote the field. */
   readonly reason?: string
   /** `elsewhere`: validation says that it is missing, at a path that the API server has chosen. */
@@ -43,25 +47,43 @@ export interface FieldSpec {
   readonly zeroIsAbsent?: boolean
 }
 
-export interface StructSpec {
+type Fields = Readonly<Record<string, FieldSpec>>
+
+export interface StructSpec<F extends Fields = Fields> {
   /** The Go name, such as `PodSpec`. */
   readonly name: string
-  readonly fields: Readonly<Record<string, FieldSpec>>
+  readonly fields: F
 }
 
 type Extra = Omit<FieldSpec, 'type' | 'treatment'>
 
-export function struct(
+export function struct<F extends Fields>(
   name: string,
-  fields: Readonly<Record<string, FieldSpec>>,
-): StructSpec {
+  fields: F,
+): StructSpec<F> {
   return { name, fields }
 }
 
+export function supported<const T extends FieldType>(
+  type: T,
+): FieldSpec<T, 'supported'>
+export function supported<const T extends FieldType, E extends Extra>(
+  type: T,
+  extra: E,
+): FieldSpec<T, 'supported'> & E
 export function supported(type: FieldType, extra: Extra = {}): FieldSpec {
   return { type, treatment: 'supported', ...extra }
 }
 
+export function emulated<const T extends FieldType>(
+  type: T,
+  reason: string,
+): FieldSpec<T, 'emulated'>
+export function emulated<const T extends FieldType, E extends Extra>(
+  type: T,
+  reason: string,
+  extra: E,
+): FieldSpec<T, 'emulated'> & E
 export function emulated(
   type: FieldType,
   reason: string,
@@ -70,6 +92,15 @@ export function emulated(
   return { type, treatment: 'emulated', reason, ...extra }
 }
 
+export function ignored<const T extends FieldType>(
+  type: T,
+  reason: string,
+): FieldSpec<T, 'ignored'>
+export function ignored<const T extends FieldType, E extends Extra>(
+  type: T,
+  reason: string,
+  extra: E,
+): FieldSpec<T, 'ignored'> & E
 export function ignored(
   type: FieldType,
   reason: string,
@@ -78,18 +109,25 @@ export function ignored(
   return { type, treatment: 'ignored', reason, ...extra }
 }
 
-export function rejected(type: FieldType, reason: string): FieldSpec {
+export function rejected<const T extends FieldType>(
+  type: T,
+  reason: string,
+): FieldSpec<T, 'rejected'> {
   return { type, treatment: 'rejected', reason }
 }
 
 /** A list of structs, the most common shape. */
-export function listOf(spec: StructSpec): FieldType {
+export function listOf<S extends StructSpec>(
+  spec: S,
+): { readonly list: { readonly struct: () => S } } {
   return { list: { struct: () => spec } }
 }
 
-export function one(spec: StructSpec): FieldType {
+export function one<S extends StructSpec>(
+  spec: S,
+): { readonly struct: () => S } {
   return { struct: () => spec }
 }
 
-export const strings: FieldType = { list: 'string' }
-export const stringMap: FieldType = { map: 'string' }
+export const strings = { list: 'string' } as const satisfies FieldType
+export const stringMap = { map: 'string' } as const satisfies FieldType

@@ -12,6 +12,7 @@ import {
   struct,
   supported,
   type FieldSpec,
+  type FieldType,
   type StructSpec,
 } from './struct.ts'
 
@@ -40,7 +41,7 @@ const objectProjection = {
   optional,
 }
 
-const volumeProjection = struct('VolumeProjection', {
+export const volumeProjection = struct('VolumeProjection', {
   secret: supported(one(struct('SecretProjection', objectProjection))),
   configMap: supported(one(struct('ConfigMapProjection', objectProjection))),
   downwardAPI: supported(
@@ -55,17 +56,16 @@ const volumeProjection = struct('VolumeProjection', {
       }),
     ),
   ),
-  clusterTrustBundle: rejected(
+  clusterTrustBundle: supported(
     one(
       struct('ClusterTrustBundleProjection', {
-        name: supported('string'),
-        signerName: supported('string'),
+        name: supported('string', { pointer: true }),
+        signerName: supported('string', { pointer: true }),
         labelSelector: supported(one(labelSelector)),
         optional: supported('boolean'),
-        path: supported('string'),
+        path: supported('string', { default: '', required: 'elsewhere' }),
       }),
     ),
-    'there is no cluster whose trust bundles could be read; put the certificates into a ConfigMap',
   ),
   podCertificate: rejected(
     one(
@@ -85,7 +85,10 @@ const volumeProjection = struct('VolumeProjection', {
 const useInstead =
   'use emptyDir for scratch space, or hostPath for a directory of this machine'
 
-function noSuchVolume(what: string, source: StructSpec): FieldSpec {
+function noSuchVolume(
+  what: string,
+  source: StructSpec,
+): FieldSpec<FieldType, 'rejected'> {
   return rejected(
     one(source),
     `podfs cannot attach ${what} volumes: ${useInstead}`,

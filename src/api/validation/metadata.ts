@@ -17,14 +17,20 @@ const annotationsLimit = 256 * 1024
 export function validateMetadata(
   metadata: MetadataFields,
   findings: FindingList,
+  kind: {
+    readonly isNamespaced: boolean
+    /** What is wrong with a name of this kind. */
+    readonly problemsOfName?: (name: string) => string[]
+  } = { isNamespaced: true },
 ): void {
+  const { isNamespaced, problemsOfName = dns1123Subdomain } = kind
   const { name, namespace, generateName, generation = 0 } = metadata
   if (generateName !== undefined) {
     // What comes after the dash is made up later.
     const masked = generateName.replace(/.-$/s, 'a')
     findings.rejectEach(
       'metadata.generateName',
-      dns1123Subdomain(masked),
+      problemsOfName(masked),
       problem => invalid(generateName, problem),
     )
   }
@@ -37,13 +43,15 @@ export function validateMetadata(
   } else if (!findings.isInvalid('metadata.generateName')) {
     findings.rejectEach(
       'metadata.name',
-      dns1123Subdomain(name),
+      problemsOfName(name),
       problem => invalid(name, problem),
-      nameLike(name),
+      kind.problemsOfName === undefined ? nameLike(name) : undefined,
     )
   }
-  findings.rejectEach('metadata.namespace', dns1123Label(namespace), problem =>
-    invalid(namespace, problem),
+  findings.rejectEach(
+    'metadata.namespace',
+    isNamespaced ? dns1123Label(namespace) : [],
+    problem => invalid(namespace, problem),
   )
   if (generation < 0) {
     findings.reject(

@@ -1,10 +1,12 @@
 import type {
   Container,
+  LabelSelector,
   Lifecycle,
   LifecycleHandler,
   ObjectMeta,
   PodSecurityContext,
   PodSpec,
+  Requirement,
   ResourceRequirements,
   SecurityContext,
   VolumeMount,
@@ -164,17 +166,6 @@ export interface DNSConfig {
   readonly nameservers?: readonly string[]
   readonly searches?: readonly string[]
   readonly options?: readonly { readonly name?: string }[]
-}
-
-export interface Requirement {
-  readonly key?: string
-  readonly operator?: string
-  readonly values?: readonly string[]
-}
-
-export interface LabelSelector {
-  readonly matchLabels?: ReadonlyMap<string, string>
-  readonly matchExpressions?: readonly Requirement[]
 }
 
 export interface NodeSelectorTerm {

@@ -1,19 +1,47 @@
 import type { FindingList } from '../decode/finding-list.ts'
 import { forbidden, invalid, required } from '../field-errors.ts'
+import { sortedObject } from './sorted-object.ts'
 import type {
+  ClusterTrustBundleProjection,
+  LabelSelector,
+  ObjectProjection,
   ProjectedVolumeSource,
+  ProjectionKind,
   ServiceAccountTokenProjection,
   VolumeProjection,
 } from '../types.ts'
 import { validateMode, validateNonReservedPath } from './paths.ts'
+import { trustBundleName, validateSignerName } from './cluster-trust-bundle.ts'
+import { validateLabelSelector } from './selectors.ts'
 import { validateDownwardFile, validateItems } from './volume-items.ts'
 
-const projections = [
-  'secret',
-  'configMap',
-  'downwardAPI',
-  'serviceAccountToken',
-] as const
+interface Place {
+  /** Of the projected volume, and of the source in it. */
+  readonly projectedPath: string
+  readonly path: string
+  /** An explicit path, and what the API server names when it is there twice. */
+  readonly claim: (target: string, offender: string) => void
+  readonly findings: FindingList
+}
+
+type Validate<Source> = (source: Source, place: Place) => void
+
+const kinds: {
+  readonly [Kind in ProjectionKind]: Validate<
+    NonNullable<VolumeProjection[Kind]>
+  >
+} = {
+  secret: validateKeys,
+  configMap: validateKeys,
+  downwardAPI({ items }, { path, claim, findings }) {
+    for (const item of items) {
+      validateDownwardFile(item, path, findings)
+      claim(item.path, item.path)
+    }
+  },
+  serviceAccountToken: validateToken,
+  clusterTrustBundle: validateTrustBundle,
+}
 
 /**
  * Paths that stand in the volume must differ as they are written. The API server does not
@@ -35,46 +63,41 @@ export function validateProjected(
   }
   for (const [i, source] of projected.sources.entries()) {
     const sourcePath = `${path}.sources[${i}]`
-    validateOneProjection(source, sourcePath, findings)
-    for (const kind of ['secret', 'configMap'] as const) {
-      const items = source[kind]?.items
-      validateItems(items, `${sourcePath}.${kind}.items`, findings)
-      for (const item of items ?? []) {
-        claim(item.path ?? '', source[kind]?.name ?? '')
-      }
+    const present = (Object.keys(kinds) as ProjectionKind[]).filter(
+      kind => source[kind] !== undefined,
+    )
+    if (present.length > 1) {
+      findings.reject(
+        sourcePath,
+        forbidden('may not specify more than 1 volume type per source'),
+      )
     }
-    for (const item of source.downwardAPI?.items ?? []) {
-      validateDownwardFile(item, `${sourcePath}.downwardAPI`, findings)
-      claim(item.path, item.path)
-    }
-    if (source.serviceAccountToken !== undefined) {
-      validateToken(source.serviceAccountToken, path, sourcePath, findings)
+    for (const kind of present) {
+      // By the type of the table each kind takes the source of its name.
+      const validate = kinds[kind] as Validate<unknown>
+      validate(source[kind], {
+        projectedPath: path,
+        path: `${sourcePath}.${kind}`,
+        claim,
+        findings,
+      })
     }
   }
 }
 
-function validateOneProjection(
-  source: VolumeProjection,
-  path: string,
-  findings: FindingList,
+function validateKeys(
+  { name, items }: ObjectProjection,
+  { path, claim, findings }: Place,
 ): void {
-  const present = projections.filter(kind => source[kind] !== undefined)
-  if (present.length > 1) {
-    findings.reject(
-      path,
-      forbidden('may not specify more than 1 volume type per source'),
-    )
-  }
+  validateItems(items, `${path}.items`, findings)
+  for (const item of items ?? []) claim(item.path ?? '', name ?? '')
 }
 
 function validateToken(
-  token: ServiceAccountTokenProjection,
-  projectedPath: string,
-  sourcePath: string,
-  findings: FindingList,
+  { expirationSeconds, path }: ServiceAccountTokenProjection,
+  { projectedPath, path: sourcePath, findings }: Place,
 ): void {
-  const { expirationSeconds, path } = token
-  const field = `${sourcePath}.serviceAccountToken.expirationSeconds`
+  const field = `${sourcePath}.expirationSeconds`
   if (expirationSeconds < 600) {
     findings.reject(
       field,
@@ -94,4 +117,87 @@ function validateToken(
   }
   if (path === '') findings.reject(`${projectedPath}.path`, required())
   else validateNonReservedPath(path, `${projectedPath}.path`, findings)
+}
+
+/** The API server calls the field clusterTrustBundlePEM in its messages. */
+function validateTrustBundle(
+  source: ClusterTrustBundleProjection,
+  { path, claim, findings }: Place,
+): void {
+  const field = `${path}PEM`
+  const {
+    name,
+    signerName,
+    labelSelector,
+    optional = null,
+    path: target,
+  } = source
+  if (name !== undefined && signerName !== undefined)
+    findings.reject(
+      field,
+      invalid(
+        {
+          Name: name,
+          SignerName: signerName,
+          LabelSelector: labelSelector ? selectorValue(labelSelector) : null,
+          Optional: optional,
+          Path: target,
+        },
+        'only one of name and signerName may be used',
+      ),
+    )
+  else if (name !== undefined) {
+    if (name === '')
+      findings.reject(`${field}.name`, required('must be a valid object name'))
+    const colon = name.lastIndexOf(':')
+    const signer = name.slice(0, Math.max(colon, 0)).replaceAll(':', '/')
+    findings.rejectEach(
+      `${field}.name`,
+      trustBundleName(name, signer),
+      problem =>
+        invalid(name, `not a valid clustertrustbundlename: ${problem}`),
+    )
+    if (labelSelector !== undefined)
+      findings.reject(
+        `${field}.labelSelector`,
+        invalid(
+          selectorValue(labelSelector),
+          'labelSelector must be unset if name is specified',
+        ),
+      )
+  } else if (signerName !== undefined) {
+    if (signerName === '')
+      findings.reject(
+        `${field}.signerName`,
+        required('must be a valid signer name'),
+      )
+    validateSignerName(signerName, `${field}.signerName`, findings)
+    validateLabelSelector(labelSelector, `${field}.labelSelector`, findings)
+  } else
+    findings.reject(
+      field,
+      required('either name or signerName must be specified'),
+    )
+  if (target === '') findings.reject(`${field}.path`, required())
+  validateNonReservedPath(target, `${field}.path`, findings)
+  if (target !== '') claim(target, target)
+}
+
+/** As its Go type has it in JSON. */
+function selectorValue({
+  matchLabels,
+  matchExpressions,
+}: LabelSelector): object {
+  return {
+    ...(matchLabels && { matchLabels: sortedObject(matchLabels) }),
+    ...(matchExpressions && {
+      matchExpressions: matchExpressions.map(
+        ({ key = '', operator = '', values }) => ({
+          key,
+          operator,
+          ...(values && { values }),
+        }),
+      ),
+    }),
+  }
 }

@@ -6,6 +6,7 @@ import {
   required,
   unsupported,
 } from '../field-errors.ts'
+import type { Requirement } from '../types.ts'
 import {
   dns1123Label,
   dns1123Subdomain,
@@ -18,7 +19,6 @@ import type {
   PodAffinity,
   PodAffinityTerm,
   PodFields,
-  Requirement,
   Toleration,
   TopologySpreadConstraint,
 } from './pod-fields.ts'

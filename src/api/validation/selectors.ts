@@ -2,7 +2,7 @@ import type { FindingList } from '../decode/finding-list.ts'
 import { forbidden, invalid, required } from '../field-errors.ts'
 import { validateLabels } from './metadata.ts'
 import { qualifiedKey, validLabelValue } from './names.ts'
-import type { LabelSelector, Requirement } from './pod-fields.ts'
+import type { LabelSelector, Requirement } from '../types.ts'
 
 /** Source: apimachinery/pkg/apis/meta/v1/validation, ValidateLabelSelector. */
 export function validateLabelSelector(

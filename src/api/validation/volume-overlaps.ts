@@ -1,5 +1,5 @@
 import { goQuote } from '../go-quote.ts'
-import type { Volume, VolumeProjection } from '../types.ts'
+import type { ProjectionKind, Volume, VolumeProjection } from '../types.ts'
 
 interface Target {
   readonly path: string
@@ -59,25 +59,32 @@ export function warnOfOverlaps(
     tell(
       'Projected',
       `${at}.projected.sources`,
-      projected.sources.flatMap(projectionTargets),
+      projected.sources.flatMap(targetsOfProjection),
     )
   }
 }
 
-function projectionTargets(source: VolumeProjection): Target[] {
-  const { configMap, secret, downwardAPI, serviceAccountToken } = source
-  if (configMap?.items !== undefined) {
-    return targetsOf(configMap.items, `ConfigMap ${goQuote(configMap.name)}`)
-  }
-  if (secret?.items !== undefined) {
-    return targetsOf(secret.items, `Secret ${goQuote(secret.name)}`)
-  }
-  if (downwardAPI !== undefined) {
-    return targetsOf(downwardAPI.items, 'DownwardAPI')
-  }
-  return serviceAccountToken === undefined
-    ? []
-    : targetsOf([serviceAccountToken], 'ServiceAccountToken')
+/** The files of a source whose paths stand in the Pod. */
+const projectionTargets: {
+  readonly [Kind in ProjectionKind]: (
+    source: NonNullable<VolumeProjection[Kind]>,
+  ) => Target[]
+} = {
+  configMap: ({ name, items = [] }) =>
+    targetsOf(items, `ConfigMap ${goQuote(name)}`),
+  secret: ({ name, items = [] }) => targetsOf(items, `Secret ${goQuote(name)}`),
+  downwardAPI: ({ items }) => targetsOf(items, 'DownwardAPI'),
+  serviceAccountToken: token => targetsOf([token], 'ServiceAccountToken'),
+  clusterTrustBundle: bundle => targetsOf([bundle], 'ClusterTrustBundle'),
+}
+
+function targetsOfProjection(source: VolumeProjection): Target[] {
+  const kinds = Object.keys(projectionTargets) as ProjectionKind[]
+  const kind = kinds.find(each => source[each] !== undefined)
+  if (kind === undefined) return []
+  // By the type of the table each kind takes the source of its name.
+  const targets = projectionTargets[kind] as (source: unknown) => Target[]
+  return targets(source[kind])
 }
 
 function targetsOf(

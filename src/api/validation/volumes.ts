@@ -1,22 +1,59 @@
 import type { FindingList } from '../decode/finding-list.ts'
 import { duplicate, forbidden, invalid, required } from '../field-errors.ts'
 import { parseQuantity } from '../quantity.ts'
-import type { Volume } from '../types.ts'
+import type {
+  ConfigMapVolumeSource,
+  EmptyDirVolumeSource,
+  SecretVolumeSource,
+  Volume,
+  VolumeKind,
+} from '../types.ts'
 import { dns1123Label } from './names.ts'
 import { validateMode } from './paths.ts'
 import { validateProjected } from './projected-volume.ts'
 import { validateDownwardFile, validateItems } from './volume-items.ts'
 
+type Validate<Source> = (
+  source: Source,
+  path: string,
+  findings: FindingList,
+) => void
+
 /** In the order in which the API server looks: the second one found is the one too many. */
-const sources = [
-  'emptyDir',
-  'hostPath',
-  'secret',
-  'persistentVolumeClaim',
-  'downwardAPI',
-  'configMap',
-  'projected',
-] as const
+const kinds: {
+  readonly [Kind in VolumeKind]: Validate<NonNullable<Volume[Kind]>>
+} = {
+  emptyDir(source, path, findings) {
+    warnOfMedium(source.medium, `${path}.medium`, findings)
+    validateSizeLimit(source, path, findings)
+  },
+  hostPath({ path: hostPath }, path, findings) {
+    if (hostPath === undefined) findings.reject(`${path}.path`, required())
+    // ValidatePathNoBacksteps
+    if (hostPath?.split('/').includes('..') === true)
+      findings.reject(
+        `${path}.path`,
+        invalid(hostPath, "must not contain '..'"),
+      )
+  },
+  secret(source, path, findings) {
+    if (source.secretName === undefined)
+      findings.reject(`${path}.secretName`, required())
+    validateKeys(source, path, findings)
+  },
+  persistentVolumeClaim({ claimName }, path, findings) {
+    if (!claimName) findings.reject(`${path}.claimName`, required())
+  },
+  downwardAPI({ defaultMode, items }, path, findings) {
+    validateMode(defaultMode, `${path}.defaultMode`, findings)
+    for (const item of items) validateDownwardFile(item, path, findings)
+  },
+  configMap(source, path, findings) {
+    if (source.name === undefined) findings.reject(`${path}.name`, required())
+    validateKeys(source, path, findings)
+  },
+  projected: validateProjected,
+}
 
 /**
  * Source: pkg/apis/core/validation/validation.go, ValidateVolumes. Returns the names of the
@@ -46,66 +83,31 @@ function validateSource(
   path: string,
   findings: FindingList,
 ): void {
-  const present = sources.filter(source => volume[source] !== undefined)
-  for (const source of present.slice(1)) {
+  const present = (Object.keys(kinds) as VolumeKind[]).filter(
+    kind => volume[kind] !== undefined,
+  )
+  for (const kind of present.slice(1)) {
     findings.reject(
       // So spelled by the API server.
-      `${path}.${source === 'downwardAPI' ? 'downwarAPI' : source}`,
+      `${path}.${kind === 'downwardAPI' ? 'downwarAPI' : kind}`,
       forbidden('may not specify more than 1 volume type'),
       'several sources in one directory are a projected volume',
     )
   }
-  const [source] = present
-  switch (source) {
-    case 'secret':
-    case 'configMap': {
-      const { defaultMode, items } = volume[source] ?? {}
-      const field = source === 'secret' ? 'secretName' : 'name'
-      const name = volume.secret?.secretName ?? volume.configMap?.name
-      if (name === undefined) {
-        findings.reject(`${path}.${source}.${field}`, required())
-      }
-      validateMode(defaultMode, `${path}.${source}.defaultMode`, findings)
-      validateItems(items, `${path}.${source}.items`, findings)
-      return
-    }
-    case 'downwardAPI': {
-      const { defaultMode, items } = volume.downwardAPI ?? {}
-      validateMode(defaultMode, `${path}.downwardAPI.defaultMode`, findings)
-      for (const item of items ?? []) {
-        validateDownwardFile(item, `${path}.downwardAPI`, findings)
-      }
-      return
-    }
-    case 'projected':
-      if (volume.projected !== undefined) {
-        validateProjected(volume.projected, `${path}.projected`, findings)
-      }
-      return
-    case 'hostPath': {
-      const hostPath = volume.hostPath?.path
-      if (hostPath === undefined) {
-        findings.reject(`${path}.hostPath.path`, required())
-      }
-      // ValidatePathNoBacksteps
-      if (hostPath?.split('/').includes('..') === true) {
-        findings.reject(
-          `${path}.hostPath.path`,
-          invalid(hostPath, "must not contain '..'"),
-        )
-      }
-      return
-    }
-    case 'persistentVolumeClaim':
-      if (!volume.persistentVolumeClaim?.claimName)
-        findings.reject(`${path}.persistentVolumeClaim.claimName`, required())
-      return
-    case 'emptyDir':
-      warnOfMedium(volume.emptyDir?.medium, `${path}.emptyDir.medium`, findings)
-      validateSizeLimit(volume, path, findings)
-      return
-    case undefined:
-  }
+  const [kind] = present
+  if (kind === undefined) return
+  // By the type of the table each kind takes the source of its name.
+  const validate = kinds[kind] as Validate<unknown>
+  validate(volume[kind], `${path}.${kind}`, findings)
+}
+
+function validateKeys(
+  { defaultMode, items }: SecretVolumeSource | ConfigMapVolumeSource,
+  path: string,
+  findings: FindingList,
+): void {
+  validateMode(defaultMode, `${path}.defaultMode`, findings)
+  validateItems(items, `${path}.items`, findings)
 }
 
 /** The API server takes any word here, and the kubelet then cannot mount it. */
@@ -125,14 +127,13 @@ function warnOfMedium(
 }
 
 function validateSizeLimit(
-  { emptyDir }: Volume,
+  { sizeLimit: limit }: EmptyDirVolumeSource,
   path: string,
   findings: FindingList,
 ): void {
-  const limit = emptyDir?.sizeLimit
   if (limit === undefined || (parseQuantity(limit) ?? 0n) >= 0n) return
   findings.reject(
-    `${path}.emptyDir.sizeLimit`,
+    `${path}.sizeLimit`,
     forbidden('SizeLimit field must be a valid resource quantity'),
   )
 }

@@ -1,5 +1,6 @@
 import type { FindingList } from '../decode/finding-list.ts'
 import { forbidden, invalid, required, unsupported } from '../field-errors.ts'
+import { sortedObject } from './sorted-object.ts'
 import { selectorMatches, type LabelRequirement } from '../label-selector.ts'
 import { workloads } from '../schema/workloads.ts'
 import { podOfWorkload, type WorkloadObject } from '../workload-pod.ts'
@@ -97,13 +98,6 @@ function validateSelector(object: WorkloadObject, findings: FindingList): void {
 
 function isEmptyMap(value: unknown): boolean {
   return value === undefined || (value instanceof Map && value.size === 0)
-}
-
-/** Go prints a map in the order of its keys. */
-function sortedObject(map: ReadonlyMap<string, string>): object {
-  return Object.fromEntries(
-    [...map].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
-  )
 }
 
 /** The API server says so of a ReplicaSet, too. */

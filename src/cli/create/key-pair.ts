@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
-import { decodeBase64 } from '../../api/decode/base64.ts'
+import { pemBlocks } from '../../api/pem.ts'
 import { Failure } from '../../util/failure.ts'
 
 /**
@@ -46,23 +46,6 @@ function firstPrivateKey(text: Uint8Array): Uint8Array {
     labels.length === 1 && labels[0] === 'CERTIFICATE'
       ? 'found a certificate rather than a key in the PEM for the private key'
       : `failed to find PEM block with type ending in "PRIVATE KEY" in key input after skipping PEM blocks of the following types: [${labels.join(' ')}]`,
-  )
-}
-
-interface PemBlock {
-  readonly label: string
-  readonly der: Uint8Array
-}
-
-/** What Go's pem.Decode finds: headers are left out, what is no base64 is no block. */
-function pemBlocks(text: Uint8Array): PemBlock[] {
-  const block =
-    /^-----BEGIN ([^\n]*?)-----[ \t\r]*\n((?:[^\n:]+:[^\n]*\n)*)([^-]*?)-----END \1-----[ \t\r]*$/gm
-  return [...Buffer.from(text).toString('latin1').matchAll(block)].flatMap(
-    ([, label = '', , body = '']) => {
-      const decoded = decodeBase64(body.replace(/[ \t]/g, ''))
-      return 'bytes' in decoded ? [{ label, der: decoded.bytes }] : []
-    },
   )
 }
 

@@ -6,6 +6,7 @@ import {
   type JsonObject,
 } from '../../api/json.ts'
 import { divideRoundingUp, parseQuantity } from '../../api/quantity.ts'
+import type { ProjectionKind, VolumeKind } from '../../api/types.ts'
 import { humanDuration } from '../../util/human-duration.ts'
 import type { Surroundings } from './describe-parts.ts'
 import {
@@ -394,80 +395,85 @@ function describeVolumes(volumes: readonly JsonObject[]): string[] {
 }
 
 function describeVolume(volume: JsonObject): string[] {
-  const {
-    hostPath,
-    emptyDir,
-    secret,
-    configMap,
-    downwardAPI,
-    projected,
-    persistentVolumeClaim: claim,
-  } = volume as Readonly<Record<string, JsonObject | undefined>>
-  if (hostPath !== undefined)
-    return [
-      'Type:\tHostPath (bare host directory volume)',
-      `Path:\t${text(hostPath['path'])}`,
-      `HostPathType:\t${hostPath['type'] === undefined ? '<none>' : text(hostPath['type'])}`,
-    ]
-  if (emptyDir !== undefined)
-    return [
-      "Type:\tEmptyDir (a temporary directory that shares a pod's lifetime)",
-      `Medium:\t${text(emptyDir['medium'])}`,
-      `SizeLimit:\t${text(emptyDir['sizeLimit']) || '<unset>'}`,
-    ]
-  if (secret !== undefined)
-    return [
-      'Type:\tSecret (a volume populated by a Secret)',
-      `SecretName:\t${text(secret['secretName'])}`,
-      `Optional:\t${isOptional(secret)}`,
-    ]
-  if (configMap !== undefined)
-    return [
-      'Type:\tConfigMap (a volume populated by a ConfigMap)',
-      `Name:\t${text(configMap['name'])}`,
-      `Optional:\t${isOptional(configMap)}`,
-    ]
-  if (claim !== undefined)
-    return [
-      'Type:\tPersistentVolumeClaim (a reference to a PersistentVolumeClaim in the same namespace)',
-      `ClaimName:\t${text(claim['claimName'])}`,
-      `ReadOnly:\t${text(claim['readOnly'] ?? false)}`,
-    ]
-  if (downwardAPI !== undefined)
-    return [
-      'Type:\tDownwardAPI (a volume populated by information about the pod)',
-      'Items:',
-      ...items(downwardAPI, 'items').map(item => {
-        const { fieldPath } = part(item, 'fieldRef')
-        const { resource } = part(item, 'resourceFieldRef')
-        return `  ${text(fieldPath ?? resource)} -> ${text(item['path'])}`
-      }),
-    ]
-  return [
-    'Type:\tProjected (a volume that contains injected data from multiple sources)',
-    ...items(projected ?? {}, 'sources').flatMap(describeProjection),
-  ]
+  return describeBy(volumeKinds, volume)
 }
 
-function describeProjection(source: JsonObject): string[] {
-  const { secret, configMap, downwardAPI, serviceAccountToken } =
-    source as Readonly<Record<string, JsonObject | undefined>>
-  const optional = (reference: JsonObject): string =>
-    reference['optional'] === undefined ? '<nil>' : text(reference['optional'])
-  if (secret !== undefined)
-    return [
-      `SecretName:\t${text(secret['name'])}`,
-      `SecretOptionalName:\t${optional(secret)}`,
-    ]
-  if (configMap !== undefined)
-    return [
-      `ConfigMapName:\t${text(configMap['name'])}`,
-      `ConfigMapOptional:\t${optional(configMap)}`,
-    ]
-  if (downwardAPI !== undefined) return ['DownwardAPI:\ttrue']
-  return [
-    `TokenExpirationSeconds:\t${text(serviceAccountToken?.['expirationSeconds'])}`,
-  ]
+/** The words of the kind that the source is of; of a kind without words nothing. */
+function describeBy(
+  kinds: Readonly<Record<string, (source: JsonObject) => string[]>>,
+  source: JsonObject,
+): string[] {
+  const [kind, describe] =
+    Object.entries(kinds).find(([name]) => source[name] !== undefined) ?? []
+  return kind === undefined ? [] : (describe?.(part(source, kind)) ?? [])
+}
+
+const volumeKinds: Readonly<
+  Record<VolumeKind, (source: JsonObject) => string[]>
+> = {
+  hostPath: source => [
+    'Type:\tHostPath (bare host directory volume)',
+    `Path:\t${text(source['path'])}`,
+    `HostPathType:\t${source['type'] === undefined ? '<none>' : text(source['type'])}`,
+  ],
+  emptyDir: source => [
+    "Type:\tEmptyDir (a temporary directory that shares a pod's lifetime)",
+    `Medium:\t${text(source['medium'])}`,
+    `SizeLimit:\t${text(source['sizeLimit']) || '<unset>'}`,
+  ],
+  secret: source => [
+    'Type:\tSecret (a volume populated by a Secret)',
+    `SecretName:\t${text(source['secretName'])}`,
+    `Optional:\t${isOptional(source)}`,
+  ],
+  configMap: source => [
+    'Type:\tConfigMap (a volume populated by a ConfigMap)',
+    `Name:\t${text(source['name'])}`,
+    `Optional:\t${isOptional(source)}`,
+  ],
+  persistentVolumeClaim: source => [
+    'Type:\tPersistentVolumeClaim (a reference to a PersistentVolumeClaim in the same namespace)',
+    `ClaimName:\t${text(source['claimName'])}`,
+    `ReadOnly:\t${text(source['readOnly'] ?? false)}`,
+  ],
+  downwardAPI: source => [
+    'Type:\tDownwardAPI (a volume populated by information about the pod)',
+    'Items:',
+    ...items(source, 'items').map(item => {
+      const { fieldPath } = part(item, 'fieldRef')
+      const { resource } = part(item, 'resourceFieldRef')
+      return `  ${text(fieldPath ?? resource)} -> ${text(item['path'])}`
+    }),
+  ],
+  projected: source => [
+    'Type:\tProjected (a volume that contains injected data from multiple sources)',
+    ...items(source, 'sources').flatMap(each =>
+      describeBy(projectionKinds, each),
+    ),
+  ],
+}
+
+const projectionKinds: Readonly<
+  Record<ProjectionKind, (source: JsonObject) => string[]>
+> = {
+  secret: source => [
+    `SecretName:\t${text(source['name'])}`,
+    `SecretOptionalName:\t${optionalOf(source)}`,
+  ],
+  configMap: source => [
+    `ConfigMapName:\t${text(source['name'])}`,
+    `ConfigMapOptional:\t${optionalOf(source)}`,
+  ],
+  downwardAPI: () => ['DownwardAPI:\ttrue'],
+  serviceAccountToken: source => [
+    `TokenExpirationSeconds:\t${text(source['expirationSeconds'])}`,
+  ],
+  // kubectl has no words for it.
+  clusterTrustBundle: () => [],
+}
+
+function optionalOf(source: JsonObject): string {
+  return source['optional'] === undefined ? '<nil>' : text(source['optional'])
 }
 
 function describeTolerations(tolerations: readonly JsonObject[]): string[] {

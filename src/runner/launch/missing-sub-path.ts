@@ -1,7 +1,12 @@
 import { posix } from 'node:path'
 
 import { goQuote } from '../../api/go-quote.ts'
-import type { KeyToPath, Volume } from '../../api/types.ts'
+import type {
+  ObjectProjection,
+  ProjectionKind,
+  Volume,
+  VolumeProjection,
+} from '../../api/types.ts'
 
 /** A key that would be a file at a subPath, or below it. */
 export interface SubPathKey {
@@ -26,7 +31,7 @@ export function keysAtSubPath(
   const isAt = (path: string): boolean =>
     `${posix.normalize(path)}/`.startsWith(`${wanted}/`)
   const { secret, configMap, downwardAPI, projected } = volume
-  const sources = [
+  const sources: readonly VolumeProjection[] = [
     {
       ...(secret && { secret: { ...secret, name: secret.secretName } }),
       ...(configMap && { configMap }),
@@ -34,32 +39,45 @@ export function keysAtSubPath(
     },
     ...(projected?.sources ?? []),
   ]
-  const isFixed = sources.some(
-    ({ downwardAPI, serviceAccountToken }) =>
-      downwardAPI?.items.some(({ path }) => isAt(path)) === true ||
-      (serviceAccountToken !== undefined && isAt(serviceAccountToken.path)),
+  const found = sources.flatMap(source =>
+    (Object.keys(kinds) as ProjectionKind[])
+      .filter(kind => source[kind] !== undefined)
+      // By the type of the table each kind takes the source of its name.
+      .map(kind =>
+        (kinds[kind] as KeysAt<unknown>)(source[kind], wanted, isAt),
+      ),
   )
-  if (isFixed) return undefined
-  return sources.flatMap(({ secret, configMap }) => [
-    ...keysOf('Secret', secret, wanted, isAt),
-    ...keysOf('ConfigMap', configMap, wanted, isAt),
-  ])
+  return found.includes('always there')
+    ? undefined
+    : found.flatMap(keys => (keys === 'always there' ? [] : keys))
+}
+
+type KeysAt<Source> = (
+  source: Source,
+  wanted: string,
+  isAt: (path: string) => boolean,
+) => readonly SubPathKey[] | 'always there'
+
+const kinds: {
+  readonly [Kind in ProjectionKind]: KeysAt<NonNullable<VolumeProjection[Kind]>>
+} = {
+  secret: (source, wanted, isAt) => keysOf('Secret', source, wanted, isAt),
+  configMap: (source, wanted, isAt) =>
+    keysOf('ConfigMap', source, wanted, isAt),
+  downwardAPI: ({ items }, _wanted, isAt) =>
+    items.some(({ path }) => isAt(path)) ? 'always there' : [],
+  serviceAccountToken: ({ path }, _wanted, isAt) =>
+    isAt(path) ? 'always there' : [],
+  clusterTrustBundle: ({ path }, _wanted, isAt) =>
+    isAt(path) ? 'always there' : [],
 }
 
 function keysOf(
   kind: SubPathKey['kind'],
-  source:
-    | {
-        readonly name: string
-        readonly items?: readonly KeyToPath[]
-        readonly optional: boolean
-      }
-    | undefined,
+  { name, items, optional }: ObjectProjection,
   wanted: string,
   isAt: (path: string) => boolean,
 ): SubPathKey[] {
-  if (source === undefined) return []
-  const { name, items, optional } = source
   const keys =
     items === undefined
       ? [wanted]

@@ -34,6 +34,14 @@ export const serviceAccountTable: TableFormat = {
   ],
 }
 
+export const clusterTrustBundleTable: TableFormat = {
+  columns: [{ name: 'Name' }, { name: 'SignerName' }],
+  cells: bundle => [
+    nameOf(bundle),
+    orNone(text(part(bundle, 'spec')['signerName'])),
+  ],
+}
+
 export const configMapTable: TableFormat = {
   columns: [
     { name: 'Name' },
