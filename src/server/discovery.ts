@@ -16,9 +16,9 @@ import {
 const groups = [
   groupOf('apps', 'v1'),
   groupOf('batch', 'v1'),
-  groupOf(certificatesGroup, certificatesVersion),
   groupOf(podfsGroup, 'v1'),
   groupOf(metricsGroup, metricsVersion),
+  groupOf(certificatesGroup, certificatesVersion),
   groupOf(authenticationGroup, 'v1'),
 ]
 

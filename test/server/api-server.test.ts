@@ -843,6 +843,9 @@ t.test('discovery names every resource', async t => {
   t.match((await get('/apis/podfs.io/v1')).body, {
     resources: [{ name: 'volumes', shortNames: ['vol'] }],
   })
+  t.match((await get('/apis/certificates.k8s.io/v1beta1')).body, {
+    resources: [{ name: 'clustertrustbundles', namespaced: false }],
+  })
   t.match((await get('/version')).body, {
     gitVersion: 'v1.34.0+podfs-0.0.0',
   })
