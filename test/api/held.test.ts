@@ -27,7 +27,7 @@ type Right = {
   readonly size?: number
   readonly inner?: Inner
 }
-type Refused = [
+export type Refused = [
   // @ts-expect-error a supported field that the type does not have
   NoneLeft<Untied<Table, Omit<Right, 'size'>>>,
   // @ts-expect-error the same, in the struct of a field
@@ -41,16 +41,11 @@ type Refused = [
   // @ts-expect-error one that the table does not have
   NoneLeft<Untied<Table, Right & { readonly other?: string }>>,
 ]
-type Accepted = NoneLeft<Untied<Table, Right>>
+export type Accepted = NoneLeft<Untied<Table, Right>>
 
 // @ts-expect-error a table of those who act on it that has forgotten one
 const forgotten: Record<HandledField<Table>, true> = { name: true, size: true }
 
 t.test('a field that is supported and forgotten does not compile', async t => {
-  const refused: Refused | undefined = undefined
-  const accepted: Accepted | undefined = undefined
-  t.same(
-    [refused, accepted, Object.keys(forgotten)],
-    [undefined, undefined, ['name', 'size']],
-  )
+  t.same(Object.keys(forgotten), ['name', 'size'])
 })
