@@ -30,7 +30,7 @@ const kinds: {
   hostPath({ path: hostPath }, path, findings) {
     if (hostPath === undefined) findings.reject(`${path}.path`, required())
     // ValidatePathNoBacksteps
-    if (hostPath?.split('/').includes('..') === true)
+    else if (hostPath.split('/').includes('..'))
       findings.reject(
         `${path}.path`,
         invalid(hostPath, "must not contain '..'"),
