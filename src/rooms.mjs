@@ -57,7 +57,7 @@ export const rooms = [
     room: 'sources',
     purpose:
       'where objects come from: manifests/ (files), keys/ (plain directories), rendered/ (kustomizations, Helm charts), encryption/',
-    imports: ['api', 'store', 'util'],
+    imports: ['api', 'store', 'linux', 'util'],
   },
   {
     room: 'fuse/wire',

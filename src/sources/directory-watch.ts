@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { watch } from 'chokidar'
 import { inBackground } from '../util/in-background.ts'
 
@@ -43,7 +43,8 @@ const watchedDirectories = new Map<string, Watched>()
 
 /**
  * The directory's identity, or undefined when it is not there. The time of its birth, too: a
- * new directory often gets the number of the one that has just been removed.
+ * new directory often gets the number of the one that has just been removed. And the mount: a
+ * watch ends with its file system, and the same one may be mounted there again.
  */
 export async function directoryIdentity(
   directory: string,
@@ -52,8 +53,15 @@ export async function directoryIdentity(
 }
 
 async function identityOf(directory: string): Promise<string> {
-  const found = await stat(directory, { bigint: true })
-  return `${found.dev}:${found.ino}:${found.birthtimeNs}`
+  const handle = await open(directory)
+  try {
+    const found = await handle.stat({ bigint: true })
+    const info = await readFile(`/proc/self/fdinfo/${handle.fd}`, 'latin1')
+    const mount = /^mnt_id:\s*(\d+)/m.exec(info)?.[1]
+    return `${found.dev}:${found.ino}:${found.birthtimeNs}:${mount}`
+  } finally {
+    await handle.close()
+  }
 }
 
 /**
@@ -70,7 +78,7 @@ export async function watchDirectory(
   const existing = watchedDirectories.get(directory)
   let entry = existing
   if (existing === undefined || existing.identity !== identity) {
-    entry = open(directory, identity, existing?.listeners ?? new Set())
+    entry = openWatch(directory, identity, existing?.listeners ?? new Set())
     watchedDirectories.set(directory, entry)
     existing?.shut()
   }
@@ -95,7 +103,7 @@ export async function watchDirectory(
   return { identity, close }
 }
 
-function open(
+function openWatch(
   directory: string,
   identity: string,
   listeners: Set<DirectoryListener>,

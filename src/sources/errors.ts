@@ -32,6 +32,11 @@ export class SourceError extends Error {
   }
 }
 
+/** A file is not there, nor is the file system in which it was. */
+export class Unmounted extends Error {
+  readonly code = 'EUNMOUNTED'
+}
+
 export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error
     ? String(error.code)
@@ -45,6 +50,7 @@ const reasons: Readonly<Record<string, string>> = {
   ELOOP: 'too many symbolic links',
   ENOTDIR: 'not a directory',
   EISDIR: 'is a directory',
+  EUNMOUNTED: 'its file system is not mounted any more',
   EMFILE: 'podfs has too many open files',
   ENFILE: 'the machine has too many open files',
 }

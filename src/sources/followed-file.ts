@@ -1,8 +1,9 @@
 import { constants, type BigIntStats } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
+import { open, readdir, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { Clock } from '../util/clock.ts'
 import type { Hint } from './directory-watch.ts'
-import { errorCode, isAbsence } from './errors.ts'
+import { errorCode, isAbsence, Unmounted } from './errors.ts'
 import { Turns } from '../util/turns.ts'
 import { inBackground } from '../util/in-background.ts'
 
@@ -53,7 +54,8 @@ export interface FollowedFileOptions<T> {
  * One file, read only when nobody is in the middle of writing it.
  *
  * 1. A hint wakes it; hints while it is awake make it look once more at the end.
- * 2. Not there: wait up to 250 ms for its return, as between the two renames of an editor.
+ * 2. Not there: wait up to 250 ms for its return, as between the two renames of an editor. Where
+ *    its file system has gone with it, it is not gone, but cannot be read.
  * 3. Empty: half-written, said after 2 s, and read when it is not empty any more.
  * 4. Another file than before, and nobody has written to this name since it came: renamed
  *    into place, so it is complete; read at once. So is one that nobody has changed for 250 ms
@@ -77,6 +79,8 @@ export class FollowedFile<T> {
   #last:
     | { readonly look: BigIntStats; readonly bytes: Buffer | undefined }
     | undefined
+  /** The file system of its directory when it was read last. */
+  #home: bigint | undefined
   /**
    * Two looks that agreed were so far apart, before the last read, that the kernel's clock has
    * moved on. Without that an equal look later proves nothing: a write in the same tick leaves
@@ -145,6 +149,7 @@ export class FollowedFile<T> {
       const first = await this.#lookForAWhile()
       const lookedAt = clock.elapsed()
       if (first === undefined) {
+        if (await this.#isUnmounted()) throw new Unmounted()
         this.#last = undefined
         this.#told = true
         this.#emit({ kind: 'gone' })
@@ -197,6 +202,9 @@ export class FollowedFile<T> {
       bytes !== undefined &&
       this.#last?.bytes?.equals(bytes) === true
     this.#last = { look, bytes }
+    const directory = await stat(dirname(this.path), { bigint: true })
+    // Not where it is a link into another file system.
+    this.#home = directory.dev === look.dev ? directory.dev : undefined
     this.#proven = proven
     this.#told = true
     if (!same) {
@@ -208,6 +216,21 @@ export class FollowedFile<T> {
       )
     }
     this.#waitUntilStable(look)
+  }
+
+  /** What was around it has gone with its file system, and may come back with it. */
+  async #isUnmounted(): Promise<boolean> {
+    if (this.#home === undefined) return false
+    let directory = dirname(this.path)
+    for (;;) {
+      const found = await stat(directory, { bigint: true }).catch(() => {})
+      if (found === undefined && directory !== '/') {
+        directory = dirname(directory)
+        continue
+      }
+      if (found === undefined || found.dev === this.#home) return false
+      return (await readdir(directory)).length === 0
+    }
   }
 
   async #lookForAWhile(): Promise<BigIntStats | undefined> {

@@ -1,4 +1,7 @@
+import { readdir } from 'node:fs/promises'
+import { watchMountTable } from '../linux/watch-mount-table.ts'
 import type { Clock } from '../util/clock.ts'
+import { inBackground } from '../util/in-background.ts'
 import {
   directoryIdentity,
   watchDirectory,
@@ -39,6 +42,7 @@ export class WatchSet {
   readonly #listener: WatchListener
   readonly #watches = new Map<string, DirectoryWatch>()
   #poll: { cancel(): void } | undefined
+  #unwatchMounts: (() => void) | undefined
   #events = 0
   #counting: { cancel(): void } | undefined
   #closed = false
@@ -50,6 +54,10 @@ export class WatchSet {
 
   /** Watches exactly these; a directory that was replaced by another one is watched anew. */
   async set(points: WatchPoints, path: string): Promise<Watching> {
+    if (!this.#closed)
+      this.#unwatchMounts ??= watchMountTable(() =>
+        inBackground(this.#lookAtMounts()),
+      )
     const wanted = new Set(points.directories)
     for (const [directory, watch] of this.#watches) {
       const stale =
@@ -93,10 +101,22 @@ export class WatchSet {
 
   close(): void {
     this.#closed = true
+    this.#unwatchMounts?.()
     this.#poll?.cancel()
     this.#counting?.cancel()
     for (const watch of this.#watches.values()) watch.close()
     this.#watches.clear()
+  }
+
+  /** Nobody is told when another file system comes to a directory, or the same one again. */
+  async #lookAtMounts(): Promise<void> {
+    for (const [directory, watch] of [...this.#watches]) {
+      if ((await directoryIdentity(directory)) === watch.identity) continue
+      // What is unmounted may come back: what was read stays until there is something to read.
+      const names = await readdir(directory).catch(() => [])
+      if (this.#closed || names.length === 0) continue
+      this.#listener(directory, null, 'change')
+    }
   }
 
   #count(directory: string): void {

@@ -185,6 +185,8 @@ t.test('a variable wins over the file, a flag over both', async t => {
       'run: default',
       'sources.namespace: default',
       'sources.manifests: default',
+      'sources.kustomizations: default',
+      'sources.charts: default',
       'sources.configMaps: default',
       'sources.secrets: default',
     ],
