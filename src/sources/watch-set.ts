@@ -110,7 +110,7 @@ export class WatchSet {
 
   /** Nobody is told when another file system comes to a directory, or the same one again. */
   async #lookAtMounts(): Promise<void> {
-    for (const [directory, watch] of [...this.#watches]) {
+    for (const [directory, watch] of this.#watches) {
       if ((await directoryIdentity(directory)) === watch.identity) continue
       // What is unmounted may come back: what was read stays until there is something to read.
       const names = await readdir(directory).catch(() => [])
