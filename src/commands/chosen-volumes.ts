@@ -40,8 +40,13 @@ export async function chooseVolumes(
 ): Promise<ChosenVolumes> {
   const { target, namespace } = request
   if (target.kind === 'directory') {
+    const { clock, identities, report, onMended } = request
     const source = new DirectorySource({
-      ...request,
+      clock,
+      namespace,
+      identities,
+      report,
+      onMended,
       directory: target.directory,
       kind: 'ConfigMap',
       name: 'directory',

@@ -23,7 +23,8 @@ export async function examine(options: DoctorOptions): Promise<Check[]> {
   for (const backend of backendNames) {
     // One after the other: they share the session's directory name.
     const swap = await tryScratchSwap({
-      ...options,
+      clock: options.clock,
+      logger: options.logger,
       backend,
       runtime: options.places.runtime,
     })

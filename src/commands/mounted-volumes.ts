@@ -70,20 +70,20 @@ export async function serveVolumes(
   prepared: PreparedMount,
   cleanup: Cleanup,
 ): Promise<MountSession> {
-  const { mountpoint } = request
+  const { mountpoint, clock, logger } = request
   const { session, open, adopted, directory } = prepared
   const [mount, { pod, only, object, store }, node] = await allSettled([
     prepared.mount,
     Promise.resolve(prepared.known ?? readVolumes(request, cleanup)),
     thisNode(),
   ])
-  const record = new SessionRecord(request.clock)
+  const record = new SessionRecord(clock)
   const accounts = lazyServiceAccounts(request)
   const shown = shownVolume(request.target)
   const { namespace } = pod.metadata
   const renewed = new RenewedMount(
     { backend: mount, directory },
-    { ...request, session, open },
+    { session, open, logger },
   )
   prepared.stopWith(() => renewed.stop())
   const show = ({ backend }: CurrentMount): Promise<void> =>
@@ -101,12 +101,15 @@ export async function serveVolumes(
   })
   cleanup.add('watch', unsubscribe)
   const volumes = new ServedVolumes(renewed, {
-    ...request,
+    clock,
+    logger,
+    report: request.report,
     pod,
     only,
     store,
     node,
-    ...accounts,
+    tokens: accounts.tokens,
+    rootCertificate: accounts.rootCertificate,
     adopted,
     show,
     historyBudget: new HistoryBudget(),
@@ -135,7 +138,8 @@ export async function serveVolumes(
     cleanup.add(
       'API',
       startSessionServer({
-        ...request,
+        clock,
+        logger,
         session,
         store,
         record,
@@ -145,7 +149,7 @@ export async function serveVolumes(
       }),
     )
   }
-  const late = request.clock.after(longestWaitMs, startApi)
+  const late = clock.after(longestWaitMs, startApi)
   cleanup.add('late API', () => late.cancel())
   await abortable(volumes.allPublished(), request.abort)
   late.cancel()

@@ -20,6 +20,7 @@ import { startSessionServer } from '../session/session-server.ts'
 import {
   lazyServiceAccounts,
   readManifests,
+  type InputOptions,
   type SessionOptions,
 } from '../session/session.ts'
 import { Store } from '../store/store.ts'
@@ -64,33 +65,38 @@ export async function runPods(
   { session, mount, images }: PreparedRun,
   cleanup: Cleanup,
 ): Promise<RunSession> {
-  const { namespace, places, choice, cronJobs } = given
-  const lines = new OutputLines(given.onOutput, given.clock)
-  const request: RunRequest = {
-    ...given,
-    notice: text => {
+  const { settings, places, clock, logger, namespace } = given
+  const { choice, cronJobs, recreate, hostRoot } = given
+  const lines = new OutputLines(given.onOutput, clock)
+  const interrupting =
+    <T>(tell: (what: T) => void) =>
+    (what: T): void => {
       lines.interrupt()
-      given.notice(text)
-    },
-    report: finding => {
-      lines.interrupt()
-      given.report(finding)
-    },
-    onMended: path => {
-      lines.interrupt()
-      given.onMended(path)
-    },
+      tell(what)
+    }
+  const notice = interrupting(given.notice)
+  const report = interrupting(given.report)
+  const onMended = interrupting(given.onMended)
+  const { paths, renderings, identities } = given
+  const input: InputOptions = {
+    clock,
+    report,
+    onMended,
+    paths,
+    renderings,
+    namespace,
+    identities,
   }
   const store = new Store({ admit: withServiceAccountVolume })
-  const accounts = lazyServiceAccounts(request)
+  const accounts = lazyServiceAccounts(given)
   let onUnderWay = (): void => undefined
   const underWay = new Promise<void>(resolve => (onUnderWay = resolve))
   const [toRun, node, emptyDirs] = await allSettled([
-    readManifests(request, store, underWay).then(source => {
+    readManifests(input, store, underWay).then(source => {
       cleanup.add('source', () => source.close())
       const toRun = choosePodsToRun(store, namespace, choice, cronJobs)
-      refuseUnknownImages(toRun.pods, images, request.report)
-      tellMissingBusybox(toRun.pods, images, request.notice)
+      refuseUnknownImages(toRun.pods, images, report)
+      tellMissingBusybox(toRun.pods, images, notice)
       return toRun
     }),
     thisNode(),
@@ -99,22 +105,29 @@ export async function runPods(
       return emptyDirs
     }),
   ])
-  const record = new SessionRecord(request.clock)
+  const record = new SessionRecord(clock)
   const context: PodSessionContext = {
-    ...request,
+    clock,
+    logger,
+    places,
+    clusterDomain: settings.clusterDomain,
+    backend: settings.backend,
+    report,
+    notice,
     store,
     session,
-    mount,
-    node,
-    emptyDirs: emptyDirs.directory,
-    addresses: new PodAddresses(places.runtime, session),
-    images,
-    ...accounts,
-    lines,
     record,
     historyBudget: new HistoryBudget(),
+    mount,
+    node,
+    addresses: new PodAddresses(places.runtime, session),
+    images,
+    tokens: accounts.tokens,
+    rootCertificate: accounts.rootCertificate,
+    emptyDirs: emptyDirs.directory,
+    lines,
+    hostRoot,
   }
-  const { notice, recreate } = request
   const end = deferred<readonly PodOutcome[]>()
   // Nobody waits for it when the start fails meanwhile, and tells why.
   end.promise.catch(() => undefined)
@@ -128,14 +141,15 @@ export async function runPods(
     },
   })
   cleanup.add('Pods', () => fleet.kill())
-  inBackground(tellLackingApplets(toRun.pods, images, request.notice))
+  inBackground(tellLackingApplets(toRun.pods, images, notice))
   for (const pod of toRun.leftOut) fleet.leaveOut(pod)
   for (const pod of toRun.pods) fleet.add(pod)
   cleanup.add(
     'API',
     startSessionServer({
-      ...request,
-      ...accounts,
+      clock,
+      logger,
+      issuer: accounts.issuer,
       session,
       store,
       record,

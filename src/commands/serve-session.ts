@@ -109,7 +109,7 @@ async function start(
   request: ServeRequest,
   cleanup: Cleanup,
 ): Promise<ServeSession> {
-  const { logger, clock, report, notice, service } = request
+  const { logger, clock, places, report, notice, service } = request
   let { effective } = request
   const settings: SettingsFor<SessionSetting | ServeSetting> =
     effective.settings
@@ -143,19 +143,15 @@ async function start(
   ])
 
   const record = new SessionRecord(clock)
-  const options: SessionOptions = {
-    ...request,
-    settings,
-    paths: [],
-    renderings: [],
-    namespace: settings.sources.namespace,
-  }
-  const accounts = lazyServiceAccounts(options)
+  const accounts = lazyServiceAccounts({ settings, places, clock, logger })
   const recorder = new TreeRecorder({ record, store, root })
   cleanup.add('recorder', () => recorder.close())
   const tree = new ServedTree(mount, {
-    ...request,
-    ...accounts,
+    clock,
+    logger,
+    report,
+    tokens: accounts.tokens,
+    rootCertificate: accounts.rootCertificate,
     root,
     access,
     store,
@@ -171,7 +167,7 @@ async function start(
     await session.hide(mount.current.backend)
   })
 
-  const emptyDirs = await claimEmptyDirs(request.places, session.directory)
+  const emptyDirs = await claimEmptyDirs(places, session.directory)
   const { directory } = emptyDirs
   const lastRun = Math.max(
     found.lastRun,
@@ -179,20 +175,26 @@ async function start(
   )
   cleanup.add('emptyDirs', () => emptyDirs.remove())
   let context: PodSessionContext = {
-    ...options,
-    ...accounts,
+    clock,
+    logger,
+    places,
+    clusterDomain: settings.clusterDomain,
+    backend: settings.backend,
+    report,
+    notice,
+    tokens: accounts.tokens,
+    rootCertificate: accounts.rootCertificate,
     store,
     session,
     record,
     mount: Promise.resolve(mount),
     node,
-    addresses: new PodAddresses(request.places.runtime, session),
+    addresses: new PodAddresses(places.runtime, session),
     images: createImageMap(settings.images),
     emptyDirs: emptyDirs.directory,
     // `podfs logs` has it.
     lines: new OutputLines(() => undefined, clock),
     hostRoot: false,
-    notice,
     isServed: true,
     historyBudget: new HistoryBudget(),
   }
@@ -247,8 +249,9 @@ async function start(
   cleanup.add(
     'API',
     startSessionServer({
-      ...request,
-      ...accounts,
+      clock,
+      logger,
+      issuer: accounts.issuer,
       session,
       store,
       record,
@@ -299,17 +302,13 @@ async function openMount(
   /** The highest number of a start of a Pod of which something is there. */
   readonly lastRun: number
 }> {
-  const { logger, places, effective } = request
+  const { logger, clock, places, effective } = request
   const { root, backend, fuse } = effective.settings
   const renewsDead = true
-  const abandoned = await takeMountpoint(
-    { ...request, mountpoint: root, renewsDead },
-    cleanup,
-  )
+  const at = { mountpoint: root, renewsDead, places, clock, logger }
+  const abandoned = await takeMountpoint(at, cleanup)
   const serves = whatIsServed(effective.settings)
-  const adopted =
-    abandoned &&
-    (await adoptAbandoned(abandoned, serves, { ...request, renewsDead }))
+  const adopted = abandoned && (await adoptAbandoned(abandoned, serves, at))
   const session = await sessionAt(
     root,
     { command: 'serve', runtime: places.runtime, abandoned, adopted },
@@ -342,7 +341,7 @@ async function openMount(
   if (adopted === undefined)
     return { session, mount, adopted: false, left: [], lastRun: 0 }
   await clearUnshownMounts(session.directory, mount.current.directory)
-  const left = await meetShims({ ...request, session })
+  const left = await meetShims({ session, clock, logger })
   cleanup.add('Pods of before', async () => {
     await endAll(left)
     // Of shims that were killed before anybody went on with their Pods.

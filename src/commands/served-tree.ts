@@ -128,8 +128,17 @@ export class ServedTree {
     // nothing can be mounted over it, which is what is shown, without a gap.
     const opened = `/proc/self/fd/${this.#directory.fd}`
     const { fill } = backend
+    const { store, node, tokens, rootCertificate } = this.#options
+    const { clock, logger, report, onVolume, onVolumeGone } = this.#options
     this.#volumes = new ObjectVolumes({
-      ...this.#options,
+      store,
+      node,
+      tokens,
+      rootCertificate,
+      clock,
+      logger,
+      report,
+      onVolume,
       directory: opened,
       removedDirectory: removed,
       rootMode: backend.volumeRootMode,
@@ -141,7 +150,7 @@ export class ServedTree {
       onBroken: reason => this.#mount.giveUp(reason),
       historyOf: path => this.#historyOf(path),
       onVolumeGone: volume => {
-        this.#options.onVolumeGone(volume)
+        onVolumeGone(volume)
         this.#histories.delete(volume.path)
       },
     })

@@ -21,16 +21,23 @@ export async function validate(options: SessionOptions): Promise<Validation> {
   const findings: Finding[] = []
   const objects: ObjectFields[] = []
   const store = new Store()
+  const { clock, namespace, identities } = options
   const shared = {
-    ...options,
+    clock,
+    namespace,
+    identities,
     store,
     watch: false,
     report: (finding: Finding) => findings.push(finding),
     onFields: (fields: ObjectFields) => objects.push(fields),
   }
   const source = together([
-    new ManifestFiles(shared),
-    new RenderedManifests({ ...shared, run: rendererBy(options.clock) }),
+    new ManifestFiles({ ...shared, paths: options.paths }),
+    new RenderedManifests({
+      ...shared,
+      renderings: options.renderings,
+      run: rendererBy(clock),
+    }),
   ])
   try {
     await source.start()

@@ -116,8 +116,11 @@ const directories: {
   },
   async emptyDir(source, name, options) {
     const { pod, node, cleanup } = options
+    const { diskDirectory, mountDirectory, logger } = options
     const emptyDir = await createEmptyDir(source, {
-      ...options,
+      diskDirectory,
+      mountDirectory,
+      logger,
       name,
       memorySize: emptyDirMemorySize(source, pod, node.allocatable),
       ...fsGroupOf(pod),

@@ -32,7 +32,10 @@ import {
 import type { RenewedMount } from '../session/renewed-mount.ts'
 import type { SessionDirectory } from '../session/runtime-directory.ts'
 import { ServedVolumes } from './served-volumes.ts'
-import type { SessionOptions } from '../session/session.ts'
+import type { Places } from '../session/places.ts'
+import type { Clock } from '../util/clock.ts'
+import type { Logger } from '../util/logger.ts'
+import type { Settings } from '../config/settings.ts'
 import {
   containerMountpoints,
   volumeRecorder,
@@ -43,7 +46,14 @@ import { startOrUndo } from '../session/start-or-undo.ts'
 import { inBackground } from '../util/in-background.ts'
 
 /** What all Pods of one `podfs run` or `podfs serve` share. */
-export interface PodSessionContext extends SessionOptions {
+export interface PodSessionContext {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly places: Places
+  readonly clusterDomain: string
+  readonly backend: Settings['backend']
+  /** Tells the person of one mistake. */
+  readonly report: (finding: Finding) => void
   readonly store: Store
   readonly session: SessionDirectory
   /** Remembers what the API shows. */
@@ -128,7 +138,7 @@ async function planOf(
   id: string,
   context: PodSessionContext,
 ): Promise<PodPlan> {
-  const { session, node, settings, places } = context
+  const { session, node, places } = context
   const directory = path.join(session.directory, 'pods', id)
   await mkdir(directory, { recursive: true, mode: 0o700 })
   return {
@@ -136,7 +146,7 @@ async function planOf(
     node,
     podIP: pod.spec.hostNetwork ? node.ip : await context.addresses.claim(pod),
     images: context.images,
-    clusterDomain: settings.clusterDomain,
+    clusterDomain: context.clusterDomain,
     path: containerPath(process.env['PATH']),
     ownDirectories: [places.runtime, places.state],
     directory,
@@ -146,7 +156,7 @@ async function planOf(
     applets: path.join(places.state, 'applets'),
     hostRoot: context.hostRoot,
     expectsLiveVolumes:
-      settings.backend !== 'dir' && pod.spec.volumes.some(isManagedVolume),
+      context.backend !== 'dir' && pod.spec.volumes.some(isManagedVolume),
   }
 }
 
@@ -182,8 +192,11 @@ async function podSession(
   const report = (finding: Finding): void => {
     if (!terminating) context.report(finding)
   }
+  const { clock } = context
   const views = new ContainerViews({
-    ...context,
+    record: context.record,
+    clock,
+    logger,
     pod,
     directory: plan.directory,
     renew: async () => await processes?.renewVolumes(),
@@ -195,7 +208,13 @@ async function podSession(
   const serving = Promise.all([context.mount, begun]).then(([mount]) => ({
     mount,
     volumes: new ServedVolumes(mount, {
-      ...context,
+      store,
+      node: context.node,
+      tokens: context.tokens,
+      rootCertificate: context.rootCertificate,
+      historyBudget: context.historyBudget,
+      clock,
+      logger,
       pod,
       subdirectory: id,
       adopted: shim !== undefined,

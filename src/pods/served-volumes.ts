@@ -119,9 +119,18 @@ export class ServedVolumes {
   }
 
   #publish(mount: CurrentMount, adopted: boolean): PodVolumes {
-    const { subdirectory = '' } = this.#options
+    const { subdirectory = '', only, onState } = this.#options
+    const { store, node, tokens, rootCertificate } = this.#options
+    const { clock, logger, report } = this.#options
     const volumes = new PodVolumes({
-      ...this.#options,
+      store,
+      node,
+      tokens,
+      rootCertificate,
+      clock,
+      logger,
+      report,
+      ...(only === undefined ? {} : { only }),
       pod: this.#pod,
       directory: path.join(mount.backend.directory, subdirectory),
       rootMode: mount.backend.volumeRootMode,
@@ -129,8 +138,7 @@ export class ServedVolumes {
       adopted,
       onBroken: reason => this.#mount.giveUp(reason),
       historyOf: name => this.#controlOf(name).history,
-      onState: state =>
-        this.#options.onState?.(state, this.#controlOf(state.volume.name)),
+      onState: state => onState?.(state, this.#controlOf(state.volume.name)),
     })
     volumes.start()
     return volumes

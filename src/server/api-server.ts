@@ -84,7 +84,7 @@ export interface ApiServerOptions {
    * What POST /-/reload (as Prometheus has it) does and answers, where there is something to
    * read again. Throws a Failure, whose message is the answer then.
    */
-  readonly reload?: () => Promise<JsonObject>
+  readonly reload?: (() => Promise<JsonObject>) | undefined
 }
 
 export class ApiServer {

@@ -1,6 +1,7 @@
 import type { Finding } from '../api/report.ts'
-import type { DirectorySetting, Settings } from '../config/settings.ts'
+import type { Settings } from '../config/settings.ts'
 import type { AgeIdentities } from '../sources/encryption/age-identities.ts'
+import type { DirectoryObject } from '../sources/keys/directory-object.ts'
 import { DirectorySource } from '../sources/keys/directory-source.ts'
 import {
   errorCode,
@@ -10,6 +11,7 @@ import {
 } from '../sources/errors.ts'
 import { ManifestFiles } from '../sources/manifests/manifest-files.ts'
 import { RenderedManifests } from '../sources/rendered/rendered-manifests.ts'
+import type { SourceOptions } from '../sources/source.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../util/clock.ts'
 import { inBackground } from '../util/in-background.ts'
@@ -60,12 +62,7 @@ export class LiveSources {
 
   /** Resolves when everything that is there has been read. */
   async start(sources: Settings['sources']): Promise<void> {
-    const shared = {
-      ...this.#options,
-      namespace: sources.namespace,
-      watch: true,
-      patient: true,
-    }
+    const shared = { ...this.#shared(sources.namespace), patient: true }
     this.#manifests = new ManifestFiles({ ...shared, paths: sources.manifests })
     this.#rendered = new RenderedManifests({
       ...shared,
@@ -94,6 +91,19 @@ export class LiveSources {
     for (const directory of this.#directories.values()) await directory.close()
   }
 
+  #shared(namespace: string): SourceOptions {
+    const { store, clock, report, onMended, identities } = this.#options
+    return {
+      store,
+      clock,
+      namespace,
+      identities,
+      report,
+      ...(onMended === undefined ? {} : { onMended }),
+      watch: true,
+    }
+  }
+
   async #setDirectories(sources: Settings['sources']): Promise<void> {
     const wanted = new Map(
       [
@@ -107,8 +117,7 @@ export class LiveSources {
       .filter(([key]) => !this.#directories.has(key))
       .map(async ([key, each]) => {
         const directory = new WaitedForDirectory({
-          ...this.#options,
-          namespace: sources.namespace,
+          ...this.#shared(sources.namespace),
           ...each,
         })
         this.#directories.set(key, directory)
@@ -125,11 +134,7 @@ export class LiveSources {
   }
 }
 
-interface WaitedForDirectoryOptions
-  extends LiveSourcesOptions, DirectorySetting {
-  readonly kind: 'ConfigMap' | 'Secret'
-  readonly namespace: string
-}
+type WaitedForDirectoryOptions = SourceOptions & DirectoryObject
 
 /** A plain directory that may come later. */
 class WaitedForDirectory {
@@ -184,7 +189,7 @@ class WaitedForDirectory {
   }
 
   #make(): DirectorySource {
-    return new DirectorySource({ ...this.#options, watch: true })
+    return new DirectorySource(this.#options)
   }
 
   #tell(error: SourceError): void {

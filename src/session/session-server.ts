@@ -66,8 +66,15 @@ export function startSessionServer(
       import('../server/metrics.ts'),
       prettyName(),
     ])
+    const { store, record, issuer, isToRun, reload } = options
     const server = new ApiServer({
-      ...options,
+      store,
+      record,
+      clock,
+      logger,
+      issuer,
+      isToRun,
+      reload,
       node: {
         node: options.node,
         startedAt,
@@ -77,7 +84,7 @@ export function startSessionServer(
       },
       metrics: async () =>
         await metricsText(
-          options.record,
+          record,
           await options.mount.stats?.(),
           options.mistakes?.(),
         ),

@@ -46,17 +46,33 @@ export interface SessionOptions {
   readonly identities: AgeIdentities
 }
 
+/** What a session reads, and who hears of mistakes in it. */
+export type InputOptions = Pick<
+  SessionOptions,
+  | 'clock'
+  | 'report'
+  | 'onMended'
+  | 'paths'
+  | 'renderings'
+  | 'namespace'
+  | 'identities'
+>
+
 /** The files and renderings that fill the store. Throws a Failure when the first read finds a mistake. */
 export async function readManifests(
-  options: SessionOptions,
+  options: InputOptions,
   store: Store,
   watchFrom?: Promise<unknown>,
 ): Promise<Source> {
   let mistakes = 0
   let started = false
+  const { clock, namespace, identities, onMended } = options
   const shared = {
-    ...options,
     store,
+    clock,
+    namespace,
+    identities,
+    onMended,
     watch: true,
     report: (finding: Finding) => {
       if (!started && isMistake(finding)) mistakes++
@@ -66,9 +82,14 @@ export async function readManifests(
   const source = together([
     new ManifestFiles({
       ...shared,
+      paths: options.paths,
       ...(watchFrom === undefined ? {} : { watchFrom }),
     }),
-    new RenderedManifests({ ...shared, run: rendererBy(options.clock) }),
+    new RenderedManifests({
+      ...shared,
+      renderings: options.renderings,
+      run: rendererBy(clock),
+    }),
   ])
   await source.start()
   started = true
@@ -102,7 +123,9 @@ export interface ServiceAccounts {
 }
 
 /** What hangs on the signing key; made when it is first asked for, and only once. */
-export function lazyServiceAccounts(options: SessionOptions): ServiceAccounts {
+export function lazyServiceAccounts(
+  options: Pick<SessionOptions, 'places' | 'settings' | 'clock' | 'logger'>,
+): ServiceAccounts {
   const { places, settings, clock, logger } = options
   const key = once(() =>
     loadSigningKey(path.join(places.state, 'service-account-key.pem')),

@@ -1,4 +1,4 @@
-import { open, readFile } from 'node:fs/promises'
+import { open, readFile, stat } from 'node:fs/promises'
 import { watch } from 'chokidar'
 import { inBackground } from '../util/in-background.ts'
 
@@ -53,12 +53,17 @@ export async function directoryIdentity(
 }
 
 async function identityOf(directory: string): Promise<string> {
+  const { dev, ino, birthtimeNs } = await stat(directory, { bigint: true })
+  // Without a descriptor left the rest has to do.
+  const mount = await mountIdOf(directory).catch(() => undefined)
+  return `${dev}:${ino}:${birthtimeNs}:${mount}`
+}
+
+async function mountIdOf(directory: string): Promise<string | undefined> {
   const handle = await open(directory)
   try {
-    const found = await handle.stat({ bigint: true })
     const info = await readFile(`/proc/self/fdinfo/${handle.fd}`, 'latin1')
-    const mount = /^mnt_id:\s*(\d+)/m.exec(info)?.[1]
-    return `${found.dev}:${found.ino}:${found.birthtimeNs}:${mount}`
+    return /^mnt_id:\s*(\d+)/m.exec(info)?.[1]
   } finally {
     await handle.close()
   }

@@ -35,6 +35,8 @@ run: annotated                                                     # default
 sources:
   namespace: default                                               # default
   manifests: []                                                    # default
+  kustomizations: []                                               # default
+  charts: []                                                       # default
   configMaps: []                                                   # default
   secrets: []                                                      # default
 `.replaceAll(/ # /g, '  # '),
@@ -57,6 +59,8 @@ sources:
       { setting: 'run' },
       { setting: 'sources.namespace' },
       { setting: 'sources.manifests', value: [] },
+      { setting: 'sources.kustomizations', value: [] },
+      { setting: 'sources.charts', value: [] },
       { setting: 'sources.configMaps', value: [] },
       { setting: 'sources.secrets', value: [] },
     ])

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { escapeMountPath } from '../../src/linux/mountinfo.ts'
+import { shellWord } from '../../src/util/shell-word.ts'
 import { cannotMount, deadMount } from '../helpers/fuse-mount.ts'
 import { podfs, podfsMounts, startPodfs } from '../helpers/podfs.ts'
 
@@ -54,7 +55,7 @@ t.test('a dead mount that is another’s is left alone', { skip }, async t => {
   t.match(await podfs(t, ['mount', conf, mountpoint]), {
     code: 1,
     stdout: '',
-    stderr: `error: ${mountpoint} is a dead mount that is not podfs's: other, type fuse.sshfs\n  umount --lazy ${mountpoint}\n`,
+    stderr: `error: ${mountpoint} is a dead mount that is not podfs's: other, type fuse.sshfs\n  umount --lazy ${shellWord(mountpoint)}\n`,
   })
   t.equal(mountsAt(mountpoint), 1)
   t.match(await podfs(t, ['unmount', mountpoint]), { code: 2 })

@@ -16,7 +16,7 @@ const skip = await cannotMount()
 const rejecting = {
   hasDefect: true,
   env: {
-    NODE_OPTIONS: `--require ${path.resolve('test/fixtures/rejects-on-signal.cjs')}`,
+    NODE_OPTIONS: `--require ${JSON.stringify(path.resolve('test/fixtures/rejects-on-signal.cjs'))}`,
   },
 }
 

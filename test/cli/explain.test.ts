@@ -74,7 +74,7 @@ for (const [path, stderr] of Object.entries({
     'error: pod.spec: PodSpec has no field "containerz"\n  podfs explain pod.spec.containers\n',
   data: 'error: data: a field of Secret and ConfigMap\n  podfs explain secret.data\n',
   livenessProbe:
-    'error: livenessProbe: neither a kind that podfs knows (Pod, Secret, ConfigMap, ServiceAccount, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob) nor a field of one\n  podfs explain pod.spec.containers.livenessProbe\n',
+    'error: livenessProbe: neither a kind that podfs knows (Pod, Secret, ConfigMap, ServiceAccount, ClusterTrustBundle, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob) nor a field of one\n  podfs explain pod.spec.containers.livenessProbe\n',
   'pod.spec.hostname.x':
     'error: pod.spec.hostname has no fields\n  podfs explain pod.spec.hostname\n',
 })) {

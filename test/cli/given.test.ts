@@ -33,7 +33,11 @@ t.test('bytes that are not UTF-8 would be another path', async t => {
     return stderr
   }
   const last = 'exec "$@" "$(printf \'%s/m\\303\\377\' "$PWD")"'
-  const shown = `${cwd}/m\\xc3\\xff`
+  // Of what is not UTF-8 each byte beyond ASCII is shown as it is.
+  const bytes = [...Buffer.from(cwd)].map(byte =>
+    byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`,
+  )
+  const shown = `${bytes.join('')}/m\\xc3\\xff`
   for (const words of [
     ['mount', 'conf'],
     ['unmount'],

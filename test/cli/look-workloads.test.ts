@@ -67,8 +67,7 @@ t.test('workloads', { skip: await cannotMount() }, async t => {
     'says what kubectl says of them',
     { skip: capability('kubectl') },
     async t => {
-      const session = (await look('get', 'nope', '--session', 'nope')).stderr
-      const [id = ''] = /serve-\d+/.exec(session) ?? []
+      const id = `serve-${serving.child.pid}`
       const server = await tcpTo(t, path.join('/run/podfs', id, 'api.sock'))
       for (const args of [
         ['get', 'deploy,sts,ds,rs,rc,job,cj,svc', '-o', 'wide'],

@@ -108,7 +108,7 @@ t.test('all volumes of a Pod, each in its directory', async t => {
       path.join(dir, 'pod.yaml'),
       manifest.replace('data: {', 'data: [{'),
     )
-    await run.saw(/error: \S*pod\.yaml:\d+:\d+: /, 'stderr')
+    await run.saw(/error: .*pod\.yaml:\d+:\d+: /, 'stderr')
     t.equal(await read('config/colour'), 'green')
     await save(path.join(dir, 'pod.yaml'), manifest)
     await eventually(async () => (await read('config/colour')) === 'blue')
