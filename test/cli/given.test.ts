@@ -37,7 +37,8 @@ t.test('bytes that are not UTF-8 would be another path', async t => {
   const bytes = [...Buffer.from(cwd)].map(byte =>
     byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`,
   )
-  const shown = `${bytes.join('')}/m\\xc3\\xff`
+  const here = bytes.join('')
+  const shown = `${here}/m\\xc3\\xff`
   for (const words of [
     ['mount', 'conf'],
     ['unmount'],
@@ -65,7 +66,7 @@ t.test('bytes that are not UTF-8 would be another path', async t => {
       '-f',
       '.',
     ),
-    `error: the working directory is not UTF-8: ${cwd}/d\\xff\n`,
+    `error: the working directory is not UTF-8: ${here}/d\\xff\n`,
   )
   t.strictSame(
     readdirSync(cwd).filter(name => name.startsWith('m')),
