@@ -1,5 +1,11 @@
-import { open, readFile, stat } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { watch } from 'chokidar'
+import {
+  type MountTableEntry,
+  mountOf,
+  parseMountTable,
+} from '../linux/mount-table.ts'
 import { inBackground } from '../util/in-background.ts'
 
 /**
@@ -25,8 +31,27 @@ export type Hint = 'rename' | 'change'
 /** `name` is null when anything in the directory may have changed. */
 export type DirectoryListener = (name: string | null, hint: Hint) => void
 
+/** Which directory it is, and by which mount. */
+interface DirectoryIdentity {
+  /** The time of its birth, too: a new one often gets the number of one that was just removed. */
+  readonly inode: string
+  /** A watch ends with its file system, and the same one may be mounted there again. */
+  readonly mount: number | undefined
+}
+
+/** What could not be found out, for want of a descriptor, makes no difference. */
+export function isSameDirectory(
+  a: DirectoryIdentity | undefined,
+  b: DirectoryIdentity | undefined,
+): boolean {
+  if (a === undefined || b === undefined) return a === b
+  const isSameMount =
+    a.mount === b.mount || a.mount === undefined || b.mount === undefined
+  return a.inode === b.inode && isSameMount
+}
+
 interface Watched {
-  readonly identity: string
+  readonly identity: DirectoryIdentity
   readonly ready: Promise<void>
   /** Also lets those go on who wait until it is ready. */
   readonly shut: () => void
@@ -35,38 +60,42 @@ interface Watched {
 
 export interface DirectoryWatch {
   /** Which directory is watched: another one means that it was replaced. */
-  readonly identity: string
+  readonly identity: DirectoryIdentity
   close(): void
 }
 
 const watchedDirectories = new Map<string, Watched>()
 
-/**
- * The directory's identity, or undefined when it is not there. The time of its birth, too: a
- * new directory often gets the number of the one that has just been removed. And the mount: a
- * watch ends with its file system, and the same one may be mounted there again.
- */
+/** Undefined when there is no such directory. */
 export async function directoryIdentity(
   directory: string,
-): Promise<string | undefined> {
+): Promise<DirectoryIdentity | undefined> {
   return await identityOf(directory).catch(() => undefined)
 }
 
-async function identityOf(directory: string): Promise<string> {
+async function identityOf(directory: string): Promise<DirectoryIdentity> {
   const { dev, ino, birthtimeNs } = await stat(directory, { bigint: true })
-  // Without a descriptor left the rest has to do.
-  const mount = await mountIdOf(directory).catch(() => undefined)
-  return `${dev}:${ino}:${birthtimeNs}:${mount}`
+  return { inode: `${dev}:${ino}:${birthtimeNs}`, mount: mountIdOf(directory) }
 }
 
-async function mountIdOf(directory: string): Promise<string | undefined> {
-  const handle = await open(directory)
+/** By name, for a descriptor there would keep it from being unmounted meanwhile. */
+function mountIdOf(directory: string): number | undefined {
   try {
-    const info = await readFile(`/proc/self/fdinfo/${handle.fd}`, 'latin1')
-    return /^mnt_id:\s*(\d+)/m.exec(info)?.[1]
-  } finally {
-    await handle.close()
+    return mountOf(directory, mountTable())?.id
+  } catch {
+    return undefined
   }
+}
+
+let recentTable: readonly MountTableEntry[] | undefined
+
+/** For all who look at the same moment. */
+function mountTable(): readonly MountTableEntry[] {
+  if (recentTable === undefined) {
+    recentTable = parseMountTable(readFileSync('/proc/self/mountinfo', 'utf8'))
+    setImmediate(() => (recentTable = undefined))
+  }
+  return recentTable
 }
 
 /**
@@ -82,7 +111,7 @@ export async function watchDirectory(
   const identity = await identityOf(directory)
   const existing = watchedDirectories.get(directory)
   let entry = existing
-  if (existing === undefined || existing.identity !== identity) {
+  if (existing === undefined || !isSameDirectory(existing.identity, identity)) {
     entry = openWatch(directory, identity, existing?.listeners ?? new Set())
     watchedDirectories.set(directory, entry)
     existing?.shut()
@@ -110,7 +139,7 @@ export async function watchDirectory(
 
 function openWatch(
   directory: string,
-  identity: string,
+  identity: DirectoryIdentity,
   listeners: Set<DirectoryListener>,
 ): Watched {
   const watcher = watch(directory, {

@@ -4,6 +4,7 @@ import type { Clock } from '../util/clock.ts'
 import { inBackground } from '../util/in-background.ts'
 import {
   directoryIdentity,
+  isSameDirectory,
   watchDirectory,
   type DirectoryWatch,
   type Hint,
@@ -62,7 +63,7 @@ export class WatchSet {
     for (const [directory, watch] of this.#watches) {
       const stale =
         !wanted.has(directory) ||
-        (await directoryIdentity(directory)) !== watch.identity
+        !isSameDirectory(await directoryIdentity(directory), watch.identity)
       if (stale) {
         watch.close()
         this.#watches.delete(directory)
@@ -111,7 +112,8 @@ export class WatchSet {
   /** Nobody is told when another file system comes to a directory, or the same one again. */
   async #lookAtMounts(): Promise<void> {
     for (const [directory, watch] of this.#watches) {
-      if ((await directoryIdentity(directory)) === watch.identity) continue
+      const now = await directoryIdentity(directory)
+      if (isSameDirectory(now, watch.identity)) continue
       // What is unmounted may come back: what was read stays until there is something to read.
       const names = await readdir(directory).catch(() => [])
       if (this.#closed || names.length === 0) continue
