@@ -1,5 +1,6 @@
 import { lstatSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
+import { shellWord } from '../util/shell-word.ts'
 import { Failure } from '../util/failure.ts'
 import { exhaustedFix } from './failures.ts'
 import { isInUserNamespace, outside } from './user-namespace.ts'
@@ -16,7 +17,9 @@ export function makePrivateDirectory(directory: string): void {
         cause: error,
         fix:
           exhaustedFix(error, path.dirname(directory)) ??
-          (isInUserNamespace() ? outside : `sudo mkdir ${directory}`),
+          (isInUserNamespace()
+            ? outside
+            : `sudo mkdir ${shellWord(directory)}`),
       },
     )
   }

@@ -132,7 +132,7 @@ function alreadyServed(
   mountpoint: string,
   { pid, command }: FoundSession,
 ): Failure {
-  const unmount = `podfs unmount ${mountpoint}`
+  const unmount = `podfs unmount ${shellWord(mountpoint)}`
   return new Failure(
     'failed',
     `${mountpoint} is already served by podfs with pid ${pid}`,

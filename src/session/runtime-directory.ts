@@ -9,6 +9,7 @@ import {
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { keeperOf } from '../fuse/mount/keeper-of.ts'
+import { shellWord } from '../util/shell-word.ts'
 import { Failure } from '../util/failure.ts'
 import { sweepClaims } from './claim-mountpoint.ts'
 import { clearPods, removeUnmounted, unmountAll } from './clear-pods.ts'
@@ -104,7 +105,7 @@ function refuseFewInodes(directory: string): void {
     throw new Failure(
       'platform',
       `cannot use ${directory}: it has ${ffree} free inodes, podfs needs ${fewestFreeInodes}`,
-      { fix: `df -i ${directory}` },
+      { fix: `df -i ${shellWord(directory)}` },
     )
 }
 

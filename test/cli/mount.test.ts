@@ -1,4 +1,5 @@
 import t from 'tap'
+import { shellWord } from '../../src/util/shell-word.ts'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
@@ -178,7 +179,7 @@ t.test('--detach returns when ready; unmount ends it', async t => {
   t.equal(again.code, 1)
   t.equal(
     again.stderr,
-    `error: ${mountpoint} is already served by podfs with pid ${stdout.trim()}\n  podfs unmount ${mountpoint}\n`,
+    `error: ${mountpoint} is already served by podfs with pid ${stdout.trim()}\n  podfs unmount ${shellWord(mountpoint)}\n`,
   )
 
   const holder = spawn('sleep', ['1000'], { cwd: mountpoint, stdio: 'ignore' })
@@ -187,7 +188,7 @@ t.test('--detach returns when ready; unmount ends it', async t => {
   t.equal(busy.code, 1)
   t.equal(
     busy.stderr,
-    `error: ${mountpoint} is busy: sleep (pid ${holder.pid})\n  end them, or: podfs unmount --lazy ${mountpoint}\n`,
+    `error: ${mountpoint} is busy: sleep (pid ${holder.pid})\n  end them, or: podfs unmount --lazy ${shellWord(mountpoint)}\n`,
   )
   holder.kill('SIGKILL')
   await once(holder, 'exit')

@@ -116,7 +116,7 @@ t.test('Ctrl-C ends them all, side by side', async t => {
   // Each one waits in its end for the other: one after the other would take the whole grace.
   const dir = t.testdir()
   const both = (own: string, other: string) =>
-    `trap "touch ${dir}/${own}; until test -e ${dir}/${other}; do sleep 0.05; done; echo bye; exit 0" TERM; echo up; while :; do sleep 0.05; done`
+    `cd "${dir}"; trap "touch ${own}; until test -e ${other}; do sleep 0.05; done; echo bye; exit 0" TERM; echo up; while :; do sleep 0.05; done`
   await writeFile(
     path.join(dir, 'pods.yaml'),
     `${pod('a', both('a', 'b'))}---\n${pod('b', both('b', 'a'))}`,

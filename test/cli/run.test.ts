@@ -240,7 +240,7 @@ spec:
   containers:
   - name: c
     image: busybox
-    command: [sh, -c, 'printf "Name: "; until test -e ${dir}/go; do sleep 0.05; done; echo Joe; head -c 200000 /dev/zero | tr "\\0" x; echo end']
+    command: [sh, -c, 'printf "Name: "; until test -e "${dir}/go"; do sleep 0.05; done; echo Joe; head -c 200000 /dev/zero | tr "\\0" x; echo end']
 `
   const run = startPodfs(t, ['run', '-f', '-'], { input })
   await run.saw(/^c \| Name: $/)

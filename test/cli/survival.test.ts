@@ -803,7 +803,7 @@ spec:
       await running.saw(/up/)
       const directory = `/run/podfs/run-${running.pid}`
       const inotify = new Inotify()
-      inotify.watch(`${root}${directory}/rw/1/v`)
+      inotify.watch(`${root}${directory}/rw/run/1/v`)
       change('red')
       const events: string[] = []
       while (events.length < count) {

@@ -38,7 +38,7 @@ t.test('stop ends the copies in other mount namespaces', { skip }, async t => {
   const { mount, publicPath, root } = await mountForTest(t)
   await swap(mount.directory, 1, { secret: 's3cr3t', other: 'x' })
   const child = spawnInForeignNamespace(
-    `cd ${root}; cat public/secret; ls public >/dev/null; echo; read go;
+    `cd '${root}'; cat public/secret; ls public >/dev/null; echo; read go;
      cat public/secret; cat public/..data/other; ls public/; echo end`,
   )
   const output: string[] = []

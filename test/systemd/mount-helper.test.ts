@@ -109,12 +109,12 @@ t.test('mount -a reads /etc/fstab', { skip: await cannotMount() }, async t => {
   const program = path.join(dir, 'bin/podfs')
   writeFileSync(
     program,
-    `#!/bin/sh\nexec ${process.execPath} ${path.resolve('dist/podfs.cjs')} "$@"\n`,
+    `#!/bin/sh\nexec '${process.execPath}' '${path.resolve('dist/podfs.cjs')}' "$@"\n`,
   )
   for (const file of [helper, program]) chmodSync(file, 0o755)
   writeFileSync(
     path.join(dir, 'fstab'),
-    `${dir}/conf ${dir}/mnt podfs defaults,nofail 0 0\n`,
+    `${escapeMountPath(`${dir}/conf`)} ${escapeMountPath(`${dir}/mnt`)} podfs defaults,nofail 0 0\n`,
   )
   // In a mount namespace of its own: the machine's fstab and programs stay as they are.
   const inNamespace = (script: string) =>
@@ -125,22 +125,22 @@ t.test('mount -a reads /etc/fstab', { skip: await cannotMount() }, async t => {
         'sh',
         '-ec',
         `cd /
-          mount --bind ${dir}/fstab /etc/fstab
-          mount -t overlay -o lowerdir=${dir}/sbin:$(realpath /sbin) overlay $(realpath /sbin)
-          mount -t overlay -o lowerdir=${dir}/bin:/usr/local/bin overlay /usr/local/bin
+          mount --bind '${dir}/fstab' /etc/fstab
+          mount -t overlay -o "lowerdir=${dir}/sbin:$(realpath /sbin)" overlay $(realpath /sbin)
+          mount -t overlay -o 'lowerdir=${dir}/bin:/usr/local/bin' overlay /usr/local/bin
           ${script}`,
       ],
       { encoding: 'utf8', timeout: 60_000 },
     )
   const { status, stdout, stderr } = inNamespace(`
-      trap 'umount ${dir}/mnt 2>/dev/null || true' EXIT TERM
+      trap 'umount "${dir}/mnt" 2>/dev/null || true' EXIT TERM
       mount -a -t podfs
-      cat ${dir}/mnt/colour; echo
+      cat '${dir}/mnt/colour'; echo
       mount -a -t podfs || echo "again: $?"
-      umount ${dir}/mnt
-      while grep -qs ${dir}/mnt /run/podfs/*/session.json; do sleep 0.05; done
-      ls -A ${dir}/mnt`)
-  t.match(stderr, /^error: \S+mnt is already served by podfs with pid \d+\n/)
+      umount '${dir}/mnt'
+      while grep -qsF '${dir}/mnt' /run/podfs/*/session.json; do sleep 0.05; done
+      ls -A '${dir}/mnt'`)
+  t.match(stderr, /^error: .+mnt is already served by podfs with pid \d+\n/)
   t.match(stdout, /^blue\nagain: \d+\n$/)
   t.equal(status, 0)
   t.notMatch(
