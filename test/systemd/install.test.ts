@@ -104,7 +104,7 @@ t.test('what is installed runs without the project', { skip }, async t => {
   t.match(stdout, /"swap on fuse",\s+"status": "ok"/, 'keeper and server, too')
   const sops = path.resolve('test/fixtures/sops')
   const validated = inPlace(
-    `SOPS_AGE_KEY_FILE=${sops}/keys.txt /usr/local/bin/podfs validate -f ${sops}/regex.yaml`,
+    `SOPS_AGE_KEY_FILE='${sops}/keys.txt' /usr/local/bin/podfs validate -f '${sops}/regex.yaml'`,
   )
   t.match(
     validated,
