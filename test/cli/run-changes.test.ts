@@ -110,7 +110,7 @@ t.test(
     const dir = t.testdir()
     const file = path.join(dir, 'pod.yaml')
     // It ends when the test says so.
-    const wait = `until test -e "${dir}/go"; do sleep 0.05; done; exit 0`
+    const wait = `until test -e ${dir.replaceAll(' ', '\\ ')}/go; do sleep 0.05; done; exit 0`
     await save(file, pod('one').replace('exit 0', wait))
     const run = startPodfs(t, ['run', '-f', file])
     await run.saw(/hello from one/)
