@@ -426,7 +426,7 @@ t.test('Pods with the annotation are run', { skip }, async t => {
     const { stdout } = await podfs(t, ['get', 'volumes', ...session])
     t.match(
       stdout,
-      /web +cfg +configMap +1 +1 +<none> +\S+ +\S+default\/pods\/web\/cfg,c:\/cfg /,
+      /web +cfg +configMap +1 +1 +<none> +\S+ +.+default\/pods\/web\/cfg,c:\/cfg /,
     )
   })
   await t.test('a changed manifest restarts it', async t => {

@@ -157,25 +157,29 @@ t.test('the links of the installed pages lead somewhere', async t => {
 t.test('uninstall names what is still mounted', { skip }, async t => {
   const work = t.testdir({ conf: { colour: 'blue' }, upper: {} })
   // A machine of its own, as far as the installer touches it.
+  // By variables: there may be blanks in them.
   const script = `set -e
-cd ${process.cwd()}
-mount -t tmpfs tmpfs ${work}/upper
+cd "$project"
+mount -t tmpfs tmpfs "$work/upper"
 mount -t tmpfs tmpfs /run
 for place in /usr /etc; do
-  mkdir -p ${work}/upper$place/upper ${work}/upper$place/work
-  mount -t overlay -o lowerdir=$place,upperdir=${work}/upper$place/upper,workdir=${work}/upper$place/work overlay $place
+  mkdir -p "$work/upper$place/upper" "$work/upper$place/work"
+  mount -t overlay -o "lowerdir=$place,upperdir=$work/upper$place/upper,workdir=$work/upper$place/work" overlay $place
 done
 npm run --silent install:system
-mount -t podfs ${work}/conf ${work}/mnt
-mount -t podfs ${work}/conf "${work}/other"
+mount -t podfs "$work/conf" "$work/mnt"
+mount -t podfs "$work/conf" "$work/other"
 npm run --silent uninstall:system
-umount ${work}/mnt ${work}/other
+umount "$work/mnt" "$work/other"
 npm run --silent install:system
-npm run --silent uninstall:system 2>&1 | grep -c ${work} || true`
+npm run --silent uninstall:system 2>&1 | grep -cF "$work" || true`
   const { status, stdout, stderr } = spawnSync(
     'unshare',
     ['--mount', 'sh', '-c', script],
-    { encoding: 'utf8', env: { ...process.env, DESTDIR: '' } },
+    {
+      encoding: 'utf8',
+      env: { ...process.env, DESTDIR: '', project: process.cwd(), work },
+    },
   )
   t.equal(status, 0, stderr)
   // Other tests may have mounts, too.
