@@ -17,6 +17,7 @@ export interface Input {
 export function inputOf(
   options: ParsedOptions,
   further: readonly string[],
+  command: string,
 ): Input {
   refuseEmpty(further, 'PATH')
   const files = options.values('filename')
@@ -25,7 +26,7 @@ export function inputOf(
   const [stray] = further
   if (files.length === 0 && stray !== undefined)
     throw new Failure('usage', `what is ${stray}?`, {
-      fix: `-f ${shellWord(stray)}`,
+      fix: `podfs ${command} -f ${shellWord(stray)}`,
     })
   if (values.length > 0 && charts.length !== 1)
     throw new Failure(

@@ -212,7 +212,7 @@ function whatToMount(context: Context, options: ParsedOptions): Wanted {
         ? { kind: 'secret', name: secret }
         : { kind: 'pod', choice: podChoice(pod, selector), volume }
   // `-f *.yaml` reaches us as one -f and further paths.
-  return { target, mountpoint, input: inputOf(options, given) }
+  return { target, mountpoint, input: inputOf(options, given, 'mount') }
 }
 
 function podChoice(

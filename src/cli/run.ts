@@ -153,6 +153,7 @@ function whatToRun(options: ParsedOptions): {
   const input = inputOf(
     options,
     options.positionals.filter(word => !isName(word)),
+    'run',
   )
   if (isEmptyInput(input))
     throw new Failure('usage', 'no -f PATH was given', {

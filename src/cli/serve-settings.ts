@@ -49,7 +49,7 @@ export async function serveSettings(
   options: ParsedOptions,
   further: readonly string[],
 ): Promise<EffectiveSettings> {
-  const { paths, renderings } = inputOf(options, further)
+  const { paths, renderings } = inputOf(options, further, 'serve')
   if (paths.includes('-'))
     throw new Failure('usage', 'serve reads files: standard input ends', {
       fix: 'podfs run -f -',

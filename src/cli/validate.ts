@@ -49,7 +49,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   if (format !== undefined && !formats.includes(format))
     throw new Failure('usage', `-o ${format}: the formats are wide and json`)
   refuseEmpty(options.positionals, 'PATH')
-  const { renderings } = inputOf(options, [])
+  const { renderings } = inputOf(options, [], 'validate')
   const paths = [...options.values('filename'), ...options.positionals]
   if (isEmptyInput({ paths, renderings }))
     throw new Failure('usage', 'no -f PATH was given', {
