@@ -116,11 +116,20 @@ tell_systemd() {
   systemctl "$@"
 }
 
+# As it is to be typed, and a blank.
+shell_word() {
+  case $1 in
+    *[!A-Za-z0-9_./,:=@%+-]*) printf "'%s' " "$(printf %s "$1" | sed "s/'/'\\\\''/g")" ;;
+    *) printf '%s ' "$1" ;;
+  esac
+}
+
 # What the units do not serve: it goes on with a program that is no longer there.
 warn_of_mounts() {
   [ -z "$DESTDIR" ] || return 0
   # Those of podfs's own are in /run/podfs.
-  left=$(findmnt -rn -o TARGET -t fuse.podfs | grep -v '^/run/podfs/' | sort | tr '\n' ' ')
+  left=$(awk '/ - fuse\.podfs /{print $5}' /proc/self/mountinfo | grep -v '^/run/podfs/' | sort |
+    while read -r escaped; do shell_word "$(printf %b "$escaped")"; done)
   [ -z "$left" ] ||
     printf 'warning: still mounted: %s\n  umount %s\n' "${left% }" "${left% }" >&2
 }

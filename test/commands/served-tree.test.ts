@@ -98,7 +98,11 @@ function world(t: Test, options: { readonly isFull: (n: number) => boolean }) {
   const tree = (adopted: boolean): ServedTree => {
     const made = new ServedTree(mount, {
       root: path.join(directory, 'root'),
-      access: { uid: 0, gid: 0, mode: 0o755 },
+      access: {
+        uid: process.getuid?.() ?? 0,
+        gid: process.getgid?.() ?? 0,
+        mode: 0o755,
+      },
       adopted,
       store,
       node: makeNode(),
