@@ -65,7 +65,8 @@ async function run(
     return await new Promise(resolve => {
       child.on('error', (error: NodeJS.ErrnoException) =>
         resolve(
-          error.code === 'ENOENT'
+          // EACCES: PATH has a directory that this user may not enter, as execvp(3) says it.
+          error.code === 'ENOENT' || error.code === 'EACCES'
             ? { kind: 'missing' }
             : { kind: 'failed', words: error.message },
         ),
