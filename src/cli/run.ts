@@ -10,11 +10,11 @@ import {
   sourceOptions,
   verboseOption,
   type ParsedOptions,
+  refuseEmpty,
 } from './options.ts'
 import { inputOf, isEmptyInput, type Input } from './input.ts'
 import { selectedBy, selectorOption } from './selector-option.ts'
 import { requireRoot, sessionOptions } from './session-options.ts'
-import { refuseEmpty } from './options.ts'
 
 export const runCommand: Command = {
   name: 'run',

@@ -9,11 +9,15 @@ import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
-import { commonOptions, sourceOptions, type ParsedOptions } from './options.ts'
+import {
+  commonOptions,
+  sourceOptions,
+  type ParsedOptions,
+  refuseEmpty,
+} from './options.ts'
 import { withRemedyHere } from './remedy.ts'
 import { sessionOptions } from './session-options.ts'
 import { inputOf, isEmptyInput } from './input.ts'
-import { refuseEmpty } from './options.ts'
 
 export const validateCommand: Command = {
   name: 'validate',

@@ -1,9 +1,8 @@
-import type { MountRequest } from './mount-target.ts'
+import { type MountRequest, shownVolume, whatIsServed } from './mount-target.ts'
 import type { MountSession } from './mounted-volumes.ts'
 import { type Backend } from '../volumes/backend.ts'
 import { openBackend } from '../volumes/open-backend.ts'
 import type { Cleanup } from '../session/cleanup.ts'
-import { shownVolume, whatIsServed } from './mount-target.ts'
 import {
   adoptAbandoned,
   sessionAt,

@@ -9,8 +9,7 @@ import type { Backend } from '../volumes/backend.ts'
 import { HistoryBudget } from '../volumes/history-budget.ts'
 import { chooseVolumes, type ChosenVolumes } from './chosen-volumes.ts'
 import type { Cleanup } from '../session/cleanup.ts'
-import type { MountRequest } from './mount-target.ts'
-import { shownVolume, whatIsServed } from './mount-target.ts'
+import { type MountRequest, shownVolume, whatIsServed } from './mount-target.ts'
 import { thisNode } from '../pods/node-info.ts'
 import { type CurrentMount, RenewedMount } from '../session/renewed-mount.ts'
 import { ServedVolumes } from '../pods/served-volumes.ts'
@@ -160,11 +159,7 @@ export async function serveVolumes(
   })
   session.update({ serves: whatIsServed(request, only) })
   startApi()
-  const { unmounted } = await watchMountpoint(
-    mountpoint,
-    request.clock,
-    request.abort,
-  )
+  const { unmounted } = await watchMountpoint(mountpoint, clock, request.abort)
   return {
     volumes: volumes.names.length,
     directory: session.directory,

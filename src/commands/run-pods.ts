@@ -89,10 +89,9 @@ export async function runPods(
   }
   const store = new Store({ admit: withServiceAccountVolume })
   const accounts = lazyServiceAccounts(given)
-  let onUnderWay = (): void => undefined
-  const underWay = new Promise<void>(resolve => (onUnderWay = resolve))
+  const underWay = deferred<void>()
   const [toRun, node, emptyDirs] = await allSettled([
-    readManifests(input, store, underWay).then(source => {
+    readManifests(input, store, underWay.promise).then(source => {
       cleanup.add('source', () => source.close())
       const toRun = choosePodsToRun(store, namespace, choice, cronJobs)
       refuseUnknownImages(toRun.pods, images, report)
@@ -156,7 +155,7 @@ export async function runPods(
       node,
       mount: await mount,
       startsPods: true,
-      onUnderWay,
+      onUnderWay: underWay.resolve,
     }),
   )
   fleet.follow()

@@ -1,14 +1,10 @@
 import type { Finding, ObjectFields } from '../api/report.ts'
-import { ManifestFiles } from '../sources/manifests/manifest-files.ts'
-import { RenderedManifests } from '../sources/rendered/rendered-manifests.ts'
-import { together } from '../sources/source.ts'
 import { Store } from '../store/store.ts'
 import { asFailure } from '../session/failures.ts'
 import { hiddenFileWarnings } from '../pods/hidden-file-warnings.ts'
 import { launchWarnings } from '../pods/launch-warnings.ts'
 import { thisNode } from '../pods/node-info.ts'
-import { rendererBy } from '../session/run-renderer.ts'
-import type { SessionOptions } from '../session/session.ts'
+import { inputSource, type SessionOptions } from '../session/session.ts'
 
 export interface Validation {
   readonly findings: readonly Finding[]
@@ -22,23 +18,15 @@ export async function validate(options: SessionOptions): Promise<Validation> {
   const objects: ObjectFields[] = []
   const store = new Store()
   const { clock, namespace, identities } = options
-  const shared = {
+  const source = inputSource(options, {
     clock,
     namespace,
     identities,
     store,
     watch: false,
-    report: (finding: Finding) => findings.push(finding),
-    onFields: (fields: ObjectFields) => objects.push(fields),
-  }
-  const source = together([
-    new ManifestFiles({ ...shared, paths: options.paths }),
-    new RenderedManifests({
-      ...shared,
-      renderings: options.renderings,
-      run: rendererBy(clock),
-    }),
-  ])
+    report: finding => findings.push(finding),
+    onFields: fields => objects.push(fields),
+  })
   try {
     await source.start()
   } catch (error) {

@@ -1,12 +1,6 @@
-import {
-  lstatSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  type Stats,
-} from 'node:fs'
+import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
-import { parseMountTable, type MountTableEntry } from './mount-table.ts'
+import { readMountTable, type MountTableEntry } from './mount-table.ts'
 
 export type FileKind = 'directory' | 'file' | 'symlink' | 'other'
 
@@ -35,8 +29,7 @@ export interface HostView extends FileView {
 }
 
 export function readHostView(): HostView {
-  const mounts = parseMountTable(readFileSync('/proc/self/mountinfo', 'utf8'))
-  return { ...viewFrom('/'), mounts }
+  return { ...viewFrom('/'), mounts: readMountTable() }
 }
 
 /** `root` may be /proc/PID/root: the files as that process sees them. */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 
 /** One line of /proc/PID/mountinfo, as far as podfs asks (proc_pid_mountinfo(5)). */
@@ -20,6 +21,13 @@ export interface MountTableEntry {
  * source of that is `podfs-volumes`.
  */
 export const podfsType = 'fuse.podfs'
+
+/** As a process sees it, this one by default. Throws when it has ended. */
+export function readMountTable(
+  pid: number | 'self' = 'self',
+): MountTableEntry[] {
+  return parseMountTable(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'))
+}
 
 /** In the order in which the kernel lists them: a later entry may cover an earlier one. */
 export function parseMountTable(text: string): MountTableEntry[] {

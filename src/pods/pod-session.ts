@@ -43,6 +43,7 @@ import {
 import type { ShimClient, ShimHost } from './shim/shim-client.ts'
 import { type LeftShim, startShim } from './shim/start-shim.ts'
 import { startOrUndo } from '../session/start-or-undo.ts'
+import { deferred } from '../util/deferred.ts'
 import { inBackground } from '../util/in-background.ts'
 
 /** What all Pods of one `podfs run` or `podfs serve` share. */
@@ -202,39 +203,40 @@ async function podSession(
     renew: async () => await processes?.renewVolumes(),
   })
   cleanup.add('views', () => views.close())
-  let begin = (): void => undefined
   // What other processes can do meanwhile comes first.
-  const begun = new Promise<void>(resolve => (begin = resolve))
-  const serving = Promise.all([context.mount, begun]).then(([mount]) => ({
-    mount,
-    volumes: new ServedVolumes(mount, {
-      store,
-      node: context.node,
-      tokens: context.tokens,
-      rootCertificate: context.rootCertificate,
-      historyBudget: context.historyBudget,
-      clock,
-      logger,
-      pod,
-      subdirectory: id,
-      adopted: shim !== undefined,
-      report: isServed ? () => undefined : report,
-      show: () => views.show(),
-      onState: isServed
-        ? state => views.published(state)
-        : volumeRecorder({
-            record: context.record,
-            owner: () => pod,
-            namespace: pod.metadata.namespace,
-            pod: pod.metadata.name,
-            mountpoints: name => containerMountpoints(pod, name),
-          }),
+  const begun = deferred<void>()
+  const serving = Promise.all([context.mount, begun.promise]).then(
+    ([mount]) => ({
+      mount,
+      volumes: new ServedVolumes(mount, {
+        store,
+        node: context.node,
+        tokens: context.tokens,
+        rootCertificate: context.rootCertificate,
+        historyBudget: context.historyBudget,
+        clock,
+        logger,
+        pod,
+        subdirectory: id,
+        adopted: shim !== undefined,
+        report: isServed ? () => undefined : report,
+        show: () => views.show(),
+        onState: isServed
+          ? state => views.published(state)
+          : volumeRecorder({
+              record: context.record,
+              owner: () => pod,
+              namespace: pod.metadata.namespace,
+              pod: pod.metadata.name,
+              mountpoints: name => containerMountpoints(pod, name),
+            }),
+      }),
     }),
-  }))
+  )
   // Without a mount the session ends, and tells why.
   serving.catch(() => undefined)
   cleanup.add('volumes', async () => {
-    begin()
+    begun.resolve()
     const served = await serving.catch(() => undefined)
     if (served === undefined) return
     await served.volumes.close()
@@ -293,13 +295,13 @@ async function podSession(
   }
   let client: ShimClient | undefined
   if (isServed) {
-    begin()
+    begun.resolve()
     client = shim?.client ?? (await startShim(id, context))
     const logs: ShimHost['logs'] = logs => record.logs(logs)
     processes = client.follow(plan, { ...host, logs })
   } else {
     const own = startPodProcesses(plan, host, context)
-    inBackground(own.begun.then(begin))
+    inBackground(own.begun.then(begun.resolve))
     processes = own
   }
   if (shim !== undefined)

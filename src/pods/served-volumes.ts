@@ -1,6 +1,7 @@
 import path from 'node:path'
 import type { Pod } from '../api/types.ts'
 import { abortable } from '../util/abortable.ts'
+import { deferred } from '../util/deferred.ts'
 import { VolumeError } from '../volumes/errors.ts'
 import type { HistoryBudget } from '../volumes/history-budget.ts'
 import { PodVolumes, type PodVolumesOptions } from '../volumes/pod-volumes.ts'
@@ -41,14 +42,12 @@ export class ServedVolumes {
   #pod: Pod
   /** The directory that the volumes are in, once what was published before is there again. */
   #directory: Promise<string>
-  #sayMoved: () => void = () => {}
-  #moved: Promise<void>
+  #moved = deferred<void>()
 
   constructor(mount: RenewedMount, options: ServedVolumesOptions) {
     this.#options = options
     this.#mount = mount
     this.#pod = options.pod
-    this.#moved = new Promise(resolve => (this.#sayMoved = resolve))
     this.#volumes = this.#publish(mount.current, options.adopted === true)
     this.#directory = Promise.resolve(directoryOf(mount.current))
     this.#unfollow = mount.follow((next, lost) => this.#move(next, lost))
@@ -73,7 +72,7 @@ export class ServedVolumes {
   async published(name: string): Promise<void> {
     for (;;) {
       const volumes = this.#volumes
-      await Promise.race([volumes.published(name), this.#moved])
+      await Promise.race([volumes.published(name), this.#moved.promise])
       if (volumes === this.#volumes) return
     }
   }
@@ -90,7 +89,7 @@ export class ServedVolumes {
         return path.join(await this.#directory, subdirectory, name)
       } catch {
         // No other mount could be made yet, or that one is lost, too.
-        await abortable(this.#moved, this.#closed.signal)
+        await abortable(this.#moved.promise, this.#closed.signal)
       }
   }
 
@@ -153,8 +152,8 @@ export class ServedVolumes {
       const mount = await next
       over.throwIfAborted()
       this.#volumes = this.#publish(mount, false)
-      this.#sayMoved()
-      this.#moved = new Promise(resolve => (this.#sayMoved = resolve))
+      this.#moved.resolve()
+      this.#moved = deferred()
       const again = before.map(name => this.#volumes.published(name))
       await abortable(Promise.all(again), over)
       return mount

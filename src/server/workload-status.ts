@@ -1,5 +1,4 @@
-import type { JsonObject } from '../api/json.ts'
-import { part, text } from '../api/json.ts'
+import { type JsonObject, part, text } from '../api/json.ts'
 import type { ShownKind } from '../api/types.ts'
 
 /** The one Pod that podfs runs of a workload. */

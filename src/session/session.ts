@@ -2,7 +2,10 @@ import path from 'node:path'
 import { isMistake, type Finding } from '../api/report.ts'
 import type { SettingsFor } from '../config/settings.ts'
 import type { AgeIdentities } from '../sources/encryption/age-identities.ts'
-import { ManifestFiles } from '../sources/manifests/manifest-files.ts'
+import {
+  ManifestFiles,
+  type ManifestFilesOptions,
+} from '../sources/manifests/manifest-files.ts'
 import { RenderedManifests } from '../sources/rendered/rendered-manifests.ts'
 import type { Rendering } from '../sources/rendered/rendering.ts'
 import { together, type Source } from '../sources/source.ts'
@@ -58,6 +61,21 @@ export type InputOptions = Pick<
   | 'identities'
 >
 
+/** All that is named at the command line, as one source. */
+export function inputSource(
+  { paths, renderings }: Pick<SessionOptions, 'paths' | 'renderings'>,
+  shared: Omit<ManifestFilesOptions, 'paths'>,
+): Source {
+  return together([
+    new ManifestFiles({ ...shared, paths }),
+    new RenderedManifests({
+      ...shared,
+      renderings,
+      run: rendererBy(shared.clock),
+    }),
+  ])
+}
+
 /** The files and renderings that fill the store. Throws a Failure when the first read finds a mistake. */
 export async function readManifests(
   options: InputOptions,
@@ -67,30 +85,19 @@ export async function readManifests(
   let mistakes = 0
   let started = false
   const { clock, namespace, identities, onMended } = options
-  const shared = {
+  const source = inputSource(options, {
     store,
     clock,
     namespace,
     identities,
     onMended,
     watch: true,
-    report: (finding: Finding) => {
+    ...(watchFrom === undefined ? {} : { watchFrom }),
+    report: finding => {
       if (!started && isMistake(finding)) mistakes++
       options.report(finding)
     },
-  }
-  const source = together([
-    new ManifestFiles({
-      ...shared,
-      paths: options.paths,
-      ...(watchFrom === undefined ? {} : { watchFrom }),
-    }),
-    new RenderedManifests({
-      ...shared,
-      renderings: options.renderings,
-      run: rendererBy(clock),
-    }),
-  ])
+  })
   await source.start()
   started = true
   if (mistakes === 0) return source

@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { watch } from 'chokidar'
 import {
   type MountTableEntry,
   mountOf,
-  parseMountTable,
+  readMountTable,
 } from '../linux/mount-table.ts'
 import { inBackground } from '../util/in-background.ts'
 
@@ -69,33 +68,31 @@ const watchedDirectories = new Map<string, Watched>()
 /** Undefined when there is no such directory. */
 export async function directoryIdentity(
   directory: string,
+  mounts: KnownMounts,
 ): Promise<DirectoryIdentity | undefined> {
-  return await identityOf(directory).catch(() => undefined)
+  return await identityOf(directory, mounts).catch(() => undefined)
 }
 
-async function identityOf(directory: string): Promise<DirectoryIdentity> {
-  const { dev, ino, birthtimeNs } = await stat(directory, { bigint: true })
-  return { inode: `${dev}:${ino}:${birthtimeNs}`, mount: mountIdOf(directory) }
-}
+/** Those that there are, read once for all directories of a look; undefined: see knownMounts. */
+type KnownMounts = readonly MountTableEntry[] | undefined
 
-/** By name, for a descriptor there would keep it from being unmounted meanwhile. */
-function mountIdOf(directory: string): number | undefined {
+/** Undefined without a descriptor left. */
+export function knownMounts(): KnownMounts {
   try {
-    return mountOf(directory, mountTable())?.id
+    return readMountTable()
   } catch {
     return undefined
   }
 }
 
-let recentTable: readonly MountTableEntry[] | undefined
-
-/** For all who look at the same moment. */
-function mountTable(): readonly MountTableEntry[] {
-  if (recentTable === undefined) {
-    recentTable = parseMountTable(readFileSync('/proc/self/mountinfo', 'utf8'))
-    setImmediate(() => (recentTable = undefined))
-  }
-  return recentTable
+/** The mount by name: a descriptor there would keep it from being unmounted meanwhile. */
+async function identityOf(
+  directory: string,
+  mounts: KnownMounts,
+): Promise<DirectoryIdentity> {
+  const { dev, ino, birthtimeNs } = await stat(directory, { bigint: true })
+  const mount = mounts && mountOf(directory, mounts)?.id
+  return { inode: `${dev}:${ino}:${birthtimeNs}`, mount }
 }
 
 /**
@@ -105,10 +102,11 @@ function mountTable(): readonly MountTableEntry[] {
  */
 export async function watchDirectory(
   directory: string,
+  mounts: KnownMounts,
   listener: DirectoryListener,
 ): Promise<DirectoryWatch> {
   // Before the watch: replaced in between, it seems stale, and is renewed at the next look.
-  const identity = await identityOf(directory)
+  const identity = await identityOf(directory, mounts)
   const existing = watchedDirectories.get(directory)
   let entry = existing
   if (existing === undefined || !isSameDirectory(existing.identity, identity)) {

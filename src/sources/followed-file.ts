@@ -202,9 +202,12 @@ export class FollowedFile<T> {
       bytes !== undefined &&
       this.#last?.bytes?.equals(bytes) === true
     this.#last = { look, bytes }
-    const directory = await stat(dirname(this.path), { bigint: true })
+    // It may have been renamed away since, and be on its way back.
+    const directory = await stat(dirname(this.path), { bigint: true }).catch(
+      () => undefined,
+    )
     // Not where it is a link into another file system.
-    this.#home = directory.dev === look.dev ? directory.dev : undefined
+    this.#home = directory?.dev === look.dev ? look.dev : undefined
     this.#proven = proven
     this.#told = true
     if (!same) {

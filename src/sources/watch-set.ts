@@ -5,6 +5,7 @@ import { inBackground } from '../util/in-background.ts'
 import {
   directoryIdentity,
   isSameDirectory,
+  knownMounts,
   watchDirectory,
   type DirectoryWatch,
   type Hint,
@@ -59,11 +60,15 @@ export class WatchSet {
       this.#unwatchMounts ??= watchMountTable(() =>
         inBackground(this.#lookAtMounts()),
       )
+    const mounts = knownMounts()
     const wanted = new Set(points.directories)
     for (const [directory, watch] of this.#watches) {
       const stale =
         !wanted.has(directory) ||
-        !isSameDirectory(await directoryIdentity(directory), watch.identity)
+        !isSameDirectory(
+          await directoryIdentity(directory, mounts),
+          watch.identity,
+        )
       if (stale) {
         watch.close()
         this.#watches.delete(directory)
@@ -74,7 +79,7 @@ export class WatchSet {
     let unwatched: string | undefined
     const add = async (directory: string): Promise<void> => {
       try {
-        const watch = await watchDirectory(directory, (name, hint) => {
+        const watch = await watchDirectory(directory, mounts, (name, hint) => {
           this.#count(directory)
           this.#listener(directory, name, hint)
         })
@@ -111,8 +116,9 @@ export class WatchSet {
 
   /** Nobody is told when another file system comes to a directory, or the same one again. */
   async #lookAtMounts(): Promise<void> {
+    const mounts = knownMounts()
     for (const [directory, watch] of this.#watches) {
-      const now = await directoryIdentity(directory)
+      const now = await directoryIdentity(directory, mounts)
       if (isSameDirectory(now, watch.identity)) continue
       // What is unmounted may come back: what was read stays until there is something to read.
       const names = await readdir(directory).catch(() => [])

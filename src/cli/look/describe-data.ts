@@ -1,6 +1,9 @@
 import { part, text, type JsonObject } from '../../api/json.ts'
-import type { Surroundings } from './describe-parts.ts'
-import { describeEvents, describeHead } from './describe-parts.ts'
+import {
+  type Surroundings,
+  describeEvents,
+  describeHead,
+} from './describe-parts.ts'
 
 /** The keys and their sizes: values of a Secret are not for a screen. */
 export function describeSecret(secret: JsonObject): readonly string[] {

@@ -12,8 +12,8 @@ import {
   describeEvents,
   describeLabels,
   formatRfc1123,
+  type Surroundings,
 } from './describe-parts.ts'
-import type { Surroundings } from './describe-parts.ts'
 
 /** describeNode of kubectl's pkg/describe/describe.go; the one node has no lease. */
 export function describeNode(

@@ -5,8 +5,8 @@ import {
   type Json,
   type JsonObject,
 } from '../../api/json.ts'
-import type { Surroundings } from './describe-parts.ts'
 import {
+  type Surroundings,
   describeAnnotations,
   describeEvents,
   describeHead,

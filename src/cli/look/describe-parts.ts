@@ -21,12 +21,23 @@ export function orNone(value: string): string {
   return value === '' ? '<none>' : value
 }
 
-/** Name, namespace, labels and annotations. */
-export function describeHead({ metadata }: JsonObject): string[] {
+/** A line, when there is something to say. */
+export function given(title: string, value: Json | undefined): string[] {
+  const shown = text(value)
+  // A container's last words are its own, too.
+  return shown === '' ? [] : [`${title}:\t${visible(shown)}`]
+}
+
+/** Name, namespace, what some kinds have next, labels and annotations. */
+export function describeHead(
+  { metadata }: JsonObject,
+  next: readonly string[] = [],
+): string[] {
   const { name, namespace, labels, annotations } = metadata as JsonObject
   return [
     `Name:\t${text(name)}`,
     `Namespace:\t${text(namespace)}`,
+    ...next,
     ...describeLabels('Labels', (labels ?? {}) as JsonObject),
     ...describeAnnotations((annotations ?? {}) as JsonObject),
   ]

@@ -8,15 +8,15 @@ import {
 import { divideRoundingUp, parseQuantity } from '../../api/quantity.ts'
 import type { ProjectionKind, VolumeKind } from '../../api/types.ts'
 import { humanDuration } from '../../util/human-duration.ts'
-import type { Surroundings } from './describe-parts.ts'
 import {
+  type Surroundings,
   describeAnnotations,
   describeEvents,
   describeLabels,
   formatRfc1123,
+  given,
   orNone,
 } from './describe-parts.ts'
-import { visible } from '../../util/visible.ts'
 
 /** describePod of kubectl's pkg/describe/describe.go. */
 export function describePod(
@@ -94,12 +94,6 @@ export function describePodTemplate(template: JsonObject): readonly string[] {
 function closer(line: string): string {
   const inside = /^ {4}(.*)$/s.exec(line)?.[1]
   return inside === undefined ? line.replace(/^ {2}/, ' ') : `  ${inside}`
-}
-
-function given(title: string, value: Json | undefined): string[] {
-  const shown = text(value)
-  // A container's last words are its own, too.
-  return shown === '' ? [] : [`${title}:\t${visible(shown)}`]
 }
 
 function describePhase(

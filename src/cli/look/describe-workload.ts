@@ -14,6 +14,8 @@ import {
   describeHead,
   describeLabels,
   formatRfc1123,
+  given,
+  orNone,
   type Surroundings,
 } from './describe-parts.ts'
 import { describePodTemplate } from './describe-pod.ts'
@@ -22,12 +24,17 @@ import { describePodTemplate } from './describe-pod.ts'
  * Workloads, as kubectl's pkg/describe/describe.go describes them.
  */
 
-function given(title: string, value: Json | undefined): string[] {
-  return value === undefined ? [] : [`${title}:\t${text(value)}`]
-}
-
 function number(value: Json | undefined): number {
   return Number(value ?? 0)
+}
+
+function creation(object: JsonObject): string {
+  const { creationTimestamp } = part(object, 'metadata')
+  return `CreationTimestamp:\t${formatRfc1123(creationTimestamp)}`
+}
+
+function selectorOf(spec: JsonObject): string {
+  return `Selector:\t${formatLabelSelector(part(spec, 'selector'))}`
 }
 
 function describeTemplate(spec: JsonObject): string[] {
@@ -38,7 +45,6 @@ export function describeDeployment(
   deployment: JsonObject,
   { events, now }: Surroundings,
 ): readonly string[] {
-  const metadata = part(deployment, 'metadata')
   const spec = part(deployment, 'spec')
   const status = part(deployment, 'status')
   const { type, rollingUpdate } = part(spec, 'strategy')
@@ -51,12 +57,8 @@ export function describeDeployment(
     `${number(status['unavailableReplicas'])} unavailable`,
   ]
   return [
-    `Name:\t${nameOf(deployment)}`,
-    `Namespace:\t${text(metadata['namespace'])}`,
-    `CreationTimestamp:\t${formatRfc1123(metadata['creationTimestamp'])}`,
-    ...describeLabels('Labels', part(metadata, 'labels')),
-    ...describeAnnotations(part(metadata, 'annotations')),
-    `Selector:\t${formatLabelSelector(part(spec, 'selector'))}`,
+    ...describeHead(deployment, [creation(deployment)]),
+    selectorOf(spec),
     `Replicas:\t${counts.join(' | ')}`,
     `StrategyType:\t${text(type)}`,
     `MinReadySeconds:\t${number(spec['minReadySeconds'])}`,
@@ -103,18 +105,12 @@ export function describeStatefulSet(
   set: JsonObject,
   { events, pods, now }: Surroundings,
 ): readonly string[] {
-  const metadata = part(set, 'metadata')
   const spec = part(set, 'spec')
   const { replicas } = part(set, 'status')
   const { type, rollingUpdate } = part(spec, 'updateStrategy')
   const { partition } = (rollingUpdate ?? {}) as JsonObject
   return [
-    `Name:\t${nameOf(set)}`,
-    `Namespace:\t${text(metadata['namespace'])}`,
-    `CreationTimestamp:\t${formatRfc1123(metadata['creationTimestamp'])}`,
-    `Selector:\t${formatLabelSelector(part(spec, 'selector'))}`,
-    ...describeLabels('Labels', part(metadata, 'labels')),
-    ...describeAnnotations(part(metadata, 'annotations')),
+    ...describeHead(set, [creation(set), selectorOf(spec)]),
     `Replicas:\t${number(spec['replicas'])} desired | ${number(replicas)} total`,
     `Update Strategy:\t${text(type)}`,
     ...given('  Partition', partition),
@@ -160,7 +156,7 @@ export function describeDaemonSet(
     `${what}: ${number(status[key])}`
   return [
     `Name:\t${nameOf(set)}`,
-    `Selector:\t${formatLabelSelector(part(spec, 'selector'))}`,
+    selectorOf(spec),
     `Node-Selector:\t${formatLabels(part(template, 'nodeSelector'))}`,
     ...describeLabels('Labels', part(metadata, 'labels')),
     ...describeAnnotations(part(metadata, 'annotations')),
@@ -183,17 +179,14 @@ export function describeReplicaSet(
   set: JsonObject,
   { events, pods, now }: Surroundings,
 ): readonly string[] {
-  const metadata = part(set, 'metadata')
   const spec = part(set, 'spec')
   const { replicas } = part(set, 'status')
   const selector = part(spec, 'selector')
   const isController = set['kind'] === 'ReplicationController'
   return [
-    `Name:\t${nameOf(set)}`,
-    `Namespace:\t${text(metadata['namespace'])}`,
-    `Selector:\t${(isController ? formatLabels : formatLabelSelector)(selector)}`,
-    ...describeLabels('Labels', part(metadata, 'labels')),
-    ...describeAnnotations(part(metadata, 'annotations')),
+    ...describeHead(set, [
+      isController ? `Selector:\t${formatLabels(selector)}` : selectorOf(spec),
+    ]),
     `Replicas:\t${number(replicas)} current / ${number(spec['replicas'])} desired`,
     podsStatus(set, pods),
     ...describeTemplate(spec),
@@ -205,18 +198,13 @@ export function describeJob(
   job: JsonObject,
   { events, now }: Surroundings,
 ): readonly string[] {
-  const metadata = part(job, 'metadata')
   const spec = part(job, 'spec')
   const status = part(job, 'status')
   const { startTime, completionTime, active, ready } = status
   const isDone = startTime !== undefined && completionTime !== undefined
   const { activeDeadlineSeconds: deadline } = spec
   return [
-    `Name:\t${nameOf(job)}`,
-    `Namespace:\t${text(metadata['namespace'])}`,
-    `Selector:\t${formatLabelSelector(part(spec, 'selector'))}`,
-    ...describeLabels('Labels', part(metadata, 'labels')),
-    ...describeAnnotations(part(metadata, 'annotations')),
+    ...describeHead(job, [selectorOf(spec)]),
     ...given('Parallelism', spec['parallelism']),
     `Completions:\t${text(spec['completions'] ?? '<unset>')}`,
     ...given('Completion Mode', spec['completionMode']),
@@ -287,7 +275,6 @@ export function describeService(
   const spec = part(service, 'spec')
   const list = (key: string): string =>
     ((spec[key] ?? []) as readonly string[]).join(',')
-  const orNone = (value: string): string => (value === '' ? '<none>' : value)
   return [
     ...describeHead(service),
     ...describeLabels('Selector', part(spec, 'selector')),

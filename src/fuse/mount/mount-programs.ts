@@ -13,7 +13,7 @@ import { release, uptime } from 'node:os'
 import { join } from 'node:path'
 import { isAtLeast, resendSince } from '../../linux/is-at-least.ts'
 import { processStartTime } from '../../linux/process-identity.ts'
-import { JOURNAL_FILES } from '../keeper/descriptors.ts'
+import { JOURNAL_FILES, type JournalFiles } from '../keeper/descriptors.ts'
 import { entryPoints } from './entry-points.ts'
 import {
   NODE_AT,
@@ -24,7 +24,6 @@ import {
 } from '../keeper/keeper-words.ts'
 import { isKeeper } from '../keeper/is-keeper.ts'
 import { Journal } from '../server/journal.ts'
-import { type JournalFiles } from '../keeper/descriptors.ts'
 
 /** Of proc(5)'s start times; the same on all that Node runs on. */
 const TICKS_PER_SECOND = 100

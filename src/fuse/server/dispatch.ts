@@ -20,8 +20,7 @@ import {
   ErrnoError,
 } from '../wire/errno.ts'
 import { handlers } from './handlers.ts'
-import type { RecordedReply } from './snapshot.ts'
-import type { ServerState } from './snapshot.ts'
+import type { RecordedReply, ServerState } from './snapshot.ts'
 import {
   type MutationName,
   type OperationName,

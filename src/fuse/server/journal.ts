@@ -26,11 +26,10 @@
  * descriptor.
  */
 import type { JournalFiles } from '../keeper/descriptors.ts'
-import type { ServerState } from './snapshot.ts'
+import { type ServerState, decodeSnapshot, encodeSnapshot } from './snapshot.ts'
 import { fstatSync, ftruncateSync, readSync, writeSync } from 'node:fs'
 import { crc32 } from '../wire/crc32.ts'
 import type { Time } from '../wire/protocol.ts'
-import { decodeSnapshot, encodeSnapshot } from './snapshot.ts'
 import { Tree } from './tree.ts'
 
 export type JournalRecord =

@@ -1,12 +1,6 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { lstatSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -17,7 +11,7 @@ import type { ContainerLiveMounts } from './live-mounts.ts'
 import { systemPath, type MachineTools } from '../../linux/machine-tools.ts'
 import {
   isCovered,
-  parseMountTable,
+  readMountTable,
   podfsType,
   type MountTableEntry,
 } from '../../linux/mount-table.ts'
@@ -158,25 +152,21 @@ async function converse(
   const { pid = 0 } = child
   await Promise.race([expect(rootReady), failed])
   makeAbsent(pid, options.plan.absent)
-  const foreign = foreignIn(readMounts(pid))
+  const foreign = foreignIn(readMountTable(pid))
   const unspeakable = foreign.find(point => point.includes('\n'))
   if (unspeakable !== undefined)
     throw new Error(`cannot detach the mount ${JSON.stringify(unspeakable)}`)
   child.stdin.write(foreign.map(point => `${point}\n`).join('') + '\n')
   await Promise.race([expect(setupDone), failed])
-  const left = foreign.length === 0 ? [] : foreignIn(readMounts(pid))
+  const left = foreign.length === 0 ? [] : foreignIn(readMountTable(pid))
   if (left.length > 0)
     throw new Error(`cannot detach the mounts ${left.join(', ')}`)
   // Last: everybody waits for the volumes, and nothing is left to do when they are there.
   await Promise.race([options.ready, failed])
   await options.live?.fill()
-  verifyReadOnly(readMounts(pid), options.plan.mountPaths)
+  verifyReadOnly(readMountTable(pid), options.plan.mountPaths)
   await verifyIdentity(pid, options.plan.mountPaths)
   return pid
-}
-
-function readMounts(pid: number): MountTableEntry[] {
-  return parseMountTable(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'))
 }
 
 /**
