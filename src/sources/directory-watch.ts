@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { watch } from 'chokidar'
+import { FSWatcher } from 'chokidar'
 import {
   type MountTableEntry,
   mountOf,
@@ -135,18 +135,30 @@ export async function watchDirectory(
   return { identity, close }
 }
 
+/**
+ * Lists no directory. chokidar would at the start and up to once a second while something happens
+ * there, with an lstat of each entry: thousands in a source, its parents (a home, /tmp) included,
+ * for events that nobody here listens to.
+ */
+class NameWatcher extends FSWatcher {
+  override _readdirp(): undefined {
+    return undefined
+  }
+}
+
 function openWatch(
   directory: string,
   identity: DirectoryIdentity,
   listeners: Set<DirectoryListener>,
 ): Watched {
-  const watcher = watch(directory, {
+  const watcher = new NameWatcher({
     depth: 0,
     ignoreInitial: true,
     followSymlinks: false,
     // Nothing but the directory itself: its raw events name the files.
     ignored: path => path !== directory,
   })
+  watcher.add(directory)
   watcher.on('raw', (event, name: unknown) => {
     const hint = event === 'change' ? 'change' : 'rename'
     const text = typeof name === 'string' && name !== '' ? name : null
