@@ -177,15 +177,34 @@ function parse(
 
 /**
  * kubectl's ways to write a flag that parseArgs does not know: `-o=yaml`, `--flag=true`,
- * `--flag=false`, and a flag whose value may be left out.
+ * `--flag=false`, `--flag -1`, and a flag whose value may be left out.
  */
 function normalized(argv: readonly string[], options: Options): string[] {
   const end = argv.indexOf('--')
   const flags = end === -1 ? argv : argv.slice(0, end)
-  return [
-    ...flags.flatMap(word => normalizedFlag(word, options)),
-    ...argv.slice(flags.length),
-  ]
+  const words: string[] = []
+  for (const word of flags) {
+    const before = words.at(-1)
+    // A number is no flag: `--tail -1`.
+    if (
+      before !== undefined &&
+      /^-\d+$/.test(word) &&
+      takesValue(before, options)
+    )
+      words.splice(-1, 1, `${before}=${word}`)
+    else words.push(...normalizedFlag(word, options))
+  }
+  return [...words, ...argv.slice(flags.length)]
+}
+
+/** `--NAME` with a value that is not in the same word. */
+function takesValue(word: string, options: Options): boolean {
+  const name = word.slice(2)
+  return (
+    word.startsWith('--') &&
+    Object.hasOwn(options, name) &&
+    options[name]?.value !== undefined
+  )
 }
 
 function normalizedFlag(word: string, options: Options): string[] {

@@ -14,6 +14,7 @@ import type {
 } from '../api/types.ts'
 import { formatTime } from '../runner/status/container-status.ts'
 import type { PodStatus } from '../runner/status/pod-status.ts'
+import { qosClass } from '../runner/status/qos-class.ts'
 import type { Store } from '../store/store.ts'
 import { encodeEvent } from './encode-event.ts'
 import type { RecordedEvent } from './event-log.ts'
@@ -353,7 +354,11 @@ function podJson(
           }),
     },
     spec: { ...(encoded['spec'] as JsonObject), nodeName },
-    status: withPids(status, live?.processes?.() ?? new Map()),
+    status: {
+      ...withPids(status, live?.processes?.() ?? new Map()),
+      // The API server gives it to each Pod that it takes (pkg/registry/core/pod/strategy.go).
+      qosClass: qosClass(pod),
+    },
   }
 }
 

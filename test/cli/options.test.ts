@@ -22,6 +22,7 @@ t.test('flags as kubectl takes them', async t => {
     { argv: ['-oyaml'], output: 'yaml' },
     { argv: ['-o', 'yaml'], output: 'yaml' },
     { argv: ['--output=a=b'], output: 'a=b' },
+    { argv: ['--output', '-1', 'web'], output: '-1', positionals: ['web'] },
     { argv: ['--append-hash'], hash: true },
     { argv: ['--append-hash=true'], hash: true },
     { argv: ['--append-hash=false'], hash: false },

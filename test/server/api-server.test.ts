@@ -334,7 +334,7 @@ t.test(
     t.match((await get(url)).body, {
       metadata: { generation: 1 },
       spec: { nodeName: 'node' },
-      status: { phase: 'Pending', reason: 'NotRun' },
+      status: { phase: 'Pending', reason: 'NotRun', qosClass: 'BestEffort' },
     })
     const next = eventsOf(await open('/api/v1/pods?watch=true'))
     t.match(await next(), { type: 'ADDED' })
