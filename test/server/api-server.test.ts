@@ -321,7 +321,10 @@ t.test('a Pod that is about to be run is pending', async t => {
     makePod({ name: 'web', annotations: { 'podfs.io/run': 'true' } }),
   ])
   const { body } = await get('/api/v1/namespaces/default/pods/web')
-  t.strictSame(body['status'], { phase: 'Pending' })
+  t.strictSame(body['status'], {
+    phase: 'Pending',
+    qosClass: 'BestEffort',
+  })
 })
 
 t.test(
@@ -341,7 +344,10 @@ t.test(
     const running = record.pod(store.get('Pod', 'default', 'web') as Pod)
     running.status(statusWith({ running: { startedAt: '' } }))
     const { object } = (await next()) as { object: JsonObject }
-    t.strictSame(object['status'], { phase: 'Pending' })
+    t.strictSame(object['status'], {
+      phase: 'Pending',
+      qosClass: 'BestEffort',
+    })
     t.match(await next(), {
       type: 'MODIFIED',
       object: { status: { phase: 'Running' } },
