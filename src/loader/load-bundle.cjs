@@ -9,7 +9,7 @@
  */
 'use strict'
 const { readFileSync } = require('node:fs')
-const { basename, join } = require('node:path')
+const path = require('node:path')
 const { Script } = require('node:vm')
 
 function readCodeCache(filename) {
@@ -20,7 +20,10 @@ function readCodeCache(filename) {
   }
 }
 
-const filename = join(__dirname, `${basename(__filename, '.cjs')}.bundle.cjs`)
+const filename = path.join(
+  __dirname,
+  `${path.basename(__filename, '.cjs')}.bundle.cjs`,
+)
 // It is ASCII, of which V8 makes a string without decoding it.
 const source = readFileSync(filename, 'latin1')
 const cachedData = readCodeCache(filename)

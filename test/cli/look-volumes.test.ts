@@ -43,7 +43,7 @@ spec:
     volumeMounts: [{name: all, mountPath: /all}]
   - name: busy
     image: busybox
-    command: [sh, -c, 'while :; do :; done']
+    command: [sh, -c, 'until [ -e ${directory}/spin ]; do sleep 0.1; done; echo spins; while :; do :; done']
   volumes:
   - name: all
     projected:
@@ -61,7 +61,7 @@ spec:
 }
 
 t.test('of a Pod that runs', { timeout: 200_000 }, async t => {
-  const { file, set } = await makeSource(t)
+  const { directory, file, set } = await makeSource(t)
   await set({ colour: 'blue', password: 'canary-one' })
   const run = startPodfs(t, ['run', '-f', file, '-n', 'past'])
   await run.saw(/^main +\| blue$/m)
@@ -174,6 +174,8 @@ t.test('of a Pod that runs', { timeout: 200_000 }, async t => {
   })
 
   await t.test('top', async t => {
+    await writeFile(path.join(directory, 'spin'), '')
+    await run.saw(/^busy +\| spins$/m)
     const byPod = await look('top', 'pods', '-n', 'past')
     t.match(
       byPod.stdout,

@@ -49,7 +49,7 @@ interface SeenPod {
  */
 function twoContainers(control: string, more = ''): string {
   const lines = `trap 'echo told >/ctl/told; exit' TERM; i=0
-while :; do i=$((i+1)); echo $i $(cat /cfg/colour) $COLOUR; sleep 0.02; done`
+while :; do i=$((i+1)); echo $i $(cat /cfg/colour) $COLOUR; sleep 0.1; done`
   const dies = `trap exit TERM; echo born >/ctl/born; until [ -e /ctl/die ]; do sleep 0.02; done
 rm /ctl/die; exit 3`
   return `---

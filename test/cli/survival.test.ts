@@ -127,7 +127,7 @@ async function end(podfs: RunningPodfs): Promise<void> {
 }
 
 /**
- * A process that looks at a file without pause. `seen` are the contents and errors in the
+ * A process that looks at a file all the time. `seen` are the contents and errors in the
  * order of their first appearance, and what a listing of the directory gave but the file.
  */
 function startLooker(t: Test, directory: string, name: string) {
@@ -145,7 +145,7 @@ function startLooker(t: Test, directory: string, name: string) {
       }
       if (looks === 50) console.log('looks')
       if (over) console.log(JSON.stringify({ looks, seen: [...seen] })), process.exit()
-      setImmediate(round)
+      setTimeout(round, 2)
     }
     round()`
   const child = spawn(process.execPath, ['-e', script, directory, name], {
@@ -553,7 +553,7 @@ t.test('daemon, keeper and servers killed', { skip }, async t => {
 
 /** Prints a file whenever it has changed, and what is no content. */
 const follow = (file: string): string =>
-  `last=; while :; do now=; read -r now <${file}; [ "$now" = "$last" ] || echo "${file} $now"; last=$now; done`
+  `last=; while :; do now=; read -r now <${file}; [ "$now" = "$last" ] || echo "${file} $now"; last=$now; sleep 0.01; done`
 
 t.test('a running Pod gets the fresh mount', { skip }, async t => {
   const dir = t.testdir({})

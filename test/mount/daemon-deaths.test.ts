@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { open, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { buildFixture, startDaemon } from '../helpers/fuse-daemon.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
@@ -58,7 +59,7 @@ async function makeVolume(t: Test) {
   return { volume: join(publicPath, 'volume'), start }
 }
 
-/** Looks without pause whether what `..data` names is all of one round. */
+/** Looks all the time whether what `..data` names is all of one round. */
 function startReader(volume: string) {
   const state = { looks: 0, isOver: false, torn: new Set<string>() }
   const done = (async () => {
@@ -81,6 +82,8 @@ function startReader(volume: string) {
       )
         state.torn.add(values.join(' | '))
       state.looks++
+      // Without a pause it takes a processor from those that are to die.
+      await delay(1)
     }
   })()
   return {

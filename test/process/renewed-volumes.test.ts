@@ -73,6 +73,7 @@ t.test('volumes that are mounted anew', { skip: needsRoot }, async t => {
       '    read -r line <$file; [ "$line" ] || line="gap at $file"',
       '    case $seen in *"|$line|"*) ;; *) seen="$seen|$line|"; echo "$line";; esac',
       '  done',
+      '  sleep 0.005',
       'done',
     ]
     const mounts = [mount('/etc/app.conf', 'key'), mount('/vol')]
@@ -115,7 +116,7 @@ t.test('volumes that are mounted anew', { skip: needsRoot }, async t => {
       'read -r line </etc/app.conf; line=${line:-gap}',
       '[ "$line" = "$last" ] || echo "$line"; last=$line',
     ]
-    const script = `last=; while :; do ${look.join('; ')}; done`
+    const script = `last=; while :; do ${look.join('; ')}; sleep 0.005; done`
     const read = await start(['sh', '-c', script], {
       mounts: [mount('/etc/app.conf', 'key')],
     })
