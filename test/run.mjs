@@ -1,7 +1,7 @@
 /*
  * `npm test`: every test file, or those that are named. Each is a bundle of its own in which nothing
  * is left to be found, compiled or registered: half a second of CPU less for each than with tap's
- * own runner, whose loaders `npx tap test/NAME.test.ts` uses. What tap's runner does besides is
+ * own runner, whose loaders `npx tap FILE` uses. What tap's runner does besides is
  * done here: so many at a time, a limit for each, what it printed kept in .tap/test-results.
  */
 import { createWriteStream, mkdirSync, readdirSync, rmSync } from 'node:fs'
