@@ -164,8 +164,7 @@ async function makeOwn(t: Test): Promise<readonly string[]> {
   await mkdir(linked)
   await symlink(linked, link)
   const own = [directories[0], directories[1], link] as string[]
-  for (const directory of own)
-    await writeFile(`${directory}/signing-key`, leak)
+  for (const directory of own) await writeFile(`${directory}/signing-key`, leak)
   t.teardown(async () => {
     for (const path of [link, ...directories])
       await rm(path, { recursive: true, force: true })
