@@ -3,6 +3,8 @@ import { RunnerError } from '../runner/launch/errors.ts'
 import { SourceError } from '../sources/errors.ts'
 import { TokenError } from '../tokens/errors.ts'
 import { Failure } from '../util/failure.ts'
+import { errorCode } from '../util/error-code.ts'
+import { shellWord } from '../util/shell-word.ts'
 
 /**
  * What a room threw, as an error for the person at the terminal; anything else is a mistake
@@ -30,7 +32,8 @@ export function asFailure(error: unknown): unknown {
     )
   if (error instanceof TokenError)
     return new Failure('failed', error.message, cause)
-  const fix = exhaustedFix(error, (error as NodeJS.ErrnoException | null)?.path)
+  const { path } = (error ?? {}) as NodeJS.ErrnoException
+  const fix = exhaustedFix(error, path === undefined ? undefined : [path])
   return fix === undefined
     ? error
     : new Failure('platform', (error as Error).message, { ...cause, fix })
@@ -38,14 +41,14 @@ export function asFailure(error: unknown): unknown {
 
 /**
  * What to type when the machine has run out of something, wherever that is noticed; undefined
- * for every other error. `place`: what is looked at, a path, or several.
+ * for every other error. `places`: the paths that are looked at.
  */
 export function exhaustedFix(
   error: unknown,
-  place = '/run /dev/shm /tmp',
+  places: readonly string[] = ['/run', '/dev/shm', '/tmp'],
 ): string | undefined {
-  const { code } = (error ?? {}) as NodeJS.ErrnoException
-  switch (code) {
+  const words = places.map(shellWord)
+  switch (errorCode(error)) {
     case 'EMFILE':
       return 'ulimit -n 1024'
     case 'ENFILE':
@@ -53,11 +56,11 @@ export function exhaustedFix(
     case 'ENOMEM':
       return 'free -h'
     case 'ENOSPC':
-      return `df -h ${place}; df -i ${place}`
+      return `df -h ${words.join(' ')}; df -i ${words.join(' ')}`
     case 'EDQUOT':
       return 'quota -s'
     case 'EROFS':
-      return `findmnt --target ${place.split(' ')[0]}`
+      return `findmnt --target ${words[0]}`
     case undefined:
     default:
       return undefined

@@ -16,7 +16,7 @@ export function makePrivateDirectory(directory: string): void {
       {
         cause: error,
         fix:
-          exhaustedFix(error, path.dirname(directory)) ??
+          exhaustedFix(error, [path.dirname(directory)]) ??
           (isInUserNamespace()
             ? outside
             : `sudo mkdir ${shellWord(directory)}`),
@@ -33,7 +33,11 @@ export function ensurePrivateDirectory(directory: string): void {
     throw new Failure(
       'platform',
       `${directory} must belong to the user who runs podfs, with mode 0700`,
-      { fix: isInUserNamespace() ? outside : `chmod 0700 ${directory}` },
+      {
+        fix: isInUserNamespace()
+          ? outside
+          : `chmod 0700 ${shellWord(directory)}`,
+      },
     )
 }
 
@@ -45,7 +49,7 @@ export function notUsable(
 ): unknown {
   if (error instanceof Failure) return error
   const { message } = error as Error
-  const fix = exhaustedFix(error, place)
+  const fix = exhaustedFix(error, [place])
   return new Failure('platform', `cannot use ${directory}: ${message}`, {
     cause: error,
     ...(fix === undefined ? {} : { fix }),
