@@ -1,4 +1,4 @@
-import { type MountRequest, shownVolume, whatIsServed } from './mount-target.ts'
+import { type MountRequest, shownVolume, mountLayout } from './mount-target.ts'
 import type { MountSession } from './mounted-volumes.ts'
 import { type Backend } from '../volumes/backend.ts'
 import { openBackend } from '../volumes/open-backend.ts'
@@ -35,11 +35,7 @@ async function start(
   const adopted =
     abandoned &&
     known &&
-    (await adoptAbandoned(
-      abandoned,
-      whatIsServed(request, known.only),
-      request,
-    ))
+    (await adoptAbandoned(abandoned, mountLayout(request, known.only), request))
   const session = await sessionAt(
     mountpoint,
     { command: 'mount', runtime: places.runtime, abandoned, adopted },

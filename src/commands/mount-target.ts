@@ -29,7 +29,7 @@ export function shownVolume(target: MountTarget): string {
 }
 
 /** Equal for two requests whose mounts are laid out and protected alike. */
-export function whatIsServed(
+export function mountLayout(
   request: MountRequest,
   volumes: readonly string[],
 ): string {

@@ -9,7 +9,7 @@ import type { Backend } from '../volumes/backend.ts'
 import { HistoryBudget } from '../volumes/history-budget.ts'
 import { chooseVolumes, type ChosenVolumes } from './chosen-volumes.ts'
 import type { Cleanup } from '../session/cleanup.ts'
-import { type MountRequest, shownVolume, whatIsServed } from './mount-target.ts'
+import { type MountRequest, shownVolume, mountLayout } from './mount-target.ts'
 import { thisNode } from '../pods/node-info.ts'
 import { type CurrentMount, RenewedMount } from '../session/renewed-mount.ts'
 import { ServedVolumes } from '../pods/served-volumes.ts'
@@ -157,7 +157,7 @@ export async function serveVolumes(
     await closeVolumes()
     await session.hide(renewed.current.backend)
   })
-  session.update({ serves: whatIsServed(request, only) })
+  session.update({ serves: mountLayout(request, only) })
   startApi()
   const { unmounted } = await watchMountpoint(mountpoint, clock, request.abort)
   return {

@@ -307,7 +307,7 @@ async function openMount(
   const renewsDead = true
   const at = { mountpoint: root, renewsDead, places, clock, logger }
   const abandoned = await takeMountpoint(at, cleanup)
-  const serves = whatIsServed(effective.settings)
+  const serves = treeLayout(effective.settings)
   const adopted = abandoned && (await adoptAbandoned(abandoned, serves, at))
   const session = await sessionAt(
     root,
@@ -369,7 +369,7 @@ async function endAll(left: readonly LeftShim[]): Promise<void> {
 }
 
 /** Equal for two podfs whose mounts are laid out alike. */
-function whatIsServed({
+function treeLayout({
   backend,
   fuse,
 }: SettingsFor<'backend' | 'fuse.answerOpens'>): string {

@@ -36,7 +36,12 @@ export function generationsOf(
       isList: true,
     }
   if (!/^\d{1,15}$/.test(number)) throw noSuchResource()
-  const generation = asApiError(() => history.get(Number(number)))
+  let generation
+  try {
+    generation = history.get(Number(number))
+  } catch (error) {
+    throw fromVolumeError(error)
+  }
   return {
     items: [encodeGenerationFiles(volume, generation, key)],
     isList: false,
@@ -63,7 +68,7 @@ export async function changeVolume(
         return success((await control.unpin()) ? 'unpinned' : 'is not pinned')
     }
   } catch (error) {
-    throw apiErrorOf(error)
+    throw fromVolumeError(error)
   }
   throw methodNotAllowed()
 }
@@ -101,15 +106,7 @@ async function readBody(request: IncomingMessage): Promise<Json> {
   }
 }
 
-function asApiError<T>(work: () => T): T {
-  try {
-    return work()
-  } catch (error) {
-    throw apiErrorOf(error)
-  }
-}
-
-function apiErrorOf(error: unknown): unknown {
+function fromVolumeError(error: unknown): unknown {
   if (!(error instanceof VolumeError)) return error
   return error.code === 'VOLUME_NO_GENERATION'
     ? new ApiError(404, 'NotFound', error.message)
