@@ -7,6 +7,7 @@ import { exitCodes } from './exit-codes.ts'
 import { type Given, whatIsGiven } from './given.ts'
 import { outputTo } from './output.ts'
 import { exitCodeOf, runProgram } from './program.ts'
+import { hasCode } from '../util/error-code.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -45,7 +46,7 @@ async function main(): Promise<number> {
 
 // A reader that went away (`podfs run ... | head`) ends the program as it ends any other.
 process.stdout.on('error', error => {
-  if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
+  if (!hasCode(error, 'EPIPE')) throw error
   process.kill(process.pid, 'SIGTERM')
 })
 

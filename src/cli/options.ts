@@ -3,6 +3,7 @@ import { backendChoices } from '../config/settings.ts'
 import { nearest } from '../util/edit-distance.ts'
 import { Failure } from '../util/failure.ts'
 import { logLevels } from '../util/log-levels.ts'
+import { hasCode } from '../util/error-code.ts'
 
 /** One flag of one command; the help text is made from these. */
 export interface Option {
@@ -146,8 +147,8 @@ function parse(
       ),
     })
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
+    const { message } = error as Error
+    if (hasCode(error, 'ERR_PARSE_ARGS_UNKNOWN_OPTION')) {
       const given = /'(--?[^'=]+)/.exec(message)?.[1] ?? ''
       const meant = nearest(given.replace(/^-+/, ''), Object.keys(options))
       throw new Failure('usage', `unknown flag ${given}`, {

@@ -21,6 +21,7 @@ import {
   listSessions,
 } from '../session/runtime-directory.ts'
 import { apiSocketName } from '../session/session-server.ts'
+import { hasCode } from '../util/error-code.ts'
 
 export type { Resource } from '../server/resources.ts'
 
@@ -106,8 +107,7 @@ export class ApiClient {
       for await (const chunk of response) yield chunk as Buffer
     } catch (error) {
       // One of the two ends is gone: a stream that ends.
-      const { code = '' } = error as NodeJS.ErrnoException
-      if (!['ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'].includes(code))
+      if (!hasCode(error, 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'))
         throw error
     } finally {
       options.signal?.removeEventListener('abort', end)
@@ -129,10 +129,7 @@ export class ApiClient {
         if (statusCode === 200 || statusCode === 201) return response
         throw new ApiFailure(statusOf(await textOf(response)))
       } catch (error) {
-        const { code } = error as NodeJS.ErrnoException
-        const isStarting =
-          code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET'
-        if (!isStarting) throw error
+        if (!hasCode(error, 'ENOENT', 'ECONNREFUSED', 'ECONNRESET')) throw error
         // It comes up after everything else, moments after the start.
         if (waited >= socketMs || !isRunning(this.session))
           throw new SessionGone(this.id, { cause: error })

@@ -8,6 +8,7 @@ import { type BackendName } from '../volumes/backend.ts'
 import { openBackend } from '../volumes/open-backend.ts'
 import { AtomicWriter, prepareVolumeRoot } from '../writer/atomic-writer.ts'
 import { createSessionDirectory } from '../session/runtime-directory.ts'
+import { errorCode } from '../util/error-code.ts'
 
 export interface ScratchSwapOptions {
   readonly backend: BackendName
@@ -95,13 +96,10 @@ async function expectText(file: string, text: string): Promise<void> {
 }
 
 async function expectReadOnly(file: string): Promise<void> {
-  const { code } = await open(file, 'r+').then(
-    async handle => {
-      await handle.close()
-      return { code: 'OK' }
-    },
-    (error: unknown) => error as NodeJS.ErrnoException,
-  )
+  const code = await open(file, 'r+').then(async handle => {
+    await handle.close()
+    return 'OK'
+  }, errorCode)
   if (code !== 'EROFS')
     throw new Error(`a write by somebody else gives ${code}, not EROFS`)
 }

@@ -14,6 +14,7 @@ import {
   isGone,
   type RenewedMount,
 } from '../session/renewed-mount.ts'
+import { hasCode } from '../util/error-code.ts'
 
 /** What everybody sees of the mount of `podfs serve`; beside it is what they do not. */
 export const treeDirectory = 'volumes'
@@ -197,7 +198,7 @@ async function openOrMake(directory: string): Promise<FileHandle> {
   try {
     return await open(directory, 'r')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    if (!hasCode(error, 'ENOENT')) throw error
   }
   await mkdir(directory, { mode: 0o700 })
   return await open(directory, 'r')

@@ -6,6 +6,7 @@ import { ConfigError, type ConfigMistake } from './errors.ts'
 import { layOver, type EffectiveSettings, type GivenSetting } from './layers.ts'
 import { settingsShape } from './settings.ts'
 import { leavesOf, valueOfWord } from './shape.ts'
+import { errorCode } from '../util/error-code.ts'
 
 export interface LoadOptions {
   /** --config. */
@@ -60,7 +61,7 @@ function readFirst(
       return { name, text: readSmall(file, name) }
     } catch (error) {
       // Node names none when it could open it but not read it: a directory.
-      throw Object.assign(error as NodeJS.ErrnoException, { path: file })
+      throw Object.assign(error as Error, { path: file })
     }
   }
   const named = explicit ?? env['PODFS_CONFIG']
@@ -78,7 +79,7 @@ function readFirst(
     try {
       return read(candidate)
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
+      const code = errorCode(error)
       // $HOME may still be that of whoever became this user.
       const isElsewhere = candidate === own && code === 'EACCES'
       if (code !== 'ENOENT' && !isElsewhere) throw error

@@ -34,6 +34,7 @@ import { PodState, type PodStateOptions } from './pod-state.ts'
 import type { PodStatus } from './status/pod-status.ts'
 import { PodTerminator } from './pod-terminator.ts'
 import { waitForVolumes } from './lifecycle/pod-volumes.ts'
+import { deferred } from '../util/deferred.ts'
 
 export type { ContainerVolume } from './launch/launch.ts'
 export type { PodEvent } from './status/pod-events.ts'
@@ -67,8 +68,7 @@ export class PodRunner {
   readonly #terminator: PodTerminator
   readonly #starter: ContainerStarter
   readonly #stop = new AbortController()
-  #resolveFinished: (status: PodStatus) => void = () => undefined
-  #rejectFinished: (error: unknown) => void = () => undefined
+  readonly #finished = deferred<PodStatus>()
   #begun = false
 
   constructor(options: PodRunnerOptions) {
@@ -84,10 +84,7 @@ export class PodRunner {
       this.#changes,
       this.#stop.signal,
     )
-    this.finished = new Promise((resolve, reject) => {
-      this.#resolveFinished = resolve
-      this.#rejectFinished = reject
-    })
+    this.finished = this.#finished.promise
     // Whoever waits for it may come later.
     this.finished.catch(() => undefined)
   }
@@ -106,7 +103,7 @@ export class PodRunner {
   start(): void {
     if (this.#begun) return
     this.#begun = true
-    this.#run().catch(this.#rejectFinished)
+    this.#run().catch(this.#finished.reject)
   }
 
   /** Objects or volumes have changed: what waits for one of them is tried again now. */
@@ -328,7 +325,7 @@ export class PodRunner {
     await this.#drained()
     if (state.sandbox === 'ready') state.sandbox = 'stopped'
     state.hasEnded = true
-    this.#resolveFinished(state.publish())
+    this.#finished.resolve(state.publish())
   }
 
   async #drained(): Promise<void> {

@@ -4,7 +4,6 @@ import type { AgeIdentities } from '../sources/encryption/age-identities.ts'
 import type { DirectoryObject } from '../sources/keys/directory-object.ts'
 import { DirectorySource } from '../sources/keys/directory-source.ts'
 import {
-  errorCode,
   SourceError,
   unreadable,
   unreadableFinding,
@@ -17,6 +16,7 @@ import type { Clock } from '../util/clock.ts'
 import { inBackground } from '../util/in-background.ts'
 import { renderingsOf } from './renderings-of.ts'
 import { rendererBy } from './run-renderer.ts'
+import { errorCode } from '../util/error-code.ts'
 
 /** A directory that is not there is looked for again after this. */
 const retryMs = 1000

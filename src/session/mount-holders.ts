@@ -1,6 +1,6 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { isWithin } from '../linux/mount-table.ts'
-import { hasCode } from '../writer/volume-tree.ts'
+import { hasCode } from '../util/error-code.ts'
 
 export interface MountHolder {
   readonly pid: number

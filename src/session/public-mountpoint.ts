@@ -28,6 +28,7 @@ import {
 import type { Session } from './session-file.ts'
 import { isWithin } from '../linux/mount-table.ts'
 import { realPath } from '../linux/real-path.ts'
+import { errorCode, hasCode } from '../util/error-code.ts'
 
 /** Ends a podfs without its mount; also one that does not know of it. */
 export const takeoverSignal = 'SIGUSR2'
@@ -258,16 +259,17 @@ async function prepareMountpoint(mountpoint: string): Promise<boolean> {
     return false
   } catch (error) {
     if (error instanceof Failure) throw error
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code !== 'ENOENT')
-      throw new Failure('usage', `cannot use ${mountpoint}: ${message}`, {
-        cause: error,
-      })
+    if (!hasCode(error, 'ENOENT'))
+      throw new Failure(
+        'usage',
+        `cannot use ${mountpoint}: ${(error as Error).message}`,
+        { cause: error },
+      )
   }
   try {
     await mkdir(mountpoint)
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
+    const code = errorCode(error)
     throw new Failure('usage', `cannot make ${mountpoint}: ${code}`, {
       cause: error,
       ...(code === 'ENOENT'

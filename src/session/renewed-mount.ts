@@ -5,14 +5,14 @@ import type { Logger } from '../util/logger.ts'
 import type { Backend } from '../volumes/backend.ts'
 import type { SessionDirectory } from './runtime-directory.ts'
 import { againPrefix, isShown } from './session-mounts.ts'
+import { deferred } from '../util/deferred.ts'
+import { isConnectionLost } from '../writer/volume-tree.ts'
 
 const minute = 60_000
 /** A server that is replaced, or a loaded machine, takes less. */
 const answerMs = 2000
 /** A mount whose volumes cannot be put right is given up at most so often. */
 const giveUpMs = 10 * minute
-/** Of a connection that has ended. */
-const goneCodes: readonly unknown[] = ['ENOTCONN', 'ECONNABORTED']
 
 /**
  * Seconds to wait before a mount is made anew, given how many were within a minute. Three at once:
@@ -57,8 +57,8 @@ export class RenewedMount {
   readonly #dead = new Set<CurrentMount>()
   readonly #closed = new AbortController()
   readonly #lost: Promise<string>
-  #sayFollowed: () => void = () => {}
-  #sayGivenUp: (reason: string) => void = () => {}
+  readonly #followed = deferred<void>()
+  #givenUp = deferred<string>()
   #givenUpAt = -Infinity
   #isLost = false
   #current: CurrentMount
@@ -124,7 +124,7 @@ export class RenewedMount {
   /** Until the returned function is called. */
   follow(follower: MountFollower): () => void {
     this.#followers.add(follower)
-    this.#sayFollowed()
+    this.#followed.resolve()
     return () => this.#followers.delete(follower)
   }
 
@@ -139,17 +139,18 @@ export class RenewedMount {
    */
   async orNext(work: () => Promise<void>): Promise<void> {
     const { backend } = this.#current
-    const renewed = new Promise<void>(resolve => this.#waiting.push(resolve))
+    const renewed = deferred<void>()
+    this.#waiting.push(renewed.resolve)
     const isOver = async (): Promise<boolean> =>
       this.isRenewable && ((await isGone(backend)) || this.#isLost)
     // What looks for names in a dead mount makes the kernel forget them, and then nothing can be
     // mounted over them any more.
-    if (await isOver()) return await renewed
+    if (await isOver()) return await renewed.promise
     try {
       await work()
     } catch (error) {
       if (!(await isOver())) throw error
-      await renewed
+      await renewed.promise
     }
   }
 
@@ -160,7 +161,7 @@ export class RenewedMount {
   giveUp(reason: string): void {
     if (performance.now() < this.#givenUpAt + giveUpMs) return
     this.#givenUpAt = performance.now()
-    this.#sayGivenUp(reason)
+    this.#givenUp.resolve(reason)
   }
 
   /** From now on there is no other one. The followers must have given up. */
@@ -180,13 +181,14 @@ export class RenewedMount {
     const { logger } = this.#options
     const { signal } = this.#closed
     // One that nobody would show in the place of the lost one is of no use.
-    await new Promise<void>(resolve => (this.#sayFollowed = resolve))
+    await this.#followed.promise
     // Not the time of day, which may be set.
     let losses: number[] = []
     for (;;) {
+      this.#givenUp = deferred()
       const reason = await Promise.race([
         this.#current.backend.lost,
-        new Promise<string>(resolve => (this.#sayGivenUp = resolve)),
+        this.#givenUp.promise,
       ])
       if (signal.aborted || !this.isRenewable) return reason
       this.#isLost = true
@@ -288,8 +290,5 @@ export class RenewedMount {
 
 /** Whether its connection has ended. The one question that the kernel never answers from its cache. */
 export async function isGone({ directory }: Backend): Promise<boolean> {
-  return await statfs(directory).then(
-    () => false,
-    (error: NodeJS.ErrnoException) => goneCodes.includes(error.code),
-  )
+  return await statfs(directory).then(() => false, isConnectionLost)
 }

@@ -6,6 +6,7 @@ import type {
 } from '../sources/rendered/rendering.ts'
 import type { Clock } from '../util/clock.ts'
 import { maxFileBytes, tooLargeWords } from '../util/read-bounded.ts'
+import { hasCode } from '../util/error-code.ts'
 
 /** A kustomization may fetch others; kustomize itself gives git 27 s for each. */
 const longestMs = 120_000
@@ -63,10 +64,10 @@ async function run(
   })
   try {
     return await new Promise(resolve => {
-      child.on('error', (error: NodeJS.ErrnoException) =>
+      child.on('error', error =>
         resolve(
           // EACCES: PATH has a directory that this user may not enter, as execvp(3) says it.
-          error.code === 'ENOENT' || error.code === 'EACCES'
+          hasCode(error, 'ENOENT', 'EACCES')
             ? { kind: 'missing' }
             : { kind: 'failed', words: error.message },
         ),

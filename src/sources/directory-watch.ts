@@ -6,6 +6,7 @@ import {
   readMountTable,
 } from '../linux/mount-table.ts'
 import { inBackground } from '../util/in-background.ts'
+import { deferred } from '../util/deferred.ts'
 
 /**
  * The one place that uses chokidar, and for one thing only: to hear that something happened
@@ -164,17 +165,15 @@ function openWatch(
     const text = typeof name === 'string' && name !== '' ? name : null
     for (const listener of listeners) listener(text, hint)
   })
-  let shut = () => undefined as void
-  const ready = new Promise<void>((resolve, reject) => {
-    shut = () => {
-      // chokidar says no `ready` after this.
-      resolve()
-      inBackground(watcher.close())
-    }
-    watcher.once('ready', () => resolve())
-    // chokidar says `error` first and `ready` nevertheless.
-    watcher.on('error', reject)
-  })
+  const { promise: ready, resolve, reject } = deferred<void>()
+  watcher.once('ready', resolve)
+  // chokidar says `error` first and `ready` nevertheless.
+  watcher.on('error', reject)
+  const shut = (): void => {
+    // chokidar says no `ready` after this.
+    resolve()
+    inBackground(watcher.close())
+  }
   // Whoever opens it awaits it; this only keeps a second listener's error from being lost.
   ready.catch(() => undefined)
   return { identity, ready, shut, listeners }

@@ -1,4 +1,5 @@
 import type { Finding } from '../api/report.ts'
+import { errorCode, hasCode } from '../util/error-code.ts'
 
 export type SourceErrorCode =
   /** A PATH that is not there, or may not be read. */
@@ -37,12 +38,6 @@ export class Unmounted extends Error {
   readonly code = 'EUNMOUNTED'
 }
 
-export function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error
-    ? String(error.code)
-    : undefined
-}
-
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or directory',
   EACCES: 'permission denied',
@@ -62,8 +57,7 @@ const fixes: Readonly<Record<string, string>> = {
 
 /** There is nothing (any more) at the path, as opposed to something that cannot be read. */
 export function isAbsence(error: unknown): boolean {
-  const code = errorCode(error)
-  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP'
+  return hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP')
 }
 
 export function unreadable(path: string, cause: unknown): SourceError {

@@ -3,9 +3,10 @@ import { open, readdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Clock } from '../util/clock.ts'
 import type { Hint } from './directory-watch.ts'
-import { errorCode, isAbsence, Unmounted } from './errors.ts'
+import { isAbsence, Unmounted } from './errors.ts'
 import { Turns } from '../util/turns.ts'
 import { inBackground } from '../util/in-background.ts'
+import { hasCode } from '../util/error-code.ts'
 
 /** Two looks this far apart must agree before a file is read: an editor may still be writing it. */
 const lookMs = 10
@@ -357,7 +358,7 @@ async function readUnchanged(
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (error) {
     // ENXIO: a socket.
-    if (isAbsence(error) || errorCode(error) === 'ENXIO') return undefined
+    if (isAbsence(error) || hasCode(error, 'ENXIO')) return undefined
     throw error
   }
   try {

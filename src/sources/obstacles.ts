@@ -1,8 +1,9 @@
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Finding } from '../api/report.ts'
-import { errorCode, unreadable, unreadableFinding } from './errors.ts'
+import { unreadable, unreadableFinding } from './errors.ts'
 import type { FindingsReport } from './findings-report.ts'
+import { errorCode } from '../util/error-code.ts'
 
 /**
  * What stands in the way of reading, told once for each cause and not for each file: a closed

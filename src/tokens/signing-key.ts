@@ -15,6 +15,7 @@ import { link, mkdir, open, readFile, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { TokenError } from './errors.ts'
+import { hasCode } from '../util/error-code.ts'
 
 export interface SigningKey {
   readonly algorithm: 'RS256'
@@ -66,8 +67,8 @@ async function publishKeyFile(path: string, pem: string): Promise<void> {
       await file.close()
     }
     // Unlike rename, link refuses to replace.
-    await link(temporary, path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error
+    await link(temporary, path).catch((error: unknown) => {
+      if (!hasCode(error, 'EEXIST')) throw error
     })
   } catch (cause) {
     throw new TokenError(
@@ -85,7 +86,7 @@ async function readKeyFile(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (hasCode(cause, 'ENOENT')) return undefined
     throw new TokenError(
       'TOKEN_KEY_UNUSABLE',
       path,

@@ -2,7 +2,8 @@ import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import { objectKey, type ObjectKey } from '../api/object-key.ts'
 import type { ObjectKind } from '../api/types.ts'
-import { hasCode, isContradiction } from '../writer/volume-tree.ts'
+import { isContradiction } from '../writer/volume-tree.ts'
+import { hasCode } from '../util/error-code.ts'
 
 /** Kinds that have a place in the tree, by the name of its directory. */
 const treeKinds = {

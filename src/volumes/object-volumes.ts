@@ -44,6 +44,7 @@ import {
 import type { VolumeControl } from './volume-control.ts'
 import type { VolumeHistory } from './volume-history.ts'
 import { inBackground } from '../util/in-background.ts'
+import { deferred } from '../util/deferred.ts'
 
 /** Volumes that are written at a time; libuv works with four threads. */
 const writers = 16
@@ -231,8 +232,7 @@ class ObjectInTree {
   #retry: { cancel(): void } | undefined
   readonly #brokenTries: BrokenTries
   /** Resolves when it is in line for the first time. */
-  readonly #brought: Promise<void>
-  #sayBrought: () => void = () => {}
+  readonly #brought = deferred<void>()
   #told = ''
 
   constructor(
@@ -245,7 +245,6 @@ class ObjectInTree {
     this.#isClaimed = isFound
     this.#isFound = isFound
     this.#brokenTries = new BrokenTries(options.onBroken)
-    this.#brought = new Promise(resolve => (this.#sayBrought = resolve))
   }
 
   get size(): number {
@@ -276,7 +275,7 @@ class ObjectInTree {
   }
 
   async settled(): Promise<void> {
-    await this.#brought
+    await this.#brought.promise
     await Promise.all(
       [...this.#volumes.values()].map(({ published }) => published.settled),
     )
@@ -284,7 +283,7 @@ class ObjectInTree {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#sayBrought()
+    this.#brought.resolve()
     this.#retry?.cancel()
     this.#closeVolumes()
     await this.#working
@@ -309,7 +308,7 @@ class ObjectInTree {
         if (this.#wanted !== undefined) await this.#bringInLine(this.#wanted)
         this.#told = ''
         this.#brokenTries.succeeded()
-        this.#sayBrought()
+        this.#brought.resolve()
       } catch (error) {
         this.#brokenTries.failed(error)
         this.#tell((error as Error).message)

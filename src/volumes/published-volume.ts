@@ -25,10 +25,12 @@ import { AtomicWriter, prepareVolumeRoot } from '../writer/atomic-writer.ts'
 import { hasOtherModes } from '../writer/other-modes.ts'
 import { cleanPayload, type CleanPayload } from '../writer/payload-path.ts'
 import { removeVolume } from '../writer/remove-volume.ts'
-import { hasCode, isContradiction } from '../writer/volume-tree.ts'
+import { isContradiction } from '../writer/volume-tree.ts'
 import { VolumeError } from './errors.ts'
 import { nestedMountpoints } from './nested-mountpoints.ts'
 import type { VolumeHistory } from './volume-history.ts'
+import { hasCode } from '../util/error-code.ts'
+import { deferred } from '../util/deferred.ts'
 
 /** What all volumes of a Pod have in common. */
 export interface PublishingOptions {
@@ -129,9 +131,9 @@ export class PublishedVolume {
   readonly #writer: AtomicWriter
   readonly #root: string
   readonly #history: VolumeHistory
-  #resolvePublished: () => void = () => {}
-  #resolveLooked: () => void = () => {}
-  #resolveSettled: () => void = () => {}
+  readonly #published = deferred<void>()
+  readonly #looked = deferred<void>()
+  readonly #settled = deferred<void>()
   #stale = false
   #working: Promise<void> | undefined
   #closed = false
@@ -150,14 +152,9 @@ export class PublishedVolume {
     this.#volume = options.volume
     this.#root = path.join(options.directory, options.volume.name)
     this.#writer = new AtomicWriter(this.#root, { fill: options.fill })
-    this.published = new Promise(resolve => {
-      this.#resolvePublished = () => {
-        this.isPublished = true
-        resolve()
-      }
-    })
-    this.looked = new Promise(resolve => (this.#resolveLooked = resolve))
-    this.settled = new Promise(resolve => (this.#resolveSettled = resolve))
+    this.published = this.#published.promise
+    this.looked = this.#looked.promise
+    this.settled = this.#settled.promise
   }
 
   /** The objects whose change concerns this volume. */
@@ -202,8 +199,8 @@ export class PublishedVolume {
     this.#closed = true
     this.#timer?.cancel()
     await this.#working
-    this.#resolveLooked()
-    this.#resolveSettled()
+    this.#looked.resolve()
+    this.#settled.resolve()
   }
 
   async #settle(): Promise<void> {
@@ -222,7 +219,7 @@ export class PublishedVolume {
       try {
         await this.#publish()
         this.#brokenTries.succeeded()
-        this.#resolveSettled()
+        this.#settled.resolve()
       } catch (error) {
         this.#brokenTries.failed(error)
         // The way to the mount is podfs's own; the names in the volume tell something.
@@ -235,7 +232,7 @@ export class PublishedVolume {
         ])
         this.#lookAfter(retryMs)
       }
-      this.#resolveLooked()
+      this.#looked.resolve()
     }
     // With the last look at #stale, not after it: a change in between would be lost.
     this.#working = undefined
@@ -336,7 +333,8 @@ export class PublishedVolume {
     }
     this.#history.published(payload, changed ? clock.now() : undefined)
     this.#tell(errors, ms)
-    this.#resolvePublished()
+    this.isPublished = true
+    this.#published.resolve()
   }
 
   #stateNow(error: string | undefined): VolumeState {

@@ -21,7 +21,6 @@ import {
 import type { Payload } from './payload.ts'
 import {
   forEachConcurrently,
-  hasCode,
   isConnectionLost,
   isContradiction,
   listTree,
@@ -29,6 +28,7 @@ import {
   volumeFileSystem,
   type VolumeFileSystem,
 } from './volume-tree.ts'
+import { hasCode } from '../util/error-code.ts'
 
 export const DATA = '..data'
 export const DATA_TMP = '..data_tmp'

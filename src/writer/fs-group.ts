@@ -2,7 +2,8 @@
  * fsGroup: the volume belongs to a group, whose processes may read it (kubernetes
  * pkg/volume/volume_linux.go; docs/kubernetes.md#modes-and-fsgroup).
  */
-import { hasCode, type VolumeFileSystem } from './volume-tree.ts'
+import { type VolumeFileSystem } from './volume-tree.ts'
+import { hasCode } from '../util/error-code.ts'
 
 /** A managed volume is read-only in the container, so its group gets no write bit. */
 export const FILE_BITS = 0o0440

@@ -1,11 +1,8 @@
 import type { WriteOptions } from './atomic-writer.ts'
 import { FILE_BITS } from './fs-group.ts'
 import type { Payload } from './payload.ts'
-import {
-  forEachConcurrently,
-  hasCode,
-  volumeFileSystem,
-} from './volume-tree.ts'
+import { forEachConcurrently, volumeFileSystem } from './volume-tree.ts'
+import { hasCode } from '../util/error-code.ts'
 
 /**
  * Whether a volume that somebody else has published has a file of the payload with another

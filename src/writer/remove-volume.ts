@@ -6,7 +6,8 @@ import {
   removeLost,
   timestampedName,
 } from './atomic-writer.ts'
-import { hasCode, removeTree, volumeFileSystem } from './volume-tree.ts'
+import { removeTree, volumeFileSystem } from './volume-tree.ts'
+import { hasCode } from '../util/error-code.ts'
 
 /**
  * Takes a volume out of a directory that stays: what the AtomicWriter made, and nothing else.

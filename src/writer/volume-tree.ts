@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs'
 import * as nodeFs from 'node:fs/promises'
 import { promisify } from 'node:util'
 import type { FillDirectory } from '../util/new-entry.ts'
+import { hasCode } from '../util/error-code.ts'
 
 /** What the writer needs of a file system; a test hands it one that fails. */
 export type VolumeFileSystem = Pick<
@@ -137,9 +138,4 @@ export function isContradiction(error: unknown): boolean {
 /** The connection of a mount has ended: nothing there can be put right any more. */
 export function isConnectionLost(error: unknown): boolean {
   return hasCode(error, 'ENOTCONN', 'ECONNABORTED')
-}
-
-export function hasCode(error: unknown, ...codes: string[]): boolean {
-  const { code } = error as NodeJS.ErrnoException
-  return code !== undefined && codes.includes(code)
 }

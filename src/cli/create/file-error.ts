@@ -1,4 +1,5 @@
 import { getSystemErrorMap } from 'node:util'
+import { errorCode } from '../../util/error-code.ts'
 
 /** Where Go's words are not libuv's. */
 const goWords: Readonly<Record<string, string>> = {
@@ -9,9 +10,9 @@ const goWords: Readonly<Record<string, string>> = {
 
 /** Why a file could not be read, in Go's words: `no such file or directory`. */
 export function fileError(error: unknown): string {
-  const { code = '', errno, message } = error as NodeJS.ErrnoException
+  const { errno, message } = error as NodeJS.ErrnoException
   return (
-    goWords[code] ??
+    goWords[errorCode(error) ?? ''] ??
     (errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1]) ??
     message
   )

@@ -10,6 +10,7 @@ import { atOnce } from '../../util/in-turns.ts'
 import { maxFileBytes, readBounded } from '../../util/read-bounded.ts'
 import { fileError } from './file-error.ts'
 import { lastApplied, type Format, type NewObject } from './new-object.ts'
+import { hasCode } from '../../util/error-code.ts'
 
 /**
  * Writes the manifest to DIR/NAME-KIND.yaml (or .json) and resolves with that path. Whoever
@@ -56,7 +57,7 @@ async function makeDirectory(absolute: string, shown: string): Promise<void> {
   try {
     await mkdir(absolute)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (!hasCode(error, 'EEXIST')) throw error
     if (!(await stat(absolute)).isDirectory())
       throw new Failure('failed', `cannot save ${shown}: not a directory`, {
         cause: error,
@@ -73,7 +74,7 @@ async function refuseOther(
   try {
     existing = await readBounded(absolute, maxFileBytes)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    if (hasCode(error, 'ENOENT')) return
     throw error
   }
   const frame = Buffer.isBuffer(existing)

@@ -17,6 +17,7 @@ import { serverGone } from './server-gone.ts'
 import { stopAbandonedMount } from './stop-abandoned-mount.ts'
 import { unmountPath } from '../../linux/unmount-path.ts'
 import { watchMountTable } from '../../linux/watch-mount-table.ts'
+import { hasCode } from '../../util/error-code.ts'
 
 /** A keeper notices its daemon's death at once; a loaded machine takes longer. */
 const ADOPT_MS = 10_000
@@ -160,9 +161,8 @@ async function openAdoptPipe(
     try {
       return await open(join(directory, 'adopt'), flags)
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code === 'ENOENT') return undefined
-      if (code !== 'ENXIO') return 'nobody'
+      if (hasCode(error, 'ENOENT')) return undefined
+      if (!hasCode(error, 'ENXIO')) return 'nobody'
     }
     await delay(STEP_MS)
   }

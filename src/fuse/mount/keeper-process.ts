@@ -8,6 +8,7 @@ import { entryPoints } from './entry-points.ts'
 import { escapeMountPath } from '../../linux/mountinfo.ts'
 import { mountPath } from '../../linux/run-mount-command.ts'
 import { inBackground } from '../../util/in-background.ts'
+import { deferred } from '../../util/deferred.ts'
 
 /** How long a keeper's last line may take to arrive after its end. */
 const REASON_MS = 200
@@ -96,8 +97,7 @@ export function keeperEvents(
   let said: string | undefined
   let isMounted = false
   let serverDeaths = 0
-  let sayEnd: () => void = () => {}
-  const saidEnd = new Promise<void>(resolve => (sayEnd = resolve))
+  const saidEnd = deferred<void>()
   const exited = once(keeper, 'exit') as Promise<[number | null, string | null]>
   const lines = createInterface({
     input: keeper.stdout as NodeJS.ReadableStream,
@@ -118,7 +118,7 @@ export function keeperEvents(
       }
       if (word === 'end') {
         reason = value
-        sayEnd()
+        saidEnd.resolve()
       }
       if (word === 'server-exit') {
         serverDeaths += 1
@@ -149,7 +149,7 @@ export function keeperEvents(
   const ended = Promise.race([
     allGone.then(() => exited),
     // Not the pipe's end alone: a server that hangs may hold it.
-    saidEnd.then(() =>
+    saidEnd.promise.then(() =>
       Promise.race([allGone, delay(REASON_MS, undefined, { ref: false })]),
     ),
   ])

@@ -33,6 +33,7 @@ import { serverLog } from './server-log.ts'
 import type { SharedState } from './shared-state.ts'
 import { Suspect } from './suspect.ts'
 import { Views } from './views.ts'
+import { errorCode } from '../../util/error-code.ts'
 
 const CONTROL_MS = 1000
 /** Behind the pid; where keeper.sh looks for it. */
@@ -189,10 +190,6 @@ function now(): Time {
   return { sec, nsec: Math.floor((ms - sec * 1000) * 1e6) }
 }
 
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code
-}
-
 function readRequest(requests: Views): Buffer {
   const { memory } = requests
   for (;;) {
@@ -200,7 +197,7 @@ function readRequest(requests: Views): Buffer {
       const length = readSync(FUSE_FD, memory, 0, memory.length, null)
       return requests.ofLength(length)
     } catch (error) {
-      const code = codeOf(error)
+      const code = errorCode(error)
       // ENOENT: the request was taken back. EINTR: a signal.
       if (code === 'ENOENT' || code === 'EINTR' || code === 'EAGAIN') continue
       // Not mounted yet: the keeper starts the server first.
@@ -226,7 +223,7 @@ function writeReply(reply: Buffer): void {
     writeSync(FUSE_FD, reply, 0, reply.length, null)
   } catch (error) {
     // ENOENT: its caller was killed, or the request was resent under another `unique`.
-    if (codeOf(error) !== 'ENOENT')
+    if (errorCode(error) !== 'ENOENT')
       serverLog('the kernel refused a reply', { error: String(error) })
   }
 }
@@ -237,6 +234,6 @@ function notify(notification: Buffer): string | undefined {
     writeSync(FUSE_FD, notification)
     return undefined
   } catch (error) {
-    return codeOf(error)
+    return errorCode(error)
   }
 }

@@ -23,6 +23,7 @@ import { serve } from './serve.ts'
 import { serverLog } from './server-log.ts'
 import { SharedState } from './shared-state.ts'
 import type { KeeperOrigin } from './start-next-keeper.ts'
+import { hasCode } from '../../util/error-code.ts'
 
 const [
   directory = '',
@@ -115,7 +116,7 @@ function waitForTurn(): boolean {
     try {
       return readSync(0, Buffer.alloc(8)) > 0
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EINTR') throw error
+      if (!hasCode(error, 'EINTR')) throw error
     }
   }
 }

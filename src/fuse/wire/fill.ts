@@ -29,6 +29,7 @@ import {
   type NewEntry,
 } from '../../util/new-entry.ts'
 import { dataViewOf, MAX_WRITE } from './protocol.ts'
+import { hasCode } from '../../util/error-code.ts'
 
 export const FILL_NAME = '.fill'
 /** No node of the tree ever has it; exact as a number. */
@@ -131,9 +132,8 @@ export class Filler {
       await file.write(data, 0, data.length, 0)
       return count
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
       // EEXIST: that one of the names is taken is to be told of that name.
-      if (code === 'EBUSY' || code === 'EEXIST') return 0
+      if (hasCode(error, 'EBUSY', 'EEXIST')) return 0
       throw error
     }
   }
@@ -151,7 +151,7 @@ export class Filler {
     try {
       return await open(join(this.#root, FILL_NAME), flags)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      if (hasCode(error, 'ENOENT')) return undefined
       throw error
     }
   }

@@ -21,6 +21,7 @@ import {
 } from './messages.ts'
 import { defectMessage } from '../../util/on-defect.ts'
 import { inBackground } from '../../util/in-background.ts'
+import { deferred } from '../../util/deferred.ts'
 
 /** What is there once the shim has been told what to run. */
 interface Running {
@@ -46,19 +47,18 @@ export class PodShim {
   readonly #volumes = new Map<string, ManagedVolume>()
   readonly #askers = new Map<string, Set<(volume: ManagedVolume) => void>>()
   #serve: MessageStream<ToShim, FromShim> | undefined
-  #onServe: () => void = () => undefined
   /** Resolves when the next podfs comes. */
-  #nextServe = new Promise<void>(resolve => (this.#onServe = resolve))
+  #nextServe = deferred<void>()
   #running: Running | undefined
   #isTerminating = false
   #isBehind = false
   #closing: Promise<void> | undefined
-  #sayDone: () => void = () => undefined
+  readonly #done = deferred<void>()
 
   constructor(clock: Clock) {
     this.#clock = clock
     this.#memory = new SessionRecord(clock)
-    this.done = new Promise(resolve => (this.#sayDone = resolve))
+    this.done = this.#done.promise
   }
 
   /** Whether a podfs listens. */
@@ -93,13 +93,13 @@ export class PodShim {
     })
     inBackground(this.#noteGone(stream))
     this.#greet(stream)
-    this.#onServe()
-    this.#nextServe = new Promise(resolve => (this.#onServe = resolve))
+    this.#nextServe.resolve()
+    this.#nextServe = deferred()
   }
 
   /** Ends the Pod as its deletion does, and then the shim; a second call kills at once. */
   end(): void {
-    if (this.#running === undefined) this.#sayDone()
+    if (this.#running === undefined) this.#done.resolve()
     else this.#terminate(this.#isTerminating ? 0 : undefined)
   }
 
@@ -114,7 +114,7 @@ export class PodShim {
     if (this.#serve !== stream) return
     this.#serve = undefined
     // Nobody will ever say what it is to run, or that it may go.
-    if (this.#running === undefined) this.#sayDone()
+    if (this.#running === undefined) this.#done.resolve()
     else this.#closeAlone()
   }
 
@@ -250,7 +250,7 @@ export class PodShim {
       const known = this.#volumes.get(name)
       if (serve === undefined) {
         if (known !== undefined) return known
-        await this.#nextServe
+        await this.#nextServe.promise
         continue
       }
       const answered = new Promise<ManagedVolume>(resolve => {
@@ -307,7 +307,7 @@ export class PodShim {
       processes?.terminate(0)
       await processes?.finished.catch(() => undefined)
       await processes?.close()
-      this.#sayDone()
+      this.#done.resolve()
     })()
     await this.#closing
   }

@@ -18,6 +18,7 @@ import {
   type RunningShim,
   type ToShim,
 } from './messages.ts'
+import { deferred } from '../../util/deferred.ts'
 
 /** What only a shim tells, beside what every Pod's processes tell. */
 export interface ShimHost extends PodHost {
@@ -48,10 +49,9 @@ export class ShimClient implements PodProcesses {
   #processes: ReadonlyMap<string, number> = new Map()
   #objects: ReturnType<typeof environmentObjects> = []
   #requests = 0
-  #greet: (hello: RunningShim | undefined) => void = () => undefined
-  #refuse: (error: Error) => void = () => undefined
-  #finish: (status: PodStatus) => void = () => undefined
-  #sayResting: () => void = () => undefined
+  readonly #hello = deferred<RunningShim | undefined>()
+  readonly #last = deferred<PodStatus>()
+  readonly #resting = deferred<true>()
 
   constructor(socket: Socket, options: ShimClientOptions) {
     this.#options = options
@@ -65,17 +65,8 @@ export class ShimClient implements PodProcesses {
         `its shim (pid ${options.identity.pid}) ended`,
       )
     })
-    this.greeted = Promise.race([
-      new Promise<RunningShim | undefined>((resolve, reject) => {
-        this.#greet = resolve
-        this.#refuse = reject
-      }),
-      gone,
-    ])
-    this.finished = Promise.race([
-      new Promise<PodStatus>(resolve => (this.#finish = resolve)),
-      gone,
-    ])
+    this.greeted = Promise.race([this.#hello.promise, gone])
+    this.finished = Promise.race([this.#last.promise, gone])
     // Perhaps nobody waits.
     for (const each of [this.greeted, this.finished])
       each.catch(() => undefined)
@@ -96,7 +87,7 @@ export class ShimClient implements PodProcesses {
 
   #receive(message: FromShim): void {
     if (message.say === 'hello') return this.#onHello(message)
-    if (message.say === 'finished') return this.#finish(message.status)
+    if (message.say === 'finished') return this.#last.resolve(message.status)
     const host = this.#host
     if (host === undefined) {
       this.#early.push(message)
@@ -123,7 +114,7 @@ export class ShimClient implements PodProcesses {
       case 'volumes renewed':
         return this.#renewals.get(message.request)?.(message.error)
       case 'resting':
-        return this.#sayResting()
+        return this.#resting.resolve(true)
       case 'notice':
         return host.notice(message.text)
       case 'failed mount':
@@ -183,11 +174,9 @@ export class ShimClient implements PodProcesses {
    * successors. False when it cannot, because it is gone.
    */
   async rest(): Promise<boolean> {
-    const resting = new Promise<boolean>(resolve => {
-      this.#sayResting = () => resolve(true)
-    })
     this.#stream.send({ say: 'rest' })
-    return await Promise.race([resting, this.#stream.closed.then(() => false)])
+    const gone = this.#stream.closed.then(() => false)
+    return await Promise.race([this.#resting.promise, gone])
   }
 
   /** One that nobody follows: ends its Pod as the deletion does, and then the shim. */
@@ -208,14 +197,17 @@ export class ShimClient implements PodProcesses {
 
   #onHello({ protocol, running }: Extract<FromShim, { say: 'hello' }>): void {
     if (protocol !== protocolVersion)
-      return this.#refuse(new Error(`it speaks version ${protocol}`))
-    if (running === undefined) return this.#greet(undefined)
+      return this.#hello.reject(new Error(`it speaks version ${protocol}`))
+    if (running === undefined) return this.#hello.resolve(undefined)
     // What it prints until somebody follows would pile up here.
     this.#stream.pause()
     this.#processes = running.processes
-    if (running.finished !== undefined) this.#finish(running.finished)
+    if (running.finished !== undefined) this.#last.resolve(running.finished)
     const { plan } = running
-    this.#greet({ ...running, plan: { ...plan, pod: withPosition(plan.pod) } })
+    this.#hello.resolve({
+      ...running,
+      plan: { ...plan, pod: withPosition(plan.pod) },
+    })
   }
 
   #answerVolume(host: ShimHost, name: string): void {

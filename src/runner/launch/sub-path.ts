@@ -14,6 +14,7 @@ import { configError } from './errors.ts'
 import { expandStrict } from './expansion.ts'
 import { fileIdentity } from '../../linux/file-identity.ts'
 import { isWithin } from '../../linux/mount-table.ts'
+import { errorCode, hasCode } from '../../util/error-code.ts'
 
 /** open(2): a descriptor for the name alone, that needs no permission. Node has no name for it. */
 const O_PATH = 0o10000000
@@ -81,7 +82,7 @@ export async function resolveSubPath(
     try {
       return await resolveInside(volume, subPath)
     } catch (error) {
-      if (codeOf((error as Error).cause) !== 'ENOENT') throw error
+      if (!hasCode((error as Error).cause, 'ENOENT')) throw error
     }
   return undefined
 }
@@ -117,7 +118,7 @@ async function lookInside(
       const child = `/proc/self/fd/${current.fd}/${name}`
       const isLast = i === names.length - 1
       const next = await openName(child).catch(async (error: unknown) => {
-        if (make && isLast && codeOf(error) === 'ENOENT') {
+        if (make && isLast && hasCode(error, 'ENOENT')) {
           await makeDirectory(child, mode & 0o7777)
           return await openName(child)
         }
@@ -159,7 +160,7 @@ async function makeDirectory(path: string, mode: number): Promise<void> {
     await mkdir(path)
   } catch (error) {
     // Another container of the Pod was faster.
-    if (codeOf(error) === 'EEXIST') return
+    if (hasCode(error, 'EEXIST')) return
     throw error
   }
   // Through a descriptor: the name may be somebody else's by now.
@@ -175,13 +176,9 @@ async function makeDirectory(path: string, mode: number): Promise<void> {
 }
 
 function unusable(subPath: string, error: unknown): Error {
-  const code = codeOf(error)
+  const code = errorCode(error) ?? 'error'
   const reason = code === 'ENOENT' ? 'no such file or directory' : code
   return configError(`subPath ${subPath}: ${reason}`, { cause: error })
-}
-
-function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException | undefined)?.code ?? 'error'
 }
 
 /**

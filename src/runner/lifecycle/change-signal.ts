@@ -1,4 +1,5 @@
 import type { Clock } from '../../util/clock.ts'
+import { deferred } from '../../util/deferred.ts'
 
 /**
  * "Something has changed, look again." A waiter names the version it has looked at, so a
@@ -26,16 +27,15 @@ export class ChangeSignal {
   async wait(seen: number, ms?: number): Promise<void> {
     if (this.#version !== seen) return
     const timer = new AbortController()
-    let resume = (): void => undefined
-    const changed = new Promise<void>(resolve => (resume = resolve))
-    this.#waiting.add(resume)
+    const changed = deferred<void>()
+    this.#waiting.add(changed.resolve)
     try {
-      if (ms === undefined) return await changed
+      if (ms === undefined) return await changed.promise
       // sleep, not after: a Pod that only waits must keep the process alive.
       const passed = this.#clock.sleep(ms, timer.signal).catch(() => undefined)
-      await Promise.race([changed, passed])
+      await Promise.race([changed.promise, passed])
     } finally {
-      this.#waiting.delete(resume)
+      this.#waiting.delete(changed.resolve)
       timer.abort()
     }
   }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Launch } from './launch-command.ts'
+import { hasCode } from '../../util/error-code.ts'
 
 /**
  * The bytes of the longest argument, and of the longest `NAME=VALUE`, that execve(2) takes:
@@ -31,10 +32,9 @@ export function whyVariableTooLong(
 
 /** What child_process has thrown, in the words of the container engines. */
 export function whyNotSpawned(error: unknown, { argv, env }: Launch): string {
-  const { code, message } = error as NodeJS.ErrnoException
-  return code === 'E2BIG'
+  return hasCode(error, 'E2BIG')
     ? `exec: ${JSON.stringify(argv[0] ?? '')}: ${whyTooLong(argv, env)}`
-    : message
+    : (error as Error).message
 }
 
 /** Why execve(2) has refused a program with E2BIG. */

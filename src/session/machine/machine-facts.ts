@@ -12,6 +12,7 @@ import { machineLacks } from '../../runner/sandbox/sandbox-runtime.ts'
 import type { Places } from '../places.ts'
 import { listSessions } from '../runtime-directory.ts'
 import { isInUserNamespace } from '../user-namespace.ts'
+import { errorCode } from '../../util/error-code.ts'
 
 /** What podfs uses of a machine, as it is found there; nothing is judged yet. */
 export interface MachineFacts {
@@ -237,5 +238,5 @@ function numberIn(file: string): number | undefined {
 }
 
 function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? String(error)
+  return errorCode(error) ?? String(error)
 }

@@ -2,9 +2,10 @@ import { readFile, readdir, realpath, stat } from 'node:fs/promises'
 import { extname, join, relative, resolve } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
 import { withoutAgeSuffix } from '../encryption/age-file.ts'
-import { errorCode, isAbsence, unreadable } from '../errors.ts'
+import { isAbsence, unreadable } from '../errors.ts'
 import { foundFile, watchedOf, type FoundFile } from '../found-file.ts'
 import { WatchPoints } from '../watch-points.ts'
+import { hasCode } from '../../util/error-code.ts'
 
 export interface ManifestTree {
   /** Sorted within each PATH. */
@@ -115,7 +116,7 @@ async function readGitIgnore(
     return { directory, rules: ignore().add(text) }
   } catch (error) {
     // For want of a descriptor, say, nothing that it hides must come to light.
-    if (!isAbsence(error) && errorCode(error) !== 'EISDIR') throw error
+    if (!isAbsence(error) && !hasCode(error, 'EISDIR')) throw error
     return undefined
   }
 }
