@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
-import { readMountTable, type MountTableEntry } from './mount-table.ts'
+import { readMountinfo, type Mount } from './mountinfo.ts'
 
 export type FileKind = 'directory' | 'file' | 'symlink' | 'other'
 
@@ -25,11 +25,11 @@ export interface FileView {
  * tests hand it a table.
  */
 export interface HostView extends FileView {
-  readonly mounts: readonly MountTableEntry[]
+  readonly mounts: readonly Mount[]
 }
 
 export function readHostView(): HostView {
-  return { ...viewFrom('/'), mounts: readMountTable() }
+  return { ...viewFrom('/'), mounts: readMountinfo() }
 }
 
 /** `root` may be /proc/PID/root: the files as that process sees them. */

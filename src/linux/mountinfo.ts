@@ -1,19 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { isWithin } from './mount-table.ts'
+import { isWithin } from './is-within.ts'
 
-export { unmountPath } from './unmount-path.ts'
-
-/** A line of /proc/self/mountinfo, proc(5). */
+/** A line of /proc/PID/mountinfo, proc_pid_mountinfo(5). */
 export interface Mount {
   readonly id: number
+  /** Of the mount that this one is mounted on. */
   readonly parentId: number
   /** `MAJOR:MINOR`; of a FUSE mount, the minor is the number of its connection. */
   readonly device: string
   /** The directory of the file system that is mounted: `/` or what was bound. */
   readonly root: string
   readonly mountpoint: string
-  /** Options of this mount point, such as `ro`. */
+  /** Of this mount, not of the file system below it, such as `ro`. */
   readonly options: readonly string[]
   /** Whether what is mounted in it appears in other places too, or comes from one. */
   readonly propagation: 'shared' | 'slave' | 'private'
@@ -44,6 +43,7 @@ export function escapeMountPath(path: string): string {
   )
 }
 
+/** In the order in which the kernel lists them: a later one may cover an earlier one. */
 export function parseMountinfo(text: string): Mount[] {
   return text
     .split('\n')
@@ -74,17 +74,19 @@ function propagationOf(optional: readonly string[]): Mount['propagation'] {
   return has('master') ? 'slave' : 'private'
 }
 
-/** Of this process's mount namespace. */
-export function readMountinfo(): Mount[] {
-  return parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'))
+/** As a process sees them, this one by default. Throws when it has ended. */
+export function readMountinfo(pid: number | 'self' = 'self'): Mount[] {
+  return parseMountinfo(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'))
 }
 
-/** Every mount of podfs in this mount namespace, private ones and binds. */
+/** A private one or a bind; the tmpfs of the backend dir counts as one. */
+export function isPodfsMount({ type, source }: Mount): boolean {
+  return type === PODFS_TYPE || (type === 'tmpfs' && source === TMPFS_SOURCE)
+}
+
+/** Every mount of podfs in this mount namespace. */
 export async function podfsMounts(): Promise<Mount[]> {
-  return readMountinfo().filter(
-    ({ type, source }) =>
-      type === PODFS_TYPE || (type === 'tmpfs' && source === TMPFS_SOURCE),
-  )
+  return readMountinfo().filter(isPodfsMount)
 }
 
 /** Mounts of any kind at a directory or below it. */

@@ -1,5 +1,5 @@
 import { lstatSync, readlinkSync } from 'node:fs'
-import { isWithin } from './mount-table.ts'
+import { isWithin } from './is-within.ts'
 import { PODFS_TYPE, readMountinfo } from './mountinfo.ts'
 import { resolvePath } from './resolve-path.ts'
 

@@ -5,8 +5,8 @@ import {
   mountsBelow,
   PODFS_TYPE,
   podfsMounts,
-  unmountPath,
 } from '../linux/mountinfo.ts'
+import { unmountPath } from '../linux/unmount-path.ts'
 import { clearPlainDirectory } from '../volumes/plain-directory.ts'
 import { Failure } from '../util/failure.ts'
 import type { Clock } from '../util/clock.ts'

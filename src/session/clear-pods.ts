@@ -1,6 +1,7 @@
 import { readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { mountsBelow, unmountPath } from '../linux/mountinfo.ts'
+import { mountsBelow } from '../linux/mountinfo.ts'
+import { unmountPath } from '../linux/unmount-path.ts'
 import type { Logger } from '../util/logger.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
-import { isWithin } from '../linux/mount-table.ts'
+import { isWithin } from '../linux/is-within.ts'
 import { hasCode } from '../util/error-code.ts'
 
 export interface MountHolder {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { isWithin } from '../linux/mount-table.ts'
+import { isWithin } from '../linux/is-within.ts'
 import type { Clock } from '../util/clock.ts'
 import {
   measureUsage,

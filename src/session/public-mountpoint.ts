@@ -26,7 +26,7 @@ import {
   type SessionDirectory,
 } from './runtime-directory.ts'
 import type { Session } from './session-file.ts'
-import { isWithin } from '../linux/mount-table.ts'
+import { isWithin } from '../linux/is-within.ts'
 import { realPath } from '../linux/real-path.ts'
 import { errorCode, hasCode } from '../util/error-code.ts'
 

@@ -1,10 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { FSWatcher } from 'chokidar'
-import {
-  type MountTableEntry,
-  mountOf,
-  readMountTable,
-} from '../linux/mount-table.ts'
+import { mountOf } from '../linux/mount-table.ts'
+import { type Mount, readMountinfo } from '../linux/mountinfo.ts'
 import { inBackground } from '../util/in-background.ts'
 import { deferred } from '../util/deferred.ts'
 
@@ -75,12 +72,12 @@ export async function directoryIdentity(
 }
 
 /** Those that there are, read once for all directories of a look; undefined: see knownMounts. */
-type KnownMounts = readonly MountTableEntry[] | undefined
+type KnownMounts = readonly Mount[] | undefined
 
 /** Undefined without a descriptor left. */
 export function knownMounts(): KnownMounts {
   try {
-    return readMountTable()
+    return readMountinfo()
   } catch {
     return undefined
   }

@@ -1,11 +1,8 @@
 import t from 'tap'
 import { foreignMounts } from '../../src/runner/sandbox/container-setup.ts'
-import {
-  aliasesOf,
-  isWithin,
-  mountOf,
-  parseMountTable,
-} from '../../src/linux/mount-table.ts'
+import { isWithin } from '../../src/linux/is-within.ts'
+import { aliasesOf, mountOf } from '../../src/linux/mount-table.ts'
+import { isPodfsMount, parseMountinfo } from '../../src/linux/mountinfo.ts'
 
 const text = String.raw`27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
 30 27 0:26 / /a\040b\134c ro,nosuid shared:1 master:2 - fuse.podfs podfs rw
@@ -13,13 +10,14 @@ const text = String.raw`27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
 32 27 0:40 / /volumes ro - tmpfs podfs-volumes rw,mode=700
 `
 
-t.same(parseMountTable(text), [
+const mounts = parseMountinfo(text)
+t.match(mounts, [
   {
     id: 27,
     parentId: 1,
     device: '254:0',
     root: '/',
-    point: '/',
+    mountpoint: '/',
     type: 'ext4',
     options: ['rw', 'relatime'],
   },
@@ -28,7 +26,7 @@ t.same(parseMountTable(text), [
     parentId: 27,
     device: '0:26',
     root: '/',
-    point: '/a b\\c',
+    mountpoint: '/a b\\c',
     type: 'fuse.podfs',
     options: ['ro', 'nosuid'],
   },
@@ -37,21 +35,22 @@ t.same(parseMountTable(text), [
     parentId: 27,
     device: '0:26',
     root: '/',
-    point: '/plain',
+    mountpoint: '/plain',
     type: 'tmpfs',
     options: ['rw'],
   },
-  // The backend dir.
   {
     id: 32,
     parentId: 27,
     device: '0:40',
     root: '/',
-    point: '/volumes',
-    type: 'fuse.podfs',
+    mountpoint: '/volumes',
+    type: 'tmpfs',
     options: ['ro'],
   },
 ])
+// The last one is that of the backend dir.
+t.same(mounts.map(isPodfsMount), [false, true, false, true])
 
 t.test(
   'foreign are all podfs mounts but the own, and what is below a covered directory',
@@ -92,7 +91,7 @@ t.test('what another mount covers is out of reach', async t => {
 })
 
 t.test('where else a directory is', async t => {
-  const mounts = parseMountTable(`1 0 8:1 / / rw - ext4 none rw
+  const mounts = parseMountinfo(`1 0 8:1 / / rw - ext4 none rw
 2 1 8:2 / /var rw - ext4 none rw
 3 1 8:2 /lib /srv/lib rw - ext4 none rw
 4 1 8:2 /lib/podfs/claims /data rw - ext4 none rw
@@ -134,7 +133,7 @@ t.test('the mount of a path is the last of the deepest', async t => {
 })
 
 function tableOf(text: string) {
-  return parseMountTable(
+  return parseMountinfo(
     text.replaceAll(
       /^(\d+) (\d+) (\S+) (\S+)$/gm,
       '$1 $2 0:1 / $3 rw - $4 none rw',

@@ -13,7 +13,7 @@ import type { VolumeMount } from '../../api/types.ts'
 import { configError } from './errors.ts'
 import { expandStrict } from './expansion.ts'
 import { fileIdentity } from '../../linux/file-identity.ts'
-import { isWithin } from '../../linux/mount-table.ts'
+import { isWithin } from '../../linux/is-within.ts'
 import { errorCode, hasCode } from '../../util/error-code.ts'
 
 /** open(2): a descriptor for the name alone, that needs no permission. Node has no name for it. */

@@ -9,12 +9,12 @@ import { fileIdentity } from '../../linux/file-identity.ts'
 import { formatFstab } from './fstab.ts'
 import type { ContainerLiveMounts } from './live-mounts.ts'
 import { systemPath, type MachineTools } from '../../linux/machine-tools.ts'
+import { isCovered } from '../../linux/mount-table.ts'
 import {
-  isCovered,
-  readMountTable,
-  podfsType,
-  type MountTableEntry,
-} from '../../linux/mount-table.ts'
+  readMountinfo,
+  isPodfsMount,
+  type Mount,
+} from '../../linux/mountinfo.ts'
 import type { PlannedMountPath, RootPlan, VolumePoint } from './planned-root.ts'
 import { rootReady, setupDone, setupScript } from './setup-script.ts'
 
@@ -145,26 +145,26 @@ async function converse(
     // At the end of its output it has ended, or is about to: `failed` knows why.
     if (value !== word) await failed
   }
-  const foreignIn = (mounts: readonly MountTableEntry[]): string[] =>
+  const foreignIn = (mounts: readonly Mount[]): string[] =>
     foreignMounts(mounts, options.plan.mountPaths, options.plan.covered)
   failed.catch(() => undefined)
   // Without a pid there is an 'error' event.
   const { pid = 0 } = child
   await Promise.race([expect(rootReady), failed])
   makeAbsent(pid, options.plan.absent)
-  const foreign = foreignIn(readMountTable(pid))
+  const foreign = foreignIn(readMountinfo(pid))
   const unspeakable = foreign.find(point => point.includes('\n'))
   if (unspeakable !== undefined)
     throw new Error(`cannot detach the mount ${JSON.stringify(unspeakable)}`)
   child.stdin.write(foreign.map(point => `${point}\n`).join('') + '\n')
   await Promise.race([expect(setupDone), failed])
-  const left = foreign.length === 0 ? [] : foreignIn(readMountTable(pid))
+  const left = foreign.length === 0 ? [] : foreignIn(readMountinfo(pid))
   if (left.length > 0)
     throw new Error(`cannot detach the mounts ${left.join(', ')}`)
   // Last: everybody waits for the volumes, and nothing is left to do when they are there.
   await Promise.race([options.ready, failed])
   await options.live?.fill()
-  verifyReadOnly(readMountTable(pid), options.plan.mountPaths)
+  verifyReadOnly(readMountinfo(pid), options.plan.mountPaths)
   await verifyIdentity(pid, options.plan.mountPaths)
   return pid
 }
@@ -184,11 +184,14 @@ function makeAbsent(pid: number, paths: readonly string[]): void {
 
 /** util-linux before 2.27 ignores `ro` next to `bind`: better no container than a wrong one. */
 function verifyReadOnly(
-  mounts: readonly MountTableEntry[],
+  mounts: readonly Mount[],
   mountPaths: readonly PlannedMountPath[],
 ): void {
   const readOnly = new Map(
-    mounts.map(({ point, options }) => [point, options.includes('ro')]),
+    mounts.map(({ mountpoint, options }) => [
+      mountpoint,
+      options.includes('ro'),
+    ]),
   )
   for (const mountPath of mountPaths)
     if (mountPath.readOnly && readOnly.get(mountPath.path) !== true)
@@ -223,24 +226,24 @@ async function verifyIdentity(
  * Pod's Secrets and keep its volumes from going away. Deepest first.
  */
 export function foreignMounts(
-  mounts: readonly MountTableEntry[],
+  mounts: readonly Mount[],
   mountPaths: readonly PlannedMountPath[],
   covered: readonly string[],
 ): string[] {
   const own = new Set(mountPaths.map(({ path }) => path))
   return mounts
     .filter(mount => {
-      const { point, type } = mount
+      const { mountpoint } = mount
       const inside = covered.some(directory =>
-        point.startsWith(`${directory}/`),
+        mountpoint.startsWith(`${directory}/`),
       )
       return (
-        (type === podfsType || inside) &&
-        !own.has(point) &&
+        (isPodfsMount(mount) || inside) &&
+        !own.has(mountpoint) &&
         !isCovered(mount, mounts)
       )
     })
-    .map(({ point }) => point)
+    .map(({ mountpoint }) => mountpoint)
     .toReversed()
 }
 

@@ -1,11 +1,8 @@
 import { join, relative } from 'node:path'
 import type { HostView } from '../../linux/host-view.ts'
-import {
-  isWithin,
-  mountOf,
-  podfsType,
-  type MountTableEntry,
-} from '../../linux/mount-table.ts'
+import { isWithin } from '../../linux/is-within.ts'
+import { mountOf } from '../../linux/mount-table.ts'
+import { isPodfsMount, type Mount } from '../../linux/mountinfo.ts'
 import type { FstabEntry } from './fstab.ts'
 
 export interface HostBindsOptions {
@@ -54,10 +51,12 @@ export class HostBinds {
   submounts(path: string): string[] {
     const points = this.#host.mounts
       .filter(
-        ({ point, type }) =>
-          point !== path && isWithin(point, path) && type !== podfsType,
+        mount =>
+          mount.mountpoint !== path &&
+          isWithin(mount.mountpoint, path) &&
+          !isPodfsMount(mount),
       )
-      .map(({ point }) => point)
+      .map(({ mountpoint }) => mountpoint)
       .filter(point => !this.isHidden(point))
       .filter(point => this.#host.lstat(point) !== undefined)
     return [...new Set(points)].filter(
@@ -89,11 +88,11 @@ export class HostBinds {
     const { mounts } = this.#host
     const mount = mountOf(source, mounts)
     const below = mounts.filter(
-      ({ point }) => point !== source && isWithin(point, source),
+      ({ mountpoint }) => mountpoint !== source && isWithin(mountpoint, source),
     )
     const flags = flagsOf(mount?.options ?? [])
     const options = hasNodes(mount) ? [...more, ...flags, ...this.nodev] : more
-    if (below.length === 0 && mount?.point === '/' && hasNodes(mount))
+    if (below.length === 0 && mount?.mountpoint === '/' && hasNodes(mount))
       return [
         bind(join(this.#world, hostView, source), target, ['bind', ...more]),
       ]
@@ -116,16 +115,20 @@ export class HostBinds {
  */
 export const hostView = '.podfs/host'
 
-function hasNodes(mount: MountTableEntry | undefined): boolean {
+function hasNodes(mount: Mount | undefined): boolean {
   return (
     mount === undefined ||
-    !(mount.options.includes('nodev') || withoutNodes.test(mount.type))
+    !(
+      mount.options.includes('nodev') ||
+      withoutNodes.test(mount.type) ||
+      isPodfsMount(mount)
+    )
   )
 }
 
 /** File systems of the kernel, in which nobody can make a device node, and those of a network. */
 const withoutNodes =
-  /^(proc|sysfs|cgroup2?|devpts|securityfs|debugfs|tracefs|bpf|pstore|mqueue|configfs|fusectl|binfmt_misc|efivarfs|selinuxfs|rpc_pipefs|nsfs|autofs|nfs4?|cifs|smb3|fuse\.podfs)$/
+  /^(proc|sysfs|cgroup2?|devpts|securityfs|debugfs|tracefs|bpf|pstore|mqueue|configfs|fusectl|binfmt_misc|efivarfs|selinuxfs|rpc_pipefs|nsfs|autofs|nfs4?|cifs|smb3)$/
 
 /** Of the options in mountinfo, those of the mount. */
 function flagsOf(options: readonly string[]): string[] {

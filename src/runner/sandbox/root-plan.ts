@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { ContainerMount } from './container-runtime.ts'
 import type { HostView } from '../../linux/host-view.ts'
-import { aliasesOf, isWithin } from '../../linux/mount-table.ts'
+import { isWithin } from '../../linux/is-within.ts'
+import { aliasesOf } from '../../linux/mount-table.ts'
 import type { RootPlan } from './planned-root.ts'
 import { RootTree } from './root-tree.ts'
 

@@ -1,6 +1,6 @@
 import { basename, dirname, join, relative } from 'node:path'
 import type { FileKind, HostView } from '../../linux/host-view.ts'
-import { isWithin } from '../../linux/mount-table.ts'
+import { isWithin } from '../../linux/is-within.ts'
 import { resolvePath } from '../../linux/resolve-path.ts'
 import type { ContainerMount } from './container-runtime.ts'
 import type { FstabEntry } from './fstab.ts'
@@ -145,7 +145,7 @@ export class RootTree {
    * sockets, FIFOs and devices, which do not work through an overlay, are the host's.
    */
   addShallowLayer(path: string): void {
-    const mounted = new Set(this.#host.mounts.map(mount => mount.point))
+    const mounted = new Set(this.#host.mounts.map(mount => mount.mountpoint))
     const children = this.#host
       .readdir(path)
       .map(name => join(path, name))

@@ -1,5 +1,5 @@
 import type { FileKind, HostView } from '../../../src/linux/host-view.ts'
-import type { MountTableEntry } from '../../../src/linux/mount-table.ts'
+import type { Mount } from '../../../src/linux/mountinfo.ts'
 
 export interface FakeFile {
   readonly kind?: FileKind
@@ -48,7 +48,7 @@ const debian: Readonly<Record<string, FakeFile>> = {
 /** A host from a table of paths; what it adds to, or takes from (undefined), the Debian. */
 export function fakeHost(
   extra: Readonly<Record<string, FakeFile | undefined>> = {},
-  mounts: readonly Partial<MountTableEntry>[] = [],
+  mounts: readonly Partial<Mount>[] = [],
 ): HostView {
   const files = new Map(Object.entries({ ...debian, ...extra }))
   return {
@@ -72,9 +72,11 @@ export function fakeHost(
       parentId: 1,
       device: '8:1',
       root: '/',
-      point: '/',
-      type: 'ext4',
+      mountpoint: '/',
       options: ['rw'],
+      propagation: 'private',
+      type: 'ext4',
+      source: '/dev/vda',
       ...mount,
     })),
   }

@@ -75,11 +75,11 @@ t.test('what is to be hidden', async t => {
       '/vol/run/podfs': { kind: 'directory' },
     },
     [
-      { point: '/' },
-      { point: '/run', device: '0:9' },
-      { point: '/run/podfs/run-1/rw', device: '0:10' },
-      { point: '/var/lib/podfs/disk', device: '8:2' },
-      { point: '/vol/run', device: '0:9' },
+      { mountpoint: '/' },
+      { mountpoint: '/run', device: '0:9' },
+      { mountpoint: '/run/podfs/run-1/rw', device: '0:10' },
+      { mountpoint: '/var/lib/podfs/disk', device: '8:2' },
+      { mountpoint: '/vol/run', device: '0:9' },
     ],
   )
   const hidden = ['/run/podfs', '/var/lib/podfs']
@@ -139,12 +139,12 @@ t.test('devices', async t => {
       '/home/safe': { kind: 'directory' },
     },
     [
-      { point: '/', options: ['rw'] },
-      { point: '/dev', options: ['rw', 'nosuid', 'noexec'] },
-      { point: '/dev/shm', options: ['rw', 'nosuid', 'nodev'] },
-      { point: '/home', options: ['rw', 'nosuid', 'relatime'] },
-      { point: '/home/disk', options: ['ro', 'noexec'] },
-      { point: '/home/safe', options: ['rw', 'nodev'] },
+      { mountpoint: '/', options: ['rw'] },
+      { mountpoint: '/dev', options: ['rw', 'nosuid', 'noexec'] },
+      { mountpoint: '/dev/shm', options: ['rw', 'nosuid', 'nodev'] },
+      { mountpoint: '/home', options: ['rw', 'nosuid', 'relatime'] },
+      { mountpoint: '/home/disk', options: ['ro', 'noexec'] },
+      { mountpoint: '/home/safe', options: ['rw', 'nodev'] },
     ],
   )
   const lines = (privileged: boolean) =>
@@ -202,12 +202,12 @@ t.test(
   'the root of the host as a volume, with what is mounted in it',
   async t => {
     const host = fakeHost({}, [
-      { point: '/' },
-      { point: '/home', device: '8:2' },
-      { point: '/home/me', device: '8:3', type: 'fuse.podfs' },
-      { point: '/run', device: '0:9' },
-      { point: '/run/lock', device: '0:10' },
-      { point: '/proc', device: '0:11', type: 'proc' },
+      { mountpoint: '/' },
+      { mountpoint: '/home', device: '8:2' },
+      { mountpoint: '/home/me', device: '8:3', type: 'fuse.podfs' },
+      { mountpoint: '/run', device: '0:9' },
+      { mountpoint: '/run/lock', device: '0:10' },
+      { mountpoint: '/proc', device: '0:11', type: 'proc' },
     ])
     const mounts = [
       volume('/host', { source: '/', recursive: true, readOnly: true }),
@@ -245,14 +245,14 @@ t.test('submounts of a system directory are bound back in, once', async t => {
       '/var/podfs': { kind: 'directory' },
     },
     [
-      { point: '/etc/resolv.conf' },
-      { point: '/var/lib/docker' },
-      { point: '/var/lib/docker/overlay2' },
-      { point: '/var/lib/docker2' },
-      { point: '/var/lib/docker' },
-      { point: '/var/gone' },
-      { point: '/var/podfs', type: 'fuse.podfs' },
-      { point: '/variable' },
+      { mountpoint: '/etc/resolv.conf' },
+      { mountpoint: '/var/lib/docker' },
+      { mountpoint: '/var/lib/docker/overlay2' },
+      { mountpoint: '/var/lib/docker2' },
+      { mountpoint: '/var/lib/docker' },
+      { mountpoint: '/var/gone' },
+      { mountpoint: '/var/podfs', type: 'fuse.podfs' },
+      { mountpoint: '/variable' },
     ],
   )
   const back = plan({}, host).fstabLines.filter(line =>
