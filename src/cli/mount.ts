@@ -87,11 +87,21 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     stop.abort(new Failure('failed', 'stopped before it was ready')),
   )
   const shared = await sessionOptions(context, options, input)
-  const systemd = systemdOf({ ...context, ...shared })
+  const { clock, logger } = shared
+  const systemd = systemdOf({ env: context.env, clock, logger })
   let session: MountSession
   try {
     session = await mountVolumes({
-      ...shared,
+      settings: shared.settings,
+      places: shared.places,
+      clock,
+      logger,
+      report: shared.report,
+      onMended: shared.onMended,
+      paths: shared.paths,
+      renderings: shared.renderings,
+      namespace: shared.namespace,
+      identities: shared.identities,
       target,
       mountpoint,
       allowOther: options.flag('allow-other'),

@@ -87,7 +87,7 @@ out, which would run at once, but for those that are named.`,
 }
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
-  const { input, ...chosen } = whatToRun(options)
+  const { input, choice, cronJobs } = whatToRun(options)
   requireRoot(context, 'run')
   const { startPods } = await import('../commands/run-session.ts')
   const shared = await sessionOptions(context, options, input)
@@ -100,10 +100,18 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   })
   const countdown = new Countdown(context)
   const session = await startPods({
-    ...shared,
+    settings: shared.settings,
+    places: shared.places,
+    clock: shared.clock,
+    logger: shared.logger,
     report: finding => countdown.around(() => shared.report(finding)),
     onMended: path => countdown.around(() => shared.onMended(path)),
-    ...chosen,
+    paths: shared.paths,
+    renderings: shared.renderings,
+    namespace: shared.namespace,
+    identities: shared.identities,
+    choice,
+    cronJobs,
     images: options.values('image'),
     recreate: !options.flag('no-recreate'),
     hostRoot: options.flag('host-root'),

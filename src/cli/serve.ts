@@ -79,10 +79,16 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     } else stop.abort(new Failure('failed', 'stopped before it was ready'))
   })
   const shared = sharedOptions(context, options, effective.settings)
-  const systemd = systemdOf({ ...context, ...shared })
+  const { places, clock, logger, report, onMended, identities } = shared
+  const systemd = systemdOf({ env: context.env, clock, logger })
   try {
     session = await serve({
-      ...shared,
+      places,
+      clock,
+      logger,
+      report,
+      onMended,
+      identities,
       effective,
       load,
       notice,

@@ -26,10 +26,18 @@ export async function sessionOptions(
   input: Input,
 ): Promise<SessionOptions & Started> {
   const { settings } = await effectiveSettings(context, options)
+  const shared = sharedOptions(context, options, settings)
   return {
-    ...sharedOptions(context, options, settings),
     settings,
-    ...input,
+    places: shared.places,
+    clock: shared.clock,
+    logger: shared.logger,
+    report: shared.report,
+    started: shared.started,
+    onMended: shared.onMended,
+    identities: shared.identities,
+    paths: input.paths,
+    renderings: input.renderings,
     namespace: options.value('namespace') ?? 'default',
   }
 }
