@@ -51,7 +51,6 @@ export async function chooseVolumes(
       kind: 'ConfigMap',
       name: 'directory',
       store,
-      watch: true,
     })
     await source.start()
     cleanup.add('source', () => source.close())

@@ -105,6 +105,11 @@ export class FollowedFile<T> {
     return this.#awake
   }
 
+  /** Has it been looked at to an end? */
+  get isLookedAt(): boolean {
+    return !this.#newHere
+  }
+
   hint(hint: Hint): void {
     if (this.#closed) return
     this.#hints += 1

@@ -1,5 +1,6 @@
 import type { Clock } from '../util/clock.ts'
 import { inBackground } from '../util/in-background.ts'
+import type { Heard } from './heard.ts'
 
 /** Several files are taken for complete when nothing has been heard for this long. */
 const quietMs = 100
@@ -8,6 +9,7 @@ const longestMs = 5000
 
 interface RoundsOptions {
   readonly clock: Clock
+  readonly heard: Heard
   /** Is any file still being looked at? */
   readonly busy: () => boolean
   readonly flush: () => void
@@ -24,12 +26,6 @@ interface RoundsOptions {
  */
 export class Rounds {
   readonly #options: RoundsOptions
-  /** When the first file of this round was heard of. */
-  #since: number | undefined
-  #first: string | undefined
-  #several = false
-  #last: string | undefined
-  #lastHeard = -Infinity
   #timer: { cancel(): void } | undefined
   #looking: Promise<void> | undefined
   #lookAgain = false
@@ -39,34 +35,15 @@ export class Rounds {
     this.#options = options
   }
 
-  /** Something happened to a file that has been read before. */
-  heard(path: string): void {
-    this.heardOther(path)
-    this.#since ??= this.#lastHeard
-    this.#first ??= path
-    if (path !== this.#first) this.#several = true
-  }
-
-  /** Something happened to another name, maybe that of a file that is new. */
-  heardOther(path: string): void {
-    this.#lastHeard = this.#options.clock.elapsed()
-    this.#last = path
-  }
-
   /** A file is as it is now. `alone`: it was there before, and has been read. */
   settled(path: string, alone: boolean): void {
     if (this.#closed) return
-    if (
-      alone &&
-      !this.#several &&
-      this.#first === path &&
-      this.#last === path
-    ) {
+    const { heard } = this.#options
+    if (alone && heard.isOnly(path)) {
       this.#flush()
       return
     }
-    this.#since ??= this.#options.clock.elapsed()
-    this.#several = true
+    heard.beginSeveral()
     if (this.#timer === undefined) this.#wait()
   }
 
@@ -93,11 +70,10 @@ export class Rounds {
 
   #wait(): void {
     this.#timer = undefined
-    const { clock, busy } = this.#options
-    const now = clock.elapsed()
-    const quiet = now - this.#lastHeard
+    const { clock, heard, busy } = this.#options
+    const quiet = heard.quietMs
     const unquiet = quiet < quietMs || this.#looking !== undefined || busy()
-    const left = longestMs - (now - (this.#since ?? now))
+    const left = longestMs - heard.roundMs
     if (!unquiet || left <= 0) {
       this.#flush()
       return
@@ -109,9 +85,7 @@ export class Rounds {
   #flush(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    this.#since = undefined
-    this.#first = undefined
-    this.#several = false
+    this.#options.heard.endRound()
     if (!this.#closed) this.#options.flush()
   }
 }

@@ -17,6 +17,10 @@ export class WatchPoints {
     this.#points.set(directory, 'all')
   }
 
+  isAll(directory: string): boolean {
+    return this.#points.get(directory) === 'all'
+  }
+
   /** Can a change of this name make a path mean something else, or be new content? */
   matters(directory: string, name: string): boolean {
     const names = this.#points.get(directory)

@@ -1,4 +1,6 @@
 import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Finding } from '../api/report.ts'
 import { watchMountTable } from '../linux/watch-mount-table.ts'
 import type { Clock } from '../util/clock.ts'
 import { inBackground } from '../util/in-background.ts'
@@ -10,8 +12,11 @@ import {
   type DirectoryWatch,
   type Hint,
 } from './directory-watch.ts'
+import { isEditorsFile } from './editors-files.ts'
 import { watchLimit, type SourceError } from './errors.ts'
-import type { WatchPoints } from './watch-points.ts'
+import type { FollowedFile } from './followed-file.ts'
+import type { Heard } from './heard.ts'
+import { WatchPoints } from './watch-points.ts'
 
 /** How often directories are looked at that the kernel does not watch for us. */
 const pollMs = 1000
@@ -22,11 +27,32 @@ const pollMs = 1000
  */
 const manyEvents = 1000
 
-export type WatchListener = (
-  directory: string,
-  name: string | null,
-  hint: Hint,
-) => void
+/** A file of a source: how its bytes are read, and what of them is believed. */
+export interface LiveFile {
+  readonly path: string
+  /** Real paths of the names under which it is heard of. */
+  names: readonly string[]
+  readonly follower: Pick<FollowedFile<unknown>, 'busy' | 'hint'>
+  /** It has been read, so that an edit of it alone waits for nothing. */
+  readonly wasRead: boolean
+  /** It has never said anything, so nothing changes when it is gone. */
+  readonly isNothing?: boolean
+  /** Why nobody can look for it at the moment. */
+  setObstacle?(finding: Finding | undefined): void
+  close(): void
+}
+
+/** `new`: a reason to look around, too, and what is saved meanwhile goes together with it. */
+export type News = 'none' | 'look' | 'new'
+
+export interface WatchSetOptions<F extends LiveFile> {
+  readonly clock: Clock
+  readonly heard: Heard
+  readonly files: () => Iterable<F>
+  /** Whether it may mean other files that this happened to a name, of these files or of none. */
+  readonly newsOf: (path: string, hint: Hint, files: readonly F[]) => News
+  readonly look: () => void
+}
 
 export interface Watching {
   /** Something was added or renewed: what changed before is not known, so look again. */
@@ -36,12 +62,14 @@ export interface Watching {
 }
 
 /**
- * The directories that one source watches at the moment. What inotify's limits leave no watch
+ * The directories that one source watches at the moment, and which of its files it concerns that
+ * something happened to a name in one of them. What inotify's limits leave no watch
  * for is looked at once a second instead, until there is one.
  */
-export class WatchSet {
-  readonly #clock: Clock
-  readonly #listener: WatchListener
+export class WatchSet<F extends LiveFile> {
+  readonly #options: WatchSetOptions<F>
+  #points = new WatchPoints()
+  #concerned = new Map<string, F[]>()
   readonly #watches = new Map<string, DirectoryWatch>()
   #poll: { cancel(): void } | undefined
   #unwatchMounts: (() => void) | undefined
@@ -49,13 +77,13 @@ export class WatchSet {
   #counting: { cancel(): void } | undefined
   #closed = false
 
-  constructor(clock: Clock, listener: WatchListener) {
-    this.#clock = clock
-    this.#listener = listener
+  constructor(options: WatchSetOptions<F>) {
+    this.#options = options
   }
 
   /** Watches exactly these; a directory that was replaced by another one is watched anew. */
   async set(points: WatchPoints, path: string): Promise<Watching> {
+    this.#points = points
     if (!this.#closed)
       this.#unwatchMounts ??= watchMountTable(() =>
         inBackground(this.#lookAtMounts()),
@@ -81,7 +109,7 @@ export class WatchSet {
       try {
         const watch = await watchDirectory(directory, mounts, (name, hint) => {
           this.#count(directory)
-          this.#listener(directory, name, hint)
+          this.#hear(directory, name, hint)
         })
         // Closed in the meantime: nobody would close this one.
         if (this.#closed) return watch.close()
@@ -105,6 +133,24 @@ export class WatchSet {
     return { renewed, limit }
   }
 
+  /** To the names that the files have now. */
+  listen(): void {
+    this.#concerned = new Map()
+    for (const file of this.#options.files())
+      for (const name of file.names) {
+        const others = this.#concerned.get(name)
+        if (others === undefined) this.#concerned.set(name, [file])
+        else others.push(file)
+      }
+  }
+
+  hint(file: F, hint: Hint): void {
+    const { heard } = this.#options
+    if (file.wasRead) heard.file(file.path)
+    else heard.other(file.path)
+    file.follower.hint(hint)
+  }
+
   close(): void {
     this.#closed = true
     this.#unwatchMounts?.()
@@ -112,6 +158,26 @@ export class WatchSet {
     this.#counting?.cancel()
     for (const watch of this.#watches.values()) watch.close()
     this.#watches.clear()
+  }
+
+  #hear(directory: string, name: string | null, hint: Hint): void {
+    if (this.#closed) return
+    const { heard, newsOf, look } = this.#options
+    const path = join(directory, name ?? '')
+    const files = this.#concerned.get(path) ?? []
+    if (name !== null && files.length === 0) {
+      if (!this.#points.matters(directory, name)) return
+      // What is named on the way to a file is meant, however it is called.
+      if (this.#points.isAll(directory) && isEditorsFile(name)) return
+    }
+    // Something that inotify could not name has happened, or `..data` has been swapped, and with
+    // it all that a published volume has.
+    const isAnything = name === null || name.startsWith('..')
+    for (const file of isAnything ? this.#options.files() : files)
+      this.hint(file, hint)
+    const news = name === null ? 'look' : newsOf(path, hint, files)
+    if (news === 'new') heard.other(path)
+    if (isAnything || news !== 'none') look()
   }
 
   /** Nobody is told when another file system comes to a directory, or the same one again. */
@@ -123,24 +189,24 @@ export class WatchSet {
       // What is unmounted may come back: what was read stays until there is something to read.
       const names = await readdir(directory).catch(() => [])
       if (this.#closed || names.length === 0) continue
-      this.#listener(directory, null, 'change')
+      this.#hear(directory, null, 'change')
     }
   }
 
   #count(directory: string): void {
     this.#events += 1
-    this.#counting ??= this.#clock.after(pollMs, () => {
+    this.#counting ??= this.#options.clock.after(pollMs, () => {
       const many = this.#events > manyEvents
       this.#events = 0
       this.#counting = undefined
-      if (many) this.#listener(directory, null, 'change')
+      if (many) this.#hear(directory, null, 'change')
     })
   }
 
   /** Whoever hears of it looks around, and so calls `set` again. */
   #pollLater(directory: string): void {
-    this.#poll = this.#clock.after(pollMs, () =>
-      this.#listener(directory, null, 'change'),
+    this.#poll = this.#options.clock.after(pollMs, () =>
+      this.#hear(directory, null, 'change'),
     )
   }
 }

@@ -1,16 +1,36 @@
 import t from 'tap'
+import { Heard } from '../../src/sources/heard.ts'
 import { Rounds } from '../../src/sources/rounds.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
 
 function makeRounds() {
   const clock = new FakeClock()
   const state = { busy: false, flushed: 0 }
+  const heard = new Heard(clock)
   const rounds = new Rounds({
     clock,
+    heard,
     busy: () => state.busy,
     flush: () => (state.flushed += 1),
   })
-  return { clock, state, rounds }
+  return { clock, state, rounds: new Told(rounds, heard) }
+}
+
+/** Both by one name: what is heard of, and what becomes of it. */
+class Told {
+  readonly #rounds: Rounds
+  readonly #heard: Heard
+
+  constructor(rounds: Rounds, heard: Heard) {
+    this.#rounds = rounds
+    this.#heard = heard
+  }
+
+  heard = (path: string) => this.#heard.file(path)
+  heardOther = (path: string) => this.#heard.other(path)
+  settled = (path: string, alone: boolean) => this.#rounds.settled(path, alone)
+  look = (around: () => Promise<void>) => this.#rounds.look(around)
+  close = () => this.#rounds.close()
 }
 
 t.test('one file that was saved waits for nothing', async t => {
@@ -23,7 +43,7 @@ t.test('one file that was saved waits for nothing', async t => {
   }
 })
 
-const together: Readonly<Record<string, (rounds: Rounds) => void>> = {
+const together: Readonly<Record<string, (rounds: Told) => void>> = {
   'a second file': rounds => {
     rounds.heard('a')
     rounds.heard('b')

@@ -66,3 +66,11 @@ export async function readMaybeEncrypted(
     }
   }
 }
+
+/** Reads the content of this file. */
+export function decoderOf(
+  path: string,
+  options: EncryptedManifestOptions,
+): (content: Buffer) => Promise<MaybeEncryptedManifest> {
+  return content => readMaybeEncrypted(content, path, options)
+}

@@ -1,40 +1,30 @@
 import { keyOf, type ObjectKey } from '../../api/object-key.ts'
 import { isMistake, type Finding } from '../../api/report.ts'
 import type { KubeObject } from '../../api/types.ts'
-import type { Clock } from '../../util/clock.ts'
 import {
   maxFileBytes,
   tooLargeWords,
   type TooLarge,
 } from '../../util/read-bounded.ts'
 import { LockedRetry } from '../encryption/locked-retry.ts'
-import { FollowedFile, type FileEvent } from '../followed-file.ts'
 import {
-  readMaybeEncrypted,
+  decoderOf,
   type EncryptedManifestOptions,
   type MaybeEncryptedManifest,
 } from '../encryption/read-maybe-encrypted.ts'
 import { unreadable, unreadableFinding } from '../errors.ts'
+import type { FindingsReport } from '../findings-report.ts'
+import { FollowedFile, type FileEvent } from '../followed-file.ts'
+import type { Obstacles } from '../obstacles.ts'
+import type { LiveFiles } from '../live-files.ts'
+import type { SourceOptions } from '../source.ts'
+import type { LiveFile } from '../watch-set.ts'
 import { rejection } from './manifest-reader.ts'
 
-/** What the file tells whoever follows it. */
-export interface ManifestFileOptions extends EncryptedManifestOptions {
-  readonly path: string
-  readonly clock: Clock
-  /** All objects that the store shall have from this file. */
-  readonly onObjects: (objects: readonly KubeObject[]) => void
-  /** All that is to be said of the file's content, and of the file itself. */
-  readonly onFindings: (
-    about: 'content' | 'file',
-    findings: readonly Finding[],
-  ) => void
-  /** Not readable at the moment; undefined: there is nothing in the way any more. */
-  readonly onUnreadable: (error: unknown) => void
-  readonly onGone: () => void
-  /** The file is there, after all. */
-  readonly onBack: () => void
-  /** Nothing is being looked at or read at the moment. */
-  readonly onIdle: () => void
+export interface ManifestFileOptions
+  extends EncryptedManifestOptions, Pick<SourceOptions, 'clock' | 'store'> {
+  readonly report: FindingsReport
+  readonly obstacles: Obstacles
 }
 
 /**
@@ -47,43 +37,52 @@ export interface ManifestFileOptions extends EncryptedManifestOptions {
  *   mistakes (with one, nobody knows which object it was to be).
  * - A file that is not YAML, or empty, changes nothing in the store.
  */
-export class ManifestFile {
+export class ManifestFile implements LiveFile {
   readonly path: string
+  names: readonly string[] = []
   readonly follower: FollowedFile<MaybeEncryptedManifest>
+  readonly #live: LiveFiles<ManifestFile>
+  readonly #told: ManifestFileOptions
   readonly #retry: LockedRetry
-  readonly #options: ManifestFileOptions
   #objects: readonly KubeObject[] = []
+  /** The store does not have them yet. */
+  #isNews = false
   #manifest: MaybeEncryptedManifest | undefined
   #known = false
   /** What is wrong with the content, and with the file. */
   #contentFindings: readonly Finding[] = []
   #fileFinding: Finding | undefined
   /** Why nobody can look for it at the moment. */
-  obstacle: Finding | undefined
+  #obstacle: Finding | undefined
 
-  constructor(options: ManifestFileOptions) {
-    this.#options = options
-    this.path = options.path
-    this.#retry = new LockedRetry(options.clock, options.identities, () =>
+  constructor(
+    path: string,
+    options: ManifestFileOptions,
+    live: LiveFiles<ManifestFile>,
+  ) {
+    const { clock, identities } = options
+    this.path = path
+    this.#live = live
+    this.#told = options
+    this.#retry = new LockedRetry(clock, identities, () =>
       this.follower.readAgain(),
     )
     this.follower = new FollowedFile({
-      path: options.path,
-      clock: options.clock,
+      path,
+      clock,
       maxBytes: () => maxFileBytes,
-      decode: bytes => readMaybeEncrypted(bytes, options.path, options),
+      decode: decoderOf(path, options),
       onEvent: event => this.#onEvent(event),
-      onIdle: () => {
-        // Empty: there is nothing more to wait for at the start.
-        if (this.#manifest === undefined) this.#known = true
-        options.onIdle()
-      },
+      onIdle: () => live.settled(this),
     })
   }
 
   /** The first read is done, and what is wrong with it is believed. */
-  get known(): boolean {
-    return this.#known
+  get wasRead(): boolean {
+    // Empty: there is nothing more to wait for at the start.
+    return (
+      this.#known || (this.#manifest === undefined && this.follower.isLookedAt)
+    )
   }
 
   /** It has nothing, or has had nothing yet. */
@@ -93,17 +92,18 @@ export class ManifestFile {
     )
   }
 
-  /** Its objects that are not what it says now, and the mistake why. */
-  kept(): ReadonlyMap<ObjectKey, Finding> {
-    const ofFile = this.obstacle ?? this.#fileFinding
-    const reasons =
-      ofFile === undefined ? this.#contentFindings.filter(isMistake) : [ofFile]
-    const isRead = ofFile === undefined && this.#manifest?.parsed
-    return keptObjects(
-      this.#objects,
-      isRead ? (this.#manifest?.objects ?? []) : [],
-      reasons,
-    )
+  /** All objects that the store shall have from this file, where these are others than before. */
+  takeNews(): readonly KubeObject[] | undefined {
+    if (!this.#isNews) return undefined
+    this.#isNews = false
+    return this.#objects
+  }
+
+  /** `finding`: why nobody can look for it at the moment. */
+  setObstacle(finding: Finding | undefined): void {
+    if (finding?.message === this.#obstacle?.message) return
+    this.#obstacle = finding
+    this.#keep()
   }
 
   close(): void {
@@ -112,25 +112,29 @@ export class ManifestFile {
   }
 
   #onEvent(event: FileEvent<MaybeEncryptedManifest>): void {
-    const { onUnreadable, onGone, onBack, onIdle } = this.#options
+    const { path } = this
     if (event.kind === 'unreadable')
-      this.#fileFinding = unreadableFinding(unreadable(this.path, event.error))
-    onUnreadable(event.kind === 'unreadable' ? event.error : undefined)
+      this.#fileFinding = unreadableFinding(unreadable(path, event.error))
+    this.#told.obstacles.set(
+      path,
+      new Map(event.kind === 'unreadable' ? [[path, event.error]] : []),
+    )
+    this.#keep()
     switch (event.kind) {
       case 'content':
         this.#tellFile(undefined)
-        onBack()
+        this.#live.gone.delete(path)
         this.#onContent(event.content)
         return
       case 'large':
         this.#known = true
-        onBack()
-        this.#tellFile(tooLarge(this.path, event))
+        this.#live.gone.delete(path)
+        this.#tellFile(tooLarge(path, event))
         return
       case 'stable':
         this.#known = true
         this.#onStable()
-        onIdle()
+        this.#live.settled(this)
         return
       case 'empty':
         this.#tellFile(this.#emptyFinding())
@@ -138,11 +142,11 @@ export class ManifestFile {
       case 'gone':
         this.#known = true
         this.#tellFile(undefined)
-        onGone()
+        this.#live.gone.add(path)
         return
       case 'unreadable':
         this.#known = true
-        onBack()
+        this.#live.gone.delete(path)
     }
   }
 
@@ -171,17 +175,38 @@ export class ManifestFile {
 
   #set(objects: readonly KubeObject[]): void {
     this.#objects = objects
-    this.#options.onObjects(objects)
+    this.#isNews = true
   }
 
   #tellFile(finding: Finding | undefined): void {
     this.#fileFinding = finding
-    this.#options.onFindings('file', finding === undefined ? [] : [finding])
+    this.#told.report.set(
+      `${this.path} file`,
+      finding === undefined ? [] : [finding],
+    )
+    this.#keep()
   }
 
   #tellContent(findings: readonly Finding[]): void {
     this.#contentFindings = findings
-    this.#options.onFindings('content', findings)
+    this.#told.report.set(this.path, findings)
+    this.#keep()
+  }
+
+  /** Tells of its objects that are not what it says now, and the mistake why. */
+  #keep(): void {
+    const ofFile = this.#obstacle ?? this.#fileFinding
+    const reasons =
+      ofFile === undefined ? this.#contentFindings.filter(isMistake) : [ofFile]
+    const isRead = ofFile === undefined && this.#manifest?.parsed
+    this.#told.store.keep(
+      this.path,
+      keptObjects(
+        this.#objects,
+        isRead ? (this.#manifest?.objects ?? []) : [],
+        reasons,
+      ),
+    )
   }
 
   #emptyFinding(): Finding {

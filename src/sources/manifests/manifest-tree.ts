@@ -4,17 +4,9 @@ import ignore, { type Ignore } from 'ignore'
 import { withoutAgeSuffix } from '../encryption/age-file.ts'
 import { isAbsence, unreadable } from '../errors.ts'
 import { foundFile, watchedOf, type FoundFile } from '../found-file.ts'
+import type { Listing } from '../live-files.ts'
 import { WatchPoints } from '../watch-points.ts'
 import { hasCode } from '../../util/error-code.ts'
-
-export interface ManifestTree {
-  /** Sorted within each PATH. */
-  readonly files: readonly FoundFile[]
-  /** Where a change may concern a file of the tree. */
-  readonly points: WatchPoints
-  /** PATHs and directories that are not there or cannot be read, each with its error. */
-  readonly problems: ReadonlyMap<string, unknown>
-}
 
 const extensions = new Set(['.yaml', '.yml', '.json'])
 
@@ -27,12 +19,12 @@ function isManifestName(name: string): boolean {
  * .yaml, .yml or .json, or one of these and .age. Left out are names that begin with a dot,
  * node_modules, and what a .gitignore of the directory or of one below it names.
  *
- * Names that begin with `..` are dot names, too, so a published ConfigMap volume shows each
+ * The files are sorted within each PATH. Names that begin with `..` are dot names, too, so a published ConfigMap volume shows each
  * file once: as its link to `..data/NAME`.
  */
 export async function findManifests(
   paths: readonly string[],
-): Promise<ManifestTree> {
+): Promise<Required<Listing>> {
   const files = new Map<string, FoundFile>()
   const points = new WatchPoints()
   const problems = new Map<string, unknown>()
@@ -55,7 +47,7 @@ export async function findManifests(
 }
 
 /** Throws a SourceError for what cannot be read. */
-export function refuseProblems(tree: ManifestTree): void {
+export function refuseProblems(tree: Required<Listing>): void {
   for (const [path, error] of tree.problems) throw unreadable(path, error)
 }
 

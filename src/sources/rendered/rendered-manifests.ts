@@ -1,20 +1,20 @@
-import { isDeepStrictEqual } from 'node:util'
+import { basename } from 'node:path'
 import type { DecodeOptions } from '../../api/decode/decode-object.ts'
 import type { KubeObject } from '../../api/types.ts'
 import { inBackground } from '../../util/in-background.ts'
 import { maxSmallFileBytes } from '../../util/read-bounded.ts'
 import { Turns } from '../../util/turns.ts'
 import type { Hint } from '../directory-watch.ts'
-import { isEditorsFile } from '../editors-files.ts'
 import { LockedRetry } from '../encryption/locked-retry.ts'
-import { limitFinding } from '../errors.ts'
+import { Conflicts } from '../conflicts.ts'
 import { FindingsReport } from '../findings-report.ts'
 import { FollowedFile, look } from '../followed-file.ts'
 import type { FoundFile } from '../found-file.ts'
-import { Rounds } from '../rounds.ts'
+import { LiveFiles, type Listing } from '../live-files.ts'
+import { Obstacles } from '../obstacles.ts'
+import type { LiveFile, News } from '../watch-set.ts'
 import type { Source, SourceOptions } from '../source.ts'
 import { WatchPoints } from '../watch-points.ts'
-import { WatchSet } from '../watch-set.ts'
 import { addChart } from './chart-files.ts'
 import { addKustomization } from './kustomization-files.ts'
 import { render, type RenderResult } from './render.ts'
@@ -31,8 +31,6 @@ import {
 const failedMs = 250
 /** Files that are never quiet keep what they make waiting for no longer. */
 const longestMs = 5000
-/** A conflict of two objects is believed when it lasts. */
-const conflictMs = 500
 
 /** Each is a process that uses a core. */
 const renderers = new Turns(2)
@@ -51,17 +49,10 @@ interface Followed {
   readonly made: RenderedObjects
   readonly retry: LockedRetry
   files: RenderingFiles
+  /** All that it has been made from. */
+  readonly madeFrom: Set<string>
   /** Something that it is made from has changed. */
   isStale: boolean
-}
-
-/** A file, and whether nobody has written anything into it yet. */
-interface Ingredient {
-  readonly follower: FollowedFile<undefined>
-  /** What has been made from it. */
-  readonly users: Set<Followed>
-  names: readonly string[]
-  isEmpty: boolean
 }
 
 /**
@@ -70,8 +61,7 @@ interface Ingredient {
  *
  * Who knows what:
  * - kustomization-files.ts, chart-files.ts: which files those are, and where a new one would be;
- * - followed-file.ts: when each of them is complete, empty or gone;
- * - rounds.ts: which of them were saved together;
+ * - live-files.ts: when each of them is complete, empty or gone, and which were saved together;
  * - render.ts: which program renders;
  * - rendered-objects.ts: what of its output is believed.
  *
@@ -80,52 +70,54 @@ interface Ingredient {
 export class RenderedManifests implements Source {
   readonly #options: RenderedManifestsOptions
   readonly #report: FindingsReport
-  readonly #watches: WatchSet
-  readonly #rounds: Rounds
+  readonly #live: LiveFiles<LiveFile>
+  readonly #conflicts: Conflicts
   readonly #abort = new AbortController()
   #followed: readonly Followed[]
-  readonly #ingredients = new Map<string, Ingredient>()
-  #concerned = new Map<string, readonly string[]>()
-  #points = new WatchPoints()
-  #isStarted = false
   #working: Promise<void> | undefined
-  #conflicts: { cancel(): void } | undefined
-  #onSettled: () => void = () => undefined
 
   constructor(options: RenderedManifestsOptions) {
     this.#options = options
-    this.#report = new FindingsReport(options)
-    this.#watches = new WatchSet(options.clock, (directory, name, hint) =>
-      this.#heard(directory, name, hint),
-    )
-    this.#rounds = new Rounds({
-      clock: options.clock,
-      busy: () => this.#isBusy,
-      flush: () => {
-        if (this.#isStarted) inBackground(this.#work())
-      },
+    const { clock, store } = options
+    const report = new FindingsReport(options)
+    this.#report = report
+    this.#live = new LiveFiles({
+      clock,
+      report,
+      obstacles: new Obstacles(report, '.'),
+      root: () => this.#root(),
+      list: () => this.#list(),
+      open: path => this.#open(path),
+      newsOf,
+      onUnlisted: file => this.#onUnlisted(file),
+      isRemoved: path => !this.#isUsed(path),
+      onDropped: () => undefined,
+      publish: () => inBackground(this.#work()),
+    })
+    this.#conflicts = new Conflicts({
+      clock,
+      store,
+      report,
+      isOwn: origin => this.#followed.some(({ key }) => key === origin),
     })
     this.#followed = unique(options.renderings).map(each => this.#follow(each))
   }
 
   async start(): Promise<void> {
-    if (this.#options.watch) await this.#rounds.look(() => this.#lookAround())
+    if (this.#options.watch) await this.#live.look()
     else for (const each of this.#followed) await this.#findFiles(each)
     await this.#allSettled(Infinity)
     await this.#work()
-    this.#isStarted = true
-    this.#reportConflicts()
+    this.#live.begin()
+    this.#conflicts.tell()
   }
 
   async close(): Promise<void> {
     this.#abort.abort()
-    this.#rounds.close()
+    this.#live.close()
     this.#report.close()
-    this.#conflicts?.cancel()
-    this.#watches.close()
-    for (const { follower } of this.#ingredients.values()) follower.close()
+    this.#conflicts.close()
     for (const { retry } of this.#followed) retry.close()
-    this.#onSettled()
     await this.#working?.catch(() => undefined)
   }
 
@@ -150,7 +142,7 @@ export class RenderedManifests implements Source {
     )
     for (const each of this.#followed)
       if (!each.made.isSound) each.isStale = true
-    await this.#rounds.look(() => this.#lookAround())
+    await this.#live.look()
     await this.#allSettled(Infinity)
     await this.#work()
     // After that, so that an object which moves from one to another stays.
@@ -175,6 +167,7 @@ export class RenderedManifests implements Source {
         inBackground(this.#work())
       }),
       files: new RenderingFiles(new WatchPoints()),
+      madeFrom: new Set(),
       isStale: true,
     }
     return followed
@@ -184,53 +177,19 @@ export class RenderedManifests implements Source {
     return this.#abort.signal.aborted
   }
 
-  get #isBusy(): boolean {
-    return [...this.#ingredients.values()].some(({ follower }) => follower.busy)
+  #root(): string {
+    const [first] = this.#followed
+    return first === undefined ? '.' : rootOf(first.made.rendering)
   }
 
-  #heard(directory: string, name: string | null, hint: Hint): void {
-    if (this.#isClosed) return
-    if (name !== null && !this.#points.matters(directory, name)) return
-    // `..data` has been swapped, or something that inotify could not name has happened.
-    const isAnything = name === null || name.startsWith('..')
-    const path = `${directory === '/' ? '' : directory}/${name}`
-    const concerned = isAnything
-      ? [...this.#ingredients.keys()]
-      : (this.#concerned.get(path) ?? [])
-    for (const each of concerned) {
-      this.#rounds.heard(each)
-      this.#ingredients.get(each)?.follower.hint(hint)
-    }
-    if (isAnything) this.#lookAgain()
-    else if (hint === 'rename' && !isEditorsFile(name)) {
-      if (concerned.length === 0) this.#rounds.heardOther(path)
-      this.#lookAgain()
-    }
-  }
-
-  #lookAgain(): void {
-    inBackground(this.#rounds.look(() => this.#lookAround()))
-  }
-
-  /** Brings the files that are followed in line with what the renderings are made from. */
-  async #lookAround(): Promise<void> {
-    for (let again = true; again && !this.#isClosed;) {
-      const points = new WatchPoints()
-      for (const each of this.#followed) await this.#findFiles(each, points)
-      this.#points = points
-      const [first] = this.#followed
-      const { renewed, limit } = await this.#watches.set(
-        points,
-        first === undefined ? '.' : rootOf(first.made.rendering),
-      )
-      this.#report.set(
-        'watch',
-        limit === undefined ? [] : [limitFinding(limit)],
-      )
-      if (this.#isClosed) return
-      this.#followFiles(renewed)
-      again = renewed
-    }
+  /** What the renderings are made from. */
+  async #list(): Promise<Listing> {
+    const points = new WatchPoints()
+    for (const each of this.#followed) await this.#findFiles(each, points)
+    const found = new Map<string, FoundFile>()
+    for (const { files } of this.#followed)
+      for (const file of files.files) found.set(file.path, file)
+    return { files: [...found.values()], points }
   }
 
   async #findFiles(
@@ -243,106 +202,61 @@ export class RenderedManifests implements Source {
       await addKustomization(files, rendering.directory)
     else await addChart(files, rendering)
     followed.files = files
+    for (const { path } of files.files) followed.madeFrom.add(path)
     if (this.#options.watch)
       this.#report.set(`${followed.key} remote`, files.remote)
   }
 
-  /** Never gives way: what happens between a look and the names it is heard of by would be lost. */
-  #followFiles(renewed: boolean): void {
-    const found = new Map<string, FoundFile>()
-    for (const { files } of this.#followed)
-      for (const file of files.files) found.set(file.path, file)
-    for (const { path, names } of found.values()) {
-      const ingredient = this.#ingredients.get(path)
-      if (ingredient === undefined) {
-        this.#open(path, names)
-        continue
-      }
-      const isHeard = isDeepStrictEqual(ingredient.names, names)
-      ingredient.names = names
-      // Not `rename`: of what was written before nobody has heard.
-      if (renewed || !isHeard) ingredient.follower.hint('change')
-    }
-    for (const [path, { follower }] of this.#ingredients) {
-      if (found.has(path)) continue
-      // Gone, it says so itself when that is sure: it may be between two renames of an editor.
-      follower.hint('rename')
-      inBackground(this.#closeUnlessGone(path))
-    }
-    for (const each of this.#followed)
-      for (const { path } of each.files.files)
-        this.#ingredients.get(path)?.users.add(each)
-    const concerned = new Map<string, string[]>()
-    for (const [path, { names }] of this.#ingredients)
-      for (const name of names) {
-        const others = concerned.get(name)
-        if (others === undefined) concerned.set(name, [path])
-        else others.push(path)
-      }
-    this.#concerned = concerned
-  }
-
   /** Of a file that nothing names any more. */
-  async #closeUnlessGone(path: string): Promise<void> {
+  async #onUnlisted({ path, follower }: LiveFile): Promise<void> {
+    // Gone, it says so itself when that is sure: it may be between two renames of an editor.
+    follower.hint('rename')
     const found = await look(path).catch(() => undefined)
-    if (found !== undefined && !this.#isUsed(path)) this.#drop(path)
+    if (found !== undefined && !this.#isUsed(path)) this.#live.drop(path)
   }
 
   #isUsed(path: string): boolean {
     return this.#followed.some(each => uses(each, path))
   }
 
-  #drop(path: string): void {
-    this.#ingredients.get(path)?.follower.close()
-    this.#ingredients.delete(path)
-    // It says no more itself.
-    this.#rounds.settled(path, false)
-    this.#onSettled()
-  }
-
-  #open(path: string, names: readonly string[]): void {
-    let isFirst = true
-    const users = new Set<Followed>()
-    const ingredient: Ingredient = {
-      follower: new FollowedFile<undefined>({
-        path,
-        clock: this.#options.clock,
-        maxBytes: () => maxSmallFileBytes,
-        decode: async () => await Promise.resolve(undefined),
-        onEvent: ({ kind }) => {
-          if (kind === 'stable') return
-          // Rendered as such already.
-          if (kind === 'empty' && ingredient.isEmpty) return
-          ingredient.isEmpty = kind === 'empty'
-          for (const each of users) each.isStale = true
-          if (kind === 'gone' && !this.#isUsed(path)) this.#drop(path)
-          // Another file may be named now.
-          if (this.#isStarted) this.#lookAgain()
-        },
-        onIdle: () => {
-          this.#rounds.settled(path, !isFirst)
-          isFirst = false
-          this.#onSettled()
-        },
-      }),
-      users,
-      names,
-      isEmpty: true,
+  /** Only that it changes matters, and whether anybody has written anything into it yet. */
+  #open(path: string): LiveFile {
+    let isEmpty = true
+    const follower = new FollowedFile<undefined>({
+      path,
+      clock: this.#options.clock,
+      maxBytes: () => maxSmallFileBytes,
+      decode: async () => await Promise.resolve(undefined),
+      onEvent: ({ kind }) => {
+        if (kind === 'stable') return
+        // Rendered as such already.
+        if (kind === 'empty' && isEmpty) return
+        isEmpty = kind === 'empty'
+        for (const each of this.#followed)
+          if (each.madeFrom.has(path)) each.isStale = true
+        if (kind === 'gone' && !this.#isUsed(path)) this.#live.drop(path)
+        // Another file may be named now.
+        if (this.#live.isStarted) this.#live.lookSoon()
+      },
+      onIdle: () => this.#live.settled(file),
+    })
+    const file: LiveFile = {
+      path,
+      names: [],
+      follower,
+      get wasRead() {
+        return follower.isLookedAt
+      },
+      close: () => follower.close(),
     }
-    this.#ingredients.set(path, ingredient)
-    ingredient.follower.hint('change')
+    return file
   }
 
   /** Resolves when no file is being looked at, or after so long. */
   async #allSettled(ms: number): Promise<void> {
     const { clock } = this.#options
-    const until = clock.elapsed() + ms
-    while (this.#isBusy && !this.#isClosed && clock.elapsed() < until) {
-      const settled = new Promise<void>(resolve => (this.#onSettled = resolve))
-      await (ms === Infinity
-        ? settled
-        : Promise.race([settled, clock.sleep(until - clock.elapsed())]))
-    }
+    const settled = this.#live.until(() => !this.#live.isBusy || this.#isClosed)
+    await (ms === Infinity ? settled : Promise.race([settled, clock.sleep(ms)]))
   }
 
   /** Resolves when nothing is stale any more, and all of it is in the store. */
@@ -375,7 +289,7 @@ export class RenderedManifests implements Source {
         each => results.get(each)?.kind !== 'rendered',
       )
       // Somebody may be in the middle of saving what belongs together.
-      if (this.#isStarted && isAnyFailed && !this.#isAnyStale) {
+      if (this.#live.isStarted && isAnyFailed && !this.#isAnyStale) {
         await clock.sleep(failedMs)
         await this.#allSettled(left())
       }
@@ -394,7 +308,7 @@ export class RenderedManifests implements Source {
   /** Throws a SourceError at a start that is not patient. */
   async #take(results: ReadonlyMap<Followed, RenderResult>): Promise<void> {
     const changes = new Map<string, readonly KubeObject[]>()
-    const isPatient = this.#isStarted || this.#options.patient === true
+    const isPatient = this.#live.isStarted || this.#options.patient === true
     for (const each of this.#followed) {
       const result = results.get(each)
       if (result === undefined || this.#isClosed) continue
@@ -412,22 +326,15 @@ export class RenderedManifests implements Source {
 
   #apply(changes: ReadonlyMap<string, readonly KubeObject[]>): void {
     if (this.#isClosed || changes.size === 0) return
-    const { store, clock } = this.#options
-    store.apply(changes)
-    this.#conflicts?.cancel()
-    this.#conflicts = clock.after(conflictMs, () => this.#reportConflicts())
+    this.#options.store.apply(changes)
+    this.#conflicts.tellLater()
   }
+}
 
-  #reportConflicts(): void {
-    const own = new Set(this.#followed.map(({ key }) => key))
-    this.#report.set(
-      'conflicts',
-      this.#options.store
-        .conflicts()
-        .filter(({ origin }) => own.has(origin))
-        .map(({ finding }) => finding),
-    )
-  }
+/** Whatever its name is, it may be what a file of a rendering is now, or name others. */
+function newsOf(path: string, hint: Hint, files: readonly FoundFile[]): News {
+  if (hint !== 'rename') return 'none'
+  return files.length > 0 || basename(path).startsWith('..') ? 'look' : 'new'
 }
 
 function uses({ files }: Followed, path: string): boolean {
