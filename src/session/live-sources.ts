@@ -1,8 +1,10 @@
 import type { Finding } from '../api/report.ts'
 import type { Settings } from '../config/settings.ts'
 import type { AgeIdentities } from '../sources/encryption/age-identities.ts'
-import type { DirectoryObject } from '../sources/keys/directory-object.ts'
-import { DirectorySource } from '../sources/keys/directory-source.ts'
+import {
+  DirectorySource,
+  type DirectorySourceOptions,
+} from '../sources/keys/directory-source.ts'
 import {
   SourceError,
   unreadable,
@@ -10,7 +12,6 @@ import {
 } from '../sources/errors.ts'
 import { ManifestFiles } from '../sources/manifests/manifest-files.ts'
 import { RenderedManifests } from '../sources/rendered/rendered-manifests.ts'
-import type { SourceOptions } from '../sources/source.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../util/clock.ts'
 import { inBackground } from '../util/in-background.ts'
@@ -25,7 +26,7 @@ export interface LiveSourcesOptions {
   readonly store: Store
   readonly clock: Clock
   readonly report: (finding: Finding) => void
-  readonly onMended?: (path: string) => void
+  readonly onMended: (path: string) => void
   readonly identities: AgeIdentities
 }
 
@@ -62,12 +63,30 @@ export class LiveSources {
 
   /** Resolves when everything that is there has been read. */
   async start(sources: Settings['sources']): Promise<void> {
-    const shared = { ...this.#shared(sources.namespace), patient: true }
-    this.#manifests = new ManifestFiles({ ...shared, paths: sources.manifests })
+    const { store, clock, identities, report, onMended } = this.#options
+    const { namespace } = sources
+    this.#manifests = new ManifestFiles({
+      store,
+      clock,
+      namespace,
+      identities,
+      report,
+      onMended,
+      watch: true,
+      patient: true,
+      paths: sources.manifests,
+    })
     this.#rendered = new RenderedManifests({
-      ...shared,
+      store,
+      clock,
+      namespace,
+      identities,
+      report,
+      onMended,
+      watch: true,
+      patient: true,
       renderings: renderingsOf(sources),
-      run: rendererBy(this.#options.clock),
+      run: rendererBy(clock),
     })
     await Promise.all([
       this.#manifests.start(),
@@ -91,34 +110,27 @@ export class LiveSources {
     for (const directory of this.#directories.values()) await directory.close()
   }
 
-  #shared(namespace: string): SourceOptions {
-    const { store, clock, report, onMended, identities } = this.#options
-    return {
-      store,
-      clock,
-      namespace,
-      identities,
-      report,
-      ...(onMended === undefined ? {} : { onMended }),
-      watch: true,
-    }
-  }
-
   async #setDirectories(sources: Settings['sources']): Promise<void> {
+    const { store, clock, identities, report, onMended } = this.#options
+    const kinds = { ConfigMap: sources.configMaps, Secret: sources.secrets }
     const wanted = new Map(
-      [
-        ...sources.configMaps.map(
-          each => ({ kind: 'ConfigMap', ...each }) as const,
-        ),
-        ...sources.secrets.map(each => ({ kind: 'Secret', ...each }) as const),
-      ].map(each => [JSON.stringify(each), each]),
+      (['ConfigMap', 'Secret'] as const).flatMap(kind =>
+        kinds[kind].map(each => [JSON.stringify([kind, each]), { kind, each }]),
+      ),
     )
     const started = [...wanted]
       .filter(([key]) => !this.#directories.has(key))
-      .map(async ([key, each]) => {
+      .map(async ([key, { kind, each }]) => {
         const directory = new WaitedForDirectory({
-          ...this.#shared(sources.namespace),
-          ...each,
+          store,
+          clock,
+          namespace: each.namespace ?? sources.namespace,
+          identities,
+          report,
+          onMended,
+          kind,
+          directory: each.directory,
+          name: each.name,
         })
         this.#directories.set(key, directory)
         await directory.start()
@@ -134,17 +146,15 @@ export class LiveSources {
   }
 }
 
-type WaitedForDirectoryOptions = SourceOptions & DirectoryObject
-
 /** A plain directory that may come later. */
 class WaitedForDirectory {
-  readonly #options: WaitedForDirectoryOptions
+  readonly #options: DirectorySourceOptions
   #source: DirectorySource
   #isClosed = false
   #told: SourceError | undefined
   #retry: { cancel(): void } | undefined
 
-  constructor(options: WaitedForDirectoryOptions) {
+  constructor(options: DirectorySourceOptions) {
     this.#options = options
     this.#source = this.#make()
   }

@@ -64,14 +64,34 @@ export type InputOptions = Pick<
 /** All that is named at the command line, as one source. */
 export function inputSource(
   { paths, renderings }: Pick<SessionOptions, 'paths' | 'renderings'>,
-  shared: Omit<ManifestFilesOptions, 'paths'>,
+  given: Omit<ManifestFilesOptions, 'paths'>,
 ): Source {
+  const { store, clock, namespace, identities, report, onMended } = given
+  const { watch, watchFrom, onFields } = given
   return together([
-    new ManifestFiles({ ...shared, paths }),
+    new ManifestFiles({
+      store,
+      clock,
+      namespace,
+      identities,
+      report,
+      onMended,
+      onFields,
+      watch,
+      watchFrom,
+      paths,
+    }),
     new RenderedManifests({
-      ...shared,
+      store,
+      clock,
+      namespace,
+      identities,
+      report,
+      onMended,
+      onFields,
+      watch,
       renderings,
-      run: rendererBy(shared.clock),
+      run: rendererBy(clock),
     }),
   ])
 }
@@ -92,7 +112,7 @@ export async function readManifests(
     identities,
     onMended,
     watch: true,
-    ...(watchFrom === undefined ? {} : { watchFrom }),
+    watchFrom,
     report: finding => {
       if (!started && isMistake(finding)) mistakes++
       options.report(finding)

@@ -30,10 +30,7 @@ export interface Listing {
 }
 
 /** What differs from source to source. */
-export interface LiveFilesOptions<F extends LiveFile> extends Pick<
-  WatchSetOptions<F>,
-  'newsOf'
-> {
+export interface LiveFilesOptions<F extends LiveFile> {
   readonly clock: Clock
   readonly report: FindingsReport
   readonly obstacles: Obstacles
@@ -41,12 +38,13 @@ export interface LiveFilesOptions<F extends LiveFile> extends Pick<
   readonly root: () => string
   readonly list: () => Promise<Listing>
   readonly open: (path: string) => F
+  readonly newsOf: WatchSetOptions<F>['newsOf']
   /** Of each file that is followed and not listed. */
   readonly onUnlisted: (file: F) => Promise<void>
   /** False while nobody knows whether what is gone comes back. */
   readonly isRemoved: (path: string) => boolean
   /** It is not followed any more. */
-  readonly onDropped: (path: string) => void
+  readonly onDropped?: (path: string) => void
   /** The end of a round: what has been read goes into the store, together. */
   readonly publish: () => void
 }
@@ -67,6 +65,8 @@ export interface LiveFilesOptions<F extends LiveFile> extends Pick<
  * which it is heard of, is looked at once more after that.
  */
 export class LiveFiles<F extends LiveFile> {
+  readonly report: FindingsReport
+  readonly obstacles: Obstacles
   readonly #options: LiveFilesOptions<F>
   readonly files = new Map<string, F>()
   /** Not there any more: let go with the next round, unless they are back by then. */
@@ -80,7 +80,9 @@ export class LiveFiles<F extends LiveFile> {
 
   constructor(options: LiveFilesOptions<F>) {
     this.#options = options
-    const { clock, newsOf } = options
+    const { clock, report, obstacles, newsOf } = options
+    this.report = report
+    this.obstacles = obstacles
     const heard = new Heard(clock)
     this.#watches = new WatchSet({
       clock,
@@ -198,12 +200,12 @@ export class LiveFiles<F extends LiveFile> {
   }
 
   #noteProblems({ problems = new Map() }: Listing): void {
-    const { obstacles, isRemoved } = this.#options
+    const { isRemoved } = this.#options
     const told = [...problems].filter(
       // A FILE that was removed is no mistake; its directory, or a DIR, may come back.
       ([path, error]) => !isAbsence(error) || !isRemoved(path),
     )
-    obstacles.set('', new Map(told))
+    this.obstacles.set('', new Map(told))
     for (const file of this.all) {
       const way = told.find(([each]) => isAtOrBelow(file.path, each))
       file.setObstacle?.(way && unreadableFinding(unreadable(...way)))
@@ -227,7 +229,7 @@ export class LiveFiles<F extends LiveFile> {
     file.close()
     this.files.delete(path)
     this.gone.delete(path)
-    this.#options.onDropped(path)
+    this.#options.onDropped?.(path)
     this.#noteChange()
     // It may have come back in the meantime, unheard because it was still followed.
     if (this.isStarted) this.lookSoon()

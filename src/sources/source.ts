@@ -27,7 +27,7 @@ export interface SourceOptions {
   /** Each mistake once, until it is mended and made again. */
   readonly report: (finding: Finding) => void
   /** A file or directory that mistakes were reported of has none any more. */
-  readonly onMended?: (path: string) => void
+  readonly onMended?: ((path: string) => void) | undefined
   /** False: read once. */
   readonly watch: boolean
 }

@@ -37,7 +37,7 @@ export interface DecodeOptions {
   /** For objects that name none. */
   readonly namespace: string
   /** Is told of every object that is read, with all its fields. */
-  readonly onFields?: (fields: ObjectFields) => void
+  readonly onFields?: ((fields: ObjectFields) => void) | undefined
 }
 
 /**

@@ -6,8 +6,6 @@ import { tooLong } from '../../api/field-errors.ts'
 import { maxDataBytes } from '../../api/validation/data.ts'
 import { unreadable } from '../errors.ts'
 import { FindingsReport } from '../findings-report.ts'
-import type { FoundFile } from '../found-file.ts'
-import type { News } from '../watch-set.ts'
 import { isDirectory } from '../kind-at.ts'
 import { LiveFiles, type Listing } from '../live-files.ts'
 import { Obstacles } from '../obstacles.ts'
@@ -40,7 +38,7 @@ export class DirectorySource implements Source {
 
   constructor(options: DirectorySourceOptions) {
     this.#options = options
-    const { clock, identities, directory } = options
+    const { clock, directory } = options
     const report = new FindingsReport({
       ...options,
       onChange: () => this.#keep(),
@@ -53,11 +51,12 @@ export class DirectorySource implements Source {
       obstacles,
       root: () => directory,
       list: () => this.#list(),
-      open: path => {
-        const live = this.#live
-        return new KeyFile(path, { clock, identities, report, obstacles, live })
+      open: path => new KeyFile(path, options, this.#live),
+      newsOf: (path, _, files) => {
+        // On the way to the directory.
+        if (dirname(path) !== this.#real) return 'look'
+        return files.length === 0 ? 'new' : 'none'
       },
-      newsOf: (path, _, files) => this.#newsOf(path, files),
       onUnlisted: async ({ follower }) => {
         if (isDirectory(directory)) follower.hint('rename')
       },
@@ -106,12 +105,6 @@ export class DirectorySource implements Source {
   async close(): Promise<void> {
     this.#live.close()
     this.#report.close()
-  }
-
-  #newsOf(path: string, files: readonly FoundFile[]): News {
-    // On the way to the directory.
-    if (dirname(path) !== this.#real) return 'look'
-    return files.length === 0 ? 'new' : 'none'
   }
 
   /** The names that are keys; tells of those that are not. */

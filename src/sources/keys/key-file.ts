@@ -7,9 +7,7 @@ import { DecryptionError } from '../encryption/decryption-error.ts'
 import { LockedRetry } from '../encryption/locked-retry.ts'
 import { SourceError, unreadable } from '../errors.ts'
 import { FollowedFile, type FileEvent } from '../followed-file.ts'
-import type { FindingsReport } from '../findings-report.ts'
 import type { LiveFiles } from '../live-files.ts'
-import type { Obstacles } from '../obstacles.ts'
 import type { SourceOptions } from '../source.ts'
 import type { LiveFile } from '../watch-set.ts'
 import { fileFinding } from './directory-keys.ts'
@@ -24,15 +22,6 @@ const emptyAgeFile = new DecryptionError(
 /** A new name must last so long: it may be the file that an editor renames over another. */
 const newNameMs = 100
 
-export interface KeyFileOptions extends Pick<
-  SourceOptions,
-  'clock' | 'identities'
-> {
-  readonly report: FindingsReport
-  readonly obstacles: Obstacles
-  readonly live: LiveFiles<KeyFile>
-}
-
 /** A file of a plain directory, and the value of its key. */
 export class KeyFile implements LiveFile {
   readonly path: string
@@ -45,16 +34,19 @@ export class KeyFile implements LiveFile {
   size = 0
   /** Why podfs cannot start with it. */
   startFailure: SourceError | undefined
-  readonly #options: KeyFileOptions
+  readonly #live: LiveFiles<KeyFile>
   readonly #retry: LockedRetry
   /** Why the last content could not be decrypted. */
   #problem: DecryptionError | undefined
 
-  constructor(path: string, options: KeyFileOptions) {
-    const { clock, identities, live } = options
+  constructor(
+    path: string,
+    { clock, identities }: Pick<SourceOptions, 'clock' | 'identities'>,
+    live: LiveFiles<KeyFile>,
+  ) {
     this.path = path
     this.name = basename(path)
-    this.#options = options
+    this.#live = live
     this.#retry = new LockedRetry(clock, identities, () =>
       this.follower.readAgain(),
     )
@@ -83,12 +75,12 @@ export class KeyFile implements LiveFile {
   }
 
   #onEvent(event: FileEvent<Buffer | DecryptionError>): void {
-    const { live, obstacles } = this.#options
+    const live = this.#live
     if (event.kind === 'unreadable' && !live.isStarted) {
       this.startFailure ??= unreadable(this.path, event.error)
       return
     }
-    obstacles.set(
+    live.obstacles.set(
       this.name,
       new Map(event.kind === 'unreadable' ? [[this.path, event.error]] : []),
     )
@@ -140,7 +132,7 @@ export class KeyFile implements LiveFile {
       this.bytes = content
       this.size = content.length
       this.#tell()
-    } else if (!this.#options.live.isStarted) {
+    } else if (!this.#live.isStarted) {
       const { message, details } = content
       this.startFailure ??= new SourceError(
         'SOURCE_UNREADABLE',
@@ -156,7 +148,7 @@ export class KeyFile implements LiveFile {
 
   #tell(): void {
     // At the start it is the reason not to start.
-    if (!this.#options.live.isStarted) return
+    if (!this.#live.isStarted) return
     const findings: Finding[] = []
     if (this.#problem !== undefined) {
       const { message, details } = this.#problem
@@ -166,7 +158,7 @@ export class KeyFile implements LiveFile {
         ...(details.fix !== undefined && { fix: details.fix }),
       })
     }
-    this.#options.report.set(`key ${this.name}`, findings)
+    this.#live.report.set(`key ${this.name}`, findings)
   }
 }
 

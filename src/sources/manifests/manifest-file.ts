@@ -13,19 +13,11 @@ import {
   type MaybeEncryptedManifest,
 } from '../encryption/read-maybe-encrypted.ts'
 import { unreadable, unreadableFinding } from '../errors.ts'
-import type { FindingsReport } from '../findings-report.ts'
 import { FollowedFile, type FileEvent } from '../followed-file.ts'
-import type { Obstacles } from '../obstacles.ts'
 import type { LiveFiles } from '../live-files.ts'
 import type { SourceOptions } from '../source.ts'
 import type { LiveFile } from '../watch-set.ts'
 import { rejection } from './manifest-reader.ts'
-
-export interface ManifestFileOptions
-  extends EncryptedManifestOptions, Pick<SourceOptions, 'clock' | 'store'> {
-  readonly report: FindingsReport
-  readonly obstacles: Obstacles
-}
 
 /**
  * One manifest file, and what of it is believed when.
@@ -42,7 +34,7 @@ export class ManifestFile implements LiveFile {
   names: readonly string[] = []
   readonly follower: FollowedFile<MaybeEncryptedManifest>
   readonly #live: LiveFiles<ManifestFile>
-  readonly #told: ManifestFileOptions
+  readonly #store: SourceOptions['store']
   readonly #retry: LockedRetry
   #objects: readonly KubeObject[] = []
   /** The store does not have them yet. */
@@ -57,13 +49,13 @@ export class ManifestFile implements LiveFile {
 
   constructor(
     path: string,
-    options: ManifestFileOptions,
+    options: EncryptedManifestOptions & Pick<SourceOptions, 'clock' | 'store'>,
     live: LiveFiles<ManifestFile>,
   ) {
-    const { clock, identities } = options
+    const { clock, store, identities } = options
     this.path = path
     this.#live = live
-    this.#told = options
+    this.#store = store
     this.#retry = new LockedRetry(clock, identities, () =>
       this.follower.readAgain(),
     )
@@ -115,7 +107,7 @@ export class ManifestFile implements LiveFile {
     const { path } = this
     if (event.kind === 'unreadable')
       this.#fileFinding = unreadableFinding(unreadable(path, event.error))
-    this.#told.obstacles.set(
+    this.#live.obstacles.set(
       path,
       new Map(event.kind === 'unreadable' ? [[path, event.error]] : []),
     )
@@ -180,7 +172,7 @@ export class ManifestFile implements LiveFile {
 
   #tellFile(finding: Finding | undefined): void {
     this.#fileFinding = finding
-    this.#told.report.set(
+    this.#live.report.set(
       `${this.path} file`,
       finding === undefined ? [] : [finding],
     )
@@ -189,7 +181,7 @@ export class ManifestFile implements LiveFile {
 
   #tellContent(findings: readonly Finding[]): void {
     this.#contentFindings = findings
-    this.#told.report.set(this.path, findings)
+    this.#live.report.set(this.path, findings)
     this.#keep()
   }
 
@@ -199,7 +191,7 @@ export class ManifestFile implements LiveFile {
     const reasons =
       ofFile === undefined ? this.#contentFindings.filter(isMistake) : [ofFile]
     const isRead = ofFile === undefined && this.#manifest?.parsed
-    this.#told.store.keep(
+    this.#store.keep(
       this.path,
       keptObjects(
         this.#objects,

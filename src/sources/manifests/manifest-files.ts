@@ -36,7 +36,7 @@ export interface ManifestFilesOptions
   /** A PATH that is not there, or cannot be read, is told of and waited for, also at the start. */
   readonly patient?: boolean
   /** When it resolves, watches are made, which takes its time; until then nothing is heard. */
-  readonly watchFrom?: Promise<unknown>
+  readonly watchFrom?: Promise<unknown> | undefined
   /** What `-` reads; the process's own by default. */
   readonly stdin?: AsyncIterable<Buffer | string>
 }
@@ -74,14 +74,13 @@ export class ManifestFiles implements Source {
       this.#live.all.some(({ path }) => isAtOrBelow(path, place)),
     )
     this.#report = report
-    const ofFile = { ...options, report, obstacles }
     this.#live = new LiveFiles({
       clock,
       report,
       obstacles,
       root: () => this.#paths()[0] ?? '.',
       list: () => findManifests(this.#paths()),
-      open: path => new ManifestFile(path, ofFile, this.#live),
+      open: path => new ManifestFile(path, options, this.#live),
       newsOf: (path, hint, files) => this.#newsOf(path, hint, files),
       onUnlisted: file => this.#onUnlisted(file),
       isRemoved: path => this.#isRemoved(path),
@@ -245,10 +244,7 @@ export class ManifestFiles implements Source {
       [...this.#changes].sort(([a], [b]) => (a < b ? -1 : 1)),
     )
     this.#changes.clear()
-    for (const [origin, objects] of changes) {
-      if (objects.length === 0) this.#origins.delete(origin)
-      else this.#origins.add(origin)
-    }
+    for (const origin of changes.keys()) this.#origins.add(origin)
     this.#options.store.apply(changes)
     this.#conflicts.tellLater()
   }

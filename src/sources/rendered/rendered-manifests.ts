@@ -85,13 +85,13 @@ export class RenderedManifests implements Source {
       clock,
       report,
       obstacles: new Obstacles(report, '.'),
-      root: () => this.#root(),
+      root: () =>
+        this.#followed.map(({ made }) => rootOf(made.rendering))[0] ?? '.',
       list: () => this.#list(),
       open: path => this.#open(path),
       newsOf,
       onUnlisted: file => this.#onUnlisted(file),
-      isRemoved: path => !this.#isUsed(path),
-      onDropped: () => undefined,
+      isRemoved: () => true,
       publish: () => inBackground(this.#work()),
     })
     this.#conflicts = new Conflicts({
@@ -177,11 +177,6 @@ export class RenderedManifests implements Source {
     return this.#abort.signal.aborted
   }
 
-  #root(): string {
-    const [first] = this.#followed
-    return first === undefined ? '.' : rootOf(first.made.rendering)
-  }
-
   /** What the renderings are made from. */
   async #list(): Promise<Listing> {
     const points = new WatchPoints()
@@ -256,7 +251,9 @@ export class RenderedManifests implements Source {
   async #allSettled(ms: number): Promise<void> {
     const { clock } = this.#options
     const settled = this.#live.until(() => !this.#live.isBusy || this.#isClosed)
-    await (ms === Infinity ? settled : Promise.race([settled, clock.sleep(ms)]))
+    await (ms === Infinity
+      ? settled
+      : Promise.race([settled, clock.sleep(Math.max(ms, 0))]))
   }
 
   /** Resolves when nothing is stale any more, and all of it is in the store. */
