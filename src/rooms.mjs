@@ -113,7 +113,7 @@ export const rooms = [
     room: 'runner/launch',
     purpose:
       'what a container is started with: environment, image, user, subPath, hosts file',
-    imports: ['runner/sandbox', 'linux', 'api'],
+    imports: ['runner/sandbox', 'linux', 'api', 'util'],
   },
   {
     room: 'runner/lifecycle',

@@ -97,8 +97,9 @@ export class ManifestFiles implements Source {
   }
 
   async start(): Promise<void> {
-    const { paths, watch, watchFrom } = this.#options
-    if (paths.includes('-')) await this.#readStdin()
+    const { paths, watch, watchFrom, stdin = process.stdin } = this.#options
+    if (paths.includes('-'))
+      await this.#read('stdin', await readStream(stdin, maxFileBytes))
     for (const path of this.#paths()) {
       if (!(await isPipe(path))) continue
       this.#readOnce.add(path)
@@ -146,11 +147,6 @@ export class ManifestFiles implements Source {
 
   #paths(): readonly string[] {
     return this.#given.filter(path => !this.#readOnce.has(path))
-  }
-
-  async #readStdin(): Promise<void> {
-    const { stdin = process.stdin } = this.#options
-    await this.#read('stdin', await readStream(stdin, maxFileBytes))
   }
 
   async #readFile(path: string): Promise<void> {
