@@ -115,6 +115,7 @@ export const inFiles: readonly CatalogueEntry[] = [
     files: [
       'sources/keys/directory-keys.ts',
       'sources/keys/directory-source.ts',
+      'sources/keys/key-file.ts',
     ],
   },
   {

@@ -83,6 +83,7 @@ const inFile: Readonly<Record<string, Readonly<Record<string, Teller>>>> = {
   },
   'sources/keys/directory-keys.ts': { leaveOut: { message: 1 } },
   'sources/keys/directory-source.ts': { fileFinding: { message: 2 } },
+  'sources/keys/key-file.ts': { fileFinding: { message: 2 } },
 }
 
 const methods: Readonly<Record<string, Teller>> = {
