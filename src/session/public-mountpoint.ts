@@ -259,12 +259,11 @@ async function prepareMountpoint(mountpoint: string): Promise<boolean> {
     return false
   } catch (error) {
     if (error instanceof Failure) throw error
+    const { message } = error as Error
     if (!hasCode(error, 'ENOENT'))
-      throw new Failure(
-        'usage',
-        `cannot use ${mountpoint}: ${(error as Error).message}`,
-        { cause: error },
-      )
+      throw new Failure('usage', `cannot use ${mountpoint}: ${message}`, {
+        cause: error,
+      })
   }
   try {
     await mkdir(mountpoint)
