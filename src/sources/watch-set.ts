@@ -1,4 +1,3 @@
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Finding } from '../api/report.ts'
 import { watchMountTable } from '../linux/watch-mount-table.ts'
@@ -186,9 +185,6 @@ export class WatchSet<F extends LiveFile> {
     for (const [directory, watch] of this.#watches) {
       const now = await directoryIdentity(directory, mounts)
       if (isSameDirectory(now, watch.identity)) continue
-      // What is unmounted may come back: what was read stays until there is something to read.
-      const names = await readdir(directory).catch(() => [])
-      if (this.#closed || names.length === 0) continue
       this.#hear(directory, null, 'change')
     }
   }

@@ -2,7 +2,8 @@
  * A source on a file system that is unmounted and mounted again: inotify tells nobody, and a watch
  * ends with its file system.
  */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -54,6 +55,14 @@ for (const [title, start] of Object.entries({
     t.equal(live.value('cm'), 'one')
     await afterLooks()
 
+    // With a copy in another mount namespace, such as a container's, no watch ends.
+    const elsewhere = spawn(
+      'unshare',
+      ['--mount', 'sh', '-c', 'echo made; exec sleep 1000'],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    )
+    t.teardown(() => elsewhere.kill('SIGKILL'))
+    await once(elsewhere.stdout, 'data')
     umount(directory)
     await afterLooks()
     t.equal(live.value('cm'), 'one', 'what is unmounted may come back')
