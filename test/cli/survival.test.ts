@@ -615,6 +615,8 @@ spec:
   // A subPath shows what there was when it was mounted: the change, or what was before it.
   await killAll(running.pid, 'run')
   await running.saw(/part +\| \/etc\/one\.conf round-3/)
+  change('round-4')
+  await running.saw(/whole +\| \/cfg\/colour round-4/)
   await running.saw(/again +\| started with round-[23]/)
   // Each container sees its own volumes, and nothing of podfs's.
   const ofProcess = (file: string): string => {
@@ -662,7 +664,8 @@ spec:
     '/cfg/colour round-1',
     '/cfg/colour round-2',
     '/cfg/colour round-3',
-    'hook round-3',
+    '/cfg/colour round-4',
+    'hook round-4',
   ])
   t.equal(lines('part').at(-1), '/etc/one.conf round-3')
   t.strictSame(podfsMounts(), [])
