@@ -667,7 +667,7 @@ spec:
     '/cfg/colour round-4',
     'hook round-4',
   ])
-  t.equal(lines('part').at(-1), '/etc/one.conf round-3')
+  t.match(lines('part').at(-1), /^\/etc\/one\.conf round-[34]$/)
   t.strictSame(podfsMounts(), [])
   t.notOk(existsSync(`/run/podfs/run-${running.pid}`))
 })
