@@ -211,6 +211,19 @@ t.test('hostile texts are refused where they go too far', async t => {
   }
 })
 
+t.test('no tree is deeper than code that goes through it may go', async t => {
+  for (const [open, close] of [
+    ['{"a": ', '}'],
+    ['{a: ', '}'],
+  ] as const) {
+    const text = open + '['.repeat(100_000) + ']'.repeat(100_000) + close
+    t.throws(() => [...readDocuments(text, () => {})], {
+      message: 'nested deeper than 1000 levels',
+      offset: open.length + 999,
+    })
+  }
+})
+
 t.test('790 brackets, and an anchor of 1 MB, are read', async t => {
   t.equal(read(`a: ${'['.repeat(790)}${']'.repeat(790)}\n`).error, undefined)
   t.equal(read(`a: &${'x'.repeat(1_000_000)} b\n`).error, undefined)
