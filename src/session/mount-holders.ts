@@ -9,17 +9,21 @@ export interface MountHolder {
 
 /**
  * The processes that have a file open below a mount point, run a program from it, have it
- * mapped, or stand in it. Looks at names in /proc only: a dead mount must not be touched.
+ * mapped, or stand in it. Looks at names in `proc` only: a dead mount must not be touched.
  */
-export async function holdersOf(mountpoint: string): Promise<MountHolder[]> {
-  const pids = (await readdir('/proc')).filter(
+export async function holdersOf(
+  mountpoint: string,
+  proc = '/proc',
+): Promise<MountHolder[]> {
+  const pids = (await readdir(proc)).filter(
     name => /^\d+$/.test(name) && Number(name) !== process.pid,
   )
   const holders = await Promise.all(
     pids.map(async pid => {
-      if (!(await holds(pid, mountpoint))) return undefined
+      const directory = `${proc}/${pid}`
+      if (!(await holds(directory, mountpoint))) return undefined
       try {
-        const comm = await readFile(`/proc/${pid}/comm`, 'utf8')
+        const comm = await readFile(`${directory}/comm`, 'utf8')
         return { pid: Number(pid), name: comm.replace(/\n$/, '') }
       } catch (error) {
         // One that has just ended holds nothing any more.
@@ -31,15 +35,16 @@ export async function holdersOf(mountpoint: string): Promise<MountHolder[]> {
   return holders.filter(holder => holder !== undefined)
 }
 
-async function holds(pid: string, mountpoint: string): Promise<boolean> {
+/** `process`: its directory of proc(5). */
+async function holds(process: string, mountpoint: string): Promise<boolean> {
   const link = (name: string): Promise<string> =>
-    readlink(`/proc/${pid}/${name}`).catch(() => '')
-  const fds = await readdir(`/proc/${pid}/fd`).catch(() => [])
+    readlink(`${process}/${name}`).catch(() => '')
+  const fds = await readdir(`${process}/fd`).catch(() => [])
   const links = await Promise.all(
     ['cwd', 'root', 'exe', ...fds.map(fd => `fd/${fd}`)].map(link),
   )
   if (links.some(file => isWithin(file, mountpoint))) return true
-  const maps = await readFile(`/proc/${pid}/maps`, 'utf8').catch(() => '')
+  const maps = await readFile(`${process}/maps`, 'utf8').catch(() => '')
   // A name of another place may end with the mount point's.
   return maps.includes(` ${mountpoint}/`)
 }
