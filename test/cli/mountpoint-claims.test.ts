@@ -1,7 +1,13 @@
 /* What keeps two podfs from one mount point is nobody else's to take, and is never stale. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  unlinkSync,
+} from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import {
@@ -15,19 +21,19 @@ import { startPodfs } from '../helpers/podfs.ts'
 
 const skip = await cannotMount()
 
+function openFiles(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).map(fd => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`)
+    } catch {
+      return '' // closed meanwhile
+    }
+  })
+}
+
 /** The names in the abstract namespace that sockets of these processes have. */
 function abstractNamesOf(pids: readonly number[]): string[] {
-  const sockets = new Set(
-    pids.flatMap(pid =>
-      readdirSync(`/proc/${pid}/fd`).map(fd => {
-        try {
-          return readlinkSync(`/proc/${pid}/fd/${fd}`)
-        } catch {
-          return '' // closed meanwhile
-        }
-      }),
-    ),
-  )
+  const sockets = new Set(pids.flatMap(openFiles))
   return readFileSync('/proc/net/unix', 'latin1')
     .split('\n')
     .map(line => line.trim().split(/ +/))
@@ -69,6 +75,22 @@ t.test('one of many gets the claim, and the next one after it', async t => {
   t.strictSame(readdirSync(runtime), [])
   const second = await claim()
   t.ok(second)
+  await second?.release()
+})
+
+t.test('a file that is taken away before it is locked is none', async t => {
+  const runtime = runtimeOf(t)
+  const claim = () => claimMountpoint(runtime, '/some/where')
+  const first = await claim()
+  const file = path.join(runtime, readdirSync(runtime)[0] ?? '')
+  await first?.release()
+  const claiming = claim()
+  // Opened by a thread of the pool; this one goes on with it only afterwards.
+  while (!openFiles(process.pid).includes(file));
+  unlinkSync(file)
+  const second = await claiming
+  t.ok(second)
+  t.equal(await claim(), undefined)
   await second?.release()
 })
 

@@ -190,6 +190,22 @@ t.test('a log keeps its newest MiB, whatever the lines are', async t => {
   }
 })
 
+t.test('a log is bounded, whatever it costs to keep its times', async t => {
+  const log = new ContainerLog()
+  const days = 86_400_000 * 100_000
+  let last = 0
+  for (let i = 0; i < 800_000; i++) {
+    last = (i % 2) * days
+    log.push('stdout', Buffer.from('\n'), last)
+  }
+  const { blocks } = log.state
+  const memory = blocks.reduce((sum, { bytes }) => {
+    return sum + bytes.buffer.byteLength
+  }, 0)
+  t.ok(memory <= 4 * 1024 * 1024, `${memory} in memory`)
+  t.equal([...log.since(log.end - 1)][0]?.time, last)
+})
+
 t.test('a container that prints a line costs no block', async t => {
   const log = new ContainerLog()
   log.push('stdout', Buffer.from('listening\n'), 1)

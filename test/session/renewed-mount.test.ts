@@ -2,10 +2,11 @@ import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import pino from 'pino'
 import t, { type Test } from 'tap'
 import { RenewedMount, renewalPause } from '../../src/session/renewed-mount.ts'
 import type { Session } from '../../src/session/session-file.ts'
-import { silentLogger } from '../../src/util/logger.ts'
 import type { Backend } from '../../src/volumes/backend.ts'
 
 interface FakeMount {
@@ -41,6 +42,12 @@ function world(t: Test, refuse: () => boolean = () => false) {
   const first = fakeMount(directory)
   const mounts = [first]
   const facts: Partial<Session>[] = []
+  /** Why another one is made, each time. */
+  const reasons: unknown[] = []
+  const write = (line: string): void => {
+    const { reason } = JSON.parse(line) as { readonly reason?: string }
+    if (reason !== undefined) reasons.push(reason)
+  }
   const mount = new RenewedMount(
     { backend: first.backend, directory },
     {
@@ -55,14 +62,14 @@ function world(t: Test, refuse: () => boolean = () => false) {
         mounts.push(next)
         return Promise.resolve(next.backend)
       },
-      logger: silentLogger,
+      logger: pino({ level: 'warn' }, { write }),
     },
   )
   t.teardown(async () => {
     await mount.stop()
     rmSync(directory, { recursive: true })
   })
-  return { directory, mount, mounts, facts }
+  return { directory, mount, mounts, facts, reasons }
 }
 
 /** Resolves with each mount that is shown. */
@@ -147,7 +154,7 @@ t.test('one that is lost before it is shown', async t => {
 t.test('nothing is made before there is somebody to show it', async t => {
   const { mount, mounts } = world(t)
   mounts[0]?.lose()
-  await new Promise(resolve => setImmediate(resolve))
+  await delay(100)
   t.equal(mounts.length, 1)
   const shown = follow(mount)
   await shown(1)
@@ -155,12 +162,19 @@ t.test('nothing is made before there is somebody to show it', async t => {
 })
 
 t.test('one that is given up', async t => {
-  const { mount, mounts } = world(t)
+  const { mount, mounts, reasons } = world(t)
   const shown = follow(mount)
   await new Promise(resolve => setImmediate(resolve))
   mount.giveUp('a volume cannot be put right')
   await shown(1)
+  // Until that is over.
+  await mount.orNext(() => Promise.resolve())
   mount.giveUp('nor on this one')
-  await new Promise(resolve => setImmediate(resolve))
-  t.equal(mounts.length, 2, 'not again within ten minutes')
+  mounts.at(-1)?.lose()
+  await shown(2)
+  t.strictSame(
+    reasons,
+    ['a volume cannot be put right', 'it was lost'],
+    'not again within ten minutes',
+  )
 })
