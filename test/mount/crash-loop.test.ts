@@ -31,7 +31,10 @@ function logLines() {
 }
 
 t.test('a server that is killed every 120 ms', { skip }, async t => {
-  const { mount, publicPath, directory } = await mountForTest(t)
+  const { logger, withText } = logLines()
+  const { mount, publicPath, directory } = await mountForTest(t, { logger })
+  let lost: string | undefined
+  void mount.lost.then(reason => (lost = reason))
   await swap(mount.directory, 0, { key: 'value 0' })
   await nextServer(mount, undefined)
   const state = { isOver: false }
@@ -64,6 +67,7 @@ t.test('a server that is killed every 120 ms', { skip }, async t => {
   let killed = 0
   while (killed < 100) {
     await delay(120)
+    if (lost !== undefined || withText('started later').length > 0) break
     const text = await readFile(join(directory, 'serving'), 'latin1')
     try {
       process.kill(Number(text.split(' ')[0]), 'SIGKILL')
@@ -75,6 +79,8 @@ t.test('a server that is killed every 120 ms', { skip }, async t => {
   state.isOver = true
   await Promise.all([reading, publishing])
   t.comment(`${reads} reads, ${rounds} rounds`)
+  t.equal(lost, undefined, 'nobody gives up')
+  t.strictSame(withText('started later'), [], 'the next one comes at once')
   t.strictSame(errors, [])
   t.equal(await readFile(join(publicPath, 'key'), 'utf8'), `value ${rounds}`)
 })

@@ -157,21 +157,35 @@ t.test(
     holder.stdin.write('mine\n')
     await once(holder.stdout, 'data')
     process.kill(first, 'SIGKILL')
-    // It waits for its turn.
     let waiting = 0
     await until(() => {
       waiting =
         readdirSync('/proc')
           .map(Number)
           .find(pid => isKeeperOf(pid, directory) && pid !== first) ?? 0
-      return waiting !== 0
-    }, 'the next keeper')
+      return waiting !== 0 && waitsForLock(waiting)
+    }, 'the next keeper, which waits for its turn')
     process.kill(waiting, 'SIGKILL')
     holder.stdin.end()
     await nextKeeper(mount, first)
     statfsSync(publicPath)
   },
 )
+
+/** Whether a child of it is flock(1). */
+function waitsForLock(pid: number): boolean {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    return children
+      .trim()
+      .split(' ')
+      .some(child =>
+        readFileSync(`/proc/${child}/cmdline`, 'latin1').startsWith('flock\0'),
+      )
+  } catch {
+    return false
+  }
+}
 
 function isKeeperOf(pid: number, directory: string): boolean {
   try {

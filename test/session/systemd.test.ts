@@ -76,6 +76,20 @@ for (const { name, address } of addresses)
   )
 
 t.test(
+  'one that cannot be sent keeps none from being sent',
+  { skip },
+  async t => {
+    const address = abstractName()
+    const socket = await openNotifySocket(t, address)
+    const { systemd } = systemdWith({ NOTIFY_SOCKET: address })
+    // No program takes such an argument: E2BIG, which spawn throws.
+    systemd.status('x'.repeat(200_000))
+    systemd.ready()
+    t.same((await socket.next()).assignments, ['READY=1'])
+  },
+)
+
+t.test(
   'of several states that wait the last one is told',
   { skip },
   async t => {

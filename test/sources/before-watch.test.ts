@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
 import {
   mkdirSync,
+  readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -17,7 +19,14 @@ import {
   type ManifestFilesOptions,
 } from '../../src/sources/manifests/manifest-files.ts'
 import { systemClock, type Clock } from '../../src/util/clock.ts'
-import { configMapYaml, follow, Live, temporaryDirectory } from './live.ts'
+import { DirectorySource } from '../../src/sources/keys/directory-source.ts'
+import {
+  configMapYaml,
+  follow,
+  followDirectory,
+  Live,
+  temporaryDirectory,
+} from './live.ts'
 
 /*
  * What changes after it was read and before podfs hears of it: before the watch is set, or
@@ -167,6 +176,35 @@ t.test('files of a directory that goes and comes back', async t => {
   await saver.isSeen(t, live)
 })
 
+t.test('a key of a directory that goes and comes back', async t => {
+  const parent = await temporaryDirectory(t)
+  const [directory, next] = [join(parent, 'dir'), join(parent, 'next')]
+  for (const each of [directory, next]) mkdirSync(each)
+  writeFileSync(join(directory, 'k'), 'old')
+  writeFileSync(join(next, 'k'), 'half-')
+  let isHalfWritten = false
+  const clock: Clock = {
+    ...systemClock,
+    // That of the second look, which one that was renamed into place does not need.
+    sleep: (ms, signal) => {
+      if (isHalfWritten && ms === 10) {
+        isHalfWritten = false
+        writeFileSync(join(directory, 'k'), 'new')
+      }
+      return systemClock.sleep(ms, signal)
+    },
+  }
+  const live = await followDirectory(t, directory, { clock })
+  await untilStable()
+  const shown: unknown[] = []
+  live.store.watch(() => shown.push(live.value('cm')))
+  isHalfWritten = true
+  renameSync(directory, join(parent, 'before'))
+  renameSync(next, directory)
+  await live.until(() => live.value('cm') === 'new', 'what is there now')
+  t.same(shown, ['new'])
+})
+
 t.test('behind links that lead elsewhere, in a watched directory', async t => {
   const directory = await temporaryDirectory(t)
   const elsewhere = await temporaryDirectory(t)
@@ -259,6 +297,44 @@ t.test('everything that can happen between reading and watching', async t => {
     .until(() => isDeepStrictEqual(values(), expected), 'all of it')
     .catch(() => undefined)
   t.strictSame(values(), expected)
+})
+
+/** Those that the kernel keeps for this process: proc(5), fdinfo. */
+function inotifyWatches(): number {
+  const files = readdirSync('/proc/self/fdinfo').map(fd => {
+    try {
+      return readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8')
+    } catch {
+      return '' // closed meanwhile
+    }
+  })
+  return files.join('').match(/^inotify wd:/gm)?.length ?? 0
+}
+
+t.test('what is heard during the start is one look around more', async t => {
+  // Two at the same time would watch each directory twice, and one of these watches would stay.
+  const before = inotifyWatches()
+  const top = await temporaryDirectory(t)
+  const deep = join(top, ...Array.from({ length: 100 }, () => 'd'))
+  mkdirSync(deep, { recursive: true })
+  writeFileSync(join(deep, 'cm.yaml'), configMapYaml('cm', { k: 'v' }))
+  const options = { kind: 'ConfigMap', name: 'keys' } as const
+  for (const source of [
+    new ManifestFiles({ ...new Live().options, paths: [top] }),
+    new DirectorySource({ ...new Live().options, ...options, directory: deep }),
+  ]) {
+    let saves = 0
+    const saving = setInterval(() => {
+      saves += 1
+      for (const directory of [top, deep])
+        writeFileSync(join(directory, `${saves % 50}.yaml`), '# nothing')
+    }, 1)
+    await source.start()
+    clearInterval(saving)
+    t.ok(saves > 0)
+    await source.close()
+    while (inotifyWatches() > before) await delay(10)
+  }
 })
 
 t.test('a PATH of which nothing is there: no search without end', async t => {

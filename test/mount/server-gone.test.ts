@@ -1,0 +1,31 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import path from 'node:path'
+import t from 'tap'
+import { serverGone } from '../../src/fuse/mount/server-gone.ts'
+
+const never = new AbortController().signal
+
+t.test('a server that is gone', async t => {
+  const directory = t.testdir({})
+  await serverGone(directory, never)
+  t.pass('one that nobody can reach has gone')
+  const server = createServer()
+  server.listen(path.join(directory, 'control.sock'))
+  await once(server, 'listening')
+  const connected = once(server, 'connection')
+  const gone = serverGone(directory, never)
+  const [socket] = await connected
+  socket.destroy()
+  await gone
+  t.pass('it is told')
+  const leaving = new AbortController()
+  const connectedAgain = once(server, 'connection')
+  const left = serverGone(directory, leaving.signal)
+  await connectedAgain
+  leaving.abort()
+  await left
+  t.pass('nor does anybody wait who goes')
+  await serverGone(directory, leaving.signal)
+  server.close()
+})
