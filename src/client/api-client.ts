@@ -51,6 +51,15 @@ class SessionGone extends Failure {
   }
 }
 
+/** What a podfs that is starting, or has just ended, gives instead of an answer. */
+const unanswered = [
+  'ENOENT',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  // It was connected, and not yet accepted.
+  'EPIPE',
+] as const
+
 /** One running podfs. */
 export class ApiClient {
   /** Such as `run-4711`. */
@@ -69,14 +78,12 @@ export class ApiClient {
     url: string,
     options: { readonly asTable?: boolean } = {},
   ): Promise<JsonObject> {
-    const response = await this.#request(url, options)
-    return JSON.parse(await textOf(response)) as JsonObject
+    return await this.#answer(url, options)
   }
 
   /** As `get`, of a change. */
   async post(url: string, body: JsonObject): Promise<JsonObject> {
-    const response = await this.#request(url, { body })
-    return JSON.parse(await textOf(response)) as JsonObject
+    return await this.#answer(url, { body })
   }
 
   /** The events of a watch, until the podfs ends or `signal` aborts. */
@@ -114,6 +121,17 @@ export class ApiClient {
     }
   }
 
+  async #answer(
+    url: string,
+    options: { readonly asTable?: boolean; readonly body?: JsonObject },
+  ): Promise<JsonObject> {
+    const response = await this.#request(url, options)
+    const text = await textOf(response).catch((cause: unknown) => {
+      throw new SessionGone(this.id, { cause })
+    })
+    return JSON.parse(text) as JsonObject
+  }
+
   async #request(
     url: string,
     options: { readonly asTable?: boolean; readonly body?: JsonObject },
@@ -129,7 +147,7 @@ export class ApiClient {
         if (statusCode === 200 || statusCode === 201) return response
         throw new ApiFailure(statusOf(await textOf(response)))
       } catch (error) {
-        if (!hasCode(error, 'ENOENT', 'ECONNREFUSED', 'ECONNRESET')) throw error
+        if (!hasCode(error, ...unanswered)) throw error
         // It comes up after everything else, moments after the start.
         if (waited >= socketMs || !isRunning(this.session))
           throw new SessionGone(this.id, { cause: error })
