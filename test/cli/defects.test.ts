@@ -3,7 +3,13 @@
  * itself: they are told, and end no mount and no Pod.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { cannotMount } from '../helpers/fuse-mount.ts'
@@ -47,6 +53,37 @@ t.test(
     )
     t.equal(code, 1, 'the exit code does not say that all went well')
     t.throws(() => readdirSync(mountpoint), { code: 'ENOENT' })
+  },
+)
+
+t.test(
+  'one of a pod shim is told through its podfs, and ends no Pod',
+  { skip },
+  async t => {
+    const { dir, start } = world(t, {
+      'a.yaml': pod('web', '', { run: 'true', command: 'echo up; sleep 1000' }),
+    })
+    // A shim gets nothing of NODE_OPTIONS.
+    const build = path.join(dir, 'build')
+    cpSync('dist', build, { recursive: true })
+    const bundle = path.join(build, 'pod-shim.bundle.cjs')
+    const defect = readFileSync('test/fixtures/rejects-on-signal.cjs')
+    writeFileSync(bundle, `${defect};${readFileSync(bundle)}`)
+    const serving = await start({
+      program: path.join(build, 'podfs.cjs'),
+      hasDefect: true,
+    })
+    const session = ['--session', String(serving.pid)]
+    const ask = async (...words: string[]): Promise<string> =>
+      (await podfs(t, [...words, ...session])).stdout
+    await eventually(async () => (await ask('logs', 'web')) === 'up\n')
+    const shimFile = `/run/podfs/serve-${serving.pid}/pods/run/1/shim.json`
+    const shim = JSON.parse(textOf(shimFile) ?? '') as { pid: number }
+    process.kill(shim.pid, 'SIGWINCH')
+    await serving.saw(/ERROR internal error .*ENOTEMPTY/, 'stderr')
+    t.match(await ask('get', 'pods'), /1\/1 +Running +0 /)
+    t.ok(isRunning(shim.pid))
+    await end(t, serving)
   },
 )
 

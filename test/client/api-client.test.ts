@@ -4,6 +4,7 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import path from 'node:path'
+import { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
 import { ApiClient, askAll } from '../../src/client/api-client.ts'
 import { identityOf } from '../../src/linux/process-identity.ts'
@@ -32,11 +33,46 @@ async function serve(
 
 t.test('before it has accepted the connection', async t => {
   const { server, client } = await serve(t, () => undefined)
-  // The kernel has connected it, and drops it with the server's socket: EPIPE.
+  // The kernel has connected it, and drops it with the server's socket: ECONNRESET.
   const asked = client.get('/api')
   server.close()
   await t.rejects(asked, gone)
 })
+
+t.test('before it is asked', async t => {
+  const { server, client } = await serve(t, () => undefined)
+  server.close()
+  await once(server, 'close')
+  const isGone = new Int32Array(new SharedArrayBuffer(4))
+  const worker = new Worker(endingServer, {
+    eval: true,
+    workerData: {
+      socket: path.join(client.session.directory, apiSocketName),
+      isGone,
+    },
+  })
+  await once(worker, 'message')
+  // Connected here, and nothing is written yet: EPIPE.
+  const asked = client.get('/api')
+  Atomics.wait(isGone, 0, 0)
+  await t.rejects(asked, gone)
+  await worker.terminate()
+})
+
+/** Ends with its first connection, and says so. */
+const endingServer = `
+const { parentPort, workerData } = require('node:worker_threads')
+const { socket, isGone } = workerData
+const server = require('node:net').createServer(connection => {
+  server.close()
+  connection.destroy()
+  connection.on('close', () => {
+    Atomics.store(isGone, 0, 1)
+    Atomics.notify(isGone, 0)
+  })
+})
+server.listen(socket, () => parentPort.postMessage('listening'))
+`
 
 t.test('in the middle of its answer', async t => {
   const { client } = await serve(t, socket =>
