@@ -10,6 +10,10 @@ import {
   readlink,
 } from 'node:fs/promises'
 import path from 'node:path'
+import {
+  allCapabilities,
+  defaultCapabilities,
+} from '../../src/linux/capabilities.ts'
 import { capability } from '../helpers/capability.ts'
 import {
   eventually,
@@ -248,6 +252,34 @@ spec:
   const { code, stdout } = await run.ended
   t.equal(code, 0)
   t.equal(stdout, `c | Name: Joe\nc | ${'x'.repeat(200_000)}end\n`)
+})
+
+t.test('no right but a run-time’s, and nothing of podfs’s own', async t => {
+  const input = `apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  restartPolicy: Never
+  volumes: [{name: own, emptyDir: {}}]
+  containers:
+  - name: c
+    image: debian
+    command: [sh, -c, 'sed -n "s/CapBnd://p" /proc/self/status; ls -d /run/podfs /var/lib/podfs; echo end']
+    volumeMounts: [{name: own, mountPath: /own}]
+`
+  const bounding = /^CapBnd:\s*(\w+)$/m.exec(
+    await readFile('/proc/self/status', 'utf8'),
+  )?.[1]
+  const bits = defaultCapabilities.map(
+    name => 1n << BigInt(allCapabilities.indexOf(name)),
+  )
+  // What this test itself lacks nobody can have.
+  const rights = bits.reduce((all, bit) => all | bit) & BigInt(`0x${bounding}`)
+  const { code, stdout, stderr } = await podfs(t, ['run', '-f', '-'], { input })
+  t.equal(code, 0)
+  t.equal(stdout, `c | \t${rights.toString(16).padStart(16, '0')}\nc | end\n`)
+  for (const own of ['/run/podfs', '/var/lib/podfs'])
+    t.match(stderr, `'${own}': No such file or directory`)
 })
 
 t.test('exit codes and errors', async t => {
