@@ -10,7 +10,7 @@ import {
   serveSettings,
   warnOfStrayVariables,
 } from './serve-settings.ts'
-import { visible } from '../util/visible.ts'
+import { visible, visibleJson } from '../util/visible.ts'
 
 export const configCommand: Command = {
   name: 'config',
@@ -69,10 +69,9 @@ function asYaml(given: readonly GivenSetting[]): string {
       if (open[depth] !== name)
         lines.push({ text: `${'  '.repeat(depth)}${name}:` })
     open = parents
-    const [first = '', ...rest] = stringify(
-      { [path.at(-1) as string]: value },
-      { lineWidth: 0 },
-    )
+    const [first = '', ...rest] = visibleYaml({
+      [path.at(-1) as string]: value,
+    })
       .trimEnd()
       .split('\n')
       .map(line => `${'  '.repeat(parents.length)}${line}`)
@@ -90,4 +89,21 @@ function asYaml(given: readonly GivenSetting[]): string {
         : `${text.padEnd(width)}  # ${visible(origin)}\n`,
     )
     .join('')
+}
+
+/**
+ * Each text on one line, behind which the comment stands. What acts on a terminal is escaped in
+ * double quotes, which say the same.
+ */
+function visibleYaml(value: unknown): string {
+  const options = {
+    lineWidth: 0,
+    blockQuote: false,
+    doubleQuotedMinMultiLineLength: Infinity,
+  } as const
+  const yaml = stringify(value, options)
+  if (visibleJson(yaml) === yaml) return yaml
+  return visibleJson(
+    stringify(value, { ...options, defaultStringType: 'QUOTE_DOUBLE' }),
+  )
 }

@@ -5,7 +5,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { parse } from 'yaml'
 import type { JsonObject } from '../../src/api/json.ts'
+import { CustomColumns } from '../../src/cli/look/custom-columns.ts'
+import { describeEvents, given } from '../../src/cli/look/describe-parts.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 import { eventually, podfs, startPodfs, type Ended } from '../helpers/podfs.ts'
 import { configMap, pod } from '../helpers/served-world.ts'
@@ -81,6 +84,37 @@ t.test('what podfs cannot read, does not know, or is not given', async t => {
     t.not(told.code, 0)
     t.match(told.stderr, '\\x1b]0;owned')
   }
+})
+
+t.test('config view: what a setting is, and where it comes from', async t => {
+  const dir = path.join(t.testdir(), `dir${hostile}`)
+  mkdirSync(dir)
+  const config = path.join(dir, 'podfs.yaml')
+  writeFileSync(config, 'run: none\n')
+  const root = `/a${hostile}\u009b2J`
+  const told = await podfs(t, ['config', 'view', '--config', config], {
+    env: { PODFS_ROOT: root },
+  })
+  tellsSafely(t, told)
+  t.match(told.stdout, /^run: none +# .*\\x1b]0;owned/m)
+  t.equal(
+    (parse(told.stdout) as JsonObject)['root'],
+    root,
+    'what it prints is a podfs.yaml',
+  )
+})
+
+t.test('a value makes no line in a column, a field or an event', async t => {
+  const lines = [
+    ...CustomColumns.fromSpec('A:.a')
+      .print([{ a: hostile }], true)
+      .split('\n'),
+    ...given('Message', hostile),
+    ...describeEvents([{ message: hostile }], 0),
+  ]
+  const shown = lines.filter(line => line.includes('owned'))
+  t.equal(shown.length, 3)
+  for (const line of shown) t.match(line, '\\nerror: forged\\u202etxt')
 })
 
 t.test('mount, and what looks into it', { skip }, async t => {

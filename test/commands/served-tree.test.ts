@@ -168,7 +168,7 @@ t.test('one that nobody has said yet to be lost', { skip }, async t => {
   mounts[0]?.lose()
   await tried
   const dead = mounts[1]
-  if (dead === undefined) return t.fail('there is no other one')
+  if (dead === undefined) throw new Error('there is no other one')
   await deadMount(dead.backend.directory)
   t.teardown(() => unmountPath(dead.backend.directory, { lazy: true }))
   // What has been opened is still written to.
