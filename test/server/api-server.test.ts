@@ -439,6 +439,15 @@ t.test('volumes, and readiness', async t => {
     publishMs: 3,
   })
   t.equal(await text('/readyz'), 'ok')
+  const errorMetric =
+    'podfs_volume_error{namespace="default",pod="web",volume="config"}'
+  record.volumeInContainers(volume, 'the containers do not see it')
+  t.match(await get('/apis/podfs.io/v1/volumes', table), {
+    body: { rows: [{ cells: { 8: 'the containers do not see it' } }] },
+  })
+  t.match(await text('/metrics'), `${errorMetric} 1\n`)
+  record.volumeInContainers(volume, undefined)
+  t.match(await text('/metrics'), `${errorMetric} 0\n`)
   const { body } = await get('/apis/podfs.io/v1/volumes', table)
   t.match(body, {
     rows: [

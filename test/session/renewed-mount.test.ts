@@ -161,6 +161,42 @@ t.test('nothing is made before there is somebody to show it', async t => {
   t.equal(mounts.length, 2)
 })
 
+t.test('what is done for the first time while it is lost', async t => {
+  const { mount, mounts } = world(t)
+  let goOn: () => void = () => {}
+  const asked = new EventEmitter()
+  mount.follow(async next => {
+    await next
+    const may = new Promise<void>(resolve => (goOn = resolve))
+    asked.emit('shown')
+    await may
+  })
+  await mount.orNext(() => Promise.resolve())
+  await t.rejects(
+    mount.orNext(() => Promise.reject(new Error('of another kind'))),
+    { message: 'of another kind' },
+  )
+  // It fails because the mount is lost meanwhile.
+  const failing = mount.orNext(async () => {
+    mounts[0]?.lose()
+    await once(asked, 'shown')
+    throw new Error('ENOTCONN')
+  })
+  await once(asked, 'shown')
+  // It is not even begun.
+  let isDone = false
+  const late = mount.orNext(() => {
+    isDone = true
+    return Promise.resolve()
+  })
+  await delay(0)
+  goOn()
+  await failing
+  await late
+  t.notOk(isDone)
+  t.equal(mounts.length, 2)
+})
+
 t.test('one that is given up', async t => {
   const { mount, mounts, reasons } = world(t)
   const shown = follow(mount)

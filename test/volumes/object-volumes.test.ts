@@ -7,7 +7,11 @@ import type { KubeObject, Volume } from '../../src/api/types.ts'
 import { Store } from '../../src/store/store.ts'
 import { systemClock } from '../../src/util/clock.ts'
 import { silentLogger } from '../../src/util/logger.ts'
-import { ObjectVolumes } from '../../src/volumes/object-volumes.ts'
+import {
+  ObjectVolumes,
+  type ObjectVolumesOptions,
+} from '../../src/volumes/object-volumes.ts'
+import { FakeClock } from '../helpers/fake-clock.ts'
 import { Inotify } from '../helpers/inotify.ts'
 import {
   makeConfigMap,
@@ -37,6 +41,7 @@ function follow(
   { root, removed }: Tree,
   objects: readonly KubeObject[],
   adopted = false,
+  more: Partial<ObjectVolumesOptions> = {},
 ) {
   const store = new Store()
   store.replace('test.yaml', objects)
@@ -56,6 +61,7 @@ function follow(
     onVolume: ({ path }, { generation }) => states.set(path, generation),
     historyOf: () => new VolumeHistory(),
     onVolumeGone: ({ path }) => states.delete(path),
+    ...more,
   })
   t.teardown(() => volumes.close())
   return {
@@ -227,6 +233,22 @@ t.test('an object that cannot be published disturbs no other', async t => {
   })
 })
 
+t.test('a tree in which nothing can be made is given up', async t => {
+  const tree = await makeTree(t)
+  await writeFile(path.join(tree.root, 'default'), '')
+  const clock = new FakeClock()
+  let giveUp: (reason: string) => void = () => {}
+  const reason = new Promise<string>(resolve => (giveUp = resolve))
+  const { volumes } = follow(t, tree, [data], false, {
+    clock,
+    onBroken: giveUp,
+  })
+  await volumes.start()
+  const ticking = setInterval(() => void clock.advance(1000), 5)
+  t.match(await reason, /ENOTDIR|EEXIST/)
+  clearInterval(ticking)
+})
+
 t.test(
   'an adopted tree: what is right stays, strangers go when told',
   async t => {
@@ -241,6 +263,9 @@ t.test(
     await before.volumes.close()
     await mkdir(path.join(tree.root, 'default/other/x'), { recursive: true })
     await mkdir(path.join(tree.root, 'empty/pods'), { recursive: true })
+    // Files where directories are to be.
+    for (const name of ['file', 'default/secrets'])
+      await writeFile(path.join(tree.root, name), '')
     await writeFile(path.join(tree.removed, '1'), '')
     const inotify = new Inotify()
     t.teardown(() => inotify.close())

@@ -9,7 +9,10 @@ import { loadSigningKey } from '../../src/tokens/signing-key.ts'
 import { TokenIssuer } from '../../src/tokens/token-issuer.ts'
 import { TokenManager } from '../../src/tokens/token-manager.ts'
 import { silentLogger } from '../../src/util/logger.ts'
-import { PodVolumes } from '../../src/volumes/pod-volumes.ts'
+import {
+  PodVolumes,
+  type PodVolumesOptions,
+} from '../../src/volumes/pod-volumes.ts'
 import type { VolumeState } from '../../src/volumes/published-volume.ts'
 import { VolumeHistory } from '../../src/volumes/volume-history.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
@@ -27,6 +30,7 @@ async function publish(
   volumes: readonly Volume[],
   objects: readonly KubeObject[],
   historyOf?: (volume: string) => VolumeHistory,
+  more: Partial<PodVolumesOptions> = {},
 ) {
   const directory = await makeTmpfsDirectory(t)
   const store = new Store()
@@ -49,6 +53,7 @@ async function publish(
     report: finding => findings.push(finding),
     onState: state => states.push(state),
     ...(historyOf === undefined ? {} : { historyOf }),
+    ...more,
   })
   t.teardown(() => published.close())
   published.start()
@@ -174,6 +179,30 @@ t.test(
     t.equal(findings.length, 2)
   },
 )
+
+t.test('what fails again and again is the mount’s fault', async t => {
+  let tries = 0
+  let giveUp: (reason: string) => void = () => {}
+  const reason = new Promise<string>(resolve => (giveUp = resolve))
+  const { clock } = await publish(
+    t,
+    [configVolume],
+    [makeConfigMap({ name: 'config', data: { key: 'one' } })],
+    undefined,
+    {
+      onBroken: giveUp,
+      fill: () => {
+        tries += 1
+        const error = Object.assign(new Error('EIO'), { code: 'EIO' })
+        return Promise.reject(error)
+      },
+    },
+  )
+  const ticking = setInterval(() => void clock.advance(1000), 5)
+  t.equal(await reason, 'EIO')
+  clearInterval(ticking)
+  t.ok(tries >= 5)
+})
 
 t.test(
   'of many changes during one write the last one wins, without one write each',
