@@ -67,8 +67,11 @@ t.test(
     const build = path.join(dir, 'build')
     cpSync('dist', build, { recursive: true })
     const bundle = path.join(build, 'pod-shim.bundle.cjs')
-    const defect = readFileSync('test/fixtures/rejects-on-signal.cjs')
-    writeFileSync(bundle, `${defect};${readFileSync(bundle)}`)
+    const [defect, rest] = [
+      readFileSync('test/fixtures/rejects-on-signal.cjs', 'utf8'),
+      readFileSync(bundle, 'utf8'),
+    ]
+    writeFileSync(bundle, `${defect};${rest}`)
     const serving = await start({
       program: path.join(build, 'podfs.cjs'),
       hasDefect: true,

@@ -87,6 +87,15 @@ t.test('what a killed podfs has begun is taken away', { skip }, async t => {
   first.child.kill('SIGKILL')
   await first.ended
   const next = await start()
+  // What nobody has seen does not wait for the end.
+  await eventually(() => {
+    const { mountDirectory = '' } = JSON.parse(
+      readFileSync(`${directory}/session.json`, 'utf8'),
+    ) as { mountDirectory?: string }
+    return readdirSync(directory)
+      .filter(name => name.startsWith('again-'))
+      .every(name => name === path.basename(mountDirectory))
+  })
   await end(t, next)
   t.strictSame(podfsMounts(), [])
   t.notOk(existsSync(directory))
