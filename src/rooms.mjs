@@ -118,7 +118,7 @@ export const rooms = [
   {
     room: 'runner/lifecycle',
     purpose:
-      'what happens next: plan, records, restarts, hooks, termination and its order',
+      'what happens next: plan, records, restarts, hooks, probes/, termination and its order',
     imports: ['runner/launch', 'runner/sandbox', 'api', 'util'],
   },
   {
@@ -245,6 +245,7 @@ export const fences = [
   { name: 'chokidar', rooms: ['sources'] },
   { name: 'ignore', rooms: ['sources'] },
   { name: 'age-encryption', rooms: ['sources'] },
+  { name: '@grpc/grpc-js', rooms: ['runner/lifecycle'] },
   { name: 'jose', rooms: ['tokens'] },
   { name: 'prom-client', rooms: ['server'] },
   { name: 'yaml', rooms: ['cli'] },

@@ -163,6 +163,10 @@ export interface Container {
   readonly envFrom: readonly EnvFromSource[]
   readonly volumeMounts: readonly VolumeMount[]
   readonly resources: ResourceRequirements
+  readonly ports?: readonly ContainerPort[]
+  readonly livenessProbe?: Probe
+  readonly readinessProbe?: Probe
+  readonly startupProbe?: Probe
   readonly lifecycle?: Lifecycle
   /** Only on init containers: `Always` makes it a sidecar. */
   readonly restartPolicy?: RestartPolicy
@@ -234,8 +238,60 @@ export interface Lifecycle {
 }
 
 export interface LifecycleHandler {
-  readonly exec?: { readonly command: readonly string[] }
+  readonly exec?: ExecAction
   readonly sleep?: { readonly seconds: number }
+}
+
+/** A process listens where it likes; a probe may name its port. */
+export interface ContainerPort {
+  readonly name?: string
+  readonly containerPort?: number
+  readonly protocol: string
+}
+
+export interface Probe extends ProbeHandler {
+  readonly initialDelaySeconds: number
+  readonly timeoutSeconds: number
+  readonly periodSeconds: number
+  readonly successThreshold: number
+  readonly failureThreshold: number
+  readonly terminationGracePeriodSeconds?: number
+}
+
+/** Exactly one is set. */
+export interface ProbeHandler {
+  readonly exec?: ExecAction
+  readonly httpGet?: HTTPGetAction
+  readonly tcpSocket?: TCPSocketAction
+  readonly grpc?: GRPCAction
+}
+
+export interface ExecAction {
+  readonly command: readonly string[]
+}
+
+export interface HTTPGetAction {
+  readonly path: string
+  /** A number, or the name of one of the container's ports. */
+  readonly port: number | string
+  /** Absent: the Pod's address. */
+  readonly host?: string
+  readonly scheme: 'HTTP' | 'HTTPS'
+  readonly httpHeaders?: readonly {
+    readonly name?: string
+    readonly value?: string
+  }[]
+}
+
+export interface TCPSocketAction {
+  readonly port: number | string
+  /** Absent: the Pod's address. */
+  readonly host?: string
+}
+
+export interface GRPCAction {
+  readonly port: number
+  readonly service?: string
 }
 
 export interface VolumeMount {
@@ -391,8 +447,6 @@ type ReadInDecoding =
   | 'serviceAccount'
   /** Only v1 exists. */
   | `${string}.fieldRef.apiVersion`
-  /** A process listens where it likes. */
-  | `${'containers' | 'initContainers'}.ports`
   /** Any string in the table; what is none of the three words is refused. */
   | `${'containers' | 'initContainers'}.restartPolicy`
 

@@ -18,8 +18,17 @@ const common = {
   metafile: true,
   // A script has none; a require is as late.
   supported: { 'dynamic-import': false },
-  external: ['fuse-native', './age-encryption.cjs'],
-  alias: { 'age-encryption': './age-encryption.cjs' },
+  external: [
+    'fuse-native',
+    './age-encryption.cjs',
+    './grpc-js.cjs',
+    // For channelz and ORCA, which nobody asks for.
+    '@grpc/proto-loader',
+  ],
+  alias: {
+    'age-encryption': './age-encryption.cjs',
+    '@grpc/grpc-js': './grpc-js.cjs',
+  },
 }
 
 const programs = {
@@ -35,6 +44,7 @@ noteInputs(
     entryPoints: {
       'fuse-native-server': 'src/fuse/native/native-server-main.ts',
       'age-encryption': 'node_modules/age-encryption/dist/index.js',
+      'grpc-js': 'node_modules/@grpc/grpc-js/build/src/index.js',
     },
     outdir: 'dist',
     outExtension: { '.js': '.cjs' },

@@ -23,6 +23,7 @@ import {
   writeHostsFile,
 } from './launch/hosts-file.ts'
 import type { ImageMap } from './launch/images.ts'
+import { initialState } from './lifecycle/probes/instance-probes.ts'
 import { watchInstance, type Instance } from './lifecycle/instance.ts'
 import {
   containerLaunch,
@@ -33,6 +34,7 @@ import {
 } from './launch/launch.ts'
 import type { OutputStream } from './lifecycle/output-lines.ts'
 import { deadlineOf } from './lifecycle/plan.ts'
+import type { PodProber } from './pod-prober.ts'
 import type { PodState } from './pod-state.ts'
 import type { PodTerminator } from './pod-terminator.ts'
 import type {
@@ -81,6 +83,7 @@ export class ContainerStarter {
   readonly #options: ContainerStarterOptions
   readonly #state: PodState
   readonly #terminator: PodTerminator
+  readonly #prober: PodProber
   readonly #changes: ChangeSignal
   readonly #stop: AbortSignal
   readonly #draining = new Set<Promise<void>>()
@@ -91,12 +94,14 @@ export class ContainerStarter {
     options: ContainerStarterOptions,
     state: PodState,
     terminator: PodTerminator,
+    prober: PodProber,
     changes: ChangeSignal,
     stop: AbortSignal,
   ) {
     this.#options = options
     this.#state = state
     this.#terminator = terminator
+    this.#prober = prober
     this.#changes = changes
     this.#stop = stop
   }
@@ -142,8 +147,8 @@ export class ContainerStarter {
   }
 
   /**
-   * Starts one container and runs its postStart hook. Never rejects: what goes wrong is
-   * written into the container's record, and planned anew.
+   * Starts one container, runs its postStart hook, and then begins with its probes. Never
+   * rejects: what goes wrong is written into the container's record, and planned anew.
    */
   async start(container: Container, sandbox: PodSandbox): Promise<void> {
     const prepared = this.#prepared.get(container.name)
@@ -156,9 +161,13 @@ export class ContainerStarter {
     }
     // Resolving a subPath takes its time: the Pod may be on its way out by now.
     if (this.#stop.aborted) return
-    const instance = await this.#startInstance(container, launch)
+    const containerID = `podfs://${randomBytes(32).toString('hex')}`
+    const instance = await this.#startInstance(container, launch, containerID)
     if (instance === undefined || this.#stop.aborted) return
+    const startedAt = this.#options.clock.elapsed()
     await this.#postStart(container, instance)
+    if (this.instances.get(container.name) === instance && !this.#stop.aborted)
+      this.#prober.begin(container, instance, containerID, startedAt)
   }
 
   /** Resolves when the output of everything that ever ran has been handed on. */
@@ -231,18 +240,19 @@ export class ContainerStarter {
   }
 
   async #startInstance(
-    { name, image }: Container,
+    container: Container,
     launch: PlannedLaunch,
+    containerID: string,
   ): Promise<Instance | undefined> {
+    const { name, image } = container
     const { clock, runtime } = this.#options
     this.#tellPulled(name, image)
     for (const warning of launch.warnings)
       this.#state.warn('MissingSubPath', warning, name)
     this.#state.tell('Created', `Created container: ${name}`, name)
-    const containerID = `podfs://${randomBytes(32).toString('hex')}`
-    let container: RunningContainer
+    let running: RunningContainer
     try {
-      container = await runtime.start(launch)
+      running = await runtime.start(launch)
     } catch (error) {
       const message = messageOf(error)
       this.#state.update(name, record =>
@@ -252,9 +262,9 @@ export class ContainerStarter {
       return undefined
     }
     this.#state.update(name, record =>
-      recordStarted(record, containerID, clock.now()),
+      recordStarted(record, containerID, clock.now(), initialState(container)),
     )
-    const instance = this.#watch(name, container, containerID)
+    const instance = this.#watch(name, running, containerID)
     this.#state.tell('Started', `Started container ${name}`, name)
     this.#state.publish()
     return instance
@@ -314,10 +324,9 @@ export class ContainerStarter {
       'postStart hook failed',
     )
     this.#state.warn('FailedPostStartHook', 'PostStartHook failed', name)
-    await this.#terminator.terminate(
-      new Map([[name, instance]]),
-      'FailedPostStartHook',
-    )
+    await this.#terminator.terminate(new Map([[name, instance]]), {
+      reason: 'FailedPostStartHook',
+    })
     this.#state.update(name, record =>
       recordFailure(record, {
         reason: 'PostStartHookError',

@@ -10,7 +10,11 @@
  */
 import type { Container, Pod } from '../api/types.ts'
 import { ChangeSignal } from './lifecycle/change-signal.ts'
-import { recordFailure, recordWake } from './lifecycle/container-record.ts'
+import {
+  recordFailure,
+  recordReplacing,
+  recordWake,
+} from './lifecycle/container-record.ts'
 import {
   ContainerStarter,
   messageOf,
@@ -26,10 +30,14 @@ import { mountedVolumeNames, type ContainerVolume } from './launch/launch.ts'
 import {
   deadlineOf,
   planPod,
+  type FailedProbe,
   type KillReason,
   type Step,
 } from './lifecycle/plan.ts'
-import { describePod, formatGoDuration } from './status/pod-events.ts'
+import { describePod } from './status/pod-events.ts'
+import { isSidecar } from './lifecycle/restart-policy.ts'
+import { formatGoDuration } from '../util/go-duration.ts'
+import { PodProber } from './pod-prober.ts'
 import { PodState, type PodStateOptions } from './pod-state.ts'
 import type { PodStatus } from './status/pod-status.ts'
 import { PodTerminator } from './pod-terminator.ts'
@@ -66,6 +74,7 @@ export class PodRunner {
   readonly #changes: ChangeSignal
   readonly #state: PodState
   readonly #terminator: PodTerminator
+  readonly #prober: PodProber
   readonly #starter: ContainerStarter
   readonly #stop = new AbortController()
   readonly #finished = deferred<PodStatus>()
@@ -77,10 +86,12 @@ export class PodRunner {
     this.#changes = new ChangeSignal(clock)
     this.#state = new PodState(options)
     this.#terminator = new PodTerminator(this.#state, clock, logger)
+    this.#prober = new PodProber(this.#state, clock, this.#changes)
     this.#starter = new ContainerStarter(
       options,
       this.#state,
       this.#terminator,
+      this.#prober,
       this.#changes,
       this.#stop.signal,
     )
@@ -139,6 +150,7 @@ export class PodRunner {
     this.#state.deleting = true
     this.#terminator.limit(gracePeriodSeconds)
     this.#stop.abort()
+    this.#prober.stopKilling()
     this.#changes.notify()
     this.start()
     return this.finished
@@ -277,12 +289,14 @@ export class PodRunner {
   }
 
   async #carryOut(
-    step: Extract<Step, { step: 'start' | 'backOff' }>,
+    step: Extract<Step, { step: 'kill' | 'start' | 'backOff' }>,
     sandbox: PodSandbox,
   ): Promise<void> {
     // The steps before it may have taken long.
     if (this.#mustStop()) return
     switch (step.step) {
+      case 'kill':
+        return await this.#kill(step)
       case 'start': {
         const container = this.#state.container(step.container)
         return await this.#starter.start(container, sandbox)
@@ -290,6 +304,24 @@ export class PodRunner {
       case 'backOff':
         return this.#noteBackOff(step.container, step.delayMs)
     }
+  }
+
+  /** Its probe has failed: with its preStop, and the grace period of the probe. */
+  async #kill({
+    container: name,
+    because,
+    restart,
+  }: Extract<Step, { step: 'kill' }>): Promise<void> {
+    const instance = this.#starter.instances.get(name)
+    // It has just ended by itself.
+    if (instance === undefined) return
+    if (restart) this.#state.update(name, recordReplacing)
+    const container = this.#state.container(name)
+    await this.#terminator.terminate(new Map([[name, instance]]), {
+      reason: killingText(container, because, restart),
+      gracePeriodSeconds:
+        container[`${because}Probe`]?.terminationGracePeriodSeconds,
+    })
   }
 
   #noteBackOff(name: string, delayMs: number): void {
@@ -309,6 +341,7 @@ export class PodRunner {
   async #end(because: KillReason): Promise<void> {
     const { logger, runtime } = this.#options
     const state = this.#state
+    this.#prober.stopKilling()
     if (because === 'deadlineExceeded') {
       const message =
         'Pod was active on the node longer than the specified deadline'
@@ -336,4 +369,16 @@ export class PodRunner {
     await Promise.race([this.#starter.drained(), tooLong])
     timer.abort()
   }
+}
+
+/** Only of a regular container it is said what comes next (computePodActions). */
+function killingText(
+  container: Container,
+  because: FailedProbe,
+  restart: boolean,
+): string {
+  const { name } = container
+  if (isSidecar(container))
+    return `Init container ${name} failed ${because} probe`
+  return `Container ${name} failed ${because} probe${restart ? ', will be restarted' : ''}`
 }

@@ -36,13 +36,20 @@ export class PodTerminator {
 
   /**
    * Resolves when all of them have gone. They end side by side, with one grace period; only
-   * a sidecar's SIGTERM waits for its turn. `reason` is what the Killing events say.
+   * a sidecar's SIGTERM waits for its turn. `reason` is what the Killing events say;
+   * `gracePeriodSeconds` takes the place of the Pod's, unless the Pod is being deleted.
    */
   async terminate(
     instances: ReadonlyMap<string, Instance>,
-    reason?: string,
+    {
+      reason,
+      gracePeriodSeconds,
+    }: {
+      readonly reason?: string
+      readonly gracePeriodSeconds?: number | undefined
+    } = {},
   ): Promise<void> {
-    const grace = this.#gracePeriod()
+    const grace = this.#gracePeriod(gracePeriodSeconds)
     this.#active.add(grace)
     // A copy: instances leave the caller's map as they end.
     const ending = new Map(instances)
@@ -74,12 +81,12 @@ export class PodTerminator {
   }
 
   /** Only a deletion has a floor; whatever ends for another reason has what the Pod says. */
-  #gracePeriod(): GracePeriod {
+  #gracePeriod(own: number | undefined): GracePeriod {
     const { pod } = this.#state
     const isDeletion = this.#limitMs < Infinity
     const seconds = isDeletion
       ? deletionGraceSeconds(pod)
-      : pod.spec.terminationGracePeriodSeconds
+      : (own ?? pod.spec.terminationGracePeriodSeconds)
     const grace = new GracePeriod(this.#clock, seconds * 1000)
     if (isDeletion) grace.shorten(this.#limitMs)
     return grace

@@ -241,5 +241,7 @@ function describe(step: Step): string {
   if (step.step === 'start') return `start ${step.container}`
   if (step.step === 'waitUntil') return `until ${step.time}`
   if (step.step === 'killPod') return `kill ${step.because}`
+  if (step.step === 'kill')
+    return `kill ${step.container} ${step.because}${step.restart ? ' restart' : ''}`
   return `backOff ${step.container} ${step.delayMs}`
 }

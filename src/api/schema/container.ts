@@ -49,7 +49,7 @@ const envFromSource = struct('EnvFromSource', {
   secretRef: supported(one(envSource('Secret'))),
 })
 
-/** Ports are a remark in Kubernetes too: a process listens where it likes. */
+/** A remark in Kubernetes too: a process listens where it likes, and a probe may name a port. */
 const containerPort = struct('ContainerPort', {
   name: supported('string'),
   containerPort: supported('int32'),
@@ -155,9 +155,9 @@ const containerFields = {
     ),
     'podfs has no block volumes: use a hostPath of type BlockDevice',
   ),
-  livenessProbe: ignored(one(probe), 'probes are not run yet'),
-  readinessProbe: ignored(one(probe), 'probes are not run yet'),
-  startupProbe: ignored(one(probe), 'probes are not run yet'),
+  livenessProbe: supported(one(probe)),
+  readinessProbe: supported(one(probe)),
+  startupProbe: supported(one(probe)),
   lifecycle: supported(one(lifecycle)),
   terminationMessagePath: ignored(
     'string',

@@ -1,13 +1,13 @@
 import type { FindingList } from '../decode/finding-list.ts'
 import { duplicate, invalid, required, unsupported } from '../field-errors.ts'
 import { validPortName, validPortNumber } from './names.ts'
-import type { ContainerFields, ContainerPort } from './pod-fields.ts'
+import type { ContainerFields, ContainerPortFields } from './pod-fields.ts'
 
 const protocols = ['SCTP', 'TCP', 'UDP']
 
 /** Source: validateContainerPorts. */
 export function validatePorts(
-  ports: readonly ContainerPort[],
+  ports: readonly ContainerPortFields[],
   path: string,
   findings: FindingList,
 ): void {

@@ -5,7 +5,7 @@ import type {
   ContainerFields,
   Handler,
   LifecycleFields,
-  Probe,
+  ProbeFields,
 } from './pod-fields.ts'
 
 const probes = ['livenessProbe', 'readinessProbe', 'startupProbe'] as const
@@ -142,7 +142,7 @@ function validateSleep(
 }
 
 function validateNumbers(
-  probe: Probe,
+  probe: ProbeFields,
   path: string,
   kind: (typeof probes)[number],
   findings: FindingList,

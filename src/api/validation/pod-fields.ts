@@ -1,11 +1,15 @@
 import type {
   Container,
+  ContainerPort,
+  ExecAction,
   LabelSelector,
   Lifecycle,
   LifecycleHandler,
   ObjectMeta,
   PodSecurityContext,
   PodSpec,
+  Probe,
+  ProbeHandler,
   Requirement,
   ResourceRequirements,
   SecurityContext,
@@ -48,17 +52,25 @@ export interface PodFields extends Omit<
 
 export interface ContainerFields extends Omit<
   Container,
-  'image' | 'securityContext' | 'lifecycle' | 'resources' | 'volumeMounts'
+  | 'image'
+  | 'securityContext'
+  | 'lifecycle'
+  | 'resources'
+  | 'volumeMounts'
+  | 'ports'
+  | 'livenessProbe'
+  | 'readinessProbe'
+  | 'startupProbe'
 > {
   readonly image?: string
-  readonly ports?: readonly ContainerPort[]
+  readonly ports?: readonly ContainerPortFields[]
   readonly resources: ResourceFields
   readonly resizePolicy?: readonly ResizePolicy[]
   readonly volumeMounts: readonly VolumeMountFields[]
   readonly lifecycle?: LifecycleFields
-  readonly livenessProbe?: Probe
-  readonly readinessProbe?: Probe
-  readonly startupProbe?: Probe
+  readonly livenessProbe?: ProbeFields
+  readonly readinessProbe?: ProbeFields
+  readonly startupProbe?: ProbeFields
   readonly securityContext?: SecurityFields
 }
 
@@ -66,12 +78,9 @@ export interface EphemeralContainerFields extends ContainerFields {
   readonly targetContainerName?: string
 }
 
-export interface ContainerPort {
-  readonly name?: string
-  readonly containerPort?: number
+export interface ContainerPortFields extends ContainerPort {
   readonly hostPort?: number
   readonly hostIP?: string
-  readonly protocol: string
 }
 
 export interface VolumeMountFields extends Omit<
@@ -104,7 +113,7 @@ export interface PodResourceClaim {
 
 /** What a probe and a hook may do; exactly one. */
 export interface Handler {
-  readonly exec?: NonNullable<LifecycleHandler['exec']>
+  readonly exec?: ExecAction
   readonly httpGet?: {
     readonly port?: number | string
     readonly httpHeaders?: readonly { readonly name?: string }[]
@@ -119,14 +128,7 @@ export interface LifecycleFields extends Lifecycle {
   readonly preStop?: Handler
 }
 
-export interface Probe extends Handler {
-  readonly initialDelaySeconds: number
-  readonly timeoutSeconds: number
-  readonly periodSeconds: number
-  readonly successThreshold: number
-  readonly failureThreshold: number
-  readonly terminationGracePeriodSeconds?: number
-}
+export interface ProbeFields extends Handler, Omit<Probe, keyof ProbeHandler> {}
 
 export interface Profile {
   readonly type?: string

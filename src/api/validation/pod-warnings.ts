@@ -10,7 +10,7 @@ import { dns1123Label, validLabelValue } from './names.ts'
 import {
   containersOf,
   type ContainerFields,
-  type ContainerPort,
+  type ContainerPortFields,
   type MetadataFields,
   type PodAffinity,
   type PodFields,
@@ -268,7 +268,10 @@ function warnOfEnv(container: ContainerFields, path: string, warn: Warn): void {
 }
 
 function warnOfPorts(spec: PodFields, warn: Warn): void {
-  const byPort = new Map<string, { path: string; port: ContainerPort }[]>()
+  const byPort = new Map<
+    string,
+    { path: string; port: ContainerPortFields }[]
+  >()
   const byName = new Map<string, string>()
   for (const [containerPath, container] of containersOf(spec)) {
     for (const [i, port] of (container.ports ?? []).entries()) {
@@ -300,7 +303,10 @@ function warnOfPorts(spec: PodFields, warn: Warn): void {
 }
 
 /** What is wrong with two ports of the same number and protocol. */
-function conflict(a: ContainerPort, b: ContainerPort): string | undefined {
+function conflict(
+  a: ContainerPortFields,
+  b: ContainerPortFields,
+): string | undefined {
   const { hostIP: ip = '', hostPort = 0 } = a
   const { hostIP: otherIP = '', hostPort: otherPort = 0 } = b
   if (ip === otherIP && hostPort === otherPort) return 'duplicate'
@@ -311,7 +317,7 @@ function conflict(a: ContainerPort, b: ContainerPort): string | undefined {
 }
 
 /** Go's %+v of the struct. */
-function goStruct(port: ContainerPort): string {
+function goStruct(port: ContainerPortFields): string {
   return `{Name:${port.name ?? ''} HostPort:${port.hostPort ?? 0} ContainerPort:${port.containerPort ?? 0} Protocol:${port.protocol} HostIP:${port.hostIP ?? ''}}`
 }
 

@@ -5,6 +5,7 @@ import {
   type BackoffOptions,
 } from '../../util/backoff.ts'
 import type { ExitStatus } from '../sandbox/container-runtime.ts'
+import type { ProbeKind, Verdict } from './probes/probe-state.ts'
 
 /** The kubelet's (pkg/kubelet/kubelet.go; docs/kubernetes.md#restarts-and-back-off). */
 const crashLoopBackoff: BackoffOptions = {
@@ -27,11 +28,21 @@ export interface ContainerRecord {
   /** Why it does not run: set by a start that failed and by the back-off. */
   readonly failure?: StartFailure
   readonly backoff?: BackoffEntry
+  /** The dead instance is one that a probe has ended and that is about to be replaced. */
+  readonly replaced?: ReplacedInstance
 }
 
 export interface RunningInstance {
   readonly containerID: string
   readonly startedAt: number
+  /** Its startup probe, if it has one, has succeeded. */
+  readonly started: boolean
+  /** What its readiness probe said last; true without one. */
+  readonly ready: boolean
+  /** This probe has found that it is to be killed. */
+  readonly failedProbe?: 'liveness' | 'startup'
+  /** It is being killed for that, and will be replaced. */
+  readonly isReplaced?: true
 }
 
 export interface DeadInstance {
@@ -41,6 +52,18 @@ export interface DeadInstance {
   readonly message?: string
   readonly startedAt: number
   readonly finishedAt: number
+  /** It was started in the sense of its startup probe. */
+  readonly started: boolean
+}
+
+/**
+ * A kubelet kills and restarts in one sync, with what it knew before: until the restart, or the
+ * back-off that takes its place, the status shows the killed instance as running, and the
+ * back-off goes by the end of the one before (recorded).
+ */
+export interface ReplacedInstance {
+  readonly running: RunningInstance
+  readonly before?: DeadInstance
 }
 
 export interface StartFailure {
@@ -58,6 +81,12 @@ export interface StartFailure {
 
 export const newRecord: ContainerRecord = { restartCount: 0 }
 
+/** What an instance is before any of its probes has looked. */
+export type InitialState = Pick<RunningInstance, 'started' | 'ready'>
+
+/** Without probes. */
+const runsAtOnce: InitialState = { started: true, ready: true }
+
 /** Whether any instance ever came to be. */
 export function hasStarted(record: ContainerRecord): boolean {
   return record.running !== undefined || record.dead !== undefined
@@ -67,9 +96,29 @@ export function recordStarted(
   record: ContainerRecord,
   containerID: string,
   now: number,
+  initial = runsAtOnce,
 ): ContainerRecord {
   const { failure: _, ...rest } = countStart(record, now)
-  return { ...rest, running: { containerID, startedAt: now } }
+  return { ...rest, running: { containerID, startedAt: now, ...initial } }
+}
+
+/** A probe has come to a verdict of this instance. */
+export function recordVerdict(
+  record: ContainerRecord,
+  containerID: string,
+  kind: ProbeKind,
+  verdict: Verdict,
+): ContainerRecord {
+  const { running } = record
+  if (running?.containerID !== containerID) return record
+  const isSuccess = verdict === 'success'
+  if (kind === 'readiness')
+    return { ...record, running: { ...running, ready: isSuccess } }
+  if (!isSuccess)
+    return { ...record, running: { ...running, failedProbe: kind } }
+  return kind === 'startup'
+    ? { ...record, running: { ...running, started: true } }
+    : record
 }
 
 export function recordExited(
@@ -79,8 +128,28 @@ export function recordExited(
 ): ContainerRecord {
   const { running, ...rest } = record
   if (running === undefined) return record
+  const { containerID, startedAt, started, isReplaced = false } = running
+  const before = record.dead === undefined ? {} : { before: record.dead }
   const reason = exitCode === 0 ? 'Completed' : 'Error'
-  return { ...rest, dead: { ...running, exitCode, reason, finishedAt: now } }
+  return {
+    ...rest,
+    dead: {
+      containerID,
+      exitCode,
+      reason,
+      startedAt,
+      finishedAt: now,
+      started,
+    },
+    ...(isReplaced && { replaced: { running, ...before } }),
+  }
+}
+
+/** It is being killed because of its probe, and another one is to follow at once. */
+export function recordReplacing(record: ContainerRecord): ContainerRecord {
+  const { running } = record
+  if (running === undefined) return record
+  return { ...record, running: { ...running, isReplaced: true } }
 }
 
 /**
@@ -100,6 +169,7 @@ export function recordStartError(
     message,
     startedAt: 0,
     finishedAt: now,
+    started: false,
   }
   return {
     ...countStart(record, now),
@@ -113,7 +183,8 @@ export function recordFailure(
   record: ContainerRecord,
   failure: StartFailure,
 ): ContainerRecord {
-  return { ...record, failure }
+  const { replaced: _, ...rest } = record
+  return { ...rest, failure }
 }
 
 /** Something has changed: what could not be prepared may be tried at once. */
@@ -123,22 +194,31 @@ export function recordWake(record: ContainerRecord): ContainerRecord {
   return { ...record, failure }
 }
 
-/** How long the back-off lasts, from the end of the last instance; 0 without one. */
-export function crashLoopDelay(record: ContainerRecord): number {
-  if (record.dead === undefined) return 0
-  return backoffDelay(record.backoff, record.dead.finishedAt, crashLoopBackoff)
+/** From when the back-off counts, and how long it lasts; undefined where nothing has ended. */
+export function crashLoopWait(
+  record: ContainerRecord,
+): { readonly from: number; readonly delayMs: number } | undefined {
+  const from = lastEnd(record)
+  if (from === undefined) return undefined
+  return { from, delayMs: backoffDelay(record.backoff, from, crashLoopBackoff) }
 }
 
-function countStart(record: ContainerRecord, now: number): ContainerRecord {
+/** What a restart is too soon after: the end of the last instance, or of the one before it. */
+function lastEnd({ dead, replaced }: ContainerRecord): number | undefined {
+  return (replaced === undefined ? dead : replaced.before)?.finishedAt
+}
+
+function countStart(
+  { replaced, ...record }: ContainerRecord,
+  now: number,
+): ContainerRecord {
   if (record.dead === undefined) return record
+  const from = lastEnd({ ...record, ...(replaced && { replaced }) })
   return {
     ...record,
     restartCount: record.restartCount + 1,
-    backoff: nextBackoff(
-      record.backoff,
-      record.dead.finishedAt,
-      now,
-      crashLoopBackoff,
-    ),
+    ...(from !== undefined && {
+      backoff: nextBackoff(record.backoff, from, now, crashLoopBackoff),
+    }),
   }
 }

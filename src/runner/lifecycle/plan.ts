@@ -1,15 +1,23 @@
 import type { Container, Pod } from '../../api/types.ts'
 import {
   configRetryMs,
-  crashLoopDelay,
+  crashLoopWait,
   hasStarted,
   newRecord,
   type ContainerRecord,
+  type RunningInstance,
 } from './container-record.ts'
 import { isSidecar, shouldRestart } from './restart-policy.ts'
 
 /** What to do next; the executor does them in order and asks again. */
 export type Step =
+  /** Its probe says so; `restart`: another instance is to follow at once. */
+  | {
+      readonly step: 'kill'
+      readonly container: string
+      readonly because: FailedProbe
+      readonly restart: boolean
+    }
   | { readonly step: 'start'; readonly container: string }
   /** Tell that the container waits for its back-off of `delayMs`. */
   | {
@@ -21,6 +29,8 @@ export type Step =
   | { readonly step: 'waitUntil'; readonly time: number }
   /** The last step there is: end what runs, then the Pod has ended. */
   | { readonly step: 'killPod'; readonly because: KillReason }
+
+export type FailedProbe = NonNullable<RunningInstance['failedProbe']>
 
 export type KillReason =
   'deleted' | 'deadlineExceeded' | 'initFailed' | 'finished'
@@ -48,7 +58,7 @@ export function planPod(input: PlanInput): readonly Step[] {
   const wanted = wantedContainers(input)
   if (typeof wanted === 'string') return [{ step: 'killPod', because: wanted }]
 
-  const steps: Step[] = []
+  const steps: Step[] = killSteps(input)
   const times = deadline === undefined ? [] : [deadline]
   for (const container of wanted) {
     const record = recordOf(input, container)
@@ -60,6 +70,18 @@ export function planPod(input: PlanInput): readonly Step[] {
     steps.push({ step: 'waitUntil', time: Math.min(...times) })
   }
   return steps
+}
+
+/** Whoever is killed comes before whoever is started (SyncPod, kuberuntime_manager.go). */
+function killSteps(input: PlanInput): Step[] {
+  const { initContainers, containers, restartPolicy } = input.pod.spec
+  return [...initContainers, ...containers].flatMap(container => {
+    const because = recordOf(input, container).running?.failedProbe
+    if (because === undefined) return []
+    // Decided before it is killed: with which exit code it ends does not count.
+    const restart = isSidecar(container) || restartPolicy !== 'Never'
+    return [{ step: 'kill', container: container.name, because, restart }]
+  })
 }
 
 /** When activeDeadlineSeconds ends the Pod (pkg/kubelet/active_deadline.go). */
@@ -80,10 +102,12 @@ function wantedContainers(
     return init === 'initFailed' ? init : init.wanted
   }
   const wanted = containers.filter(container => {
-    const { running, dead } = recordOf(input, container)
+    const { running, dead, replaced } = recordOf(input, container)
     if (running !== undefined) return false
     return (
-      dead === undefined || shouldRestart(input.pod, container, dead.exitCode)
+      dead === undefined ||
+      replaced !== undefined ||
+      shouldRestart(input.pod, container, dead.exitCode)
     )
   })
   const anyRuns = containers.some(
@@ -96,8 +120,8 @@ function wantedContainers(
 
 /**
  * Init containers start one after the other: after a plain one the next starts when it has exited
- * with 0, after a sidecar when it runs. A sidecar that ended is started again at any time, together
- * with whatever comes later.
+ * with 0, after a sidecar when it is started, which is when its startup probe, if it has one, has
+ * succeeded. A sidecar that ended is started again at any time, together with whatever comes later.
  */
 function wantedInitContainers(
   input: PlanInput,
@@ -130,9 +154,9 @@ function wantedInitContainers(
   if (reached === undefined) return goOn
   const { running, dead } = recordOf(input, reached)
   if (isSidecar(reached)) {
-    return running === undefined
-      ? { initialized: false, wanted: [...wanted, reached] }
-      : goOn
+    if (running === undefined)
+      return { initialized: false, wanted: [...wanted, reached] }
+    return running.started ? goOn : { initialized: false, wanted }
   }
   if (running !== undefined || dead === undefined) {
     return { initialized: false, wanted }
@@ -149,16 +173,13 @@ function stepToStart(
   record: ContainerRecord,
   now: number,
 ): { readonly step?: Step; readonly time?: number } {
-  const { failure, dead } = record
-  const backoffMs = crashLoopDelay(record)
-  const backoffEnd = dead === undefined ? 0 : dead.finishedAt + backoffMs
-  if (isAhead(backoffEnd, backoffMs, now)) {
+  const { failure } = record
+  const { from, delayMs } = crashLoopWait(record) ?? { from: 0, delayMs: 0 }
+  if (isAhead(from + delayMs, delayMs, now)) {
     const told = failure?.reason === 'CrashLoopBackOff'
     return {
-      time: backoffEnd,
-      ...(told
-        ? {}
-        : { step: { step: 'backOff', container: name, delayMs: backoffMs } }),
+      time: from + delayMs,
+      ...(told ? {} : { step: { step: 'backOff', container: name, delayMs } }),
     }
   }
   const { retryAt = 0 } = failure ?? {}

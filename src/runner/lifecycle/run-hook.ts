@@ -1,12 +1,16 @@
 import type { LifecycleHandler } from '../../api/types.ts'
 import type { Clock } from '../../util/clock.ts'
 
-/** What a hook needs of a running container. */
+/** What a hook needs of a running container, and a probe. */
 export interface HookTarget {
   exec(
     argv: readonly string[],
     abort: AbortSignal,
-  ): Promise<{ readonly exitCode: number; readonly output: string }>
+  ): Promise<{
+    readonly exitCode: number
+    readonly output: string
+    readonly notStarted?: true
+  }>
 }
 
 export type HookResult =

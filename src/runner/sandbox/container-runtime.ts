@@ -113,7 +113,7 @@ export interface RunningContainer {
   signal(signal: NodeJS.Signals): void
   /**
    * Runs a command inside, with the container's environment, user and working directory
-   * (lifecycle hooks; later exec probes). Killed when `abort` fires.
+   * (lifecycle hooks, exec probes). Killed when `abort` fires.
    */
   exec(argv: readonly string[], abort: AbortSignal): Promise<ExecResult>
 }
@@ -121,6 +121,8 @@ export interface RunningContainer {
 export interface ExecResult extends ExitStatus {
   /** stdout and stderr as they came, at most 10 KiB. */
   readonly output: string
+  /** There was no command that could be run; `output` says why. */
+  readonly notStarted?: true
 }
 
 export class ContainerStartError extends Error {

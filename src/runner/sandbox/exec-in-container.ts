@@ -39,7 +39,11 @@ export async function execInContainer(options: {
   if (abort.aborted) return { ...toExitStatus(null, 'SIGKILL'), output: '' }
   const why = whyNotExecutable(`/proc/${pid}/root`, launch)
   if (why !== undefined)
-    return { exitCode: why.includes('not found') ? 127 : 126, output: why }
+    return {
+      exitCode: why.includes('not found') ? 127 : 126,
+      output: why,
+      notStarted: true,
+    }
   const { file, args, env } = execCommand(tools, pid, launch)
   let child: ChildProcessByStdio<null, Readable, Readable>
   try {
@@ -52,7 +56,11 @@ export async function execInContainer(options: {
       detached: true,
     })
   } catch (error) {
-    return { exitCode: 126, output: whyNotSpawned(error, launch) }
+    return {
+      exitCode: 126,
+      output: whyNotSpawned(error, launch),
+      notStarted: true,
+    }
   }
   const output = new CappedOutput(maxOutputBytes)
   child.stdout.on('data', (chunk: Buffer) => output.add(chunk))

@@ -166,6 +166,7 @@ class RunningProcess implements StartedProcess {
       return Promise.resolve({
         exitCode: 126,
         output: 'container is not running',
+        notStarted: true,
       })
     const pid = this.#pid
     return execInContainer({

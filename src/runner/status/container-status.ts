@@ -8,6 +8,7 @@ import {
   hasStarted,
   type ContainerRecord,
   type DeadInstance,
+  type RunningInstance,
 } from '../lifecycle/container-record.ts'
 import { isSidecar, shouldRestart } from '../lifecycle/restart-policy.ts'
 
@@ -64,9 +65,9 @@ export function containerStatus(
   deleting: boolean,
 ): ContainerStatus {
   const states = containerStates(pod, container, record, deleting)
-  const running = record.running !== undefined
-  const containerID =
-    record.running?.containerID ?? record.dead?.containerID ?? ''
+  const { running } = shownInstances(record, deleting)
+  const containerID = (running ?? record.dead)?.containerID ?? ''
+  const started = running?.started ?? false
   const isPlainInit =
     pod.spec.initContainers.includes(container) && !isSidecar(container)
   return {
@@ -75,8 +76,10 @@ export function containerStatus(
     imageID: hasStarted(record) ? container.image : '',
     ...(containerID === '' ? {} : { containerID }),
     ...states,
-    ready: isPlainInit ? states.state.terminated?.exitCode === 0 : running,
-    started: running,
+    ready: isPlainInit
+      ? states.state.terminated?.exitCode === 0
+      : started && running?.ready === true,
+    started,
     restartCount: record.restartCount,
     volumeMounts: container.volumeMounts.map(
       ({ name, mountPath, readOnly }) => ({
@@ -91,13 +94,27 @@ export function containerStatus(
   }
 }
 
+/** One that is about to be replaced is not told of as ended, unless the Pod is to go. */
+function shownInstances(
+  { running, dead, replaced }: ContainerRecord,
+  deleting: boolean,
+): {
+  readonly running: RunningInstance | undefined
+  readonly dead: DeadInstance | undefined
+} {
+  return replaced === undefined || deleting
+    ? { running, dead }
+    : { running: replaced.running, dead: replaced.before }
+}
+
 function containerStates(
   pod: Pod,
   container: Container,
   record: ContainerRecord,
   deleting: boolean,
 ): Pick<ContainerStatus, 'state' | 'lastState'> {
-  const { running, dead, failure } = record
+  const { failure } = record
+  const { running, dead } = shownInstances(record, deleting)
   const terminated =
     dead === undefined ? undefined : { terminated: terminatedState(dead) }
   if (running !== undefined) {

@@ -18,13 +18,3 @@ export function containerFieldPath(pod: Pod, container: string): string {
 export function describePod({ metadata }: Pod): string {
   return `${metadata.name}_${metadata.namespace}(${metadata.uid})`
 }
-
-/** Go's time.Duration, for whole seconds: `10s`, `1m20s`, `5m0s`. */
-export function formatGoDuration(ms: number): string {
-  const total = Math.round(ms / 1000)
-  const hours = Math.floor(total / 3600)
-  const minutes = Math.floor((total % 3600) / 60)
-  const seconds = total % 60
-  if (hours > 0) return `${hours}h${minutes}m${seconds}s`
-  return minutes > 0 ? `${minutes}m${seconds}s` : `${seconds}s`
-}

@@ -159,7 +159,9 @@ function finalStatuses(facts: PodFacts, statuses: StatusByName): StatusByName {
   const initialized =
     hasRegularContainerStarted(pod, statuses) ||
     last === undefined ||
-    (isSidecar(last) ? hasStarted(lastRecord) : lastRecord.dead?.exitCode === 0)
+    (isSidecar(last)
+      ? (lastRecord.running ?? lastRecord.dead)?.started === true
+      : lastRecord.dead?.exitCode === 0)
   if (initialized) for (const { name } of containers) lost.add(name)
   return new Map(
     [...statuses].map(([name, status]) => {

@@ -1,0 +1,133 @@
+import type { Container, Probe } from '../../../api/types.ts'
+import type { Clock } from '../../../util/clock.ts'
+import { inBackground } from '../../../util/in-background.ts'
+import type { InitialState } from '../container-record.ts'
+import { probeEvent, type ProbeEvent } from './probe-outcome.ts'
+import {
+  countResult,
+  nextLook,
+  noResults,
+  scheduleOf,
+  type ProbeKind,
+  type ResultRun,
+  type Verdict,
+} from './probe-state.ts'
+import { runProbe, type ProbeTarget } from './run-probe.ts'
+
+/** Of one container; outlives its instances. */
+export type ResultRuns = Map<ProbeKind, ResultRun>
+
+export interface InstanceProbesOptions {
+  readonly target: ProbeTarget
+  readonly clock: Clock
+  readonly runs: ResultRuns
+  /** When the instance was started, by `Clock.elapsed`. */
+  readonly startedAt: number
+  readonly onEvent: (event: ProbeEvent) => void
+  /** Something has changed; a verdict that repeats itself is not told again. */
+  readonly onVerdict: (kind: ProbeKind, verdict: Verdict) => void
+}
+
+/** What an instance is before its probes have looked. */
+export function initialState({
+  startupProbe,
+  readinessProbe,
+}: Container): InitialState {
+  return {
+    started: startupProbe === undefined,
+    ready: readinessProbe === undefined,
+  }
+}
+
+/**
+ * The probes of one instance of a container, a worker for each (docs/kubernetes.md#probes). While
+ * the startup probe has not succeeded the others do not look.
+ */
+export class InstanceProbes {
+  readonly #options: InstanceProbesOptions
+  /** Of liveness and startup probes, which end something. */
+  readonly #mayKill = new AbortController()
+  readonly #end = new AbortController()
+  #isStarted = false
+
+  constructor(options: InstanceProbesOptions) {
+    this.#options = options
+  }
+
+  begin(): void {
+    const { startupProbe } = this.#options.target.container
+    if (startupProbe === undefined) this.#started()
+    else this.#work('startup', startupProbe, this.#mayKill.signal)
+  }
+
+  /** The Pod is to go: nothing is killed for a probe any more, and what has not started counts as if it had. */
+  stopKilling(): void {
+    this.#mayKill.abort()
+    if (!this.#isStarted) this.#startupSucceeded()
+  }
+
+  /** The instance has gone. */
+  end(): void {
+    this.#mayKill.abort()
+    this.#end.abort()
+  }
+
+  #startupSucceeded(): void {
+    this.#options.onVerdict('startup', 'success')
+    this.#started()
+  }
+
+  #started(): void {
+    this.#isStarted = true
+    const { livenessProbe, readinessProbe } = this.#options.target.container
+    if (readinessProbe !== undefined)
+      this.#work('readiness', readinessProbe, this.#end.signal)
+    if (livenessProbe !== undefined && !this.#mayKill.signal.aborted)
+      this.#work('liveness', livenessProbe, this.#mayKill.signal)
+  }
+
+  #work(kind: ProbeKind, probe: Probe, stop: AbortSignal): void {
+    inBackground(this.#run(kind, probe, stop))
+  }
+
+  async #run(kind: ProbeKind, probe: Probe, stop: AbortSignal): Promise<void> {
+    const { target, clock, runs, startedAt, onEvent } = this.#options
+    const schedule = scheduleOf(probe, startedAt, clock.elapsed())
+    let due = schedule.first
+    let told: Verdict | undefined = initialVerdicts[kind]
+    for (;;) {
+      await clock.sleep(due - clock.elapsed(), stop).catch(() => undefined)
+      if (stop.aborted) return
+      const outcome = await runProbe(probe, target, clock, stop)
+      if (stop.aborted) return
+      const event = probeEvent(kind, outcome)
+      if (event !== undefined) onEvent(event)
+      if (outcome.outcome !== 'error') {
+        const counted = countResult(
+          kind,
+          probe,
+          runs.get(kind) ?? noResults,
+          outcome.outcome === 'failure' ? 'failure' : 'success',
+        )
+        runs.set(kind, counted.run)
+        const { verdict = told, onHold } = counted
+        if (verdict !== told && verdict !== undefined) this.#tell(kind, verdict)
+        told = verdict
+        if (onHold) return
+      }
+      due = nextLook(schedule, due, clock.elapsed())
+    }
+  }
+
+  #tell(kind: ProbeKind, verdict: Verdict): void {
+    if (kind === 'startup' && verdict === 'success') this.#startupSucceeded()
+    else this.#options.onVerdict(kind, verdict)
+  }
+}
+
+/** What holds until the first verdict. */
+const initialVerdicts: Readonly<Record<ProbeKind, Verdict | undefined>> = {
+  startup: undefined,
+  liveness: 'success',
+  readiness: 'failure',
+}
