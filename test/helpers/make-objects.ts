@@ -7,6 +7,7 @@ import type {
   ObjectSource,
   Pod,
   PodSpec,
+  Probe,
   Secret,
 } from '../../src/api/types.ts'
 
@@ -32,6 +33,17 @@ export function makeContainer(options: Partial<Container> = {}): Container {
     envFrom: [],
     volumeMounts: [],
     resources: { limits: new Map(), requests: new Map() },
+    ...options,
+  }
+}
+
+export function makeProbe(options: Partial<Probe> = {}): Probe {
+  return {
+    initialDelaySeconds: 0,
+    timeoutSeconds: 1,
+    periodSeconds: 10,
+    successThreshold: 1,
+    failureThreshold: 3,
     ...options,
   }
 }

@@ -213,9 +213,17 @@ function whyFailed(
   host: string,
   port: number,
 ): string {
-  const { code = '', message } = error
+  const {
+    code = '',
+    message,
+    reason,
+  } = error as typeof error & {
+    /** The parser's, or OpenSSL's. */
+    readonly reason?: string
+  }
   const address = joinHostPort(host, port)
-  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER')
+  // What it is called hangs on the version of OpenSSL.
+  if (/wrong version number|packet length too long/i.test(message))
     return 'http: server gave HTTP response to HTTPS client'
   if (code === 'HPE_HEADER_OVERFLOW')
     return `net/http: server response headers exceeded ${maxHeaderSize} bytes; aborted`
@@ -226,6 +234,7 @@ function whyFailed(
     )
     return `net/http: HTTP/1.x transport connection broken: malformed HTTP response ${goQuote(line.trimEnd())}`
   }
+  if (reason !== undefined) return `tls: ${reason}`
   if (message === 'socket hang up') return 'EOF'
   if (code === 'ECONNRESET' && error.syscall === 'read')
     return `read tcp ${address}: read: connection reset by peer`

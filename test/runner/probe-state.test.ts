@@ -1,0 +1,104 @@
+import t from 'tap'
+
+import {
+  countResult,
+  nextLook,
+  noResults,
+  scheduleOf,
+  type ProbeKind,
+  type Verdict,
+} from '../../src/runner/lifecycle/probes/probe-state.ts'
+import { probePort } from '../../src/runner/lifecycle/probes/probe-port.ts'
+import { probeEvent } from '../../src/runner/lifecycle/probes/probe-outcome.ts'
+import { makeContainer, makeProbe } from '../helpers/make-objects.ts'
+
+t.test('4.2: what counts', async t => {
+  const rows: readonly (readonly [
+    kind: ProbeKind,
+    thresholds: readonly [failure: number, success: number],
+    /** s: success, f: failure. */
+    results: string,
+    /** The verdict of each; `-`: none; `!`: and no further look. */
+    verdicts: string,
+  ])[] = [
+    ['readiness', [3, 1], 's f f f f s', 's - - f f s'],
+    ['readiness', [1, 3], 's s s s f s', '- - s s f -'],
+    ['readiness', [2, 2], 's f s f f', '- - - - f'],
+    ['liveness', [3, 1], 'f f s f f f', '- - s - - f!'],
+    ['liveness', [1, 1], 'f f', 'f! f!'],
+    ['startup', [3, 1], 'f f f', '- - f!'],
+    ['startup', [3, 1], 'f f s', '- - s!'],
+    // After its verdict it counts anew; a liveness probe's success is no reason for that.
+    ['startup', [2, 1], 'f f f f', '- f! - f!'],
+    ['liveness', [2, 1], 'f f f s f', '- f! - s -'],
+  ]
+  for (const [kind, [failureThreshold, successThreshold], ...row] of rows) {
+    const [results, expected] = row
+    const probe = makeProbe({ failureThreshold, successThreshold })
+    let run = noResults
+    const verdicts = results.split(' ').map(letter => {
+      const result: Verdict = letter === 's' ? 'success' : 'failure'
+      const counted = countResult(kind, probe, run, result)
+      run = counted.run
+      return `${counted.verdict?.charAt(0) ?? '-'}${counted.onHold ? '!' : ''}`
+    })
+    t.equal(verdicts.join(' '), expected, `${kind} ${results}`)
+  }
+})
+
+t.test('4.2: when it looks', async t => {
+  const delayed = makeProbe({ initialDelaySeconds: 15, periodSeconds: 10 })
+  t.equal(scheduleOf(delayed, 1000, 1005).first, 16_000, 'after the delay')
+  t.equal(scheduleOf(delayed, 1000, 20_000).first, 20_000, 'or at once')
+  const schedule = scheduleOf(makeProbe({ periodSeconds: 10 }), 0, 5)
+  for (const [due, now, next, what] of [
+    [5, 6, 10_005, 'a period later'],
+    [10_005, 10_006, 20_005, 'and another one'],
+    [5, 10_005, 10_005, 'just in time'],
+    [5, 47_000, 47_000, 'it took longer: at once'],
+    [47_000, 47_001, 50_005, 'and then in step again'],
+  ] as const)
+    t.equal(nextLook(schedule, due, now), next, what)
+})
+
+t.test('4.2: the port', async t => {
+  const ports = [
+    { name: 'http', containerPort: 8080, protocol: 'TCP' },
+    { name: 'odd', protocol: 'TCP' },
+  ]
+  const container = makeContainer({ ports })
+  for (const [port, expected] of [
+    [80, 80],
+    ['http', 8080],
+    ['81', 81],
+    ['nope', 'strconv.Atoi: parsing "nope": invalid syntax'],
+    ['odd', 'invalid port number: 0'],
+    ['70000', 'invalid port number: 70000'],
+  ] as const)
+    t.equal(probePort(port, container), expected)
+  t.equal(
+    probePort('http', makeContainer()),
+    'strconv.Atoi: parsing "http": invalid syntax',
+  )
+})
+
+t.test('6.9: the words of events', async t => {
+  t.equal(probeEvent('startup', { outcome: 'success' }), undefined)
+  t.same(probeEvent('readiness', { outcome: 'failure', output: 'no\n' }), {
+    reason: 'Unhealthy',
+    message: 'Readiness probe failed: no\n',
+  })
+  t.same(probeEvent('startup', { outcome: 'failure', output: '' }), {
+    reason: 'Unhealthy',
+    message: 'Startup probe failed: ',
+  })
+  t.same(probeEvent('liveness', { outcome: 'warning', output: 'hm' }), {
+    reason: 'ProbeWarning',
+    message: 'Liveness probe warning: hm',
+  })
+  const error = { outcome: 'error', state: 'unknown', message: 'x' } as const
+  t.same(probeEvent('liveness', error), {
+    reason: 'Unhealthy',
+    message: 'Liveness probe errored and resulted in unknown state: x',
+  })
+})
