@@ -67,7 +67,8 @@ export function containerStatus(
   const states = containerStates(pod, container, record, deleting)
   const { running } = shownInstances(record, deleting)
   const containerID = (running ?? record.dead)?.containerID ?? ''
-  const started = running?.started ?? false
+  // Startup probes end with the decision that the Pod is to go, as if they had succeeded.
+  const started = running !== undefined && (running.started || deleting)
   const isPlainInit =
     pod.spec.initContainers.includes(container) && !isSidecar(container)
   return {

@@ -60,21 +60,19 @@ export class InstanceProbes {
     else this.#work('startup', startupProbe, this.#mayKill.signal)
   }
 
-  /** The Pod is to go: nothing is killed for a probe any more, and what has not started counts as if it had. */
+  /**
+   * The Pod is to go: nothing is killed for a probe any more, and what has not started is asked
+   * whether it is ready as if it had (StopLivenessAndStartup, pkg/kubelet/prober/).
+   */
   stopKilling(): void {
     this.#mayKill.abort()
-    if (!this.#isStarted) this.#startupSucceeded()
+    if (!this.#isStarted) this.#started()
   }
 
   /** The instance has gone. */
   end(): void {
     this.#mayKill.abort()
     this.#end.abort()
-  }
-
-  #startupSucceeded(): void {
-    this.#options.onVerdict('startup', 'success')
-    this.#started()
   }
 
   #started(): void {
@@ -91,7 +89,7 @@ export class InstanceProbes {
   }
 
   async #run(kind: ProbeKind, probe: Probe, stop: AbortSignal): Promise<void> {
-    const { target, clock, runs, startedAt, onEvent } = this.#options
+    const { target, clock, runs, startedAt, onEvent, onVerdict } = this.#options
     const schedule = scheduleOf(probe, startedAt, clock.elapsed())
     let due = schedule.first
     let told: Verdict | undefined = initialVerdicts[kind]
@@ -111,17 +109,13 @@ export class InstanceProbes {
         )
         runs.set(kind, counted.run)
         const { verdict = told, onHold } = counted
-        if (verdict !== told && verdict !== undefined) this.#tell(kind, verdict)
+        if (verdict !== told && verdict !== undefined) onVerdict(kind, verdict)
         told = verdict
+        if (kind === 'startup' && verdict === 'success') this.#started()
         if (onHold) return
       }
       due = nextLook(schedule, due, clock.elapsed())
     }
-  }
-
-  #tell(kind: ProbeKind, verdict: Verdict): void {
-    if (kind === 'startup' && verdict === 'success') this.#startupSucceeded()
-    else this.#options.onVerdict(kind, verdict)
   }
 }
 
