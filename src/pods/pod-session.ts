@@ -22,6 +22,7 @@ import { clearPod } from '../session/clear-pods.ts'
 import { ContainerViews } from './container-views.ts'
 import { outputSource } from './output-labels.ts'
 import type { PodAddresses } from './pod-addresses.ts'
+import { eventFilter } from './event-filter.ts'
 import { restartTeller } from './pod-notices.ts'
 import {
   type PodHost,
@@ -189,6 +190,7 @@ async function podSession(
     context.notice,
     kept?.status,
   )
+  const events = eventFilter()
   // What a Pod on its way out still misses, nobody has to mend.
   const report = (finding: Finding): void => {
     if (!terminating) context.report(finding)
@@ -268,9 +270,11 @@ async function podSession(
     status: status => {
       record.status(status)
       tellRestart(status)
+      events.status(status)
     },
     event: event => {
       record.event(event)
+      if (!events.isNews(event)) return
       const { type, ...facts } = event
       // Why a volume is missing was told as an error, with its place in the file.
       const isTold = type === 'Normal' || event.reason === 'FailedMount'

@@ -10,6 +10,9 @@ import {
   readFileSync,
   writeFileSync,
 } from 'node:fs'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { cannotMount } from '../helpers/fuse-mount.ts'
@@ -20,7 +23,7 @@ import {
   podfsMounts,
   type RunningPodfs,
 } from '../helpers/podfs.ts'
-import { configMap, end, textOf, world } from '../helpers/served-world.ts'
+import { configMap, end, pod, textOf, world } from '../helpers/served-world.ts'
 
 t.setTimeout(380_000)
 const skip = await cannotMount()
@@ -225,6 +228,49 @@ async function running(t: Test) {
     },
   }
 }
+
+t.test('SIGKILL: probes go on in the shim', { skip }, async t => {
+  let status = 200
+  let asked = 0
+  const server = createServer((_, answer) => {
+    asked++
+    answer.writeHead(status).end()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const probe = (path: string): string =>
+    `{httpGet: {host: 127.0.0.1, port: ${port}, path: ${path}}, periodSeconds: 1, failureThreshold: 1}`
+  const { root, write, start } = world(t)
+  t.teardown(async () => {
+    if (existsSync(root)) await podfs(t, ['unmount', '--lazy', root])
+  })
+  write(
+    'web.yaml',
+    pod('web', '', {
+      run: 'true',
+      probes: `readinessProbe: ${probe('/ready')}`,
+    }),
+  )
+  const ask = async (...args: readonly string[]): Promise<string> =>
+    (await podfs(t, [...args, '--session', root])).stdout
+  const serving = await start()
+  await eventually(async () => / 1\/1 +Running/.test(await ask('get', 'pods')))
+  serving.child.kill('SIGKILL')
+  await serving.ended
+  status = 503
+  const before = asked
+  await eventually(() => asked > before + 1)
+  const next = await start()
+  t.match(await ask('get', 'pods'), / 0\/1 +Running +0 /)
+  t.match(
+    await ask('get', 'events'),
+    /Unhealthy +pod\/web +Readiness probe failed: HTTP probe failed with statuscode: 503\n/,
+  )
+  status = 200
+  await eventually(async () => / 1\/1 +Running/.test(await ask('get', 'pods')))
+  await end(t, next)
+})
 
 for (const signal of ['SIGUSR2', 'SIGKILL'] as const)
   t.test(

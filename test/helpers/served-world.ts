@@ -37,9 +37,17 @@ export function pod(
     readonly command?: string
     readonly mounts?: string
     readonly more?: string
+    /** Of its container. */
+    readonly probes?: string
   } = {},
 ): string {
-  const { run, command = 'sleep 1000', mounts = '', more = '' } = options
+  const {
+    run,
+    command = 'sleep 1000',
+    mounts = '',
+    more = '',
+    probes = '',
+  } = options
   return `---
 apiVersion: v1
 kind: Pod
@@ -55,6 +63,7 @@ spec:
     image: debian
     command: [sh, -c, ${JSON.stringify(command)}]
     volumeMounts: [${mounts}]
+    ${probes}
   volumes: [${volumes}]
 `
 }
