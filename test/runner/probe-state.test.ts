@@ -52,11 +52,11 @@ t.test('4.2: when it looks', async t => {
   t.equal(scheduleOf(delayed, 1000, 20_000).first, 20_000, 'or at once')
   const schedule = scheduleOf(makeProbe({ periodSeconds: 10 }), 0, 5)
   for (const [due, now, next, what] of [
-    [5, 6, 10_005, 'a period later'],
-    [10_005, 10_006, 20_005, 'and another one'],
-    [5, 10_005, 10_005, 'just in time'],
+    [5, 6, 10_100, 'a period later, with others'],
+    [10_100, 10_101, 20_100, 'and another one'],
+    [5, 10_100, 10_100, 'just in time'],
     [5, 47_000, 47_000, 'it took longer: at once'],
-    [47_000, 47_001, 50_005, 'and then in step again'],
+    [47_000, 47_001, 50_100, 'and then in step again'],
   ] as const)
     t.equal(nextLook(schedule, due, now), next, what)
 })

@@ -112,7 +112,8 @@ async function get(
   abort: AbortSignal,
 ): Promise<Answer | ProbeOutcome> {
   const { request: send, agent } = await protocolOf(isTls)
-  const name = `Get ${goQuote(url)}`
+  const failed = (why: string): ProbeOutcome =>
+    failure(`Get ${goQuote(url)}: ${why}`)
   return await new Promise(resolve => {
     let hasAnswered = false
     let request: ClientRequest | undefined
@@ -127,15 +128,15 @@ async function get(
           ? brokenBody(
               'context deadline exceeded (Client.Timeout or context cancellation while reading body)',
             )
-          : failure(
-              `${name}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
+          : failed(
+              'context deadline exceeded (Client.Timeout exceeded while awaiting headers)',
             ),
       )
     const broken = (error: Error): void =>
       end(
         hasAnswered
           ? brokenBody('unexpected EOF')
-          : failure(`${name}: ${whyFailed(error, host, port)}`),
+          : failed(whyFailed(error, host, port)),
       )
     if (abort.aborted) return tooLate()
     abort.addEventListener('abort', tooLate, { once: true })
