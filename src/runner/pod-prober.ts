@@ -58,12 +58,13 @@ export class PodProber {
     })
     this.#active.add(probes)
     probes.begin()
-    inBackground(
-      instance.gone.then(() => {
-        probes.end()
-        this.#active.delete(probes)
-      }),
-    )
+    inBackground(this.#endWith(instance, probes))
+  }
+
+  async #endWith(instance: Instance, probes: InstanceProbes): Promise<void> {
+    await instance.gone
+    probes.end()
+    this.#active.delete(probes)
   }
 
   /** The Pod is to go: only whether its containers are ready still counts. */

@@ -31,6 +31,7 @@ const manifests = [
   'examples/classic/downward-api.yaml',
   'examples/classic/projected-secrets.yaml',
   'examples/classic/lifecycle.yaml',
+  'examples/classic/probes.yaml',
   'test/fixtures/look/everything.yaml',
 ]
 

@@ -69,6 +69,7 @@ t.test('the licences of what is bundled come with it', async t => {
     parts.map(part => [part.slice(0, part.indexOf(' ')), part]),
   )
   for (const name of [
+    '@grpc/grpc-js',
     'age-encryption',
     'chokidar',
     'jose',

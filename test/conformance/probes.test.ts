@@ -257,10 +257,7 @@ t.test('probes', { skip: needsRoot }, async t => {
   await write('others.json', list([sidecar, ...recorded]))
   const run = startPodfs(t, ['run', '-f', dir, '--all', '--log-level', 'info'])
   const ask = async (...args: readonly string[]): Promise<string> => {
-    const { stdout } = await podfs(t, [
-      ...args,
-      ...['--session', `run-${run.pid}`],
-    ])
+    const { stdout } = await podfs(t, [...args, '--session', `run-${run.pid}`])
     return stdout
   }
   const see = async (name: string, ...more: readonly string[]) =>

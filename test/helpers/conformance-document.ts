@@ -54,7 +54,7 @@ const emulated: Readonly<Record<string, string>> = {
   ),
   ...noted(
     ['C133', 'C148', 'C149'],
-    'the container ends by itself: there are no liveness probes yet',
+    'the container ends by itself, not by a liveness probe',
   ),
   C324: 'a link of a new network is set up: not every kernel has dummy links',
   C167: 'on the disk a sizeLimit is not enforced',

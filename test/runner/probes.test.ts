@@ -294,8 +294,13 @@ both('C214 C262: startup that fails restarts', async (t, kind) => {
   t.same(
     h.journal().filter(line => !line.startsWith('start ')),
     [
-      ...['exec c up', 'exec c up', 'exec c up', 'exec c stop', 'SIGTERM c'],
-      ...['exit c 143', 'exec c up'],
+      'exec c up',
+      'exec c up',
+      'exec c up',
+      'exec c stop',
+      'SIGTERM c',
+      'exit c 143',
+      'exec c up',
     ],
   )
   t.same(h.told('Killing'), [

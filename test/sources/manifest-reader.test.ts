@@ -47,13 +47,13 @@ const cases: Readonly<
     yaml: pod(
       '  nodeSelector: {a: b}\n' +
         main +
-        '    livenessProbe: {exec: {command: [a]}}\n    tty: true\n',
+        '    livenessProbe: {exec: {command: [a]}}\n    stdin: true\n    tty: true\n',
     ),
     findings: [
       'ignored: f.yaml:5:3: Pod default/p: spec.nodeSelector: ignored: there is one node, this machine',
       image(8),
-      'ignored: f.yaml:9:5: Pod default/p: spec.containers[0].livenessProbe: ignored: probes are not run yet',
-      'ignored: f.yaml:10:5: Pod default/p: spec.containers[0].tty: ignored: a container gets no terminal yet',
+      'ignored: f.yaml:10:5: Pod default/p: spec.containers[0].stdin: ignored: a container reads from /dev/null',
+      'ignored: f.yaml:11:5: Pod default/p: spec.containers[0].tty: ignored: a container gets no terminal yet',
     ],
   },
   'every error of every document at once': {

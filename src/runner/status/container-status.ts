@@ -79,7 +79,7 @@ export function containerStatus(
     ...states,
     ready: isPlainInit
       ? states.state.terminated?.exitCode === 0
-      : started && running?.ready === true,
+      : started && running.ready,
     started,
     restartCount: record.restartCount,
     volumeMounts: container.volumeMounts.map(

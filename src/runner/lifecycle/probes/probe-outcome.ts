@@ -32,23 +32,18 @@ export function probeEvent(
   outcome: ProbeOutcome,
 ): ProbeEvent | undefined {
   const probe = `${kind.charAt(0).toUpperCase()}${kind.slice(1)} probe`
-  switch (outcome.outcome) {
-    case 'success':
-      return undefined
-    case 'warning':
-      return {
-        reason: 'ProbeWarning',
-        message: `${probe} warning: ${outcome.output}`,
-      }
-    case 'failure':
-      return {
-        reason: 'Unhealthy',
-        message: `${probe} failed: ${outcome.output}`,
-      }
-    case 'error':
-      return {
-        reason: 'Unhealthy',
-        message: `${probe} errored and resulted in ${outcome.state} state: ${outcome.message}`,
-      }
+  const { outcome: what } = outcome
+  if (what === 'success') return undefined
+  if (what === 'warning')
+    return {
+      reason: 'ProbeWarning',
+      message: `${probe} warning: ${outcome.output}`,
+    }
+  return {
+    reason: 'Unhealthy',
+    message:
+      what === 'failure'
+        ? `${probe} failed: ${outcome.output}`
+        : `${probe} errored and resulted in ${outcome.state} state: ${outcome.message}`,
   }
 }
