@@ -45,6 +45,7 @@ t.test('exec in a container', { skip: needsRoot }, async t => {
     t.same(await container.exec(['foo'], never), {
       exitCode: 127,
       output: 'exec: "foo": executable file not found in $PATH',
+      notStarted: true,
     })
     t.match(await container.exec(['/etc'], never), { exitCode: 126 })
   })
