@@ -609,6 +609,34 @@ t.test('exec: only what stands in env itself is expanded', async t => {
   t.same(h.journal(), ['start c', 'exec c a  $(NONE) $(A)'])
 })
 
+t.test('a command that cannot be killed is not joined by others', async t => {
+  let running = 0
+  let end = (): void => undefined
+  const h = new PodRunnerHarness(t, {
+    pod: podOf('regular', {
+      readinessProbe: exec('stuck', { periodSeconds: 1, failureThreshold: 1 }),
+    }),
+    behaviours: {
+      c: {
+        exec: async () => {
+          running++
+          if (running === 1) await new Promise<void>(resolve => (end = resolve))
+          return { exitCode: 0, output: '' }
+        },
+      },
+    },
+  })
+  await h.start()
+  await h.advance(10_000)
+  t.equal(running, 1)
+  t.equal(h.container('c').ready, false)
+  t.ok(h.told('Unhealthy').length > 5, 'each look is a time-out')
+  end()
+  await h.advance(2000)
+  t.ok(running > 1, 'when it is gone the next one runs')
+  t.equal(h.container('c').ready, true)
+})
+
 t.test('a probe ends with its container', async t => {
   const h = new PodRunnerHarness(t, {
     pod: podOf(

@@ -5,6 +5,23 @@ import type { HookTarget } from '../run-hook.ts'
 import { failure, success, type ProbeOutcome } from './probe-outcome.ts'
 
 /**
+ * A command that outlives its time-out, which the kernel may let it, is not joined by another one
+ * of the same probe: those time out until it is gone.
+ */
+export function oneAtATime(exec: HookTarget['exec']): HookTarget['exec'] {
+  let isRunning = false
+  return async (argv, abort) => {
+    if (isRunning) return await new Promise<never>(() => {})
+    isRunning = true
+    try {
+      return await exec(argv, abort)
+    } finally {
+      isRunning = false
+    }
+  }
+}
+
+/**
  * Runs a command in the container (pkg/probe/exec/exec.go): success is exit code 0 before
  * `abort`, which comes after `timeoutMs`. A command that cannot be run at all is an error. It is
  * killed at the time-out, and not waited for: the kernel may keep it for ever. Never rejects.

@@ -2,6 +2,7 @@ import type { Container, Probe } from '../../../api/types.ts'
 import type { Clock } from '../../../util/clock.ts'
 import { inBackground } from '../../../util/in-background.ts'
 import type { InitialState } from '../container-record.ts'
+import { oneAtATime } from './exec-probe.ts'
 import { probeEvent, type ProbeEvent } from './probe-outcome.ts'
 import {
   countResult,
@@ -89,7 +90,9 @@ export class InstanceProbes {
   }
 
   async #run(kind: ProbeKind, probe: Probe, stop: AbortSignal): Promise<void> {
-    const { target, clock, runs, startedAt, onEvent, onVerdict } = this.#options
+    const { clock, runs, startedAt, onEvent, onVerdict } = this.#options
+    const all = this.#options.target
+    const target = { ...all, exec: oneAtATime(all.exec) }
     const schedule = scheduleOf(probe, startedAt, clock.elapsed())
     let due = schedule.first
     let told: Verdict | undefined = initialVerdicts[kind]
