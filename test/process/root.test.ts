@@ -42,6 +42,21 @@ t.test('a container’s root', { skip: needsRoot }, async t => {
     t.equal(await readFile(`${directory}/file`, 'utf8'), 'hello\n')
   })
 
+  t.test('what podfs has mounted elsewhere is not there', async t => {
+    const { sh, directory } = await makeSandbox(t)
+    for (const name of ['plain', 'two\nlines\n', 'back\\slash\\n', ' ']) {
+      const mountpoint = join(directory, name)
+      await mkdir(mountpoint)
+      // As podfs's own: the name of its source says so.
+      const mount = ['-t', 'tmpfs', 'podfs-volumes', mountpoint]
+      t.equal(spawnSync('mount', mount).status, 0)
+      t.teardown(() => spawnSync('umount', [mountpoint]))
+      await writeFile(join(mountpoint, 'file'), '')
+    }
+    t.match(await sh(`ls ${directory}/*`), { exitCode: 0, output: /plain/ })
+    t.match(await sh(`find ${directory} -name file`), { output: '' })
+  })
+
   t.test('hostRoot: the host as it is', async t => {
     const { sh, directory } = await makeSandbox(t, { hostRoot: true })
     await mkdir(`${directory}/vol`)

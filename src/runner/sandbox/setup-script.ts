@@ -33,6 +33,7 @@ export const setupDone = 'done'
  *  4. pivot_root; the host's root, its view and the layers are detached (the overlays keep
  *     theirs)
  *  5. `ready`; then it reads the mount points to detach, one a line, up to an empty line
+ *     (a newline as \n, a backslash as \\)
  *     (umount -c: without it umount(8) would ask a file system that may be dead; a failure
  *     is looked at from outside: the mount may have gone by itself, with its mount point)
  *  6. the plan's directories are covered: after 5, which could not reach below them
@@ -79,7 +80,11 @@ export function setupScript(options: SetupScriptOptions): string {
     `rmdir ${scaffold.join(' ')} /.podfs`,
     `echo ${rootReady}`,
     'set --',
-    'while IFS= read -r point && [ -n "$point" ]; do set -- "$@" "$point"; done',
+    'while IFS= read -r point && [ -n "$point" ]; do',
+    // The x: a substitution loses newlines at the end.
+    '  case $point in *\\\\*) point=$(printf %bx "$point"); point=${point%x};; esac',
+    '  set -- "$@" "$point"',
+    'done',
     '[ $# = 0 ] || umount -n -c -l -- "$@" 2>/dev/null || :',
     ...plan.covered.map(cover),
     'umount -n -l /proc',
