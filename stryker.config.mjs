@@ -7,21 +7,27 @@
  */
 
 /**
- * In the order of what a mistake would cost, each with its tests. No test that starts a process
- * or mounts: each is run once for every mutant that it reaches.
+ * In the order of what a mistake would cost, each with its tests: a directory of them, or
+ * files in the order in which they are to be run. No test that starts a process: all are run for
+ * each mutant, until one fails.
  */
 const rooms = {
-  projection: ['src/projection/*.ts', 'test/projection/*.test.ts'],
-  store: ['src/store/*.ts', 'test/store/*.test.ts'],
-  writer: ['src/writer/*.ts', 'test/writer/*.test.ts'],
-  lifecycle: ['src/runner/lifecycle/*.ts', 'test/runner/*.test.ts'],
-  status: ['src/runner/status/*.ts', 'test/runner/*.test.ts'],
-  launch: ['src/runner/launch/*.ts', 'test/runner/*.test.ts'],
+  projection: ['src/projection/*.ts', 'test/projection'],
+  store: ['src/store/*.ts', 'test/store'],
+  writer: [
+    'src/writer/*.ts',
+    'test/writer/payload-path.test.ts',
+    'test/writer/repair.test.ts',
+    'test/writer/atomic-writer.test.ts',
+  ],
+  lifecycle: ['src/runner/lifecycle/*.ts', 'test/runner'],
+  status: ['src/runner/status/*.ts', 'test/runner'],
+  launch: ['src/runner/launch/*.ts', 'test/runner'],
   history: [
-    'src/volumes/volume-history.ts',
+    'src/volumes/{volume-history,history-budget,payload-changes}.ts',
     'test/volumes/volume-history.test.ts',
   ],
-  api: ['src/api/**/*.ts', 'test/api/*.test.ts'],
+  api: ['src/api/**/*.ts', 'test/api'],
 }
 
 const { ROOM } = process.env
@@ -29,15 +35,16 @@ if (ROOM !== undefined && !(ROOM in rooms))
   throw new Error(`ROOM is none of ${Object.keys(rooms).join(', ')}`)
 const chosen = ROOM === undefined ? Object.values(rooms) : [rooms[ROOM]]
 
+const tests = [...new Set(chosen.flatMap(([, ...tests]) => tests))]
+
 export default {
   mutate: chosen.map(([sources]) => sources),
+  buildCommand: `node test/bundle-for-mutants.mjs ${tests.join(' ')}`,
   testRunner: 'tap',
   plugins: ['@stryker-mutator/tap-runner'],
-  tap: {
-    testFiles: [...new Set(chosen.map(([, tests]) => tests))],
-    nodeArgs: ['--import', './test/tap-typescript/import.mjs'],
-  },
+  tap: { testFiles: ['test/*/for-mutants.mjs'] },
   coverageAnalysis: 'perTest',
+  concurrency: 1,
   reporters: ['clear-text', 'progress-append-only'],
   clearTextReporter: { allowEmojis: false, reportTests: false },
   thresholds: { high: 95, low: 85, break: 85 },

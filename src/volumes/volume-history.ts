@@ -71,6 +71,7 @@ export class VolumeHistory {
   /** What the volume is to show; undefined before its sources have said anything. */
   get wanted(): Payload | undefined {
     if (this.#pin === undefined) return this.#source
+    // Stryker disable next-line OptionalChaining: what is pinned is a generation, so there is one
     const newest = this.#source ?? this.current?.payload ?? new Map()
     return withTokensOf(this.#pin.payload, newest)
   }
@@ -121,6 +122,7 @@ export class VolumeHistory {
     if (isRenewal && hasOnlyTokens(last.origins)) this.#drop(last)
     else this.#hold(last, payload)
     const [oldest] = this.#generations
+    // Stryker disable next-line ConditionalExpression: there is an oldest one of eleven
     if (this.#generations.length > maxGenerations && oldest !== undefined)
       this.#drop(oldest)
   }
@@ -183,6 +185,7 @@ export class VolumeHistory {
   #drop(generation: VolumeGeneration): void {
     this.#generations.splice(this.#generations.indexOf(generation), 1)
     const forget = this.#forget.get(generation)
+    // Stryker disable next-line ConditionalExpression: what is not held takes no bytes
     if (forget === undefined) return
     this.#forget.delete(generation)
     this.#budget.release(forget)

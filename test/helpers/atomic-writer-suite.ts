@@ -65,8 +65,8 @@ export function describeAtomicWriter(
   t.test('events on the root', t => describeRootEvents(t, place))
   t.test('events on other watches', t => describeWatches(t, place))
   t.test('writes', t => describeWrites(t, place))
-  t.test('failures', t => describeFailures(t, place))
   t.test('recover', t => describeRecovery(t, place))
+  t.test('failures', t => describeFailures(t, place))
 }
 
 const swap = ['CREATE ..data_tmp', 'MOVED_FROM ..data_tmp', 'MOVED_TO ..data']

@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Volume } from '../../src/api/types.ts'
 import {
+  hiddenFileMessage,
   isManagedVolume,
   objectsReferenced,
   tokensRequested,
@@ -170,6 +171,16 @@ const projections: readonly {
     files: { podname: '0644 pod', x: '0400 value-2' },
   },
   { name: 'no sources', volume: projected([]), files: {} },
+  {
+    name: 'a source of nothing gives nothing, and keeps nobody from giving',
+    volume: projected([{}, { downwardAPI: { items: [podName] } }]),
+    files: { podname: '0644 pod' },
+  },
+  {
+    name: 'an item of the downward API without a reference is an empty file',
+    volume: projected([{ downwardAPI: { items: [{ path: 'empty' }] } }]),
+    files: { empty: '0644 ' },
+  },
   {
     name: 'C26 C31 C32 C66 C71 C72 downward API fields',
     volume: {
@@ -377,3 +388,72 @@ t.test(
     )
   },
 )
+
+t.test('which object each file is of', async t => {
+  const result = project(
+    projected([
+      { secret: { name: 's', optional: false } },
+      {
+        configMap: {
+          name: 'c',
+          items: [{ key: 'data-1', path: 'config' }],
+          optional: false,
+        },
+      },
+      { downwardAPI: { items: [podName] } },
+      { serviceAccountToken: tokenSource },
+    ]),
+    { pod: makePod({ name: 'web', spec: { serviceAccountName: 'builder' } }) },
+  )
+  if (!result.ok) throw new Error(JSON.stringify(result.errors))
+  t.strictSame(
+    [...result.payload].map(
+      ([path, { origin }]) => `${path}: ${origin?.kind} ${origin?.name}`,
+    ),
+    [
+      'data-1: Secret s',
+      'data-2: Secret s',
+      'config: ConfigMap c',
+      'podname: Pod web',
+      'token: ServiceAccount builder',
+    ],
+  )
+})
+
+t.test('a container of the Pod comes before an init container', async t => {
+  const cpu = (name: string, limit: string) =>
+    makeContainer({
+      name,
+      resources: { limits: new Map([['cpu', limit]]), requests: new Map() },
+    })
+  const resourceFieldRef = { containerName: 'same', resource: 'limits.cpu' }
+  const files = filesOf(
+    project(
+      projected([
+        { downwardAPI: { items: [{ path: 'c', resourceFieldRef }] } },
+      ]),
+      {
+        pod: makePod({
+          spec: {
+            initContainers: [cpu('same', '1')],
+            containers: [cpu('other', '3'), cpu('same', '2')],
+          },
+        }),
+      },
+    ),
+  )
+  t.strictSame(files, { c: '0644 2' })
+})
+
+t.test('what is said of a file that nobody sees', async t => {
+  const field = 'spec.volumes[0].projected.sources'
+  const hidden = {
+    path: 'a"b',
+    fieldPath: `${field}[1].secret.name`,
+    earlierFieldPath: `${field}[0].secret.name`,
+  }
+  t.equal(
+    hiddenFileMessage(hidden, projected([])),
+    `volume "v": "a\\"b" takes the place of that of ${field}[0].secret.name`,
+  )
+})

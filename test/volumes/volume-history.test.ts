@@ -1,5 +1,6 @@
 import t from 'tap'
 import { HistoryBudget } from '../../src/volumes/history-budget.ts'
+import { isConfidential } from '../../src/volumes/payload-changes.ts'
 import { VolumeHistory } from '../../src/volumes/volume-history.ts'
 import type { FileOrigin, Payload } from '../../src/writer/payload.ts'
 
@@ -90,6 +91,15 @@ t.test('the same bytes are no generation', async t => {
   t.strictSame(numbers(history), [1])
 })
 
+t.test('is not settled before it shows what the sources say', async t => {
+  const history = new VolumeHistory()
+  t.equal(history.isSettled, false, 'they have said nothing')
+  history.offer(payload({ a: '1' }))
+  t.equal(history.isSettled, false, 'nothing is shown')
+  history.published(payload({ a: '1' }))
+  t.equal(history.isSettled, true)
+})
+
 t.test('a rollback', async t => {
   const history = new VolumeHistory()
   for (const colour of ['blue', 'red', 'green'])
@@ -146,7 +156,29 @@ t.test('a rollback', async t => {
       message:
         'generation 99 is not kept; there are 1, 2, 3, 4, 5, 6, 7, 8, 9, 10',
     })
+    const young = new VolumeHistory()
+    publish(young, payload({ colour: 'blue' }))
+    t.throws(() => young.rollBack(2), {
+      message: 'generation 2 is not kept; there is 1',
+    })
   })
+})
+
+t.test('a volume that was adopted from another podfs', async t => {
+  const history = new VolumeHistory()
+  history.published(withToken({ a: '1' }, 'first'))
+  history.published(withToken({ a: '2' }, 'second'), 2000)
+  t.strictSame(
+    history.generations.map(({ publishedAt }) => publishedAt),
+    [undefined, 2000],
+  )
+  t.notOk('publishedAt' in history.get(1), 'nobody knows when')
+  t.equal(history.rollBack(1), true, 'before its sources have said anything')
+  t.equal(history.pinned, 1)
+  publish(history)
+  t.strictSame(shown(history), { a: '1', token: 'second' })
+  publish(history, withToken({ a: '2' }, 'third'))
+  t.equal(history.pinned, 1, 'what they say first is no change')
 })
 
 t.test('a token is always the newest one', async t => {
@@ -161,6 +193,27 @@ t.test('a token is always the newest one', async t => {
   t.strictSame(shown(history), { a: '1', token: 'third' })
   t.equal(history.current?.rollbackTo, undefined)
 })
+
+t.test('what a volume had before its first token is kept', async t => {
+  const history = new VolumeHistory()
+  publish(history, payload({}))
+  publish(history, withToken({}, 'first'))
+  t.strictSame(numbers(history), [1, 2])
+})
+
+t.test(
+  'a token is no content of the generation that is shown again',
+  async t => {
+    const history = new VolumeHistory()
+    publish(history, withToken({ a: '1' }, 'first'))
+    publish(history, payload({ a: '2' }))
+    history.rollBack(1)
+    publish(history)
+    t.strictSame(shown(history), { a: '1', token: 'first' }, 'none is newer')
+    publish(history, withToken({ a: '2' }, 'second'))
+    t.strictSame(shown(history), { a: '1', token: 'second' })
+  },
+)
 
 t.test('generations of tokens alone push out no others', async t => {
   const history = new VolumeHistory()
@@ -218,4 +271,91 @@ t.test('a file that does not change is kept once', async t => {
   const files = history.generations.map(({ payload }) => payload.get('large'))
   t.equal(new Set(files).size, 1)
   t.ok(budget.bytes < 100_000, `${budget.bytes}`)
+})
+
+t.test('what was read again is kept once', async t => {
+  t.test('of what an adopted volume shows', async t => {
+    const history = new VolumeHistory()
+    history.published(payload({ a: '1' }))
+    history.offer(payload({ a: '1', b: '1' }))
+    t.equal(history.wanted?.get('a'), history.current?.payload.get('a'))
+  })
+  t.test('of what the sources said before, while another is shown', async t => {
+    const history = new VolumeHistory()
+    publish(history, payload({ a: '1' }))
+    publish(history, payload({ a: '2' }))
+    history.rollBack(1)
+    publish(history)
+    publish(history, payload({ a: '2' }))
+    history.unpin()
+    publish(history)
+    t.equal(history.get(4).payload.get('a'), history.get(2).payload.get('a'))
+  })
+  const file = { data: Buffer.from('1'), mode: 0o644, fsUser: 1, origin: app }
+  for (const [what, other] of Object.entries({
+    mode: { ...file, mode: 0o600 },
+    owner: { ...file, fsUser: 2 },
+    'kind of object': { ...file, origin: { ...app, kind: 'Secret' } as const },
+    'name of the object': { ...file, origin: { ...app, name: 'other' } },
+    bytes: { ...file, data: Buffer.from('2') },
+    origin: { data: file.data, mode: file.mode, fsUser: file.fsUser },
+  }))
+    t.test(`not what has another ${what}`, async t => {
+      const history = new VolumeHistory()
+      history.published(new Map([['a', file]]))
+      history.offer(new Map([['a', other]]))
+      t.equal(history.wanted?.get('a'), other)
+      history.offer(new Map([['a', { ...other }]]))
+      t.equal(history.wanted?.get('a'), other, 'but once of its own')
+    })
+})
+
+t.test('what an old generation costs', async t => {
+  const cost = (files: Readonly<Record<string, string>>) => {
+    const budget = new HistoryBudget()
+    const history = new VolumeHistory(budget)
+    publish(history, payload(files))
+    t.equal(budget.bytes, 0, 'what is shown is not of the past')
+    publish(history, payload({ other: '' }))
+    return budget.bytes
+  }
+  t.equal(cost({ a: 'x'.repeat(1000) }) - cost({ a: '' }), 1000, 'its bytes')
+  t.equal(cost({ ['p'.repeat(1001)]: '' }) - cost({ p: '' }), 1000, 'its paths')
+  t.ok(cost({}) > 0)
+})
+
+t.test('a budget is used to the last byte', async t => {
+  const budget = new HistoryBudget(10)
+  const forgotten: string[] = []
+  const forget = (name: string) => {
+    const released = () => {
+      forgotten.push(name)
+      budget.release(released)
+    }
+    return released
+  }
+  budget.hold(4, forget('a'))
+  budget.hold(6, forget('b'))
+  t.strictSame([forgotten, budget.bytes], [[], 10])
+  budget.hold(1, forget('c'))
+  t.strictSame([forgotten, budget.bytes], [['a'], 7])
+  budget.hold(11, forget('d'))
+  t.strictSame([forgotten, budget.bytes], [['a', 'b', 'c', 'd'], 0])
+  budget.release(() => undefined)
+  t.equal(budget.bytes, 0)
+})
+
+t.test('whose bytes a person may see', async t => {
+  const file = { data: Buffer.from('1'), mode: 0o644 }
+  const seen = (
+    [
+      'ConfigMap',
+      'Secret',
+      'Pod',
+      'ServiceAccount',
+      'ClusterTrustBundle',
+    ] as const
+  ).filter(kind => !isConfidential({ ...file, origin: { kind, name: 'x' } }))
+  t.strictSame(seen, ['ConfigMap', 'Pod', 'ClusterTrustBundle'])
+  t.equal(isConfidential(file), true, 'not those of nobody knows what')
 })

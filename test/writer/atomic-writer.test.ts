@@ -8,10 +8,6 @@ import { describeAtomicWriter } from '../helpers/atomic-writer-suite.ts'
 import { makeTmpfsDirectory } from '../helpers/temporary-directory.ts'
 import { makePayload } from '../helpers/volume-contents.ts'
 
-t.test('on tmpfs', async t => {
-  describeAtomicWriter(t, { makeDirectory: makeTmpfsDirectory })
-})
-
 t.test('names a generation by the UTC time of its write', async t => {
   const directory = await makeTmpfsDirectory(t)
   const clock = {
@@ -47,4 +43,8 @@ t.test('prepareVolumeRoot', async t => {
   const directory = await makeTmpfsDirectory(t)
   await prepareVolumeRoot(directory)
   t.equal((await stat(directory)).mode & 0o7777, 0o1777)
+})
+
+t.test('on tmpfs', async t => {
+  describeAtomicWriter(t, { makeDirectory: makeTmpfsDirectory })
 })
