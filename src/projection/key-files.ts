@@ -33,6 +33,7 @@ export function collectKeys(
     collection.addError(
       'PROJECTION_KEY_NOT_FOUND',
       `${itemsField}[${missing}].key`,
+      // Stryker disable next-line OptionalChaining: it was found among them
       `${missingKey}: ${items[missing]?.key}`,
     )
     return

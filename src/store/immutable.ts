@@ -19,6 +19,7 @@ export function immutableChange(
 ): Refusal | undefined {
   if (
     old.kind === 'ClusterTrustBundle' &&
+    // Stryker disable next-line ConditionalExpression: both are of one key, and so of one kind
     object.kind === 'ClusterTrustBundle' &&
     old.spec.signerName !== object.spec.signerName
   )
@@ -26,9 +27,12 @@ export function immutableChange(
       fieldPath: 'spec.signerName',
       message: `Invalid value: ${JSON.stringify(object.spec.signerName ?? '')}: field is immutable`,
     }
+  // Stryker disable next-line ConditionalExpression,LogicalOperator: as if it were false
   if (!('immutable' in old) || !('immutable' in object)) return undefined
   if (
+    // Stryker disable next-line ConditionalExpression,LogicalOperator: others have no type
     old.kind === 'Secret' &&
+    // Stryker disable next-line ConditionalExpression: both are of one kind
     object.kind === 'Secret' &&
     old.type !== object.type
   ) {
@@ -43,7 +47,9 @@ export function immutableChange(
     return { fieldPath: 'data', message: immutable }
   }
   if (
+    // Stryker disable next-line ConditionalExpression,LogicalOperator: a Secret has none
     old.kind === 'ConfigMap' &&
+    // Stryker disable next-line ConditionalExpression: both are of one kind
     object.kind === 'ConfigMap' &&
     !isDeepStrictEqual(old.binaryData, object.binaryData)
   ) {

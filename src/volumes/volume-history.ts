@@ -91,6 +91,7 @@ export class VolumeHistory {
     const before = this.#source
     this.#source = sharingFiles(payload, [
       ...(before === undefined ? [] : [before]),
+      // Stryker disable next-line MethodExpression: more of them only take longer
       ...this.#generations.slice(-1).map(({ payload }) => payload),
     ])
     if (

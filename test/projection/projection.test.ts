@@ -336,7 +336,10 @@ t.test('what a volume needs', async t => {
       `${name}: tokens`,
     )
   }
-  t.throws(() => project({ name: 'v', emptyDir: { medium: '' } }), TypeError)
+  t.throws(
+    () => project({ name: 'v', emptyDir: { medium: '' } }),
+    new TypeError('volume v is not a managed volume'),
+  )
 })
 
 t.test(
@@ -374,6 +377,28 @@ t.test(
       hidden(item('token'), { serviceAccountToken: tokenSource }),
       [],
       'both stand in the Pod, whose validation warns',
+    )
+    t.strictSame(
+      hidden(
+        { downwardAPI: { items: [{ ...podName, path: 'ca' }] } },
+        { clusterTrustBundle: { name: 'x', path: 'ca', optional: true } },
+        item('ca'),
+      ),
+      [],
+      'and so do these',
+    )
+    t.strictSame(
+      hidden(
+        whole('s'),
+        { downwardAPI: { items: [podName, { ...podName, path: 'data-1' }] } },
+        {
+          clusterTrustBundle: { name: 'x', path: 'data-2', optional: true },
+        },
+      ).map(({ path, fieldPath }) => `${path}: ${fieldPath}`),
+      [
+        `data-1: ${source(1)}.downwardAPI.items[1].path`,
+        `data-2: ${source(2)}.clusterTrustBundle.path`,
+      ],
     )
     t.strictSame(
       hidden(item('data-2'), whole('other'), whole('missing')),

@@ -1,8 +1,20 @@
 import t from 'tap'
-import type { ConfigMap } from '../../src/api/types.ts'
+import { objectKey } from '../../src/api/object-key.ts'
+import { rejectionOf } from '../../src/api/report.ts'
+import { serviceAccountUid } from '../../src/api/service-account-uid.ts'
+import type {
+  ConfigMap,
+  KubeObject,
+  ServiceAccount,
+} from '../../src/api/types.ts'
 import { Store, type StoreEvent } from '../../src/store/store.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
-import { makeConfigMap, makePod, makeSecret } from '../helpers/make-objects.ts'
+import {
+  makeConfigMap,
+  makePod,
+  makeSecret,
+  makeTrustBundle,
+} from '../helpers/make-objects.ts'
 
 const clock = {
   now: () => Date.UTC(2026, 0, 2, 3, 4, 5, 678),
@@ -22,12 +34,27 @@ function configMap(
 }
 
 function makeStore() {
-  const store = new Store({ clock })
+  const onListenerError = (error: unknown) => {
+    throw error
+  }
+  const store = new Store({ clock, onListenerError })
   const events: string[] = []
   store.watch(batch => {
     events.push(batch.map(show).join(' '))
   })
   return { store, events }
+}
+
+/** What podfs does nothing with but show it. */
+const deployment = (replicas: number): KubeObject => ({
+  ...configMap({}),
+  kind: 'Deployment',
+  spec: { replicas },
+})
+
+function account(uid = '', labels = {}): ServiceAccount {
+  const { metadata, source } = makePod({ name: 'default', labels })
+  return { kind: 'ServiceAccount', metadata: { ...metadata, uid }, source }
 }
 
 function show({ type, object }: StoreEvent): string {
@@ -85,10 +112,15 @@ t.test('each run of a Pod is a Pod of its own', async t => {
   t.equal(stored().metadata.uid, first.metadata.uid, 'while the first one runs')
   const second = store.beginRun(stored())
   t.equal(second.spec.hostname, 'two')
+  t.match(second.metadata.uid, /^[0-9a-f-]{36}$/)
   t.not(second.metadata.uid, first.metadata.uid)
   t.equal(second.metadata.creationTimestamp, '2026-01-01T00:01:00Z')
   t.equal(stored().metadata.uid, second.metadata.uid)
-  t.equal(events.at(-1)?.type, 'MODIFIED')
+  t.strictSame(
+    events.map(({ type }) => type),
+    ['ADDED', 'MODIFIED', 'MODIFIED'],
+  )
+  t.equal(events.at(-1)?.object, store.get('Pod', 'default', 'pod'))
   // The files were changed back, or to what cannot be run: what runs keeps its identity.
   store.replace('a', [makePod({ uid: '', labels: { a: 'b' } })])
   t.equal(stored().metadata.uid, second.metadata.uid)
@@ -102,6 +134,11 @@ t.test('each run of a Pod is a Pod of its own', async t => {
   store.replace('a', [given])
   store.beginRun(stored())
   t.equal(store.beginRun(stored()).metadata.uid, 'given', 'by its manifest')
+
+  const last = stored()
+  store.replace('a', [])
+  for (const run of ['once', 'twice'])
+    t.equal(store.beginRun(last), last, `${run}, of what is there no more`)
 })
 
 t.test('of two origins the first wins, the second inherits', async t => {
@@ -165,13 +202,47 @@ t.test(
     )
     store.apply(
       new Map([
-        ['b', [at('b', 4), at('b', 9)]],
+        ['b', [configMap({}, {}, 'x'), at('b', 4), at('b', 9)]],
         ['c', []],
         ['a', []],
       ]),
     )
     t.strictSame(told(), [lost('b', 9, 'b:4')], 'twice in one file')
     t.equal(store.get('ConfigMap', 'default', 'cm')?.data.get('k'), 'b:4')
+  },
+)
+
+t.test('twice in one file, of what another file has too', async t => {
+  const { store } = makeStore()
+  const told = () =>
+    store
+      .conflicts()
+      .map(({ origin, key }) => `${origin} ${key.slice('ConfigMap/'.length)}`)
+  store.replace('a', [configMap({ k: 'a' })])
+  store.replace('b', [configMap({ k: '1' }), configMap({ k: '2' })])
+  t.strictSame(told(), ['b default/cm', 'b default/cm'], 'each of them lost')
+  store.replace('a', [configMap({ k: 'new' })])
+  t.equal(told().length, 2, 'an edit of the other file ends neither')
+  store.replace('c', [configMap({}, {}, 'other')])
+  t.equal(told().length, 2, 'nor does one that has to do with neither')
+  store.replace('d', [configMap({}, {}, 'other')])
+  t.equal(told().length, 3)
+  store.replace('b', [configMap({ k: '1' })])
+  t.strictSame(told(), ['d default/other', 'b default/cm'])
+  store.replace('a', [])
+  t.strictSame(told(), ['d default/other'])
+})
+
+t.test(
+  'of what is only shown, nobody is told that it is there twice',
+  async t => {
+    const { store, events } = makeStore()
+    t.same(store.replace('a', [deployment(1), deployment(2)]), [])
+    t.same(store.replace('b', [deployment(3)]), [])
+    t.strictSame(events, ['ADDED:cm@1'])
+    t.match(store.get(objectKey('Deployment', 'default', 'cm')), {
+      spec: { replicas: 1 },
+    })
   },
 )
 
@@ -239,7 +310,167 @@ t.test('C63: an immutable Secret, and a type that stays', async t => {
   t.equal(conflict?.code, 'STORE_IMMUTABLE_OBJECT')
   t.notMatch(JSON.stringify(conflict), /hunter2/)
   const [other] = store.replace('a', [{ ...secret('1'), type: 'x/y' }])
-  t.equal(other?.finding.message, 'Invalid value: "x/y": field is immutable')
+  t.match(other?.finding, {
+    fieldPath: 'type',
+    message: 'Invalid value: "x/y": field is immutable',
+  })
+  store.replace('b', [makeSecret({ name: 'free', data: { k: '1' } })])
+  t.same(
+    store.replace('b', [makeSecret({ name: 'free', data: { k: '2' } })]),
+    [],
+    'the type stays, the data need not',
+  )
+})
+
+t.test('the signer of a trust bundle stays', async t => {
+  const { store } = makeStore()
+  const bundle = (trustBundle: string, signerName?: string) =>
+    makeTrustBundle({
+      trustBundle,
+      ...(signerName === undefined ? {} : { signerName }),
+    })
+  const told = (object: KubeObject) =>
+    store
+      .replace('a', [object])
+      .map(({ finding }) => `${finding.fieldPath}: ${finding.message}`)
+  t.same(told(bundle('1', 's/1')), [])
+  t.same(told(bundle('2', 's/1')), [], 'the certificates may change')
+  t.same(told(bundle('2', 's/2')), [
+    'spec.signerName: Invalid value: "s/2": field is immutable',
+  ])
+  t.same(told(bundle('2')), [
+    'spec.signerName: Invalid value: "": field is immutable',
+  ])
+})
+
+t.test('why an object is not what its file says now', async t => {
+  const { store } = makeStore()
+  const key = objectKey('ConfigMap', 'default', 'cm')
+  let told = 0
+  const stop = store.watchKept(() => (told += 1))
+  const tells = (why: string, change: () => unknown, times = 1) => {
+    told = 0
+    change()
+    t.equal(told, times, why)
+  }
+  const mistake = rejectionOf(configMap({}), 'data', 'wrong')
+  const kept = new Map([[key, mistake]])
+  t.equal(store.whyKept(key), undefined, 'it is not there')
+  tells('a plain change', () => store.replace('a', [configMap({})]), 0)
+  t.equal(store.whyKept(key), undefined)
+  tells('nothing was kept', () => store.keep('a', new Map()), 0)
+  tells('a mistake', () => store.keep('a', kept))
+  t.equal(store.whyKept(key), mistake)
+  store.replace('b', [configMap({ k: 'b' })])
+  store.keep('b', new Map([[key, rejectionOf(configMap({}), '', 'other')]]))
+  t.equal(store.whyKept(key), mistake, 'of the origin that is served')
+  tells('it is mended', () => store.keep('a', new Map()))
+  tells('and still is', () => store.keep('a', new Map()), 0)
+  t.equal(store.whyKept(key), undefined)
+  store.replace('b', [])
+
+  const immutable = true
+  store.replace('a', [configMap({ k: '1' }, { immutable })])
+  const replace = (k: string) => () =>
+    store.replace('a', [configMap({ k }, { immutable })])
+  tells('refused', replace('2'))
+  t.match(store.whyKept(key), { fieldPath: 'data' })
+  tells('another conflict beside it', () =>
+    store.replace('b', [configMap({ k: 'b' }, { immutable })]),
+  )
+  tells('refused no more', replace('1'))
+  t.equal(store.whyKept(key), undefined)
+  tells('a conflict alone', () => store.replace('b', []), 0)
+  stop()
+  tells('nobody who has stopped', () => store.keep('a', kept), 0)
+})
+
+t.test('lists by namespace and name, as the API server does', async t => {
+  const { store } = makeStore()
+  const make = (namespace: string, name: string) =>
+    makeConfigMap({ namespace, name })
+  const names = (namespace?: string) =>
+    store
+      .list('ConfigMap', namespace)
+      .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
+  store.replace('a', [
+    make('b', 'x'),
+    make('a', 'z'),
+    make('a', 'B'),
+    make('c', 'a'),
+    make('a', 'a'),
+    makeSecret({ namespace: 'a', name: 'm' }),
+  ])
+  t.strictSame(names(), ['a/B', 'a/a', 'a/z', 'b/x', 'c/a'])
+  t.strictSame(names('a'), ['a/B', 'a/a', 'a/z'])
+  t.strictSame(names('none'), [])
+})
+
+t.test('a Pod is admitted with its ServiceAccount', async t => {
+  const admitted: string[] = []
+  const store = new Store({
+    clock,
+    admit: (pod, its) => {
+      admitted.push(`${pod.kind}: ${its?.metadata.uid ?? 'none'}`)
+      return { ...pod, spec: { ...pod.spec, hostname: 'admitted' } }
+    },
+  })
+  const last = () => admitted.splice(0)
+  store.replace('a', [makePod()])
+  t.strictSame(last(), ['Pod: none'])
+  t.equal(store.get('Pod', 'default', 'pod')?.spec.hostname, 'admitted')
+  store.replace('b', [account('manifest'), configMap({})])
+  t.strictSame(last(), [], 'not because its account comes')
+  store.replace('a', [makePod({ labels: { a: 'b' } })])
+  t.strictSame(last(), ['Pod: manifest'])
+  const both = new Map([
+    ['a', [makePod({ name: 'two' })]],
+    ['b', [account('new')]],
+  ])
+  store.apply(both)
+  t.strictSame(last(), ['Pod: new'], 'which is in the same batch')
+})
+
+t.test('uid and creation time', async t => {
+  const known = { uid: 'known', creationTimestamp: '2020-01-01T00:00:00Z' }
+  const store = new Store({
+    clock,
+    identity: key => (key.endsWith('/known') ? known : undefined),
+  })
+  const put = (object: KubeObject) => {
+    store.replace('a', [object])
+    const key = objectKey(
+      object.kind,
+      object.metadata.namespace,
+      object.metadata.name,
+    )
+    const { uid, creationTimestamp } = store.get(key)?.metadata ?? {}
+    return { uid, creationTimestamp }
+  }
+  const creationTimestamp = '2026-01-02T03:04:05Z'
+  const map = makeConfigMap({ name: 'known' })
+  const { metadata } = map
+  const of = (own: object) => ({ ...map, metadata: { ...metadata, ...own } })
+  t.strictSame(put(of({ uid: '' })), known, 'another store has had it')
+  t.strictSame(put(of({ uid: 'manifest' })), { ...known, uid: 'manifest' })
+  t.strictSame(put(of({ uid: '' })), { ...known, uid: 'manifest' })
+  store.replace('a', [])
+  t.strictSame(put(of({ uid: 'manifest' })), { ...known, uid: 'manifest' })
+  store.replace('a', [])
+  const own = { uid: 'manifest', creationTimestamp: '2021-01-01T00:00:00Z' }
+  t.strictSame(put(of(own)), own, 'the manifest says both')
+  t.strictSame(put(makeConfigMap({ name: 'x', uid: 'x' })), {
+    uid: 'x',
+    creationTimestamp,
+  })
+
+  const uid = serviceAccountUid('default', 'default')
+  t.strictSame(
+    put(account('manifest')),
+    { uid, creationTimestamp },
+    'an account has the one that its tokens carry',
+  )
+  t.equal(put(account('other', { a: 'b' })).uid, uid, 'always')
 })
 
 t.test('a listener that throws does not keep it from the others', async t => {

@@ -173,6 +173,7 @@ t.test('a volume that was adopted from another podfs', async t => {
     [undefined, 2000],
   )
   t.notOk('publishedAt' in history.get(1), 'nobody knows when')
+  t.equal(history.isSettled, false, 'nor what it is to show')
   t.equal(history.rollBack(1), true, 'before its sources have said anything')
   t.equal(history.pinned, 1)
   publish(history)
