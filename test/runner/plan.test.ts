@@ -97,6 +97,11 @@ const rows: readonly Row[] = [
     expected: ['start i'],
   },
   {
+    name: 'C219: and is waited for again',
+    records: { i: recordStarted(exited(1), 'id', 1000) },
+    expected: [],
+  },
+  {
     name: 'C220: unless the policy is Never',
     records: { i: exited(1) },
     spec: { restartPolicy: 'Never' },
@@ -124,6 +129,12 @@ const rows: readonly Row[] = [
     records: { j: exited(0), s: running, a: exited(0), b: exited(1) },
     spec: { restartPolicy: 'OnFailure' },
     expected: ['start b'],
+  },
+  {
+    name: 'OnFailure: one has succeeded, the other runs',
+    records: { j: exited(0), s: running, a: exited(0), b: running },
+    spec: { restartPolicy: 'OnFailure' },
+    expected: [],
   },
   {
     name: 'the sidecar of a finished Pod is not restarted',
@@ -189,6 +200,12 @@ const rows: readonly Row[] = [
     name: '4.4: one that is unprepared does not hold up the next',
     records: { s: running, j: exited(0), a: unprepared },
     expected: ['start b', 'until 9000'],
+  },
+  {
+    name: 'until the first of all that is waited for',
+    records: { s: running, j: exited(0), a: crashed, b: unprepared },
+    now: 3000,
+    expected: ['backOff a 10000', 'until 9000'],
   },
   {
     name: 'C297: until the deadline',

@@ -290,6 +290,9 @@ t.test('6.4 6.5: states', async t => {
   )
   t.notOk('message' in (state(exited(1)).state?.terminated ?? {}))
   const startError = recordStartError(newRecord, 'podfs://1', 'no', 0)
+  t.same(state(startError).state, {
+    waiting: { reason: 'RunContainerError', message: 'no' },
+  })
   t.equal(state(startError, never).state?.terminated?.message, 'no')
   t.same(state(recordStarted(exited(1), 'podfs://2', 3000)), {
     state: { running: { startedAt: '1970-01-01T00:00:03Z' } },
