@@ -183,14 +183,14 @@ t.test('something else is written', async t => {
 
 t.test('a character is never cut', async t => {
   const { push, clock, written, screen } = collect(['c'])
-  const text = 'aé€🦭'
+  const text = 'aéࠀ€🦭'
   for (const byte of Buffer.from(text)) {
     push('c', Buffer.of(byte))
     await clock.advance(1000)
   }
   t.same(
     written.map(part => part.replace('stdout: ', '')),
-    ['c | a', 'é', '€', '🦭'],
+    ['c | a', 'é', 'ࠀ', '€', '🦭'],
   )
   screen()
   push('c', '\n')
