@@ -56,7 +56,11 @@ t.test('what a generation has changed, and what gave it', async t => {
       name: 'added, changed and removed',
       before: payload({ gone: '1', away: '1', same: '1', other: '1' }),
       after: payload({ new: '1', same: '1', other: '2' }),
-      changes: { added: ['new'], changed: ['other'], removed: ['away', 'gone'] },
+      changes: {
+        added: ['new'],
+        changed: ['other'],
+        removed: ['away', 'gone'],
+      },
       origins: [app],
     },
     {
