@@ -200,7 +200,7 @@ function gathering(tests) {
       get: (_, how) =>
         how === 'test'
           ? (...test) => tests.push(test)
-          : (...args) => tests.push([how, t => void t[how](...args)]),
+          : (...args) => tests.push([how, async t => t[how](...args)]),
     },
   )
 }

@@ -20,40 +20,44 @@ for (const file of ['validation-vectors.txt', 'validation-golden.txt']) {
       /^(\S+)\n([\s\S]*?)\n--- rc (\d)\n([\s\S]*)$/.exec(part) ?? []
     // The recording has only the beginning of its value; it has a test of its own below.
     if (name === 'sec-toolarge') continue
-    const { findings } = readManifest(yaml, 'f.yaml', { namespace: 'default' })
-    const told = (treatment: Finding['treatment']) =>
-      findings.filter(finding => finding.treatment === treatment)
-    const refused = told('rejected')
-    t.equal(refused.length > 0, code !== '0', `${name}: verdict`)
-    const invalid =
-      /^The \w+ (?:"(?:[^"\\]|\\.)*") is invalid: ([\s\S]*)$/.exec(words)?.[1]
-    if (invalid !== undefined) {
-      t.same(
-        refused.map(withPath).sort(),
-        invalid
-          .split('\n')
-          .map(line => line.replace(/^\* /, '').replace(quoted, notJson))
-          .filter(line => line !== '')
-          .sort(),
-        `${name}: path and words`,
-      )
-    }
-    const warnings = [...words.matchAll(/^Warning: (.*)$/gm)].map(
-      match => match[1] ?? '',
-    )
-    t.same(
-      told('warning')
-        // kubectl, which takes the last one without a word, has sent no other.
-        .filter(({ message }) => !message.startsWith('duplicate field'))
-        .map(finding =>
-          warnings.includes(finding.message)
-            ? finding.message
-            : withPath(finding),
+    t.test(name, async t => {
+      const { findings } = readManifest(yaml, 'f.yaml', {
+        namespace: 'default',
+      })
+      const told = (treatment: Finding['treatment']) =>
+        findings.filter(finding => finding.treatment === treatment)
+      const refused = told('rejected')
+      t.equal(refused.length > 0, code !== '0', 'verdict')
+      const invalid =
+        /^The \w+ (?:"(?:[^"\\]|\\.)*") is invalid: ([\s\S]*)$/.exec(words)?.[1]
+      if (invalid !== undefined) {
+        t.same(
+          refused.map(withPath).sort(),
+          invalid
+            .split('\n')
+            .map(line => line.replace(/^\* /, '').replace(quoted, notJson))
+            .filter(line => line !== '')
+            .sort(),
+          'path and words',
         )
-        .sort(),
-      warnings.sort(),
-      `${name}: warnings`,
-    )
+      }
+      const warnings = [...words.matchAll(/^Warning: (.*)$/gm)].map(
+        match => match[1] ?? '',
+      )
+      t.same(
+        told('warning')
+          // kubectl, which takes the last one without a word, has sent no other.
+          .filter(({ message }) => !message.startsWith('duplicate field'))
+          .map(finding =>
+            warnings.includes(finding.message)
+              ? finding.message
+              : withPath(finding),
+          )
+          .sort(),
+        warnings.sort(),
+        'warnings',
+      )
+    })
   }
 }
 

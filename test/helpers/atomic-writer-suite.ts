@@ -62,11 +62,11 @@ export function describeAtomicWriter(
     makeWriter: (directory, options) =>
       new AtomicWriter(directory, { fill, ...options }),
   }
-  t.test('events on the root', t => describeRootEvents(t, place))
-  t.test('events on other watches', t => describeWatches(t, place))
-  t.test('writes', t => describeWrites(t, place))
-  t.test('recover', t => describeRecovery(t, place))
-  t.test('failures', t => describeFailures(t, place))
+  describeRootEvents(t, place)
+  describeWatches(t, place)
+  describeWrites(t, place)
+  describeRecovery(t, place)
+  describeFailures(t, place)
 }
 
 const swap = ['CREATE ..data_tmp', 'MOVED_FROM ..data_tmp', 'MOVED_TO ..data']
@@ -204,37 +204,38 @@ const rootEvents: readonly {
   },
 ]
 
-async function describeRootEvents(
+function describeRootEvents(
   t: Test,
   { makeDirectory, makeWriter }: Place,
-): Promise<void> {
+): void {
   for (const { name, first, next, fsGroup, events } of rootEvents)
-    t.test(name, { skip: fsGroup !== undefined && needsRoot }, async t => {
-      const directory = await makeDirectory(t)
-      const options = fsGroup === undefined ? {} : { fsGroup }
-      await prepareVolumeRoot(directory, options)
-      const writer = makeWriter(directory)
-      const before: string[] = []
-      if (first !== undefined) {
-        await writer.write(makePayload(first), options)
-        before.push(await readlink(`${directory}/..data`))
-      }
-      const inotify = new Inotify()
-      t.teardown(() => inotify.close())
-      inotify.watch(directory)
-      await writer.write(makePayload(next), options)
-      const seen = inotify.drain()
-      t.strictSame(
-        mergeEqualNeighbours(formatEvents(seen, before)),
-        mergeEqualNeighbours(events),
-      )
-      const moves = seen.filter(({ mask }) => mask.startsWith('MOVED_'))
-      t.equal(
-        new Set(moves.map(({ cookie }) => cookie)).size,
-        events.length === 0 ? 0 : 1,
-        'the two halves of the rename have the same cookie',
-      )
-    })
+    const skip = fsGroup !== undefined && needsRoot
+  t.test(`events on the root: ${name}`, { skip }, async t => {
+    const directory = await makeDirectory(t)
+    const options = fsGroup === undefined ? {} : { fsGroup }
+    await prepareVolumeRoot(directory, options)
+    const writer = makeWriter(directory)
+    const before: string[] = []
+    if (first !== undefined) {
+      await writer.write(makePayload(first), options)
+      before.push(await readlink(`${directory}/..data`))
+    }
+    const inotify = new Inotify()
+    t.teardown(() => inotify.close())
+    inotify.watch(directory)
+    await writer.write(makePayload(next), options)
+    const seen = inotify.drain()
+    t.strictSame(
+      mergeEqualNeighbours(formatEvents(seen, before)),
+      mergeEqualNeighbours(events),
+    )
+    const moves = seen.filter(({ mask }) => mask.startsWith('MOVED_'))
+    t.equal(
+      new Set(moves.map(({ cookie }) => cookie)).size,
+      events.length === 0 ? 0 : 1,
+      'the two halves of the rename have the same cookie',
+    )
+  })
 }
 
 /** inotify merges an event with the one before it if that is equal and not yet read. */
@@ -242,10 +243,10 @@ function mergeEqualNeighbours(events: readonly string[]): string[] {
   return events.filter((event, at) => event !== events[at - 1])
 }
 
-async function describeWatches(
+function describeWatches(
   t: Test,
   { makeDirectory, makeWriter, without }: Place,
-): Promise<void> {
+): void {
   const rows: readonly {
     name: string
     path: string
@@ -302,7 +303,7 @@ async function describeWatches(
   ]
   for (const { name, path, followLink = true, openFile, events } of rows) {
     if (without.has(name)) continue
-    t.test(name, async t => {
+    t.test(`events on ${name}`, async t => {
       const directory = await makeDirectory(t)
       const writer = makeWriter(directory)
       await writer.write(makePayload({ a: '1', b: '2', 'd/x': '3', gone: '4' }))
@@ -446,25 +447,30 @@ const writes: readonly {
   },
 ]
 
-async function describeWrites(
+function describeWrites(
   t: Test,
   { makeDirectory, makeWriter, without }: Place,
-): Promise<void> {
+): void {
   for (const { name, first, next, shouldWrite } of writes) {
     const isUnreadable = Object.values(next).some(
       file => typeof file === 'object' && 'mode' in file && file.mode === 0,
     )
     const skip = isUnreadable && needsRoot && 'only root reads mode 0'
     for (const anew of [false, true])
-      t.test(`${name}${anew ? ', by a new writer' : ''}`, { skip }, async t => {
-        const directory = await makeDirectory(t)
-        const writer = makeWriter(directory)
-        t.equal(await writer.write(makePayload(first)), true, 'first write')
-        await checkVolumeContents(directory, makePayload(first))
-        const nextWriter = anew ? makeWriter(directory) : writer
-        t.equal(await nextWriter.write(makePayload(next)), shouldWrite)
-        if (shouldWrite) await checkVolumeContents(directory, makePayload(next))
-      })
+      t.test(
+        `writes: ${name}${anew ? ', by a new writer' : ''}`,
+        { skip },
+        async t => {
+          const directory = await makeDirectory(t)
+          const writer = makeWriter(directory)
+          t.equal(await writer.write(makePayload(first)), true, 'first write')
+          await checkVolumeContents(directory, makePayload(first))
+          const nextWriter = anew ? makeWriter(directory) : writer
+          t.equal(await nextWriter.write(makePayload(next)), shouldWrite)
+          if (shouldWrite)
+            await checkVolumeContents(directory, makePayload(next))
+        },
+      )
   }
 
   t.test('many updates, down to one file', async t => {
@@ -554,10 +560,10 @@ async function describeWrites(
 }
 
 /** Every place where a write can be cut short: before each call that changes something. */
-async function describeFailures(
+function describeFailures(
   t: Test,
   { makeDirectory, makeWriter, fill }: Place,
-): Promise<void> {
+): void {
   const scenarios: readonly {
     name: string
     first?: Files
@@ -667,10 +673,7 @@ async function checkSilent(
   inotify.close()
 }
 
-async function describeRecovery(
-  t: Test,
-  { makeDirectory, makeWriter }: Place,
-): Promise<void> {
+function describeRecovery(t: Test, { makeDirectory, makeWriter }: Place): void {
   const files = { a: '1', 'd/x': '2' }
   const damages: readonly {
     name: string
@@ -705,7 +708,7 @@ async function describeRecovery(
     },
   ]
   for (const { name, damage, empty } of damages)
-    t.test(name, async t => {
+    t.test(`recover: ${name}`, async t => {
       const directory = await makeDirectory(t)
       await makeWriter(directory).write(makePayload(files))
       await damage(directory)
@@ -718,13 +721,13 @@ async function describeRecovery(
       await checkVolumeContents(directory, makePayload({ ...files, a: '2' }))
     })
 
-  t.test('an empty directory', async t => {
+  t.test('recover: an empty directory', async t => {
     const directory = await makeDirectory(t)
     await makeWriter(directory).recover()
     await checkVolumeEmpty(directory)
   })
 
-  t.test('what is not the writer’s stays', async t => {
+  t.test('recover: what is not the writer’s stays', async t => {
     const directory = await makeDirectory(t)
     await makeWriter(directory).write(makePayload(files))
     await mkdir(`${directory}/nested`)

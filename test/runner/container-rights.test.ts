@@ -33,6 +33,10 @@ t.same(names(['KILL'], ['all']), ['KILL'])
 t.same(names(['ALL'], ['CHOWN']).length, allCapabilities.length - 1)
 t.same(names(['ALL'], ['ALL']), [])
 t.same(names(['KILL'], ['KILL', 'ALL']), [])
+t.throws(() => names([], ['MYCAP_KILL']), {
+  message:
+    'securityContext.capabilities.drop[0]: no capability is called "MYCAP_KILL"',
+})
 t.throws(() => names(['KILL', 'FLY']), {
   code: 'CONTAINER_CONFIG',
   message: 'securityContext.capabilities.add[1]: no capability is called "FLY"',

@@ -30,6 +30,8 @@ const cases = [
     'web',
     [3, 0],
   ],
+  ['only a group, and no image', {}, { runAsGroup: 7 }, undefined, [0, 7]],
+  ['fsGroup alone', { fsGroup: 9 }, {}, undefined, [0, 0, 9]],
   ['only a group', {}, { runAsGroup: 7 }, 'web', [33, 7]],
   [
     'groups, each once',
@@ -51,9 +53,15 @@ for (const [name, podContext, securityContext, image, expected] of cases) {
 }
 
 t.test('who is not there', async t => {
-  for (const image of ['nobody', 'web:nogroup']) {
+  for (const [image, message] of [
+    ['nobody', 'unable to find user nobody: no such user'],
+    ['33x', 'unable to find user 33x: no such user'],
+    ['x33', 'unable to find user x33: no such user'],
+    ['web:nogroup', 'unable to find group nogroup: no such group'],
+  ] as const) {
     t.throws(() => containerUser(makePod(), makeContainer(), image, accounts), {
       code: 'CONTAINER_CONFIG',
+      message,
     })
   }
   t.equal(homeOf(accounts, 33), '/var/www')

@@ -48,11 +48,18 @@ for (const { name, spec, expected } of cases) {
 t.test('3.2: 63 characters, no - or . at the end', async t => {
   const long = makePod({ name: 'a'.repeat(70) })
   t.equal(podHostname(long).hostname, 'a'.repeat(63))
+  const just = makePod({ name: `${'a'.repeat(60)}--a` })
+  t.equal(podHostname(just).hostname, just.metadata.name)
+  const inside = makePod({ name: `a-b.${'c'.repeat(70)}` })
+  t.equal(podHostname(inside).hostname, `a-b.${'c'.repeat(59)}`)
   const dashed = makePod({ name: `${'a'.repeat(60)}.--b` })
   t.equal(podHostname(dashed).hostname, 'a'.repeat(60))
 })
 
 t.test('C188: an FQDN of more than 64 characters is an error', async t => {
+  const most = { subdomain: 's'.repeat(22), setHostnameAsFQDN: true }
+  const pod = makePod({ name: 'p'.repeat(15), spec: most })
+  t.equal(podHostname(pod).kernelHostname?.length, 64)
   const spec = { subdomain: 's'.repeat(30), setHostnameAsFQDN: true }
   t.throws(() => podHostname(makePod({ name: 'p'.repeat(30), spec })), {
     code: 'HOSTNAME_TOO_LONG',

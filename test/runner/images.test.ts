@@ -29,6 +29,8 @@ t.test('the built-in map knows its images under any registry', async t => {
     ['registry.k8s.io/pause:3.9', 'pause'],
     ['nginx:1.27-alpine', 'nginx'],
     ['team/nginx', undefined],
+    ['localhost/busybox', 'busybox'],
+    ['docker.io/team/busybox', undefined],
     ['mybusybox', undefined],
     ['busybox/other', undefined],
   ] as const
@@ -67,6 +69,67 @@ t.test('the most specific pattern wins, the user before the map', async t => {
   t.same(findImage(twice, 'x')?.entrypoint, ['two'], 'the later of equals')
 })
 
+t.test('a pattern says as much as it says', async t => {
+  const rows = [
+    ['a/b', 'a/b:1', true],
+    ['a/b', 'ghcr.io/a/b@sha256:x', true],
+    ['ghcr.io/a/b', 'a/b', false],
+    ['ghcr.io/a/b', 'quay.io/a/b', false],
+    ['a/b:1', 'ghcr.io/a/b:1', true],
+    ['a/b:1', 'a/b:2', false],
+    ['a/b:1', 'a/b', false],
+    ['a/b@sha256:x', 'a/b:1@sha256:x', true],
+    ['a/b@sha256:x', 'a/b@sha256:y', false],
+    ['a/b@sha256:x', 'a/b', false],
+    ['a/', 'a/b', true],
+    ['a/', 'ghcr.io/a/b', true],
+    ['b/', 'ghcr.io/a/b', false],
+    ['docker.io/a/', 'a/b', true],
+    ['a/?', 'ghcr.io/a/b:1', true],
+    ['a/?', 'a/bc', false],
+    ['?', '.', true],
+    ['a.b/*', 'a.b/c', true],
+    ['a.b/*', 'axb/c', false],
+    ['*:1', 'a/b:1', true],
+    ['*:1', 'a/b', false],
+    ['a/b:?', 'ghcr.io/a/b:1', true],
+    ['ghcr.io/a/b:?', 'ghcr.io/a/b:1@sha256:x', true],
+    ['docker.io/b:?', 'b:1@sha256:x', true],
+    ['docker.io/?', 'b', true],
+    ['*x', 'x@sha256:y', true],
+    ['*y', 'x@sha256:y', true],
+    ['x*z', 'x@sha256:y', false],
+  ] as const
+  for (const [pattern, image, matches] of rows)
+    t.equal(
+      findImage(createImageMap([{ pattern }]), image)?.pattern === pattern,
+      matches,
+      `${pattern}: ${image}`,
+    )
+})
+
+t.test('the more a pattern says, the sooner it is taken', async t => {
+  const rows = [
+    ['*', 'a*'],
+    ['*b*', 'a/'],
+    ['a/', 'a/b'],
+    ['a/b', 'ghcr.io/a/b'],
+    ['ghcr.io/a/b', 'a/b:1'],
+    ['a/b:1', 'ghcr.io/a/b:1'],
+    ['ghcr.io/a/b:1', 'a/b@sha256:x'],
+    ['a/b@sha256:x', 'a/b:1@sha256:x'],
+  ] as const
+  for (const [less, more] of rows)
+    for (const patterns of [
+      [less, more],
+      [more, less],
+    ]) {
+      const images = createImageMap(patterns.map(pattern => ({ pattern })))
+      const found = findImage(images, 'ghcr.io/a/b:1@sha256:x')?.pattern
+      t.equal(found, more, patterns.join(' '))
+    }
+})
+
 t.test('another command for busybox still has its shell', async t => {
   const images = createImageMap([parseImageFlag('busybox=sh -c x')])
   t.equal(findImage(images, 'busybox:1')?.busybox, true)
@@ -94,6 +157,14 @@ t.test('C123 C124 C125 C126: command and args over the image', async t => {
     'sleep',
     '1',
   ])
+  t.same(
+    containerArgv(makeContainer({ args: ['a'] }), { pattern: 'x' }, env),
+    ['a'],
+    'an image of which only that is known, that its args say it',
+  )
+  t.throws(() => containerArgv(makeContainer(), { pattern: 'x' }, env), {
+    code: 'IMAGE_UNKNOWN',
+  })
 })
 
 t.test('an unknown image prints the flag to type', async t => {
@@ -104,6 +175,20 @@ t.test('an unknown image prints the flag to type', async t => {
       'no program of this machine is known for the image "quay.io/a/b:1"',
   })
   const known = makeContainer({ image: 'quay.io/a/b:1', command: ['x'] })
+  t.match(
+    unknownImages(
+      { initContainers: [unknown], containers: [known] },
+      none,
+      name => name === 'x',
+    ),
+    [
+      {
+        fieldPath: 'spec.initContainers[0].image',
+        fix: "--image 'quay.io/a/b:1=x'",
+      },
+    ],
+    'what another container calls in it',
+  )
   t.same(containerArgv(known, undefined, new Map()), ['x'])
   t.strictSame(
     unknownImages(
@@ -131,6 +216,7 @@ t.test('the flag names a program of this machine', async t => {
     'node',
     'nginx',
     'sh',
+    '/bin/bash',
     '/opt/my app/run',
     'odd',
   ])
@@ -174,7 +260,12 @@ t.test('the flag names a program of this machine', async t => {
       [
         { image: 'shop/web:1' },
         "--image 'shop/web:1=COMMAND', with a program of this machine for COMMAND, such as 'node server.js'",
-        other('shop/web:1', 'sh'),
+        other('shop/web:1', '/bin/bash'),
+      ],
+      [
+        { image: 'shop/web:1' },
+        "--image 'shop/web:1=COMMAND', with a program of this machine for COMMAND, such as 'node server.js'",
+        other('ghcr.io/shop/web:1', 'node'),
       ],
       [
         { image: 'shop/web:1' },
@@ -213,8 +304,12 @@ t.test('--image', async t => {
     pattern: 'a/b:1',
     entrypoint: ['sh', '-c', 'x=1 "y"'],
   })
-  for (const bad of ['', 'x', '=x']) {
-    t.throws(() => parseImageFlag(bad), { code: 'IMAGE_FLAG_INVALID' })
+  t.equal(parseImageFlag(' a =x').pattern, 'a')
+  for (const bad of ['', 'x', '=x', ' =x']) {
+    t.throws(() => parseImageFlag(bad), {
+      code: 'IMAGE_FLAG_INVALID',
+      message: `--image wants 'PATTERN=COMMAND', not '${bad}'`,
+    })
   }
 })
 
@@ -230,6 +325,9 @@ t.test('words as a shell makes them', async t => {
   ] as const
   for (const [text, words] of cases) t.same(splitShellWords(text), words, text)
   for (const bad of ["'a", '"a']) {
-    t.throws(() => splitShellWords(bad), { code: 'SHELL_WORDS_UNCLOSED' })
+    t.throws(() => splitShellWords(bad), {
+      code: 'SHELL_WORDS_UNCLOSED',
+      message: `unclosed ${bad.charAt(0)} in the command ${bad}`,
+    })
   }
 })

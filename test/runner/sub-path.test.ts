@@ -35,7 +35,10 @@ t.test('C128 to C132: the file behind the links of now', async t => {
   t.equal(await resolve('dir/nope/deep'), undefined)
   await symlink('..data/gone', join(volume.path, 'gone'))
   t.equal(await resolve('gone'), undefined)
-  await t.rejects(resolve('key/below'), { code: 'CONTAINER_CONFIG' })
+  await t.rejects(resolve('key/below'), {
+    code: 'CONTAINER_CONFIG',
+    message: 'subPath key/below: ENOTDIR',
+  })
 })
 
 t.test('C139: what is missing is made, with the mode of the root', async t => {
@@ -65,7 +68,10 @@ t.test('C143 C144 C145 C146: nothing outside of the volume', async t => {
     await symlink(target, join(volume.path, name))
     await t.rejects(
       resolveSubPath(volume, name),
-      { code: 'CONTAINER_CONFIG' },
+      {
+        code: 'CONTAINER_CONFIG',
+        message: /leads outside of its volume$|: cannot be resolved$/,
+      },
       name,
     )
   }
@@ -124,17 +130,21 @@ t.test('C134 to C137: what may be said', async t => {
   t.equal(subPath({ subPath: '$(POD)' }), '$(POD)', 'not expanded')
   t.equal(subPath({ subPathExpr: '$(POD)/x' }), 'foo/x')
   t.equal(subPath({ subPath: 'a..b' }), 'a..b')
-  for (const bad of [
-    { subPath: '../x' },
-    { subPath: '/x' },
-    { subPathExpr: '$(UP)' },
-    { subPathExpr: '$(ABS)' },
-    { subPathExpr: 'x$(EMPTY)' },
-    { subPathExpr: '$(NOPE)' },
-  ]) {
+  const absolute = (path: string) =>
+    `error SubPath \`${path}\` must not be an absolute path`
+  const dots = (path: string) =>
+    `unable to provision SubPath \`${path}\`: must not contain '..'`
+  for (const [bad, message] of [
+    [{ subPath: '../x' }, dots('../x')],
+    [{ subPath: '/x' }, absolute('/x')],
+    [{ subPathExpr: '$(UP)' }, dots('..')],
+    [{ subPathExpr: '$(ABS)' }, absolute('/tmp')],
+    [{ subPathExpr: 'x$(EMPTY)' }, 'missing value for EMPTY'],
+    [{ subPathExpr: '$(NO)$(NOPE)' }, 'missing value for NO, NOPE'],
+  ] as const) {
     t.throws(
       () => subPath(bad),
-      { code: 'CONTAINER_CONFIG' },
+      { code: 'CONTAINER_CONFIG', message },
       JSON.stringify(bad),
     )
   }

@@ -23,6 +23,7 @@ export interface ImageMap {
   readonly builtIn: readonly ImageEntry[]
 }
 
+// Stryker disable ArrayDeclaration,StringLiteral,ObjectLiteral,BooleanLiteral: a test would repeat it
 const nginx: Omit<ImageEntry, 'pattern'> = {
   entrypoint: [],
   args: ['nginx', '-g', 'daemon off;'],
@@ -49,6 +50,7 @@ const builtInImages: readonly ImageEntry[] = [
   { pattern: 'pause', ...pause },
   { pattern: 'rancher/mirrored-pause', ...pause },
 ]
+// Stryker restore ArrayDeclaration,StringLiteral,ObjectLiteral,BooleanLiteral
 
 /** In the order of the user's wish: of two equally specific patterns the later one wins. */
 export function createImageMap(user: readonly ImageEntry[] = []): ImageMap {
