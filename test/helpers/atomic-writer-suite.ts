@@ -208,34 +208,35 @@ function describeRootEvents(
   t: Test,
   { makeDirectory, makeWriter }: Place,
 ): void {
-  for (const { name, first, next, fsGroup, events } of rootEvents)
+  for (const { name, first, next, fsGroup, events } of rootEvents) {
     const skip = fsGroup !== undefined && needsRoot
-  t.test(`events on the root: ${name}`, { skip }, async t => {
-    const directory = await makeDirectory(t)
-    const options = fsGroup === undefined ? {} : { fsGroup }
-    await prepareVolumeRoot(directory, options)
-    const writer = makeWriter(directory)
-    const before: string[] = []
-    if (first !== undefined) {
-      await writer.write(makePayload(first), options)
-      before.push(await readlink(`${directory}/..data`))
-    }
-    const inotify = new Inotify()
-    t.teardown(() => inotify.close())
-    inotify.watch(directory)
-    await writer.write(makePayload(next), options)
-    const seen = inotify.drain()
-    t.strictSame(
-      mergeEqualNeighbours(formatEvents(seen, before)),
-      mergeEqualNeighbours(events),
-    )
-    const moves = seen.filter(({ mask }) => mask.startsWith('MOVED_'))
-    t.equal(
-      new Set(moves.map(({ cookie }) => cookie)).size,
-      events.length === 0 ? 0 : 1,
-      'the two halves of the rename have the same cookie',
-    )
-  })
+    t.test(`events on the root: ${name}`, { skip }, async t => {
+      const directory = await makeDirectory(t)
+      const options = fsGroup === undefined ? {} : { fsGroup }
+      await prepareVolumeRoot(directory, options)
+      const writer = makeWriter(directory)
+      const before: string[] = []
+      if (first !== undefined) {
+        await writer.write(makePayload(first), options)
+        before.push(await readlink(`${directory}/..data`))
+      }
+      const inotify = new Inotify()
+      t.teardown(() => inotify.close())
+      inotify.watch(directory)
+      await writer.write(makePayload(next), options)
+      const seen = inotify.drain()
+      t.strictSame(
+        mergeEqualNeighbours(formatEvents(seen, before)),
+        mergeEqualNeighbours(events),
+      )
+      const moves = seen.filter(({ mask }) => mask.startsWith('MOVED_'))
+      t.equal(
+        new Set(moves.map(({ cookie }) => cookie)).size,
+        events.length === 0 ? 0 : 1,
+        'the two halves of the rename have the same cookie',
+      )
+    })
+  }
 }
 
 /** inotify merges an event with the one before it if that is equal and not yet read. */

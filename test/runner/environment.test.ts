@@ -28,12 +28,16 @@ const secrets = [
   },
 ]
 
-function declare(options: Partial<Container>, pod: Pod = makePod()) {
+function declare(
+  options: Partial<Container>,
+  pod: Pod = makePod(),
+  podIPs: readonly string[] = ['127.1.2.3'],
+) {
   return Object.fromEntries(
     declaredEnvironment(makeContainer(options), {
       pod,
       node: makeNode(),
-      podIPs: ['127.1.2.3'],
+      podIPs,
       configMap: name => configMaps.find(cm => cm.metadata.name === name),
       secret: name => secrets.find(secret => secret.metadata.name === name),
     }),
@@ -196,6 +200,7 @@ t.test('C101 C102 C103 C107: fieldRef', async t => {
     ["metadata.labels['app']", 'web'],
     ["metadata.labels['none']", ''],
     ['spec.nodeName', 'node'],
+    ['spec.host', 'node'],
     ['spec.serviceAccountName', 'sa'],
     ['status.hostIP', '192.0.2.1'],
     ['status.hostIPs', '192.0.2.1'],
@@ -205,6 +210,12 @@ t.test('C101 C102 C103 C107: fieldRef', async t => {
   for (const [fieldPath, value] of cases) {
     t.equal(declare({ env: [fieldRef(fieldPath)] }, pod).X, value, fieldPath)
   }
+  const addresses = (...podIPs: string[]) =>
+    ['status.podIP', 'status.podIPs'].map(
+      fieldPath => declare({ env: [fieldRef(fieldPath)] }, pod, podIPs).X,
+    )
+  t.strictSame(addresses('127.1.2.3', '::1'), ['127.1.2.3', '127.1.2.3,::1'])
+  t.strictSame(addresses(), ['', ''], 'before it has any')
   t.throws(() => declare({ env: [fieldRef('spec.nope')] }), {
     message: 'unsupported fieldPath: spec.nope',
   })
@@ -239,9 +250,34 @@ t.test('C105 C106: resourceFieldRef', async t => {
   t.equal(read('limits.cpu', 'main'), '2')
   t.equal(read('requests.memory', 'main'), '33554432')
   t.equal(read('limits.cpu'), '4', 'of the container itself: allocatable')
+  t.equal(read('limits.cpu', ''), '4', 'who names none means itself')
+  t.throws(() => read('gpu', 'main'), {
+    code: 'CONTAINER_CONFIG',
+    message: 'unsupported container resource : gpu',
+  })
   t.throws(() => read('limits.cpu', 'nope'), {
     message: 'container nope not found',
   })
+})
+
+t.test('a value, and where another one would come from', async t => {
+  const env = (value: string | undefined, valueFrom?: EnvVar['valueFrom']) =>
+    declare({
+      env: [
+        {
+          name: 'X',
+          ...(value !== undefined && { value }),
+          ...(valueFrom !== undefined && { valueFrom }),
+        },
+      ],
+    }).X
+  const name = { fieldRef: { fieldPath: 'metadata.name' } }
+  t.equal(env('own', name), 'own')
+  t.equal(env('', name), 'pod', 'an empty one is none')
+  t.equal(env(undefined, name), 'pod')
+  t.equal(env(undefined), '')
+  t.equal(env(''), '')
+  t.equal(env(undefined, {}), '', 'from nowhere')
 })
 
 t.test('6.16: what the run-time adds', async t => {
