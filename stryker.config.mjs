@@ -41,7 +41,7 @@ export default {
   reporters: ['clear-text', 'progress-append-only'],
   clearTextReporter: { allowEmojis: false, reportTests: false },
   thresholds: { high: 95, low: 85, break: 85 },
-  ignorePatterns: ['/bench', '/dist', '/examples', '/systemd'],
+  ignorePatterns: ['/bench', '/dist', '/systemd'],
   cleanTempDir: 'always',
   allowConsoleColors: false,
 }

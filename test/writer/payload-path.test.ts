@@ -85,10 +85,35 @@ t.test('cleanPayload', async t => {
     )
 })
 
+t.test('in the words of the kubelet', async t => {
+  const why = (path: string) => {
+    try {
+      cleanPayload(makePayload({ a: '', [path]: '' }))
+      return undefined
+    } catch (error) {
+      return error instanceof Error ? error.message : undefined
+    }
+  }
+  const rows = [
+    ['', 'must not be empty: ""'],
+    ['/a', 'must be relative path: /a'],
+    ['a/../b', "must not contain '..': a/../b"],
+    ['..a', "must not start with '..': ..a"],
+    ['./.', 'must name a file: ./.'],
+    ['a\0', 'must not contain a NUL byte'],
+    [`${longest}/x`, 'must be less than or equal to 4096 characters'],
+    [long(256), 'filenames must be less than or equal to 255 characters'],
+    ['a/b', 'a/b: a is a file'],
+  ] as const
+  for (const [path, reason] of rows)
+    t.equal(why(path), `invalid path: ${reason}`)
+})
+
 t.test('parts of a path', async t => {
   t.strictSame(parentsOf('a/b/c'), ['a', 'a/b'])
   t.strictSame(parentsOf('a'), [])
   t.equal(userVisibleName('a/b'), 'a')
   t.equal(userVisibleName('a'), 'a')
   t.equal(cleanPath('a/'), 'a')
+  t.equal(cleanPath('/'), '/')
 })

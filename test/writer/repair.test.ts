@@ -11,7 +11,7 @@ import {
 } from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import { AtomicWriter } from '../../src/writer/atomic-writer.ts'
-import { removeVolume } from '../../src/writer/remove-volume.ts'
+import { removeVolume, removeVolumes } from '../../src/writer/remove-volume.ts'
 import {
   volumeFileSystem,
   type VolumeFileSystem,
@@ -137,4 +137,41 @@ t.test('what is not of the writer stays when the volume goes', async t => {
     ['file', '..2026', ...Object.keys(links)].toSorted(),
   )
   t.equal(await readFile(`${directory}/file`, 'utf8'), 'mine')
+})
+
+t.test('a directory of volumes', async t => {
+  const directory = await makeTmpfsDirectory(t)
+  for (const name of ['one', 'two']) {
+    await mkdir(`${directory}/${name}`)
+    await new AtomicWriter(`${directory}/${name}`).write(
+      makePayload({ a: '1', 'd/b': '1' }),
+    )
+  }
+  await writeFile(`${directory}/two/file`, 'mine')
+  await writeFile(`${directory}/file`, 'mine')
+  await symlink('two', `${directory}/link`)
+  await removeVolumes(directory)
+  t.strictSame((await readdir(directory)).toSorted(), ['file', 'link', 'two'])
+  t.strictSame(await readdir(`${directory}/two`), ['file'])
+})
+
+t.test('what was moved aside goes with the volume', async t => {
+  const directory = await makeTmpfsDirectory(t)
+  await new AtomicWriter(directory).write(makePayload({ a: '1' }))
+  await mkdir(`${directory}/..lost.1/d`, { recursive: true })
+  await writeFile(`${directory}/..lost.2`, '')
+  await symlink('nowhere', `${directory}/..data_tmp`)
+  await removeVolume(directory)
+  t.strictSame(await readdir(directory), [])
+})
+
+t.test('no volume where there is no directory', async t => {
+  const directory = await makeTmpfsDirectory(t)
+  await writeFile(`${directory}/file`, '')
+  await removeVolume(`${directory}/gone`)
+  await removeVolume(`${directory}/file`)
+  t.strictSame(await readdir(directory), ['file'])
+  await t.rejects(removeVolume(`${directory}/${'x'.repeat(256)}`), {
+    code: 'ENAMETOOLONG',
+  })
 })
