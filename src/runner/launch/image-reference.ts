@@ -14,8 +14,10 @@ export interface ImageReference {
  * registry when it has a `.` or a `:` or is `localhost`.
  */
 export function parseImageReference(text: string): ImageReference {
+  // Stryker disable next-line StringLiteral: there is a first part
   const [beforeDigest = '', digest] = text.split('@', 2)
   const slash = beforeDigest.indexOf('/')
+  // Stryker disable next-line StringLiteral: what is no registry
   const first = slash === -1 ? '' : beforeDigest.slice(0, slash)
   const registryWritten = /[.:]/.test(first) || first === 'localhost'
   const registry =
