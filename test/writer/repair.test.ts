@@ -7,6 +7,7 @@ import {
   readFile,
   readlink,
   symlink,
+  unlink,
   writeFile,
 } from 'node:fs/promises'
 import t, { type Test } from 'tap'
@@ -43,13 +44,14 @@ async function looksRight(
   t: Test,
   directory: string,
   value: string,
+  count = 3,
 ): Promise<void> {
   t.match(await readlink(`${directory}/..data`), /^\.\.\d{4}_/)
   t.equal(await readFile(`${directory}/a`, 'utf8'), value)
   const names = (await readdir(directory)).filter(
     name => !name.startsWith('..lost.'),
   )
-  t.equal(names.length, 3, names.join(' '))
+  t.equal(names.length, count, names.join(' '))
 }
 
 for (const [what, spoil] of Object.entries(spoilt))
@@ -137,6 +139,221 @@ t.test('what is not of the writer stays when the volume goes', async t => {
     ['file', '..2026', ...Object.keys(links)].toSorted(),
   )
   t.equal(await readFile(`${directory}/file`, 'utf8'), 'mine')
+})
+
+/** The file system, of which each call that `fails` names ends in an error. */
+function failing(fails: (call: string, path: string) => string | undefined): {
+  readonly fileSystem: VolumeFileSystem
+  readonly calls: string[]
+} {
+  const calls: string[] = []
+  const fileSystem = Object.fromEntries(
+    Object.entries(volumeFileSystem).map(([name, call]) => [
+      name,
+      (...args: unknown[]) => {
+        const path = String(args[name === 'symlink' ? 1 : 0])
+        const code = fails(name, path)
+        calls.push(`${name} ${path.slice(path.lastIndexOf('/') + 1)}`)
+        return code === undefined
+          ? (call as (...args: unknown[]) => unknown)(...args)
+          : Promise.reject(Object.assign(new Error(code), { code }))
+      },
+    ]),
+  ) as unknown as VolumeFileSystem
+  return { fileSystem, calls }
+}
+
+/** Twice what is wrong: a write fails of it, and the next one of the same writer is whole. */
+async function failsOnce(
+  t: Test,
+  code: string,
+  isMeant: (call: string, path: string) => boolean,
+): Promise<string[]> {
+  const directory = await makeTmpfsDirectory(t)
+  let left = 0
+  const { fileSystem, calls } = failing((call, path) =>
+    left > 0 && isMeant(call, path) && left-- > 0 ? code : undefined,
+  )
+  const writer = new AtomicWriter(directory, { fileSystem })
+  await writer.write(makePayload({ a: '1', b: '1', 'd/x': '1' }))
+  left = 1
+  const next = makePayload({ a: '2', b: '1', 'd/x': '1' })
+  await t.rejects(writer.write(next), { code })
+  const aside = (await readdir(directory)).filter(name =>
+    name.startsWith('..lost.'),
+  )
+  t.strictSame(aside, [], 'nothing is moved aside')
+  calls.length = 0
+  t.equal(await writer.write(makePayload({ a: '3', b: '1' })), true)
+  await looksRight(t, directory, '3', 4)
+  return calls
+}
+
+for (const code of ['EROFS', 'ENOSPC', 'EBUSY', 'ENOTCONN', 'ECONNABORTED'])
+  t.test(`what could be done later is left undone: ${code}`, async t => {
+    await failsOnce(t, code, (call, path) =>
+      call === 'unlink' ? path.includes('..20') : false,
+    )
+  })
+
+t.test('the link of now cannot be read: nothing is begun anew', async t => {
+  for (const code of ['EIO', 'ENOTCONN', 'EROFS'])
+    await failsOnce(
+      t,
+      code,
+      (call, path) => call === 'readlink' && path.endsWith('/..data'),
+    )
+})
+
+t.test('one visible link cannot be removed: the others go', async t => {
+  const directory = await makeTmpfsDirectory(t)
+  const { fileSystem } = failing((call, path) =>
+    call === 'unlink' && path.endsWith('/b') && !path.includes('..')
+      ? 'EACCES'
+      : undefined,
+  )
+  const writer = new AtomicWriter(directory, { fileSystem })
+  await writer.write(makePayload({ a: '1', b: '1', c: '1', e: '1' }))
+  await unlink(`${directory}/c`)
+  await t.rejects(writer.write(makePayload({ a: '2' })), { code: 'EACCES' })
+  const names = await readdir(directory)
+  t.strictSame(
+    names.filter(name => !name.startsWith('..')).toSorted(),
+    ['a', 'b'],
+    'and one that is gone is no failure',
+  )
+  t.equal(await readFile(`${directory}/a`, 'utf8'), '2', 'it is published')
+})
+
+t.test('what has taken the place of a link stays', async t => {
+  const directory = await makeTmpfsDirectory(t)
+  const writer = new AtomicWriter(directory)
+  await writer.write(makePayload({ a: '1', b: '1' }))
+  for (const name of ['a', 'b']) {
+    await unlink(`${directory}/${name}`)
+    await mkdir(`${directory}/${name}`)
+  }
+  const anew = new AtomicWriter(directory)
+  t.equal(await anew.write(makePayload({ a: '2', b: '1' })), true)
+  t.equal(await anew.write(makePayload({ a: '3' })), true, 'b is to go')
+  t.equal(await readFile(`${directory}/..data/a`, 'utf8'), '3')
+  t.strictSame(
+    (await readdir(directory)).filter(name => !name.startsWith('..')),
+    ['a', 'b'],
+  )
+  t.equal(await anew.write(makePayload({ a: '3' })), false)
+})
+
+t.test('a name that is taken already', async t => {
+  const directory = await makeTmpfsDirectory(t)
+  let taken = 2
+  const { fileSystem } = failing(call =>
+    call === 'mkdir' && taken-- > 0 ? 'EEXIST' : undefined,
+  )
+  const writer = new AtomicWriter(directory, { fileSystem })
+  t.equal(await writer.write(makePayload({ a: '1' })), true)
+  await looksRight(t, directory, '1')
+})
+
+t.test('a group that an ordinary user may not give', async t => {
+  const directory = await makeTmpfsDirectory(t)
+  const { fileSystem } = failing(call =>
+    call === 'lchown' ? 'EPERM' : undefined,
+  )
+  const writer = new AtomicWriter(directory, { fileSystem })
+  const options = { fsGroup: 2000 }
+  t.equal(await writer.write(makePayload({ a: '1' }), options), true)
+  await looksRight(t, directory, '1')
+  const { fileSystem: broken } = failing(call =>
+    call === 'lchown' ? 'EIO' : undefined,
+  )
+  await t.rejects(
+    new AtomicWriter(directory, { fileSystem: broken }).write(
+      makePayload({ a: '2' }),
+      options,
+    ),
+    { code: 'EIO' },
+  )
+})
+
+t.test('a link of a path that is nested stays', async t => {
+  const directory = await makeTmpfsDirectory(t)
+  const { fileSystem, calls } = failing(() => undefined)
+  const writer = new AtomicWriter(directory, { fileSystem })
+  await writer.write(makePayload({ 'd/x': '1', 'd/y': '1' }))
+  calls.length = 0
+  await writer.write(makePayload({ 'd/x': '1' }))
+  t.strictSame(
+    calls.filter(call => call.startsWith('unlink')).toSorted(),
+    ['unlink x', 'unlink y'],
+    'of the old generation',
+  )
+})
+
+t.test(
+  'what it has published itself it does not read to see a change',
+  async t => {
+    const directory = await makeTmpfsDirectory(t)
+    const { fileSystem, calls } = failing(() => undefined)
+    const writer = new AtomicWriter(directory, { fileSystem })
+    const files = makePayload({ a: '1', b: '1' })
+    await writer.write(files)
+    calls.length = 0
+    await writer.write(makePayload({ a: '2', b: '1' }))
+    t.notOk(
+      calls.some(call => call.startsWith('readFile')),
+      'a change',
+    )
+    t.notOk(calls.includes('readlink a'), 'nor its own links')
+    calls.length = 0
+    await writer.write(makePayload({ a: '2', b: '1' }))
+    t.ok(
+      calls.includes('readFile a') && calls.includes('readFile b'),
+      'no change',
+    )
+    calls.length = 0
+    const anew = new AtomicWriter(directory, { fileSystem })
+    t.equal(await anew.write(makePayload({ a: '2', b: '1' })), false)
+    calls.length = 0
+    t.equal(await anew.write(makePayload({ a: '3', b: '1' })), true)
+    t.notOk(
+      calls.some(call => call.startsWith('readFile')),
+      'what it has found there it knows, too',
+    )
+  },
+)
+
+t.test(
+  'the mode of a file needs no second call unless a umask takes of it',
+  async t => {
+    const directory = await makeTmpfsDirectory(t)
+    const { fileSystem, calls } = failing(() => undefined)
+    await new AtomicWriter(directory, { fileSystem }).write(
+      makePayload({
+        plain: { data: '1', mode: 0o755 },
+        group: { data: '1', mode: 0o664 },
+      }),
+    )
+    t.ok(calls.includes('chmod group'))
+    t.notOk(calls.includes('chmod plain'))
+  },
+)
+
+t.test('recovery takes away only what is the writer’s', async t => {
+  const directory = await makeTmpfsDirectory(t)
+  await new AtomicWriter(directory).write(makePayload({ a: '1' }))
+  const mine = [
+    'x..2026_01_01_00_00_00.1',
+    '..2026_01_01_00_00_00.1x',
+    'x..lost.1',
+    '..lost.1x',
+  ]
+  for (const name of mine) await mkdir(`${directory}/${name}`)
+  await symlink('..data/b', `${directory}/..b`)
+  await symlink('..data/other', `${directory}/c`)
+  const names = (await readdir(directory)).toSorted()
+  await new AtomicWriter(directory).recover()
+  t.strictSame((await readdir(directory)).toSorted(), names)
 })
 
 t.test('a directory of volumes', async t => {
