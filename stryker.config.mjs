@@ -21,7 +21,11 @@ const rooms = {
     'src/volumes/{volume-history,history-budget,payload-changes}.ts',
     'test/volumes/volume-history.test.ts',
   ],
-  api: ['src/api/**/*.ts', 'test/api'],
+  api: ['src/api/{*,encode/*}.ts', 'test/api'],
+  decode: ['src/api/decode/*.ts', 'test/api'],
+  validation: ['src/api/validation/*.ts', 'test/api'],
+  schema: ['src/api/schema/*.ts', 'test/api'],
+  yaml: ['src/api/yaml/*.ts', 'test/api'],
 }
 
 const { ROOM } = process.env

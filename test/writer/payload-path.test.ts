@@ -23,6 +23,7 @@ const valid = [
   long(255),
   'é'.repeat(127),
   longest,
+  `${longest}/`,
 ]
 for (const path of valid)
   t.doesNotThrow(() => validatePath(path), `takes ${path.slice(0, 20)}`)
@@ -42,6 +43,7 @@ const refused: { path: string; code: string; name?: string }[] = [
   { path: './..data', code: 'PAYLOAD_RESERVED_NAME' },
   { path: 'a\0b', code: 'PAYLOAD_NUL_BYTE' },
   { path: long(256), code: 'PAYLOAD_NAME_TOO_LONG', name: '256 bytes' },
+  { path: `a/${long(256)}`, code: 'PAYLOAD_NAME_TOO_LONG', name: 'one of two' },
   {
     path: 'é'.repeat(128),
     code: 'PAYLOAD_NAME_TOO_LONG',
@@ -114,6 +116,6 @@ t.test('parts of a path', async t => {
   t.strictSame(parentsOf('a'), [])
   t.equal(userVisibleName('a/b'), 'a')
   t.equal(userVisibleName('a'), 'a')
-  t.equal(cleanPath('a/'), 'a')
+  t.equal(cleanPath('abc/'), 'abc')
   t.equal(cleanPath('/'), '/')
 })

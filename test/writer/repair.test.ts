@@ -6,6 +6,7 @@ import {
   readdir,
   readFile,
   readlink,
+  stat,
   symlink,
   unlink,
   writeFile,
@@ -196,6 +197,57 @@ for (const code of ['EROFS', 'ENOSPC', 'EBUSY', 'ENOTCONN', 'ECONNABORTED'])
     )
   })
 
+for (const code of ['EROFS', 'ENOSPC', 'EBUSY', 'ENOTCONN', 'ECONNABORTED'])
+  for (const [call, name] of [
+    ['unlink', '..data_tmp'],
+    ['readlink', '..data'],
+  ] as const)
+    t.test(`a recovery leaves it, too: ${code} of ${name}`, async t => {
+      const directory = await makeTmpfsDirectory(t)
+      await new AtomicWriter(directory).write(makePayload({ a: '1' }))
+      await symlink('..nowhere', `${directory}/..data_tmp`)
+      const { fileSystem } = failing((its, path) =>
+        its === call && path.endsWith(`/${name}`) ? code : undefined,
+      )
+      const writer = new AtomicWriter(directory, { fileSystem })
+      await t.rejects(writer.recover(), { code })
+      await new AtomicWriter(directory).recover()
+      await looksRight(t, directory, '1')
+    })
+
+t.test('what can be neither removed nor moved aside', async t => {
+  for (const [code, works] of [
+    ['ENOENT', true],
+    ['EIO', false],
+  ] as const) {
+    const directory = await makeTmpfsDirectory(t)
+    await new AtomicWriter(directory).write(makePayload({ a: '1' }))
+    const { fileSystem } = failing((call, path) =>
+      path.includes('..20') && call === 'unlink'
+        ? 'ENOENT'
+        : path.includes('..20') && call === 'rename'
+          ? code
+          : undefined,
+    )
+    const writer = new AtomicWriter(directory, { fileSystem })
+    const written = writer.write(makePayload({ a: '2' }))
+    if (works) t.equal(await written, true, 'it is listed, and not there')
+    else
+      await t.rejects(written, { code: 'ENOENT' }, 'the first failure counts')
+    t.equal(await readFile(`${directory}/a`, 'utf8'), '2')
+  }
+})
+
+t.test('an owner has the group of all', async t => {
+  if (process.getuid?.() !== 0) return t.comment('only root gives a file away')
+  const directory = await makeTmpfsDirectory(t)
+  await new AtomicWriter(directory).write(
+    makePayload({ token: { data: '1', fsUser: 1000 } }),
+  )
+  const { uid, gid } = await stat(`${directory}/token`)
+  t.strictSame([uid, gid], [1000, process.getgid?.()])
+})
+
 t.test('the link of now cannot be read: nothing is begun anew', async t => {
   for (const code of ['EIO', 'ENOTCONN', 'EROFS'])
     await failsOnce(
@@ -367,8 +419,17 @@ t.test('a directory of volumes', async t => {
   await writeFile(`${directory}/two/file`, 'mine')
   await writeFile(`${directory}/file`, 'mine')
   await symlink('two', `${directory}/link`)
+  const elsewhere = await makeTmpfsDirectory(t)
+  await new AtomicWriter(elsewhere).write(makePayload({ a: '1' }))
+  await symlink(elsewhere, `${directory}/elsewhere`)
   await removeVolumes(directory)
-  t.strictSame((await readdir(directory)).toSorted(), ['file', 'link', 'two'])
+  t.strictSame((await readdir(directory)).toSorted(), [
+    'elsewhere',
+    'file',
+    'link',
+    'two',
+  ])
+  await looksRight(t, elsewhere, '1')
   t.strictSame(await readdir(`${directory}/two`), ['file'])
 })
 
