@@ -49,7 +49,13 @@ export default {
   mutantRunner: { tests },
   // Small objects of which few last: the garbage collector took half of the time.
   testRunnerNodeArgs: ['--max-semi-space-size=64'],
+  // tap keeps something of each test.
+  maxTestRunnerReuse: 200,
   coverageAnalysis: 'perTest',
+  // All rooms at once, on a machine that does something else, too.
+  dryRunTimeoutMinutes: 30,
+  // A loop is ended by Stryker's count, a wait by the runner: this is for what neither sees.
+  timeoutMS: 20_000,
   concurrency: 1,
   reporters: ['clear-text', 'progress-append-only'],
   clearTextReporter: { allowEmojis: false, reportTests: false },
