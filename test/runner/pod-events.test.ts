@@ -1,8 +1,5 @@
 import t from 'tap'
-import {
-  containerFieldPath,
-  formatGoDuration,
-} from '../../src/runner/status/pod-events.ts'
+import { containerFieldPath } from '../../src/runner/status/pod-events.ts'
 import { makeContainer, makePod } from '../helpers/make-objects.ts'
 
 t.test('the place of a container in its Pod', async t => {
@@ -11,18 +8,4 @@ t.test('the place of a container in its Pod', async t => {
   })
   t.equal(containerFieldPath(pod, 'setup'), 'spec.initContainers{setup}')
   t.equal(containerFieldPath(pod, 'main'), 'spec.containers{main}')
-})
-
-t.test('durations, as Go prints them', async t => {
-  const rows = [
-    [0, '0s'],
-    [10_400, '10s'],
-    [59_500, '1m0s'],
-    [80_000, '1m20s'],
-    [300_000, '5m0s'],
-    [3_599_000, '59m59s'],
-    [3_600_000, '1h0m0s'],
-    [93_784_000, '26h3m4s'],
-  ] as const
-  for (const [ms, text] of rows) t.equal(formatGoDuration(ms), text)
 })
