@@ -77,9 +77,9 @@ export function scheduleOf(
 }
 
 /**
- * The look after the one that was due at `due` and is over at `now`, at most `togetherMs` late. One that took longer than
- * the period is followed by the next at once; what else it has missed is left out, as by the
- * ticker of Go's time package.
+ * The look after the one that was due at `due` and is over at `now`, at most `togetherMs` late.
+ * One that took longer than the period is followed by the next at once; what else it has missed
+ * is left out, as by the ticker of Go's time package.
  */
 export function nextLook(
   { first, periodMs }: Schedule,
