@@ -239,6 +239,7 @@ export interface Lifecycle {
 
 export interface LifecycleHandler {
   readonly exec?: ExecAction
+  readonly httpGet?: HTTPGetAction
   readonly sleep?: { readonly seconds: number }
 }
 

@@ -313,11 +313,12 @@ export class ContainerStarter {
         : clock.after(deadline - clock.now(), () => abort.abort())
     const result = await runHook(
       lifecycle.postStart,
-      instance.container,
+      this.#state.target(name, instance.container),
       clock,
       AbortSignal.any([abort.signal, this.#stop]),
     )
     timer?.cancel()
+    this.#state.tellFallback(name, result)
     if (result.outcome !== 'failed') return
     logger.warn(
       { container: name, detail: result.message },

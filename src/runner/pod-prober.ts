@@ -37,13 +37,8 @@ export class PodProber {
     const { name } = container
     const runs: ResultRuns = this.#runs.get(name) ?? new Map()
     this.#runs.set(name, runs)
-    const [podIP = ''] = this.#state.podIPs
     const probes = new InstanceProbes({
-      target: {
-        container,
-        podIP,
-        exec: (argv, abort) => instance.container.exec(argv, abort),
-      },
+      target: this.#state.target(name, instance.container),
       clock: this.#clock,
       runs,
       startedAt,

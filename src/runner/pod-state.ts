@@ -4,6 +4,9 @@ import {
   newRecord,
   type ContainerRecord,
 } from './lifecycle/container-record.ts'
+import type { HandlerTarget } from './lifecycle/handler-target.ts'
+import type { HookResult } from './lifecycle/run-hook.ts'
+import type { RunningContainer } from './sandbox/container-runtime.ts'
 import { containerFieldPath, type PodEvent } from './status/pod-events.ts'
 import { podStatus, type PodStatus } from './status/pod-status.ts'
 
@@ -61,6 +64,16 @@ export class PodState {
     this.records.set(name, change(this.record(name)))
   }
 
+  /** What the hooks and probes of a container that runs work with. */
+  target(name: string, running: RunningContainer): HandlerTarget {
+    const [podIP = ''] = this.podIPs
+    return {
+      container: this.container(name),
+      podIP,
+      exec: (argv, abort) => running.exec(argv, abort),
+    }
+  }
+
   /** Computes the status, and tells it when it is another one than before. */
   publish(): PodStatus {
     const { node, clock, onStatus } = this.#options
@@ -93,6 +106,13 @@ export class PodState {
   /** A Warning event. */
   warn(reason: string, message: string, container?: string): void {
     this.#event('Warning', reason, message, container)
+  }
+
+  /** Of a hook that asked by HTTPS and was answered by HTTP (pkg/kubelet/lifecycle/handlers.go). */
+  tellFallback(container: string, result: HookResult): void {
+    if (result.outcome !== 'succeeded' || result.fallback === undefined) return
+    const message = `request to HTTPS lifecycle hook ${result.fallback} got HTTP response, retry with HTTP succeeded`
+    this.warn('LifecycleHTTPFallback', message, container)
   }
 
   #event(

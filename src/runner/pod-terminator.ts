@@ -2,6 +2,7 @@ import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 import { GracePeriod } from './lifecycle/grace-period.ts'
 import type { Instance } from './lifecycle/instance.ts'
+import type { HookResult } from './lifecycle/run-hook.ts'
 import type { PodState } from './pod-state.ts'
 import {
   deletionGraceSeconds,
@@ -65,17 +66,21 @@ export class PodTerminator {
           container: instance.container,
           gone: instance.gone,
           preStop: this.#state.container(name).lifecycle?.preStop,
+          target: this.#state.target(name, instance.container),
           turn: Promise.all(before.map(other => goneOf(ending, other))),
           grace,
           clock: this.#clock,
-          onPreStopFailed: detail => this.#notePreStopFailure(name, detail),
+          onPreStop: result => this.#notePreStop(name, result),
         })
       }),
     )
     this.#active.delete(grace)
   }
 
-  #notePreStopFailure(container: string, detail: string): void {
+  #notePreStop(container: string, result: HookResult): void {
+    this.#state.tellFallback(container, result)
+    if (result.outcome !== 'failed') return
+    const detail = result.message
     this.#logger.warn({ container, detail }, 'preStop hook failed')
     this.#state.warn('FailedPreStopHook', 'PreStopHook failed', container)
   }

@@ -1,42 +1,14 @@
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
-import { createServer as createTcpServer, type AddressInfo } from 'node:net'
-import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import { createServer as createTcpServer } from 'node:net'
 
-import t, { type Test } from 'tap'
+import t from 'tap'
 
 import type { HTTPGetAction } from '../../src/api/types.ts'
 import { probeHttp } from '../../src/runner/lifecycle/probes/http-probe.ts'
-import { requestTarget } from '../../src/runner/lifecycle/probes/request-target.ts'
+import { requestTarget } from '../../src/runner/lifecycle/request-target.ts'
+import { host, https, listen, says } from '../helpers/loopback-server.ts'
 
-const host = '127.0.0.1'
 const never = new AbortController().signal
-
-async function listen(
-  t: Test,
-  server: ReturnType<typeof createTcpServer>,
-): Promise<number> {
-  server.listen(0, host)
-  await once(server, 'listening')
-  t.teardown(() => {
-    if ('closeAllConnections' in server)
-      (server as Server).closeAllConnections()
-    server.close()
-  })
-  return (server.address() as AddressInfo).port
-}
-
-/** A server that says one thing to every connection, whatever it is asked. */
-function says(t: Test, text: string): Promise<number> {
-  return listen(
-    t,
-    createTcpServer(socket => {
-      socket.on('error', () => undefined)
-      socket.once('data', () => socket.end(text))
-    }),
-  )
-}
 
 function look(
   port: number,
@@ -185,12 +157,7 @@ t.test('4.2: the path', async t => {
 })
 
 t.test('C198: https, whatever the certificate', async t => {
-  const pem = (name: string) => readFile(`test/fixtures/create/pem/${name}`)
-  const [key, cert] = [await pem('rsa.key'), await pem('rsa.crt')]
-  const port = await listen(
-    t,
-    createTlsServer({ key, cert }, (_, response) => response.end()),
-  )
+  const port = await https(t, (_, response) => response.end())
   t.same(await look(port, { scheme: 'HTTPS' }), { outcome: 'success' })
   const plain = await listen(
     t,

@@ -8,7 +8,7 @@ import {
   type ProbeKind,
   type Verdict,
 } from '../../src/runner/lifecycle/probes/probe-state.ts'
-import { probePort } from '../../src/runner/lifecycle/probes/probe-port.ts'
+import { handlerPort } from '../../src/runner/lifecycle/handler-port.ts'
 import { probeEvent } from '../../src/runner/lifecycle/probes/probe-outcome.ts'
 import { makeContainer, makeProbe } from '../helpers/make-objects.ts'
 
@@ -75,9 +75,9 @@ t.test('4.2: the port', async t => {
     ['odd', 'invalid port number: 0'],
     ['70000', 'invalid port number: 70000'],
   ] as const)
-    t.equal(probePort(port, container), expected)
+    t.equal(handlerPort(port, container), expected)
   t.equal(
-    probePort('http', makeContainer()),
+    handlerPort('http', makeContainer()),
     'strconv.Atoi: parsing "http": invalid syntax',
   )
 })

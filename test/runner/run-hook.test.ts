@@ -3,11 +3,15 @@ import t from 'tap'
 import { runHook } from '../../src/runner/lifecycle/run-hook.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
 import { endlessHook } from '../helpers/fake-runtime.ts'
+import { makeContainer } from '../helpers/make-objects.ts'
+
+const somewhere = { container: makeContainer(), podIP: '127.0.0.1' }
 
 const never = new AbortController().signal
 
 t.test('C195: exec, its command as it is written', async t => {
   const target = {
+    ...somewhere,
     exec: async (argv: readonly string[]) => {
       t.same(argv, ['sh', '-c', '$(X)'])
       return { exitCode: 0, output: '' }
@@ -21,12 +25,16 @@ t.test('C195: exec, its command as it is written', async t => {
 
 t.test('exec fails', async t => {
   const handler = { exec: { command: ['x'] } }
-  const exits = { exec: async () => ({ exitCode: 3, output: 'oh\n' }) }
+  const exits = {
+    ...somewhere,
+    exec: async () => ({ exitCode: 3, output: 'oh\n' }),
+  }
   t.same(await runHook(handler, exits, new FakeClock(), never), {
     outcome: 'failed',
     message: 'command exited with 3: oh',
   })
   const throws = {
+    ...somewhere,
     exec: async () => {
       throw new Error('no such program')
     },
@@ -38,7 +46,7 @@ t.test('exec fails', async t => {
 })
 
 t.test('C205 C208: sleep', async t => {
-  const target = { exec: endlessHook }
+  const target = { ...somewhere, exec: endlessHook }
   for (const seconds of [0, 50]) {
     const clock = new FakeClock()
     const hook = runHook({ sleep: { seconds } }, target, clock, never)
@@ -53,7 +61,7 @@ t.test('C206: abandoned', async t => {
     { sleep: { seconds: 50 } },
   ]) {
     const abort = new AbortController()
-    const target = { exec: endlessHook }
+    const target = { ...somewhere, exec: endlessHook }
     const hook = runHook(handler, target, new FakeClock(), abort.signal)
     abort.abort()
     t.same(await hook, { outcome: 'abandoned' })

@@ -26,7 +26,7 @@ const tcpSocketAction = struct('TCPSocketAction', {
 
 const lifecycleHandler = struct('LifecycleHandler', {
   exec: supported(one(execAction)),
-  httpGet: ignored(one(httpGetAction), 'httpGet hooks are not run yet'),
+  httpGet: supported(one(httpGetAction)),
   tcpSocket: ignored(
     one(tcpSocketAction),
     'Kubernetes never runs a tcpSocket hook',

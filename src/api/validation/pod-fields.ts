@@ -3,7 +3,6 @@ import type {
   ContainerPort,
   ExecAction,
   LabelSelector,
-  Lifecycle,
   LifecycleHandler,
   ObjectMeta,
   PodSecurityContext,
@@ -123,7 +122,7 @@ export interface Handler {
   readonly sleep?: NonNullable<LifecycleHandler['sleep']>
 }
 
-export interface LifecycleFields extends Lifecycle {
+export interface LifecycleFields {
   readonly postStart?: Handler
   readonly preStop?: Handler
 }

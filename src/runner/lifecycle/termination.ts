@@ -1,7 +1,8 @@
 import type { LifecycleHandler, Pod } from '../../api/types.ts'
 import type { Clock } from '../../util/clock.ts'
 import type { GracePeriod } from './grace-period.ts'
-import { runHook } from './run-hook.ts'
+import type { HandlerTarget } from './handler-target.ts'
+import { runHook, type HookResult } from './run-hook.ts'
 import { isSidecar } from './restart-policy.ts'
 import type { RunningContainer } from '../sandbox/container-runtime.ts'
 
@@ -33,11 +34,12 @@ export interface Termination {
   /** Resolves when the container has gone. */
   readonly gone: Promise<unknown>
   readonly preStop: LifecycleHandler | undefined
+  readonly target: HandlerTarget
   /** Resolves when the containers have gone that have to go before. */
   readonly turn: Promise<unknown>
   readonly grace: GracePeriod
   readonly clock: Clock
-  readonly onPreStopFailed: (message: string) => void
+  readonly onPreStop: (result: HookResult) => void
 }
 
 /**
@@ -56,17 +58,16 @@ export async function terminateContainer({
   container,
   gone,
   preStop,
+  target,
   turn,
   grace,
   clock,
-  onPreStopFailed,
+  onPreStop,
 }: Termination): Promise<void> {
   if (preStop !== undefined && !grace.isOver) {
     const abort = new AbortController() // 1
-    const runs = async () => {
-      const result = await runHook(preStop, container, clock, abort.signal)
-      if (result.outcome === 'failed') onPreStopFailed(result.message)
-    }
+    const runs = async () =>
+      onPreStop(await runHook(preStop, target, clock, abort.signal))
     await grace.waitFor(Promise.race([runs(), gone]))
     abort.abort()
   }

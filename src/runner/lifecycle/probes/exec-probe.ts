@@ -1,14 +1,14 @@
 import { goQuote } from '../../../api/go-quote.ts'
 import { aborted } from '../../../util/aborted.ts'
 import { formatGoDuration } from '../../../util/go-duration.ts'
-import type { HookTarget } from '../run-hook.ts'
+import type { HandlerTarget } from '../handler-target.ts'
 import { failure, success, type ProbeOutcome } from './probe-outcome.ts'
 
 /**
  * A command that outlives its time-out, which the kernel may let it, is not joined by another one
  * of the same probe: those time out until it is gone.
  */
-export function oneAtATime(exec: HookTarget['exec']): HookTarget['exec'] {
+export function oneAtATime(exec: HandlerTarget['exec']): HandlerTarget['exec'] {
   let isRunning = false
   return async (argv, abort) => {
     if (isRunning) return await new Promise<never>(() => {})
@@ -28,7 +28,7 @@ export function oneAtATime(exec: HookTarget['exec']): HookTarget['exec'] {
  */
 export async function probeExec(
   command: readonly string[],
-  exec: HookTarget['exec'],
+  exec: HandlerTarget['exec'],
   timeoutMs: number,
   abort: AbortSignal,
 ): Promise<ProbeOutcome> {

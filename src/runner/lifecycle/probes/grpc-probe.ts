@@ -9,15 +9,15 @@ import { goQuote } from '../../../api/go-quote.ts'
 import type { GRPCAction } from '../../../api/types.ts'
 import { aborted } from '../../../util/aborted.ts'
 import { formatGoDuration } from '../../../util/go-duration.ts'
-import { joinHostPort } from './dial-error.ts'
+import { joinHostPort } from '../dial-error.ts'
+import { userAgent } from '../user-agent.ts'
 import { decodeHealth, encodeService } from './health-messages.ts'
-import { probeAgent } from './probe-agent.ts'
 import { failure, success, type ProbeOutcome } from './probe-outcome.ts'
 
 const method = '/grpc.health.v1.Health/Check'
 
 const options = {
-  'grpc.primary_user_agent': probeAgent,
+  'grpc.primary_user_agent': userAgent('probe'),
   'grpc.enable_http_proxy': 0,
   'grpc.enable_channelz': 0,
   // A connection for each look, as the kubelet makes it.

@@ -13,13 +13,14 @@ import {
   type ResultRun,
   type Verdict,
 } from './probe-state.ts'
-import { runProbe, type ProbeTarget } from './run-probe.ts'
+import type { HandlerTarget } from '../handler-target.ts'
+import { runProbe } from './run-probe.ts'
 
 /** Of one container; outlives its instances. */
 export type ResultRuns = Map<ProbeKind, ResultRun>
 
 export interface InstanceProbesOptions {
-  readonly target: ProbeTarget
+  readonly target: HandlerTarget
   readonly clock: Clock
   readonly runs: ResultRuns
   /** When the instance was started, by `Clock.elapsed`. */

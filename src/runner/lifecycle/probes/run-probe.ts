@@ -1,17 +1,10 @@
-import type { Container, Probe } from '../../../api/types.ts'
+import type { Probe } from '../../../api/types.ts'
 import type { Clock } from '../../../util/clock.ts'
 import { expandWith } from '../../launch/expansion.ts'
-import type { HookTarget } from '../run-hook.ts'
+import type { HandlerTarget } from '../handler-target.ts'
 import { probeExec } from './exec-probe.ts'
-import { probePort } from './probe-port.ts'
+import { handlerPort } from '../handler-port.ts'
 import type { ProbeOutcome } from './probe-outcome.ts'
-
-/** A running container, and where it is reached. */
-export interface ProbeTarget {
-  readonly container: Container
-  readonly exec: HookTarget['exec']
-  readonly podIP: string
-}
 
 /** How often a look that could not be taken is tried. */
 const maxTries = 3
@@ -22,7 +15,7 @@ const maxTries = 3
  */
 export async function runProbe(
   probe: Probe,
-  target: ProbeTarget,
+  target: HandlerTarget,
   clock: Clock,
   stop: AbortSignal,
 ): Promise<ProbeOutcome> {
@@ -35,7 +28,7 @@ export async function runProbe(
 
 async function tryOnce(
   probe: Probe,
-  target: ProbeTarget,
+  target: HandlerTarget,
   clock: Clock,
   stop: AbortSignal,
 ): Promise<ProbeOutcome> {
@@ -59,7 +52,7 @@ async function tryOnce(
 /** What a protocol needs is loaded when the first probe speaks it. */
 async function look(
   { exec, httpGet, tcpSocket, grpc }: Probe,
-  { container, podIP, exec: run }: ProbeTarget,
+  { container, podIP, exec: run }: HandlerTarget,
   timeoutMs: number,
   abort: AbortSignal,
 ): Promise<ProbeOutcome> {
@@ -78,7 +71,7 @@ async function look(
   const action = httpGet ?? tcpSocket
   if (action === undefined)
     return unknown(`missing probe handler for ${container.name}`)
-  const port = probePort(action.port, container)
+  const port = handlerPort(action.port, container)
   if (typeof port === 'string') return unknown(port)
   const host = action.host || podIP
   if (httpGet !== undefined) {

@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import { dialError, joinHostPort } from './dial-error.ts'
+import { dialError, joinHostPort } from '../dial-error.ts'
 import { failure, success, type ProbeOutcome } from './probe-outcome.ts'
 
 /**

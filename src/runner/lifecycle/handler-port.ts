@@ -1,11 +1,11 @@
-import { goQuote } from '../../../api/go-quote.ts'
-import type { Container } from '../../../api/types.ts'
+import { goQuote } from '../../api/go-quote.ts'
+import type { Container } from '../../api/types.ts'
 
 /**
- * The number of a port that a probe names (ResolveContainerPort, pkg/probe/util.go), or why there
+ * The number of a port that a probe or a hook names (ResolveContainerPort, pkg/probe/util.go), or why there
  * is none.
  */
-export function probePort(
+export function handlerPort(
   port: number | string,
   { ports = [] }: Container,
 ): number | string {

@@ -1,0 +1,91 @@
+import t from 'tap'
+import { needsRoot } from '../process/sandbox.ts'
+import {
+  container,
+  object,
+  writer,
+  type Json,
+} from '../helpers/conformance-pod.ts'
+import { host, http, https } from '../helpers/loopback-server.ts'
+import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
+
+/*
+ * Hooks of real containers that ask a server, which is one of this test, in one run. The rules that
+ * take long are in test/runner/pod-runner.test.ts.
+ */
+
+const obeys = `trap 'exit 0' TERM; while :; do sleep 0.1; done`
+
+t.test('hooks', { skip: needsRoot }, async t => {
+  const asked: string[] = []
+  const answer: Parameters<typeof http>[1] = ({ url }, response) => {
+    asked.push(url ?? '')
+    response.writeHead(url?.includes('stop') === true ? 500 : 200).end()
+  }
+  const [plain, tls] = [await http(t, answer), await https(t, answer)]
+  const get = (path: string, scheme: string): Json => ({
+    httpGet: { host, path, scheme, port: scheme === 'HTTP' ? plain : tls },
+  })
+  const hooks = (name: string, scheme = 'HTTP'): Json => ({
+    lifecycle: {
+      postStart: get(`/${name}-start`, scheme),
+      preStop: get(`/${name}-stop`, scheme),
+    },
+  })
+  const say = (what: string): Json => ({
+    exec: { command: ['sh', '-c', `echo ${what} >/proc/1/fd/1`] },
+  })
+  const always = { restartPolicy: 'Always' }
+  const directory = t.testdir({})
+  await writer(directory)(
+    'pod.json',
+    object.pod(
+      { name: 'hooks' },
+      {
+        restartPolicy: 'Never',
+        automountServiceAccountToken: false,
+        initContainers: [
+          container('init', 'echo init'),
+          container('side', obeys, { ...always, ...hooks('side') }),
+          container('exec', obeys, {
+            ...always,
+            lifecycle: { postStart: say('began'), preStop: say('ends') },
+          }),
+        ],
+        containers: [
+          container('web', obeys, hooks('web')),
+          container('tls', obeys, hooks('tls', 'HTTPS')),
+          container('over', 'exit 0', {
+            lifecycle: { preStop: get('/never', 'HTTP') },
+          }),
+          container('last', `echo up; ${obeys}`),
+        ],
+      },
+    ),
+  )
+  const running = startPodfs(t, ['run', '-f', directory])
+  await running.saw(/last +\| up/)
+  t.same(
+    asked,
+    ['/side-start', '/web-start', '/tls-start'],
+    'C197 C198 C203: postStart asks, each before the next container',
+  )
+  t.match(running.stdout(), /exec +\| began\n/, 'C201: of a sidecar, too')
+  await eventually(async () => {
+    const over = '{.status.containerStatuses[?(@.name=="over")].state}'
+    const session = ['--session', String(running.pid)]
+    const get = ['get', 'pods', 'hooks', '-o', `jsonpath=${over}`]
+    return /Completed/.test((await podfs(t, [...get, ...session])).stdout)
+  })
+  asked.length = 0
+  running.child.kill('SIGTERM')
+  const { code, stderr } = await running.ended
+  t.equal(code, 143)
+  t.same(
+    asked.sort(),
+    ['/side-stop', '/tls-stop', '/web-stop'],
+    'C199 C200 C204 C210: preStop asks, and any answer will do; C207: not for what has ended',
+  )
+  t.match(running.stdout(), /exec +\| ends\n/, 'C202: of a sidecar, too')
+  t.notMatch(stderr, /hook failed/i)
+})
