@@ -5,10 +5,10 @@ export interface HandlerTarget {
   readonly container: Container
   /** Where it is reached. */
   readonly podIP: string
-  exec(
+  readonly exec: (
     argv: readonly string[],
     abort: AbortSignal,
-  ): Promise<{
+  ) => Promise<{
     readonly exitCode: number
     readonly output: string
     readonly notStarted?: true
