@@ -2,6 +2,7 @@
  * A podfs that ends while it is asked: that is told, and is no mistake of the one that asks.
  */
 import { once } from 'node:events'
+import { mkdirSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import path from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -10,6 +11,7 @@ import { ApiClient, askAll } from '../../src/client/api-client.ts'
 import { identityOf } from '../../src/linux/process-identity.ts'
 import { apiSocketName } from '../../src/session/session-server.ts'
 import { systemClock } from '../../src/util/clock.ts'
+import { makeTemporaryDirectory } from '../helpers/fuse-mount.ts'
 
 const gone = { name: 'Failure', message: 'podfs mount-1 does not answer' }
 
@@ -18,7 +20,9 @@ async function serve(
   t: Test,
   onConnection: (socket: Socket) => void,
 ): Promise<{ readonly server: Server; readonly client: ApiClient }> {
-  const directory = path.join(t.testdir({ 'mount-1': {} }), 'mount-1')
+  // Not below this clone: the path of a socket has 107 bytes at most.
+  const directory = path.join(makeTemporaryDirectory(t), 'mount-1')
+  mkdirSync(directory)
   const server = createServer(onConnection)
   server.listen(path.join(directory, apiSocketName))
   await once(server, 'listening')
