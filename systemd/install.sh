@@ -170,7 +170,7 @@ install_all() {
   trap 'exit 143' TERM
   [ ! -f "$noted" ] || grep '^d ' "$noted" >>"$list" || true
 
-  for file in podfs.cjs fuse-server.cjs pod-shim.cjs fuse-native-server.cjs age-encryption.cjs \
+  for file in podfs.cjs fuse-server.cjs pod-shim.cjs fuse-native-server.cjs age-encryption.cjs grpc-js.cjs \
     keeper.sh mount-keeper.sh THIRD-PARTY.txt; do
     put 644 "$lib/$file" <"dist/$file"
   done
