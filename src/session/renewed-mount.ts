@@ -142,7 +142,11 @@ export class RenewedMount {
     const renewed = deferred<void>()
     this.#waiting.push(renewed.resolve)
     const isOver = async (): Promise<boolean> =>
-      this.isRenewable && ((await isGone(backend)) || this.#isLost)
+      this.isRenewable &&
+      ((await isGone(backend)) ||
+        this.#isLost ||
+        // The next one is there already.
+        this.#current.backend !== backend)
     // What looks for names in a dead mount makes the kernel forget them, and then nothing can be
     // mounted over them any more.
     if (await isOver()) return await renewed.promise

@@ -197,6 +197,18 @@ t.test('what is done for the first time while it is lost', async t => {
   t.equal(mounts.length, 2)
 })
 
+t.test('what fails on it when the next one is there already', async t => {
+  const { mount, mounts } = world(t)
+  const shown = follow(mount)
+  await mount.orNext(async () => {
+    mounts[0]?.lose()
+    await shown(1)
+    await delay(0)
+    throw new Error('ENOTCONN')
+  })
+  t.equal(mounts.length, 2)
+})
+
 t.test('one that is given up', async t => {
   const { mount, mounts, reasons } = world(t)
   const shown = follow(mount)
