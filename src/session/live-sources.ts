@@ -10,13 +10,13 @@ import {
   unreadable,
   unreadableFinding,
 } from '../sources/errors.ts'
-import { ManifestFiles } from '../sources/manifests/manifest-files.ts'
-import { RenderedManifests } from '../sources/rendered/rendered-manifests.ts'
+import type { ManifestFiles } from '../sources/manifests/manifest-files.ts'
+import type { RenderedManifests } from '../sources/rendered/rendered-manifests.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../util/clock.ts'
 import { inBackground } from '../util/in-background.ts'
+import { manifestsAndRenderings } from './manifests-and-renderings.ts'
 import { renderingsOf } from './renderings-of.ts'
-import { rendererBy } from './run-renderer.ts'
 import { errorCode } from '../util/error-code.ts'
 
 /** A directory that is not there is looked for again after this. */
@@ -65,32 +65,24 @@ export class LiveSources {
   async start(sources: Settings['sources']): Promise<void> {
     const { store, clock, identities, report, onMended } = this.#options
     const { namespace } = sources
-    this.#manifests = new ManifestFiles({
-      store,
-      clock,
-      namespace,
-      identities,
-      report,
-      onMended,
-      watch: true,
-      patient: true,
-      paths: sources.manifests,
-    })
-    this.#rendered = new RenderedManifests({
-      store,
-      clock,
-      namespace,
-      identities,
-      report,
-      onMended,
-      watch: true,
-      patient: true,
-      renderings: renderingsOf(sources),
-      run: rendererBy(clock),
-    })
+    const { manifests, rendered } = manifestsAndRenderings(
+      { paths: sources.manifests, renderings: renderingsOf(sources) },
+      {
+        store,
+        clock,
+        namespace,
+        identities,
+        report,
+        onMended,
+        watch: true,
+        patient: true,
+      },
+    )
+    this.#manifests = manifests
+    this.#rendered = rendered
     await Promise.all([
-      this.#manifests.start(),
-      this.#rendered.start(),
+      manifests.start(),
+      rendered.start(),
       this.#setDirectories(sources),
     ])
   }

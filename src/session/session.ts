@@ -2,11 +2,7 @@ import path from 'node:path'
 import { isMistake, type Finding } from '../api/report.ts'
 import type { SettingsFor } from '../config/settings.ts'
 import type { AgeIdentities } from '../sources/encryption/age-identities.ts'
-import {
-  ManifestFiles,
-  type ManifestFilesOptions,
-} from '../sources/manifests/manifest-files.ts'
-import { RenderedManifests } from '../sources/rendered/rendered-manifests.ts'
+import type { ManifestFilesOptions } from '../sources/manifests/manifest-files.ts'
 import type { Rendering } from '../sources/rendered/rendering.ts'
 import { together, type Source } from '../sources/source.ts'
 import type { Store } from '../store/store.ts'
@@ -19,8 +15,8 @@ import type { Clock } from '../util/clock.ts'
 import { nearest } from '../util/edit-distance.ts'
 import { Failure } from '../util/failure.ts'
 import type { Logger } from '../util/logger.ts'
+import { manifestsAndRenderings } from './manifests-and-renderings.ts'
 import type { Places } from './places.ts'
-import { rendererBy } from './run-renderer.ts'
 
 /** The settings that matter to every session. */
 export type SessionSetting =
@@ -63,37 +59,11 @@ export type InputOptions = Pick<
 
 /** All that is named at the command line, as one source. */
 export function inputSource(
-  { paths, renderings }: Pick<SessionOptions, 'paths' | 'renderings'>,
+  input: Pick<SessionOptions, 'paths' | 'renderings'>,
   given: Omit<ManifestFilesOptions, 'paths'>,
 ): Source {
-  const { store, clock, namespace, identities, report, onMended } = given
-  const { watch, watchFrom, onFields } = given
-  return together([
-    new ManifestFiles({
-      store,
-      clock,
-      namespace,
-      identities,
-      report,
-      onMended,
-      onFields,
-      watch,
-      watchFrom,
-      paths,
-    }),
-    new RenderedManifests({
-      store,
-      clock,
-      namespace,
-      identities,
-      report,
-      onMended,
-      onFields,
-      watch,
-      renderings,
-      run: rendererBy(clock),
-    }),
-  ])
+  const { manifests, rendered } = manifestsAndRenderings(input, given)
+  return together([manifests, rendered])
 }
 
 /** The files and renderings that fill the store. Throws a Failure when the first read finds a mistake. */
