@@ -1,4 +1,3 @@
-import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
@@ -11,6 +10,7 @@ import {
   type Json,
 } from '../helpers/conformance-pod.ts'
 import { healthServer } from '../helpers/health-server.ts'
+import { host, http } from '../helpers/loopback-server.ts'
 import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
 
 /*
@@ -18,8 +18,6 @@ import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
  * container, a server in it, or one of this test. The rules that take long are shown on a clock
  * whose hours pass at once, in test/runner/probes.test.ts.
  */
-
-const host = '127.0.0.1'
 
 /** A program that ends when it is told to. */
 const obeys = `trap 'exit 0' TERM; while :; do sleep 0.1; done`
@@ -57,9 +55,9 @@ async function freePort(): Promise<number> {
 }
 
 /** `/500-later` is well once; `/to?loc=X` leads to X. */
-async function server(t: Test): Promise<number> {
+function server(t: Test): Promise<number> {
   let asked = 0
-  const server = createServer((request, response) => {
+  return http(t, (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://x')
     if (pathname === '/to') {
       const location = searchParams.get('loc') ?? ''
@@ -68,10 +66,7 @@ async function server(t: Test): Promise<number> {
     }
     response.statusCode = pathname === '/500-later' && asked++ === 0 ? 200 : 500
     return response.end()
-  }).listen(0, host)
-  await once(server, 'listening')
-  t.teardown(() => server.close())
-  return (server.address() as AddressInfo).port
+  })
 }
 
 /** The second one starts when the first one says so, and its end takes as long as it may. */
