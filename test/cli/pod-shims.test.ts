@@ -272,6 +272,37 @@ t.test('SIGKILL: probes go on in the shim', { skip }, async t => {
   await end(t, next)
 })
 
+t.test('a Pod that starts beside one that was left', { skip }, async t => {
+  const { root, write, start } = world(t)
+  t.teardown(async () => {
+    if (existsSync(root)) await podfs(t, ['unmount', '--lazy', root])
+  })
+  // No emptyDir: the directory of the run itself keeps its number.
+  const prints = (name: string): string =>
+    configMap(name, `{key: "of ${name}\\n"}`) +
+    pod(name, `{name: v, configMap: {name: ${name}}}`, {
+      run: 'true',
+      command: 'cat /v/key; exec sleep 1000',
+      mounts: '{name: v, mountPath: /v}',
+    })
+  const logs = async (name: string): Promise<string> =>
+    (await podfs(t, ['logs', name, '--session', root])).stdout
+  write('left.yaml', prints('left'))
+  const serving = await start()
+  await eventually(async () => (await logs('left')) === 'of left\n')
+  serving.child.kill('SIGKILL')
+  await serving.ended
+  write('new.yaml', prints('new'))
+  const next = await start()
+  await eventually(async () => (await logs('new')) === 'of new\n')
+  t.notMatch(next.stderr(), 'could not go on', 'at its first try')
+  t.match(await podfs(t, ['get', 'pods', '--session', root]), {
+    stdout: /^left +1\/1 +Running +0 .*\nnew +1\/1 +Running +0 /m,
+  })
+  await end(t, next)
+  t.strictSame(podfsMounts(), [])
+})
+
 for (const signal of ['SIGUSR2', 'SIGKILL'] as const)
   t.test(
     `${signal}: a Pod lives on, and the next podfs goes on with it`,
