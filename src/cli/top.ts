@@ -7,7 +7,6 @@ import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { listOptions, namespaceOf, sessionsFor } from './look/look-options.ts'
 import type { ParsedOptions } from './options.ts'
-import { visible } from '../util/visible.ts'
 
 export const topCommand: Command = {
   name: 'top',
@@ -152,7 +151,7 @@ async function nodeTable(
   if (client === undefined) return ''
   const { findResource, nodeMetricsUrl, urlOf } =
     await import('../client/api-client.ts')
-  const { alignTabs, tableLayout } = await import('./look/tab-writer.ts')
+  const { alignTable } = await import('./look/tab-writer.ts')
   const nodes = findResource('nodes')
   if (nodes === undefined) throw new Error('no resource of nodes')
   const metrics = nodeMetricsUrl(name, options.value('selector'))
@@ -184,10 +183,7 @@ async function nodeTable(
   )
   if (rows.length === 0) return ''
   const header = ['NAME', 'CPU(cores)', 'CPU(%)', 'MEMORY(bytes)', 'MEMORY(%)']
-  const table = [header, ...rows]
-    .map(cells => cells.map(visible).join('\t'))
-    .join('\n')
-  return `${alignTabs(table, tableLayout)}\n`
+  return alignTable([header, ...rows])
 }
 
 async function podfsTable(
@@ -216,7 +212,7 @@ async function tableOf(
   last: readonly string[],
 ): Promise<string> {
   if (lines.length === 0) return ''
-  const { alignTabs, tableLayout } = await import('./look/tab-writer.ts')
+  const { alignTable } = await import('./look/tab-writer.ts')
   const rows = lines.map(({ names, cpuMillis, memoryBytes, last }) => [
     ...names,
     `${cpuMillis}m`,
@@ -224,8 +220,5 @@ async function tableOf(
     ...last,
   ])
   const header = [...first, 'CPU(cores)', 'MEMORY(bytes)', ...last]
-  const text = [header, ...rows]
-    .map(cells => cells.map(visible).join('\t'))
-    .join('\n')
-  return `${alignTabs(text, tableLayout)}\n`
+  return alignTable([header, ...rows])
 }

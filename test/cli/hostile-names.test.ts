@@ -8,7 +8,14 @@ import t, { type Test } from 'tap'
 import { parse } from 'yaml'
 import type { JsonObject } from '../../src/api/json.ts'
 import { CustomColumns } from '../../src/cli/look/custom-columns.ts'
-import { describeEvents, given } from '../../src/cli/look/describe-parts.ts'
+import {
+  describeAnnotations,
+  describeEvents,
+  given,
+} from '../../src/cli/look/describe-parts.ts'
+import { TablePrinter } from '../../src/cli/look/table-printer.ts'
+import { alignTable } from '../../src/cli/look/tab-writer.ts'
+import { type Output, outputTo } from '../../src/cli/output.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 import { eventually, podfs, startPodfs, type Ended } from '../helpers/podfs.ts'
 import { configMap, pod } from '../helpers/served-world.ts'
@@ -29,6 +36,13 @@ function tellsSafely(
 ): void {
   t.notMatch(stdout + stderr, acting)
   t.notMatch(stdout + stderr, /^error: forged/m, 'no line of its own')
+}
+
+/** What reaches the stream. */
+function told(tell: (output: Output) => void): string {
+  let written = ''
+  tell(outputTo({ write: bytes => (written += String(bytes)) }))
+  return written
 }
 
 t.test('validate', async t => {
@@ -115,6 +129,37 @@ t.test('a value makes no line in a column, a field or an event', async t => {
   const shown = lines.filter(line => line.includes('owned'))
   t.equal(shown.length, 3)
   for (const line of shown) t.match(line, '\\nerror: forged\\u202etxt')
+})
+
+t.test('a cell makes no line, no column, and moves no other one', async t => {
+  t.equal(alignTable([['a\n\tb', '1']]), 'a\\n\\tb   1\n')
+  const column = { format: '', priority: 0 }
+  const table = {
+    columnDefinitions: [
+      { ...column, name: 'Name' },
+      { ...column, name: 'Age' },
+    ],
+    rows: [{ cells: [title, '1s'] }, { cells: ['web', '2s'] }],
+  }
+  const printer = new TablePrinter({
+    wide: false,
+    withNamespace: false,
+    withSession: false,
+    noHeaders: false,
+    showLabels: false,
+    prefix: undefined,
+  })
+  t.equal(
+    told(output => output.text(printer.print([{ session: '', table }]))),
+    'NAME             AGE\n\\x1b]0;owned\\a   1s\nweb              2s\n',
+  )
+})
+
+t.test('what has lines of its own has nothing else of its own', async t => {
+  const annotations = describeAnnotations({ note: title, more: hostile })
+  const shown = told(output => output.text(annotations.join('\n')))
+  tellsSafely(t, { stdout: shown.replaceAll('\t', ' '), stderr: '' })
+  t.match(shown, 'note: \\x1b]0;owned\\a')
 })
 
 t.test('mount, and what looks into it', { skip }, async t => {

@@ -1,9 +1,8 @@
 import type { JsonObject } from '../../api/json.ts'
 import { Failure } from '../../util/failure.ts'
-import { visible } from '../../util/visible.ts'
 import { formatValue } from './go-template/go-format.ts'
 import { parseFieldPath, type FieldPath } from './jsonpath.ts'
-import { alignTabs, tableLayout } from './tab-writer.ts'
+import { alignTable } from './tab-writer.ts'
 
 interface Column {
   readonly header: string
@@ -77,14 +76,12 @@ export class CustomColumns {
     const lines = objects.map(object =>
       this.#columns.map(({ path }) => {
         const found = path.find(object).map(formatValue).join(',')
-        return visible(found === '' ? '<none>' : found)
+        return found === '' ? '<none>' : found
       }),
     )
     if (!noHeaders && !this.#headerPrinted)
-      lines.unshift(this.#columns.map(({ header }) => visible(header)))
+      lines.unshift(this.#columns.map(({ header }) => header))
     this.#headerPrinted = true
-    if (lines.length === 0) return ''
-    const text = lines.map(cells => cells.join('\t')).join('\n')
-    return `${alignTabs(text, tableLayout, this.#widths)}\n`
+    return lines.length === 0 ? '' : alignTable(lines, this.#widths)
   }
 }

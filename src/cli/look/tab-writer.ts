@@ -1,12 +1,26 @@
+import { visible } from '../../util/visible.ts'
+
 export interface TabWriterOptions {
   readonly minWidth: number
   readonly padding: number
 }
 
 /** `kubectl get`: k8s.io/cli-runtime, pkg/printers/tabwriter.go. */
-export const tableLayout: TabWriterOptions = { minWidth: 6, padding: 3 }
+const tableLayout: TabWriterOptions = { minWidth: 6, padding: 3 }
 /** `kubectl describe`: pkg/describe, tabbedString. */
 export const describeLayout: TabWriterOptions = { minWidth: 0, padding: 2 }
+
+/**
+ * The lines of a table as `kubectl get` has it. Whatever is in a cell, it makes no line and no
+ * column of its own, and is as wide as it will be shown. `remembered`: see `alignTabs`.
+ */
+export function alignTable(
+  rows: readonly (readonly string[])[],
+  remembered?: number[],
+): string {
+  const lines = rows.map(cells => cells.map(visible).join('\t'))
+  return `${alignTabs(lines.join('\n'), tableLayout, remembered)}\n`
+}
 
 /**
  * Aligns cells that end with a tab, as Go's text/tabwriter: a column is a run of adjacent

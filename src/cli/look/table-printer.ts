@@ -1,6 +1,5 @@
 import { text, type Json, type JsonObject } from '../../api/json.ts'
-import { alignTabs, tableLayout } from './tab-writer.ts'
-import { visible } from '../../util/visible.ts'
+import { alignTable } from './tab-writer.ts'
 
 export interface TablePrinterOptions {
   readonly wide: boolean
@@ -54,7 +53,7 @@ export class TablePrinter {
     const lines =
       noHeaders || this.#headerPrinted ? rows : [this.#header(), ...rows]
     this.#headerPrinted = true
-    return `${alignTabs(lines.map(cells => cells.join('\t')).join('\n'), tableLayout, this.#widths)}\n`
+    return alignTable(lines, this.#widths)
   }
 
   #header(): string[] {
@@ -78,7 +77,7 @@ export class TablePrinter {
         : text
     })
     const labels = Object.entries((metadata['labels'] ?? {}) as JsonObject)
-      .map(([key, value]) => visible(`${key}=${text(value)}`))
+      .map(([key, value]) => `${key}=${text(value)}`)
       .sort()
       .join(',')
     return this.#line(
@@ -111,10 +110,10 @@ export class TablePrinter {
   }
 }
 
-/** Only the first line of a text, as kubectl cuts it; no cell may bring columns of its own. */
+/** Only the first line of a text, as kubectl cuts it; a tab would be a column of its own there. */
 function cellText(cell: Json): string {
   const text = typeof cell === 'string' ? cell : JSON.stringify(cell)
   const at = text.search(/[\f\n\r]/)
   const line = at === -1 ? text : `${text.slice(0, at)}...`
-  return visible(line.replaceAll('\t', ' '))
+  return line.replaceAll('\t', ' ')
 }
