@@ -105,9 +105,7 @@ export class ObjectDirectories {
    */
   async find(): Promise<readonly TreePlace[]> {
     for (const name of await readdir(this.#removed)) {
-      const left = path.join(this.#removed, name)
-      // What cannot be removed is seen by nobody, and is only in the way of its own name.
-      await rm(left, { recursive: true, force: true }).catch(() => undefined)
+      await removeUnseen(path.join(this.#removed, name))
       this.#removals = Math.max(this.#removals, Number(name) || 0)
     }
     const found: TreePlace[] = []
@@ -160,13 +158,9 @@ export class ObjectDirectories {
   }
 }
 
-/** What contradicts itself, such as a listing of what is not there, may stay: nobody sees it. */
+/** What cannot be removed is seen by nobody, and is only in the way of its own name. */
 async function removeUnseen(directory: string): Promise<void> {
-  try {
-    await rm(directory, { recursive: true, force: true })
-  } catch (error) {
-    if (!isContradiction(error)) throw error
-  }
+  await rm(directory, { recursive: true, force: true }).catch(() => undefined)
 }
 
 function kindOf(directory: string): TreeKind | undefined {

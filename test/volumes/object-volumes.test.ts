@@ -1,16 +1,22 @@
 import { VolumeHistory } from '../../src/volumes/volume-history.ts'
 import t, { type Test } from 'tap'
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { formatFinding, type Finding } from '../../src/api/report.ts'
 import type { KubeObject, Volume } from '../../src/api/types.ts'
+import { mountsBelow } from '../../src/linux/mountinfo.ts'
+import { unmountPath } from '../../src/linux/unmount-path.ts'
 import { Store } from '../../src/store/store.ts'
 import { systemClock } from '../../src/util/clock.ts'
+import { deferred } from '../../src/util/deferred.ts'
 import { silentLogger } from '../../src/util/logger.ts'
 import {
   ObjectVolumes,
   type ObjectVolumesOptions,
 } from '../../src/volumes/object-volumes.ts'
+import { cannotMount } from '../helpers/fuse-mount.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
 import { Inotify } from '../helpers/inotify.ts'
 import {
@@ -21,6 +27,9 @@ import {
 } from '../helpers/make-objects.ts'
 import { eventually } from '../helpers/podfs.ts'
 import { makeTmpfsDirectory } from '../helpers/temporary-directory.ts'
+
+const execFileAsync = promisify(execFile)
+const skip = await cannotMount()
 
 interface Tree {
   readonly root: string
@@ -292,6 +301,68 @@ t.test(
     )
   },
 )
+
+t.test('what cannot be removed is in nobody’s way', { skip }, async t => {
+  const tree = await makeTree(t)
+  const named = (name: string): KubeObject => makeConfigMap({ name, data: {} })
+  const busy = async (place: string): Promise<void> => {
+    const at = path.join(place, 'busy')
+    await mkdir(at)
+    await execFileAsync('mount', ['-n', '-t', 'tmpfs', 'busy', at])
+  }
+  t.teardown(async () => {
+    const left = await mountsBelow(tree.removed)
+    for (const { mountpoint } of left) await unmountPath(mountpoint)
+  })
+  const first = follow(t, tree, [named('a'), named('b')])
+  await first.volumes.start()
+  await busy(path.join(tree.root, 'default/configmaps/a'))
+  first.set(named('b'))
+  await eventually(() => !first.states.has('default/configmaps/a'))
+  t.strictSame(first.findings, [])
+  await first.volumes.close()
+  t.strictSame(await readdir(tree.removed), ['1'])
+
+  const next = follow(t, tree, [named('b')], true)
+  await next.volumes.start()
+  next.set()
+  await eventually(async () => (await next.names()).length === 0)
+  t.strictSame(next.findings, [])
+  t.strictSame(await readdir(tree.removed), ['1'])
+})
+
+t.test('the last one of a kind goes as another one comes', async t => {
+  const tree = await makeTree(t)
+  const others = deferred<void>()
+  let writing = 0
+  const { volumes, set, read, names, states } = follow(t, tree, [data], false, {
+    fill: async directory => {
+      if (directory.includes('/other/')) {
+        writing += 1
+        await others.promise
+      }
+      return 0
+    },
+  })
+  await volumes.start()
+  // What comes now waits for its turn, below a directory that is empty meanwhile.
+  const many = Array.from({ length: 100 }, (_, i) =>
+    makeConfigMap({ name: `c${i}`, namespace: 'other', data: { key: 'x' } }),
+  )
+  set(data, ...many)
+  await eventually(() => writing === 16)
+  const next = [...many, makeConfigMap({ name: 'b', data: { key: 'two' } })]
+  set(...next)
+  await eventually(() => !states.has('default/configmaps/a'))
+  set(...next, makeSecret({ name: 's', data: { key: 'x' } }))
+  await eventually(async () => (await names('default')).includes('secrets'))
+  others.resolve()
+  await eventually(
+    async () => (await read('default/configmaps/b/key')) === 'two',
+  )
+  const { mode } = await stat(path.join(tree.root, 'default/configmaps'))
+  t.equal(mode & 0o777, 0o755, 'what is above it is for everybody')
+})
 
 t.test('a stranger that turns out to be wanted is adopted', async t => {
   const tree = await makeTree(t)
