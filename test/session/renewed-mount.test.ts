@@ -1,13 +1,19 @@
 import { EventEmitter, once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pino from 'pino'
 import t, { type Test } from 'tap'
+import { mountsBelow } from '../../src/linux/mountinfo.ts'
+import { unmountPath } from '../../src/linux/unmount-path.ts'
 import { RenewedMount, renewalPause } from '../../src/session/renewed-mount.ts'
 import type { Session } from '../../src/session/session-file.ts'
 import type { Backend } from '../../src/volumes/backend.ts'
+import { cannotMount } from '../helpers/fuse-mount.ts'
+
+const skip = await cannotMount()
 
 interface FakeMount {
   readonly backend: Backend
@@ -67,6 +73,8 @@ function world(t: Test, refuse: () => boolean = () => false) {
   )
   t.teardown(async () => {
     await mount.stop()
+    for (const { mountpoint } of (await mountsBelow(directory)).toReversed())
+      await unmountPath(mountpoint)
     rmSync(directory, { recursive: true })
   })
   return { directory, mount, mounts, facts, reasons }
@@ -149,6 +157,59 @@ t.test('one that is lost before it is shown', async t => {
     'who adopts the session meanwhile finds the one that is shown',
   )
   t.equal(mount.current.backend, mounts[2]?.backend)
+})
+
+/** Something that is podfs's at DIRECTORY/rw, as a container sees it. */
+function showToContainer(directory: string): string {
+  const [own, container] = ['rw', 'container'].map(name => {
+    const at = path.join(directory, name)
+    mkdirSync(at)
+    return at
+  }) as [string, string]
+  execFileSync('mount', ['-n', '-t', 'tmpfs', 'podfs-volumes', own])
+  execFileSync('mount', ['-n', '--bind', own, container])
+  return container
+}
+
+t.test('a dead one stays where a container has it', { skip }, async t => {
+  const { directory, mount, mounts } = world(t)
+  const shown = follow(mount)
+  const container = showToContainer(directory)
+  const isStopped = (): boolean[] => mounts.map(each => each.isStopped())
+  const lose = async (count: number): Promise<void> => {
+    mounts.at(-1)?.lose()
+    await shown(count)
+    // Until that is over.
+    await mount.orNext(() => Promise.resolve())
+  }
+  await lose(1)
+  t.strictSame(isStopped(), [false, false], 'it would see what is beneath')
+  await unmountPath(container)
+  await lose(2)
+  t.strictSame(isStopped(), [true, true, false])
+})
+
+t.test('so does one that is lost as it is shown', { skip }, async t => {
+  const { directory, mount, mounts, facts } = world(t)
+  let tries = 0
+  const shown = new Promise<void>(resolve =>
+    mount.follow(async (next, lost) => {
+      const current = await next
+      tries += 1
+      if (tries > 1) return resolve()
+      showToContainer(current.directory)
+      const isLost = once(lost, 'abort')
+      mounts[1]?.lose()
+      await isLost
+    }),
+  )
+  mounts[0]?.lose()
+  await shown
+  t.notOk(mounts[1]?.isStopped(), 'a container would see what is beneath')
+  t.notOk(
+    facts.some(({ mountDirectory }) => mountDirectory === directory),
+    'who adopts the session finds it',
+  )
 })
 
 t.test('nothing is made before there is somebody to show it', async t => {
