@@ -1,6 +1,7 @@
 /*
  * What is shown stays until the tree that takes its place has all that it has.
  */
+import { execFileSync } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -125,7 +126,7 @@ function world(t: Test, options: { readonly isFull: (n: number) => boolean }) {
     })
     return made
   }
-  return { tree, mounts, shown, events, clock }
+  return { directory, tree, mounts, shown, events, clock }
 }
 
 /** Resolves when so many writes have failed. */
@@ -198,5 +199,25 @@ t.test('one that a podfs before has only begun', async t => {
   t.strictSame(
     shown.map(({ published }) => published),
     [whole],
+  )
+})
+
+t.test('one that a podfs before has shown', { skip }, async t => {
+  const { directory, tree, shown } = world(t, { isFull: () => true })
+  const [own, root] = ['first/rw', 'root'].map(name =>
+    path.join(directory, name),
+  ) as [string, string]
+  mkdirSync(root)
+  const adopted = tree(true)
+  execFileSync('mount', ['-n', '-t', 'tmpfs', 'shown', own])
+  t.teardown(() => unmountPath(own, { lazy: true }))
+  execFileSync('mount', ['-n', '--bind', own, root])
+  t.teardown(() => unmountPath(root, { lazy: true }))
+  // The clock stands still: nothing is waited for.
+  await adopted.start()
+  t.strictSame(
+    shown.map(({ published }) => published),
+    [[]],
+    'what cannot be published was there before',
   )
 })
