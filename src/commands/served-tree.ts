@@ -1,6 +1,7 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import { type FileHandle, mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { deviceOf, mountAt } from '../linux/mountinfo.ts'
+import { openOrMake } from '../linux/open-or-make.ts'
 import { Failure } from '../util/failure.ts'
 import {
   ObjectVolumes,
@@ -14,7 +15,6 @@ import {
   isGone,
   type RenewedMount,
 } from '../session/renewed-mount.ts'
-import { hasCode } from '../util/error-code.ts'
 
 /** What everybody sees of the mount of `podfs serve`; beside it is what they do not. */
 export const treeDirectory = 'volumes'
@@ -188,18 +188,4 @@ export class ServedTree {
     over.throwIfAborted()
     await backend.bind(treeDirectory, this.#options.root)
   }
-}
-
-/**
- * In this order: to make what is there already in a mount that is dead by now makes the kernel
- * forget it, and then nothing can be mounted over it.
- */
-async function openOrMake(directory: string): Promise<FileHandle> {
-  try {
-    return await open(directory, 'r')
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT')) throw error
-  }
-  await mkdir(directory, { mode: 0o700 })
-  return await open(directory, 'r')
 }

@@ -6,8 +6,10 @@ import { once } from 'node:events'
 import { mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { type Mount, readMountinfo } from '../../src/linux/mountinfo.ts'
+import { openOrMake } from '../../src/linux/open-or-make.ts'
+import { runMountCommand } from '../../src/linux/run-mount-command.ts'
 import { replaceDeadMount } from '../../src/linux/replace-dead-mount.ts'
 import { unmountPath } from '../../src/linux/unmount-path.ts'
 import {
@@ -52,7 +54,8 @@ t.test('what cannot be mounted', { skip }, async t => {
   t.not(now?.type, 'fuse.podfs')
 })
 
-t.test('over which nothing can be mounted', { skip }, async t => {
+/** A mount whose keeper and servers are killed while its `v` is bound at a target. */
+async function killedMount(t: Test) {
   const { mount, directory, root } = await mountForTest(t)
   const target = path.join(root, 'target')
   const source = path.join(root, 'source')
@@ -65,8 +68,22 @@ t.test('over which nothing can be mounted', { skip }, async t => {
   const servers = readFileSync(children, 'utf8').trim().split(' ').map(Number)
   for (const pid of [keeperPid, ...servers]) process.kill(pid, 'SIGKILL')
   while (isAlive(target)) await delay(5)
+  return { target, source, lost: path.join(directory, 'rw', 'v') }
+}
+
+t.test('that somebody opens before he knows', { skip }, async t => {
+  const { target, source, lost } = await killedMount(t)
+  // The kernel asks nobody about an open(2).
+  await (await openOrMake(lost)).close()
+  const args = ['-n', '-o', 'bind', '--', source, target]
+  t.strictSame(await runMountCommand('mount', args), { ok: true, message: '' })
+  t.equal(readFileSync(path.join(target, 'key'), 'utf8'), 'new')
+  await unmountPath(target)
+})
+
+t.test('over which nothing can be mounted', { skip }, async t => {
+  const { target, source, lost } = await killedMount(t)
   // As a writer that has not noticed yet.
-  const lost = path.join(directory, 'rw', 'v')
   t.throws(() => mkdirSync(lost), { code: 'ENOTCONN' })
 
   const look = `echo looking; while :; do [ ! -e "$0/beneath" ] || echo seen; done`
