@@ -1,5 +1,5 @@
 import { settingsShape } from './settings.ts'
-import type { SettingShape } from './shape.ts'
+import { mayBeEmpty, type SettingShape } from './shape.ts'
 
 /**
  * The JSON schema of podfs.yaml (draft-07, which editors' YAML servers read), from the
@@ -28,6 +28,7 @@ function typeOf(shape: SettingShape): object {
         type: 'string',
         ...(shape.oneOf !== undefined && { enum: shape.oneOf }),
         ...(shape.pattern !== undefined && { pattern: shape.pattern.source }),
+        ...(!mayBeEmpty(shape) && { minLength: 1 }),
       }
     case 'boolean':
       return { type: 'boolean' }

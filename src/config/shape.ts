@@ -11,7 +11,10 @@ export type SettingShape = Described &
         readonly kind: 'string'
         readonly oneOf?: readonly string[]
         readonly pattern?: WordPattern
-        /** In a file it begins at the directory of that file. */
+        /**
+         * In a file it begins at the directory of that file. An empty one is a mistake, not that
+         * directory, unless it is the default: then it is none.
+         */
         readonly isPath?: boolean
       }
     | { readonly kind: 'boolean' }
@@ -82,14 +85,23 @@ export function valueOfWord(
 
 /** Why a string is not one that the shape allows. */
 export function mistakeIn(
-  { oneOf, pattern }: Extract<SettingShape, { kind: 'string' }>,
+  shape: Extract<SettingShape, { kind: 'string' }>,
   word: string,
 ): string | undefined {
+  const { oneOf, pattern } = shape
+  if (word === '' && !mayBeEmpty(shape)) return 'must be a path'
   if (oneOf !== undefined && !oneOf.includes(word))
     return mustBeOneOf(oneOf, word)
   if (pattern !== undefined && !new RegExp(pattern.source).test(word))
     return `must ${pattern.must}`
   return undefined
+}
+
+/** As far as it is not for a pattern or a list to say. */
+export function mayBeEmpty(
+  shape: Extract<SettingShape, { kind: 'string' }>,
+): boolean {
+  return shape.isPath !== true || shape.default === ''
 }
 
 function mustBeOneOf(choices: readonly string[], word: string): string {

@@ -108,6 +108,12 @@ t.test('every mistake is told with its place', async t => {
       message:
         'podfs.yaml:2:34: sources.secrets[0].name: "../b" must be lower-case letters, digits, - and .',
     },
+    // Not the directory of the file, nor the working directory.
+    {
+      text: 'root: ""\nsources:\n  manifests: [k8s, ""]\n',
+      message:
+        'podfs.yaml:1:7: root: "" must be a path\npodfs.yaml:3:20: sources.manifests[1]: "" must be a path',
+    },
     { text: 'images: {}\n', message: 'podfs.yaml:1:9: images: must be a list' },
     { text: '- a\n', message: 'podfs.yaml:1:1: must be a map' },
     {
