@@ -4,6 +4,8 @@
  *
  *     stopped PID          the server was stopped (SIGSTOP) two seconds ago; from the keeper
  *     hung PID OPERATION   it has worked on one request since then; from its control thread
+ *     back-off SECONDS N   N servers died before they had answered anything; the next one is
+ *                          started after a pause; from the keeper
  *
  * The daemon has it open for reading and writing, so it never ends; without a daemon nothing stays
  * in it.
@@ -35,8 +37,8 @@ export function hearServerTrouble(
   pipe.on('error', () => undefined)
   pipe.unref()
   createInterface({ input: pipe }).on('line', line => {
-    const [what, pid, operation] = line.split(' ')
-    const facts = { mount: directory, serverPid: Number(pid) }
+    const [what, first, second] = line.split(' ')
+    const facts = { mount: directory, serverPid: Number(first) }
     if (what === 'stopped')
       logger.error(
         facts,
@@ -44,8 +46,13 @@ export function hearServerTrouble(
       )
     if (what === 'hung')
       logger.error(
-        { ...facts, operation },
+        { ...facts, operation: second },
         'the file server has worked on one request for 2 s and answers no other; another one takes its place if it does not go on within 8 s',
+      )
+    if (what === 'back-off')
+      logger.error(
+        { mount: directory, seconds: Number(first), deaths: Number(second) },
+        'fuse servers die before they answer anything; the next one is started later',
       )
   })
   return () => pipe.destroy()

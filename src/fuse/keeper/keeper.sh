@@ -370,7 +370,7 @@ back_off() {
   4) pause=5 ;;
   *) pause=10 ;;
   esac
-  echo "back-off $pause $failures"
+  say "back-off $pause $failures"
   # In the background: SIGTERM is heard meanwhile.
   sleep $pause 3<&- 4<&- 5<&- 6<&- 7<&- 9<&- >/dev/null 2>&1 &
   wait_for $!

@@ -124,13 +124,6 @@ export function keeperEvents(
         serverDeaths += 1
         logger.warn({ status: Number(value) }, 'fuse server died')
       }
-      if (word === 'back-off') {
-        const [seconds, deaths] = rest.map(Number)
-        logger.error(
-          { seconds, deaths },
-          'fuse servers die before they answer anything; the next one is started later',
-        )
-      }
     })
     inBackground(exited.then(() => resolve(undefined)))
   })
