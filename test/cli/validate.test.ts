@@ -176,6 +176,12 @@ t.test('what is too large is not read, in the words of mount', async t => {
     stdout,
     `error: ${file}:1:1: not read: the file has 8589934592 bytes, more than 33554432\n`,
   )
+  const device = await podfs(t, ['validate', '-f', '/dev/zero'])
+  t.equal(device.code, 1)
+  t.equal(
+    device.stdout,
+    'error: /dev/zero:1:1: not read: it has more than 33554432 bytes\n',
+  )
   const piped = await validate(' '.repeat(2 ** 25 + 1))
   t.equal(piped.code, 1)
   t.equal(

@@ -198,6 +198,7 @@ t.test('no file, and what is in the way of one: nothing hangs', async t => {
   await run('mkfifo', [join(directory, 'pipe.yaml'), join(directory, 'pipe')])
   await mkdir(join(directory, 'directory.yaml'))
   await symlink('loop.yaml', join(directory, 'loop.yaml'))
+  await symlink('/dev/zero', join(directory, 'zero.yaml'))
   await writeFile(join(directory, 'cm.yaml'), yaml('v'))
   const manifests = await follow(t, [directory])
   const keys = await followDirectory(t, directory)
