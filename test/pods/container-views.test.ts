@@ -1,10 +1,22 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import path from 'node:path'
 import t, { type Test } from 'tap'
+import { mountsBelow } from '../../src/linux/mountinfo.ts'
+import { unmountPath } from '../../src/linux/unmount-path.ts'
 import { ContainerViews } from '../../src/pods/container-views.ts'
 import { SessionRecord } from '../../src/server/session-record.ts'
 import { silentLogger } from '../../src/util/logger.ts'
 import { podAroundObject } from '../../src/volumes/pod-volumes.ts'
 import type { VolumeState } from '../../src/volumes/published-volume.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
+import {
+  cannotMount,
+  deadMount,
+  makeTemporaryDirectory,
+} from '../helpers/fuse-mount.ts'
+
+const skip = await cannotMount()
 
 const pod = podAroundObject({
   name: 'p',
@@ -23,13 +35,19 @@ function world(t: Test) {
   const clock = new FakeClock()
   const record = new SessionRecord(clock)
   let failure: string | undefined
+  let renewed = 0
+  const directory = makeTemporaryDirectory(t)
+  for (const name of ['first/rw', 'next/rw', 'run'])
+    mkdirSync(path.join(directory, name), { recursive: true })
   const views = new ContainerViews({
     pod,
-    directory: t.testdir({}),
-    renew: () =>
-      failure === undefined
+    directory: path.join(directory, 'run'),
+    renew: () => {
+      renewed += 1
+      return failure === undefined
         ? Promise.resolve()
-        : Promise.reject(new Error(failure)),
+        : Promise.reject(new Error(failure))
+    },
     record,
     clock,
     logger: silentLogger,
@@ -51,7 +69,9 @@ function world(t: Test) {
   return {
     clock,
     record,
+    directory,
     views,
+    renewed: () => renewed,
     publish,
     fails: (message: string | undefined) => (failure = message),
     line: () => record.findVolume('default', 'p', 'v')?.containersError,
@@ -107,4 +127,27 @@ t.test('so is one that shows an old generation', async t => {
   t.match(line(), 'EIO')
   views.close()
   t.equal(line(), undefined)
+})
+
+t.test('what a podfs before has left them', { skip }, async t => {
+  const { directory, views, renewed } = world(t)
+  t.teardown(async () => {
+    views.close()
+    for (const { mountpoint } of (await mountsBelow(directory)).toReversed())
+      await unmountPath(mountpoint, { lazy: true })
+  })
+  const at = (name: string): string => path.join(directory, name)
+  for (const name of ['first', 'next']) await deadMount(at(`${name}/rw`))
+  const current = (name: string) => ({
+    directory: at(name),
+    backend: {} as never,
+  })
+  await views.showIfOther(current('first'))
+  t.equal(renewed(), 1, 'nothing of podfs’s')
+  mkdirSync(at('run/v'))
+  execFileSync('mount', ['-n', '--bind', at('first/rw'), at('run/v')])
+  await views.showIfOther(current('first'))
+  t.equal(renewed(), 1, 'the same mount')
+  await views.showIfOther(current('next'))
+  t.equal(renewed(), 2, 'another mount')
 })
