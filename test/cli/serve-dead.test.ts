@@ -2,11 +2,13 @@
  * All of podfs's processes but the shims are killed at once: the next `podfs serve` makes the
  * mount anew, and the Pods run on.
  */
+import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { cannotMount, makeTemporaryDirectory } from '../helpers/fuse-mount.ts'
-import { eventually, podfsMounts } from '../helpers/podfs.ts'
+import { unmountPath } from '../../src/linux/unmount-path.ts'
+import { eventually, podfs, podfsMounts } from '../helpers/podfs.ts'
 import { configMap, end, pod, textOf, world } from '../helpers/served-world.ts'
 
 t.setTimeout(240_000)
@@ -100,4 +102,37 @@ t.test('what a killed podfs has begun is taken away', { skip }, async t => {
   t.strictSame(podfsMounts(), [])
   t.notOk(existsSync(directory))
   t.notOk(existsSync(root))
+})
+
+t.test('what containers alone do not see is told', { skip }, async t => {
+  const files = (value: string): string =>
+    configMap('a', `{key: ${value}}`) +
+    pod('p', '{name: v, configMap: {name: a}}', {
+      run: 'true',
+      mounts: '{name: v, mountPath: /v}',
+    })
+  const { start, write, text, root, configure } = world(t)
+  // Its mount is not made anew meanwhile.
+  configure('backend: dir')
+  write('a.yaml', files('one'))
+  const serving = await start()
+  const volume = `/run/podfs/serve-${serving.pid}/rw/run/1/v`
+  const get = async (what: string): Promise<string> =>
+    (await podfs(t, ['get', what, '-o', 'wide', '--session', root])).stdout
+  await eventually(async () => / Running /.test(await get('pods')))
+  execFileSync('mount', ['-n', '--bind', volume, volume])
+  let isOver = false
+  t.teardown(async () => {
+    if (!isOver) await unmountPath(volume, { lazy: true })
+  })
+  execFileSync('mount', ['-n', '-o', 'remount,bind,ro', volume])
+  write('a.yaml', files('two'))
+  await eventually(() => text('default/configmaps/a/key') === 'two')
+  const words = /the containers do not see it as it is: EROFS/
+  await eventually(async () => words.test(await get('volumes')))
+  t.match(await get('events'), words)
+  await unmountPath(volume, { lazy: true })
+  isOver = true
+  await eventually(async () => !words.test(await get('volumes')))
+  await end(t, serving)
 })
