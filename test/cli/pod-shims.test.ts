@@ -16,6 +16,7 @@ import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { cannotMount } from '../helpers/fuse-mount.ts'
+import { askSocket } from '../helpers/ask-socket.ts'
 import {
   eventually,
   isRunning,
@@ -28,7 +29,7 @@ import { configMap, end, pod, textOf, world } from '../helpers/served-world.ts'
 t.setTimeout(380_000)
 const skip = await cannotMount()
 
-/** What `podfs get pod -o json` says, as far as it is asked here. */
+/** What the API says of it, as far as it is asked here. */
 interface SeenPod {
   readonly metadata: {
     readonly uid: string
@@ -53,7 +54,7 @@ interface SeenPod {
 function twoContainers(control: string, more = ''): string {
   const lines = `trap 'echo told >/ctl/told; exit' TERM; i=0
 while :; do i=$((i+1)); echo $i $(cat /cfg/colour) $COLOUR; sleep 0.1; done`
-  const dies = `trap exit TERM; echo born >/ctl/born; until [ -e /ctl/die ]; do sleep 0.02; done
+  const dies = `trap exit TERM; echo born >/ctl/born; until [ -e /ctl/die ]; do sleep 0.1; done
 rm /ctl/die; exit 3`
   return `---
 apiVersion: v1
@@ -93,8 +94,22 @@ function machine(t: Test) {
     write('settings.yaml', configMap('settings', `{colour: ${name}}`))
   colour('blue')
   write('web.yaml', twoContainers(control))
-  const session = ['--session', root]
   const sessions = new Set<number>()
+  const directories = (): string[] =>
+    [...sessions]
+      .map(pid => `/run/podfs/serve-${pid}`)
+      .filter(directory => existsSync(directory))
+  /** Whoever serves now, about the Pod; its API comes up a little later than it is ready. */
+  const ask = (url: string): Promise<string> =>
+    eventually(() =>
+      askSocket(
+        `${directories()[0]}/api.sock`,
+        `/api/v1/namespaces/default/pods/web${url}`,
+      ).catch((error: NodeJS.ErrnoException) => {
+        if (!['ENOENT', 'ECONNREFUSED'].includes(error.code ?? '')) throw error
+        return undefined
+      }),
+    )
   // Whatever a failed test has left: no podfs is there to end it.
   t.teardown(async () => {
     if (existsSync(root)) await podfs(t, ['unmount', '--lazy', root])
@@ -109,25 +124,11 @@ function machine(t: Test) {
       return serving
     },
     seen: async (): Promise<SeenPod> => {
-      const { stdout } = await podfs(t, [
-        'get',
-        'pod',
-        'web',
-        ...session,
-        '-o',
-        'json',
-      ])
-      return JSON.parse(stdout) as SeenPod
+      return JSON.parse(await ask('')) as SeenPod
     },
     logs: async (container = 'lines'): Promise<string[]> => {
-      const { stdout } = await podfs(t, [
-        'logs',
-        'web',
-        '-c',
-        container,
-        ...session,
-      ])
-      return stdout.split('\n').filter(line => line !== '')
+      const text = await ask(`/log?container=${container}`)
+      return text.split('\n').filter(line => line !== '')
     },
     /** The processes whose command line names this test's sessions, by program. */
     shims: (): number[] =>
@@ -138,10 +139,7 @@ function machine(t: Test) {
             words[2] === `/run/podfs/serve-${pid}`,
         ),
       ),
-    left: (): string[] =>
-      [...sessions]
-        .map(pid => `/run/podfs/serve-${pid}`)
-        .filter(directory => existsSync(directory)),
+    left: directories,
   }
 }
 
@@ -441,7 +439,7 @@ spec:
   containers:
   - name: c
     image: debian
-    command: [sh, -c, 'echo run >>/ctl/${name}; echo done; until [ -e /ctl/end-${name} ]; do sleep 0.02; done; exit 3']
+    command: [sh, -c, 'echo run >>/ctl/${name}; echo done; until [ -e /ctl/end-${name} ]; do sleep 0.1; done; exit 3']
     volumeMounts: [{name: ctl, mountPath: /ctl}]
   volumes: [{name: ctl, hostPath: {path: ${control('')}}}]
 `
@@ -556,7 +554,7 @@ t.test(
       twoContainers(world.control(''))
         .replace(
           /command: .*trap.*/,
-          `command: [sh, -c, 'until [ -e /ctl/go ]; do sleep 0.02; done; seq ${count}; echo done >/ctl/done; exec sleep 1000']`,
+          `command: [sh, -c, 'until [ -e /ctl/go ]; do sleep 0.1; done; seq ${count}; echo done >/ctl/done; exec sleep 1000']`,
         )
         .replace('PeriodSeconds: 20', 'PeriodSeconds: 0'),
     )

@@ -164,14 +164,19 @@ export function podfsMounts(): string[] {
   )
 }
 
-/** Looks until `condition` gives something; the test's own time-out is the limit. */
+/**
+ * Looks until `condition` gives something, at most half of the time; the test's own time-out is
+ * the limit.
+ */
 export async function eventually<T>(
   condition: () => T | undefined | false | Promise<T | undefined | false>,
 ): Promise<T> {
   for (;;) {
+    const start = performance.now()
     const result = await condition()
     if (result !== undefined && result !== false) return result
-    await new Promise(resolve => setTimeout(resolve, 5))
+    const pause = Math.max(5, performance.now() - start)
+    await new Promise(resolve => setTimeout(resolve, pause))
   }
 }
 

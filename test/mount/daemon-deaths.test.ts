@@ -83,7 +83,7 @@ function startReader(volume: string) {
         state.torn.add(values.join(' | '))
       state.looks++
       // Without a pause it takes a processor from those that are to die.
-      await delay(1)
+      await delay(5)
     }
   })()
   return {

@@ -37,7 +37,9 @@ t.test(
       )
     await publish(0)
     const running = Array.from({ length: readers }, () =>
-      spawn(process.execPath, [
+      // They read without a pause: as important as the writer, they would hold it up.
+      spawn('nice', [
+        process.execPath,
         'test/fixtures/pinning-reader.mjs',
         path.join(publicPath, 'volume'),
         String(keys),

@@ -20,6 +20,7 @@ export type FaultPoint =
   | 'torn'
   /** In the journal, not yet answered. */
   | 'recorded'
+  /** A change is answered. */
   | 'replied'
   /** Before each write of a compaction, and in the middle of it. */
   | 'compact-before'
@@ -28,6 +29,7 @@ export type FaultPoint =
 export class FaultPoints {
   readonly #file: string
   compacting = false
+  #isChange = false
 
   constructor(file: string) {
     this.#file = file
@@ -49,6 +51,9 @@ export class FaultPoints {
   }
 
   at(point: FaultPoint): void {
+    if (point === 'read') this.#isChange = false
+    if (point === 'changed') this.#isChange = true
+    if (point === 'replied' && !this.#isChange) return
     if (this.#isReached(point)) die()
   }
 
