@@ -75,14 +75,18 @@ const sidecar = object.pod(
   {
     terminationGracePeriodSeconds: 60,
     initContainers: [
-      container('side', `sleep 1.2; touch /etc/up; echo up; ${obeys}`, {
-        restartPolicy: 'Always',
-        startupProbe: {
-          ...exec('cat /etc/up'),
-          periodSeconds: 1,
-          failureThreshold: 60,
+      container(
+        'side',
+        `until [ -e /etc/asked ]; do sleep 0.1; done; touch /etc/up; echo up; ${obeys}`,
+        {
+          restartPolicy: 'Always',
+          startupProbe: {
+            ...exec('cat /etc/up || { touch /etc/asked; exit 1; }'),
+            periodSeconds: 1,
+            failureThreshold: 60,
+          },
         },
-      }),
+      ),
       container('init', 'echo after'),
     ],
     containers: [
