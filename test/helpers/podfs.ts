@@ -71,8 +71,9 @@ export function startPodfs(
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code, signal) => {
-      // Its own, and what a pod shim has told it.
-      const isDefect = /^internal error: | ERROR internal error /m
+      // Its own, what a pod shim has told it, and what Node warns of.
+      const isDefect =
+        /^internal error: | ERROR internal error |^\(node:\d+\) .*Warning/m
       if (options.hasDefect !== true && isDefect.test(seen.stderr))
         reject(new Error(`podfs has a defect: ${seen.stderr}`))
       resolve({ code, signal, ...seen })
