@@ -235,6 +235,8 @@ export interface ResourceRequirements {
 export interface Lifecycle {
   readonly postStart?: LifecycleHandler
   readonly preStop?: LifecycleHandler
+  /** One of the names of stop-signals.ts. */
+  readonly stopSignal?: string
 }
 
 export interface LifecycleHandler {

@@ -6,6 +6,7 @@ import type { HookResult } from './lifecycle/run-hook.ts'
 import type { PodState } from './pod-state.ts'
 import {
   deletionGraceSeconds,
+  stopSignalOf,
   terminateContainer,
 } from './lifecycle/termination.ts'
 import { terminatesAfter } from './lifecycle/termination-order.ts'
@@ -62,10 +63,12 @@ export class PodTerminator {
           name,
         )
         const before = terminatesAfter(this.#state.pod, name)
+        const container = this.#state.container(name)
         return terminateContainer({
           container: instance.container,
           gone: instance.gone,
-          preStop: this.#state.container(name).lifecycle?.preStop,
+          preStop: container.lifecycle?.preStop,
+          stopSignal: stopSignalOf(container),
           target: this.#state.target(name, instance.container),
           turn: Promise.all(before.map(other => goneOf(ending, other))),
           grace,

@@ -14,7 +14,8 @@ import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
  * take long are in test/runner/pod-runner.test.ts.
  */
 
-const obeys = `trap 'exit 0' TERM; while :; do sleep 0.1; done`
+const waits = 'while :; do sleep 0.1; done'
+const obeys = `trap 'exit 0' TERM; ${waits}`
 
 t.test('hooks', { skip: needsRoot }, async t => {
   const asked: string[] = []
@@ -44,6 +45,7 @@ t.test('hooks', { skip: needsRoot }, async t => {
       {
         restartPolicy: 'Never',
         automountServiceAccountToken: false,
+        os: { name: 'linux' },
         initContainers: [
           container('init', 'echo init'),
           container('side', obeys, { ...always, ...hooks('side') }),
@@ -58,6 +60,17 @@ t.test('hooks', { skip: needsRoot }, async t => {
           container('over', 'exit 0', {
             lifecycle: { preStop: get('/never', 'HTTP') },
           }),
+          container(
+            'usr1',
+            `trap 'echo asked; exit 0' USR1; echo on; ${waits}`,
+            {
+              lifecycle: { stopSignal: 'SIGUSR1' },
+            },
+          ),
+          // 37: the shell has no names for these.
+          container('rt', `trap 'echo asked; exit 0' 37; echo on; ${waits}`, {
+            lifecycle: { stopSignal: 'SIGRTMIN+3' },
+          }),
           container('last', `echo up; ${obeys}`),
         ],
       },
@@ -71,12 +84,20 @@ t.test('hooks', { skip: needsRoot }, async t => {
     'C197 C198 C203: postStart asks, each before the next container',
   )
   t.match(running.stdout(), /exec +\| began\n/, 'C201: of a sidecar, too')
-  await eventually(async () => {
-    const over = '{.status.containerStatuses[?(@.name=="over")].state}'
+  await running.saw(/usr1 +\| on/)
+  await running.saw(/rt +\| on/)
+  const see = async (jsonpath: string): Promise<string> => {
     const session = ['--session', String(running.pid)]
-    const get = ['get', 'pods', 'hooks', '-o', `jsonpath=${over}`]
-    return /Completed/.test((await podfs(t, [...get, ...session])).stdout)
-  })
+    const get = ['get', 'pods', 'hooks', '-o', `jsonpath=${jsonpath}`]
+    return (await podfs(t, [...get, ...session])).stdout
+  }
+  const over = '{.status.containerStatuses[?(@.name=="over")].state}'
+  await eventually(async () => /Completed/.test(await see(over)))
+  t.equal(
+    await see('{.status.containerStatuses[*].stopSignal}'),
+    'SIGRTMIN+3 SIGUSR1',
+    'C209: in the status, of those that have one',
+  )
   asked.length = 0
   running.child.kill('SIGTERM')
   const { code, stderr } = await running.ended
@@ -87,5 +108,12 @@ t.test('hooks', { skip: needsRoot }, async t => {
     'C199 C200 C204 C210: preStop asks, and any answer will do; C207: not for what has ended',
   )
   t.match(running.stdout(), /exec +\| ends\n/, 'C202: of a sidecar, too')
+  for (const name of ['usr1', 'rt'])
+    t.match(
+      running.stdout(),
+      new RegExp(`${name} +\\| asked\n`),
+      'C209: stopSignal takes the place of TERM',
+    )
   t.notMatch(stderr, /hook failed/i)
+  t.notMatch(stderr, /has no effect/, 'nothing of it is ignored')
 })

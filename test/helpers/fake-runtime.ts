@@ -82,7 +82,7 @@ class FakeContainer implements RunningContainer {
     this.exited = new Promise(resolve => (this.#resolve = resolve))
   }
 
-  signal(signal: NodeJS.Signals): void {
+  signal(signal: NodeJS.Signals | number): void {
     if (this.#hasExited) return
     this.#journal.push(`${signal} ${this.#name}`)
     const { onTerm = 143 } = this.#behaviour

@@ -1,6 +1,9 @@
 import t from 'tap'
 
-import { longestDeletionSeconds } from '../../src/runner/lifecycle/termination.ts'
+import {
+  longestDeletionSeconds,
+  stopSignalOf,
+} from '../../src/runner/lifecycle/termination.ts'
 import { makeContainer, makePod } from '../helpers/make-objects.ts'
 
 t.test('4.9: the most that a deletion takes', async t => {
@@ -29,4 +32,24 @@ t.test('4.9: the most that a deletion takes', async t => {
     })
     t.equal(longestDeletionSeconds(pod), seconds)
   }
+})
+
+t.test('C209: the signal that asks a container to end', async t => {
+  const asks = (stopSignal?: string) =>
+    stopSignalOf(
+      makeContainer(
+        stopSignal === undefined ? {} : { lifecycle: { stopSignal } },
+      ),
+    )
+  t.equal(asks(), 'SIGTERM')
+  for (const [name, number] of [
+    ['SIGUSR1', 10],
+    ['SIGCLD', 17],
+    ['SIGRTMIN', 34],
+    ['SIGRTMIN+15', 49],
+    ['SIGRTMAX-14', 50],
+    ['SIGRTMAX-1', 63],
+    ['SIGRTMAX', 64],
+  ] as const)
+    t.equal(asks(name), number, name)
 })

@@ -39,7 +39,7 @@ const lifecycleHandler = struct('LifecycleHandler', {
 export const lifecycle = struct('Lifecycle', {
   postStart: supported(one(lifecycleHandler)),
   preStop: supported(one(lifecycleHandler)),
-  stopSignal: ignored('string', 'a container is stopped with SIGTERM'),
+  stopSignal: supported('string', { pointer: true }),
 })
 
 export const probe = struct('Probe', {

@@ -113,9 +113,9 @@ export const podSpec = struct('PodSpec', {
   }),
   enableServiceLinks: ignored('boolean', 'there are no Services here'),
   overhead: ignored({ map: 'quantity' }, 'containers are local processes'),
-  os: ignored(
+  os: emulated(
     one(struct('PodOS', { name: supported('string') })),
-    'containers are local processes',
+    'containers are processes of this machine, whatever it says; stopSignal needs it',
   ),
   hostUsers: ignored('boolean', 'user namespaces are chosen by podfs'),
   resourceClaims: ignored(

@@ -24,12 +24,11 @@ export function validateContainers(
   findings: FindingList,
 ): void {
   const names = new Set<string>()
-  const grace = spec.terminationGracePeriodSeconds
   for (const [i, container] of (spec.containers ?? []).entries()) {
     const path = `spec.containers[${i}]`
     validateCommon(container, path, spec, volumes, findings)
     validateUnique(container, path, names, findings)
-    validateHandlers(container, path, grace, findings)
+    validateHandlers(container, path, spec, findings)
   }
   validateHostPorts(spec.containers ?? [], 'spec.containers', findings)
   for (const [i, container] of spec.initContainers.entries()) {
@@ -39,7 +38,7 @@ export function validateContainers(
     // One by one, since they run so; the API server calls each of them the first.
     validateHostPorts([container], 'spec.initContainers', findings)
     if (container.restartPolicy === 'Always') {
-      validateHandlers(container, path, grace, findings)
+      validateHandlers(container, path, spec, findings)
     } else {
       forbidHandlers(container, path, findings)
     }

@@ -1,10 +1,12 @@
 import type { FindingList } from '../decode/finding-list.ts'
-import { forbidden, invalid, required } from '../field-errors.ts'
+import { forbidden, invalid, required, unsupported } from '../field-errors.ts'
+import { linuxStopSignals, windowsStopSignals } from '../stop-signals.ts'
 import { validHeaderName, validPortName, validPortNumber } from './names.ts'
 import type {
   ContainerFields,
   Handler,
   LifecycleFields,
+  PodFields,
   ProbeFields,
 } from './pod-fields.ts'
 
@@ -14,7 +16,7 @@ const probes = ['livenessProbe', 'readinessProbe', 'startupProbe'] as const
 export function validateHandlers(
   container: ContainerFields,
   path: string,
-  graceSeconds: number,
+  { os, terminationGracePeriodSeconds: graceSeconds }: PodFields,
   findings: FindingList,
 ): void {
   validateLifecycle(
@@ -23,6 +25,7 @@ export function validateHandlers(
     graceSeconds,
     findings,
   )
+  validateStopSignal(container.lifecycle, `${path}.lifecycle`, os, findings)
   for (const kind of probes) {
     const probe = container[kind]
     if (probe === undefined) continue
@@ -60,6 +63,28 @@ function validateLifecycle(
     if (handler === undefined) continue
     validateHandler(handler, `${path}.${hook}`, graceSeconds, findings)
   }
+}
+
+/** Which signals there are hangs on the operating system, so it must be named (C209). */
+function validateStopSignal(
+  { stopSignal }: LifecycleFields = {},
+  path: string,
+  os: PodFields['os'],
+  findings: FindingList,
+): void {
+  if (stopSignal === undefined) return
+  const at = `${path}.stopSignal`
+  if (os === undefined) {
+    const words = 'may not be set for containers with empty `spec.os.name`'
+    findings.reject(at, forbidden(words))
+    return
+  }
+  const signals = new Map([
+    ['linux', [...linuxStopSignals.keys()]],
+    ['windows', windowsStopSignals],
+  ]).get(os.name ?? '')
+  if (signals === undefined || signals.includes(stopSignal)) return
+  findings.reject(at, unsupported(stopSignal, signals.toSorted()))
 }
 
 /** In the order in which the API server looks: the second one found is the one too many. */

@@ -125,6 +125,7 @@ export interface Handler {
 export interface LifecycleFields {
   readonly postStart?: Handler
   readonly preStop?: Handler
+  readonly stopSignal?: string
 }
 
 export interface ProbeFields extends Handler, Omit<Probe, keyof ProbeHandler> {}

@@ -1,4 +1,5 @@
-import type { LifecycleHandler, Pod } from '../../api/types.ts'
+import { linuxStopSignals } from '../../api/stop-signals.ts'
+import type { Container, LifecycleHandler, Pod } from '../../api/types.ts'
 import type { Clock } from '../../util/clock.ts'
 import type { GracePeriod } from './grace-period.ts'
 import type { HandlerTarget } from './handler-target.ts'
@@ -29,11 +30,20 @@ export function longestDeletionSeconds(pod: Pod): number {
   return isAsked ? grace + minimum : Math.max(grace, minimum)
 }
 
+/** SIGTERM, unless its lifecycle says another one. */
+export function stopSignalOf({
+  lifecycle,
+}: Container): NodeJS.Signals | number {
+  return linuxStopSignals.get(lifecycle?.stopSignal ?? '') ?? 'SIGTERM'
+}
+
 export interface Termination {
   readonly container: RunningContainer
   /** Resolves when the container has gone. */
   readonly gone: Promise<unknown>
   readonly preStop: LifecycleHandler | undefined
+  /** What asks it to end. */
+  readonly stopSignal: NodeJS.Signals | number
   readonly target: HandlerTarget
   /** Resolves when the containers have gone that have to go before. */
   readonly turn: Promise<unknown>
@@ -48,7 +58,7 @@ export interface Termination {
  *
  * 1. preStop, within the grace period, unless that is 0 s; on overrun it is abandoned
  * 2. wait for the turn, within the grace period
- * 3. SIGTERM to the first process
+ * 3. SIGTERM, or its lifecycle.stopSignal, to the first process
  * 4. wait for the rest of the grace period, at least 2 s
  * 5. SIGKILL
  *
@@ -58,6 +68,7 @@ export async function terminateContainer({
   container,
   gone,
   preStop,
+  stopSignal,
   target,
   turn,
   grace,
@@ -73,7 +84,7 @@ export async function terminateContainer({
   }
   await grace.waitFor(Promise.race([turn, gone])) // 2
   if (!grace.immediate) {
-    container.signal('SIGTERM') // 3
+    container.signal(stopSignal) // 3
     const ended = await grace.waitFor(gone, clock.elapsed() + minimumGraceMs) // 4
     if (ended) return
   }

@@ -110,7 +110,7 @@ export interface RunningContainer {
    */
   readonly exited: Promise<ExitStatus>
   /** To the first process only, as a container engine does. No error when it has gone. */
-  signal(signal: NodeJS.Signals): void
+  signal(signal: NodeJS.Signals | number): void
   /**
    * Runs a command inside, with the container's environment, user and working directory
    * (lifecycle hooks, exec probes). Killed when `abort` fires.

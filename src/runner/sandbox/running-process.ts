@@ -151,7 +151,7 @@ class RunningProcess implements StartedProcess {
     })
   }
 
-  signal(signal: NodeJS.Signals): void {
+  signal(signal: NodeJS.Signals | number): void {
     if (this.#gone || this.#pid === undefined) return
     try {
       process.kill(this.#pid, signal)

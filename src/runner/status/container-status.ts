@@ -26,6 +26,8 @@ export interface ContainerStatus {
   readonly volumeMounts: readonly VolumeMountStatus[]
   readonly resources?: ResourceRequirementsStatus
   readonly allocatedResources?: Readonly<Record<string, string>>
+  /** Only where the manifest has one. */
+  readonly stopSignal?: string
 }
 
 /** At most one of them; none in an empty lastState. */
@@ -91,7 +93,14 @@ export function containerStatus(
           : {}),
       }),
     ),
-    ...(hasStarted(record) ? resourceStatus(container.resources) : {}),
+    ...(hasStarted(record)
+      ? {
+          ...resourceStatus(container.resources),
+          ...(container.lifecycle?.stopSignal && {
+            stopSignal: container.lifecycle.stopSignal,
+          }),
+        }
+      : {}),
   }
 }
 
