@@ -84,6 +84,8 @@ function probes(handler: Partial<Probe>, onEvent: () => void): InstanceProbes {
     envFrom: [],
     volumeMounts: [],
     resources: { limits: new Map(), requests: new Map() },
+    terminationMessagePath: '/dev/termination-log',
+    terminationMessagePolicy: 'File',
     readinessProbe,
   }
   return new InstanceProbes({

@@ -170,6 +170,8 @@ export interface Container {
   readonly lifecycle?: Lifecycle
   /** Only on init containers: `Always` makes it a sidecar. */
   readonly restartPolicy?: RestartPolicy
+  readonly terminationMessagePath: string
+  readonly terminationMessagePolicy: 'File' | 'FallbackToLogsOnError'
   readonly securityContext?: SecurityContext
 }
 

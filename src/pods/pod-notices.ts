@@ -107,8 +107,12 @@ export function failureText(pod: Pod, status: PodStatus): string {
 
 function failureOf(who: string, { terminated }: ContainerState): string[] {
   if (terminated === undefined || terminated.startedAt === null) return []
-  const { exitCode, message } = terminated
-  return exitCode === 0 ? [] : [`${who}: ${message ?? `exit code ${exitCode}`}`]
+  const { exitCode, reason, message = '' } = terminated
+  if (exitCode === 0) return []
+  // Another message is what the program has said: that is for its status, and for no log.
+  return [
+    `${who}: ${reason === 'StartError' ? message : `exit code ${exitCode}`}`,
+  ]
 }
 
 /** The Pod's deadline has ended it, with whatever exit code. */

@@ -130,6 +130,7 @@ export function startPodProcesses(
     }),
     hostsFile: path.join(directory, 'etc-hosts'),
     emptyDirectories: path.join(directory, 'empty'),
+    terminationLogs: path.join(directory, 'termination-logs'),
     hostHosts: () => readFileSync('/etc/hosts', 'utf8'),
     onOutput: (container, stream, chunk, containerID) =>
       host.output(container, containerID, stream, chunk, clock.now()),

@@ -33,6 +33,11 @@ import {
   type PlannedLaunch,
 } from './launch/launch.ts'
 import type { OutputStream } from './lifecycle/output-lines.ts'
+import {
+  logTailOf,
+  terminationMessage,
+} from './lifecycle/termination-message.ts'
+import { TerminationLogs, type TerminationLog } from './termination-logs.ts'
 import { deadlineOf } from './lifecycle/plan.ts'
 import type { PodProber } from './pod-prober.ts'
 import type { PodState } from './pod-state.ts'
@@ -56,6 +61,8 @@ export interface ContainerStarterOptions {
   readonly hostsFile: string
   /** On the host, of this Pod alone; made if need be. */
   readonly emptyDirectories: string
+  /** On the host, of this Pod alone; made if need be. */
+  readonly terminationLogs: string
   /** The content of the machine's own /etc/hosts. */
   readonly hostHosts: () => string
   readonly onOutput: (
@@ -88,6 +95,7 @@ export class ContainerStarter {
   readonly #stop: AbortSignal
   readonly #draining = new Set<Promise<void>>()
   readonly #prepared = new Map<string, Promise<PlannedLaunch>>()
+  readonly #terminationLogs: TerminationLogs
 
   /** `stop`: the Pod is to go, a hook that is still running is abandoned. */
   constructor(
@@ -104,6 +112,7 @@ export class ContainerStarter {
     this.#prober = prober
     this.#changes = changes
     this.#stop = stop
+    this.#terminationLogs = new TerminationLogs(options.terminationLogs)
   }
 
   /**
@@ -119,10 +128,10 @@ export class ContainerStarter {
     const { runtime } = this.#options
     if (runtime.buildAhead === undefined) return
     this.#writeHostsFile(sandbox)
-    const context = this.#launchContext(sandbox)
     const begun: Promise<void>[] = []
     for (const container of containers)
       try {
+        const context = this.#launchContext(container, sandbox)
         const root = expectedRoot(container, context)
         if (root !== undefined) begun.push(runtime.buildAhead(root, ready))
       } catch {
@@ -179,13 +188,16 @@ export class ContainerStarter {
     container: Container,
     sandbox: PodSandbox,
   ): Promise<PlannedLaunch> {
-    const context = this.#launchContext(sandbox)
+    const context = this.#launchContext(container, sandbox)
     const launch = await containerLaunch(container, context)
     this.#writeHostsFile(sandbox)
     return launch
   }
 
-  #launchContext({ hostname, volumes }: PodSandbox): LaunchContext {
+  #launchContext(
+    { name }: Container,
+    { hostname, volumes }: PodSandbox,
+  ): LaunchContext {
     const options = this.#options
     const { pod, podIPs } = this.#state
     return {
@@ -202,6 +214,7 @@ export class ContainerStarter {
       path: options.path ?? defaultPath,
       hostsFile: options.hostsFile,
       emptyDirectories: options.emptyDirectories,
+      terminationLog: this.#terminationLogs.next(name),
     }
   }
 
@@ -250,10 +263,12 @@ export class ContainerStarter {
     for (const warning of launch.warnings)
       this.#state.warn('MissingSubPath', warning, name)
     this.#state.tell('Created', `Created container: ${name}`, name)
+    const terminationLog = this.#terminationLogs.take(name)
     let running: RunningContainer
     try {
       running = await runtime.start(launch)
     } catch (error) {
+      terminationLog.remove()
       const message = messageOf(error)
       this.#state.update(name, record =>
         recordStartError(record, containerID, message, clock.now()),
@@ -264,26 +279,45 @@ export class ContainerStarter {
     this.#state.update(name, record =>
       recordStarted(record, containerID, clock.now(), initialState(container)),
     )
-    const instance = this.#watch(name, running, containerID)
+    const instance = this.#watch(container, running, {
+      containerID,
+      terminationLog,
+    })
     this.#state.tell('Started', `Started container ${name}`, name)
     this.#state.publish()
     return instance
   }
 
   #watch(
-    name: string,
-    container: RunningContainer,
-    containerID: string,
+    container: Container,
+    running: RunningContainer,
+    {
+      containerID,
+      terminationLog,
+    }: {
+      readonly containerID: string
+      readonly terminationLog: TerminationLog
+    },
   ): Instance {
+    const { name } = container
     const { clock, logger, onOutput, onOutputEnd } = this.#options
-    const instance = watchInstance(container, {
-      onOutput: (stream, chunk) => onOutput(name, stream, chunk, containerID),
+    const log = logTailOf(container)
+    const instance = watchInstance(running, {
+      onOutput: (stream, chunk) => {
+        log?.push(stream, chunk)
+        onOutput(name, stream, chunk, containerID)
+      },
       onOutputEnd: () => onOutputEnd?.(name, containerID),
       onLost: err => logger.error({ err, container: name }, 'container lost'),
       onExit: status => {
         this.instances.delete(name)
+        const message = terminationMessage(
+          status.exitCode,
+          terminationLog.read(),
+          log?.text(),
+        )
         this.#state.update(name, record =>
-          recordExited(record, status, clock.now()),
+          recordExited(record, status, clock.now(), message),
         )
         this.#state.publish()
         this.#changes.notify()

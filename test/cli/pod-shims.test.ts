@@ -439,23 +439,18 @@ spec:
   containers:
   - name: c
     image: debian
-    command: [sh, -c, 'echo run >>/ctl/${name}; echo done; until [ -e /ctl/end-${name} ]; do sleep 0.1; done; exit 3']
+    command: [sh, -c, 'echo run >>/ctl/${name}; echo done; until [ -e /ctl/end-${name} ]; do sleep 0.1; done; printf "${name} said" >/dev/termination-log; exit 3']
     volumeMounts: [{name: ctl, mountPath: /ctl}]
   volumes: [{name: ctl, hostPath: {path: ${control('')}}}]
 `
   write('web.yaml', job('early'))
   write('late.yaml', job('late'))
-  const phases = async (): Promise<string> =>
-    (
-      await podfs(t, [
-        'get',
-        'pods',
-        '--session',
-        root,
-        '-o',
-        'jsonpath={range .items[*]}{.metadata.name}={.status.phase} {end}',
-      ])
-    ).stdout
+  const ofAll = async (path: string): Promise<string> => {
+    const jsonpath = `jsonpath={range .items[*]}{.metadata.name}={${path}} {end}`
+    const get = ['get', 'pods', '--session', root, '-o', jsonpath]
+    return (await podfs(t, get)).stdout
+  }
+  const phases = (): Promise<string> => ofAll('.status.phase')
   const first = await start()
   writeFileSync(control('end-early'), '')
   await eventually(
@@ -472,6 +467,11 @@ spec:
   await next.ended
   next = await start()
   t.equal(await phases(), 'early=Failed late=Failed ')
+  t.equal(
+    await ofAll('.status.containerStatuses[0].state.terminated.message'),
+    'early=early said late=late said ',
+    'what they said at their end',
+  )
   for (const name of ['early', 'late']) {
     t.equal(textOf(control(name)), 'run\n', `${name} ran once`)
     t.match(await podfs(t, ['logs', name, '--session', root]), {

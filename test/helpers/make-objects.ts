@@ -33,6 +33,8 @@ export function makeContainer(options: Partial<Container> = {}): Container {
     envFrom: [],
     volumeMounts: [],
     resources: { limits: new Map(), requests: new Map() },
+    terminationMessagePath: '/dev/termination-log',
+    terminationMessagePolicy: 'File',
     ...options,
   }
 }

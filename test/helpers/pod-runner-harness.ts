@@ -51,6 +51,7 @@ export class PodRunnerHarness {
       }),
       hostsFile: this.hostsFile,
       emptyDirectories: `${t.testdirName}/empty`,
+      terminationLogs: `${t.testdirName}/termination-logs`,
       hostHosts: () => '',
       onOutput: (name, stream, chunk) =>
         this.output.push(`${name} ${stream} ${chunk.toString()}`),

@@ -43,6 +43,7 @@ function makeContext(
     path: '/bin',
     hostsFile: '/run/hosts',
     emptyDirectories: '/nowhere',
+    terminationLog: '/run/termination-log',
   }
 }
 
@@ -153,14 +154,43 @@ t.test(
       { source: '/a', mountPath: '/', readOnly: false, recursive: true },
       { source: '/a', mountPath: '/b', readOnly: true, recursive: true },
       { source: '/m', mountPath: '/x//y/', readOnly: true, recursive: false },
+      {
+        source: '/run/termination-log',
+        mountPath: '/dev/termination-log',
+        readOnly: false,
+        recursive: false,
+      },
       { source: '/a', mountPath: '/x/y/z', readOnly: false, recursive: true },
     ]
     const context = makeContext(volumes)
     t.strictSame((await containerLaunch(container, context)).mounts, expected)
     t.strictSame(
       expectedRoot(container, context)?.mounts,
-      expected.map(each => ({ ...each, isDirectory: true })),
+      expected.map(each =>
+        each.source === '/run/termination-log'
+          ? each
+          : { ...each, isDirectory: true },
+      ),
       'known before the volumes are there',
+    )
+  },
+)
+
+t.test(
+  'terminationMessagePath lies over a volume at the same place',
+  async t => {
+    const volumeMounts = [mount('a', '/x'), mount('a', '/m')]
+    const container = ofImage('plain', {
+      volumeMounts,
+      terminationMessagePath: '/m',
+    })
+    const { mounts } = await containerLaunch(
+      container,
+      makeContext({ a: plain }),
+    )
+    t.same(
+      mounts.map(({ source }) => source),
+      ['/a', '/a', '/run/termination-log'],
     )
   },
 )
@@ -223,7 +253,7 @@ t.test('a subPath of a managed volume at which nothing is', async t => {
       context,
     )
   const { mounts, warnings } = await launch('v')
-  t.match(mounts, [{ source: /^.*\/empty\/[0-7]+$/, readOnly: true }])
+  t.match(mounts[0], { source: /^.*\/empty\/[0-7]+$/, readOnly: true })
   t.strictSame(warnings, [
     'subPath "gone" of volume "v" is an empty directory: Secret default/s has no key "gone"',
   ])

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 
 import t, { type Test } from 'tap'
 
@@ -332,6 +332,82 @@ test(
   },
 )
 
+test(
+  'C237: sidecars whose preStop does not end all go 2 s after the grace period',
+  {
+    pod: pod([a], {
+      restartPolicy: 'Never',
+      initContainers: ['s1', 's2'].map(name =>
+        sidecar(name, { lifecycle: { preStop: exec } }),
+      ),
+    }),
+    behaviours: {
+      s1: { onTerm: 'ignore', exec: endlessHook },
+      s2: { onTerm: 'ignore', exec: endlessHook },
+    },
+  },
+  async (h, t) => {
+    await h.start()
+    await h.exit('a', 0)
+    h.journal()
+    await h.advance(29_999)
+    t.same(h.journal(), [])
+    await h.advance(1)
+    t.same(h.journal(), ['SIGTERM s1', 'SIGTERM s2'])
+    await h.advance(1999)
+    t.same(h.journal(), [])
+    await h.advance(1)
+    t.same(h.journal(), [
+      'SIGKILL s1',
+      'exit s1 137',
+      'SIGKILL s2',
+      'exit s2 137',
+      'close',
+    ])
+    t.equal(h.status.phase, 'Succeeded')
+  },
+)
+
+for (const policy of ['File', 'FallbackToLogsOnError'] as const)
+  test(
+    `4.10: the termination message, ${policy}`,
+    {
+      pod: pod(
+        [
+          { ...a, terminationMessagePolicy: policy },
+          { ...b, terminationMessagePolicy: policy },
+        ],
+        { restartPolicy: 'OnFailure' },
+      ),
+    },
+    async (h, t) => {
+      await h.start()
+      const fileOf = (start: number): string => {
+        const mount = h.runtime.launches[start]?.mounts.find(
+          ({ mountPath }) => mountPath === '/dev/termination-log',
+        )
+        return mount?.source ?? ''
+      }
+      t.equal(statSync(fileOf(0)).mode & 0o777, 0o666)
+      writeFileSync(fileOf(0), 'DONE')
+      h.runtime.running.get('a')?.stdout.write('log of a\n')
+      h.runtime.running.get('b')?.stdout.write('log of b\n')
+      await settle()
+      await h.exit('a', 1)
+      await h.exit('b', 1)
+      t.equal(h.container('a').lastState.terminated?.message, 'DONE')
+      t.equal(
+        h.container('b').lastState.terminated?.message,
+        policy === 'File' ? undefined : 'log of b\n',
+      )
+      t.notOk(existsSync(fileOf(0)), 'it is gone')
+      t.not(fileOf(2), fileOf(0), 'the next instance has a file of its own')
+      t.equal(readFileSync(fileOf(2), 'utf8'), '')
+      await h.exit('a', 0)
+      t.equal(h.container('a').state.terminated?.message, undefined)
+    },
+  )
+
 for (const [what, onTerm] of [
   ['outlasts the grace period', 'ignore'],
   ['outlasts its container', 0],
@@ -577,14 +653,12 @@ test(
     volumeError = undefined
     h.runner.wake()
     await settle()
-    t.same(h.runtime.launches[0]?.mounts, [
-      {
-        source: '/volumes/v',
-        mountPath: '/v',
-        readOnly: true,
-        recursive: false,
-      },
-    ])
+    t.same(h.runtime.launches[0]?.mounts[0], {
+      source: '/volumes/v',
+      mountPath: '/v',
+      readOnly: true,
+      recursive: false,
+    })
     t.equal(h.condition('Ready')?.status, 'True')
   },
 )

@@ -441,3 +441,35 @@ t.test('C302: qosClass', async t => {
     'Burstable',
   )
 })
+
+t.test('4.10: what all containers of a Pod say has 12 KiB', async t => {
+  const long = 'x'.repeat(4095) + 'ä'
+  const said = recordExited(running, { exitCode: 1 }, 1000, long)
+  const messages = (containers: number) =>
+    compute(
+      { c0: said, c1: recordStarted(said, 'podfs://2', 2000) },
+      {
+        ...never,
+        containers: Array.from({ length: containers }, (_, i) =>
+          makeContainer({ name: `c${i}` }),
+        ),
+      },
+    ).containerStatuses.slice(0, 2)
+  t.match(messages(2), [
+    { state: { terminated: { message: long } } },
+    { lastState: { terminated: { message: long } } },
+  ])
+  t.match(messages(3)[0], {
+    state: { terminated: { message: `${'x'.repeat(4095)}\ufffd` } },
+  })
+  t.match(messages(4), [
+    { state: { terminated: { message: 'x'.repeat(3072) } } },
+    { lastState: { terminated: { message: 'x'.repeat(3072) } } },
+  ])
+  t.match(
+    compute({ a: said }, { initContainers: [init, sidecar, b] })
+      .containerStatuses[0],
+    { state: { terminated: { message: 'x'.repeat(3072) } } },
+    'init containers count',
+  )
+})

@@ -159,13 +159,12 @@ const containerFields = {
   readinessProbe: supported(one(probe)),
   startupProbe: supported(one(probe)),
   lifecycle: supported(one(lifecycle)),
-  terminationMessagePath: ignored(
-    'string',
-    'termination messages are not read yet',
-  ),
-  terminationMessagePolicy: ignored(
+  terminationMessagePath: supported('string', {
+    default: '/dev/termination-log',
+  }),
+  terminationMessagePolicy: supported(
     { enum: ['File', 'FallbackToLogsOnError'] },
-    'termination messages are not read yet',
+    { default: 'File' },
   ),
   imagePullPolicy: emulated(
     { enum: ['Always', 'IfNotPresent', 'Never'] },

@@ -50,6 +50,8 @@ export interface LaunchContext extends EnvironmentSources {
   readonly hostsFile: string
   /** On the host, made if need be: for subPaths at which a managed volume has nothing. */
   readonly emptyDirectories: string
+  /** On the host, a file of this start alone: what is bound at terminationMessagePath. */
+  readonly terminationLog: string
 }
 
 /** A start, and what is to be told of it. */
@@ -113,20 +115,27 @@ export function expectedRoot(
       ...(volume.current && { locate: volume.current }),
     })
   }
-  return containerRoot(container, byDepth(mounts), context)
+  return containerRoot(container, mounts, context)
 }
 
 function containerRoot(
   container: Container,
   mounts: readonly ContainerMount[],
-  { images, hostname, hostsFile }: LaunchContext,
+  { images, hostname, hostsFile, terminationLog }: LaunchContext,
 ): ContainerRoot {
+  // After a volume at the same place, and so over it, as a kubelet has it.
+  const messages: ContainerMount = {
+    source: terminationLog,
+    mountPath: container.terminationMessagePath,
+    readOnly: false,
+    recursive: false,
+  }
   const image = findImage(images, container.image)
   const workingDir = container.workingDir || image?.workingDir
   return {
     name: container.name,
     ...(workingDir === undefined ? {} : { workingDir }),
-    mounts,
+    mounts: byDepth([...mounts, messages]),
     ...(hasManagedHosts(container) ? { hostsFile } : {}),
     ...(hostname.kernelHostname === undefined
       ? {}
@@ -164,7 +173,7 @@ async function containerMounts(
     mounts.push(made.mount)
     if (made.warning !== undefined) warnings.push(made.warning)
   }
-  return { mounts: byDepth(mounts), warnings }
+  return { mounts, warnings }
 }
 
 /** Parents before children, as container run-times sort them. */

@@ -125,6 +125,7 @@ export function recordExited(
   record: ContainerRecord,
   { exitCode }: ExitStatus,
   now: number,
+  message?: string,
 ): ContainerRecord {
   const { running, ...rest } = record
   if (running === undefined) return record
@@ -137,6 +138,7 @@ export function recordExited(
       containerID,
       exitCode,
       reason,
+      ...(message !== undefined && { message }),
       startedAt,
       finishedAt: now,
       started,

@@ -126,7 +126,9 @@ function containerStates(
   const { failure } = record
   const { running, dead } = shownInstances(record, deleting)
   const terminated =
-    dead === undefined ? undefined : { terminated: terminatedState(dead) }
+    dead === undefined
+      ? undefined
+      : { terminated: terminatedState(dead, messageBytes(pod)) }
   if (running !== undefined) {
     const state = { running: { startedAt: formatTime(running.startedAt) } }
     return { state, lastState: terminated ?? {} }
@@ -149,8 +151,21 @@ function containerStates(
   return { state: { waiting: { reason } }, lastState: {} }
 }
 
-function terminatedState(dead: DeadInstance): ContainerTerminated {
-  const { containerID, exitCode, reason, message } = dead
+/** What the containers of a Pod may say at their end, in bytes. */
+const maxMessagesBytes = 12 * 1024
+
+/** The share of one (normalizeStatus, pkg/kubelet/status/status_manager.go). */
+function messageBytes({ spec }: Pod): number {
+  const count = spec.initContainers.length + spec.containers.length
+  return Math.floor(maxMessagesBytes / count)
+}
+
+function terminatedState(
+  dead: DeadInstance,
+  maxBytes: number,
+): ContainerTerminated {
+  const { containerID, exitCode, reason } = dead
+  const message = firstBytes(dead.message, maxBytes)
   return {
     containerID,
     exitCode,
@@ -159,6 +174,11 @@ function terminatedState(dead: DeadInstance): ContainerTerminated {
     startedAt: formatTime(dead.startedAt),
     finishedAt: formatTime(dead.finishedAt),
   }
+}
+
+function firstBytes(text: string | undefined, max: number): string | undefined {
+  if (text === undefined || Buffer.byteLength(text) <= max) return text
+  return Buffer.from(text).subarray(0, max).toString()
 }
 
 function resourceStatus(
