@@ -29,6 +29,10 @@ export function tooLong(bytes: number): string {
   return `Too long: may not be more than ${bytes} bytes`
 }
 
+export function tooMany(count: number, max: number): string {
+  return `Too many: ${count}: must have at most ${max} items`
+}
+
 export function unsupported(value: string, valid: readonly string[]): string {
   const list = valid.map(goQuote).join(', ')
   return `Unsupported value: ${goQuote(value)}: supported values: ${list}`

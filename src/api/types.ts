@@ -168,11 +168,23 @@ export interface Container {
   readonly readinessProbe?: Probe
   readonly startupProbe?: Probe
   readonly lifecycle?: Lifecycle
-  /** Only on init containers: `Always` makes it a sidecar. */
+  /** Instead of the Pod's; `Always` makes an init container a sidecar. */
   readonly restartPolicy?: RestartPolicy
+  /** The first that matches counts, before `restartPolicy`, which must stand beside them. */
+  readonly restartPolicyRules?: readonly ContainerRestartRule[]
   readonly terminationMessagePath: string
   readonly terminationMessagePolicy: 'File' | 'FallbackToLogsOnError'
   readonly securityContext?: SecurityContext
+}
+
+export interface ContainerRestartRule {
+  /** Restart, or RestartAllContainers. */
+  readonly action?: string
+  readonly exitCodes?: {
+    /** In, or NotIn. */
+    readonly operator?: string
+    readonly values?: readonly number[]
+  }
 }
 
 export interface SecurityContext {

@@ -110,6 +110,7 @@ export async function runPods(
     logger,
     places,
     clusterDomain: settings.clusterDomain,
+    backoffScale: settings.backoffScale,
     backend: settings.backend,
     report,
     notice,

@@ -51,6 +51,7 @@ export type ServeSetting = AppliedSetting | 'root' | 'sources.namespace'
 /** Those that it takes over while it runs. */
 type AppliedSetting =
   | 'access'
+  | 'backoffScale'
   | 'images'
   | 'logLevel'
   | 'run'
@@ -179,6 +180,7 @@ async function start(
     logger,
     places,
     clusterDomain: settings.clusterDomain,
+    backoffScale: settings.backoffScale,
     backend: settings.backend,
     report,
     notice,
@@ -240,7 +242,11 @@ async function start(
     const nextAccess = accessOf(now.access)
     effective = next
     logger.level = now.logLevel
-    context = { ...context, images: createImageMap(now.images) }
+    context = {
+      ...context,
+      images: createImageMap(now.images),
+      backoffScale: now.backoffScale,
+    }
     await tree.setAccess(nextAccess)
     await sources.change(now.sources)
     pods.look()

@@ -12,8 +12,8 @@ export function variableOf(path: readonly string[]): string {
 
 /** The settings that fit into one word, which a variable or a flag can give. */
 export function scalarLeaves(): Leaf[] {
-  return leavesOf(settingsShape).filter(
-    ({ shape }) => shape.kind === 'string' || shape.kind === 'boolean',
+  return leavesOf(settingsShape).filter(({ shape }) =>
+    ['string', 'boolean', 'number'].includes(shape.kind),
   )
 }
 

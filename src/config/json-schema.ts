@@ -32,6 +32,8 @@ function typeOf(shape: SettingShape): object {
       }
     case 'boolean':
       return { type: 'boolean' }
+    case 'number':
+      return { type: 'number', minimum: shape.min, maximum: shape.max }
     case 'stringMap':
       return { type: 'object', additionalProperties: { type: 'string' } }
     case 'list':

@@ -14,6 +14,7 @@ import { settingsShape } from './settings.ts'
 import {
   leavesOf,
   mistakeIn,
+  mistakeInNumber,
   withPathsFrom,
   type SettingShape,
 } from './shape.ts'
@@ -145,6 +146,11 @@ function check(
       if (typeof coreValue(node) !== 'boolean')
         complain(node, setting, 'must be true or false')
       return
+    case 'number': {
+      const mistake = mistakeInNumber(shape, coreValue(node))
+      if (mistake !== undefined) complain(node, setting, mistake)
+      return
+    }
     case 'list':
       if (node.kind !== 'sequence')
         return complain(node, setting, 'must be a list')

@@ -111,6 +111,15 @@ export const settingsShape = {
         },
       },
     },
+    backoffScale: {
+      kind: 'number',
+      min: 0.01,
+      max: 1,
+      default: 1,
+      live: true,
+      description:
+        'How long a container that crashes again and again waits, as a share of what it waits on a node: with 0.1 that is 1, 2, 4 ... 30 s.',
+    },
     root: {
       kind: 'string',
       isPath: true,

@@ -9,16 +9,18 @@ export type ValueOf<Shape extends SettingShape> = Shape extends {
     : string
   : Shape extends { readonly kind: 'boolean' }
     ? boolean
-    : Shape extends { readonly kind: 'stringMap' }
-      ? ReadonlyMap<string, string>
-      : Shape extends {
-            readonly kind: 'list'
-            readonly of: infer Item extends SettingShape
-          }
-        ? readonly ValueOf<Item>[]
-        : Shape extends StructShape
-          ? StructOf<Shape>
-          : never
+    : Shape extends { readonly kind: 'number' }
+      ? number
+      : Shape extends { readonly kind: 'stringMap' }
+        ? ReadonlyMap<string, string>
+        : Shape extends {
+              readonly kind: 'list'
+              readonly of: infer Item extends SettingShape
+            }
+          ? readonly ValueOf<Item>[]
+          : Shape extends StructShape
+            ? StructOf<Shape>
+            : never
 
 type StructOf<Shape extends StructShape> = {
   readonly [Name in AlwaysThere<Shape>]: ValueOf<Shape['fields'][Name]>

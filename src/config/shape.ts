@@ -18,6 +18,7 @@ export type SettingShape = Described &
         readonly isPath?: boolean
       }
     | { readonly kind: 'boolean' }
+    | { readonly kind: 'number'; readonly min: number; readonly max: number }
     | { readonly kind: 'stringMap' }
     | { readonly kind: 'list'; readonly of: SettingShape }
     | StructShape
@@ -76,6 +77,10 @@ export function valueOfWord(
       return word === 'true' || word === 'false'
         ? { value: word === 'true' }
         : { mistake: 'must be true or false' }
+    case 'number': {
+      const mistake = mistakeInNumber(shape, Number(word))
+      return mistake === undefined ? { value: Number(word) } : { mistake }
+    }
     case 'stringMap':
     case 'list':
     case 'struct':
@@ -102,6 +107,16 @@ export function mayBeEmpty(
   shape: Extract<SettingShape, { kind: 'string' }>,
 ): boolean {
   return shape.isPath !== true || shape.default === ''
+}
+
+/** Why a number is not one that the shape allows. */
+export function mistakeInNumber(
+  { min, max }: Extract<SettingShape, { kind: 'number' }>,
+  value: unknown,
+): string | undefined {
+  return typeof value === 'number' && value >= min && value <= max
+    ? undefined
+    : `must be a number from ${min} to ${max}`
 }
 
 function mustBeOneOf(choices: readonly string[], word: string): string {

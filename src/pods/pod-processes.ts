@@ -21,6 +21,8 @@ export interface PodPlan {
   readonly podIP: string
   readonly images: ImageMap
   readonly clusterDomain: string
+  /** Of the waits of a crash loop. */
+  readonly backoffScale: number
   /** PATH where the image map says none. */
   readonly path: string
   /** podfs's own, RUNTIME and STATE: no container sees them. */

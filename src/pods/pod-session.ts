@@ -53,6 +53,7 @@ export interface PodSessionContext {
   readonly logger: Logger
   readonly places: Places
   readonly clusterDomain: string
+  readonly backoffScale: number
   readonly backend: Settings['backend']
   /** Tells the person of one mistake. */
   readonly report: (finding: Finding) => void
@@ -149,6 +150,7 @@ async function planOf(
     podIP: pod.spec.hostNetwork ? node.ip : await context.addresses.claim(pod),
     images: context.images,
     clusterDomain: context.clusterDomain,
+    backoffScale: context.backoffScale,
     path: containerPath(process.env['PATH']),
     ownDirectories: [places.runtime, places.state],
     directory,

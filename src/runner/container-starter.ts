@@ -271,13 +271,25 @@ export class ContainerStarter {
       terminationLog.remove()
       const message = messageOf(error)
       this.#state.update(name, record =>
-        recordStartError(record, containerID, message, clock.now()),
+        recordStartError(
+          record,
+          containerID,
+          message,
+          clock.now(),
+          this.#state.backoff,
+        ),
       )
       this.#state.warn('Failed', `Error: ${message}`, name)
       return undefined
     }
     this.#state.update(name, record =>
-      recordStarted(record, containerID, clock.now(), initialState(container)),
+      recordStarted(
+        record,
+        containerID,
+        clock.now(),
+        initialState(container),
+        this.#state.backoff,
+      ),
     )
     const instance = this.#watch(container, running, {
       containerID,

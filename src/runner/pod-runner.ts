@@ -13,6 +13,7 @@ import { ChangeSignal } from './lifecycle/change-signal.ts'
 import {
   recordFailure,
   recordReplacing,
+  recordReset,
   recordWake,
 } from './lifecycle/container-record.ts'
 import {
@@ -35,7 +36,6 @@ import {
   type Step,
 } from './lifecycle/plan.ts'
 import { describePod } from './status/pod-events.ts'
-import { isSidecar } from './lifecycle/restart-policy.ts'
 import { formatGoDuration } from '../util/go-duration.ts'
 import { PodProber } from './pod-prober.ts'
 import { PodState, type PodStateOptions } from './pod-state.ts'
@@ -275,9 +275,9 @@ export class PodRunner {
   }
 
   #plan(): readonly Step[] {
-    const { pod, records, startTime, deleting } = this.#state
+    const { pod, records, startTime, deleting, backoff } = this.#state
     const now = this.#options.clock.now()
-    return planPod({ pod, records, startTime, now, deleting })
+    return planPod({ pod, records, startTime, now, deleting, backoff })
   }
 
   #mustStop(): boolean {
@@ -289,7 +289,7 @@ export class PodRunner {
   }
 
   async #carryOut(
-    step: Extract<Step, { step: 'kill' | 'start' | 'backOff' }>,
+    step: Exclude<Step, { step: 'waitUntil' | 'killPod' }>,
     sandbox: PodSandbox,
   ): Promise<void> {
     // The steps before it may have taken long.
@@ -301,6 +301,8 @@ export class PodRunner {
         const container = this.#state.container(step.container)
         return await this.#starter.start(container, sandbox)
       }
+      case 'restartAll':
+        return await this.#restartAll(step.container)
       case 'backOff':
         return this.#noteBackOff(step.container, step.delayMs)
     }
@@ -318,10 +320,26 @@ export class PodRunner {
     if (restart) this.#state.update(name, recordReplacing)
     const container = this.#state.container(name)
     await this.#terminator.terminate(new Map([[name, instance]]), {
-      reason: killingText(container, because, restart),
+      reason: this.#killingText(container, because, restart),
       gracePeriodSeconds:
         container[`${because}Probe`]?.terminationGracePeriodSeconds,
     })
+  }
+
+  /** This is to be quick: in no order, and without preStop hooks and a grace period. */
+  async #restartAll(trigger: string): Promise<void> {
+    const state = this.#state
+    state.isRestartingAll = true
+    state.publish()
+    const { instances } = this.#starter
+    await this.#terminator.terminate(instances, { gracePeriodSeconds: 0 })
+    state.isRestartingAll = false
+    if (this.#mustStop()) return
+    const now = this.#options.clock.now()
+    for (const name of state.records.keys())
+      state.update(name, record =>
+        recordReset(record, now, name === trigger, state.backoff),
+      )
   }
 
   #noteBackOff(name: string, delayMs: number): void {
@@ -369,16 +387,16 @@ export class PodRunner {
     await Promise.race([this.#starter.drained(), tooLong])
     timer.abort()
   }
-}
 
-/** Only of a regular container it is said what comes next (computePodActions). */
-function killingText(
-  container: Container,
-  because: FailedProbe,
-  restart: boolean,
-): string {
-  const { name } = container
-  if (isSidecar(container))
-    return `Init container ${name} failed ${because} probe`
-  return `Container ${name} failed ${because} probe${restart ? ', will be restarted' : ''}`
+  /** Only of a regular container it is said what comes next (computePodActions). */
+  #killingText(
+    { name }: Container,
+    because: FailedProbe,
+    restart: boolean,
+  ): string {
+    const { initContainers } = this.#state.pod.spec
+    if (initContainers.some(init => init.name === name))
+      return `Init container ${name} failed ${because} probe`
+    return `Container ${name} failed ${because} probe${restart ? ', will be restarted' : ''}`
+  }
 }

@@ -1,6 +1,8 @@
 import type { Container, NodeInfo, Pod } from '../api/types.ts'
 import type { Clock } from '../util/clock.ts'
+import type { BackoffOptions } from '../util/backoff.ts'
 import {
+  crashLoopBackoff,
   newRecord,
   type ContainerRecord,
 } from './lifecycle/container-record.ts'
@@ -16,6 +18,8 @@ export interface PodStateOptions {
   /** Not used with hostNetwork: such a Pod has the node's. */
   readonly podIP: string
   readonly clock: Clock
+  /** What a crash loop waits, as a share of a kubelet's back-off; without it all of that. */
+  readonly backoffScale?: number
   readonly onStatus: (status: PodStatus) => void
   readonly onEvent: (event: PodEvent) => void
 }
@@ -24,9 +28,12 @@ export interface PodStateOptions {
 export class PodState {
   pod: Pod
   readonly startTime: number
+  readonly backoff: BackoffOptions
   readonly records = new Map<string, ContainerRecord>()
   sandbox: 'none' | 'ready' | 'stopped' = 'none'
   deleting = false
+  /** All containers are being ended, to begin anew. */
+  isRestartingAll = false
   /** Nothing runs any more and nothing will. */
   hasEnded = false
   /** The Pod itself failed, whatever its containers did. */
@@ -38,6 +45,7 @@ export class PodState {
     this.#options = options
     this.pod = options.pod
     this.startTime = options.clock.now()
+    this.backoff = crashLoopBackoff(options.backoffScale)
   }
 
   get podIPs(): readonly string[] {
@@ -89,6 +97,7 @@ export class PodState {
       sandboxEverReady: this.sandbox !== 'none',
       deleting: this.deleting,
       finished: this.hasEnded,
+      isRestartingAll: this.isRestartingAll,
       ...(this.failure === undefined ? {} : { failure: this.failure }),
       ...(previous === undefined ? {} : { previous }),
     })

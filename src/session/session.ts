@@ -21,6 +21,7 @@ import type { Places } from './places.ts'
 /** The settings that matter to every session. */
 export type SessionSetting =
   | 'backend'
+  | 'backoffScale'
   | 'clusterDomain'
   | 'fuse.answerOpens'
   | 'images'

@@ -18,12 +18,13 @@ export function parseGoDuration(text: string): number | undefined {
   )
 }
 
-/** Go's time.Duration, for whole seconds: `10s`, `1m20s`, `5m0s`. */
+/** Go's time.Duration, to the millisecond: `500ms`, `1.25s`, `10s`, `1m20s`, `5m0s`. */
 export function formatGoDuration(ms: number): string {
-  const total = Math.round(ms / 1000)
-  const hours = Math.floor(total / 3600)
-  const minutes = Math.floor((total % 3600) / 60)
-  const seconds = total % 60
+  const total = Math.round(ms)
+  if (total > 0 && total < 1000) return `${total}ms`
+  const hours = Math.floor(total / 3_600_000)
+  const minutes = Math.floor((total % 3_600_000) / 60_000)
+  const seconds = (total % 60_000) / 1000
   if (hours > 0) return `${hours}h${minutes}m${seconds}s`
   return minutes > 0 ? `${minutes}m${seconds}s` : `${seconds}s`
 }

@@ -55,7 +55,15 @@ for (const path of manifests)
 t.test('what says nothing is left out, what says something stays', async t => {
   const pod = makePod({ spec: { terminationGracePeriodSeconds: 0 } })
   t.strictSame(encodeObject(pod)['spec'], {
-    containers: [{ name: 'main', image: 'busybox', resources: {} }],
+    containers: [
+      {
+        name: 'main',
+        image: 'busybox',
+        resources: {},
+        terminationMessagePath: '/dev/termination-log',
+        terminationMessagePolicy: 'File',
+      },
+    ],
     restartPolicy: 'Always',
     terminationGracePeriodSeconds: 0,
     serviceAccountName: 'default',

@@ -16,8 +16,16 @@ t.test('what a podfs that runs takes over, and what waits', async t => {
     },
     {
       before: 'logLevel: info\naccess: everybody',
-      after: 'run: all\nimages: [{pattern: a}]\nsources: {manifests: [k8s]}',
-      applied: ['logLevel', 'images', 'access', 'run', 'sources.manifests'],
+      after:
+        'run: all\nimages: [{pattern: a}]\nbackoffScale: 0.5\nsources: {manifests: [k8s]}',
+      applied: [
+        'logLevel',
+        'images',
+        'backoffScale',
+        'access',
+        'run',
+        'sources.manifests',
+      ],
       needRestart: [],
     },
     {

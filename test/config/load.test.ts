@@ -114,6 +114,10 @@ t.test('every mistake is told with its place', async t => {
       message:
         'podfs.yaml:1:7: root: "" must be a path\npodfs.yaml:3:20: sources.manifests[1]: "" must be a path',
     },
+    ...['0', '2', '"1"', 'fast', '.nan', '0x1p1'].map(value => ({
+      text: `backoffScale: ${value}\n`,
+      message: 'podfs.yaml:1:15: backoffScale: must be a number from 0.01 to 1',
+    })),
     { text: 'images: {}\n', message: 'podfs.yaml:1:9: images: must be a list' },
     { text: '- a\n', message: 'podfs.yaml:1:1: must be a map' },
     {
@@ -186,6 +190,7 @@ t.test('a variable wins over the file, a flag over both', async t => {
       'fuse.answerOpens: podfs.yaml:4',
       'ageKeyFile: default',
       'images: default',
+      'backoffScale: default',
       'root: default',
       'access: default',
       'run: default',
@@ -197,6 +202,18 @@ t.test('a variable wins over the file, a flag over both', async t => {
       'sources.secrets: default',
     ],
   )
+})
+
+t.test('a number, in the file and in a variable', async t => {
+  const cwd = t.testdir({ 'podfs.yaml': 'backoffScale: 0.5\n' })
+  const scale = async (env: NodeJS.ProcessEnv = {}) =>
+    (await load(cwd, { env })).settings.backoffScale
+  t.equal(await scale(), 0.5)
+  t.equal(await scale({ PODFS_BACKOFF_SCALE: '.1' }), 0.1)
+  for (const word of ['x', ' ', '2', '-1'])
+    await t.rejects(scale({ PODFS_BACKOFF_SCALE: word }), {
+      message: /PODFS_BACKOFF_SCALE.* must be a number from 0\.01 to 1/,
+    })
 })
 
 t.test('paths begin at the directory of the file, or here', async t => {

@@ -66,6 +66,12 @@ export const families: readonly (CatalogueEntry & {
       'The value has too many bytes; all data of a ConfigMap or Secret together 1 MiB.',
     remedy: 'Shorten it, or put it into several objects.',
   },
+  {
+    family: 'tooMany',
+    title: 'Too many',
+    cause: 'The list has more items than it may have.',
+    remedy: 'Remove some, or put several into one.',
+  },
 ]
 
 /** podfs's own words about what stands in a file. */

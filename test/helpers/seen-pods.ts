@@ -35,7 +35,7 @@ interface SeenObject {
     readonly reason?: string
     readonly conditions: readonly Json[]
     readonly initContainerStatuses?: readonly SeenContainer[]
-    readonly containerStatuses: readonly SeenContainer[]
+    readonly containerStatuses?: readonly SeenContainer[]
   }
 }
 
@@ -63,7 +63,11 @@ export interface SeenPods {
  * Runs what `directory` holds. One more Pod is added that does not end: with the last of them
  * podfs would end, too. Resolves when the others have begun.
  */
-export async function runPods(t: Test, directory: string): Promise<SeenPods> {
+export async function runPods(
+  t: Test,
+  directory: string,
+  env: NodeJS.ProcessEnv = {},
+): Promise<SeenPods> {
   const stays = container(
     'stays',
     `trap 'exit 0' TERM; echo up; sleep 1000 & wait`,
@@ -76,7 +80,7 @@ export async function runPods(t: Test, directory: string): Promise<SeenPods> {
     ),
   )
   const args = ['--all', '--log-level', 'info']
-  const run = startPodfs(t, ['run', '-f', directory, ...args])
+  const run = startPodfs(t, ['run', '-f', directory, ...args], { env })
   await run.saw(/^\S*stays +\| up$/m)
   const session = ['--session', `run-${run.pid}`]
   const watch = startPodfs(t, ['get', 'pods', '-w', '-o', 'json', ...session])
@@ -88,7 +92,9 @@ export async function runPods(t: Test, directory: string): Promise<SeenPods> {
     text = /^\}\n$/m.test(parts.at(-1) ?? '') ? '' : (parts.pop() ?? '')
     for (const part of parts) {
       const { metadata, status } = JSON.parse(part) as SeenObject
-      all.push({ name: metadata.name, seen: seenPod(status) })
+      // A new object has a phase, and nothing more yet.
+      if (status.containerStatuses !== undefined)
+        all.push({ name: metadata.name, seen: seenPod(status) })
     }
     for (const look of waiting) look()
   })
@@ -115,7 +121,7 @@ export async function runPods(t: Test, directory: string): Promise<SeenPods> {
 }
 
 function seenPod(status: SeenObject['status']): SeenPod {
-  const { initContainerStatuses = [], containerStatuses } = status
+  const { initContainerStatuses = [], containerStatuses = [] } = status
   const all = [...initContainerStatuses, ...containerStatuses]
   return {
     phase: status.phase,

@@ -100,6 +100,7 @@ const families: Readonly<Record<string, number | undefined>> = {
   forbidden: 0,
   notFound: 1,
   tooLong: undefined,
+  tooMany: undefined,
   unsupported: undefined,
 }
 

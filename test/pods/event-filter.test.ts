@@ -33,6 +33,7 @@ function status(ready: boolean) {
     sandboxEverReady: true,
     deleting: false,
     finished: false,
+    isRestartingAll: false,
   })
 }
 

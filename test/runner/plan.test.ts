@@ -2,9 +2,11 @@ import t from 'tap'
 
 import type { PodSpec } from '../../src/api/types.ts'
 import {
+  crashLoopBackoff,
   newRecord,
   recordExited,
   recordFailure,
+  recordReset,
   recordStarted,
   recordWake,
   type ContainerRecord,
@@ -26,12 +28,26 @@ const unprepared = recordFailure(newRecord, {
   retryAt: 9000,
 })
 
+const restartsAll = (name: string) =>
+  makeContainer({
+    name,
+    restartPolicy: 'Never',
+    restartPolicyRules: [
+      {
+        action: 'RestartAllContainers',
+        exitCodes: { operator: 'In', values: [3] },
+      },
+    ],
+  })
+
 interface Row {
   readonly name: string
   readonly records?: Readonly<Record<string, ContainerRecord>>
   readonly spec?: Partial<PodSpec>
   readonly now?: number
   readonly deleting?: boolean
+  /** Of the back-off. */
+  readonly scale?: number
   /** `start X`, `backOff X MS`, `until MS`, `kill WHY`. */
   readonly expected: readonly string[]
 }
@@ -149,6 +165,63 @@ const rows: readonly Row[] = [
     expected: ['backOff i 10000', 'until 12000'],
   },
   {
+    name: 'C276 C277: a tenth of it',
+    records: {
+      i: recordExited(
+        recordStarted(exited(1), 'id', 1000, undefined, crashLoopBackoff(0.1)),
+        { exitCode: 1 },
+        2000,
+      ),
+    },
+    now: 2500,
+    scale: 0.1,
+    expected: ['backOff i 1000', 'until 3000'],
+  },
+  {
+    name: 'C282: one ends, and all begin anew',
+    records: { a: running, b: exited(3) },
+    spec: {
+      restartPolicy: 'Never',
+      initContainers: [],
+      containers: [makeContainer({ name: 'a' }), restartsAll('b')],
+    },
+    expected: ['restart all for b'],
+  },
+  {
+    name: 'C282: an init container can do that, too',
+    records: { i: exited(3) },
+    spec: { initContainers: [restartsAll('i')] },
+    expected: ['restart all for i'],
+  },
+  {
+    name: 'C282: another exit code does not',
+    records: { a: running, b: recordExited(running, { exitCode: 2 }, 1000) },
+    spec: {
+      restartPolicy: 'Never',
+      initContainers: [],
+      containers: [makeContainer({ name: 'a' }), restartsAll('b')],
+    },
+    expected: [],
+  },
+  {
+    name: 'C282: it waits as any other',
+    records: {
+      a: exited(0),
+      b: recordExited(
+        recordStarted(recordReset(exited(3), 1000, true), 'id', 1000),
+        { exitCode: 3 },
+        2000,
+      ),
+    },
+    now: 3000,
+    spec: {
+      restartPolicy: 'Never',
+      initContainers: [],
+      containers: [makeContainer({ name: 'a' }), restartsAll('b')],
+    },
+    expected: ['backOff b 10000', 'until 12000'],
+  },
+  {
     name: 'told already',
     records: {
       i: recordFailure(crashed, { reason: 'CrashLoopBackOff', message: '' }),
@@ -249,6 +322,7 @@ for (const row of rows) {
       startTime: 0,
       now: row.now ?? 1000,
       deleting: row.deleting ?? false,
+      backoff: crashLoopBackoff(row.scale),
     })
     t.same(steps.map(describe), row.expected)
   })
@@ -260,5 +334,6 @@ function describe(step: Step): string {
   if (step.step === 'killPod') return `kill ${step.because}`
   if (step.step === 'kill')
     return `kill ${step.container} ${step.because}${step.restart ? ' restart' : ''}`
+  if (step.step === 'restartAll') return `restart all for ${step.container}`
   return `backOff ${step.container} ${step.delayMs}`
 }

@@ -150,35 +150,47 @@ test(
   },
 )
 
-test('C275: crash loop with its delays', { pod: pod([a]) }, async (h, t) => {
-  await h.start()
-  await h.exit('a', 1)
-  for (const [restarts, delay, text] of [
-    [2, 10_000, '10s'],
-    [3, 20_000, '20s'],
-    [4, 40_000, '40s'],
-    [5, 80_000, '1m20s'],
-    [6, 160_000, '2m40s'],
-    [7, 300_000, '5m0s'],
-    [8, 300_000, '5m0s'],
-  ] as const) {
-    await h.exit('a', 1)
-    t.same(h.container('a').state.waiting, {
-      reason: 'CrashLoopBackOff',
-      message: `back-off ${text} restarting failed container=a pod=p_default(p-uid)`,
-    })
-    t.equal(h.status.phase, 'Running')
-    await h.advance(delay - 1)
-    t.ok(h.container('a').state.waiting, 'not a moment earlier')
-    await h.advance(1)
-    t.ok(h.container('a').state.running)
-    t.equal(h.container('a').restartCount, restarts)
-  }
-  t.equal(h.told('BackOff').length, 7, 'told once for each wait')
-  await h.advance(600_001)
-  await h.exit('a', 1)
-  t.ok(h.container('a').state.running, 'ten good minutes and it begins anew')
-})
+for (const [title, scale, units] of [
+  [
+    'C274 C275: crash loop with its delays',
+    1,
+    ['10s', '20s', '40s', '1m20s', '2m40s', '5m0s'],
+  ],
+  [
+    'C276 C277: a tenth of them, and of the longest',
+    0.1,
+    ['1s', '2s', '4s', '8s', '16s', '30s'],
+  ],
+] as const)
+  test(
+    title,
+    { pod: pod([a]), options: { backoffScale: scale } },
+    async (h, t) => {
+      await h.start()
+      await h.exit('a', 1)
+      const delays = [10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000]
+      for (const [i, delay] of delays.entries()) {
+        await h.exit('a', 1)
+        t.same(h.container('a').state.waiting, {
+          reason: 'CrashLoopBackOff',
+          message: `back-off ${units[i] ?? units[5]} restarting failed container=a pod=p_default(p-uid)`,
+        })
+        t.equal(h.status.phase, 'Running')
+        await h.advance(delay * scale - 1)
+        t.ok(h.container('a').state.waiting, 'not a moment earlier')
+        await h.advance(1)
+        t.ok(h.container('a').state.running)
+        t.equal(h.container('a').restartCount, i + 2)
+      }
+      t.equal(h.told('BackOff').length, 7, 'told once for each wait')
+      await h.advance(600_000 * scale + 1)
+      await h.exit('a', 1)
+      t.ok(
+        h.container('a').state.running,
+        'ten good minutes and it begins anew',
+      )
+    },
+  )
 
 test(
   'C217 C221: init containers one after the other',
@@ -365,6 +377,99 @@ test(
       'close',
     ])
     t.equal(h.status.phase, 'Succeeded')
+  },
+)
+
+test(
+  'C282: the end of one restarts all, with a back-off',
+  {
+    pod: pod(
+      [
+        a,
+        {
+          ...b,
+          restartPolicy: 'Never',
+          restartPolicyRules: [
+            {
+              action: 'RestartAllContainers',
+              exitCodes: { operator: 'In', values: [42] },
+            },
+          ],
+        },
+      ],
+      {
+        restartPolicy: 'Never',
+        initContainers: [
+          init('i'),
+          sidecar('s', { lifecycle: { preStop: exec } }),
+        ],
+      },
+    ),
+    behaviours: { a: { onTerm: 'ignore' } },
+    options: { backoffScale: 0.5 },
+  },
+  async (h, t) => {
+    await h.start()
+    await h.exit('i', 0)
+    const condition = () => h.condition('AllContainersRestarting')
+    t.match(condition(), { status: 'False', reason: undefined })
+    h.journal()
+    h.statuses.splice(0)
+    await h.exit('b', 42)
+    t.same(
+      h.journal(),
+      ['exit b 42', 'SIGTERM s', 'exit s 143', 'SIGTERM a'],
+      'in no order, without preStop',
+    )
+    t.match(condition(), {
+      status: 'True',
+      reason: 'RestartAllContainersStarted',
+      message: 'container exited with restart policy rule',
+    })
+    await h.advance(1999)
+    t.same(h.journal(), [])
+    await h.advance(1)
+    t.same(h.journal(), ['SIGKILL a', 'exit a 137', 'start i'])
+    const removed = {
+      reason: 'RestartingAllContainers',
+      message: 'The container is removed because RestartAllContainers in place',
+    }
+    t.match(condition(), { status: 'False', reason: undefined })
+    t.equal(h.status.phase, 'Pending')
+    t.equal(h.condition('Initialized')?.status, 'True', 'it stays so')
+    for (const name of ['s', 'a', 'b'])
+      t.match(h.container(name), {
+        restartCount: 1,
+        ready: false,
+        state: { waiting: removed },
+        lastState: {
+          terminated: { ...removed, exitCode: 137, startedAt: null },
+        },
+      })
+    await h.exit('i', 0)
+    t.same(h.journal(), ['exit i 0', 'start s', 'start a', 'start b'])
+    t.equal(h.status.phase, 'Running')
+    t.match(h.container('b'), {
+      restartCount: 1,
+      state: { running: {} },
+      lastState: { terminated: removed },
+    })
+    await h.exit('b', 42)
+    t.same(h.journal(), ['exit b 42'])
+    t.match(h.container('b').state.waiting, {
+      reason: 'CrashLoopBackOff',
+      message: /^back-off 5s restarting failed container=b /,
+    })
+    await h.advance(4999)
+    t.same(h.journal(), [])
+    await h.advance(1)
+    t.match(h.journal(), ['SIGTERM s', 'exit s 143', 'SIGTERM a'])
+    void h.runner.terminate(0)
+    await settle()
+    t.same(h.journal(), ['SIGKILL a', 'exit a 137', 'close'])
+    t.equal(h.status.phase, 'Failed')
+    t.match(condition(), { status: 'False', reason: 'PodFailed' })
+    t.match(h.container('b').lastState, {}, 'and no longer')
   },
 )
 

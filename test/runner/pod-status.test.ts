@@ -43,6 +43,7 @@ function compute(
     sandboxEverReady: true,
     deleting: false,
     finished: false,
+    isRestartingAll: false,
     ...facts,
   })
 }

@@ -55,14 +55,8 @@ export function buildPodSpec(decoded: unknown): PodSpec {
   return {
     ...spec,
     volumes: spec.volumes.map(withSource),
-    containers: spec.containers?.map(container =>
-      withoutRestartPolicy(withRequests(container)),
-    ),
-    initContainers: spec.initContainers.map(container =>
-      container.restartPolicy === 'Always'
-        ? withRequests(container)
-        : withoutRestartPolicy(withRequests(container)),
-    ),
+    containers: spec.containers?.map(withRequests),
+    initContainers: spec.initContainers.map(withRequests),
     // The API server stores a negative grace period as 1.
     terminationGracePeriodSeconds: grace < 0 ? 1 : grace,
     serviceAccountName:
@@ -82,14 +76,6 @@ function withSource(volume: Volume): Volume {
   return Object.keys(volume).some(key => key !== 'name')
     ? volume
     : { ...volume, emptyDir: { medium: '' } }
-}
-
-/** Only a sidecar has one: v1.34 drops it everywhere else (dropContainerRestartRules). */
-function withoutRestartPolicy({
-  restartPolicy: _dropped,
-  ...container
-}: Container): Container {
-  return container
 }
 
 /** SetDefaults_ResourceList: what is limited and not requested is requested at the limit. */

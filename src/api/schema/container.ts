@@ -128,8 +128,8 @@ const containerFields = {
     ),
     'limits are not enforced',
   ),
-  restartPolicy: supported('string'),
-  restartPolicyRules: ignored(
+  restartPolicy: supported('string', { pointer: true }),
+  restartPolicyRules: supported(
     listOf(
       struct('ContainerRestartRule', {
         action: supported('string'),
@@ -143,7 +143,6 @@ const containerFields = {
         ),
       }),
     ),
-    'the restart rules of one container are not done yet',
   ),
   volumeMounts: supported(listOf(volumeMount), { default: [] }),
   volumeDevices: rejected(

@@ -121,9 +121,9 @@ export const descriptions: Readonly<Record<string, string>> = {
   'Container.resources': 'Limits and requests for CPU and memory.',
   'Container.resizePolicy': 'What a change of the limits does.',
   'Container.restartPolicy':
-    'Only on an init container, and only Always: it makes it a sidecar.',
+    "When it is started again, instead of the Pod's policy; Always makes an init container a sidecar.",
   'Container.restartPolicyRules':
-    'When a container is restarted by its exit code.',
+    'Exit codes with which it, or all containers, are started again; restartPolicy has to stand beside them.',
   'Container.volumeMounts':
     'Where the volumes of the Pod appear in the container.',
   'Container.volumeDevices': 'Block devices in the container.',

@@ -10,6 +10,7 @@ import type {
   PodFields,
 } from './pod-fields.ts'
 import { validateResizePolicy } from './resize-policy.ts'
+import { validateRestartPolicy } from './restart-policy.ts'
 import { validateContainerResources } from './resources.ts'
 import { validateSecurityContext } from './security.ts'
 import { validateMounts } from './volume-mounts.ts'
@@ -29,12 +30,14 @@ export function validateContainers(
     validateCommon(container, path, spec, volumes, findings)
     validateUnique(container, path, names, findings)
     validateHandlers(container, path, spec, findings)
+    validateRestartPolicy(container, path, findings)
   }
   validateHostPorts(spec.containers ?? [], 'spec.containers', findings)
   for (const [i, container] of spec.initContainers.entries()) {
     const path = `spec.initContainers[${i}]`
     validateCommon(container, path, spec, volumes, findings)
     validateUnique(container, path, names, findings)
+    validateRestartPolicy(container, path, findings)
     // One by one, since they run so; the API server calls each of them the first.
     validateHostPorts([container], 'spec.initContainers', findings)
     if (container.restartPolicy === 'Always') {
@@ -118,6 +121,8 @@ const notForEphemeral = [
   'readinessProbe',
   'startupProbe',
   'resizePolicy',
+  'restartPolicy',
+  'restartPolicyRules',
 ] as const
 
 function validateEphemeral(

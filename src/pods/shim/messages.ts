@@ -7,7 +7,7 @@ import type { PodPlan } from '../pod-processes.ts'
 import type { ManagedVolume } from '../container-volumes.ts'
 
 /** Changes with each change of what is said here. Others are not talked to. */
-export const protocolVersion = 3
+export const protocolVersion = 4
 
 /** What `podfs serve` says to a pod shim. */
 export type ToShim =

@@ -8,11 +8,15 @@ import type { ExitStatus } from '../sandbox/container-runtime.ts'
 import type { ProbeKind, Verdict } from './probes/probe-state.ts'
 
 /** The kubelet's (pkg/kubelet/kubelet.go; docs/kubernetes.md#restarts-and-back-off). */
-const crashLoopBackoff: BackoffOptions = {
-  baseMs: 10_000,
-  maxMs: 300_000,
-  resetAfterMs: 600_000,
+export function crashLoopBackoff(scale = 1): BackoffOptions {
+  return {
+    baseMs: 10_000 * scale,
+    maxMs: 300_000 * scale,
+    resetAfterMs: 600_000 * scale,
+  }
 }
+
+const asOnANode = crashLoopBackoff()
 
 /** A container could not be prepared: it is looked at again after this, or on a wake. */
 export const configRetryMs = 10_000
@@ -28,6 +32,11 @@ export interface ContainerRecord {
   /** Why it does not run: set by a start that failed and by the back-off. */
   readonly failure?: StartFailure
   readonly backoff?: BackoffEntry
+  /**
+   * All containers of the Pod began anew, and its last instance was taken away for that; until
+   * there is another one that has ended.
+   */
+  readonly isReset?: true
   /** The dead instance is one that a probe has ended and that is about to be replaced. */
   readonly replaced?: ReplacedInstance
 }
@@ -97,8 +106,9 @@ export function recordStarted(
   containerID: string,
   now: number,
   initial = runsAtOnce,
+  backoff = asOnANode,
 ): ContainerRecord {
-  const { failure: _, ...rest } = countStart(record, now)
+  const { failure: _, ...rest } = countStart(record, now, backoff)
   return { ...rest, running: { containerID, startedAt: now, ...initial } }
 }
 
@@ -163,6 +173,7 @@ export function recordStartError(
   containerID: string,
   message: string,
   now: number,
+  backoff = asOnANode,
 ): ContainerRecord {
   const dead: DeadInstance = {
     containerID,
@@ -174,10 +185,27 @@ export function recordStartError(
     started: false,
   }
   return {
-    ...countStart(record, now),
+    ...countStart(record, now, backoff),
     dead,
     failure: { reason: 'RunContainerError', message },
   }
+}
+
+/**
+ * All containers begin anew: it is as one that never ran, but for its number. Whose end it was, has
+ * a back-off for it.
+ */
+export function recordReset(
+  record: ContainerRecord,
+  now: number,
+  isTrigger: boolean,
+  backoff = asOnANode,
+): ContainerRecord {
+  if (!hasStarted(record)) return record
+  const { restartCount, backoff: entry } = isTrigger
+    ? countStart(record, now, backoff)
+    : { ...record, restartCount: record.restartCount + 1 }
+  return { restartCount, ...(entry && { backoff: entry }), isReset: true }
 }
 
 /** No instance: what stands in its way is written down, and what ran before stays. */
@@ -199,10 +227,11 @@ export function recordWake(record: ContainerRecord): ContainerRecord {
 /** From when the back-off counts, and how long it lasts; undefined where nothing has ended. */
 export function crashLoopWait(
   record: ContainerRecord,
+  backoff: BackoffOptions,
 ): { readonly from: number; readonly delayMs: number } | undefined {
   const from = lastEnd(record)
   if (from === undefined) return undefined
-  return { from, delayMs: backoffDelay(record.backoff, from, crashLoopBackoff) }
+  return { from, delayMs: backoffDelay(record.backoff, from, backoff) }
 }
 
 /** What a restart is too soon after: the end of the last instance, or of the one before it. */
@@ -213,14 +242,16 @@ function lastEnd({ dead, replaced }: ContainerRecord): number | undefined {
 function countStart(
   { replaced, ...record }: ContainerRecord,
   now: number,
+  backoff: BackoffOptions,
 ): ContainerRecord {
   if (record.dead === undefined) return record
   const from = lastEnd({ ...record, ...(replaced && { replaced }) })
+  const { isReset: _, ...rest } = record
   return {
-    ...record,
+    ...rest,
     restartCount: record.restartCount + 1,
     ...(from !== undefined && {
-      backoff: nextBackoff(record.backoff, from, now, crashLoopBackoff),
+      backoff: nextBackoff(record.backoff, from, now, backoff),
     }),
   }
 }

@@ -1,4 +1,5 @@
 import type { Container, Pod } from '../../api/types.ts'
+import type { BackoffOptions } from '../../util/backoff.ts'
 import {
   configRetryMs,
   crashLoopWait,
@@ -7,7 +8,12 @@ import {
   type ContainerRecord,
   type RunningInstance,
 } from './container-record.ts'
-import { isSidecar, shouldRestart } from './restart-policy.ts'
+import {
+  isSidecar,
+  mayRestart,
+  restartsAll,
+  shouldRestart,
+} from './restart-policy.ts'
 
 /** What to do next; the executor does them in order and asks again. */
 export type Step =
@@ -25,6 +31,8 @@ export type Step =
       readonly container: string
       readonly delayMs: number
     }
+  /** This one has ended, and by its rule all begin anew. */
+  | { readonly step: 'restartAll'; readonly container: string }
   /** Nothing more before this time, unless something happens. */
   | { readonly step: 'waitUntil'; readonly time: number }
   /** The last step there is: end what runs, then the Pod has ended. */
@@ -42,6 +50,8 @@ export interface PlanInput {
   readonly startTime: number
   readonly now: number
   readonly deleting: boolean
+  /** Of a crash loop. */
+  readonly backoff: BackoffOptions
 }
 
 /**
@@ -55,14 +65,17 @@ export function planPod(input: PlanInput): readonly Step[] {
   if (deadline !== undefined && now >= deadline) {
     return [{ step: 'killPod', because: 'deadlineExceeded' }]
   }
+  const trigger = restartAllTrigger(input)
+  if (trigger?.step?.step === 'start')
+    return [{ step: 'restartAll', container: trigger.step.container }]
   const wanted = wantedContainers(input)
   if (typeof wanted === 'string') return [{ step: 'killPod', because: wanted }]
 
   const steps: Step[] = killSteps(input)
-  const times = deadline === undefined ? [] : [deadline]
+  const times = [deadline, trigger?.time].filter(time => time !== undefined)
   for (const container of wanted) {
     const record = recordOf(input, container)
-    const { step, time } = stepToStart(container, record, now)
+    const { step, time } = stepToStart(container, record, input)
     if (step !== undefined) steps.push(step)
     if (time !== undefined) times.push(time)
   }
@@ -74,14 +87,29 @@ export function planPod(input: PlanInput): readonly Step[] {
 
 /** Whoever is killed comes before whoever is started (SyncPod, kuberuntime_manager.go). */
 function killSteps(input: PlanInput): Step[] {
-  const { initContainers, containers, restartPolicy } = input.pod.spec
-  return [...initContainers, ...containers].flatMap(container => {
+  return allContainers(input.pod).flatMap(container => {
     const because = recordOf(input, container).running?.failedProbe
     if (because === undefined) return []
     // Decided before it is killed: with which exit code it ends does not count.
-    const restart = isSidecar(container) || restartPolicy !== 'Never'
+    const restart = mayRestart(input.pod, container)
     return [{ step: 'kill', container: container.name, because, restart }]
   })
+}
+
+function allContainers({ spec }: Pod): readonly Container[] {
+  return [...spec.initContainers, ...spec.containers]
+}
+
+/** What it would be to start the container whose end is that of all, if there is one. */
+function restartAllTrigger(input: PlanInput): Start | undefined {
+  for (const container of allContainers(input.pod)) {
+    const record = recordOf(input, container)
+    const { running, dead } = record
+    if (running !== undefined || dead === undefined) continue
+    if (restartsAll(container, dead.exitCode))
+      return stepToStart(container, record, input)
+  }
+  return undefined
 }
 
 /** When activeDeadlineSeconds ends the Pod (pkg/kubelet/active_deadline.go). */
@@ -167,14 +195,23 @@ function wantedInitContainers(
     : 'initFailed'
 }
 
+interface Start {
+  readonly step?: Step
+  /** Not before. */
+  readonly time?: number
+}
+
 /** Start it now, or wait: for its back-off, or for another look at what it lacks. */
 function stepToStart(
   { name }: Container,
   record: ContainerRecord,
-  now: number,
-): { readonly step?: Step; readonly time?: number } {
+  { now, backoff }: PlanInput,
+): Start {
   const { failure } = record
-  const { from, delayMs } = crashLoopWait(record) ?? { from: 0, delayMs: 0 }
+  const { from, delayMs } = crashLoopWait(record, backoff) ?? {
+    from: 0,
+    delayMs: 0,
+  }
   if (isAhead(from + delayMs, delayMs, now)) {
     const told = failure?.reason === 'CrashLoopBackOff'
     return {

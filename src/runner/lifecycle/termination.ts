@@ -22,10 +22,9 @@ export function deletionGraceSeconds({ spec }: Pod): number {
 export function longestDeletionSeconds(pod: Pod): number {
   const { initContainers, containers } = pod.spec
   const grace = deletionGraceSeconds(pod)
-  const isAsked = [...initContainers, ...containers].some(
-    container =>
-      container.lifecycle?.preStop !== undefined || isSidecar(container),
-  )
+  const isAsked =
+    initContainers.some(isSidecar) ||
+    containers.some(({ lifecycle }) => lifecycle?.preStop !== undefined)
   const minimum = minimumGraceMs / 1000
   return isAsked ? grace + minimum : Math.max(grace, minimum)
 }

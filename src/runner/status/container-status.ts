@@ -123,15 +123,16 @@ function containerStates(
   record: ContainerRecord,
   deleting: boolean,
 ): Pick<ContainerStatus, 'state' | 'lastState'> {
-  const { failure } = record
+  const { failure, isReset } = record
   const { running, dead } = shownInstances(record, deleting)
+  const before = isReset ? { terminated: removedForRestart } : {}
   const terminated =
     dead === undefined
       ? undefined
       : { terminated: terminatedState(dead, messageBytes(pod)) }
   if (running !== undefined) {
     const state = { running: { startedAt: formatTime(running.startedAt) } }
-    return { state, lastState: terminated ?? {} }
+    return { state, lastState: terminated ?? before }
   }
   // A reason to wait counts only while the container would be started again.
   const waits =
@@ -142,13 +143,35 @@ function containerStates(
     const { reason, message } = failure
     return {
       state: { waiting: { reason, message } },
-      lastState: terminated ?? {},
+      lastState: terminated ?? before,
     }
   }
-  if (terminated !== undefined) return { state: terminated, lastState: {} }
+  if (terminated !== undefined) return { state: terminated, lastState: before }
+  if (isReset) {
+    const { reason, message } = removedForRestart
+    return { state: { waiting: { reason, message } }, lastState: before }
+  }
   const reason =
     pod.spec.initContainers.length > 0 ? 'PodInitializing' : 'ContainerCreating'
   return { state: { waiting: { reason } }, lastState: {} }
+}
+
+/** What is said of an instance that was taken away because all begin anew; it has no times. */
+const removedForRestart = {
+  exitCode: 137,
+  reason: 'RestartingAllContainers',
+  message: 'The container is removed because RestartAllContainers in place',
+  startedAt: null,
+  finishedAt: null,
+} as const
+
+/** How it ended, as far as that counts: now, or before what it waits for. */
+export function endOf({
+  state,
+  lastState,
+}: ContainerStatus): ContainerTerminated | undefined {
+  const ended = state.terminated ?? lastState.terminated
+  return ended?.reason === removedForRestart.reason ? undefined : ended
 }
 
 /** What the containers of a Pod may say at their end, in bytes. */

@@ -5,7 +5,7 @@ import {
   type PodPhase,
   type StatusByName,
 } from './pod-phase.ts'
-import { isSidecar } from '../lifecycle/restart-policy.ts'
+import { couldRestartAll, isSidecar } from '../lifecycle/restart-policy.ts'
 
 export type PodConditionType =
   | 'PodReadyToStartContainers'
@@ -13,6 +13,7 @@ export type PodConditionType =
   | 'Ready'
   | 'ContainersReady'
   | 'PodScheduled'
+  | 'AllContainersRestarting'
 
 export interface PodCondition {
   readonly type: PodConditionType
@@ -28,7 +29,7 @@ type Verdict = Pick<PodCondition, 'status' | 'reason' | 'message'>
 const yes: Verdict = { status: 'True' }
 
 /**
- * The kubelet's five conditions in its order (pkg/kubelet/status/generate.go;
+ * The kubelet's conditions in its order (pkg/kubelet/status/generate.go;
  * docs/kubernetes.md#conditions). `phase` is the computed one, also while a terminal phase is
  * still withheld. A condition keeps its time for as long as its status stays the same.
  */
@@ -38,6 +39,7 @@ export function podConditions(
   phase: PodPhase,
   facts: {
     readonly sandboxReady: boolean
+    readonly isRestartingAll: boolean
     readonly now: string
     readonly previous: readonly PodCondition[]
   },
@@ -52,6 +54,7 @@ export function podConditions(
     ['Ready', containersReady],
     ['ContainersReady', containersReady],
     ['PodScheduled', yes],
+    ...(couldRestartAll(pod) ? [restarting(facts.isRestartingAll, phase)] : []),
   ]
   return verdicts.map(([type, verdict]) => {
     const before = facts.previous.find(condition => condition.type === type)
@@ -59,6 +62,27 @@ export function podConditions(
       before?.status === verdict.status ? before.lastTransitionTime : facts.now
     return { type, ...verdict, lastProbeTime: null, lastTransitionTime }
   })
+}
+
+/** Of the Pods in which a rule can ask for it. */
+function restarting(
+  isRestartingAll: boolean,
+  phase: PodPhase,
+): [PodConditionType, Verdict] {
+  const type = 'AllContainersRestarting'
+  if (phase === 'Succeeded')
+    return [type, { status: 'False', reason: 'PodCompleted' }]
+  if (phase === 'Failed')
+    return [type, { status: 'False', reason: 'PodFailed' }]
+  if (!isRestartingAll) return [type, { status: 'False' }]
+  return [
+    type,
+    {
+      status: 'True',
+      reason: 'RestartAllContainersStarted',
+      message: 'container exited with restart policy rule',
+    },
+  ]
 }
 
 function initializedVerdict(

@@ -1,6 +1,6 @@
 // Stryker disable OptionalChaining: every container has a status
 import type { Container, Pod } from '../../api/types.ts'
-import type { ContainerStatus } from './container-status.ts'
+import { endOf, type ContainerStatus } from './container-status.ts'
 import { isSidecar, shouldRestart } from '../lifecycle/restart-policy.ts'
 
 export type PodPhase = 'Pending' | 'Running' | 'Succeeded' | 'Failed'
@@ -58,7 +58,7 @@ function initCounts(pod: Pod, statuses: StatusByName) {
   for (const container of pod.spec.initContainers) {
     if (isSidecar(container)) continue
     const status = statuses.get(container.name)
-    const ended = endOf(status)
+    const ended = status && endOf(status)
     if (ended === undefined || status?.state.running !== undefined) {
       counts.pending++
     } else if (ended.exitCode !== 0) {
@@ -84,7 +84,7 @@ function runCounts(pod: Pod, statuses: StatusByName) {
     const status = statuses.get(container.name)
     if (status?.state.running !== undefined) {
       counts.running++
-    } else if (endOf(status) === undefined) {
+    } else if (status === undefined || endOf(status) === undefined) {
       counts.waiting++
       // Stryker disable next-line UpdateOperator: with what waits the answer is the same
       counts.pendingSidecars++
@@ -106,7 +106,7 @@ function countRegular(
     counts.running++
     return
   }
-  const ended = endOf(status)
+  const ended = status && endOf(status)
   if (ended === undefined) {
     counts.waiting++
     return
@@ -114,9 +114,4 @@ function countRegular(
   counts.stopped++
   if (ended.exitCode === 0) counts.succeeded++
   if (shouldRestart(pod, container, ended.exitCode)) counts.restartable++
-}
-
-/** How it ended: now, or before what it waits for. */
-function endOf(status: ContainerStatus | undefined) {
-  return status?.state.terminated ?? status?.lastState.terminated
 }

@@ -52,6 +52,8 @@ export interface PodFacts {
   readonly deleting: boolean
   /** Nothing runs any more and nothing will. */
   readonly finished: boolean
+  /** All containers are being ended, to begin anew. */
+  readonly isRestartingAll: boolean
   /** Failed, whatever its containers did: activeDeadlineSeconds has passed. */
   readonly failure?: { readonly reason: string; readonly message: string }
   readonly previous?: PodStatus
@@ -84,6 +86,7 @@ export function podStatus(facts: PodFacts): PodStatus {
     ...cause,
     conditions: podConditions(pod, statuses, computed, {
       sandboxReady: facts.sandboxReady,
+      isRestartingAll: facts.isRestartingAll,
       now: formatTime(facts.now),
       // Stryker disable next-line ArrayDeclaration: what is no condition is none of before
       previous: previous?.conditions ?? [],
