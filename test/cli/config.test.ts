@@ -29,6 +29,7 @@ images:                                                            # podfs.yaml:
     entrypoint:
       - node
       - a b.js
+backoffScale: 1                                                    # default
 root: /srv/podfs                                                   # default
 access: owner                                                      # default
 run: annotated                                                     # default
@@ -54,6 +55,7 @@ sources:
       { setting: 'fuse.answerOpens', value: true, origin: 'podfs.yaml:6' },
       { setting: 'ageKeyFile', value: '' },
       { setting: 'images', value: [{ pattern: 'web' }] },
+      { setting: 'backoffScale', value: 1 },
       { setting: 'root', value: '/srv/podfs' },
       { setting: 'access' },
       { setting: 'run' },

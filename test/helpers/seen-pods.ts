@@ -41,7 +41,8 @@ interface SeenObject {
 
 export interface SeenPod {
   readonly phase: string
-  readonly reason: string | undefined
+  /** All of it. */
+  readonly status: SeenObject['status']
   readonly condition: (type: string) => Json | undefined
   readonly of: (container: string) => SeenContainer
 }
@@ -83,7 +84,15 @@ export async function runPods(
   const run = startPodfs(t, ['run', '-f', directory, ...args], { env })
   await run.saw(/^\S*stays +\| up$/m)
   const session = ['--session', `run-${run.pid}`]
-  const watch = startPodfs(t, ['get', 'pods', '-w', '-o', 'json', ...session])
+  const watch = startPodfs(t, [
+    'get',
+    'pods',
+    '-w',
+    '-A',
+    '-o',
+    'json',
+    ...session,
+  ])
   const all: { readonly name: string; readonly seen: SeenPod }[] = []
   const waiting = new Set<() => void>()
   let text = ''
@@ -125,7 +134,7 @@ function seenPod(status: SeenObject['status']): SeenPod {
   const all = [...initContainerStatuses, ...containerStatuses]
   return {
     phase: status.phase,
-    reason: status.reason,
+    status,
     condition: type => status.conditions.find(each => each['type'] === type),
     of: container => {
       const found = all.find(({ name }) => name === container)
