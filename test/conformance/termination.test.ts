@@ -7,6 +7,7 @@ import {
   writer,
   type Json,
 } from '../helpers/conformance-pod.ts'
+import { eventually, podfs } from '../helpers/podfs.ts'
 import { runPods, type SeenPod } from '../helpers/seen-pods.ts'
 
 /*
@@ -237,5 +238,26 @@ t.test('termination', { skip: needsRoot }, async t => {
     const seen = await over('c243')
     t.equal(seen.phase, 'Succeeded')
     t.same(exits(seen, 'main', 'one', 'two', 'three'), [0, 0, 137, 0])
+  })
+  await t.test('C291 C292: told to go, and then it has gone', async t => {
+    const seen = history('c240')
+    t.notOk(seen[0]?.isTerminating)
+    const marked = seen.find(({ isTerminating }) => isTerminating)
+    t.equal(marked?.phase, 'Pending', 'marked before anything else changes')
+    t.match(marked?.of('one'), { state: { running: {} } })
+    t.same(asked('c240'), ['two', 'one'], 'all that ran was asked')
+    const names = async (): Promise<string> =>
+      (
+        await podfs(t, [
+          'get',
+          'pods',
+          '-o',
+          'name',
+          '--session',
+          `run-${run.pid}`,
+        ])
+      ).stdout
+    await eventually(async () => !/c2(11|40|42)/.test(await names()))
+    t.match(await names(), /pod\/stays/)
   })
 })

@@ -56,6 +56,11 @@ const emulated: Readonly<Record<string, string>> = {
     ['C133', 'C148', 'C149'],
     'the container ends by itself, not by a liveness probe',
   ),
+  C273: 'a changed Pod is made anew',
+  ...noted(
+    ['C276', 'C277'],
+    'one setting, backoffScale, shortens the first wait and the longest alike',
+  ),
   C324: 'a link of a new network is set up: not every kernel has dummy links',
   C167: 'on the disk a sizeLimit is not enforced',
 }

@@ -29,7 +29,10 @@ interface SeenState {
 }
 
 interface SeenObject {
-  readonly metadata: { readonly name: string }
+  readonly metadata: {
+    readonly name: string
+    readonly deletionTimestamp?: string
+  }
   readonly status: {
     readonly phase: string
     readonly reason?: string
@@ -41,6 +44,7 @@ interface SeenObject {
 
 export interface SeenPod {
   readonly phase: string
+  readonly isTerminating: boolean
   /** All of it. */
   readonly status: SeenObject['status']
   readonly condition: (type: string) => Json | undefined
@@ -103,7 +107,7 @@ export async function runPods(
       const { metadata, status } = JSON.parse(part) as SeenObject
       // A new object has a phase, and nothing more yet.
       if (status.containerStatuses !== undefined)
-        all.push({ name: metadata.name, seen: seenPod(status) })
+        all.push({ name: metadata.name, seen: seenPod({ metadata, status }) })
     }
     for (const look of waiting) look()
   })
@@ -129,11 +133,12 @@ export async function runPods(
   }
 }
 
-function seenPod(status: SeenObject['status']): SeenPod {
+function seenPod({ metadata, status }: SeenObject): SeenPod {
   const { initContainerStatuses = [], containerStatuses = [] } = status
   const all = [...initContainerStatuses, ...containerStatuses]
   return {
     phase: status.phase,
+    isTerminating: metadata.deletionTimestamp !== undefined,
     status,
     condition: type => status.conditions.find(each => each['type'] === type),
     of: container => {

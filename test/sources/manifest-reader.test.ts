@@ -156,7 +156,7 @@ for (const [name, { yaml, path, findings }] of Object.entries(cases)) {
   t.same(linesOf(yaml, path), findings, name)
 }
 
-t.test('defaults', async t => {
+t.test('C293: defaults, and a negative grace period', async t => {
   const { objects, findings } = read(
     pod(
       '  terminationGracePeriodSeconds: -1\n  serviceAccount: sa\n' +
