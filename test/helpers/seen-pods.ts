@@ -9,6 +9,7 @@ import { startPodfs, type RunningPodfs } from './podfs.ts'
 
 export interface SeenContainer {
   readonly name: string
+  readonly image: string
   readonly ready: boolean
   readonly started: boolean
   readonly restartCount: number
