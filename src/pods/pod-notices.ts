@@ -65,8 +65,13 @@ export function restartTeller(
       if (restartCount <= (restarts.get(name) ?? 0)) continue
       restarts.set(name, restartCount)
       const { terminated } = lastState
+      // Where all containers begin anew 137 is nobody's exit code, and has no times.
+      const how =
+        terminated === undefined || terminated.startedAt === null
+          ? ''
+          : ` (exit code ${terminated.exitCode})`
       notice(
-        `container ${labelOf(name)} ended${terminated === undefined ? '' : ` (exit code ${terminated.exitCode})`} and was started again: restart ${restartCount}`,
+        `container ${labelOf(name)} ended${how} and was started again: restart ${restartCount}`,
       )
     }
   }

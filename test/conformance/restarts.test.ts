@@ -239,6 +239,10 @@ t.test('restarts', { skip: needsRoot }, async t => {
       ),
       { phase: 'Pending' },
     )
+    await run.saw(
+      /container \S*c282\/main ended and was started again: restart 1$/m,
+      'stderr',
+    )
   })
   await t.test('C212: init, start, postStart', async t => {
     await saw('c212', 'main', 'hook')
