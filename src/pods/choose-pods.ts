@@ -1,4 +1,6 @@
 import { selectorMatches, type LabelSelector } from '../api/label-selector.ts'
+import { kindWords } from '../api/kind-words.ts'
+import { workloadKinds } from '../api/schema/workloads.ts'
 import type { Pod, WorkloadKind } from '../api/types.ts'
 import type { Store } from '../store/store.ts'
 import { Failure } from '../util/failure.ts'
@@ -17,27 +19,8 @@ export type PodChoice =
       readonly text: string
     }
 
-/** kubectl's words for the kinds that can be run: singular, plural, short. */
-const kindWords: Readonly<Record<string, WorkloadKind | 'Pod'>> = {
-  ...words('Pod', 'po'),
-  ...words('Deployment', 'deploy'),
-  ...words('StatefulSet', 'sts'),
-  ...words('DaemonSet', 'ds'),
-  ...words('ReplicaSet', 'rs'),
-  ...words('ReplicationController', 'rc'),
-  ...words('Job'),
-  ...words('CronJob', 'cj'),
-}
-
-function words<Kind extends WorkloadKind | 'Pod'>(
-  kind: Kind,
-  ...short: readonly string[]
-): Record<string, Kind> {
-  const name = kind.toLowerCase()
-  return Object.fromEntries(
-    [name, `${name}s`, ...short].map(word => [word, kind]),
-  )
-}
+/** Of the kinds that can be run. */
+const words = kindWords(['Pod', ...workloadKinds])
 
 interface PodReference {
   /** Absent: a Pod, or else any workload. */
@@ -54,7 +37,7 @@ export function parsePodReference(text: string): PodReference | undefined {
   const [first = '', name] = parts
   if (name === undefined) return { name: first }
   const word = first.toLowerCase().replace(/\.(apps|batch)$/, '')
-  const kind = Object.hasOwn(kindWords, word) ? kindWords[word] : undefined
+  const kind = words.get(word)
   return kind === undefined || name === '' || parts.length > 2
     ? undefined
     : { kind, name }

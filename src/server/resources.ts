@@ -1,3 +1,4 @@
+import { shortNames } from '../api/kind-words.ts'
 import type { ShownKind } from '../api/types.ts'
 import type { Collections } from './collections.ts'
 import type { ObjectCache } from './object-cache.ts'
@@ -33,10 +34,11 @@ export const certificatesVersion = 'v1beta1'
 export const metricsGroup = 'metrics.k8s.io'
 export const metricsVersion = 'v1beta1'
 
+const groups = [certificatesGroup, '', 'apps', 'batch', podfsGroup] as const
+
 /** One resource of the API: what discovery says of it, and how to get at it. */
 export interface Resource {
-  readonly group:
-    '' | 'apps' | 'batch' | typeof podfsGroup | typeof certificatesGroup
+  readonly group: (typeof groups)[number]
   readonly version: 'v1' | typeof certificatesVersion
   readonly kind: string
   readonly plural: string
@@ -65,28 +67,37 @@ const core = {
 } as const
 
 /** What `kubectl get all` has, and podfs only shows. */
-function shown(
-  group: '' | 'apps' | 'batch',
-  kind: ShownKind,
-  shortNames: readonly string[],
-  table: TableFormat,
-): Resource {
-  const singular = kind.toLowerCase()
-  return {
-    ...core,
-    group,
-    kind,
-    plural: `${singular}s`,
-    singular,
-    shortNames,
-    categories: ['all'],
-    namespaced: true,
-    table,
-    cache: collections => collections.shown(kind),
-  }
+const shown: Readonly<
+  Record<ShownKind, { group: '' | 'apps' | 'batch'; table: TableFormat }>
+> = {
+  ReplicationController: { group: '', table: replicationControllerTable },
+  Service: { group: '', table: serviceTable },
+  DaemonSet: { group: 'apps', table: daemonSetTable },
+  Deployment: { group: 'apps', table: deploymentTable },
+  ReplicaSet: { group: 'apps', table: replicaSetTable },
+  StatefulSet: { group: 'apps', table: statefulSetTable },
+  CronJob: { group: 'batch', table: cronJobTable },
+  Job: { group: 'batch', table: jobTable },
 }
 
-export const resources: readonly Resource[] = [
+const shownResources = (Object.keys(shown) as ShownKind[]).map(
+  (kind): Resource => {
+    const singular = kind.toLowerCase()
+    return {
+      ...core,
+      ...shown[kind],
+      kind,
+      plural: `${singular}s`,
+      singular,
+      shortNames: shortNames[kind],
+      categories: ['all'],
+      namespaced: true,
+      cache: collections => collections.shown(kind),
+    }
+  },
+)
+
+const all: readonly Resource[] = [
   {
     ...core,
     group: certificatesGroup,
@@ -105,7 +116,7 @@ export const resources: readonly Resource[] = [
     kind: 'ConfigMap',
     plural: 'configmaps',
     singular: 'configmap',
-    shortNames: ['cm'],
+    shortNames: shortNames.ConfigMap,
     namespaced: true,
     table: configMapTable,
     cache: ({ configMaps }) => configMaps,
@@ -156,7 +167,7 @@ export const resources: readonly Resource[] = [
     kind: 'Pod',
     plural: 'pods',
     singular: 'pod',
-    shortNames: ['po'],
+    shortNames: shortNames.Pod,
     categories: ['all'],
     namespaced: true,
     subresources: [{ name: 'log', verb: 'get' }],
@@ -170,7 +181,6 @@ export const resources: readonly Resource[] = [
     table: podTable,
     cache: ({ pods }) => pods,
   },
-  shown('', 'ReplicationController', ['rc'], replicationControllerTable),
   {
     ...core,
     kind: 'Secret',
@@ -187,18 +197,12 @@ export const resources: readonly Resource[] = [
     kind: 'ServiceAccount',
     plural: 'serviceaccounts',
     singular: 'serviceaccount',
-    shortNames: ['sa'],
+    shortNames: shortNames.ServiceAccount,
     namespaced: true,
     table: serviceAccountTable,
     cache: ({ serviceAccounts }) => serviceAccounts,
   },
-  shown('', 'Service', ['svc'], serviceTable),
-  shown('apps', 'DaemonSet', ['ds'], daemonSetTable),
-  shown('apps', 'Deployment', ['deploy'], deploymentTable),
-  shown('apps', 'ReplicaSet', ['rs'], replicaSetTable),
-  shown('apps', 'StatefulSet', ['sts'], statefulSetTable),
-  shown('batch', 'CronJob', ['cj'], cronJobTable),
-  shown('batch', 'Job', [], jobTable),
+  ...shownResources,
   {
     ...core,
     group: podfsGroup,
@@ -218,3 +222,10 @@ export const resources: readonly Resource[] = [
     cache: ({ volumes }) => volumes,
   },
 ]
+
+/** By group, and in a group by name, as discovery gives them. */
+export const resources = all.toSorted(
+  (a, b) =>
+    groups.indexOf(a.group) - groups.indexOf(b.group) ||
+    (a.plural < b.plural ? -1 : 1),
+)

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { part, type JsonObject } from '../api/json.ts'
 import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
+import { workloadKinds } from '../api/schema/workloads.ts'
 import type { Pod, ShownKind, ShownObject } from '../api/types.ts'
 import { encodeShown } from './encode-shown.ts'
 import { ObjectCache, type Revisions } from './object-cache.ts'
@@ -13,16 +14,7 @@ interface Shown {
   readonly status: JsonObject
 }
 
-const kinds = [
-  'CronJob',
-  'DaemonSet',
-  'Deployment',
-  'Job',
-  'ReplicaSet',
-  'ReplicationController',
-  'Service',
-  'StatefulSet',
-] as const satisfies readonly ShownKind[]
+const kinds: readonly ShownKind[] = [...workloadKinds, 'Service']
 
 /** The workloads and Services of the files, with the status that the Pods that run give them. */
 export class ShownObjects {

@@ -1,9 +1,10 @@
 import { nearest } from '../../util/edit-distance.ts'
+import { kindWords } from '../kind-words.ts'
 import type { ServedKind, WorkloadKind } from '../types.ts'
 import { definitionOf } from './definition-of.ts'
 import { kinds } from './kinds.ts'
 import type { FieldSpec, FieldType, StructSpec, Treatment } from './struct.ts'
-import { workloads } from './workloads.ts'
+import { workloadKinds } from './workloads.ts'
 
 type Kind = ServedKind | WorkloadKind
 
@@ -28,22 +29,9 @@ export interface UnknownField {
   readonly meant?: string
 }
 
-const allKinds = Object.keys({ ...kinds, ...workloads }) as Kind[]
+const allKinds = [...(Object.keys(kinds) as ServedKind[]), ...workloadKinds]
 
-const aliases: ReadonlyMap<string, Kind> = new Map([
-  ...allKinds.flatMap(kind => [
-    [kind.toLowerCase(), kind] as const,
-    [`${kind.toLowerCase()}s`, kind] as const,
-  ]),
-  ['po', 'Pod'],
-  ['cm', 'ConfigMap'],
-  ['deploy', 'Deployment'],
-  ['sts', 'StatefulSet'],
-  ['ds', 'DaemonSet'],
-  ['rs', 'ReplicaSet'],
-  ['rc', 'ReplicationController'],
-  ['cj', 'CronJob'],
-])
+const words = kindWords(allKinds)
 
 /**
  * Looks up `pod.spec.containers[0].image`: as kubectl explain does, and with indices. Without
@@ -54,7 +42,7 @@ export function findField(text: string): FoundField | UnknownField {
     .replace(/\[[^\]]*\]/g, '')
     .split('.')
     .filter(segment => segment !== '')
-  const kind = aliases.get(first.toLowerCase())
+  const kind = words.get(first.toLowerCase())
   if (kind !== undefined) return walk(kind, rest)
   const owners = (Object.keys(kinds) as ServedKind[]).filter(each =>
     Object.hasOwn(kinds[each].fields, first),
@@ -69,7 +57,7 @@ export function findField(text: string): FoundField | UnknownField {
       meant: [owner.toLowerCase(), first, ...rest].join('.'),
     }
   }
-  const meant = search('Pod', first) ?? nearest(first, aliases.keys())
+  const meant = search('Pod', first) ?? nearest(first, words.keys())
   return {
     message: `${text}: neither a kind that podfs knows (${allKinds.join(', ')}) nor a field of one`,
     ...(meant !== undefined && { meant: [meant, ...rest].join('.') }),

@@ -258,3 +258,5 @@ export const workloads: Readonly<Record<WorkloadKind, WorkloadSpec>> = {
     'spec.jobTemplate.spec.template',
   ),
 }
+
+export const workloadKinds = Object.keys(workloads) as WorkloadKind[]
