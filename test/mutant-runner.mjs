@@ -20,7 +20,7 @@ import {
   toMutantRunResult,
 } from '@stryker-mutator/api/test-runner'
 import { build } from 'esbuild'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, resolve } from 'node:path'
 import { performance } from 'node:perf_hooks'
@@ -33,10 +33,15 @@ import { Test } from '@tapjs/test/built'
 /** A test that has nothing to do for so many milliseconds waits for what never comes. */
 const maxIdle = 3000
 
+/** In Stryker's copy of the tree. */
+const hitsFile = 'mutant-hits.json'
+
 class MutantRunner {
   static inject = tokens(commonTokens.options)
   #tests
   #scripts
+  /** How often a test comes by a mutant, where none is active. */
+  #hits
   /** Of the test that is run: ends it. */
   #fail = () => {}
 
@@ -66,11 +71,17 @@ class MutantRunner {
     )
   }
 
-  dryRun() {
-    return this.#run({ mutantCoverage: { static: {}, perTest: {} } })
+  async dryRun() {
+    const result = await this.#run({
+      mutantCoverage: { static: {}, perTest: {} },
+    })
+    // Other processes than this one run mutants.
+    writeFileSync(hitsFile, JSON.stringify(result.mutantCoverage.perTest))
+    return result
   }
 
   async mutantRun({ activeMutant, hitLimit, testFilter }) {
+    this.#hits ??= JSON.parse(readFileSync(hitsFile, 'utf8'))
     const state = { activeMutant: activeMutant.id, hitCount: 0, hitLimit }
     return toMutantRunResult(await this.#run(state, testFilter))
   }
@@ -105,6 +116,10 @@ class MutantRunner {
         const id = `${directory} ${i}: ${name}`
         if (testFilter !== undefined && !testFilter.includes(id)) continue
         stryker.currentTestId = id
+        if (stryker.hitCount !== undefined) {
+          stryker.hitCount = 0
+          stryker.hitLimit = this.#hitLimit(id, stryker.activeMutant)
+        }
         const before = performance.now()
         const failure = await this.#runTest(name, args)
         results.push(resultOf(id, failure, performance.now() - before))
@@ -112,6 +127,14 @@ class MutantRunner {
       }
     }
     return results
+  }
+
+  /**
+   * Stryker's own is of all tests together: a small test would go round in circles as often as a
+   * large one may.
+   */
+  #hitLimit(test, mutant) {
+    return 100 * ((this.#hits[test]?.[mutant] ?? 0) + 10)
   }
 
   /** Why it fails. */
@@ -181,26 +204,29 @@ async function compile(directory, names) {
     directory,
     testsOf: () => {
       const tests = []
-      const load = id => (id === 'tap' ? gathering(tests) : require(id))
+      const assertions = []
+      const tap = gathering(tests, assertions)
+      const load = id => (id === 'tap' ? tap : require(id))
       try {
         script.runInThisContext()(load, {}, {})
       } catch (error) {
         return { error: String(error) }
       }
-      return { tests }
+      // First: they take no time, and a mutant that is met while modules are loaded meets all.
+      return { tests: [...assertions, ...tests] }
     },
   }
 }
 
 /** `t` as a test file sees it; an assertion outside of all tests is a test of its own. */
-function gathering(tests) {
+function gathering(tests, assertions) {
   return new Proxy(
     {},
     {
       get: (_, how) =>
         how === 'test'
           ? (...test) => tests.push(test)
-          : (...args) => tests.push([how, async t => t[how](...args)]),
+          : (...args) => assertions.push([how, async t => t[how](...args)]),
     },
   )
 }

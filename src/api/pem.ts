@@ -38,12 +38,10 @@ function blockAt(
 ): { readonly block?: PemBlock; readonly next: number } | undefined {
   const first = lineAt(text, start)
   const { next } = first
-  if (!first.line.endsWith(dashes) || first.line.length < begin.length + 5)
-    return { next: next - 1 }
+  if (!first.line.endsWith(dashes)) return { next: next - 1 }
   const label = first.line.slice(begin.length, -dashes.length)
   let body = next
   for (;;) {
-    if (body >= text.length) return undefined
     const header = lineAt(text, body)
     if (!header.line.includes(':')) break
     body = header.next
@@ -72,7 +70,7 @@ function lineAt(
   const newline = text.indexOf('\n', start)
   const stop = newline === -1 ? text.length : newline
   return {
-    line: text.slice(start, stop).replace(/\r$/, '').trimEnd(),
+    line: text.slice(start, stop).trimEnd(),
     next: stop + 1,
   }
 }

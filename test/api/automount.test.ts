@@ -1,5 +1,9 @@
 import t from 'tap'
-import { withServiceAccountVolume } from '../../src/api/automount.ts'
+import {
+  hasRootCertificateInEnv,
+  rootConfigMap,
+  withServiceAccountVolume,
+} from '../../src/api/automount.ts'
 import type { ServiceAccount } from '../../src/api/types.ts'
 import { makeContainer, makePod } from '../helpers/make-objects.ts'
 
@@ -87,6 +91,10 @@ t.test('C79: what is added, and that it comes last', async t => {
     withServiceAccountVolume(before, undefined),
     'the same each time: a re-read is no change',
   )
+  const others = [{ name: 'other' }, { namespace: 'other' }].map(
+    each => withServiceAccountVolume(makePod(each), undefined).spec.volumes,
+  )
+  t.equal(new Set([spec, ...others].map(each => JSON.stringify(each))).size, 3)
 })
 
 t.test('what is there already stays', async t => {
@@ -109,8 +117,47 @@ t.test('what is there already stays', async t => {
     undefined,
   )
   t.equal(again.spec.volumes.length, 1, 'its own volume is used')
+  t.equal(again.spec.containers[0], containers[0])
   t.strictSame(
     again.spec.containers[1]?.volumeMounts,
     containers[0]?.volumeMounts,
   )
+})
+
+t.test('kube-root-ca.crt of the Pod, and who has it as variables', async t => {
+  const map = rootConfigMap(makePod({ namespace: 'shop' }), 'PEM')
+  t.match(map, {
+    kind: 'ConfigMap',
+    metadata: { name: 'kube-root-ca.crt', namespace: 'shop', uid: '' },
+    immutable: false,
+  })
+  t.strictSame(
+    [map.data, map.binaryData, map.metadata.labels, map.metadata.annotations],
+    [new Map([['ca.crt', 'PEM']]), new Map(), new Map(), new Map()],
+  )
+
+  const key = (name: string) =>
+    makeContainer({
+      env: [
+        { name: 'A', value: '' },
+        { name: 'B', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+        { name: 'C', valueFrom: { configMapKeyRef: { name, key: 'k' } } },
+      ],
+    })
+  const all = (name: string) =>
+    makeContainer({
+      envFrom: [{ secretRef: { name } }, { configMapRef: { name } }],
+    })
+  const cases = [
+    [makeContainer(), false],
+    [key('other'), false],
+    [key('kube-root-ca.crt'), true],
+    [all('other'), false],
+    [all('kube-root-ca.crt'), true],
+  ] as const
+  for (const [container, has] of cases) {
+    const others = [makeContainer(), container]
+    for (const spec of [{ containers: others }, { initContainers: others }])
+      t.equal(hasRootCertificateInEnv(makePod({ spec })), has)
+  }
 })

@@ -4,7 +4,7 @@ import {
   restartingFields,
 } from '../../src/api/changed-fields.ts'
 import type { Pod, WorkloadKind } from '../../src/api/types.ts'
-import { makePod } from '../helpers/make-objects.ts'
+import { makePod, makeProbe } from '../helpers/make-objects.ts'
 
 t.test('names the deepest field in which two specs differ', async t => {
   const before = makePod().spec
@@ -38,6 +38,15 @@ t.test('names the deepest field in which two specs differ', async t => {
       ],
     }),
     ['spec.containers[0].resources.limits.cpu'],
+  )
+  const probe = makeProbe({ exec: { command: ['true'] } })
+  t.strictSame(
+    changedFields(before, {
+      ...before,
+      containers: [{ ...container, command: ['sh'], livenessProbe: probe }],
+    }),
+    ['spec.containers[0].command', 'spec.containers[0].livenessProbe'],
+    'a list or a struct where there was nothing',
   )
 })
 

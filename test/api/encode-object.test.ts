@@ -3,10 +3,15 @@ import t from 'tap'
 import { decodeObject } from '../../src/api/decode/decode-object.ts'
 import { encodeObject } from '../../src/api/encode/encode-object.ts'
 import type { Json } from '../../src/api/json.ts'
-import type { KubeObject } from '../../src/api/types.ts'
+import type { KubeObject, Pod } from '../../src/api/types.ts'
 import type { Value } from '../../src/api/value.ts'
 import { readManifest } from '../../src/sources/manifests/manifest-reader.ts'
-import { makeConfigMap, makePod } from '../helpers/make-objects.ts'
+import {
+  makeConfigMap,
+  makePod,
+  makeProbe,
+  makeTrustBundle,
+} from '../helpers/make-objects.ts'
 
 const position = { path: 'x', line: 1, column: 1 }
 const source = { ...position, positionOf: () => position }
@@ -75,4 +80,86 @@ t.test('a key called __proto__ is a key', async t => {
   const data = new Map([['__proto__', 'x']])
   const json = encodeObject({ ...makeConfigMap(), data })
   t.equal(JSON.stringify(json['data']), '{"__proto__":"x"}')
+})
+
+t.test('metadata has what the object has', async t => {
+  const bare = makeTrustBundle({ name: 'ca', uid: '', trustBundle: 'PEM' })
+  t.strictSame(encodeObject(bare), {
+    apiVersion: 'certificates.k8s.io/v1beta1',
+    kind: 'ClusterTrustBundle',
+    metadata: { name: 'ca' },
+    spec: { trustBundle: 'PEM' },
+  })
+  const labels = { a: 'b' }
+  const annotations = { c: 'd' }
+  const map = makeConfigMap({ name: 'x', uid: 'u', labels, annotations })
+  t.strictSame(encodeObject(map), {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: {
+      name: 'x',
+      namespace: 'default',
+      uid: 'u',
+      labels,
+      annotations,
+    },
+  })
+})
+
+t.test('what no field of Kubernetes is does not go out', async t => {
+  const { kind, metadata, source, spec } = makePod({
+    spec: { volumes: [{ name: 'v', emptyDir: { medium: '' } }] },
+  })
+  const livenessProbe = makeProbe({ exec: { command: ['true'] } })
+  const pod: Pod = {
+    ...{ kind, metadata, source },
+    workload: { kind: 'Job', name: 'j', templatePath: 'spec.template' },
+    spec: {
+      ...spec,
+      containers: spec.containers.map(each => ({ ...each, livenessProbe })),
+    },
+  }
+  const json = encodeObject(pod)
+  t.strictSame(Object.keys(json), ['apiVersion', 'kind', 'metadata', 'spec'])
+  const { containers, volumes } = json['spec'] as {
+    readonly containers: readonly object[]
+    readonly volumes: readonly object[]
+  }
+  t.strictSame(volumes, [{ name: 'v', emptyDir: {} }])
+  t.strictSame(containers, [
+    {
+      name: 'main',
+      image: 'busybox',
+      resources: {},
+      livenessProbe: {
+        exec: { command: ['true'] },
+        timeoutSeconds: 1,
+        periodSeconds: 10,
+        successThreshold: 1,
+        failureThreshold: 3,
+      },
+    },
+  ])
+})
+
+t.test('what no table looks into goes out as it came', async t => {
+  const podFailurePolicy = {
+    rules: [{ action: 'Ignore', onExitCodes: { operator: 'In', values: [3] } }],
+  }
+  const template = {
+    spec: {
+      restartPolicy: 'Never',
+      containers: [{ name: 'c', image: 'busybox' }],
+    },
+  }
+  const job = {
+    ...{ apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'j' } },
+    spec: { podFailurePolicy, template },
+  }
+  const { objects } = readManifest(JSON.stringify(job), 'f.json', {
+    namespace: 'default',
+  })
+  const shown = objects.find(({ kind }) => kind === 'Job')
+  if (shown === undefined) throw new Error('not read')
+  t.match(encodeObject(shown), { spec: { podFailurePolicy } })
 })

@@ -3,6 +3,7 @@ import {
   extractFieldPathAsString,
   formatMap,
   isQualifiedName,
+  splitSubscript,
 } from '../../src/api/field-ref.ts'
 import { makePod } from '../helpers/make-objects.ts'
 
@@ -27,6 +28,9 @@ const cases: [fieldPath: string, value: string | undefined][] = [
   ["metadata.annotations['Example.COM/k']", 'v'],
   ["metadata.labels['Example.COM/k']", undefined],
   ["metadata.labels['-bad']", undefined],
+  ["metadata.annotations['-bad']", undefined],
+  ["metadata.annotations['missing']", ''],
+  ['metadata.labels[\'a"]', undefined],
   ["metadata.labels['a'][0]", undefined],
   ['metadata.labels[a]', undefined],
   ["metadata.labels['']", undefined],
@@ -64,4 +68,22 @@ t.test('isQualifiedName', async t => {
     t.equal(isQualifiedName(name), true, name)
   for (const name of ['', '-a', 'a/', '/a', 'a/b/c', 'A/b', 'x'.repeat(64)])
     t.equal(isQualifiedName(name), false, name || '(empty)')
+})
+
+t.test('a path in two parts (SplitMaybeSubscriptedPath)', async t => {
+  const cases = [
+    ["metadata.labels['a']", ['metadata.labels', 'a']],
+    ["metadata.labels['a['b']", ['metadata.labels', "a['b"]],
+    ["metadata.labels['']", ['metadata.labels', '']],
+    ["a['b']", ['a', 'b']],
+    ["['a']", undefined],
+    ["a[']", undefined],
+    ["a.b']", undefined],
+    ["a['b'", undefined],
+    ['a.b', undefined],
+  ] as const
+  for (const [text, parts] of cases) {
+    const found = splitSubscript(text)
+    t.same(found && [found.path, found.subscript], parts, text)
+  }
 })

@@ -58,3 +58,15 @@ const cases: Readonly<Record<string, null | boolean | number | string>> = {
 for (const [text, expected] of Object.entries(cases)) {
   t.equal(resolvePlainScalar(text), expected, text)
 }
+
+/** kubectl refuses these, since JSON does not have them. */
+const notOfJson: Readonly<Record<string, number>> = {
+  '.nan': NaN,
+  '.NAN': NaN,
+  '.inf': Infinity,
+  '+.Inf': Infinity,
+  '-.INF': -Infinity,
+}
+for (const [text, expected] of Object.entries(notOfJson)) {
+  t.strictSame(resolvePlainScalar(text), expected, text)
+}

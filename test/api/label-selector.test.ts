@@ -3,6 +3,7 @@ import t from 'tap'
 import {
   LabelSelectorError,
   parseLabelSelector,
+  requirementsOf,
   selectorMatches,
   type LabelSelector,
 } from '../../src/api/label-selector.ts'
@@ -58,6 +59,9 @@ t.test('what matches', async t => {
     ['app', 'web'],
     ['tier', 'front'],
     ['size', '7'],
+    ['below', '-12'],
+    ['model', 'v7'],
+    ['width', '7px'],
     ['empty', ''],
   ])
   const cases: readonly (readonly [string, boolean])[] = [
@@ -79,11 +83,42 @@ t.test('what matches', async t => {
     ['!app', false],
     ['!missing', true],
     ['size>6', true],
+    ['size>7', false],
     ['size<7', false],
+    ['size<8', true],
+    ['size<10', true],
+    ['below<0', true],
+    ['below>0', false],
+    ['model<9', false],
+    ['model>1', false],
+    ['width>1', false],
+    ['missing<1', false],
     ['app>1', false],
     ['empty=', true],
     ['missing=', false],
   ]
   for (const [text, matches] of cases)
     t.equal(selectorMatches(parseLabelSelector(text), labels), matches, text)
+})
+
+t.test('a selector of a manifest', async t => {
+  t.strictSame(
+    requirementsOf({
+      matchLabels: new Map([['app', 'web']]),
+      matchExpressions: [
+        { key: 'tier', operator: 'NotIn', values: ['db'] },
+        { key: 'old', operator: 'DoesNotExist' },
+      ],
+    }),
+    [
+      { key: 'app', operator: 'In', values: ['web'] },
+      { key: 'tier', operator: 'NotIn', values: ['db'] },
+      { key: 'old', operator: 'DoesNotExist', values: [] },
+    ],
+  )
+  t.strictSame(requirementsOf({}), parseLabelSelector(''))
+  t.strictSame(parseLabelSelector('a,!b'), [
+    { key: 'a', operator: 'Exists', values: [] },
+    { key: 'b', operator: 'DoesNotExist', values: [] },
+  ])
 })

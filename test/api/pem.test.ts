@@ -31,6 +31,8 @@ t.test('blocks as pem.Decode of Go finds them', async t => {
     ['no end', `${block}-----BEGIN X-----\nAAAA\n`, ['X']],
     ['a cut one before', `-----BEGIN X-----\nAAAA\n${block}`, ['X']],
     ['no dashes behind the label', `-----BEGIN X\n${block}`, ['X']],
+    ['other letters there', block.replace('X-----', 'Xabcde'), []],
+    ['another beginning', block.replace('BEGIN', 'START'), []],
     ['none', 'text', []],
   ]
   for (const [name, text, labels] of rows)

@@ -1,5 +1,7 @@
 import t from 'tap'
 import {
+  canonicalQuantity,
+  formatQuantity,
   parseQuantity,
   quantityMilliValue,
   quantityValue,
@@ -87,3 +89,48 @@ for (const text of invalid)
     undefined,
     `${JSON.stringify(text)} is no quantity`,
   )
+
+/** Those of quantity_test.go (TestQuantityString), and what a cluster prints as it was written. */
+const printed: readonly (readonly [text: string, canonical: string])[] = [
+  ['1024Mi', '1Gi'],
+  ['307200Ki', '300Mi'],
+  ['1025024Mi', '1001Gi'],
+  ['1024Gi', '1Ti'],
+  ['5000m', '5'],
+  ['0.5', '500m'],
+  ['1000M', '1G'],
+  ['0.001T', '1G'],
+  ['1000u', '1m'],
+  ['1.08', '1080m'],
+  ['1080000000n', '1080m'],
+  ['.001e12', '1e9'],
+  ['0.001e0', '1e-3'],
+  ['1000e-12', '1e-9'],
+  ['0.5e1', '5'],
+  ['1e10', '10e9'],
+  ['00', '0'],
+  ['0Ki', '0'],
+  ['-1024Ki', '-1Mi'],
+  ['-1500m', '-1500m'],
+  ['-1.5', '-1500m'],
+  ['0.5Ki', '512'],
+  ['1.5Ki', '1536'],
+  ['1.0Ki', '1Ki'],
+  ['0.0001Ki', '102400u'],
+  ['8Ki', '8Ki'],
+  ['08', '08'],
+  ['3Ki', '3Ki'],
+  ['+2', '+2'],
+  ['5.', '5.'],
+  ['1e3', '1e3'],
+  ['1234567M', '1234567M'],
+  ['0.1n', '1n'],
+  ['1000000000000000', '1P'],
+]
+for (const [text, canonical] of printed)
+  t.equal(canonicalQuantity(text), canonical, `${text} as ${canonical}`)
+
+t.test('nothing is larger than the largest suffix', async t => {
+  t.equal(formatQuantity(10n ** 33n, '1'), '1000000E')
+  t.equal(formatQuantity((1n << 80n) * 10n ** 9n, '1Ki'), '1048576Ei')
+})

@@ -126,6 +126,7 @@ t.test('a Pod of each kind, with its name and labels', async t => {
   for (const [text, name, labels] of cases) {
     const { metadata, workload } = podOf(text)
     t.equal(metadata.name, name)
+    t.equal(metadata.uid, '', 'the store gives one')
     t.equal(workload?.name, 'web')
     t.strictSame(Object.fromEntries(metadata.labels), labels)
   }
@@ -200,6 +201,19 @@ t.test('what a Job says of its Pod', async t => {
   t.strictSame(spec.containers[0]?.env, [
     { name: 'JOB_COMPLETION_INDEX', value: '0' },
   ])
+  const env = [
+    { name: 'A', value: 'a' },
+    { name: 'JOB_COMPLETION_INDEX', value: '7' },
+  ]
+  const envOf = (env: readonly object[]) =>
+    podOf(
+      job({ spec: 'completionMode: Indexed\n  completions: 4' }).replace(
+        containers,
+        `containers: [{name: c, image: busybox, env: ${JSON.stringify(env)}}]`,
+      ),
+    ).spec.containers[0]?.env
+  t.strictSame(envOf(env), env, 'its own stays')
+  t.match(envOf(env.slice(0, 1)), [env[0], { value: '0' }])
 })
 
 t.test('a CronJob is its Job, at once', async t => {
