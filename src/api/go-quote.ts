@@ -8,7 +8,7 @@
  * Every other space is escaped. The Unicode tables are this Node's own, so a character
  * newer than one of the two tables may be printed by one and escaped by the other.
  */
-const printable = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u
+const printable = /[\p{L}\p{M}\p{N}\p{P}\p{S} ]/u
 
 const namedEscapes: ReadonlyMap<string, string> = new Map([
   ['"', '\\"'],

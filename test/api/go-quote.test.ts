@@ -47,6 +47,7 @@ const cases: { name: string; value: string; quoted: string }[] = [
   { name: 'replacement character', value: '\ufffd', quoted: '"\ufffd"' },
   { name: 'lone high surrogate', value: 'a\ud800b', quoted: '"a\ufffdb"' },
   { name: 'lone low surrogate', value: '\udc00', quoted: '"\ufffd"' },
+  { name: 'the last surrogate', value: '\udfff', quoted: '"\ufffd"' },
 ]
 for (const { name, value, quoted } of cases)
   t.equal(goQuote(value), quoted, name)

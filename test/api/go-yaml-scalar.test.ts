@@ -1,5 +1,8 @@
 import t from 'tap'
-import { resolvePlainScalar } from '../../src/api/go-yaml-scalar.ts'
+import {
+  resolveInteger,
+  resolvePlainScalar,
+} from '../../src/api/go-yaml-scalar.ts'
 
 /** Each asked of kubectl 1.32: `kubectl label --local -o json -f FILE a=b`. */
 const cases: Readonly<Record<string, null | boolean | number | string>> = {
@@ -69,4 +72,64 @@ const notOfJson: Readonly<Record<string, number>> = {
 }
 for (const [text, expected] of Object.entries(notOfJson)) {
   t.strictSame(resolvePlainScalar(text), expected, text)
+}
+
+/** By the rules of resolve.go: its words, and what looks like a number. */
+const ruled: Readonly<Record<string, null | boolean | number | string>> = {
+  null: null,
+  NULL: null,
+  nULL: 'nULL',
+  Yes: true,
+  YES: true,
+  Y: true,
+  On: true,
+  No: false,
+  Off: false,
+  False: false,
+  fALSE: 'fALSE',
+  '-1.5': -1.5,
+  '+1.5': 1.5,
+  '-.5': -0.5,
+  '-.25': -0.25,
+  x1: 'x1',
+  '=1.5': '=1.5',
+  '-.x': '-.x',
+  '1.5e10': 15e9,
+  '1.5e-10': 1.5e-10,
+  '12': 12,
+  '123': 123,
+  '.25': 0.25,
+  '.5e-1': 0.05,
+  '.5e+1': 5,
+  '.5e10': 5e9,
+  '.5e100': 5e99,
+  '.5x': '.5x',
+  '-.5x': '-.5x',
+  '..5': '..5',
+  '.infx': '.infx',
+  '-x.inf': '-x.inf',
+  '1.nan': '1.nan',
+  '.nanx': '.nanx',
+}
+for (const [text, expected] of Object.entries(ruled)) {
+  t.equal(resolvePlainScalar(text), expected, text)
+}
+
+/** ParseInt of 64 bits; without a sign ParseUint, too. */
+const whole: Readonly<Record<string, bigint | undefined>> = {
+  '0': 0n,
+  '18446744073709551615': 2n ** 64n - 1n,
+  '18446744073709551616': undefined,
+  '+9223372036854775807': 2n ** 63n - 1n,
+  '+9223372036854775808': undefined,
+  '-9223372036854775808': -(2n ** 63n),
+  '-9223372036854775809': undefined,
+  '-1_0': -10n,
+  '0b-1': -1n,
+  '0b-1x': undefined,
+  x1: undefined,
+  '1.5': undefined,
+}
+for (const [text, expected] of Object.entries(whole)) {
+  t.equal(resolveInteger(text), expected, text)
 }
