@@ -205,6 +205,11 @@ t.test('a document that is no object, or none of these kinds', async t => {
       'ignored ignored: podfs does nothing with a Namespace',
     ],
     [
+      '{apiVersion: v1, kind: LimitEntry}',
+      'ignored ignored: podfs does nothing with a LimitEntry',
+    ],
+    [object('ConfigMap', 'items: []'), 'rejected items: unknown field "items"'],
+    [
       '{apiVersion: v2, kind: ConfigMap}',
       'rejected apiVersion: no matches for kind "ConfigMap" in version "v2" (apiVersion: v1)',
     ],
@@ -218,6 +223,70 @@ t.test('a document that is no object, or none of these kinds', async t => {
     ],
   ]
   for (const [text, ...lines] of rows) t.strictSame(linesOf(text), lines, text)
+})
+
+t.test('a Service is shown, and nothing else that is ignored', async t => {
+  const kindsOf = (apiVersion: string, kind: string) =>
+    read(
+      `{apiVersion: ${apiVersion}, kind: ${kind}, metadata: {name: x}}`,
+    ).objects.map(each => each.kind)
+  t.strictSame(kindsOf('v1', 'Service'), ['Service'])
+  t.strictSame(kindsOf('v2', 'Service'), [])
+  t.strictSame(kindsOf('v1', 'Endpoints'), [])
+  t.strictSame(kindsOf('v2', 'ConfigMap'), [])
+  const service = (text: string) =>
+    read(`{apiVersion: v1, kind: Service, ${text}}`).objects
+  t.match(service('metadata: {name: x}, spec: {clusterIP: None}'), [
+    { kind: 'Service', spec: { clusterIP: 'None' } },
+  ])
+  t.match(
+    service('metadata: {name: x}')[0]?.metadata.uid,
+    /^[0-9a-f]{8}-[0-9a-f]{4}-8/,
+  )
+  t.same(service('metadata: {name: x}, spec: 5'), [], 'its mistakes: no word')
+  t.same(service('spec: {}'), [], 'none without a name')
+})
+
+t.test('the places of what is in a List', async t => {
+  const { findings } = read(`apiVersion: v1
+kind: List
+items:
+- 7
+- apiVersion: v1
+  kind: ConfigMap
+  metadata: {name: x}
+  data: {a: 1}
+- apiVersion: v1
+  kind: Namespace
+`)
+  t.strictSame(
+    findings.map(({ position: { line, column } }) => `${line}:${column}`),
+    ['4:3', '8:10', '9:3'],
+  )
+})
+
+t.test('what metadata says stays', async t => {
+  const [map, plain] = read(
+    `{apiVersion: v1, kind: ConfigMap, metadata: {name: a, uid: u-1, namespace: shop,
+  labels: {a: b}, annotations: {c: d}, creationTimestamp: "2020-02-20T20:20:20Z"}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: b}}`,
+  ).objects
+  t.strictSame(map?.metadata, {
+    name: 'a',
+    namespace: 'shop',
+    uid: 'u-1',
+    labels: new Map([['a', 'b']]),
+    annotations: new Map([['c', 'd']]),
+    creationTimestamp: '2020-02-20T20:20:20Z',
+  })
+  t.strictSame(plain?.metadata, {
+    name: 'b',
+    namespace: 'default',
+    uid: '',
+    labels: new Map(),
+    annotations: new Map(),
+  })
 })
 
 t.test('what a finding calls the object', async t => {
@@ -339,6 +408,7 @@ t.test('what the API server fills in', async t => {
       object(
         'Pod',
         `spec: {
+  securityContext: {supplementalGroups: [null, 7]},
   terminationGracePeriodSeconds: -5, serviceAccount: old, restartPolicy: "",
   volumes: [{name: v}, {name: w, hostPath: {path: /x}}],
   initContainers: [{name: a, image: i, restartPolicy: Always}],
@@ -349,6 +419,7 @@ t.test('what the API server fills in', async t => {
   }
   t.equal(spec.terminationGracePeriodSeconds, 1)
   t.equal(spec.serviceAccountName, 'old')
+  t.strictSame(spec.securityContext.supplementalGroups, [0, 7])
   t.equal(spec.restartPolicy, 'Always')
   t.match(spec.volumes, [
     { name: 'v', emptyDir: { medium: '' } },
@@ -395,6 +466,7 @@ t.test('the data of a Secret, and a ServiceAccount', async t => {
   t.match(secret, { type: 'Opaque', immutable: true })
   t.match(other, { type: 'my/type', immutable: false })
   t.match(map, { immutable: true })
+  t.match(read(object('ConfigMap', 'data: {}')).objects, [{ immutable: false }])
   t.match(account, { automountServiceAccountToken: false })
   t.equal('automountServiceAccountToken' in (plain ?? {}), false)
 })

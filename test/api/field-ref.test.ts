@@ -64,9 +64,12 @@ t.test('formatMap', async t => {
 })
 
 t.test('isQualifiedName', async t => {
-  for (const name of ['a', 'A.b_c-d', 'a.b/c', '1', 'x'.repeat(63)])
+  const prefix = (length: number) => `${'x'.repeat(length)}/a`
+  const good = ['a', 'A.b_c-d', 'a.b/c', 'a.b.c/d', '1', prefix(253)]
+  for (const name of [...good, 'x'.repeat(63)])
     t.equal(isQualifiedName(name), true, name)
-  for (const name of ['', '-a', 'a/', '/a', 'a/b/c', 'A/b', 'x'.repeat(64)])
+  const bad = ['', '-a', 'a/', '/a', 'a/b/c', 'A/b', '-a/b', 'a-/b', 'a./b']
+  for (const name of [...bad, 'x'.repeat(64), prefix(254)])
     t.equal(isQualifiedName(name), false, name || '(empty)')
 })
 

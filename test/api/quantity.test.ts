@@ -48,6 +48,7 @@ const valid: [text: string, value: bigint, milliValue?: bigint][] = [
   ['1e-99999999999', 1n],
   ['0e99999999999', 0n],
   ['-100E', -max],
+  ['-1500m', -1n, -1500n],
 ]
 for (const [text, value, milliValue] of valid)
   t.test(`${text} is ${value}`, async t => {
@@ -82,6 +83,7 @@ const invalid = [
   '0x10',
   '１',
   '1\n',
+  '1'.repeat(101),
 ]
 for (const text of invalid)
   t.equal(
@@ -125,6 +127,8 @@ const printed: readonly (readonly [text: string, canonical: string])[] = [
   ['1e3', '1e3'],
   ['1234567M', '1234567M'],
   ['0.1n', '1n'],
+  ['1.001n', '2n'],
+  ['15e-10', '2e-9'],
   ['1000000000000000', '1P'],
 ]
 for (const [text, canonical] of printed)
