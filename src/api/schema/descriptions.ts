@@ -1,3 +1,4 @@
+// Stryker disable ObjectLiteral,StringLiteral: a test would repeat it
 /**
  * What a field is for, by `Struct.field`, in a sentence or two of our own. Only `podfs explain`
  * and docs/fields.md read them, so that nothing else has to load them.
