@@ -212,13 +212,18 @@ async function compile(directory, names) {
       } catch (error) {
         return { error: String(error) }
       }
-      // First: they take no time, and a mutant that is met while modules are loaded meets all.
-      return { tests: [...assertions, ...tests] }
+      const outside = async t => {
+        for (const [how, ...args] of assertions) await t[how](...args)
+      }
+      return { tests: [['outside of all tests', outside], ...tests] }
     },
   }
 }
 
-/** `t` as a test file sees it; an assertion outside of all tests is a test of its own. */
+/**
+ * `t` as a test file sees it. The assertions outside of all tests are one test, and the first:
+ * what they are about has been done by then, so all of it is done for a mutant that is met there.
+ */
 function gathering(tests, assertions) {
   return new Proxy(
     {},
@@ -226,7 +231,7 @@ function gathering(tests, assertions) {
       get: (_, how) =>
         how === 'test'
           ? (...test) => tests.push(test)
-          : (...args) => assertions.push([how, async t => t[how](...args)]),
+          : (...assertion) => assertions.push([how, ...assertion]),
     },
   )
 }

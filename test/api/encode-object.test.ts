@@ -163,3 +163,16 @@ t.test('what no table looks into goes out as it came', async t => {
   if (shown === undefined) throw new Error('not read')
   t.match(encodeObject(shown), { spec: { podFailurePolicy } })
 })
+
+t.test('a Service, which podfs only shows', async t => {
+  const spec = { clusterIP: 'None', ports: [{ port: 80, targetPort: 'web' }] }
+  const service = {
+    ...{ apiVersion: 'v1', kind: 'Service', metadata: { name: 's' } },
+    spec,
+  }
+  const [shown] = readManifest(JSON.stringify(service), 'f.json', {
+    namespace: 'default',
+  }).objects
+  if (shown === undefined) throw new Error('not read')
+  t.match(encodeObject(shown), { apiVersion: 'v1', kind: 'Service', spec })
+})

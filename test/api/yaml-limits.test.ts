@@ -1,7 +1,12 @@
 import t from 'tap'
 import { readDocuments } from '../../src/api/yaml/documents.ts'
 import { toValue } from '../../src/api/yaml/to-value.ts'
-import { refuses, repeated, type HostileText } from '../helpers/read-yaml.ts'
+import {
+  readYaml,
+  refuses,
+  repeated,
+  type HostileText,
+} from '../helpers/read-yaml.ts'
 
 /* What takes a second or more: `npm run mutants` does without. */
 
@@ -41,6 +46,12 @@ const hostile: readonly HostileText[] = [
     -1,
   ],
   ['lines', `a: "${'\n'.repeat(4_000_000)}"`, /a value of more than 3 MiB/, 3],
+  [
+    'a key of 1 MB',
+    `${'x'.repeat(1_000_000)}: b\n`,
+    /mapping values are not allowed in this context/,
+    -1,
+  ],
 ]
 t.test(
   'the largest hostile texts are refused where they go too far',
@@ -48,6 +59,10 @@ t.test(
     refuses(t, hostile)
   },
 )
+
+t.test('an anchor of 1 MB is read', async t => {
+  t.equal(readYaml(`a: &${'x'.repeat(1_000_000)} b\n`).error, undefined)
+})
 
 t.test('reading lets others have their turn', async t => {
   const object = (i: number) =>
