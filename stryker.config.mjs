@@ -29,7 +29,7 @@ const schemaTests = [
  * In the order of what a mistake would cost, each with its tests: a directory of them, or
  * files. No test that starts a process: they are run again for each mutant.
  */
-const rooms = {
+export const rooms = {
   projection: ['src/projection/*.ts', 'test/projection'],
   store: ['src/store/*.ts', 'test/store'],
   writer: ['src/writer/*.ts', 'test/writer'],
@@ -73,7 +73,7 @@ export default {
   // tap keeps something of each test.
   maxTestRunnerReuse: 200,
   coverageAnalysis: 'perTest',
-  // All rooms at once, on a machine that does something else, too.
+  // On a machine that does something else, too.
   dryRunTimeoutMinutes: 30,
   // A loop is ended by Stryker's count, a wait by the runner: this is for what neither sees.
   timeoutMS: 20_000,

@@ -232,3 +232,79 @@ t.test('an offset as line and column', async t => {
     column: 1,
   })
 })
+
+t.test('lines, blanks and letters that mean something', async t => {
+  const cases: readonly (readonly [string, ...unknown[]])[] = [
+    ['a: b\u2028 c\n', { a: 'b\u2028c' }],
+    ['a: "b\u2029 c"\n', { a: 'b\u2029c' }],
+    ['a: |\n b\u2029 c\n', { a: 'b\u2029c\n' }],
+    ['&A_Z-z9 a: *A_Z-z9\n', { a: 'a' }],
+    ['a: |  # c\n  b\n', { a: 'b\n' }],
+    ['a: |+2 # c\n  b\n', { a: 'b\n' }],
+    ['a: b\n--x : d\n', { a: 'b', '--x': 'd' }],
+    ['x-- : d\n', { 'x--': 'd' }],
+    ['..x : d\n', { '..x': 'd' }],
+    ['x.. : d\n', { 'x..': 'd' }],
+    ['---\n---\n---\na: 1\n---\n---\nb: 2\n', { a: 1 }, { b: 2 }],
+    ['\ufeff---\na: 1\n', { a: 1 }],
+    ['a: b', { a: 'b' }],
+    ['- "\\\n  x"\n', ['x']],
+    ['- "x \\\n\n  y"\n', ['x \ny']],
+    ['- "x  \n\n\n y"\n', ['x\n\ny']],
+    ["- 'it''s\n   x'\n", ["it's x"]],
+    ['- |\n\n\n  x\n \n   y\n\n', ['\n\nx\n\n y\n']],
+    ['- >\n\n  x\n\n\n  y\n    z\n  w\n', ['\nx\n\ny\n  z\nw\n']],
+    ['- >2\n    x\n   y\n', ['  x\n y\n']],
+    ['- |-\n  x\n\n\n', ['x']],
+    ['- >+\n  x\n\n\n', ['x\n\n\n']],
+    ['a:b: c\n', { 'a:b': 'c' }],
+    ['[a:b, "c":d, e:]\n', ['a:b', { c: 'd' }, 'e:']],
+    ['{"a":b, c:d}\n', { a: 'b', 'c:d': null }],
+    ['- -a\n- ?b\n- :c\n- -\n', ['-a', '?b', ':c', [null]]],
+    ['a: [\n  b,\n c\n]\n', { a: ['b', 'c'] }],
+    ['- {a: b\n  , c: d}\n', [{ a: 'b', c: 'd' }]],
+    ['a: # c\n  b\n', { a: 'b' }],
+    ['a: b#c\n', { a: 'b#c' }],
+    ['a: b #c\n', { a: 'b' }],
+    ['#a\n#b\n'],
+    ['\r\na: b\r\nc: d\r\n', { a: 'b', c: 'd' }],
+    ['a: "b\r\n  c"\r\n', { a: 'b c' }],
+    ['a: |\r\n  b\r\n  c\r\n', { a: 'b\nc\n' }],
+    ['a: b\rc: d\r', { a: 'b', c: 'd' }],
+    ['a:\tb\t\n', { a: 'b' }],
+    ['{a: b,\n\tc: d}\n', { a: 'b', c: 'd' }],
+    ['a: "\tb\n\tc"\n', { a: '\tb c' }],
+  ]
+  for (const [text, ...documents] of cases) {
+    const found = readYaml(text)
+    t.strictSame(
+      [found.error, found.warnings, found.documents],
+      [undefined, [], documents],
+      text,
+    )
+  }
+})
+
+t.test('lines of --- with something behind', async t => {
+  const told = 'invalid Yaml document separator'
+  const cases: readonly (readonly [string, readonly unknown[], string])[] = [
+    ['--- a #\n', ['a'], `0: ${told}`],
+    ['a: 1\n--- {b: 2}\n', [{ a: 1 }, { b: 2 }], `5: ${told}`],
+    ['a: 1\n---\tb\n', [{ a: 1 }, 'b'], `5: ${told}`],
+    ['a: 1\n---b: 2\n', [{ a: 1, '---b': 2 }], `5: ${told}`],
+    [
+      '{"a":1}{"b":2}\nc: d\n',
+      [{ a: 1 }, { b: 2 }, { c: 'd' }],
+      '15: JSON objects one after the other, and then something else',
+    ],
+  ]
+  for (const [text, documents, warning] of cases) {
+    const found = readYaml(text)
+    t.strictSame(
+      [found.documents, found.warnings],
+      [documents, [warning]],
+      text,
+    )
+  }
+  t.strictSame(readYaml('{"a":1}\nb: 2\n').warnings, [])
+})
