@@ -39,9 +39,14 @@ export const rooms = {
   ],
   probes: [
     'src/runner/lifecycle/{probes/*,http-*,handler-*,request-target,user-agent,dial-error}.ts',
-    ...['probe-state', 'probes', 'http-probe', 'http-hook', 'grpc-probe'].map(
-      name => `test/runner/${name}.test.ts`,
-    ),
+    ...[
+      'handler-words',
+      'probe-state',
+      'probes',
+      'http-probe',
+      'http-hook',
+      'grpc-probe',
+    ].map(name => `test/runner/${name}.test.ts`),
   ],
   status: ['src/runner/status/*.ts', 'test/runner'],
   launch: ['src/runner/launch/*.ts', 'test/runner'],

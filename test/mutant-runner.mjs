@@ -130,11 +130,11 @@ class MutantRunner {
   }
 
   /**
-   * Stryker's own is of all tests together: a small test would go round in circles as often as a
-   * large one may.
+   * Stryker's own is a hundred times what all tests need together: a small test would go round in
+   * circles as often as a large one may.
    */
   #hitLimit(test, mutant) {
-    return 100 * ((this.#hits[test]?.[mutant] ?? 0) + 10)
+    return 20 * ((this.#hits[test]?.[mutant] ?? 0) + 50)
   }
 
   /** Why it fails. */
