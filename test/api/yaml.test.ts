@@ -123,6 +123,12 @@ const hostile: readonly HostileText[] = [
     6 + 999,
   ],
   [
+    'a deep alias in a deep list',
+    `a: &a ${'['.repeat(600)}${']'.repeat(600)}\nb: ${'['.repeat(600)}*a${']'.repeat(600)}\n`,
+    /nested deeper than 1000 levels/,
+    -1,
+  ],
+  [
     'a key of 2 kB',
     `${'x'.repeat(2000)}: b\n`,
     /mapping values are not allowed in this context/,
@@ -151,4 +157,20 @@ t.test('790 brackets, and a key of 1 kB, are read', async t => {
   t.equal(read(`${'x'.repeat(1024)}: b\n`).error, undefined)
   t.equal(read(`${'\u{10000}'.repeat(1024)}: b\n`).error, undefined)
   t.equal(read(`${'\u{10000}'.repeat(1025)}: b\n`).offset, 2050)
+})
+
+t.test('aliases that make a document large, and no more', async t => {
+  const list = `a: &a [${repeated(20, () => 'x,')}]\n`
+  for (const aliases of [1, 60, 2000]) {
+    const { error, documents } = read(
+      `${list}b: [${repeated(aliases, () => '*a,')}]\n`,
+    )
+    t.equal(error, undefined)
+    const { b } = documents[0] as { readonly b: readonly unknown[] }
+    t.equal(b.length, aliases)
+  }
+  // A list beside it is as deep as it would be without.
+  const deep = `${'['.repeat(700)}${']'.repeat(700)}`
+  t.equal(read(`a: &a ${deep}\nb: [*a, *a, ${deep}]\n`).error, undefined)
+  t.equal(read(`a: [{a: ${deep}}, {a: ${deep}}]\n`).error, undefined)
 })

@@ -1,0 +1,274 @@
+import t from 'tap'
+import { parseIP } from '../../src/api/validation/ip.ts'
+import { readManifest } from '../../src/sources/manifests/manifest-reader.ts'
+
+/*
+ * Rules of the API server of which no object of validation-golden.txt has all sides; the words
+ * are those of pkg/apis/core/validation/validation.go and its neighbours.
+ */
+
+const linesOf = (object: object) =>
+  readManifest(JSON.stringify(object), 'f.json', { namespace: 'default' })
+    .findings.filter(
+      ({ treatment }) => treatment === 'rejected' || treatment === 'warning',
+    )
+    .map(
+      ({ treatment, fieldPath, message, fix }) =>
+        `${treatment === 'warning' ? 'warning: ' : ''}${fieldPath}: ${message}${fix === undefined ? '' : ` (${fix})`}`,
+    )
+
+interface PodParts {
+  readonly annotations?: object
+  readonly container?: object
+  readonly spec?: object
+}
+
+const pod = ({ annotations, container, spec }: PodParts) =>
+  linesOf({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'p', annotations },
+    spec: { containers: [{ name: 'c', image: 'i', ...container }], ...spec },
+  })
+
+t.test('annotations that the API server reads on a Pod', async t => {
+  const cost = (value: string) =>
+    pod({
+      annotations: { 'controller.kubernetes.io/pod-deletion-cost': value },
+    })
+  for (const good of ['0', '-1', '10', '-2147483648', '2147483647'])
+    t.strictSame(cost(good), [], good)
+  for (const bad of ['', '00', '-0', '+1', '1.5', '1e3', 'x', '-2147483649'])
+    t.strictSame(cost(bad), [
+      `metadata.annotations[controller.kubernetes.io/pod-deletion-cost]: Invalid value: "${bad}": must be a 32bit integer`,
+    ])
+  t.equal(cost('2147483648').length, 1)
+
+  const mirror = { 'kubernetes.io/config.mirror': 'x' }
+  t.strictSame(pod({ annotations: mirror }), [
+    'metadata.annotations[kubernetes.io/config.mirror]: Invalid value: "x": must set spec.nodeName if mirror pod annotation is set',
+  ])
+  t.strictSame(pod({ annotations: mirror, spec: { nodeName: 'n' } }), [])
+})
+
+t.test('seccomp and AppArmor, as annotation and as field', async t => {
+  const seccomp = 'container.seccomp.security.alpha.kubernetes.io/c'
+  const appArmor = 'container.apparmor.security.beta.kubernetes.io/c'
+  const local = { type: 'Localhost', localhostProfile: 'a' }
+  const type = (type: string) => ({ type })
+  const none: readonly string[] = []
+  const seccompRows: readonly (readonly [string, object, readonly string[]])[] =
+    [
+      ['runtime/default', type('RuntimeDefault'), none],
+      ['docker/default', type('RuntimeDefault'), none],
+      ['unconfined', type('Unconfined'), none],
+      ['localhost/a', local, none],
+      ['unconfined', type('RuntimeDefault'), ['type']],
+      ['runtime/default', type('Unconfined'), ['type']],
+      ['localhost/a', type('Unconfined'), ['type']],
+      ['runtime/default', local, ['type']],
+      ['localhost/b', local, ['localhostProfile']],
+    ]
+  const expected = (what: string, field: string, wrong: readonly string[]) =>
+    wrong.map(
+      part =>
+        `spec.containers[0].securityContext.${field}.${part}: Forbidden: ${what} ${part === 'type' ? 'type' : 'profile'} in annotation and field must match`,
+    )
+  for (const [annotation, seccompProfile, wrong] of seccompRows)
+    t.strictSame(
+      pod({
+        annotations: { [seccomp]: annotation },
+        container: { securityContext: { seccompProfile } },
+      }),
+      expected('seccomp', 'seccompProfile', wrong),
+      `${annotation} ${JSON.stringify(seccompProfile)}`,
+    )
+  const appArmorRows: typeof seccompRows = [
+    ['runtime/default', type('RuntimeDefault'), none],
+    ['unconfined', type('RuntimeDefault'), ['type']],
+    ['localhost/a', local, none],
+    ['localhost/b', local, ['localhostProfile']],
+  ]
+  for (const [annotation, appArmorProfile, wrong] of appArmorRows)
+    t.strictSame(
+      pod({
+        annotations: { [appArmor]: annotation },
+        container: { securityContext: { appArmorProfile } },
+      }),
+      expected('apparmor', 'appArmorProfile', wrong),
+      `${annotation} ${JSON.stringify(appArmorProfile)}`,
+    )
+  t.strictSame(
+    pod({
+      annotations: { [appArmor]: 'unconfined' },
+      spec: { securityContext: { appArmorProfile: type('RuntimeDefault') } },
+    }),
+    expected('apparmor', 'appArmorProfile', ['type']),
+    "the Pod's counts where the container has none",
+  )
+
+  const profile = (key: string, value: string) =>
+    pod({ annotations: { [key]: value } }).filter(
+      line => !line.startsWith('warning: '),
+    )
+  for (const good of ['', 'unconfined', 'runtime/default', 'localhost/x'])
+    t.strictSame(profile(appArmor, good), [], good)
+  for (const bad of ['unconfinedx', 'runtime/defaultx', 'xlocalhost/'])
+    t.strictSame(profile(appArmor, bad), [
+      `metadata.annotations[${appArmor}]: Invalid value: "${bad}": invalid AppArmor profile name: "${bad}"`,
+    ])
+  for (const good of ['unconfined', 'docker/default', 'localhost/x'])
+    t.strictSame(profile(seccomp, good), [], good)
+  for (const bad of ['xunconfined', 'unconfinedx', 'runtime/defaultx'])
+    t.strictSame(profile(seccomp, bad), [
+      `metadata.annotations.${seccomp}: Invalid value: "${bad}": must be a valid seccomp profile`,
+    ])
+})
+
+const data = (kind: 'Secret' | 'ConfigMap', fields: object) =>
+  linesOf({ apiVersion: 'v1', kind, metadata: { name: 'x' }, ...fields })
+const metadata = (metadata: object) =>
+  linesOf({ apiVersion: 'v1', kind: 'ConfigMap', metadata })
+
+t.test('how much an object may hold', async t => {
+  const mib = 1024 * 1024
+  const tooLong = 'Too long: may not be more than 1048576 bytes'
+  const half = 'ä'.repeat(mib / 4)
+  const base64 = Buffer.alloc(mib / 2).toString('base64')
+  t.strictSame(data('ConfigMap', { data: { a: half, b: half } }), [])
+  const both = { data: { a: half }, binaryData: { b: base64 } }
+  t.strictSame(data('ConfigMap', both), [])
+  t.strictSame(data('ConfigMap', { ...both, data: { a: `${half}x` } }), [
+    `undefined: ${tooLong}`,
+  ])
+  t.strictSame(data('Secret', { stringData: { a: half, b: half } }), [])
+  t.strictSame(data('Secret', { stringData: { a: half, b: `${half}x` } }), [
+    `data: ${tooLong}`,
+  ])
+  const annotations = (length: number) =>
+    metadata({ name: 'x', annotations: { ab: 'x', cd: 'x'.repeat(length) } })
+  t.strictSame(annotations(256 * 1024 - 5), [])
+  t.strictSame(annotations(256 * 1024 - 4), [
+    'metadata.annotations: Too long: may not be more than 262144 bytes',
+  ])
+})
+
+t.test('a password that ends with a newline', async t => {
+  const told = (stringData: object) => data('Secret', { stringData })
+  const warning = (key: string) =>
+    `warning: data[${key}]: ends with a newline, which is part of the value (encode it without one: echo -n VALUE | base64)`
+  for (const key of ['password', 'DB_TOKEN', 'username', 'my-user', 'passwd'])
+    t.strictSame(told({ [key]: 'x\n' }), [warning(key)])
+  t.strictSame(
+    told({
+      ...{ key: 'x\n', users: 'x\n', 'password.txt': 'x\n' },
+      ...{ password: 'x', user: '\n', token: 'x\ny\n' },
+    }),
+    [],
+  )
+})
+
+t.test('the keys that a type of Secret needs', async t => {
+  const lines = (type: string, stringData: object = {}) =>
+    data('Secret', { type: `kubernetes.io/${type}`, stringData })
+  const missing = (key: string, has?: string) =>
+    `data[${key}]: Required value${has === undefined ? '' : ` (the keys that it has: ${has})`}`
+  t.strictSame(lines('tls', { a: 'x', 'tls.crt': '' }), [
+    missing('tls.key', 'a, tls.crt'),
+  ])
+  t.strictSame(lines('tls'), [missing('tls.crt'), missing('tls.key')])
+  t.strictSame(lines('basic-auth', { user: 'x' }), [
+    missing('username', 'user'),
+    missing('password', 'user'),
+  ])
+  t.strictSame(lines('basic-auth', { password: '' }), [])
+  t.strictSame(lines('ssh-auth', { 'ssh-privatekey': '' }), [
+    missing('ssh-privatekey', 'ssh-privatekey'),
+  ])
+  const json = (text: string) =>
+    lines('dockerconfigjson', { '.dockerconfigjson': text })
+  const wrong = (words: string) => [
+    `data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": ${words}`,
+  ]
+  t.strictSame(json('{}'), [])
+  t.strictSame(json('null'), [])
+  for (const [text, type] of [
+    ['[]', 'array'],
+    ['"x"', 'string'],
+    ['1', 'number'],
+    ['true', 'bool'],
+  ] as const)
+    t.strictSame(
+      json(text),
+      wrong(
+        `json: cannot unmarshal ${type} into Go value of type map[string]interface {}`,
+      ),
+    )
+  const text = '{"auths": {"a": '
+  for (const cut of ['', '{', text, `${text}"`])
+    t.strictSame(json(cut), wrong('unexpected end of JSON input'), cut)
+  for (const other of ['x', '{"a": x}', `${text}}}, `])
+    t.strictSame(json(other), wrong('invalid character: this is not JSON'))
+})
+
+t.test('names that are made up, and owners', async t => {
+  const wrong = (fields: object) => metadata({ name: 'x', ...fields })
+  for (const generateName of ['a-', 'a', `a${'-'.repeat(3)}`])
+    t.strictSame(metadata({ generateName }), [], generateName)
+  t.match(metadata({ generateName: 'AA-' }), [
+    /^metadata.generateName: Invalid value: "AA-": a lowercase RFC 1123/,
+  ])
+  t.match(metadata({ generateName: '-a' }), [
+    /^metadata.generateName: Invalid value: "-a": a lowercase RFC 1123/,
+  ])
+  t.match(wrong({ generateName: '-a' }).length, 1)
+  t.strictSame(metadata({}), [
+    'metadata.name: Required value: name or generateName is required (metadata: {name: NAME})',
+  ])
+  t.match(metadata({ name: 'My Map' }), [
+    /^metadata.name: Invalid value: "My Map": .* \(write my-map, for example\)$/,
+  ])
+  t.match(wrong({ namespace: 'A' }), [
+    /^metadata.namespace: Invalid value: "A"/,
+  ])
+
+  const owner = { apiVersion: 'v1', kind: 'Pod', name: 'a', uid: 'u' }
+  const owners = (...ownerReferences: readonly object[]) =>
+    wrong({ ownerReferences })
+  t.strictSame(owners(owner, { ...owner, controller: true }), [])
+  t.strictSame(owners({ ...owner, apiVersion: 'x/v1', kind: 'Event' }), [])
+  t.match(owners({ ...owner, kind: 'Event' }), [
+    /is disallowed from being an owner$/,
+  ])
+  t.match(
+    owners(
+      { ...owner, controller: true },
+      { ...owner, name: 'b' },
+      { ...owner, name: 'c', controller: true },
+    ),
+    [/Found "true" in references for Pod\/a and Pod\/c$/],
+  )
+  t.strictSame(wrong({ finalizers: ['orphan', 'kubernetes'] }), [])
+  t.strictSame(wrong({ finalizers: ['foregroundDeletion'] }), [])
+})
+
+t.test('addresses, as Go reads and prints them', async t => {
+  const rows = [
+    ['10.0.0.1', '10.0.0.1'],
+    ['010.000.0.01', '10.0.0.1'],
+    ['10.0.0', undefined],
+    ['10.0.0.256', undefined],
+    ['x10.0.0.1', undefined],
+    ['10.0.0.1x', undefined],
+    ['10.100.200.250', '10.100.200.250'],
+    ['::1', '::1'],
+    ['FE80:0::1', 'fe80::1'],
+    ['fe80::1%eth0', undefined],
+    ['::ffff:10.0.0.1', '10.0.0.1'],
+    ['::ffff:a01:203', '10.1.2.3'],
+    ['1::ffff:a01:203', '1::ffff:a01:203'],
+    ['::fffe:a01:203', '::fffe:a01:203'],
+    ['', undefined],
+  ] as const
+  for (const [text, printed] of rows) t.equal(parseIP(text), printed, text)
+})
