@@ -1,5 +1,6 @@
 import t from 'tap'
 import { parseIP } from '../../src/api/validation/ip.ts'
+import { nameLike, validEnvFileKey } from '../../src/api/validation/names.ts'
 import { readManifest } from '../../src/sources/manifests/manifest-reader.ts'
 
 /*
@@ -271,4 +272,150 @@ t.test('addresses, as Go reads and prints them', async t => {
     ['', undefined],
   ] as const
   for (const [text, printed] of rows) t.equal(parseIP(text), printed, text)
+})
+
+t.test('what to write in the place of a name or a mode', async t => {
+  const rows = [
+    ['My Map', 'my-map'],
+    ['a__b', 'a-b'],
+    ['--a.b--', 'a.b'],
+    ['.-A-.', 'a'],
+    ['a', undefined],
+    ['---', undefined],
+    [`A${'b'.repeat(62)}`, `a${'b'.repeat(62)}`],
+    [`A${'b'.repeat(63)}`, undefined],
+  ] as const
+  for (const [name, meant] of rows)
+    t.equal(
+      nameLike(name),
+      meant === undefined ? undefined : `write ${meant}, for example`,
+    )
+
+  const mode = (defaultMode: number) =>
+    pod({
+      spec: { volumes: [{ name: 'v', configMap: { name: 'x', defaultMode } }] },
+    })
+  const refused = (mode: number, advice?: string) => [
+    `spec.volumes[0].configMap.defaultMode: Invalid value: ${mode}: must be a number between 0 and 0777 (octal), both inclusive${advice === undefined ? '' : ` (${advice})`}`,
+  ]
+  const decimal = (mode: number) =>
+    `write 0${mode}: without the zero it is a decimal number`
+  const bits = (octal: string) =>
+    `${octal} has a setuid, setgid or sticky bit, and files of a volume have none`
+  for (const good of [0, 0o644, 0o777]) t.strictSame(mode(good), [])
+  t.strictSame(mode(644), refused(644, decimal(644)))
+  t.strictSame(mode(755), refused(755, decimal(755)))
+  t.strictSame(mode(777), refused(777, decimal(777)))
+  t.strictSame(mode(1755), refused(1755))
+  t.strictSame(mode(512), refused(512, bits('01000')))
+  t.strictSame(mode(689), refused(689, bits('01261')))
+  t.strictSame(mode(647), refused(647, bits('01207')))
+  t.strictSame(mode(0o7777), refused(0o7777, bits('07777')))
+  t.strictSame(mode(0o10000), refused(0o10000))
+  t.strictSame(mode(-1), refused(-1))
+
+  t.strictSame(validEnvFileKey('A_b.c-1'), [])
+  t.strictSame(validEnvFileKey('1a'), [
+    "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit (e.g. 'my.env-name',  or 'MY_ENV.NAME',  or 'MyEnvName1', regex used for validation is '[-._a-zA-Z][-._a-zA-Z0-9]*')",
+  ])
+  t.strictSame(validEnvFileKey('..a'), ["must not start with '..'"])
+})
+
+t.test('the requests of a Pod and those of its containers', async t => {
+  const cpu = (amount: string) => ({ resources: { requests: { cpu: amount } } })
+  const lines = (main: string, init: string) =>
+    pod({
+      container: cpu(main),
+      spec: {
+        ...cpu('1'),
+        initContainers: [
+          { name: 'a', image: 'i', restartPolicy: 'Always', ...cpu('200m') },
+          { name: 'b', image: 'i', ...cpu(init) },
+          { name: 'd', image: 'i', restartPolicy: 'Always', ...cpu('100m') },
+        ],
+      },
+    })
+  const tooLittle = (sum: string) => [
+    `spec.resources.requests[cpu]: Invalid value: "1": must be greater than or equal to aggregate container requests of ${sum}`,
+  ]
+  t.strictSame(lines('700m', '500m'), [], 'sidecars count with the containers')
+  t.strictSame(lines('701m', '500m'), tooLittle('1001m'))
+  t.strictSame(lines('100m', '800m'), [])
+  t.strictSame(lines('100m', '900m'), tooLittle('1100m'), 'the hungriest')
+})
+
+t.test('selectors and time-tables of workloads', async t => {
+  const template = {
+    metadata: { labels: { app: 'a' } },
+    spec: { containers: [{ name: 'c', image: 'i' }] },
+  }
+  const deployment = (selector: object, kind = 'Deployment') =>
+    linesOf({
+      ...{ apiVersion: 'apps/v1', kind, metadata: { name: 'x' } },
+      spec: { selector, template },
+    })
+  const expressions = (...matchExpressions: readonly object[]) => ({
+    matchExpressions,
+  })
+  const at = 'spec.selector.matchExpressions[0]'
+  t.strictSame(deployment(expressions({ key: 'app', operator: 'Exists' })), [])
+  t.strictSame(
+    deployment(expressions({ key: 'app', operator: 'Exists', values: ['a'] })),
+    [
+      `${at}.values: Forbidden: may not be specified when \`operator\` is 'Exists' or 'DoesNotExist'`,
+    ],
+  )
+  t.strictSame(
+    deployment(
+      expressions({ key: 'app', operator: 'NotIn', values: ['b'] }),
+      'DaemonSet',
+    ),
+    [],
+  )
+  t.strictSame(deployment({}, 'ReplicaSet'), [
+    'spec.selector: Invalid value: {}: empty selector is invalid for deployment',
+  ])
+  t.strictSame(deployment({}, 'StatefulSet'), [
+    'spec.selector: Invalid value: {}: empty selector is invalid for statefulset',
+  ])
+
+  const cronJob = (schedule: string, name = 'x') =>
+    linesOf({
+      ...{ apiVersion: 'batch/v1', kind: 'CronJob', metadata: { name } },
+      spec: {
+        schedule,
+        jobTemplate: {
+          spec: {
+            template: { spec: { ...template.spec, restartPolicy: 'Never' } },
+          },
+        },
+      },
+    })
+  for (const good of ['@daily', ' 0  0 * * * ', '*/5 1-2 * * MON'])
+    t.strictSame(cronJob(good, 'x'.repeat(52)), [], good)
+  t.strictSame(cronJob('TZ=UTC 0 0 * * *'), [
+    'spec.schedule: Invalid value: "TZ=UTC 0 0 * * *": cannot use TZ or CRON_TZ in schedule, use timeZone field instead',
+  ])
+})
+
+t.test('gates, and what Windows limits', async t => {
+  t.strictSame(
+    pod({ spec: { schedulingGates: [{ name: 'a/b' }], nodeName: 'n' } }),
+    [
+      'spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared',
+    ],
+  )
+  const windows = (windowsOptions: object) =>
+    pod({ spec: { securityContext: { windowsOptions } } })
+  const at = 'spec.securityContext.windowsOptions'
+  const kib64 = 'x'.repeat(64 * 1024)
+  t.strictSame(windows({ gmsaCredentialSpec: kib64 }), [])
+  // The message has the value, and is shortened.
+  t.match(windows({ gmsaCredentialSpec: `${kib64}x` }), [
+    /gmsaCredentialSpec size must be under 64 KiB$/,
+  ])
+  t.strictSame(windows({ runAsUserName: `${'a'.repeat(256)}\\u` }), [
+    `${at}.runAsUserName: Invalid value: "${'a'.repeat(256)}\\\\u": runAsUserName's Domain length must be under 256 characters`,
+    `${at}.runAsUserName: Invalid value: "${'a'.repeat(256)}\\\\u": runAsUserName's Domain doesn't match the NetBios nor the DNS format`,
+  ])
 })
