@@ -419,3 +419,137 @@ t.test('gates, and what Windows limits', async t => {
     `${at}.runAsUserName: Invalid value: "${'a'.repeat(256)}\\\\u": runAsUserName's Domain doesn't match the NetBios nor the DNS format`,
   ])
 })
+
+t.test('selectors of the kinds that make their own, and counts', async t => {
+  const spec = { containers: [{ name: 'c', image: 'i' }] }
+  const workload = (
+    kind: string,
+    apiVersion: string,
+    fields: object,
+    labels: object | undefined = { app: 'a' },
+    restartPolicy = 'Always',
+  ) =>
+    linesOf({
+      ...{ apiVersion, kind, metadata: { name: 'x' } },
+      spec: {
+        ...fields,
+        template: { metadata: { labels }, spec: { ...spec, restartPolicy } },
+      },
+    })
+  const controller = (fields: object, labels?: object) =>
+    workload('ReplicationController', 'v1', fields, labels)
+  t.strictSame(controller({}), [])
+  t.strictSame(controller({ selector: {} }), [])
+  t.strictSame(controller({ selector: {} }, {}), [
+    'spec.selector: Required value',
+  ])
+  const noMatch = (labels: string, path = 'spec.template') =>
+    `${path}.metadata.labels: Invalid value: ${labels}: \`selector\` does not match template \`labels\``
+  t.strictSame(controller({ selector: { app: 'b' } }), [noMatch('{"app":"a"}')])
+  t.strictSame(controller({ selector: { app: 'b' } }, {}), [noMatch('null')])
+  t.strictSame(controller({ selector: { b: 'b' } }, { b: 'c', a: 'd' }), [
+    noMatch('{"a":"d","b":"c"}'),
+  ])
+  t.strictSame(controller({ replicas: -1, minReadySeconds: 0 }), [
+    'spec.replicas: Invalid value: -1: must be greater than or equal to 0',
+  ])
+
+  const job = (fields: object) =>
+    workload('Job', 'batch/v1', fields, { app: 'a' }, 'Never')
+  t.strictSame(job({ selector: {} }), [], 'it is made')
+  t.strictSame(job({ backoffLimit: 0, completions: -2 }), [
+    'spec.completions: Invalid value: -2: must be greater than or equal to 0',
+  ])
+  const own = { manualSelector: true, selector: { matchLabels: { app: 'a' } } }
+  t.strictSame(job(own), [])
+  t.strictSame(job({ selector: { matchLabels: { 'job-name': 'x' } } }), [])
+
+  const cronJob = (fields: object, more: object = {}) =>
+    linesOf({
+      ...{ apiVersion: 'batch/v1', kind: 'CronJob', metadata: { name: 'x' } },
+      spec: {
+        ...{ schedule: '@daily', ...more },
+        jobTemplate: {
+          spec: {
+            ...fields,
+            template: {
+              metadata: { labels: { app: 'a' } },
+              spec: { ...spec, restartPolicy: 'Never' },
+            },
+          },
+        },
+      },
+    })
+  t.strictSame(cronJob({ selector: {} }), [])
+  t.strictSame(cronJob({ backoffLimit: -1 }, { failedJobsHistoryLimit: -3 }), [
+    'spec.failedJobsHistoryLimit: Invalid value: -3: must be greater than or equal to 0',
+    'spec.jobTemplate.spec.backoffLimit: Invalid value: -1: must be greater than or equal to 0',
+  ])
+  t.strictSame(cronJob({ selector: { matchLabels: { app: 'b' } } }), [
+    noMatch('{"app":"a"}', 'spec.jobTemplate.spec.template'),
+  ])
+  t.strictSame(
+    cronJob({ selector: { matchExpressions: [{ key: 'a', operator: 'X' }] } }),
+    [
+      'spec.jobTemplate.spec.selector.matchExpressions[0].operator: Invalid value: "X": not a valid selector operator',
+    ],
+  )
+})
+
+t.test('volumes, and mounts of what is not there', async t => {
+  const volume = (source: object) =>
+    pod({ spec: { volumes: [{ name: 'v', ...source }] } })
+  const at = 'spec.volumes[0]'
+  t.strictSame(volume({ persistentVolumeClaim: {} }), [
+    `${at}.persistentVolumeClaim.claimName: Required value`,
+  ])
+  t.strictSame(volume({ secret: { secretName: 'x' }, emptyDir: {} }), [
+    `${at}.secret: Forbidden: may not specify more than 1 volume type (several sources in one directory are a projected volume)`,
+  ])
+  const medium = (medium: string) =>
+    readManifest(
+      JSON.stringify({
+        ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' } },
+        spec: {
+          volumes: [{ name: 'v', emptyDir: { medium } }],
+          containers: [{ name: 'c', image: 'i' }],
+        },
+      }),
+      'f.json',
+      { namespace: 'default' },
+    )
+      .findings.filter(({ fieldPath }) => fieldPath?.startsWith('spec.volumes'))
+      .map(
+        ({ treatment, fieldPath, message }) =>
+          `${treatment} ${fieldPath}: ${message}`,
+      )
+  const huge =
+    'podfs gives no huge pages: the Pod will not start; use medium: Memory'
+  const unknown = (medium: string) =>
+    `unknown storage medium "${medium}": the Pod will not start`
+  for (const [word, message] of [
+    ['', undefined],
+    ['Memory', undefined],
+    ['HugePages', huge],
+    ['HugePages-2Mi', huge],
+    ['HugePagesX', unknown('HugePagesX')],
+    ['xHugePages', unknown('xHugePages')],
+  ] as const)
+    t.strictSame(
+      medium(word),
+      message === undefined
+        ? []
+        : [`ignored ${at}.emptyDir.medium: ${message}`],
+    )
+  const mount = (name: string) =>
+    pod({
+      container: { volumeMounts: [{ name, mountPath: '/x' }] },
+      spec: { volumes: [{ name: 'config', emptyDir: {} }] },
+    })
+  t.strictSame(mount('confg'), [
+    'spec.containers[0].volumeMounts[0].name: Not found: "confg" (did you mean config?)',
+  ])
+  t.strictSame(mount('zzzzzz'), [
+    'spec.containers[0].volumeMounts[0].name: Not found: "zzzzzz"',
+  ])
+})
