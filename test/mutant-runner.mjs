@@ -25,7 +25,7 @@ import { createRequire } from 'node:module'
 import { basename, dirname, resolve } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { pathToFileURL } from 'node:url'
-import { Script } from 'node:vm'
+import { constants, Script } from 'node:vm'
 // First: @tapjs/test cannot be loaded before it. Not `tap`, which takes the process for its own.
 import '@tapjs/core'
 import { Test } from '@tapjs/test/built'
@@ -197,7 +197,11 @@ async function compile(directory, names) {
   })
   const script = new Script(
     `(require, module, exports) => {${outputFiles[0].text}\n}`,
-    { filename: beside },
+    {
+      filename: beside,
+      // https and the like, which src/ loads when they are needed.
+      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    },
   )
   const require = createRequire(beside)
   return {

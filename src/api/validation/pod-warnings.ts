@@ -57,6 +57,7 @@ export function warnOfPod(
   }
 }
 
+// Stryker disable ArrayDeclaration,StringLiteral: a test would repeat it
 const deadAnnotations: ReadonlyMap<string, string> = new Map([
   [
     'scheduler.alpha.kubernetes.io/critical-pod',
@@ -71,6 +72,7 @@ const deadAnnotations: ReadonlyMap<string, string> = new Map([
     'non-functional in v1.11+; use the "sysctls" field instead',
   ],
 ])
+// Stryker restore ArrayDeclaration,StringLiteral
 const useSeccompProfile =
   'non-functional in v1.27+; use the "seccompProfile" field instead'
 
@@ -102,6 +104,7 @@ function warnOfAnnotations(
   }
 }
 
+// Stryker disable ArrayDeclaration,StringLiteral: a test would repeat it
 const deprecatedNodeLabels: ReadonlyMap<string, string> = new Map([
   [
     'beta.kubernetes.io/arch',
@@ -133,6 +136,7 @@ const deprecatedNodeLabels: ReadonlyMap<string, string> = new Map([
     'use "node-role.kubernetes.io/control-plane" instead',
   ],
 ])
+// Stryker restore ArrayDeclaration,StringLiteral
 const matchesNoPod = 'a null labelSelector results in matching no pod'
 
 function warnOfScheduling(spec: PodFields, warn: Warn): void {

@@ -126,6 +126,7 @@ export function validateHostProcess(
   }
 }
 
+// Stryker disable ArrayDeclaration,StringLiteral: a test would repeat it
 const podFields = ['hostUsers', 'hostPID', 'hostIPC', 'shareProcessNamespace']
 const contextFields = [
   'appArmorProfile',
@@ -145,6 +146,7 @@ const contextFields = [
   'allowPrivilegeEscalation',
   'procMount',
 ]
+// Stryker restore ArrayDeclaration,StringLiteral
 
 /** Source: validateWindows, validateLinux: what the other system's Pods may not have. */
 export function validateForOS(spec: PodFields, findings: FindingList): void {
