@@ -141,12 +141,18 @@ t.test('kube-root-ca.crt of the Pod, and who has it as variables', async t => {
       env: [
         { name: 'A', value: '' },
         { name: 'B', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
-        { name: 'C', valueFrom: { configMapKeyRef: { name, key: 'k' } } },
+        {
+          name: 'C',
+          valueFrom: { configMapKeyRef: { name, key: 'k', optional: false } },
+        },
       ],
     })
   const all = (name: string) =>
     makeContainer({
-      envFrom: [{ secretRef: { name } }, { configMapRef: { name } }],
+      envFrom: [
+        { secretRef: { name, optional: false } },
+        { configMapRef: { name, optional: false } },
+      ],
     })
   const cases = [
     [makeContainer(), false],
