@@ -153,7 +153,7 @@ class MutantRunner {
       if (idle >= maxIdle) resolve('waits for ever')
     }, 500)
     root.test(name, ...args).then(
-      result => resolve(result?.ok === false ? 'fails' : undefined),
+      result => resolve(result?.ok === false ? wordsOf(result) : undefined),
       error => resolve(String(error)),
     )
     const failure = await promise
@@ -161,6 +161,11 @@ class MutantRunner {
     this.#fail = () => {}
     return failure
   }
+}
+
+/** Of the first assertion that has failed: Stryker tells it when no mutant is active. */
+function wordsOf({ failures: [first] = [] }) {
+  return `${first?.fullname ?? 'fails'}\n${first?.diag?.diff ?? ''}`
 }
 
 function resultOf(id, failureMessage, time = 0) {

@@ -39,7 +39,8 @@ export function http(t: Test, answer: RequestListener): Promise<number> {
 
 /** With a certificate that nobody has reason to trust. */
 export async function https(t: Test, answer: RequestListener): Promise<number> {
-  const pem = (name: string) => readFile(`test/fixtures/create/pem/${name}`)
+  const pem = (name: string) =>
+    readFile(new URL(`../fixtures/create/pem/${name}`, import.meta.url))
   const [key, cert] = [await pem('rsa.key'), await pem('rsa.crt')]
   return await listen(t, createTlsServer({ key, cert }, answer))
 }
