@@ -1,3 +1,4 @@
+import { createServer } from 'node:net'
 import t from 'tap'
 import {
   dialError,
@@ -17,7 +18,9 @@ import {
 } from '../../src/runner/lifecycle/probes/exec-probe.ts'
 import { runProbe } from '../../src/runner/lifecycle/probes/run-probe.ts'
 import type { HandlerTarget } from '../../src/runner/lifecycle/handler-target.ts'
+import { probeTcp } from '../../src/runner/lifecycle/probes/tcp-probe.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
+import { host, http, listen } from '../helpers/loopback-server.ts'
 import { makeContainer, makeProbe } from '../helpers/make-objects.ts'
 
 /* What hooks and probes decide and say before anything is sent, and after. */
@@ -314,5 +317,44 @@ t.test('a look is tried three times, and stopped', async t => {
   t.same(await runProbe(makeProbe({ tcpSocket }), target(never), clock, on), {
     ...unknown,
     message: 'strconv.Atoi: parsing "none": invalid syntax',
+  })
+})
+
+t.test('a look by TCP and by HTTP, at the address of the Pod', async t => {
+  const gone = createServer()
+  const closed = await listen(t, gone)
+  await new Promise(resolve => gone.close(resolve))
+  const port = await http(t, (request, response) => {
+    response.statusCode = request.url === '/ok' ? 200 : 500
+    response.end()
+  })
+  const at = (podIP: string): HandlerTarget => ({
+    ...{ podIP, exec: never },
+    container: makeContainer({
+      ports: [{ name: 'web', containerPort: port, protocol: 'TCP' }],
+    }),
+  })
+  const look = (probe: object, podIP = host) =>
+    runProbe(makeProbe(probe), at(podIP), new FakeClock(), on)
+  const success = { outcome: 'success' }
+  const refused = {
+    outcome: 'failure',
+    output: `dial tcp ${host}:${closed}: connect: connection refused`,
+  }
+  t.same(await look({ tcpSocket: { port: 'web' } }), success)
+  t.same(await look({ tcpSocket: { port, host } }, '192.0.2.1'), success)
+  t.same(await look({ tcpSocket: { port: closed } }), refused)
+  const httpGet = { port: 'web', path: '/ok', scheme: 'HTTP' }
+  t.same(await look({ httpGet }), success)
+  t.same(await look({ httpGet: { ...httpGet, host } }, '192.0.2.1'), success)
+  t.match(await look({ httpGet: { ...httpGet, path: '/no' } }), {
+    output: 'HTTP probe failed with statuscode: 500',
+  })
+  const late = new AbortController()
+  const waits = probeTcp(host, port, late.signal)
+  late.abort()
+  t.same(await waits, {
+    outcome: 'failure',
+    output: `dial tcp ${host}:${port}: i/o timeout`,
   })
 })
