@@ -37,16 +37,12 @@ export const rooms = {
     'src/runner/lifecycle/!(http-*|handler-*|request-target|user-agent|dial-error).ts',
     'test/runner',
   ],
+  // Without what only talks to a server.
   probes: [
-    'src/runner/lifecycle/{probes/*,http-*,handler-*,request-target,user-agent,dial-error}.ts',
-    ...[
-      'handler-words',
-      'probe-state',
-      'probes',
-      'http-probe',
-      'http-hook',
-      'grpc-probe',
-    ].map(name => `test/runner/${name}.test.ts`),
+    'src/runner/lifecycle/{probes/!(grpc-probe|http-probe|tcp-probe),handler-*,request-target,user-agent,dial-error}.ts',
+    ...['handler-words', 'probe-state', 'probes', 'grpc-probe'].map(
+      name => `test/runner/${name}.test.ts`,
+    ),
   ],
   status: ['src/runner/status/*.ts', 'test/runner'],
   launch: ['src/runner/launch/*.ts', 'test/runner'],

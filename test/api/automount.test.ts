@@ -150,8 +150,8 @@ t.test('kube-root-ca.crt of the Pod, and who has it as variables', async t => {
   const all = (name: string) =>
     makeContainer({
       envFrom: [
-        { secretRef: { name, optional: false } },
-        { configMapRef: { name, optional: false } },
+        { prefix: '', secretRef: { name, optional: false } },
+        { prefix: '', configMapRef: { name, optional: false } },
       ],
     })
   const cases = [
