@@ -387,7 +387,9 @@ t.test('a mistake of a million letters is shortened', async t => {
   const pathOf = (key: string) =>
     read(
       JSON.stringify({
-        ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' } },
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: 'x' },
         data: { [key]: 1 },
       }),
     ).findings[0]?.fieldPath
@@ -460,7 +462,7 @@ t.test('the data of a Secret, and a ServiceAccount', async t => {
   if (secret?.kind !== 'Secret') throw new Error('no Secret')
   const data = [...secret.data].map(([key, bytes]) => [
     key,
-    `${Buffer.from(bytes)}`,
+    Buffer.from(bytes).toString(),
   ])
   t.strictSame(Object.fromEntries(data), { a: 'a', b: 'x' })
   t.match(secret, { type: 'Opaque', immutable: true })

@@ -112,7 +112,9 @@ t.test('what no field of Kubernetes is does not go out', async t => {
   })
   const livenessProbe = makeProbe({ exec: { command: ['true'] } })
   const pod: Pod = {
-    ...{ kind, metadata, source },
+    kind,
+    metadata,
+    source,
     workload: { kind: 'Job', name: 'j', templatePath: 'spec.template' },
     spec: {
       ...spec,
@@ -153,7 +155,9 @@ t.test('what no table looks into goes out as it came', async t => {
     },
   }
   const job = {
-    ...{ apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'j' } },
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name: 'j' },
     spec: { podFailurePolicy, template },
   }
   const { objects } = readManifest(JSON.stringify(job), 'f.json', {
@@ -167,7 +171,9 @@ t.test('what no table looks into goes out as it came', async t => {
 t.test('a Service, which podfs only shows', async t => {
   const spec = { clusterIP: 'None', ports: [{ port: 80, targetPort: 'web' }] }
   const service = {
-    ...{ apiVersion: 'v1', kind: 'Service', metadata: { name: 's' } },
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 's' },
     spec,
   }
   const [shown] = readManifest(JSON.stringify(service), 'f.json', {

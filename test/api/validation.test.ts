@@ -162,8 +162,12 @@ t.test('a password that ends with a newline', async t => {
     t.strictSame(told({ [key]: 'x\n' }), [warning(key)])
   t.strictSame(
     told({
-      ...{ key: 'x\n', users: 'x\n', 'password.txt': 'x\n' },
-      ...{ password: 'x', user: '\n', token: 'x\ny\n' },
+      key: 'x\n',
+      users: 'x\n',
+      'password.txt': 'x\n',
+      password: 'x',
+      user: '\n',
+      token: 'x\ny\n',
     }),
     [],
   )
@@ -351,7 +355,9 @@ t.test('selectors and time-tables of workloads', async t => {
   }
   const deployment = (selector: object, kind = 'Deployment') =>
     linesOf({
-      ...{ apiVersion: 'apps/v1', kind, metadata: { name: 'x' } },
+      apiVersion: 'apps/v1',
+      kind,
+      metadata: { name: 'x' },
       spec: { selector, template },
     })
   const expressions = (...matchExpressions: readonly object[]) => ({
@@ -381,7 +387,9 @@ t.test('selectors and time-tables of workloads', async t => {
 
   const cronJob = (schedule: string, name = 'x') =>
     linesOf({
-      ...{ apiVersion: 'batch/v1', kind: 'CronJob', metadata: { name } },
+      apiVersion: 'batch/v1',
+      kind: 'CronJob',
+      metadata: { name },
       spec: {
         schedule,
         jobTemplate: {
@@ -430,7 +438,9 @@ t.test('selectors of the kinds that make their own, and counts', async t => {
     restartPolicy = 'Always',
   ) =>
     linesOf({
-      ...{ apiVersion, kind, metadata: { name: 'x' } },
+      apiVersion,
+      kind,
+      metadata: { name: 'x' },
       spec: {
         ...fields,
         template: { metadata: { labels }, spec: { ...spec, restartPolicy } },
@@ -466,9 +476,12 @@ t.test('selectors of the kinds that make their own, and counts', async t => {
 
   const cronJob = (fields: object, more: object = {}) =>
     linesOf({
-      ...{ apiVersion: 'batch/v1', kind: 'CronJob', metadata: { name: 'x' } },
+      apiVersion: 'batch/v1',
+      kind: 'CronJob',
+      metadata: { name: 'x' },
       spec: {
-        ...{ schedule: '@daily', ...more },
+        schedule: '@daily',
+        ...more,
         jobTemplate: {
           spec: {
             ...fields,
@@ -509,7 +522,9 @@ t.test('volumes, and mounts of what is not there', async t => {
   const medium = (medium: string) =>
     readManifest(
       JSON.stringify({
-        ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' } },
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name: 'p' },
         spec: {
           volumes: [{ name: 'v', emptyDir: { medium } }],
           containers: [{ name: 'c', image: 'i' }],

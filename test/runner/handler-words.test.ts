@@ -208,7 +208,8 @@ t.test('exec: what a command says', async t => {
     output: 'x\n',
   })
   const notStarted: Exec = async () => ({
-    ...{ exitCode: 0, output: 'no program' },
+    exitCode: 0,
+    output: 'no program',
     notStarted: true,
   })
   const unknown = { outcome: 'error', state: 'unknown' }
@@ -284,7 +285,8 @@ t.test('a look is tried three times, and stopped', async t => {
     ...unknown,
     message: 'not now',
   })
-  t.strictSame(seen, Array(3).fill(['x', 'a', '$(C)']))
+  const words = ['x', 'a', '$(C)']
+  t.strictSame(seen, [words, words, words])
   t.equal(clock.pending, 0)
 
   const stop = new AbortController()
@@ -329,7 +331,8 @@ t.test('a look by TCP and by HTTP, at the address of the Pod', async t => {
     response.end()
   })
   const at = (podIP: string): HandlerTarget => ({
-    ...{ podIP, exec: never },
+    podIP,
+    exec: never,
     container: makeContainer({
       ports: [{ name: 'web', containerPort: port, protocol: 'TCP' }],
     }),
