@@ -33,15 +33,13 @@ import { Test } from '@tapjs/test/built'
 /** A test that has nothing to do for so many milliseconds waits for what never comes. */
 const maxIdle = 3000
 
-/** In Stryker's copy of the tree. */
-const hitsFile = 'mutant-hits.json'
-
 class MutantRunner {
   static inject = tokens(commonTokens.options)
   #tests
   #scripts
   /** How often a test comes by a mutant, where none is active. */
   #hits
+  #hitsFile
   /** Of the test that is run: ends it. */
   #fail = () => {}
 
@@ -56,6 +54,8 @@ class MutantRunner {
   }
 
   async init() {
+    // In Stryker's copy of the tree, wherever a test goes.
+    this.#hitsFile = resolve('mutant-hits.json')
     const directories = new Map()
     for (const path of this.#tests) {
       const isFile = path.endsWith('.ts')
@@ -76,12 +76,12 @@ class MutantRunner {
       mutantCoverage: { static: {}, perTest: {} },
     })
     // Other processes than this one run mutants.
-    writeFileSync(hitsFile, JSON.stringify(result.mutantCoverage.perTest))
+    writeFileSync(this.#hitsFile, JSON.stringify(result.mutantCoverage.perTest))
     return result
   }
 
   async mutantRun({ activeMutant, hitLimit, testFilter }) {
-    this.#hits ??= JSON.parse(readFileSync(hitsFile, 'utf8'))
+    this.#hits ??= JSON.parse(readFileSync(this.#hitsFile, 'utf8'))
     const state = { activeMutant: activeMutant.id, hitCount: 0, hitLimit }
     return toMutantRunResult(await this.#run(state, testFilter))
   }
