@@ -239,8 +239,8 @@ export class EventParser {
       case 'streamEnd':
       case 'tag':
       case 'value':
-      // Stryker restore StringLiteral
     }
+    // Stryker restore StringLiteral
     if (anchor === undefined && tag === undefined)
       throw new YamlSyntaxError(
         token.start,
