@@ -129,6 +129,9 @@ export interface PodSpec {
   readonly terminationGracePeriodSeconds: number
   readonly activeDeadlineSeconds?: number
   readonly hostNetwork: boolean
+  readonly hostPID?: boolean
+  readonly hostIPC?: boolean
+  readonly shareProcessNamespace?: boolean
   readonly hostAliases: readonly HostAlias[]
   readonly hostname?: string
   readonly subdomain?: string

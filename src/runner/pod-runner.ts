@@ -14,19 +14,15 @@ import {
   recordFailure,
   recordReplacing,
   recordReset,
+  recordSandboxLost,
   recordWake,
 } from './lifecycle/container-record.ts'
 import {
   ContainerStarter,
-  messageOf,
   type ContainerStarterOptions,
   type PodSandbox,
 } from './container-starter.ts'
-import {
-  defaultClusterDomain,
-  podHostname,
-  type PodHostname,
-} from './launch/hostname.ts'
+import { defaultClusterDomain, podHostname } from './launch/hostname.ts'
 import { mountedVolumeNames, type ContainerVolume } from './launch/launch.ts'
 import {
   deadlineOf,
@@ -41,6 +37,8 @@ import { PodProber } from './pod-prober.ts'
 import { PodState, type PodStateOptions } from './pod-state.ts'
 import type { PodStatus } from './status/pod-status.ts'
 import { PodTerminator } from './pod-terminator.ts'
+import { SandboxKeeper, type SandboxKeeperOptions } from './sandbox-keeper.ts'
+import { getsAnotherSandbox } from './lifecycle/sandbox-change.ts'
 import { waitForVolumes } from './lifecycle/pod-volumes.ts'
 import { deferred } from '../util/deferred.ts'
 
@@ -48,7 +46,7 @@ export type { ContainerVolume } from './launch/launch.ts'
 export type { PodEvent } from './status/pod-events.ts'
 
 export interface PodRunnerOptions
-  extends PodStateOptions, ContainerStarterOptions {
+  extends PodStateOptions, ContainerStarterOptions, SandboxKeeperOptions {
   /**
    * Where a volume of the Pod lives on the host. Resolves when it is ready; rejects with the
    * message of a FailedMount event, and is then asked again.
@@ -56,7 +54,6 @@ export interface PodRunnerOptions
   readonly volume: (name: string) => Promise<ContainerVolume>
   /** Where a volume will be, when that is known before it is ready; a directory. */
   readonly expectedVolume?: (name: string) => ContainerVolume | undefined
-  readonly clusterDomain?: string
 }
 
 /** Output of a dead container that nobody closes is not waited for any longer. */
@@ -76,6 +73,7 @@ export class PodRunner {
   readonly #terminator: PodTerminator
   readonly #prober: PodProber
   readonly #starter: ContainerStarter
+  readonly #sandbox: SandboxKeeper
   readonly #stop = new AbortController()
   readonly #finished = deferred<PodStatus>()
   #begun = false
@@ -94,6 +92,9 @@ export class PodRunner {
       this.#prober,
       this.#changes,
       this.#stop.signal,
+    )
+    this.#sandbox = new SandboxKeeper(options, this.#state, this.#changes, () =>
+      this.#mustStop(),
     )
     this.finished = this.#finished.promise
     // Whoever waits for it may come later.
@@ -166,7 +167,7 @@ export class PodRunner {
     await this.#end(await this.#sync(sandbox))
   }
 
-  /** Volumes, then the names; undefined when the Pod is to stop before that is done. */
+  /** Volumes, then the sandbox; undefined when the Pod is to stop before that is done. */
   async #prepare(): Promise<PodSandbox | undefined> {
     const { pod, startTime } = this.#state
     const { clock, volume } = this.#options
@@ -183,9 +184,11 @@ export class PodRunner {
         onFailedMount: message => this.#state.warn('FailedMount', message),
         stopped: () => this.#mustStop(),
       })
+      this.#sandbox.begin()
       this.#buildAhead(names, ready)
       const volumes = await ready
-      const hostname = await this.#validHostname()
+      if (this.#mustStop()) return undefined
+      const hostname = await this.#sandbox.created()
       if (hostname === undefined || this.#mustStop()) return undefined
       return { volumes, hostname }
     } finally {
@@ -230,27 +233,16 @@ export class PodRunner {
     }
   }
 
-  /** A Pod whose name the kernel would not take stays Pending until it goes (C188). */
-  async #validHostname(): Promise<PodHostname | undefined> {
-    const { clusterDomain = defaultClusterDomain } = this.#options
-    try {
-      return podHostname(this.#state.pod, clusterDomain)
-    } catch (error) {
-      this.#state.warn(
-        'FailedCreatePodSandBox',
-        `Failed to create pod sandbox: ${messageOf(error)}`,
-      )
-    }
-    while (!this.#mustStop()) await this.#changes.wait(this.#changes.version)
-    return undefined
-  }
-
   /** Resolves with why the Pod has to end. */
   async #sync(sandbox: PodSandbox): Promise<KillReason> {
     for (;;) {
       const seen = this.#changes.version
       const steps = this.#plan()
       this.#state.publish()
+      if (this.#sandbox.isLost && steps[0]?.step !== 'killPod') {
+        if (await this.#replaceSandbox()) continue
+        return 'finished'
+      }
       let until: number | undefined
       this.#starter.prepare(this.#startedBy(steps), sandbox)
       for (const step of steps) {
@@ -262,6 +254,34 @@ export class PodRunner {
       const acted = steps.some(({ step }) => step !== 'waitUntil')
       if (!acted) await this.#changes.wait(seen, this.#left(until))
     }
+  }
+
+  /**
+   * As in one sync of a kubelet: whoever runs is ended with the grace period, then all begins anew
+   * in another sandbox. Resolves with false when the Pod ends instead.
+   */
+  async #replaceSandbox(): Promise<boolean> {
+    const state = this.#state
+    state.sandbox = 'stopped'
+    state.publish()
+    // With the PID namespace the kernel has killed them: nobody is left to be stopped.
+    if (state.pod.spec.shareProcessNamespace)
+      await Promise.all(
+        [...this.#starter.instances.values()].map(({ gone }) => gone),
+      )
+    const isAnew = getsAnotherSandbox(state.pod, state.records)
+    if (isAnew)
+      state.tell(
+        'SandboxChanged',
+        'Pod sandbox changed, it will be killed and re-created.',
+      )
+    for (const name of state.records.keys())
+      state.update(name, recordSandboxLost)
+    await this.#terminator.terminate(this.#starter.instances)
+    if (!isAnew) return false
+    if (!this.#mustStop() && (await this.#sandbox.created()) !== undefined)
+      state.sandbox = 'ready'
+    return true
   }
 
   #left(until: number | undefined): number | undefined {

@@ -1,4 +1,4 @@
-import { readlink } from 'node:fs/promises'
+import { mountNamespace } from '../linux/rooted-processes.ts'
 import type { Clock } from '../util/clock.ts'
 import {
   measureUsage,
@@ -8,8 +8,8 @@ import {
 } from '../linux/process-usage.ts'
 
 /**
- * What containers use, by their first process. A container is its PID namespace, and what
- * descends from it.
+ * What containers use, by their first process. A container is its mount namespace, and what
+ * descends from it: a PID namespace may be that of several.
  *
  * The processor's time of processes that come and go between the two looks counts, too: it
  * goes to who waits for them, in the end to the namespace's first process.
@@ -21,22 +21,20 @@ export async function containerUsage(
   return await measureUsage({
     clock,
     groups: async samples => {
-      const own = await pidNamespace('self')
+      const own = mountNamespace('self')
       const byNamespace = new Map<string, number[]>()
-      await Promise.all(
-        [...samples.keys()].map(async pid => {
-          const namespace = await pidNamespace(pid)
-          if (namespace === own || namespace === '') return
-          const pids = byNamespace.get(namespace) ?? []
-          byNamespace.set(namespace, pids)
-          pids.push(pid)
-        }),
-      )
+      for (const pid of samples.keys()) {
+        const namespace = mountNamespace(pid)
+        if (namespace === own || namespace === undefined) continue
+        const pids = byNamespace.get(namespace) ?? []
+        byNamespace.set(namespace, pids)
+        pids.push(pid)
+      }
       const children = childrenOf(samples)
       const groups = new Map<number, ProcessGroup>()
       for (const first of firstPids) {
         if (!samples.has(first)) continue
-        const namespace = await pidNamespace(first)
+        const namespace = mountNamespace(first) ?? ''
         groups.set(
           first,
           groupOf([first, ...(byNamespace.get(namespace) ?? [])], {
@@ -48,11 +46,6 @@ export async function containerUsage(
       return groups
     },
   })
-}
-
-/** '' for a process that is gone. */
-async function pidNamespace(pid: number | 'self'): Promise<string> {
-  return await readlink(`/proc/${pid}/ns/pid`).catch(() => '')
 }
 
 function childrenOf(

@@ -1,7 +1,12 @@
+import { existsSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { isWithin } from '../linux/is-within.ts'
 import { mountsBelow } from '../linux/mountinfo.ts'
+import { killRootedProcesses } from '../linux/rooted-processes.ts'
 import { unmountPath } from '../linux/unmount-path.ts'
+import { hostProcessesMark } from '../runner/sandbox/pod-files.ts'
+import { systemClock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 
 /**
@@ -36,12 +41,14 @@ export async function clearEndedRuns(
 }
 
 async function runsIn(directory: string): Promise<number[]> {
-  const names = await readdir(path.join(directory, 'run')).catch(() => [])
-  return names.map(Number).filter(number => number > 0)
+  return (await namesIn(path.join(directory, 'run')))
+    .map(Number)
+    .filter(number => number > 0)
 }
 
 /** RUNTIME/ID/pods/N: the same for one run of a Pod. */
 export async function clearPod(directory: string): Promise<void> {
+  await endHostProcesses(directory)
   await unmountAll(directory)
   await removeUnmounted(directory)
 }
@@ -57,4 +64,29 @@ export async function removeUnmounted(directory: string): Promise<void> {
   // Somebody who has not ended yet may still be writing there.
   const retries = { maxRetries: 5, retryDelay: 20 }
   await rm(directory, { recursive: true, force: true, ...retries })
+}
+
+/**
+ * Kills what has outlived a Pod in the machine's PID namespace, where the kernel ends only the first
+ * process of each container: below a `run/N`, or the directory of them all.
+ */
+async function endHostProcesses(directory: string): Promise<void> {
+  const below = [directory, path.join(directory, 'run')]
+  const runs = await Promise.all(
+    below.map(async parent =>
+      (await namesIn(parent)).map(name => path.join(parent, name)),
+    ),
+  )
+  const marked = [directory, ...runs.flat()].filter(run =>
+    existsSync(path.join(run, 'sandbox', hostProcessesMark)),
+  )
+  if (marked.length === 0) return
+  await killRootedProcesses(
+    ({ source }) => marked.some(run => isWithin(source, run)),
+    systemClock,
+  )
+}
+
+async function namesIn(directory: string): Promise<readonly string[]> {
+  return await readdir(directory).catch(() => [])
 }

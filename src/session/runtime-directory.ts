@@ -166,8 +166,8 @@ async function sweep(runtime: string): Promise<void> {
         // They will notice that it is gone, and take away what is theirs.
         if ((await findShims(directory)).length > 0) return
         // Of a `run` whose keeper was killed, too, nothing is of use to anybody.
+        if (command === 'run' || command === 'serve') await clearPods(directory)
         if (command === 'run') await unmountAll(directory)
-        if (command === 'serve') await clearPods(directory)
         // What was published at a mount point can only be found through it.
         if (!(await hasPlainDirectory(directory)))
           await removeUnmounted(directory).catch(() => {})

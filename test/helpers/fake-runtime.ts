@@ -7,7 +7,10 @@ import {
   type ExecResult,
   type ExitStatus,
   type RunningContainer,
+  type RunningSandbox,
+  type SandboxConfig,
 } from '../../src/runner/sandbox/container-runtime.ts'
+import { deferred } from '../../src/util/deferred.ts'
 
 export interface FakeBehaviour {
   /** What SIGTERM does; the default ends it with 143, `ignore` leaves it running. */
@@ -29,10 +32,20 @@ export class FakeRuntime implements ContainerRuntime {
   /** The containers of each `prepare`. */
   readonly prepared: string[] = []
   readonly running = new Map<string, FakeContainer>()
+  readonly sandboxes: {
+    readonly config: SandboxConfig
+    readonly lose: () => void
+  }[] = []
   readonly #behaviours: Readonly<Record<string, FakeBehaviour>>
 
   constructor(behaviours: Readonly<Record<string, FakeBehaviour>> = {}) {
     this.#behaviours = behaviours
+  }
+
+  async createSandbox(config: SandboxConfig): Promise<RunningSandbox> {
+    const { promise: ended, resolve } = deferred<void>()
+    this.sandboxes.push({ config, lose: resolve })
+    return { ended }
   }
 
   async prepare({ name }: ContainerLaunch): Promise<void> {

@@ -2,7 +2,13 @@
  * Roots that are begun before the volumes are mounted: sandbox-runtime.ts, `buildAhead`.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+} from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -16,8 +22,11 @@ import {
   needsRoot,
 } from './sandbox.ts'
 
-const utsOf = (pid: number | 'self'): string =>
-  readlinkSync(`/proc/${pid}/ns/uts`)
+const mountsOf = (pid: number | 'self'): string =>
+  readlinkSync(`/proc/${pid}/ns/mnt`)
+
+/** A file system of its own. */
+const rootOf = (pid: number): number => statSync(`/proc/${pid}/root`).dev
 
 /** '' when it has ended meanwhile. */
 function commandLine(pid: number): string {
@@ -37,8 +46,8 @@ function setups(): number[] {
       .filter(child => child !== '')
       .map(Number)
       .filter(child => commandLine(child).includes('pivot_root'))
-      // Before that it is not in its namespaces.
-      .filter(child => utsOf(child) !== utsOf('self'))
+      // Before that it is not in its namespace.
+      .filter(child => mountsOf(child) !== mountsOf('self'))
   )
 }
 
@@ -76,20 +85,23 @@ async function makeWorld(t: Test) {
     t.teardown(() => execFileSync('umount', ['-l', volume]))
     await writeFile(join(volume, 'key'), 'value')
   }
-  const uts = utsOf(setup)
-  return { ...sandbox, mounts, gate, setup, uts, mountVolume }
+  const device = await eventually(() => {
+    const found = rootOf(setup)
+    return found !== rootOf(process.pid) && found
+  })
+  return { ...sandbox, mounts, gate, setup, device, mountVolume }
 }
 
 t.test('a root that was begun ahead', { skip: needsRoot }, async t => {
   t.test('is the one of the container that asks for it', async t => {
-    const { start, mounts, gate, uts, mountVolume } = await makeWorld(t)
+    const { start, mounts, gate, device, mountVolume } = await makeWorld(t)
     await mountVolume()
     gate.resolve()
     const read = await start(['sh', '-c', 'cat /vol/key; exec sleep 1000'], {
       mounts,
     })
     await read.says('value')
-    t.equal(utsOf(read.pid), uts)
+    t.equal(rootOf(read.pid), device)
   })
 
   t.test('is not used for another one, and goes', async t => {

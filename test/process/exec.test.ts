@@ -9,7 +9,6 @@ t.test('exec in a container', { skip: needsRoot }, async t => {
     async t => {
       const { start } = await makeSandbox(t)
       const { container } = await start(['sleep', '1000'], {
-        hostname: 'pod-1',
         workingDir: '/app',
         user: { uid: 1234, gid: 2345, supplementalGroups: [] },
         env: new Map([

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readlinkSync } from 'node:fs'
 import {
   mkdir,
   mkdtemp,
@@ -162,13 +162,15 @@ t.test('a container’s root', { skip: needsRoot }, async t => {
       (
         await sh(
           'cat /etc/hosts /etc/hostname; uname -n; echo 10.1.2.3 x >> /etc/hosts',
-          { hostsFile, hostname: 'pod-1' },
+          { hostsFile },
         )
       ).output,
       '127.0.0.1 localhost\npod-1\npod-1\n',
     )
     t.match(await readFile(hostsFile, 'utf8'), '10.1.2.3 x')
-    t.equal((await sh('uname -n')).output, `${hostname()}\n`)
+    const machines = await makeSandbox(t, {}, { ipc: 'node', pid: 'container' })
+    const { output } = await machines.sh('uname -n; readlink /proc/self/ns/uts')
+    t.equal(output, `${hostname()}\n${readlinkSync('/proc/self/ns/uts')}\n`)
   })
 
   t.test(

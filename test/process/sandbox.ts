@@ -9,6 +9,8 @@ import type {
   ContainerRights,
   ExitStatus,
   RunningContainer,
+  RunningSandbox,
+  SandboxConfig,
 } from '../../src/runner/sandbox/container-runtime.ts'
 import { defaultCapabilities } from '../../src/linux/capabilities.ts'
 import {
@@ -31,6 +33,13 @@ export const defaultRights: ContainerRights = {
 export const mayMount: ContainerRights = {
   privileged: false,
   capabilities: [...defaultCapabilities, 'SYS_ADMIN'],
+}
+
+/** A Pod's whose manifest says nothing of it. */
+export const podsOwn: SandboxConfig = {
+  hostname: 'pod-1',
+  ipc: 'pod',
+  pid: 'container',
 }
 
 function makeLaunch(
@@ -59,6 +68,7 @@ export function makeMount(
 
 export interface Sandbox {
   readonly runtime: SandboxRuntime
+  readonly sandbox: RunningSandbox
   /** On the host, seen by the containers too. */
   readonly directory: string
   readonly start: (
@@ -82,6 +92,7 @@ type Life = ExitStatus & { readonly output: string }
 export async function makeSandbox(
   t: Test,
   options: Partial<SandboxOptions> = {},
+  config: SandboxConfig = podsOwn,
 ): Promise<Sandbox> {
   const parent = await mkdtemp('/tmp/podfs-sandbox-')
   const runtime = createSandboxRuntime({
@@ -94,6 +105,7 @@ export async function makeSandbox(
     await runtime.close()
     await rm(parent, { recursive: true, force: true })
   })
+  const sandbox = await runtime.createSandbox(config)
   const start: Sandbox['start'] = async (argv, more) =>
     new ReadContainer(await runtime.start(makeLaunch(argv, more)))
   const run: Sandbox['run'] = async (argv, more) => {
@@ -103,6 +115,7 @@ export async function makeSandbox(
   }
   return {
     runtime,
+    sandbox,
     directory: parent,
     start,
     run,

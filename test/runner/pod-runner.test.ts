@@ -111,7 +111,10 @@ test(
       ],
     )
     const launch = h.runtime.launches[0]
-    t.equal(launch?.hostname, 'p')
+    t.same(
+      h.runtime.sandboxes.map(({ config }) => config),
+      [{ hostname: 'p', ipc: 'pod', pid: 'container' }],
+    )
     t.equal(launch?.env.get('HOSTNAME'), 'p')
     t.match(readFileSync(h.hostsFile, 'utf8'), /127\.1\.2\.3\tp\n$/)
   },

@@ -69,12 +69,9 @@ export const podSpec = struct('PodSpec', {
   automountServiceAccountToken: supported('boolean'),
   nodeName: supported('string'),
   hostNetwork: supported('boolean', { default: false }),
-  hostPID: ignored('boolean', 'each container has its own process namespace'),
-  hostIPC: ignored('boolean', 'the IPC namespace is that of this machine'),
-  shareProcessNamespace: ignored(
-    'boolean',
-    'each container has its own process namespace yet',
-  ),
+  hostPID: supported('boolean'),
+  hostIPC: supported('boolean'),
+  shareProcessNamespace: supported('boolean'),
   securityContext: supported(one(podSecurityContext), { default: {} }),
   imagePullSecrets: emulated(
     listOf(localObjectReference),

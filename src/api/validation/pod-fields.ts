@@ -27,10 +27,7 @@ export interface PodFields extends Omit<
   readonly initContainers: readonly ContainerFields[]
   readonly ephemeralContainers?: readonly EphemeralContainerFields[]
   readonly securityContext: PodSecurityFields
-  readonly hostPID?: boolean
-  readonly hostIPC?: boolean
   readonly hostUsers?: boolean
-  readonly shareProcessNamespace?: boolean
   readonly nodeSelector?: ReadonlyMap<string, string>
   readonly affinity?: Affinity
   readonly tolerations?: readonly Toleration[]

@@ -121,7 +121,7 @@ export function expectedRoot(
 function containerRoot(
   container: Container,
   mounts: readonly ContainerMount[],
-  { images, hostname, hostsFile, terminationLog }: LaunchContext,
+  { images, hostsFile, terminationLog }: LaunchContext,
 ): ContainerRoot {
   // After a volume at the same place, and so over it, as a kubelet has it.
   const messages: ContainerMount = {
@@ -137,9 +137,6 @@ function containerRoot(
     ...(workingDir === undefined ? {} : { workingDir }),
     mounts: byDepth([...mounts, messages]),
     ...(hasManagedHosts(container) ? { hostsFile } : {}),
-    ...(hostname.kernelHostname === undefined
-      ? {}
-      : { hostname: hostname.kernelHostname }),
     busybox: image?.busybox ?? false,
     rights: containerRights(container),
   }

@@ -39,6 +39,8 @@ export interface ContainerRecord {
   readonly isReset?: true
   /** The dead instance is one that a probe has ended and that is about to be replaced. */
   readonly replaced?: ReplacedInstance
+  /** Its instances were in a sandbox that is no more; `restart`: one ran when that was lost. */
+  readonly lostSandbox?: { readonly restart: boolean }
 }
 
 export interface RunningInstance {
@@ -99,6 +101,11 @@ const runsAtOnce: InitialState = { started: true, ready: true }
 /** Whether any instance ever came to be. */
 export function hasStarted(record: ContainerRecord): boolean {
   return record.running !== undefined || record.dead !== undefined
+}
+
+/** Whether any instance came to be in the sandbox that there is. */
+export function hasStartedHere(record: ContainerRecord): boolean {
+  return hasStarted(record) && record.lostSandbox === undefined
 }
 
 export function recordStarted(
@@ -208,6 +215,12 @@ export function recordReset(
   return { restartCount, ...(entry && { backoff: entry }), isReset: true }
 }
 
+/** The sandbox is lost: all that was in it is over, and begins anew. */
+export function recordSandboxLost(record: ContainerRecord): ContainerRecord {
+  if (!hasStarted(record)) return record
+  return { ...record, lostSandbox: { restart: record.running !== undefined } }
+}
+
 /** No instance: what stands in its way is written down, and what ran before stays. */
 export function recordFailure(
   record: ContainerRecord,
@@ -240,7 +253,7 @@ function lastEnd({ dead, replaced }: ContainerRecord): number | undefined {
 }
 
 function countStart(
-  { replaced, ...record }: ContainerRecord,
+  { replaced, lostSandbox: _, ...record }: ContainerRecord,
   now: number,
   backoff: BackoffOptions,
 ): ContainerRecord {

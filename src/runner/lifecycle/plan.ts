@@ -3,7 +3,7 @@ import type { BackoffOptions } from '../../util/backoff.ts'
 import {
   configRetryMs,
   crashLoopWait,
-  hasStarted,
+  hasStartedHere,
   newRecord,
   type ContainerRecord,
   type RunningInstance,
@@ -130,11 +130,12 @@ function wantedContainers(
     return init === 'initFailed' ? init : init.wanted
   }
   const wanted = containers.filter(container => {
-    const { running, dead, replaced } = recordOf(input, container)
+    const { running, dead, replaced, lostSandbox } = recordOf(input, container)
     if (running !== undefined) return false
     return (
       dead === undefined ||
       replaced !== undefined ||
+      lostSandbox?.restart === true ||
       shouldRestart(input.pod, container, dead.exitCode)
     )
   })
@@ -158,11 +159,11 @@ function wantedInitContainers(
   | { readonly initialized: boolean; readonly wanted: readonly Container[] } {
   const { initContainers, containers } = input.pod.spec
   const regularStarted = containers.some(container =>
-    hasStarted(recordOf(input, container)),
+    hasStartedHere(recordOf(input, container)),
   )
   // The newest of the init containers that have been reached.
   const current = initContainers.findLastIndex(container =>
-    hasStarted(recordOf(input, container)),
+    hasStartedHere(recordOf(input, container)),
   )
   const before = regularStarted
     ? initContainers

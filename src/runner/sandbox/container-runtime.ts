@@ -7,6 +7,12 @@ import type { Capability } from '../../linux/capabilities.ts'
  */
 export interface ContainerRuntime {
   /**
+   * Makes what the containers of the Pod share; comes before all of them, but they need not wait
+   * for it. Resolves when it is there, rejects when it cannot be. Once it is lost, a further call
+   * makes it anew, when nothing runs any more: what was prepared before is of no use then.
+   */
+  createSandbox(config: SandboxConfig): Promise<RunningSandbox>
+  /**
    * Resolves when the container's first process runs. Rejects with a `ContainerStartError`
    * when it cannot: no such program, a mount that fails.
    */
@@ -33,6 +39,19 @@ export interface ContainerRuntime {
   close(): Promise<void>
 }
 
+/** Whose the namespaces are (NamespaceMode of the CRI: POD, CONTAINER, NODE). */
+export interface SandboxConfig {
+  /** The kernel's, and the content of /etc/hostname. Absent: the machine's UTS namespace. */
+  readonly hostname?: string
+  readonly ipc: 'pod' | 'node'
+  readonly pid: 'pod' | 'container' | 'node'
+}
+
+export interface RunningSandbox {
+  /** Resolves when its process has ended: nothing more can be started in it. */
+  readonly ended: Promise<void>
+}
+
 export interface ContainerLaunch extends ContainerRoot {
   /** Program and arguments, everything expanded; argv[0] is looked up in `env`'s PATH. */
   readonly argv: readonly string[]
@@ -55,8 +74,6 @@ export interface ContainerRoot {
   readonly mounts: readonly ContainerMount[]
   /** The Pod's hosts file on the host, bound read-write at /etc/hosts; absent: the host's own. */
   readonly hostsFile?: string
-  /** The kernel's hostname inside, and the content of /etc/hostname. Absent: the host's. */
-  readonly hostname?: string
   /** `/bin/sh` and PATH are busybox's: an image of the busybox family (see images.ts). */
   readonly busybox: boolean
   readonly rights: ContainerRights
@@ -105,7 +122,7 @@ export interface RunningContainer {
   readonly stdout: Readable
   readonly stderr: Readable
   /**
-   * Resolves once the first process has ended, its whole PID namespace is gone, and stdout
+   * Resolves once the first process has ended, all others of the container are gone, and stdout
    * and stderr have been read to their end; without a reader, a second later.
    */
   readonly exited: Promise<ExitStatus>

@@ -19,8 +19,8 @@ import type { PlannedMountPath, RootPlan, VolumePoint } from './planned-root.ts'
 import { rootReady, setupDone, setupScript } from './setup-script.ts'
 
 /**
- * A process that holds a container's mount and UTS namespaces until the container's own
- * processes do. No namespace is pinned in the host's file system, so that nothing can stay
+ * A process that holds a container's mount namespace until the container's own processes do,
+ * inside the namespaces of its Pod. No namespace is pinned in the host's file system, so that nothing can stay
  * behind. It ends with podfs: by its parent-death signal, and because its input closes.
  */
 export interface ContainerSetup {
@@ -37,9 +37,11 @@ export interface ContainerSetupOptions {
   readonly world: string
   /** An empty directory on the host, for this setup alone; removed at its release. */
   readonly directory: string
-  readonly hostname?: string
+  /** Options of nsenter: see pause.ts. */
+  readonly entrance: readonly string[]
   /** See setup-script.ts. */
   readonly locked: boolean
+  readonly rootName: string
   /** Where the plan's live places are, when it has some. */
   readonly live?: ContainerLiveMounts
   /** Resolves when the volumes are mounted; absent: they are. */
@@ -91,7 +93,7 @@ function pathsIn(directory: string): {
 }
 
 function spawnSetup(options: ContainerSetupOptions): SetupProcess {
-  const { tools, plan, world, directory, hostname, locked } = options
+  const { tools, plan, world, directory, entrance, locked, rootName } = options
   const { fstabFile, stdoutFifo, stderrFifo } = pathsIn(directory)
   const script = setupScript({
     plan,
@@ -99,13 +101,14 @@ function spawnSetup(options: ContainerSetupOptions): SetupProcess {
     fstabFile,
     fifos: [stdoutFifo, stderrFifo],
     locked,
-    ...(hostname === undefined ? {} : { hostname }),
+    rootName,
   })
   return spawn(
     tools.setpriv,
     [
-      ['--pdeathsig', 'KILL', '--', tools.unshare],
-      ['--mount', '--uts', '--propagation', 'slave', '--'],
+      ['--pdeathsig', 'KILL', '--'],
+      entrance.length === 0 ? [] : [tools.nsenter, ...entrance, '--'],
+      [tools.unshare, '--mount', '--propagation', 'slave', '--'],
       [tools.sh, '-c', script],
     ].flat(),
     {

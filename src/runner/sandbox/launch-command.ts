@@ -1,6 +1,7 @@
 import { allCapabilities, type Capability } from '../../linux/capabilities.ts'
 import type { ContainerUser } from './container-runtime.ts'
 import type { MachineTools } from '../../linux/machine-tools.ts'
+import type { Pause } from './pause.ts'
 
 /*
  * The argument lists that start a program in a container. Pure. No shell is part of them:
@@ -31,10 +32,14 @@ export interface HostCommand {
  * - podfs dies: the first setpriv's pdeathsig, which survives exec, kills unshare
  * - unshare dies: --kill-child kills the program, PID 1, and with it the whole namespace
  * - the program dies: the kernel kills the namespace, unshare hands its status on
+ *
+ * A program that shares the Pod's PID namespace, or the machine's, is no PID 1: what it leaves is
+ * for running-process.ts to kill, and ends with the Pod's PID 1 (pause.ts) where there is one.
  */
 export function startCommand(
   tools: MachineTools,
   setupPid: number,
+  { pid, config }: Pick<Pause, 'pid' | 'config'>,
   launch: Launch,
 ): HostCommand {
   const { user, capabilities } = launch
@@ -44,9 +49,12 @@ export function startCommand(
     `--target=${setupPid}`,
     '--mount',
     '--uts',
+    '--ipc',
+    // It is unshare that forks: nsenter stops when its child does, and would not see its end.
+    ...(config.pid === 'pod' ? ['--no-fork', `--pid=/proc/${pid}/ns/pid`] : []),
     '--',
     tools.unshare,
-    '--pid',
+    ...(config.pid === 'container' ? ['--pid'] : []),
     '--fork',
     '--kill-child',
     '--mount-proc',
@@ -82,6 +90,7 @@ export function execCommand(
     `--target=${containerPid}`,
     '--mount',
     '--uts',
+    '--ipc',
     '--pid',
     '--root=/',
     `--wd=/proc/${containerPid}/root`,

@@ -1,14 +1,18 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { ContainerRoot } from './container-runtime.ts'
+import { dirname, join } from 'node:path'
+import type { SandboxConfig } from './container-runtime.ts'
 
 /** What a setup uses of the Pod's files. */
 export interface ContainerFiles {
   /** Where all roots of the Pod are put together, each in its own namespace. */
   readonly world: string
-  readonly hostnameFile: string
+  /** Absent: the machine's. */
+  readonly hostnameFile?: string
 }
+
+/** In the scratch directory of a Pod whose containers are in the machine's PID namespace. */
+export const hostProcessesMark = 'host-pid'
 
 /**
  * The files of one Pod on the host, in its scratch directory; each made once. They are few, on a
@@ -18,25 +22,36 @@ export class PodFiles {
   readonly #world: string
   readonly #setups: string
   readonly #hostnameFile: string
-  readonly #made = new Set<string>()
+  readonly #mark: string
+  #files: ContainerFiles | undefined
+  #hostname: string | undefined
   #setupCount = 0
 
   constructor(scratchDirectory: string) {
     this.#world = join(scratchDirectory, 'root')
     this.#setups = join(scratchDirectory, 'setups')
     this.#hostnameFile = join(scratchDirectory, 'hostname')
+    this.#mark = join(scratchDirectory, hostProcessesMark)
   }
 
-  make({ hostname }: ContainerRoot): ContainerFiles {
-    this.#once(this.#world, () => {
-      mkdirSync(this.#world, { recursive: true })
-      mkdirSync(this.#setups, { recursive: true })
-    })
-    // All containers of a Pod have the same; a second write would empty it under the first.
-    if (hostname !== undefined)
-      this.#once(this.#hostnameFile, () =>
-        writeFileSync(this.#hostnameFile, `${hostname}\n`),
-      )
+  /** Of the Pod's sandbox; it comes first, and all of them have the same. */
+  begin({ hostname, pid }: SandboxConfig): void {
+    this.#hostname = hostname
+    if (pid !== 'node') return
+    mkdirSync(dirname(this.#mark), { recursive: true })
+    writeFileSync(this.#mark, '')
+  }
+
+  make(): ContainerFiles {
+    this.#files ??= this.#make()
+    return this.#files
+  }
+
+  #make(): ContainerFiles {
+    mkdirSync(this.#world, { recursive: true })
+    mkdirSync(this.#setups, { recursive: true })
+    if (this.#hostname === undefined) return { world: this.#world }
+    writeFileSync(this.#hostnameFile, `${this.#hostname}\n`)
     return { world: this.#world, hostnameFile: this.#hostnameFile }
   }
 
@@ -49,15 +64,9 @@ export class PodFiles {
   }
 
   async remove(): Promise<void> {
-    const own = [this.#world, this.#setups, this.#hostnameFile]
+    const own = [this.#world, this.#setups, this.#hostnameFile, this.#mark]
     await Promise.all(
       own.map(path => rm(path, { recursive: true, force: true })),
     )
-  }
-
-  #once(path: string, make: () => void): void {
-    if (this.#made.has(path)) return
-    make()
-    this.#made.add(path)
   }
 }

@@ -20,12 +20,19 @@ import { openOutputPipe } from './output-pipe.ts'
 import { preludesOf, startCommand, type Launch } from './launch-command.ts'
 import { MonitorStderr } from './monitor-stderr.ts'
 import type { MachineTools } from '../../linux/machine-tools.ts'
+import { readMountinfo } from '../../linux/mountinfo.ts'
+import {
+  killRootedProcesses,
+  mountNamespace,
+} from '../../linux/rooted-processes.ts'
+import type { Pause } from './pause.ts'
 
 export interface StartOptions {
   readonly tools: MachineTools
   readonly clock: Clock
   readonly name: string
   readonly setup: ContainerSetup
+  readonly pause: Pause
   readonly launch: Launch
 }
 
@@ -41,14 +48,15 @@ export interface StartedProcess extends RunningContainer {
 export async function startProcess(
   options: StartOptions,
 ): Promise<StartedProcess> {
-  const { tools, name, setup, launch } = options
+  const { tools, name, setup, pause, launch } = options
   const root = `/proc/${setup.pid}/root`
   const why =
     whyNotExecutable(root, { ...launch, argv: [tools.unshare] }) ??
     whyNotExecutable(root, launch)
   // A volume over /usr would hide what enters the PID namespace.
   if (why !== undefined) throw new ContainerStartError(name, why)
-  const command = startCommand(tools, setup.pid, launch)
+  const command = startCommand(tools, setup.pid, pause, launch)
+  const rest = pause.config.pid === 'container' ? undefined : restOf(options)
   const stdout = openOutputPipe(setup.stdoutFifo, launch.user)
   const stderr = openOutputPipe(setup.stderrFifo, launch.user)
   let monitor: ChildProcess
@@ -74,16 +82,38 @@ export async function startProcess(
     monitor,
     stdout.readable,
     stderr.readable,
-    options,
+    { ...options, ...(rest && { rest }) },
   )
   await running.started(preludesOf(command, launch.argv))
   return running
 }
 
+/** Ends the processes of a container that has no PID namespace of its own. */
+type EndRest = (firstNamespace: string | undefined) => Promise<void>
+
+/**
+ * All that run in its root, which is a file system of its own: a copy of the mount namespace has
+ * the same one. One that has made itself another root as well ends with the Pod.
+ */
+function restOf({ setup, pause, clock }: StartOptions): EndRest {
+  const root = readMountinfo(setup.pid).findLast(
+    ({ mountpoint }) => mountpoint === '/',
+  )
+  return async firstNamespace => {
+    // Then the kernel has killed them, this one first; that it was so is to be known before.
+    if (pause.config.pid === 'pod' && pause.isDying()) await pause.ended
+    await killRootedProcesses(
+      ({ device }) => device === root?.device,
+      clock,
+      firstNamespace === undefined ? [] : [firstNamespace],
+    )
+  }
+}
+
 /** What the programs of the chain say when they, and not the container's, have failed. */
 const chainFailure = /^(?:\S*\/)?(?:setpriv|nsenter|unshare|env): .*/m
 
-/** A container: the monitor (unshare), and below it the program as PID 1 of a namespace. */
+/** A container: the monitor (unshare), and below it the program, mostly as PID 1 of a namespace. */
 class RunningProcess implements StartedProcess {
   readonly stdout: Readable
   readonly stderr: MonitorStderr
@@ -91,6 +121,8 @@ class RunningProcess implements StartedProcess {
   readonly #monitor: ChildProcess
   readonly #options: StartOptions
   #pid: number | undefined
+  /** The mount namespace of the first process. */
+  #namespace: string | undefined
   readonly #reaped: Promise<ExitStatus>
   /** The monitor has been reaped: its pid and that of PID 1 may be others' now. */
   #gone = false
@@ -100,13 +132,13 @@ class RunningProcess implements StartedProcess {
     monitor: ChildProcess,
     stdout: Readable,
     stderr: Readable,
-    options: StartOptions,
+    { rest, ...options }: StartOptions & { readonly rest?: EndRest },
   ) {
     this.#monitor = monitor
     this.#options = options
     this.stdout = stdout
     this.stderr = stderr.pipe(new MonitorStderr())
-    this.#reaped = new Promise(resolve => {
+    const reaped = new Promise<ExitStatus>(resolve => {
       monitor.once('error', error => {
         this.#spawnError = error
         this.#gone = true
@@ -117,6 +149,10 @@ class RunningProcess implements StartedProcess {
         this.#gone = true
         resolve(toExitStatus(code, signal))
       })
+    })
+    this.#reaped = reaped.then(async status => {
+      await rest?.(this.#namespace)
+      return status
     })
     this.exited = this.#reaped.then(async status => {
       await drained([this.stdout, this.stderr], options.clock, drainMs)
@@ -138,7 +174,10 @@ class RunningProcess implements StartedProcess {
         preludes,
         hasEnded: () => this.#gone,
       })
-    if (this.#pid !== undefined) return
+    if (this.#pid !== undefined) {
+      this.#namespace = mountNamespace(this.#pid)
+      return
+    }
     const { exitCode } = await this.#reaped
     const reason =
       this.#spawnError?.message ??
@@ -178,7 +217,7 @@ class RunningProcess implements StartedProcess {
     })
   }
 
-  /** Ends the whole PID namespace, whatever is in it. Resolves when it is gone. */
+  /** Ends all of its processes. Resolves when they are gone. */
   async kill(): Promise<void> {
     this.signal('SIGKILL')
     // Before PID 1 is known: --kill-child kills it when the monitor dies.

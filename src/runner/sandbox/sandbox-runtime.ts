@@ -13,6 +13,8 @@ import {
   type ContainerRoot,
   type ContainerRuntime,
   type RunningContainer,
+  type RunningSandbox,
+  type SandboxConfig,
 } from './container-runtime.ts'
 import { setUpContainer, type ContainerSetup } from './container-setup.ts'
 import { readHostView } from '../../linux/host-view.ts'
@@ -25,6 +27,7 @@ import {
   systemPath,
   type MachineTools,
 } from '../../linux/machine-tools.ts'
+import { type Pause, startPause } from './pause.ts'
 import { PodFiles } from './pod-files.ts'
 import { appletsDirectory, planRoot, type BusyboxMounts } from './root-plan.ts'
 import { resolvePath } from '../../linux/resolve-path.ts'
@@ -35,9 +38,11 @@ import { inBackground } from '../../util/in-background.ts'
  * Containers as processes of this machine. Who is who:
  *
  *   podfs
- *   |- setup (sh)         in new mount and UTS namespaces; builds the root (setup-script.ts)
- *   |                     and holds them until the container runs
- *   `- monitor (unshare)  in the same two namespaces, parent of the PID namespace
+ *   |- pause (sh)         one for the Pod, in new UTS and IPC namespaces, which it holds for as
+ *   |                     long as the Pod is there; PID 1 of a shared PID namespace (pause.ts)
+ *   |- setup (sh)         in those and a new mount namespace; builds the root (setup-script.ts)
+ *   |                     and holds it until the container runs
+ *   `- monitor (unshare)  in all of these namespaces, parent of the PID namespace
  *      `- the program     PID 1 of it; in a mount namespace copied from the setup's, with
  *         `- ...          its own /proc
  *
@@ -99,6 +104,7 @@ class Sandbox implements SandboxRuntime {
   readonly #setups = new Set<ContainerSetup>()
   readonly #starting = new Set<Promise<StartedProcess>>()
   readonly #running = new Set<StartedProcess>()
+  #pause: Promise<Pause> | undefined
   #tools: MachineTools | undefined
   #closed: Promise<void> | undefined
 
@@ -110,6 +116,52 @@ class Sandbox implements SandboxRuntime {
     this.#podFiles = new PodFiles(scratchDirectory)
     // A container's start asks again, and tells.
     if (expectsLiveVolumes) this.#live.made().catch(() => undefined)
+  }
+
+  async createSandbox(config: SandboxConfig): Promise<RunningSandbox> {
+    const before = this.#pause
+    const made = before === undefined ? this.#begin(config) : this.#anew(config)
+    this.#pause = made
+    // Every start asks for it, and tells.
+    made.catch(() => undefined)
+    return await made
+  }
+
+  async #begin(config: SandboxConfig): Promise<Pause> {
+    if (this.#closed) throw new Error('the Pod has ended')
+    this.#podFiles.begin(config)
+    return await startPause(this.#findTools(), config)
+  }
+
+  async #anew(config: SandboxConfig): Promise<Pause> {
+    await this.#endPause()
+    await this.#discardPrepared()
+    return await this.#begin(config)
+  }
+
+  async #endPause(): Promise<void> {
+    const pause = await this.#pause?.catch(() => undefined)
+    await pause?.end()
+  }
+
+  async #discardPrepared(): Promise<void> {
+    const ahead = [...this.#ahead.values()].map(({ setup }) => setup)
+    const all = [...this.#prepared.values(), ...ahead]
+    this.#prepared.clear()
+    this.#ahead.clear()
+    await Promise.all(
+      all.map(async made => {
+        const setup = await made.catch(() => undefined)
+        if (setup !== undefined) await this.#discard(setup)
+      }),
+    )
+  }
+
+  async #pauseNow(): Promise<Pause> {
+    const pause = await this.#pause
+    if (pause === undefined || pause.isDying())
+      throw new Error("the Pod's sandbox is gone")
+    return pause
   }
 
   async buildAhead(
@@ -155,6 +207,7 @@ class Sandbox implements SandboxRuntime {
         clock: this.#clock,
         name: container.name,
         setup,
+        pause: await this.#pauseNow(),
         launch: toLaunch(container),
       })
       this.#running.add(running)
@@ -204,6 +257,7 @@ class Sandbox implements SandboxRuntime {
     ])
     await Promise.all([...this.#running].map(running => running.kill()))
     await Promise.all([...this.#setups].map(setup => setup.release()))
+    await this.#endPause()
     await this.#live.close()
     await this.#podFiles.remove()
   }
@@ -223,10 +277,14 @@ class Sandbox implements SandboxRuntime {
     const setup = await ahead?.setup.catch(() => undefined)
     if (setup === undefined) return await this.#setUp(container)
     if (ahead?.key === rootKey(container)) return setup
+    await this.#discard(setup)
+    return await this.#setUp(container)
+  }
+
+  async #discard(setup: ContainerSetup): Promise<void> {
     await this.#releaseLive(setup)
     await setup.release()
     this.#setups.delete(setup)
-    return await this.#setUp(container)
   }
 
   async #setUp(
@@ -260,14 +318,14 @@ class Sandbox implements SandboxRuntime {
     { ready, onBegun }: Ahead,
   ): Promise<ContainerSetup> {
     const tools = this.#findTools()
-    const { hostsFile, hostname, mounts, workingDir = '/' } = container
+    const { hostsFile, mounts, workingDir = '/' } = container
     const { hostRoot = false, ownDirectories } = this.#options
     const { privileged, capabilities } = container.rights
     const busybox = container.busybox ? await this.#findBusybox() : undefined
     let failed: { readonly plan: string; readonly error: unknown } | undefined
     for (;;) {
       const host = readHostView()
-      const files = this.#podFiles.make(container)
+      const files = this.#podFiles.make()
       const hidden = ownDirectories.map(path => resolvePath(path, host))
       const plan = planRoot(host, {
         world: files.world,
@@ -277,13 +335,14 @@ class Sandbox implements SandboxRuntime {
         hidden,
         privileged,
         ...(hostsFile === undefined ? {} : { hostsFile }),
-        ...(hostname === undefined ? {} : { hostnameFile: files.hostnameFile }),
+        ...(files.hostnameFile && { hostnameFile: files.hostnameFile }),
         ...(busybox === undefined ? {} : { busybox }),
         ...(live === undefined ? {} : { liveDirectory: live.directory }),
       })
       const planText = JSON.stringify(plan)
       if (failed?.plan === planText) throw failed.error
-      // Not before: mount(8) takes as long as the plan.
+      // Not before: these take as long as the plan.
+      const { entrance, config } = await this.#pauseNow()
       if (live !== undefined) await this.#live.made()
       try {
         return await setUpContainer({
@@ -291,8 +350,10 @@ class Sandbox implements SandboxRuntime {
           plan,
           world: files.world,
           directory: this.#podFiles.makeSetupDirectory(),
+          entrance,
           locked: capabilities.includes('SYS_ADMIN'),
-          ...(hostname === undefined ? {} : { hostname }),
+          // By it a later podfs knows whose processes have been left (clear-pods.ts).
+          rootName: config.pid === 'node' ? files.world : 'podfs',
           ...(live === undefined ? {} : { live }),
           ...(ready === undefined ? {} : { ready }),
           ...(onBegun === undefined ? {} : { onBegun }),
@@ -331,7 +392,7 @@ interface RootAhead {
 
 /** Equal for what is planned and mounted in the same way. */
 function rootKey(root: ContainerRoot): string {
-  const { mounts, workingDir, hostsFile, hostname, busybox, rights } = root
+  const { mounts, workingDir, hostsFile, busybox, rights } = root
   const places = mounts.map(
     ({ source, mountPath, readOnly, recursive, identity, locate }) => [
       source,
@@ -342,14 +403,7 @@ function rootKey(root: ContainerRoot): string {
       locate !== undefined,
     ],
   )
-  return JSON.stringify([
-    places,
-    workingDir,
-    hostsFile,
-    hostname,
-    busybox,
-    rights,
-  ])
+  return JSON.stringify([places, workingDir, hostsFile, busybox, rights])
 }
 
 function toLaunch(container: ContainerLaunch): Launch {

@@ -11,9 +11,10 @@ export interface SetupScriptOptions {
   readonly fstabFile: string
   /** Made for the container's output. */
   readonly fifos: readonly string[]
-  readonly hostname?: string
   /** The container may mount and unmount: what is here now is to stay as it is. */
   readonly locked: boolean
+  /** What the root's file system is called in a list of mounts. */
+  readonly rootName: string
 }
 
 /** What the script prints when the container's root is `/`. */
@@ -22,7 +23,7 @@ export const rootReady = 'ready'
 export const setupDone = 'done'
 
 /**
- * The POSIX sh script that carries out a plan, inside new mount and UTS namespaces:
+ * The POSIX sh script that carries out a plan, inside a new mount namespace:
  *
  *  1. two tmpfs: the root, unbindable so that the rbind of the directory in which it stands
  *     leaves it out; and the layers inside it, a mount of its own because an overlay refuses
@@ -43,15 +44,15 @@ export const setupDone = 'done'
  *     and what is propagated to it later: nobody, not even root of the machine, can make a
  *     mount in it writable, or unmount what covers another one (mount_namespaces(7)). The
  *     container enters the mount namespace alone, so it is nobody less than root in it.
- *  9. `done`; it holds the namespaces until its standard input is closed
+ *  9. `done`; it holds the namespace until its standard input is closed
  */
 export function setupScript(options: SetupScriptOptions): string {
-  const { plan, world, fstabFile, fifos, hostname, locked } = options
+  const { plan, world, fstabFile, fifos, locked, rootName } = options
   const layers = join(world, '.podfs/layers')
   const rootsFile = `${fstabFile}-roots`
   const roots = formatFstab([
-    tmpfs(world, ['mode=0755', 'unbindable', ...plan.rootOptions]),
-    tmpfs(layers, ['mode=0700', 'X-mount.mkdir']),
+    tmpfs(rootName, world, ['mode=0755', 'unbindable', ...plan.rootOptions]),
+    tmpfs('podfs', layers, ['mode=0700', 'X-mount.mkdir']),
     ...(plan.hostView === undefined ? [] : [plan.hostView]),
   ])
   const scaffold = [
@@ -70,9 +71,6 @@ export function setupScript(options: SetupScriptOptions): string {
     ...plan.files.map(path => `: > ${shellQuote(path)}`),
     ...makeLinks(plan.links),
     `mount -n -a -T ${shellQuote(fstabFile)}`,
-    ...(hostname === undefined
-      ? []
-      : [`printf %s ${shellQuote(hostname)} > /proc/sys/kernel/hostname`]),
     `cd ${shellQuote(world)}`,
     'pivot_root . .podfs/old',
     'cd /',
@@ -96,8 +94,12 @@ export function setupScript(options: SetupScriptOptions): string {
 const hold = `echo ${setupDone}; read -r end || :`
 const lock = 'unshare --user --mount --propagation unchanged --'
 
-function tmpfs(target: string, options: readonly string[]): FstabEntry {
-  return { source: 'podfs', target, type: 'tmpfs', options }
+function tmpfs(
+  source: string,
+  target: string,
+  options: readonly string[],
+): FstabEntry {
+  return { source, target, type: 'tmpfs', options }
 }
 
 function cover(directory: string): string {

@@ -17,6 +17,7 @@ const tools = {
   sh: '/b/sh',
   capabilities: allCapabilities,
 }
+const pause = { pid: 6, config: { ipc: 'pod', pid: 'container' } } as const
 const launch: Launch = {
   argv: ['prog', '--', '-x'],
   env: new Map([
@@ -30,10 +31,10 @@ const launch: Launch = {
 }
 
 t.test('the chain that starts a program', async t => {
-  const { file, args, env } = startCommand(tools, 7, launch)
+  const { file, args, env } = startCommand(tools, 7, pause, launch)
   t.equal(
     [file, ...args].join(' '),
-    '/b/setpriv --pdeathsig KILL -- /b/nsenter --target=7 --mount --uts -- ' +
+    '/b/setpriv --pdeathsig KILL -- /b/nsenter --target=7 --mount --uts --ipc -- ' +
       '/b/unshare --pid --fork --kill-child --mount-proc --propagation=unchanged --wd=/app -- ' +
       '/b/env -- LD_PRELOAD=/l.so prog -- -x',
   )
@@ -42,6 +43,24 @@ t.test('the chain that starts a program', async t => {
     ['data-1', 'v'],
     ['__proto__', 'p'],
   ])
+})
+
+t.test('a program that shares its PID namespace', async t => {
+  const within = (pid: 'pod' | 'node'): string =>
+    startCommand(
+      tools,
+      7,
+      { pid: 6, config: { ipc: 'pod', pid } },
+      { ...launch, env: new Map() },
+    ).args.join(' ')
+  t.match(
+    within('pod'),
+    '--ipc --no-fork --pid=/proc/6/ns/pid -- /b/unshare --fork --kill-child --mount-proc ',
+  )
+  t.match(
+    within('node'),
+    '--ipc -- /b/unshare --fork --kill-child --mount-proc ',
+  )
 })
 
 const user = { uid: 5, gid: 6, supplementalGroups: [] }
@@ -53,11 +72,11 @@ t.test('a program has the capabilities of its container', async t => {
     capabilities: ['CHOWN', 'SYS_CHROOT'] as const,
   }
   t.match(
-    startCommand(tools, 7, few).args.join(' '),
+    startCommand(tools, 7, pause, few).args.join(' '),
     '--wd=/app -- /b/setpriv --bounding-set=-all,+chown,+sys_chroot -- prog -- -x',
   )
   t.match(
-    startCommand(tools, 7, { ...few, user }).args.join(' '),
+    startCommand(tools, 7, pause, { ...few, user }).args.join(' '),
     '--wd=/app -- /b/setpriv --reuid=5 --regid=6 --clear-groups --inh-caps=-all --bounding-set=-all,+chown,+sys_chroot -- ' +
       '/b/setpriv --pdeathsig KILL -- prog',
   )
@@ -65,14 +84,18 @@ t.test('a program has the capabilities of its container', async t => {
 
 t.test('a user is followed by a new parent-death signal', async t => {
   const user = { uid: 5, gid: 6, supplementalGroups: [7, 8] }
-  const { args } = startCommand(tools, 7, { ...launch, env: new Map(), user })
+  const { args } = startCommand(tools, 7, pause, {
+    ...launch,
+    env: new Map(),
+    user,
+  })
   t.match(
     args.join(' '),
     '-- /b/setpriv --reuid=5 --regid=6 --groups=7,8 --inh-caps=-all -- /b/setpriv --pdeathsig KILL -- prog -- -x',
   )
   const alone = { uid: 5, gid: 6, supplementalGroups: [] }
   t.ok(
-    startCommand(tools, 7, { ...launch, user: alone }).args.includes(
+    startCommand(tools, 7, pause, { ...launch, user: alone }).args.includes(
       '--clear-groups',
     ),
   )
@@ -81,7 +104,7 @@ t.test('a user is followed by a new parent-death signal', async t => {
 t.test('the chain of an exec', async t => {
   const bare = { ...launch, env: new Map() }
   const enter =
-    '/b/nsenter --target=9 --mount --uts --pid --root=/ --wd=/proc/9/root -- '
+    '/b/nsenter --target=9 --mount --uts --ipc --pid --root=/ --wd=/proc/9/root -- '
   t.equal(
     execCommand(tools, 9, bare).args.join(' '),
     `--pdeathsig KILL -- ${enter}/b/unshare --root=. --wd=/app -- prog -- -x`,
@@ -104,7 +127,10 @@ t.test('the chain of an exec', async t => {
 })
 
 t.test('preludes are what PID 1 is before it is the program', async t => {
-  const preludes = preludesOf(startCommand(tools, 7, launch), launch.argv)
+  const preludes = preludesOf(
+    startCommand(tools, 7, pause, launch),
+    launch.argv,
+  )
   t.ok(preludes.has('/b/env\0--\0LD_PRELOAD=/l.so\0prog\0--\0-x\0'))
   t.notOk(preludes.has('prog\0--\0-x\0'))
 })

@@ -28,6 +28,7 @@ const options = {
   fstabFile: '/fstab',
   fifos: ['/1', '/2'],
   locked: false,
+  rootName: 'podfs',
 }
 
 t.test(

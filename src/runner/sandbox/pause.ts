@@ -1,0 +1,139 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
+import { systemPath, type MachineTools } from '../../linux/machine-tools.ts'
+import type { SandboxConfig } from './container-runtime.ts'
+import { shellQuote } from './shell-quote.ts'
+
+/**
+ * The process that holds what the containers of a Pod share, as a kubelet's pause container does:
+ * the UTS and the IPC namespace and, where they share it, the PID namespace, whose PID 1 it is. It
+ * is a shell that waits. Nothing pins a namespace in the host's file system, so nothing stays
+ * behind. It ends with podfs: by its parent-death signal, and because its input closes.
+ */
+export interface Pause {
+  readonly config: SandboxConfig
+  /** As the host numbers it. */
+  readonly pid: number
+  /** Options of nsenter with which a container's root is made inside; none: nothing is the Pod's. */
+  readonly entrance: readonly string[]
+  /** Resolves when it has ended, whatever the reason. */
+  readonly ended: Promise<void>
+  /** It has been killed, though that may not be known yet: who dies now has died of that. */
+  isDying(): boolean
+  end(): Promise<void>
+}
+
+type PauseProcess = ChildProcessByStdio<Writable, Readable, Readable>
+
+/** Resolves when the namespaces are there, and rejects with what stands in the way. */
+export async function startPause(
+  tools: MachineTools,
+  config: SandboxConfig,
+): Promise<Pause> {
+  const [file = '', ...args] = pauseCommand(tools, config)
+  const child: PauseProcess = spawn(file, args, {
+    cwd: '/',
+    env: { PATH: systemPath, LC_ALL: 'C' },
+    stdio: ['pipe', 'pipe', 'pipe'],
+    // Ctrl-C at the terminal is for podfs to handle.
+    detached: true,
+  })
+  child.stdin.on('error', () => undefined)
+  const ended = once(child, 'exit').then(
+    () => undefined,
+    () => undefined,
+  )
+  const end = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await ended
+  }
+  const pid = await readyPid(child)
+  // Not heard any more, and its pipes are nothing to wait for.
+  child.stdout.destroy()
+  child.stderr.destroy()
+  const target = `--target=${pid}`
+  const namespaces = podNamespaces(config)
+  return {
+    config,
+    pid,
+    entrance: namespaces.length === 0 ? [] : [target, ...namespaces],
+    ended,
+    isDying: () => !isThere(pid),
+    end,
+  }
+}
+
+/** Those that a container's root has to be made in; options of unshare and of nsenter. */
+function podNamespaces({ hostname, ipc }: SandboxConfig): string[] {
+  return [
+    ...(hostname === undefined ? [] : ['--uts']),
+    ...(ipc === 'pod' ? ['--ipc'] : []),
+  ]
+}
+
+/** Pure. Where a PID namespace is shared, unshare stays as the parent of its PID 1. */
+export function pauseCommand(
+  tools: Pick<MachineTools, 'setpriv' | 'unshare' | 'sh'>,
+  config: SandboxConfig,
+): string[] {
+  const options = [
+    ...podNamespaces(config),
+    ...(config.pid === 'pod' ? ['--pid', '--fork', '--kill-child'] : []),
+  ]
+  return [
+    [tools.setpriv, '--pdeathsig', 'KILL', '--'],
+    options.length === 0 ? [] : [tools.unshare, ...options, '--'],
+    // The last is for who looks at a list of processes.
+    [tools.sh, '-c', pauseScript(config), 'podfs-pause'],
+  ].flat()
+}
+
+/**
+ * What waits in a shared PID namespace is a child, because dash and ash reap while they `wait`
+ * but not while they `read`: orphans would stay zombies. A container can kill the child, and has
+ * then done nothing; PID 1 takes no signal from inside.
+ */
+function pauseScript({ hostname, pid }: SandboxConfig): string {
+  return [
+    'set -e',
+    ...(hostname === undefined
+      ? []
+      : [`printf %s ${shellQuote(hostname)} > /proc/sys/kernel/hostname`]),
+    // /proc is still that of the host: so is the number.
+    'read -r pid rest < /proc/self/stat',
+    'echo "$pid"',
+    ...(pid === 'pod'
+      ? [
+          'exec 3<&0',
+          'until { read -r end <&3 || exit 0; } & wait $!; do :; done',
+        ]
+      : ['read -r end || :']),
+  ].join('\n')
+}
+
+async function readyPid(child: PauseProcess): Promise<number> {
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
+  const failed = new Promise<never>((_, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) =>
+      reject(new Error(said.trim() || `pause ended by ${signal ?? code}`)),
+    )
+  })
+  failed.catch(() => undefined)
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const { value } = await Promise.race([lines.next(), failed])
+  return typeof value === 'string' ? Number(value) : await failed
+}
+
+/** A process that is ending has no command line any more, long before its parent hears of it. */
+function isThere(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== ''
+  } catch {
+    return false
+  }
+}
