@@ -1,9 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
 import { capability } from '../helpers/capability.ts'
+import { freePort } from '../helpers/loopback-server.ts'
 import '../helpers/needs-mounts.ts'
 import { eventually, startPodfs } from '../helpers/podfs.ts'
 
@@ -50,14 +50,3 @@ t.test(
     await run.ended
   },
 )
-
-/** Nobody listens there now. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}

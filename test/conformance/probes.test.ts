@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { needsRoot } from '../process/sandbox.ts'
 import {
@@ -10,7 +8,7 @@ import {
   type Json,
 } from '../helpers/conformance-pod.ts'
 import { healthServer } from '../helpers/health-server.ts'
-import { host, http } from '../helpers/loopback-server.ts'
+import { freePort, host, http } from '../helpers/loopback-server.ts'
 import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
 
 /*
@@ -44,14 +42,6 @@ interface SeenPod {
       readonly lastState: Json
     }[]
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, host)
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
 }
 
 /** `/500-later` is well once; `/to?loc=X` leads to X. */

@@ -36,6 +36,8 @@ export class FakeRuntime implements ContainerRuntime {
     readonly config: SandboxConfig
     readonly lose: () => void
   }[] = []
+  /** No sandbox can be made, for this reason. */
+  sandboxError: string | undefined
   readonly #behaviours: Readonly<Record<string, FakeBehaviour>>
 
   constructor(behaviours: Readonly<Record<string, FakeBehaviour>> = {}) {
@@ -43,6 +45,7 @@ export class FakeRuntime implements ContainerRuntime {
   }
 
   async createSandbox(config: SandboxConfig): Promise<RunningSandbox> {
+    if (this.sandboxError !== undefined) throw new Error(this.sandboxError)
     const { promise: ended, resolve } = deferred<void>()
     this.sandboxes.push({ config, lose: resolve })
     return { ended }

@@ -22,6 +22,15 @@ export async function listen(
   return (server.address() as AddressInfo).port
 }
 
+/** One on which nobody listens now. */
+export async function freePort(): Promise<number> {
+  const server = createTcpServer().listen(0, host)
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
 /** A server that says one thing to every connection, whatever it is asked. */
 export function says(t: Test, text: string): Promise<number> {
   return listen(

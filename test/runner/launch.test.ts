@@ -119,13 +119,12 @@ t.test('home and user', async t => {
 
 t.test('hostname and hosts file', async t => {
   const launch = await containerLaunch(ofImage('plain'), makeContext())
-  t.match(launch, { hostname: 'pod', hostsFile: '/run/hosts' })
+  t.match(launch, { hostsFile: '/run/hosts' })
   t.equal(launch.env.get('HOSTNAME'), 'pod')
   const onHost = await containerLaunch(ofImage('plain'), {
     ...makeContext(),
     hostname: { hostname: 'pod', domain: '' },
   })
-  t.notOk('hostname' in onHost)
   t.equal(onHost.env.get('HOSTNAME'), 'machine')
   const hostsOf = (...paths: string[]) =>
     expectedRoot(

@@ -943,3 +943,106 @@ t.test(
     await t.rejects(runner.finished, defect)
   },
 )
+
+const lost = [
+  'SandboxChanged Pod sandbox changed, it will be killed and re-created.',
+  'Killing Stopping container a',
+  'Killing Stopping container b',
+]
+
+test(
+  'a lost sandbox: all containers end, and come again in another one',
+  { pod: pod([a, b], { restartPolicy: 'OnFailure' }) },
+  async (h, t) => {
+    await h.start()
+    h.journal()
+    h.runtime.sandboxes[0]?.lose()
+    await settle()
+    t.same(h.journal(), [
+      'SIGTERM a',
+      'exit a 143',
+      'SIGTERM b',
+      'exit b 143',
+      'start a',
+      'start b',
+    ])
+    t.same(h.told('SandboxChanged', 'Killing'), lost)
+    t.equal(h.runtime.sandboxes.length, 2)
+    t.equal(h.container('a').restartCount, 1)
+    t.equal(h.container('a').lastState.terminated?.exitCode, 143)
+    t.ok(
+      h.statuses.some(({ conditions }) =>
+        conditions.some(
+          ({ type, status }) =>
+            type === 'PodReadyToStartContainers' && status === 'False',
+        ),
+      ),
+    )
+    t.equal(h.condition('PodReadyToStartContainers')?.status, 'True')
+    await h.exit('a', 0)
+    await h.exit('b', 0)
+    t.equal((await h.runner.finished).phase, 'Succeeded')
+    t.equal(h.runtime.sandboxes.length, 2, 'C304: none for what is done')
+  },
+)
+
+test(
+  'a lost sandbox: who was told to end, and did so with 0, is started again',
+  {
+    pod: pod([a], { restartPolicy: 'OnFailure' }),
+    behaviours: { a: { onTerm: 0 } },
+  },
+  async (h, t) => {
+    await h.start()
+    h.runtime.sandboxes[0]?.lose()
+    await settle()
+    t.equal(h.container('a').restartCount, 1)
+    t.ok(h.container('a').state.running)
+  },
+)
+
+test(
+  'a lost sandbox: init containers run again, from the first one on',
+  { pod: pod([a], { initContainers: [init('i'), sidecar('s')] }) },
+  async (h, t) => {
+    await h.start()
+    await h.exit('i', 0)
+    h.journal()
+    h.runtime.sandboxes[0]?.lose()
+    await settle()
+    t.same(h.journal().slice(-1), ['start i'])
+    t.same([...h.runtime.running.keys()], ['i'])
+    await h.exit('i', 0)
+    t.same(h.journal(), ['exit i 0', 'start s', 'start a'])
+    t.equal(h.container('i').restartCount, 1)
+    t.equal(h.status.phase, 'Running')
+  },
+)
+
+test(
+  'a lost sandbox: where nothing is restarted, the Pod ends',
+  { pod: pod([a], { restartPolicy: 'Never' }) },
+  async (h, t) => {
+    await h.start()
+    h.runtime.sandboxes[0]?.lose()
+    t.equal((await h.runner.finished).phase, 'Failed')
+    t.same(h.told('SandboxChanged'), [])
+  },
+)
+
+test(
+  'a sandbox that cannot be made is told of once, and tried again',
+  { pod: pod([a]) },
+  async (h, t) => {
+    h.runtime.sandboxError = 'no namespaces left'
+    await h.start()
+    await h.advance(10_000)
+    t.same(h.told('FailedCreatePodSandBox'), [
+      'FailedCreatePodSandBox Failed to create pod sandbox: no namespaces left',
+    ])
+    t.equal(h.status.phase, 'Pending')
+    h.runtime.sandboxError = undefined
+    await h.advance(10_000)
+    t.equal(h.status.phase, 'Running')
+  },
+)
