@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { buildSync } from 'esbuild'
 import t from 'tap'
 import { escapeMountPath } from '../../src/linux/mountinfo.ts'
+import { descendants } from '../helpers/processes.ts'
 import { isAlive, needsRoot } from './sandbox.ts'
 
 t.test('kill -9 of podfs', { skip: needsRoot }, async t => {
@@ -37,7 +38,7 @@ t.test('kill -9 of podfs', { skip: needsRoot }, async t => {
   const started = JSON.parse(line) as number[]
   t.equal(started.length, 2)
 
-  const everyone = [...descendants(parent.pid ?? 0)]
+  const everyone = descendants(parent.pid ?? 0)
   t.ok(everyone.length >= 12, `${everyone.length} processes`)
 
   parent.kill('SIGKILL')
@@ -56,27 +57,3 @@ t.test('kill -9 of podfs', { skip: needsRoot }, async t => {
     'and no mount',
   )
 })
-
-/** With those that have left their parents' sessions; those in PID namespaces as well. */
-function* descendants(pid: number): Generator<number> {
-  for (const child of allPids())
-    if (parentOf(child) === pid) {
-      yield child
-      yield* descendants(child)
-    }
-}
-
-function allPids(): number[] {
-  return readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .map(Number)
-}
-
-function parentOf(pid: number): number | undefined {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-    return Number(/^PPid:\t(\d+)$/m.exec(status)?.[1])
-  } catch {
-    return undefined
-  }
-}
