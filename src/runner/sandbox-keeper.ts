@@ -78,12 +78,13 @@ export class SandboxKeeper {
     const hostname = podHostname(pod, clusterDomain)
     const { ended } = await runtime.createSandbox(sandboxConfig(pod, hostname))
     this.isLost = false
-    inBackground(
-      ended.then(() => {
-        this.isLost = true
-        this.#changes.notify()
-      }),
-    )
+    inBackground(this.#noteLoss(ended))
     return hostname
+  }
+
+  async #noteLoss(ended: Promise<void>): Promise<void> {
+    await ended
+    this.isLost = true
+    this.#changes.notify()
   }
 }

@@ -9,7 +9,7 @@ import { startPodfs } from '../helpers/podfs.ts'
 import { needsRoot } from '../process/sandbox.ts'
 
 /*
- * Whose processes, IPC and names a container sees (C338 to C342): three Pods in one run, whose
+ * Whose processes, IPC and names a container sees (C338 to C342): four Pods in one run, whose
  * containers say what they see, and wait.
  */
 
@@ -45,9 +45,19 @@ const pods = (port: number, machines: number) => [
           orphan=$(sleep 0.1 > /dev/null & echo $!)
           while [ -e /proc/$orphan ]; do sleep 0.05; done; echo reaped
           ls /proc/1/root/ > /dev/null 2>&1 || echo fenced
-          kill -9 -1; echo outlived; ${waits}`,
+          ${waits}`,
         ),
+        container('mighty', `echo has $(ls /proc/1/root/ | wc -l); ${waits}`, {
+          securityContext: { privileged: true },
+        }),
       ],
+    },
+  ),
+  object.pod(
+    { name: 'kills' },
+    {
+      shareProcessNamespace: true,
+      containers: [container('all', `kill -9 -1; echo outlived; ${waits}`)],
     },
   ),
   object.pod(
@@ -99,7 +109,8 @@ t.test('whose namespaces', { skip: needsRoot }, async t => {
     await says('shared/two', '(podfs-pause)')
     await says('shared/two', '(reaped)')
     await says('shared/two', '(fenced)')
-    await says('shared/two', '(outlived)')
+    await says('shared/mighty', 'has (1)')
+    await says('kills/all', '(outlived)')
   })
   await t.test('C340: hostPID: a pid is that of the machine', async t => {
     const pid = await says('machines/pid', 'pid (.*)')

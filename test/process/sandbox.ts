@@ -36,7 +36,7 @@ export const mayMount: ContainerRights = {
 }
 
 /** A Pod's whose manifest says nothing of it. */
-export const podsOwn: SandboxConfig = {
+const podsOwn: SandboxConfig = {
   hostname: 'pod-1',
   ipc: 'pod',
   pid: 'container',

@@ -253,10 +253,11 @@ function lastEnd({ dead, replaced }: ContainerRecord): number | undefined {
 }
 
 function countStart(
-  { replaced, lostSandbox: _, ...record }: ContainerRecord,
+  { replaced, ...before }: ContainerRecord,
   now: number,
   backoff: BackoffOptions,
 ): ContainerRecord {
+  const { lostSandbox: _, ...record } = before
   if (record.dead === undefined) return record
   const from = lastEnd({ ...record, ...(replaced && { replaced }) })
   const { isReset: _, ...rest } = record

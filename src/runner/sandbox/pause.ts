@@ -1,8 +1,9 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import { execFile, spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
+import { promisify } from 'node:util'
 import { systemPath, type MachineTools } from '../../linux/machine-tools.ts'
 import type { SandboxConfig } from './container-runtime.ts'
 import { shellQuote } from './shell-quote.ts'
@@ -28,15 +29,21 @@ export interface Pause {
 
 type PauseProcess = ChildProcessByStdio<Writable, Readable, Readable>
 
-/** Resolves when the namespaces are there, and rejects with what stands in the way. */
+const environment = { PATH: systemPath, LC_ALL: 'C' }
+
+/**
+ * Resolves when the namespaces are there, and rejects with what stands in the way. `directory`: an
+ * empty one, on which something is mounted in a mount namespace of its own.
+ */
 export async function startPause(
   tools: MachineTools,
   config: SandboxConfig,
+  directory: string,
 ): Promise<Pause> {
-  const [file = '', ...args] = pauseCommand(tools, config)
+  const [file = '', ...args] = pauseCommand(tools, config, directory)
   const child: PauseProcess = spawn(file, args, {
     cwd: '/',
-    env: { PATH: systemPath, LC_ALL: 'C' },
+    env: environment,
     stdio: ['pipe', 'pipe', 'pipe'],
     // Ctrl-C at the terminal is for podfs to handle.
     detached: true,
@@ -50,7 +57,14 @@ export async function startPause(
     child.kill('SIGKILL')
     await ended
   }
-  const pid = await readyPid(child)
+  let pid: number
+  try {
+    pid = await readyPid(child)
+    if (config.pid === 'pod') await detachHost(tools, pid)
+  } catch (error) {
+    await end()
+    throw error
+  }
   // Not heard any more, and its pipes are nothing to wait for.
   child.stdout.destroy()
   child.stderr.destroy()
@@ -75,28 +89,38 @@ function podNamespaces({ hostname, ipc }: SandboxConfig): string[] {
 }
 
 /** Pure. Where a PID namespace is shared, unshare stays as the parent of its PID 1. */
-export function pauseCommand(
+function pauseCommand(
   tools: Pick<MachineTools, 'setpriv' | 'unshare' | 'sh'>,
   config: SandboxConfig,
+  directory: string,
 ): string[] {
   const options = [
     ...podNamespaces(config),
-    ...(config.pid === 'pod' ? ['--pid', '--fork', '--kill-child'] : []),
+    ...(config.pid === 'pod'
+      ? ['--mount', '--pid', '--fork', '--kill-child']
+      : []),
   ]
   return [
     [tools.setpriv, '--pdeathsig', 'KILL', '--'],
     options.length === 0 ? [] : [tools.unshare, ...options, '--'],
     // The last is for who looks at a list of processes.
-    [tools.sh, '-c', pauseScript(config), 'podfs-pause'],
+    [tools.sh, '-c', pauseScript(config, directory), 'podfs-pause'],
   ].flat()
 }
 
 /**
- * What waits in a shared PID namespace is a child, because dash and ash reap while they `wait`
+ * Containers that share its PID namespace find it in their /proc, and a privileged one may go to
+ * /proc/1/root. So its root is an empty file system there.
+ *
+ * What waits is a child, because dash and ash reap while they `wait`
  * but not while they `read`: orphans would stay zombies. A container can kill the child, and has
  * then done nothing; PID 1 takes no signal from inside.
  */
-function pauseScript({ hostname, pid }: SandboxConfig): string {
+function pauseScript(
+  { hostname, pid }: SandboxConfig,
+  directory: string,
+): string {
+  const place = shellQuote(directory)
   return [
     'set -e',
     ...(hostname === undefined
@@ -104,14 +128,33 @@ function pauseScript({ hostname, pid }: SandboxConfig): string {
       : [`printf %s ${shellQuote(hostname)} > /proc/sys/kernel/hostname`]),
     // /proc is still that of the host: so is the number.
     'read -r pid rest < /proc/self/stat',
-    'echo "$pid"',
     ...(pid === 'pod'
       ? [
+          `mount -n -t tmpfs -o mode=0555,size=4k podfs ${place}`,
+          `mkdir ${place}/${hostRoot}`,
+          `cd ${place}`,
+          `pivot_root . ${hostRoot}`,
+          'cd /',
+          'echo "$pid"',
           'exec 3<&0',
           'until { read -r end <&3 || exit 0; } & wait $!; do :; done',
         ]
-      : ['read -r end || :']),
+      : ['echo "$pid"', 'read -r end || :']),
   ].join('\n')
+}
+
+const hostRoot = 'host'
+
+/** From outside: no program is in reach of one that has no other root. */
+async function detachHost(tools: MachineTools, pid: number): Promise<void> {
+  await promisify(execFile)(
+    tools.nsenter,
+    [
+      [`--target=${pid}`, '--mount', '--root=/', `--wd=/proc/${pid}/root`],
+      ['--', 'umount', '-n', '-c', '-l', hostRoot],
+    ].flat(),
+    { env: environment },
+  )
 }
 
 async function readyPid(child: PauseProcess): Promise<number> {

@@ -71,6 +71,8 @@ export interface RootPlanOptions {
   readonly hidden: readonly string[]
   /** With the devices of the host. */
   readonly privileged: boolean
+  /** The IPC namespace in which the root is made is not the machine's. */
+  readonly ownIpc: boolean
   /** A directory on the host whose mounts are propagated: see live-mounts.ts. */
   readonly liveDirectory?: string
 }
@@ -121,7 +123,7 @@ function planHostEntries(
     const kind = host.lstat(path)?.kind
     if (kind === undefined || name === 'proc') continue
     if (name === 'dev' && !options.privileged) {
-      planDevices(tree, host)
+      planDevices(tree, host, options)
       continue
     }
     if (kind === 'symlink') tree.copyLink(path)
@@ -134,7 +136,11 @@ function planHostEntries(
       tree.addShallowLayer(join('/', name))
 }
 
-function planDevices(tree: RootTree, host: HostView): void {
+function planDevices(
+  tree: RootTree,
+  host: HostView,
+  { ownIpc }: RootPlanOptions,
+): void {
   tree.makeOwnDirectory('/dev')
   for (const name of host.readdir('/dev')) {
     const path = join('/dev', name)
@@ -143,6 +149,8 @@ function planDevices(tree: RootTree, host: HostView): void {
     if (name === 'ptmx') continue
     if (kind === 'symlink') tree.makeLink(path, host.readlink(path))
     else if (deviceNodes.has(name)) tree.bindDevice(path)
+    else if (name === 'mqueue' && kind === 'directory' && ownIpc)
+      tree.mountOwn(path, 'mqueue', ['nosuid', 'nodev', 'noexec'])
     else if (deviceDirectories.has(name) && kind === 'directory')
       tree.bindHost(path)
   }

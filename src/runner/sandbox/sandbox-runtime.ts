@@ -104,6 +104,7 @@ class Sandbox implements SandboxRuntime {
   readonly #setups = new Set<ContainerSetup>()
   readonly #starting = new Set<Promise<StartedProcess>>()
   readonly #running = new Set<StartedProcess>()
+  #config: SandboxConfig | undefined
   #pause: Promise<Pause> | undefined
   #tools: MachineTools | undefined
   #closed: Promise<void> | undefined
@@ -119,6 +120,7 @@ class Sandbox implements SandboxRuntime {
   }
 
   async createSandbox(config: SandboxConfig): Promise<RunningSandbox> {
+    this.#config = config
     const before = this.#pause
     const made = before === undefined ? this.#begin(config) : this.#anew(config)
     this.#pause = made
@@ -130,7 +132,8 @@ class Sandbox implements SandboxRuntime {
   async #begin(config: SandboxConfig): Promise<Pause> {
     if (this.#closed) throw new Error('the Pod has ended')
     this.#podFiles.begin(config)
-    return await startPause(this.#findTools(), config)
+    const { world } = this.#podFiles.make()
+    return await startPause(this.#findTools(), config, world)
   }
 
   async #anew(config: SandboxConfig): Promise<Pause> {
@@ -334,6 +337,7 @@ class Sandbox implements SandboxRuntime {
         hostRoot,
         hidden,
         privileged,
+        ownIpc: this.#config?.ipc === 'pod',
         ...(hostsFile === undefined ? {} : { hostsFile }),
         ...(files.hostnameFile && { hostnameFile: files.hostnameFile }),
         ...(busybox === undefined ? {} : { busybox }),

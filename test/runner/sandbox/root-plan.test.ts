@@ -29,6 +29,7 @@ function plan(
     hostRoot: false,
     hidden: [],
     privileged: false,
+    ownIpc: true,
     ...more,
   })
   return {
@@ -133,6 +134,7 @@ t.test('devices', async t => {
       '/dev/fd': link('/proc/self/fd'),
       '/dev/ptmx': link('pts/ptmx'),
       '/dev/shm': { kind: 'directory' },
+      '/dev/mqueue': { kind: 'directory' },
       '/dev/disk': { kind: 'directory' },
       '/home/disk': { kind: 'directory' },
       '/srv': { kind: 'directory' },
@@ -160,6 +162,7 @@ t.test('devices', async t => {
       [
         '/dev/null /dev/null bind',
         '/dev/shm /dev/shm rbind,rprivate',
+        'podfs /dev/mqueue nosuid,nodev,noexec',
         'podfs /dev/pts newinstance,ptmxmode=0666,mode=0620,gid=5,nosuid,noexec',
       ],
     )
@@ -185,6 +188,15 @@ t.test('devices', async t => {
       { path: '/w/dev/fd', target: '/proc/self/fd' },
       { path: '/w/dev/ptmx', target: 'pts/ptmx' },
     ])
+  })
+
+  t.test('message queues are those of the IPC namespace', async t => {
+    const queues = (ownIpc: boolean) =>
+      plan({ ownIpc }, host).fstab.filter(({ target }) =>
+        target.endsWith('mqueue'),
+      )
+    t.match(queues(true), [{ type: 'mqueue' }])
+    t.match(queues(false), [{ source: '/dev/mqueue' }])
   })
 
   t.test('all of the host’s, for a privileged container', async t => {
