@@ -24,7 +24,10 @@ const rollingOut: ReadonlySet<WorkloadKind> = new Set([
  */
 export function restartingFields(running: Pod, wanted: Pod): string[] {
   const { workload } = wanted
-  const paths = changedFields(running.spec, wanted.spec)
+  const paths = changedFields(running.spec, wanted.spec).filter(
+    // Of a Pod they are taken off in place; a controller makes another Pod.
+    path => workload !== undefined || !path.startsWith('spec.schedulingGates'),
+  )
   if (workload !== undefined && rollingOut.has(workload.kind))
     for (const field of ['labels', 'annotations'] as const)
       compare(

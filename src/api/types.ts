@@ -139,7 +139,42 @@ export interface PodSpec {
   readonly serviceAccountName: string
   readonly automountServiceAccountToken?: boolean
   readonly nodeName?: string
+  readonly nodeSelector?: ReadonlyMap<string, string>
+  readonly affinity?: Affinity
+  readonly tolerations?: readonly Toleration[]
+  readonly schedulingGates?: readonly PodSchedulingGate[]
   readonly securityContext: PodSecurityContext
+}
+
+export interface Affinity {
+  readonly nodeAffinity?: NodeAffinity
+}
+
+export interface NodeAffinity {
+  readonly requiredDuringSchedulingIgnoredDuringExecution?: NodeSelector
+}
+
+export interface NodeSelector {
+  /** One of them must match. */
+  readonly nodeSelectorTerms?: readonly NodeSelectorTerm[]
+}
+
+export interface NodeSelectorTerm {
+  /** Of the node's labels. */
+  readonly matchExpressions?: readonly Requirement[]
+  /** Of its fields: metadata.name is the only one. */
+  readonly matchFields?: readonly Requirement[]
+}
+
+export interface Toleration {
+  readonly key?: string
+  readonly operator?: string
+  readonly value?: string
+  readonly effect?: string
+}
+
+export interface PodSchedulingGate {
+  readonly name?: string
 }
 
 export type RestartPolicy = 'Always' | 'OnFailure' | 'Never'
@@ -453,6 +488,14 @@ export interface NodeInfo {
   readonly ip: string
   /** Resource name to quantity, as `status.allocatable`. */
   readonly allocatable: ResourceList
+  readonly labels: ReadonlyMap<string, string>
+  readonly taints: readonly Taint[]
+}
+
+export interface Taint {
+  readonly key: string
+  readonly value?: string
+  readonly effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute'
 }
 
 /** Named, so that tsc's messages have the name and not the whole table. */
@@ -467,6 +510,8 @@ type ReadInDecoding =
   | 'serviceAccount'
   /** Only v1 exists. */
   | `${string}.fieldRef.apiVersion`
+  /** No taint comes while a Pod runs. */
+  | 'tolerations.tolerationSeconds'
   /** Any string in the table; what is none of the three words is refused. */
   | `${'containers' | 'initContainers'}.restartPolicy`
 

@@ -74,7 +74,7 @@ export async function serveVolumes(
   const [mount, { pod, only, object, store }, node] = await allSettled([
     prepared.mount,
     Promise.resolve(prepared.known ?? readVolumes(request, cleanup)),
-    thisNode(),
+    thisNode(request.settings.node),
   ])
   const record = new SessionRecord(clock)
   const accounts = lazyServiceAccounts(request)

@@ -98,7 +98,7 @@ export async function runPods(
       tellMissingBusybox(toRun.pods, images, notice)
       return toRun
     }),
-    thisNode(),
+    thisNode(settings.node),
     claimEmptyDirs(places, session.directory).then(emptyDirs => {
       cleanup.add('emptyDirs', () => emptyDirs.remove())
       return emptyDirs

@@ -139,7 +139,7 @@ async function start(
   })
   cleanup.add('sources', () => sources.close())
   const [node] = await allSettled([
-    thisNode(),
+    thisNode(settings.node),
     abortable(sources.start(settings.sources), request.abort),
   ])
 

@@ -120,6 +120,36 @@ export const settingsShape = {
       description:
         'How long a container that crashes again and again waits, as a share of what it waits on a node: with 0.1 that is 1, 2, 4 ... 30 s.',
     },
+    node: {
+      kind: 'struct',
+      fields: {
+        labels: {
+          kind: 'stringMap',
+          default: {},
+          description:
+            'Labels of this machine as a node, for nodeSelector and node affinity; kubernetes.io/hostname, arch and os are set.',
+        },
+        taints: {
+          kind: 'list',
+          default: [],
+          description:
+            'Taints of this machine as a node: a Pod runs here only if it tolerates those with NoSchedule and NoExecute.',
+          of: {
+            kind: 'struct',
+            required: ['key', 'effect'],
+            fields: {
+              key: { kind: 'string', description: 'As in core/v1 Taint.' },
+              value: { kind: 'string', description: 'May be absent.' },
+              effect: {
+                kind: 'string',
+                oneOf: ['NoSchedule', 'PreferNoSchedule', 'NoExecute'],
+                description: 'What it does to a Pod that does not tolerate it.',
+              },
+            },
+          },
+        },
+      },
+    },
     root: {
       kind: 'string',
       isPath: true,

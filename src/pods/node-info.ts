@@ -7,16 +7,32 @@ import {
   totalmem,
 } from 'node:os'
 import type { NodeInfo } from '../api/types.ts'
+import type { Settings } from '../config/settings.ts'
 import { nameBasedUuid } from '../util/name-based-uuid.ts'
 
-/** This machine, as the node that a Pod's downward API and tokens speak of. */
-export async function thisNode(): Promise<NodeInfo> {
+const nothingSaid: Settings['node'] = { labels: new Map(), taints: [] }
+
+/** Of GOARCH, where Node calls it otherwise. */
+const architectures: Readonly<Record<string, string>> = {
+  x64: 'amd64',
+  ia32: '386',
+}
+
+/**
+ * This machine, as the node that a Pod's downward API and tokens speak of, and on which it is
+ * scheduled. The three labels that a kubelet sets cannot be set otherwise.
+ */
+export async function thisNode({
+  labels,
+  taints,
+}: Settings['node'] = nothingSaid): Promise<NodeInfo> {
   const machineId = await readFile('/etc/machine-id', 'utf8').catch(() =>
     hostname(),
   )
   const disk = await statfs('/')
+  const name = hostname().toLowerCase()
   return {
-    name: hostname().toLowerCase(),
+    name,
     uid: nameBasedUuid(`podfs-node ${machineId.trim()}`),
     ip: firstAddress(),
     allocatable: new Map([
@@ -24,6 +40,13 @@ export async function thisNode(): Promise<NodeInfo> {
       ['memory', String(totalmem())],
       ['ephemeral-storage', String(disk.blocks * disk.bsize)],
     ]),
+    labels: new Map([
+      ...labels,
+      ['kubernetes.io/arch', architectures[process.arch] ?? process.arch],
+      ['kubernetes.io/hostname', name],
+      ['kubernetes.io/os', 'linux'],
+    ]),
+    taints,
   }
 }
 

@@ -123,7 +123,7 @@ function failureOf(who: string, { terminated }: ContainerState): string[] {
 /** The Pod's deadline has ended it, with whatever exit code. */
 function hadNotFinished(
   pod: Pod,
-  { reason, startTime }: PodStatus,
+  { reason, startTime = '' }: PodStatus,
   { terminated }: ContainerState,
 ): boolean {
   const deadline = deadlineOf(pod, Date.parse(startTime))

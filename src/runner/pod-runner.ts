@@ -8,6 +8,7 @@
  * container, so no two starts ever overlap and a postStart hook holds up the next start, as
  * in the kubelet. The end, `#end`, comes after the loop, never beside it.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { Container, Pod } from '../api/types.ts'
 import { ChangeSignal } from './lifecycle/change-signal.ts'
 import {
@@ -38,6 +39,7 @@ import { PodState, type PodStateOptions } from './pod-state.ts'
 import type { PodStatus } from './status/pod-status.ts'
 import { PodTerminator } from './pod-terminator.ts'
 import { SandboxKeeper, type SandboxKeeperOptions } from './sandbox-keeper.ts'
+import { schedulePod } from './lifecycle/schedule-pod.ts'
 import { getsAnotherSandbox } from './lifecycle/sandbox-change.ts'
 import { waitForVolumes } from './lifecycle/pod-volumes.ts'
 import { deferred } from '../util/deferred.ts'
@@ -128,17 +130,22 @@ export class PodRunner {
 
   /**
    * The Pod's newest version. Labels and annotations count at the next start of a container,
-   * activeDeadlineSeconds at once; the rest of its spec stays as it was started.
+   * activeDeadlineSeconds and schedulingGates at once; the rest of its spec stays as it was started.
    */
   updatePod(pod: Pod): void {
-    const { activeDeadlineSeconds: _, ...spec } = this.#state.pod.spec
-    const { activeDeadlineSeconds } = pod.spec
+    const { activeDeadlineSeconds, schedulingGates } = pod.spec
+    const {
+      activeDeadlineSeconds: _deadline,
+      schedulingGates: _gates,
+      ...spec
+    } = this.#state.pod.spec
     this.#state.pod = {
       ...pod,
-      spec:
-        activeDeadlineSeconds === undefined
-          ? spec
-          : { ...spec, activeDeadlineSeconds },
+      spec: {
+        ...spec,
+        ...(activeDeadlineSeconds !== undefined && { activeDeadlineSeconds }),
+        ...(schedulingGates && { schedulingGates }),
+      },
     }
     this.wake()
   }
@@ -158,6 +165,9 @@ export class PodRunner {
   }
 
   async #run(): Promise<void> {
+    // One that is scheduled at once is begun at once: somebody waits for `rootsBegun`.
+    if (!this.#schedule() && !(await this.#untilScheduled()))
+      return this.#end('deleted')
     this.#state.publish()
     const sandbox = await this.#prepare()
     if (sandbox === undefined) {
@@ -165,6 +175,52 @@ export class PodRunner {
     }
     this.#state.sandbox = 'ready'
     await this.#end(await this.#sync(sandbox))
+  }
+
+  /** Whether the Pod is to run on this node; why not is told when it is news. */
+  #schedule(): boolean {
+    const state = this.#state
+    const { node } = this.#options
+    const { nodeName } = state.pod.spec
+    const before = state.unscheduled
+    // Who names a node does so in the scheduler's place.
+    if (nodeName === undefined) state.unscheduled = schedulePod(state.pod, node)
+    else state.unscheduled = nodeName === node.name ? undefined : 'otherNode'
+    const { unscheduled } = state
+    if (unscheduled === undefined) return true
+    state.publish()
+    if (!isDeepStrictEqual(unscheduled, before))
+      this.#tellUnscheduled(unscheduled)
+    return false
+  }
+
+  /** A cluster has an event in one case only; who runs podfs would wait, and not know for what. */
+  #tellUnscheduled(unscheduled: NonNullable<PodState['unscheduled']>): void {
+    const { logger, node } = this.#options
+    const { metadata, spec } = this.#state.pod
+    const about = { namespace: metadata.namespace, pod: metadata.name }
+    if (unscheduled === 'otherNode')
+      logger.warn(
+        { ...about, nodeName: spec.nodeName, node: node.name },
+        'the Pod is for another node, and does not run here',
+      )
+    else if (unscheduled.reason === 'Unschedulable')
+      this.#state.warn('FailedScheduling', unscheduled.message)
+    else
+      logger.warn(
+        { ...about, gates: spec.schedulingGates?.map(({ name }) => name) },
+        'the Pod does not run before its scheduling gates are gone',
+      )
+  }
+
+  /** Resolves with false when the Pod is to go before. */
+  async #untilScheduled(): Promise<boolean> {
+    do {
+      if (this.#state.deleting) return false
+      await this.#changes.wait(this.#changes.version)
+    } while (!this.#schedule())
+    this.#state.startTime = this.#options.clock.now()
+    return true
   }
 
   /** Volumes, then the sandbox; undefined when the Pod is to stop before that is done. */

@@ -6,6 +6,7 @@ import {
   newRecord,
   type ContainerRecord,
 } from './lifecycle/container-record.ts'
+import type { Unscheduled } from './lifecycle/schedule-pod.ts'
 import type { HandlerTarget } from './lifecycle/handler-target.ts'
 import type { HookResult } from './lifecycle/run-hook.ts'
 import type { RunningContainer } from './sandbox/container-runtime.ts'
@@ -27,13 +28,15 @@ export interface PodStateOptions {
 /** What the runner knows of its Pod, and the telling of it: statuses and events. */
 export class PodState {
   pod: Pod
-  readonly startTime: number
+  /** When it was put on this node. */
+  startTime: number
   readonly backoff: BackoffOptions
   readonly records = new Map<string, ContainerRecord>()
   sandbox: 'none' | 'ready' | 'stopped' = 'none'
   deleting = false
   /** All containers are being ended, to begin anew. */
   isRestartingAll = false
+  unscheduled: Unscheduled | 'otherNode' | undefined
   /** Nothing runs any more and nothing will. */
   hasEnded = false
   /** The Pod itself failed, whatever its containers did. */
@@ -99,6 +102,7 @@ export class PodState {
       finished: this.hasEnded,
       isRestartingAll: this.isRestartingAll,
       ...(this.failure === undefined ? {} : { failure: this.failure }),
+      ...(this.unscheduled && { unscheduled: this.unscheduled }),
       ...(previous === undefined ? {} : { previous }),
     })
     this.#status = status

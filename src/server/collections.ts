@@ -242,17 +242,17 @@ export class Collections {
     if (shown !== undefined && !isSamePod) this.pods.delete(namespace, name)
     const status = live?.status ?? this.#withoutStatus(pod)
     const owner = this.#ownerOf(pod)
+    const nodeName = nodeOf(pod, live?.status, node.node.name)
     this.pods.set({
       ...common(pod),
       fields: fieldsOf(pod, {
-        'spec.nodeName': node.node.name,
+        'spec.nodeName': nodeName,
         'spec.restartPolicy': pod.spec.restartPolicy,
         'spec.serviceAccountName': pod.spec.serviceAccountName,
         'status.phase': status.phase,
         'status.podIP': live?.status?.podIP ?? '',
       }),
-      json: () =>
-        podJson(pod, { live, status, generation, owner }, node.node.name),
+      json: () => podJson(pod, { live, status, generation, owner }, nodeName),
     })
     const { uid, creationTimestamp = '' } = pod.metadata
     this.#shownObjects.setPod(
@@ -323,6 +323,16 @@ const notRun = {
   message: 'this podfs does not run the containers of the Pod',
 } as const
 
+/** '' while it is on none, which its status tells: no kubelet has seen it. */
+function nodeOf(
+  { spec }: Pod,
+  status: PodStatus | undefined,
+  node: string,
+): string {
+  const isElsewhere = status !== undefined && status.hostIP === undefined
+  return isElsewhere ? (spec.nodeName ?? '') : node
+}
+
 function podJson(
   pod: Pod,
   {
@@ -353,7 +363,10 @@ function podJson(
             deletionGracePeriodSeconds: deletion.gracePeriodSeconds,
           }),
     },
-    spec: { ...(encoded['spec'] as JsonObject), nodeName },
+    spec: {
+      ...(encoded['spec'] as JsonObject),
+      ...(nodeName === '' ? {} : { nodeName }),
+    },
     status: {
       ...withPids(status, live?.processes?.() ?? new Map()),
       // The API server gives it to each Pod that it takes (pkg/registry/core/pod/strategy.go).
@@ -376,12 +389,18 @@ function withPids(
     const pid = processes.get(text(container['name']))
     return pid === undefined ? container : { ...container, pid }
   }
+  const {
+    initContainerStatuses: _init,
+    containerStatuses: _all,
+    ...rest
+  } = json
   return {
-    ...json,
+    ...rest,
     ...Object.fromEntries(
-      (['initContainerStatuses', 'containerStatuses'] as const).flatMap(key =>
-        json[key] === undefined ? [] : [[key, items(json, key).map(withPid)]],
-      ),
+      (['initContainerStatuses', 'containerStatuses'] as const).flatMap(key => {
+        const statuses = items(json, key)
+        return statuses.length === 0 ? [] : [[key, statuses.map(withPid)]]
+      }),
     ),
   }
 }

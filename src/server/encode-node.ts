@@ -17,7 +17,6 @@ export function encodeNode(facts: NodeFacts): JsonObject {
   const { node, version, startedAt } = facts
   const amounts = Object.fromEntries(node.allocatable)
   const since = formatTime(startedAt)
-  const architecture = process.arch === 'x64' ? 'amd64' : process.arch
   return {
     apiVersion: 'v1',
     kind: 'Node',
@@ -25,13 +24,12 @@ export function encodeNode(facts: NodeFacts): JsonObject {
       name: node.name,
       uid: node.uid,
       creationTimestamp: since,
-      labels: {
-        'kubernetes.io/arch': architecture,
-        'kubernetes.io/hostname': node.name,
-        'kubernetes.io/os': 'linux',
-      },
+      labels: Object.fromEntries(node.labels),
     },
-    spec: {},
+    spec:
+      node.taints.length === 0
+        ? {}
+        : { taints: node.taints.map(taint => ({ ...taint })) },
     status: {
       capacity: amounts,
       allocatable: amounts,
@@ -50,7 +48,7 @@ export function encodeNode(facts: NodeFacts): JsonObject {
         },
       ],
       nodeInfo: {
-        architecture,
+        architecture: node.labels.get('kubernetes.io/arch') ?? '',
         containerRuntimeVersion: `podfs://${version}`,
         kernelVersion: facts.kernelVersion,
         kubeletVersion: `v${version}`,

@@ -25,6 +25,8 @@ export type SessionSetting =
   | 'clusterDomain'
   | 'fuse.answerOpens'
   | 'images'
+  | 'node.labels'
+  | 'node.taints'
   | 'serviceAccountIssuer'
 
 /** What every session needs, whichever command began it. */

@@ -85,7 +85,7 @@ t.test(
       file,
       pod(
         'three',
-        'hostname: x\n  terminationGracePeriodSeconds: 9\n  subdomain: sub\n  nodeName: z',
+        'hostname: x\n  terminationGracePeriodSeconds: 9\n  subdomain: sub\n  setHostnameAsFQDN: true',
       ),
     )
     await run.saw(/^c \| hello from three$/m)

@@ -127,6 +127,12 @@ export function makeNode(options: Partial<NodeInfo> = {}): NodeInfo {
       ['memory', '8Gi'],
       ['ephemeral-storage', '100Gi'],
     ]),
+    labels: new Map([
+      ['kubernetes.io/arch', 'amd64'],
+      ['kubernetes.io/hostname', 'node'],
+      ['kubernetes.io/os', 'linux'],
+    ]),
+    taints: [],
     ...options,
   }
 }

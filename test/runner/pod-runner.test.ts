@@ -1046,3 +1046,75 @@ test(
     t.equal(h.status.phase, 'Running')
   },
 )
+
+const gated = (gates: readonly string[], spec: Partial<PodSpec> = {}) =>
+  pod([a], { schedulingGates: gates.map(name => ({ name })), ...spec })
+
+test(
+  'a Pod that is gated is on no node, and starts when its gates are gone',
+  { pod: gated(['g'], { activeDeadlineSeconds: 60 }) },
+  async (h, t) => {
+    await h.start()
+    t.same(h.journal(), [])
+    t.same(h.status, {
+      phase: 'Pending',
+      conditions: [
+        {
+          type: 'PodScheduled',
+          status: 'False',
+          reason: 'SchedulingGated',
+          message: 'Scheduling is blocked due to non-empty scheduling gates',
+          lastProbeTime: null,
+          lastTransitionTime: h.status.conditions[0]?.lastTransitionTime,
+        },
+      ],
+      qosClass: 'BestEffort',
+      containerStatuses: [],
+    })
+    t.same(h.events, [])
+    // The deadline is that of a Pod on a node.
+    await h.advance(100_000)
+    h.runner.updatePod(gated([], { activeDeadlineSeconds: 60 }))
+    await settle()
+    t.same(h.journal(), ['start a'])
+    t.equal(h.condition('PodScheduled')?.status, 'True')
+    await h.advance(50_000)
+    t.equal(h.status.phase, 'Running')
+  },
+)
+
+test(
+  'a Pod that cannot be scheduled is told of once, and goes when it is deleted',
+  { pod: pod([a], { nodeSelector: new Map([['a', 'b']]) }) },
+  async (h, t) => {
+    await h.start()
+    h.runner.wake()
+    await settle()
+    t.same(h.told('FailedScheduling'), [
+      "FailedScheduling 0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
+    ])
+    t.equal(h.condition('PodScheduled')?.reason, 'Unschedulable')
+    const { phase } = await h.runner.terminate()
+    t.equal(phase, 'Pending')
+    t.same(h.journal(), ['close'])
+  },
+)
+
+test(
+  'nodeName: what another node is to run does not run here',
+  { pod: pod([a], { nodeName: 'other' }) },
+  async (h, t) => {
+    await h.start()
+    t.same(h.status.conditions, [])
+    t.same(h.journal(), [])
+  },
+)
+
+test(
+  'nodeName: who names this node asks no scheduler',
+  { pod: pod([a], { nodeName: 'node', nodeSelector: new Map([['a', 'b']]) }) },
+  async (h, t) => {
+    await h.start()
+    t.same(h.journal(), ['start a'])
+  },
+)

@@ -7,6 +7,7 @@ import { podSecurityContext } from './security-context.ts'
 import {
   affinity,
   localObjectReference,
+  oneNode,
   toleration,
   topologySpreadConstraint,
 } from './selectors.ts'
@@ -22,7 +23,6 @@ import {
 } from './struct.ts'
 import { volume } from './volume.ts'
 
-const oneNode = 'there is one node, this machine'
 const hostResolver = 'the container uses the resolv.conf of this machine'
 
 /** core/v1 PodSpec of v1.34. */
@@ -61,7 +61,7 @@ export const podSpec = struct('PodSpec', {
     ),
     hostResolver,
   ),
-  nodeSelector: ignored(stringMap, oneNode),
+  nodeSelector: supported(stringMap),
   serviceAccountName: supported('string', { default: 'default' }),
   serviceAccount: supported('string', {
     reason: 'the old name of serviceAccountName',
@@ -81,9 +81,9 @@ export const podSpec = struct('PodSpec', {
   subdomain: supported('string'),
   setHostnameAsFQDN: supported('boolean', { default: false }),
   hostnameOverride: ignored('string', 'not done yet; use hostname'),
-  affinity: ignored(one(affinity), oneNode),
+  affinity: supported(one(affinity)),
   schedulerName: ignored('string', oneNode),
-  tolerations: ignored(listOf(toleration), oneNode),
+  tolerations: supported(listOf(toleration)),
   topologySpreadConstraints: ignored(listOf(topologySpreadConstraint), oneNode),
   hostAliases: supported(
     listOf(
@@ -101,9 +101,8 @@ export const podSpec = struct('PodSpec', {
     listOf(struct('PodReadinessGate', { conditionType: supported('string') })),
     'no controller sets such a condition here',
   ),
-  schedulingGates: ignored(
+  schedulingGates: supported(
     listOf(struct('PodSchedulingGate', { name: supported('string') })),
-    oneNode,
   ),
   runtimeClassName: ignored('string', 'containers are local processes', {
     pointer: true,

@@ -1,4 +1,12 @@
-import { listOf, one, stringMap, strings, struct, supported } from './struct.ts'
+import {
+  ignored,
+  listOf,
+  one,
+  stringMap,
+  strings,
+  struct,
+  supported,
+} from './struct.ts'
 
 /**
  * The selectors by which one object names another, and small structs of several users.
@@ -82,6 +90,9 @@ const podAffinity = (name: 'PodAffinity' | 'PodAntiAffinity') =>
     ),
   })
 
+/** Why something cannot matter. */
+export const oneNode = 'there is one node, this machine'
+
 export const affinity = struct('Affinity', {
   nodeAffinity: supported(
     one(
@@ -93,19 +104,20 @@ export const affinity = struct('Affinity', {
             }),
           ),
         ),
-        preferredDuringSchedulingIgnoredDuringExecution: supported(
+        preferredDuringSchedulingIgnoredDuringExecution: ignored(
           listOf(
             struct('PreferredSchedulingTerm', {
               weight: supported('int32'),
               preference: supported(one(nodeSelectorTerm)),
             }),
           ),
+          oneNode,
         ),
       }),
     ),
   ),
-  podAffinity: supported(one(podAffinity('PodAffinity'))),
-  podAntiAffinity: supported(one(podAffinity('PodAntiAffinity'))),
+  podAffinity: ignored(one(podAffinity('PodAffinity')), oneNode),
+  podAntiAffinity: ignored(one(podAffinity('PodAntiAffinity')), oneNode),
 })
 
 export const toleration = struct('Toleration', {

@@ -4,12 +4,12 @@ import type {
   ExecAction,
   LabelSelector,
   LifecycleHandler,
+  NodeSelectorTerm,
   ObjectMeta,
   PodSecurityContext,
   PodSpec,
   Probe,
   ProbeHandler,
-  Requirement,
   ResourceRequirements,
   SecurityContext,
   VolumeMount,
@@ -28,7 +28,6 @@ export interface PodFields extends Omit<
   readonly ephemeralContainers?: readonly EphemeralContainerFields[]
   readonly securityContext: PodSecurityFields
   readonly hostUsers?: boolean
-  readonly nodeSelector?: ReadonlyMap<string, string>
   readonly affinity?: Affinity
   readonly tolerations?: readonly Toleration[]
   readonly topologySpreadConstraints?: readonly TopologySpreadConstraint[]
@@ -36,7 +35,6 @@ export interface PodFields extends Omit<
   readonly dnsPolicy?: string
   readonly dnsConfig?: DNSConfig
   readonly readinessGates?: readonly { readonly conditionType?: string }[]
-  readonly schedulingGates?: readonly { readonly name?: string }[]
   readonly priorityClassName?: string
   readonly runtimeClassName?: string
   readonly preemptionPolicy?: string
@@ -165,11 +163,6 @@ export interface DNSConfig {
   readonly nameservers?: readonly string[]
   readonly searches?: readonly string[]
   readonly options?: readonly { readonly name?: string }[]
-}
-
-export interface NodeSelectorTerm {
-  readonly matchExpressions?: readonly Requirement[]
-  readonly matchFields?: readonly Requirement[]
 }
 
 export interface PodAffinityTerm {

@@ -6,7 +6,7 @@ import {
   required,
   unsupported,
 } from '../field-errors.ts'
-import type { Requirement } from '../types.ts'
+import type { NodeSelectorTerm, Requirement } from '../types.ts'
 import {
   dns1123Label,
   dns1123Subdomain,
@@ -15,7 +15,6 @@ import {
 } from './names.ts'
 import type {
   Affinity,
-  NodeSelectorTerm,
   PodAffinity,
   PodAffinityTerm,
   PodFields,

@@ -35,7 +35,7 @@ export function describePod(
     ...given('Priority Class Name', spec['priorityClassName']),
     ...given('Runtime Class Name', spec['runtimeClassName']),
     ...given('Service Account', spec['serviceAccountName']),
-    `Node:\t${text(spec['nodeName'])}/${text(status['hostIP'])}`,
+    `Node:\t${spec['nodeName'] === undefined ? '<none>' : `${text(spec['nodeName'])}/${text(status['hostIP'])}`}`,
     ...(status['startTime'] === undefined
       ? []
       : [`Start Time:\t${formatRfc1123(status['startTime'])}`]),

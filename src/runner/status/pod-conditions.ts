@@ -5,6 +5,7 @@ import {
   type PodPhase,
   type StatusByName,
 } from './pod-phase.ts'
+import type { Unscheduled } from '../lifecycle/schedule-pod.ts'
 import { couldRestartAll, isSidecar } from '../lifecycle/restart-policy.ts'
 
 export type PodConditionType =
@@ -56,12 +57,35 @@ export function podConditions(
     ['PodScheduled', yes],
     ...(couldRestartAll(pod) ? [restarting(facts.isRestartingAll, phase)] : []),
   ]
-  return verdicts.map(([type, verdict]) => {
-    const before = facts.previous.find(condition => condition.type === type)
-    const lastTransitionTime =
-      before?.status === verdict.status ? before.lastTransitionTime : facts.now
-    return { type, ...verdict, lastProbeTime: null, lastTransitionTime }
-  })
+  return verdicts.map(([type, verdict]) => conditionOf(type, verdict, facts))
+}
+
+/** The scheduler's, the only one of a Pod that is on no node. */
+export function unscheduledCondition(
+  { reason, message }: Unscheduled,
+  facts: Changes,
+): PodCondition {
+  return conditionOf(
+    'PodScheduled',
+    { status: 'False', reason, message },
+    facts,
+  )
+}
+
+interface Changes {
+  readonly now: string
+  readonly previous: readonly PodCondition[]
+}
+
+function conditionOf(
+  type: PodConditionType,
+  verdict: Verdict,
+  { now, previous }: Changes,
+): PodCondition {
+  const before = previous.find(condition => condition.type === type)
+  const lastTransitionTime =
+    before?.status === verdict.status ? before.lastTransitionTime : now
+  return { type, ...verdict, lastProbeTime: null, lastTransitionTime }
 }
 
 /** Of the Pods in which a rule can ask for it. */

@@ -10,7 +10,12 @@ import {
   type ContainerStatus,
   type ContainerTerminated,
 } from './container-status.ts'
-import { podConditions, type PodCondition } from './pod-conditions.ts'
+import type { Unscheduled } from '../lifecycle/schedule-pod.ts'
+import {
+  podConditions,
+  unscheduledCondition,
+  type PodCondition,
+} from './pod-conditions.ts'
 import {
   hasRegularContainerStarted,
   isTerminalPhase,
@@ -27,11 +32,12 @@ export interface PodStatus {
   readonly reason?: string
   readonly message?: string
   readonly conditions: readonly PodCondition[]
-  readonly hostIP: string
-  readonly hostIPs: readonly { readonly ip: string }[]
+  /** Absent, as hostIPs and startTime, while the Pod is on no node. */
+  readonly hostIP?: string
+  readonly hostIPs?: readonly { readonly ip: string }[]
   readonly podIP?: string
   readonly podIPs?: readonly { readonly ip: string }[]
-  readonly startTime: string
+  readonly startTime?: string
   readonly qosClass: QosClass
   readonly initContainerStatuses?: readonly ContainerStatus[]
   readonly containerStatuses: readonly ContainerStatus[]
@@ -57,11 +63,14 @@ export interface PodFacts {
   /** Failed, whatever its containers did: activeDeadlineSeconds has passed. */
   readonly failure?: { readonly reason: string; readonly message: string }
   readonly previous?: PodStatus
+  /** It is on no node, or on another one. */
+  readonly unscheduled?: Unscheduled | 'otherNode'
 }
 
 /** The Pod's status, computed from what the runner knows (docs/kubernetes.md#status-fields). */
 export function podStatus(facts: PodFacts): PodStatus {
-  const { pod, node, previous } = facts
+  const { pod, node, previous, unscheduled } = facts
+  if (unscheduled !== undefined) return unscheduledStatus(facts, unscheduled)
   const stopping =
     facts.deleting || facts.finished || facts.failure !== undefined
   const statuses: StatusByName = new Map(
@@ -106,6 +115,27 @@ export function podStatus(facts: PodFacts): PodStatus {
       ),
       shown,
     ),
+  }
+}
+
+/** As the API server and the scheduler leave it: no kubelet has seen the Pod. */
+function unscheduledStatus(
+  { pod, now, previous }: PodFacts,
+  unscheduled: Unscheduled | 'otherNode',
+): PodStatus {
+  return {
+    phase: 'Pending',
+    conditions:
+      unscheduled === 'otherNode'
+        ? []
+        : [
+            unscheduledCondition(unscheduled, {
+              now: formatTime(now),
+              previous: previous?.conditions ?? [],
+            }),
+          ],
+    qosClass: qosClass(pod),
+    containerStatuses: [],
   }
 }
 

@@ -69,7 +69,9 @@ function summary(pod: JsonObject): Summary {
   const result: Summary = {
     ready: 0,
     all: items(spec, 'containers').length + sidecars.size,
-    reason: text(status['reason']) || phase,
+    reason: isGated(status)
+      ? 'SchedulingGated'
+      : text(status['reason']) || phase,
     restarts: 0,
     restartedAt: '',
   }
@@ -106,6 +108,13 @@ function summary(pod: JsonObject): Summary {
   if (part(pod, 'metadata')['deletionTimestamp'] !== undefined && !isTerminal)
     result.reason = 'Terminating'
   return result
+}
+
+function isGated(status: JsonObject): boolean {
+  return items(status, 'conditions').some(
+    ({ type, reason }) =>
+      type === 'PodScheduled' && reason === 'SchedulingGated',
+  )
 }
 
 /** From last to first, so that the first one has the last word. */
