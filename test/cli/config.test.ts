@@ -30,6 +30,9 @@ images:                                                            # podfs.yaml:
       - node
       - a b.js
 backoffScale: 1                                                    # default
+node:
+  labels: {}                                                       # default
+  taints: []                                                       # default
 root: /srv/podfs                                                   # default
 access: owner                                                      # default
 run: annotated                                                     # default
@@ -56,6 +59,8 @@ sources:
       { setting: 'ageKeyFile', value: '' },
       { setting: 'images', value: [{ pattern: 'web' }] },
       { setting: 'backoffScale', value: 1 },
+      { setting: 'node.labels', value: {} },
+      { setting: 'node.taints', value: [] },
       { setting: 'root', value: '/srv/podfs' },
       { setting: 'access' },
       { setting: 'run' },

@@ -31,19 +31,19 @@ t.test('a struct: its fields, what is different for each', async t => {
   const spec = await explain('po.spec')
   t.match(
     spec.stdout,
-    /^ {2}nodeSelector +<[^>]+> +ignored: there is one node/m,
+    /^ {2}schedulerName +<[^>]+> +ignored: there is one node/m,
   )
 })
 
 t.test('inside of a field that is ignored, everything is', async t => {
   const { stdout } = await explain(
-    'pod.spec.affinity.nodeAffinity',
+    'pod.spec.affinity.podAffinity',
     '-o',
     'json',
   )
   t.match(JSON.parse(stdout), {
-    path: 'pod.spec.affinity.nodeAffinity',
-    type: 'NodeAffinity',
+    path: 'pod.spec.affinity.podAffinity',
+    type: 'PodAffinity',
     treatment: 'ignored',
     fields: [{ treatment: 'ignored' }, { treatment: 'ignored' }],
   })

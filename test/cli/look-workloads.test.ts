@@ -17,7 +17,9 @@ t.setTimeout(300_000)
 const manifest = readFileSync('test/fixtures/look/workloads.yaml', 'utf8')
 
 t.test('workloads', { skip: await cannotMount() }, async t => {
-  const { root, start } = world(t, { 'all.yaml': manifest })
+  const { root, start, configure } = world(t, { 'all.yaml': manifest })
+  // A DaemonSet asks for it.
+  configure('node: {labels: {disk: ssd}}')
   const serving = await start()
   const look = (...args: string[]) => podfs(t, [...args, '--session', root])
   const text = async (...args: string[]) => (await look(...args)).stdout

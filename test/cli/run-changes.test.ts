@@ -117,8 +117,8 @@ t.test(
     await save(file, pod('two'))
     await run.saw(/bye from one/)
     // The warnings tell that a version has been read.
-    await save(file, pod('three', 'nodeSelector: {a: b}'))
-    await run.saw(/^warning: .*nodeSelector/m, 'stderr')
+    await save(file, pod('three', 'schedulerName: mine'))
+    await run.saw(/^warning: .*schedulerName/m, 'stderr')
     await save(file, pod('four', 'schedulerName: x'))
     await run.saw(/^warning: .*schedulerName/m, 'stderr')
     await writeFile(path.join(dir, 'go'), '')

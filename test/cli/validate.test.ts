@@ -7,8 +7,8 @@ const manifest = `apiVersion: v1
 kind: Pod
 metadata: {name: web}
 spec:
-  nodeSelector: {a: b}
-  affinity: {nodeAffinity: {}}
+  dnsPolicy: Default
+  priorityClassName: high
   containers:
   - name: web
     image: nginx
@@ -32,8 +32,8 @@ t.test(
     t.equal(code, 0, 'warnings keep exit 0')
     t.same(stdout.replace(/(emulated|ignored): .*/g, '$1').split('\n'), [
       'warning: stdin:11:32: Pod default/web: spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply',
-      'warning: stdin:5:3: Pod default/web: spec.nodeSelector: ignored',
-      'warning: stdin:6:3: Pod default/web: spec.affinity: ignored',
+      'warning: stdin:5:3: Pod default/web: spec.dnsPolicy: ignored',
+      'warning: stdin:6:3: Pod default/web: spec.priorityClassName: ignored',
       'warning: stdin:9:5: Pod default/web: spec.containers[0].image: emulated',
       'warning: stdin:10:5: Pod default/web: spec.containers[0].imagePullPolicy: emulated',
       'stdin:1:1: Pod default/web: 8 fields supported, 2 emulated, 2 ignored',
@@ -142,8 +142,8 @@ t.test('-o json: findings and the fields of each object', async t => {
       .filter(({ treatment }) => treatment !== 'supported')
       .map(({ fieldPath, treatment }) => `${fieldPath} ${treatment}`),
     [
-      'spec.nodeSelector ignored',
-      'spec.affinity ignored',
+      'spec.dnsPolicy ignored',
+      'spec.priorityClassName ignored',
       'spec.containers[0].image emulated',
       'spec.containers[0].imagePullPolicy emulated',
     ],

@@ -191,6 +191,8 @@ t.test('a variable wins over the file, a flag over both', async t => {
       'ageKeyFile: default',
       'images: default',
       'backoffScale: default',
+      'node.labels: default',
+      'node.taints: default',
       'root: default',
       'access: default',
       'run: default',

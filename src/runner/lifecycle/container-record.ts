@@ -257,10 +257,10 @@ function countStart(
   now: number,
   backoff: BackoffOptions,
 ): ContainerRecord {
-  const { lostSandbox: _, ...record } = before
+  const { lostSandbox: _lost, ...record } = before
   if (record.dead === undefined) return record
   const from = lastEnd({ ...record, ...(replaced && { replaced }) })
-  const { isReset: _, ...rest } = record
+  const { isReset: _reset, ...rest } = record
   return {
     ...rest,
     restartCount: record.restartCount + 1,
