@@ -93,6 +93,9 @@ const daemons = (): number[] =>
     return program === 'sleep' && argument === seconds
   })
 
+// Of a failed test: in the machine's PID namespace they would run for years.
+t.teardown(() => daemons().forEach(pid => process.kill(pid, 'SIGKILL')))
+
 t.test('kill -9 of pause, then of podfs', { skip }, async t => {
   const dir = t.testdir()
   await writer(dir)('pods.json', list(pods))
