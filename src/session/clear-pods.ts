@@ -5,7 +5,7 @@ import { isWithin } from '../linux/is-within.ts'
 import { mountsBelow } from '../linux/mountinfo.ts'
 import { killRootedProcesses } from '../linux/rooted-processes.ts'
 import { unmountPath } from '../linux/unmount-path.ts'
-import { hostProcessesMark } from '../runner/sandbox/pod-files.ts'
+import { processesMark } from '../runner/sandbox/pod-files.ts'
 import { systemClock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 
@@ -48,7 +48,7 @@ async function runsIn(directory: string): Promise<number[]> {
 
 /** RUNTIME/ID/pods/N: the same for one run of a Pod. */
 export async function clearPod(directory: string): Promise<void> {
-  await endHostProcesses(directory)
+  await endProcesses(directory)
   await unmountAll(directory)
   await removeUnmounted(directory)
 }
@@ -67,10 +67,11 @@ export async function removeUnmounted(directory: string): Promise<void> {
 }
 
 /**
- * Kills what has outlived a Pod in the machine's PID namespace, where the kernel ends only the first
- * process of each container: below a `run/N`, or the directory of them all.
+ * Kills what has outlived a Pod whose podfs was killed, below a `run/N` or the directory of them all:
+ * in the machine's PID namespace the kernel ends only the first process of each container, and not
+ * even that when it has changed its credentials by itself, which clears its parent-death signal.
  */
-async function endHostProcesses(directory: string): Promise<void> {
+async function endProcesses(directory: string): Promise<void> {
   const below = [directory, path.join(directory, 'run')]
   const runs = await Promise.all(
     below.map(async parent =>
@@ -78,7 +79,7 @@ async function endHostProcesses(directory: string): Promise<void> {
     ),
   )
   const marked = [directory, ...runs.flat()].filter(run =>
-    existsSync(path.join(run, 'sandbox', hostProcessesMark)),
+    existsSync(path.join(run, 'sandbox', processesMark)),
   )
   if (marked.length === 0) return
   await killRootedProcesses(

@@ -11,8 +11,8 @@ export interface ContainerFiles {
   readonly hostnameFile?: string
 }
 
-/** In the scratch directory of a Pod whose containers are in the machine's PID namespace. */
-export const hostProcessesMark = 'host-pid'
+/** In the scratch directory of a Pod, for as long as processes of its containers may be there. */
+export const processesMark = 'processes'
 
 /**
  * The files of one Pod on the host, in its scratch directory; each made once. They are few, on a
@@ -31,13 +31,12 @@ export class PodFiles {
     this.#world = join(scratchDirectory, 'root')
     this.#setups = join(scratchDirectory, 'setups')
     this.#hostnameFile = join(scratchDirectory, 'hostname')
-    this.#mark = join(scratchDirectory, hostProcessesMark)
+    this.#mark = join(scratchDirectory, processesMark)
   }
 
   /** Of the Pod's sandbox; it comes first, and all of them have the same. */
-  begin({ hostname, pid }: SandboxConfig): void {
+  begin({ hostname }: SandboxConfig): void {
     this.#hostname = hostname
-    if (pid !== 'node') return
     mkdirSync(dirname(this.#mark), { recursive: true })
     writeFileSync(this.#mark, '')
   }

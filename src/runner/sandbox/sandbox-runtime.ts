@@ -346,7 +346,7 @@ class Sandbox implements SandboxRuntime {
       const planText = JSON.stringify(plan)
       if (failed?.plan === planText) throw failed.error
       // Not before: these take as long as the plan.
-      const { entrance, config } = await this.#pauseNow()
+      const { entrance } = await this.#pauseNow()
       if (live !== undefined) await this.#live.made()
       try {
         return await setUpContainer({
@@ -357,7 +357,7 @@ class Sandbox implements SandboxRuntime {
           entrance,
           locked: capabilities.includes('SYS_ADMIN'),
           // By it a later podfs knows whose processes have been left (clear-pods.ts).
-          rootName: config.pid === 'node' ? files.world : 'podfs',
+          rootName: files.world,
           ...(live === undefined ? {} : { live }),
           ...(ready === undefined ? {} : { ready }),
           ...(onBegun === undefined ? {} : { onBegun }),
