@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { layOver, type EffectiveSettings } from './layers.ts'
 import { settingsShape } from './settings.ts'
-import { leavesOf } from './shape.ts'
+import { leavesOf } from './setting-shape.ts'
 
 /** What becomes of a podfs that runs when it reads its configuration again. */
 export interface Reload {

@@ -1,5 +1,5 @@
 import { nearest } from '../util/edit-distance.ts'
-import { leavesOf, type Leaf } from './shape.ts'
+import { leavesOf, type Leaf } from './setting-shape.ts'
 import { settingsShape } from './settings.ts'
 
 /** `fuse.answerOpens` is PODFS_FUSE_ANSWER_OPENS. */

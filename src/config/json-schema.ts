@@ -1,5 +1,5 @@
 import { settingsShape } from './settings.ts'
-import { mayBeEmpty, type SettingShape } from './shape.ts'
+import { mayBeEmpty, type SettingShape } from './setting-shape.ts'
 
 /**
  * The JSON schema of podfs.yaml (draft-07, which editors' YAML servers read), from the

@@ -1,6 +1,6 @@
 import type { Position } from '../api/types.ts'
 import { settingsShape, type Settings } from './settings.ts'
-import { leavesOf, type SettingShape } from './shape.ts'
+import { leavesOf, type SettingShape } from './setting-shape.ts'
 
 /** One setting, and who gave it: `podfs.yaml:4`, `PODFS_BACKEND`, `--backend`, `default`. */
 export interface GivenSetting {

@@ -5,7 +5,7 @@ import { scalarLeaves, variableOf } from './environment.ts'
 import { ConfigError, type ConfigMistake } from './errors.ts'
 import { layOver, type EffectiveSettings, type GivenSetting } from './layers.ts'
 import { settingsShape } from './settings.ts'
-import { leavesOf, valueOfWord } from './shape.ts'
+import { leavesOf, valueOfWord } from './setting-shape.ts'
 import { errorCode } from '../util/error-code.ts'
 
 export interface LoadOptions {

@@ -17,7 +17,7 @@ import {
   mistakeInNumber,
   withPathsFrom,
   type SettingShape,
-} from './shape.ts'
+} from './setting-shape.ts'
 import type { GivenSetting } from './layers.ts'
 
 /**

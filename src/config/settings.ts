@@ -1,8 +1,8 @@
 import type { ImageMapEntry } from '../api/image-map.ts'
 import type { NoneLeft } from '../util/none-left.ts'
 import { logLevels } from '../util/log-levels.ts'
-import type { SettingShape, StructShape } from './shape.ts'
-import type { LeafName, LiveName, SomeOf, ValueOf } from './shape-types.ts'
+import type { SettingShape, StructShape } from './setting-shape.ts'
+import type { LeafName, LiveName, SomeOf, ValueOf } from './setting-shape-types.ts'
 
 /** Where volumes are published; `auto`: the best that works. */
 export const backendChoices = ['fuse', 'fuse-native', 'dir', 'auto'] as const

@@ -63,7 +63,7 @@ import {
 } from './resources.ts'
 import type { LivePod, SessionRecord, VolumeRecord } from './session-record.ts'
 import { tableOf } from './tables/table.ts'
-import { generationTable } from './tables/tables.ts'
+import { generationTable } from './tables/objects.ts'
 import { changeVolume, generationsOf } from './volume-subresources.ts'
 import { serveWatch } from './watch-stream.ts'
 import { inBackground } from '../util/in-background.ts'

@@ -13,7 +13,7 @@ import {
   secretTable,
   serviceAccountTable,
   volumeTable,
-} from './tables/tables.ts'
+} from './tables/objects.ts'
 import {
   cronJobTable,
   daemonSetTable,

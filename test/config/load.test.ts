@@ -6,7 +6,7 @@ import { layOver } from '../../src/config/layers.ts'
 import { loadSettings, type LoadOptions } from '../../src/config/load.ts'
 import { parseSettings } from '../../src/config/parse.ts'
 import { settingsShape, type Settings } from '../../src/config/settings.ts'
-import { leavesOf } from '../../src/config/shape.ts'
+import { leavesOf } from '../../src/config/setting-shape.ts'
 
 const defaultSettings = layOver([]).settings
 const settingsIn = (text: string): Settings =>

@@ -1,4 +1,4 @@
-import * as sources from './cluster-volumes.ts'
+import * as sources from './refused-volume-sources.ts'
 import {
   labelSelector,
   objectFieldSelector,

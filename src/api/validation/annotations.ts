@@ -8,7 +8,7 @@ import {
   type MetadataFields,
   type PodFields,
   type Profile,
-} from './pod-fields.ts'
+} from './unvalidated-pod.ts'
 
 /** Annotations that the API server reads on a Pod (ValidatePodSpecificAnnotations). */
 const mirror = 'kubernetes.io/config.mirror'

@@ -1,7 +1,7 @@
 import type { FindingList } from '../decode/finding-list.ts'
 import { duplicate, invalid, required, unsupported } from '../field-errors.ts'
 import { validPortName, validPortNumber } from './names.ts'
-import type { ContainerFields, ContainerPortFields } from './pod-fields.ts'
+import type { ContainerFields, ContainerPortFields } from './unvalidated-pod.ts'
 
 const protocols = ['SCTP', 'TCP', 'UDP']
 

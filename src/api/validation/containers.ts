@@ -8,7 +8,7 @@ import type {
   ContainerFields,
   EphemeralContainerFields,
   PodFields,
-} from './pod-fields.ts'
+} from './unvalidated-pod.ts'
 import { validateResizePolicy } from './resize-policy.ts'
 import { validateRestartPolicy } from './restart-policy.ts'
 import { validateContainerResources } from './resources.ts'

@@ -8,7 +8,7 @@ import type {
   LifecycleFields,
   PodFields,
   ProbeFields,
-} from './pod-fields.ts'
+} from './unvalidated-pod.ts'
 
 const probes = ['livenessProbe', 'readinessProbe', 'startupProbe'] as const
 

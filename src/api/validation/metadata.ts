@@ -8,7 +8,7 @@ import {
   qualifiedKey,
   validLabelValue,
 } from './names.ts'
-import type { MetadataFields, OwnerReference } from './pod-fields.ts'
+import type { MetadataFields, OwnerReference } from './unvalidated-pod.ts'
 
 /** TotalAnnotationSizeLimitB */
 const annotationsLimit = 256 * 1024

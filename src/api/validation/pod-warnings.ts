@@ -14,7 +14,7 @@ import {
   type MetadataFields,
   type PodAffinity,
   type PodFields,
-} from './pod-fields.ts'
+} from './unvalidated-pod.ts'
 import { warnOfOverlaps } from './volume-overlaps.ts'
 
 type Warn = (fieldPath: string, message: string) => void

@@ -1,6 +1,6 @@
 import type { FindingList } from '../decode/finding-list.ts'
 import { duplicate, invalid, required, unsupported } from '../field-errors.ts'
-import type { ResizePolicy } from './pod-fields.ts'
+import type { ResizePolicy } from './unvalidated-pod.ts'
 
 const resizable = ['cpu', 'memory']
 const resizePolicies = ['NotRequired', 'RestartContainer']

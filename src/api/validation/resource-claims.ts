@@ -1,7 +1,7 @@
 import type { FindingList } from '../decode/finding-list.ts'
 import { duplicate, invalid, notFound, required } from '../field-errors.ts'
 import { dns1123Label, dns1123Subdomain } from './names.ts'
-import type { PodResourceClaim, ResourceFields } from './pod-fields.ts'
+import type { PodResourceClaim, ResourceFields } from './unvalidated-pod.ts'
 
 /** Source: validatePodResourceClaims. */
 export function validateResourceClaims(

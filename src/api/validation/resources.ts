@@ -14,7 +14,7 @@ import type {
   PodFields,
   PodResourceClaim,
   ResourceFields,
-} from './pod-fields.ts'
+} from './unvalidated-pod.ts'
 import { validateClaims } from './resource-claims.ts'
 
 type CheckName = (name: string, path: string, findings: FindingList) => void

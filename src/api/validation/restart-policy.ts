@@ -1,6 +1,6 @@
 import type { FindingList } from '../decode/finding-list.ts'
 import { required, tooMany, unsupported } from '../field-errors.ts'
-import type { ContainerFields } from './pod-fields.ts'
+import type { ContainerFields } from './unvalidated-pod.ts'
 
 const policies = ['Always', 'Never', 'OnFailure']
 const actions = ['Restart', 'RestartAllContainers']

@@ -20,7 +20,7 @@ import type {
   PodFields,
   Toleration,
   TopologySpreadConstraint,
-} from './pod-fields.ts'
+} from './unvalidated-pod.ts'
 import {
   validateLabelKey,
   validateLabelSelector,

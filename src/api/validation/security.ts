@@ -14,7 +14,7 @@ import type {
   PodSecurityFields,
   Profile,
   SecurityFields,
-} from './pod-fields.ts'
+} from './unvalidated-pod.ts'
 import { validateWindowsOptions } from './windows.ts'
 
 const maxId = 2 ** 31 - 1

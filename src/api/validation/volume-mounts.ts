@@ -2,7 +2,7 @@ import { nearest } from '../../util/edit-distance.ts'
 import type { FindingList } from '../decode/finding-list.ts'
 import { forbidden, invalid, notFound, unsupported } from '../field-errors.ts'
 import { validateDescendingPath } from './paths.ts'
-import type { ContainerFields, VolumeMountFields } from './pod-fields.ts'
+import type { ContainerFields, VolumeMountFields } from './unvalidated-pod.ts'
 
 /**
  * Source: ValidateVolumeMounts. The API server finds only volumes that are valid themselves,

@@ -5,7 +5,7 @@ import {
   containersOf,
   type PodFields,
   type WindowsOptions,
-} from './pod-fields.ts'
+} from './unvalidated-pod.ts'
 
 const maxCredentialSpecBytes = 64 * 1024
 

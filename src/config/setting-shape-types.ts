@@ -1,4 +1,4 @@
-import type { SettingShape, StructShape } from './shape.ts'
+import type { SettingShape, StructShape } from './setting-shape.ts'
 
 /** What a value of the shape is, once the defaults are filled in. */
 export type ValueOf<Shape extends SettingShape> = Shape extends {

@@ -2,7 +2,7 @@ import type { FindingList } from '../decode/finding-list.ts'
 import { invalid, required } from '../field-errors.ts'
 import { parseIP } from './ip.ts'
 import { dns1123Subdomain, dns1123SubdomainWithUnderscore } from './names.ts'
-import type { PodFields } from './pod-fields.ts'
+import type { PodFields } from './unvalidated-pod.ts'
 
 /** Source: validatePodDNSConfig. */
 export function validateDNS(spec: PodFields, findings: FindingList): void {
