@@ -202,7 +202,7 @@ export class PodRunner {
     if (unscheduled === 'otherNode')
       logger.warn(
         { ...about, nodeName: spec.nodeName, node: node.name },
-        'the Pod is for another node, and does not run here',
+        'the Pod is for another node, and does not run here; take spec.nodeName out of what was exported from a cluster',
       )
     else if (unscheduled.reason === 'Unschedulable')
       this.#state.warn('FailedScheduling', unscheduled.message)
