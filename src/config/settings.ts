@@ -2,7 +2,12 @@ import type { ImageMapEntry } from '../api/image-map.ts'
 import type { NoneLeft } from '../util/none-left.ts'
 import { logLevels } from '../util/log-levels.ts'
 import type { SettingShape, StructShape } from './setting-shape.ts'
-import type { LeafName, LiveName, SomeOf, ValueOf } from './setting-shape-types.ts'
+import type {
+  LeafName,
+  LiveName,
+  SomeOf,
+  ValueOf,
+} from './setting-shape-types.ts'
 
 /** Where volumes are published; `auto`: the best that works. */
 export const backendChoices = ['fuse', 'fuse-native', 'dir', 'auto'] as const
