@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs'
-import { readdir, rm } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { isWithin } from '../linux/is-within.ts'
 import { mountsBelow } from '../linux/mountinfo.ts'
 import { killRootedProcesses } from '../linux/rooted-processes.ts'
 import { unmountPath } from '../linux/unmount-path.ts'
@@ -78,12 +76,17 @@ async function endProcesses(directory: string): Promise<void> {
       (await namesIn(parent)).map(name => path.join(parent, name)),
     ),
   )
-  const marked = [directory, ...runs.flat()].filter(run =>
-    existsSync(path.join(run, 'sandbox', processesMark)),
+  const marks = await Promise.all(
+    [directory, ...runs.flat()].map(run =>
+      readFile(path.join(run, 'sandbox', processesMark), 'utf8').catch(
+        () => '',
+      ),
+    ),
   )
-  if (marked.length === 0) return
+  const names = marks.filter(mark => mark !== '')
+  if (names.length === 0) return
   await killRootedProcesses(
-    ({ source }) => marked.some(run => isWithin(source, run)),
+    ({ source }) => names.some(name => source.startsWith(name)),
     systemClock,
   )
 }

@@ -158,7 +158,7 @@ t.test('fields that are not there, or that podfs does not do', async t => {
     ],
     [
       pod('affinity: {podAffinity: {}, nodeAffinity: {qqqqqqqq: 1}}'),
-      'ignored spec.affinity: ignored: there is one node, this machine',
+      'ignored spec.affinity.podAffinity: ignored: there is one node, this machine',
       'rejected spec.affinity.nodeAffinity.qqqqqqqq: unknown field "spec.affinity.nodeAffinity.qqqqqqqq"',
     ],
     [
@@ -331,7 +331,7 @@ t.test('what stands in the input is told, field by field', async t => {
       'Pod',
       `spec: {
   restartPolicy: Never, priority: 3, imagePullSecrets: [], volumes: [],
-  affinity: {nodeAffinity: {}}, securityContext: {}, nodeName: null,
+  affinity: {podAffinity: {}}, securityContext: {}, nodeName: null,
   containers: [{name: c, image: i, resources: {limits: {cpu: 1}}}]}`,
     ),
   )
@@ -358,7 +358,7 @@ t.test('what stands in the input is told, field by field', async t => {
       'spec.restartPolicy supported',
       'spec.priority ignored',
       'spec.imagePullSecrets emulated',
-      'spec.affinity ignored',
+      'spec.affinity.podAffinity ignored',
       'spec.securityContext supported',
       'spec.containers[0].name supported',
       'spec.containers[0].image emulated',

@@ -133,6 +133,8 @@ t.test('what no field of Kubernetes is does not go out', async t => {
       name: 'main',
       image: 'busybox',
       resources: {},
+      terminationMessagePath: '/dev/termination-log',
+      terminationMessagePolicy: 'File',
       livenessProbe: {
         exec: { command: ['true'] },
         timeoutSeconds: 1,

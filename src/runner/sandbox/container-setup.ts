@@ -25,6 +25,8 @@ import { rootReady, setupDone, setupScript } from './setup-script.ts'
  */
 export interface ContainerSetup {
   readonly pid: number
+  /** What is mounted at `/` is called so, and nothing else on this machine is. */
+  readonly rootName: string
   readonly stdoutFifo: string
   readonly stderrFifo: string
   /** Lets go of the namespaces. Never rejects. */
@@ -41,6 +43,7 @@ export interface ContainerSetupOptions {
   readonly entrance: readonly string[]
   /** See setup-script.ts. */
   readonly locked: boolean
+  /** By it podfs, or a later one, knows whose processes are left. */
   readonly rootName: string
   /** Where the plan's live places are, when it has some. */
   readonly live?: ContainerLiveMounts
@@ -55,7 +58,7 @@ type SetupProcess = ChildProcessByStdio<Writable, Readable, Readable>
 export async function setUpContainer(
   options: ContainerSetupOptions,
 ): Promise<ContainerSetup> {
-  const { plan, directory } = options
+  const { plan, directory, rootName } = options
   const paths = pathsIn(directory)
   for (const point of plan.volumePoints) makeVolumePoint(point)
   options.live?.makePlaces(plan.livePlaces)
@@ -73,7 +76,7 @@ export async function setUpContainer(
   try {
     const pid = await converse(child, options)
     const { stdoutFifo, stderrFifo } = paths
-    return { pid, stdoutFifo, stderrFifo, release }
+    return { pid, rootName, stdoutFifo, stderrFifo, release }
   } catch (error) {
     await release()
     throw error

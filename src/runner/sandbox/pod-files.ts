@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -11,7 +12,10 @@ export interface ContainerFiles {
   readonly hostnameFile?: string
 }
 
-/** In the scratch directory of a Pod, for as long as processes of its containers may be there. */
+/**
+ * In the scratch directory of a Pod, for as long as processes of its containers may be there: a
+ * file with what the names of their roots begin with, which no other Pod's do.
+ */
 export const processesMark = 'processes'
 
 /**
@@ -23,6 +27,7 @@ export class PodFiles {
   readonly #setups: string
   readonly #hostnameFile: string
   readonly #mark: string
+  readonly #rootNames = `podfs-${randomUUID()}-`
   #files: ContainerFiles | undefined
   #hostname: string | undefined
   #setupCount = 0
@@ -38,7 +43,7 @@ export class PodFiles {
   begin({ hostname }: SandboxConfig): void {
     this.#hostname = hostname
     mkdirSync(dirname(this.#mark), { recursive: true })
-    writeFileSync(this.#mark, '')
+    writeFileSync(this.#mark, this.#rootNames)
   }
 
   make(): ContainerFiles {
@@ -54,12 +59,12 @@ export class PodFiles {
     return { world: this.#world, hostnameFile: this.#hostnameFile }
   }
 
-  /** Empty, for one setup. */
-  makeSetupDirectory(): string {
+  /** An empty directory for one setup, and the name of its root. */
+  makeSetup(): { readonly directory: string; readonly rootName: string } {
     this.#setupCount += 1
     const directory = join(this.#setups, String(this.#setupCount))
     mkdirSync(directory)
-    return directory
+    return { directory, rootName: `${this.#rootNames}${this.#setupCount}` }
   }
 
   async remove(): Promise<void> {

@@ -20,10 +20,9 @@ import { openOutputPipe } from './output-pipe.ts'
 import { preludesOf, startCommand, type Launch } from './launch-command.ts'
 import { MonitorStderr } from './monitor-stderr.ts'
 import type { MachineTools } from '../../linux/machine-tools.ts'
-import { readMountinfo } from '../../linux/mountinfo.ts'
 import {
   killRootedProcesses,
-  mountNamespace,
+  MountNamespace,
 } from '../../linux/rooted-processes.ts'
 import type { Pause } from './pause.ts'
 
@@ -89,23 +88,20 @@ export async function startProcess(
 }
 
 /** Ends the processes of a container that has no PID namespace of its own. */
-type EndRest = (firstNamespace: string | undefined) => Promise<void>
+type EndRest = (first: MountNamespace | undefined) => Promise<void>
 
 /**
- * All that run in its root, which is a file system of its own: a copy of the mount namespace has
- * the same one. One that has made itself another root as well ends with the Pod.
+ * All that run in its root: a copy of the mount namespace has the same one. One that has made
+ * itself another root as well ends with the Pod.
  */
 function restOf({ setup, pause, clock }: StartOptions): EndRest {
-  const root = readMountinfo(setup.pid).findLast(
-    ({ mountpoint }) => mountpoint === '/',
-  )
-  return async firstNamespace => {
+  return async first => {
     // Then the kernel has killed them, this one first; that it was so is to be known before.
     if (pause.config.pid === 'pod' && pause.isDying()) await pause.ended
     await killRootedProcesses(
-      ({ device }) => device === root?.device,
+      ({ source }) => source === setup.rootName,
       clock,
-      firstNamespace === undefined ? [] : [firstNamespace],
+      first,
     )
   }
 }
@@ -121,8 +117,9 @@ class RunningProcess implements StartedProcess {
   readonly #monitor: ChildProcess
   readonly #options: StartOptions
   #pid: number | undefined
-  /** The mount namespace of the first process. */
-  #namespace: string | undefined
+  /** Of the first process; where there may be a rest. */
+  #namespace: MountNamespace | undefined
+  readonly #rest: EndRest | undefined
   readonly #reaped: Promise<ExitStatus>
   /** The monitor has been reaped: its pid and that of PID 1 may be others' now. */
   #gone = false
@@ -136,6 +133,7 @@ class RunningProcess implements StartedProcess {
   ) {
     this.#monitor = monitor
     this.#options = options
+    this.#rest = rest
     this.stdout = stdout
     this.stderr = stderr.pipe(new MonitorStderr())
     const reaped = new Promise<ExitStatus>(resolve => {
@@ -152,6 +150,7 @@ class RunningProcess implements StartedProcess {
     })
     this.#reaped = reaped.then(async status => {
       await rest?.(this.#namespace)
+      this.#namespace?.release()
       return status
     })
     this.exited = this.#reaped.then(async status => {
@@ -175,7 +174,8 @@ class RunningProcess implements StartedProcess {
         hasEnded: () => this.#gone,
       })
     if (this.#pid !== undefined) {
-      this.#namespace = mountNamespace(this.#pid)
+      if (this.#rest !== undefined && !this.#gone)
+        this.#namespace = MountNamespace.hold(this.#pid)
       return
     }
     const { exitCode } = await this.#reaped

@@ -353,11 +353,9 @@ class Sandbox implements SandboxRuntime {
           tools,
           plan,
           world: files.world,
-          directory: this.#podFiles.makeSetupDirectory(),
+          ...this.#podFiles.makeSetup(),
           entrance,
           locked: capabilities.includes('SYS_ADMIN'),
-          // By it a later podfs knows whose processes have been left (clear-pods.ts).
-          rootName: files.world,
           ...(live === undefined ? {} : { live }),
           ...(ready === undefined ? {} : { ready }),
           ...(onBegun === undefined ? {} : { onBegun }),
