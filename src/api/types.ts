@@ -136,6 +136,8 @@ export interface PodSpec {
   readonly hostname?: string
   readonly subdomain?: string
   readonly setHostnameAsFQDN: boolean
+  /** Instead of all three. */
+  readonly hostnameOverride?: string
   readonly serviceAccountName: string
   readonly automountServiceAccountToken?: boolean
   readonly nodeName?: string

@@ -32,6 +32,11 @@ const cases = [
     expected: { hostname: 'p', domain, kernelHostname: `p.${domain}` },
   },
   {
+    name: 'hostnameOverride wins over all of them',
+    spec: { hostname: 'h', subdomain: 's', hostnameOverride: 'o.example' },
+    expected: { hostname: 'o.example', domain: '', kernelHostname: 'o.example' },
+  },
+  {
     name: 'C183: hostNetwork has the hostname of the machine',
     spec: { hostname: 'h', hostNetwork: true },
     expected: { hostname: 'h', domain: '' },
@@ -54,6 +59,9 @@ t.test('3.2: 63 characters, no - or . at the end', async t => {
   t.equal(podHostname(inside).hostname, `a-b.${'c'.repeat(59)}`)
   const dashed = makePod({ name: `${'a'.repeat(60)}.--b` })
   t.equal(podHostname(dashed).hostname, 'a'.repeat(60))
+  const hostnameOverride = `${'a'.repeat(62)}.b`
+  const given = makePod({ name: 'p', spec: { hostnameOverride } })
+  t.equal(podHostname(given).kernelHostname, 'a'.repeat(62))
 })
 
 t.test('C188: an FQDN of more than 64 characters is an error', async t => {

@@ -80,7 +80,7 @@ export const podSpec = struct('PodSpec', {
   hostname: supported('string'),
   subdomain: supported('string'),
   setHostnameAsFQDN: supported('boolean', { default: false }),
-  hostnameOverride: ignored('string', 'not done yet; use hostname'),
+  hostnameOverride: supported('string', { pointer: true }),
   affinity: supported(one(affinity)),
   schedulerName: ignored('string', oneNode),
   tolerations: supported(listOf(toleration)),

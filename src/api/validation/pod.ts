@@ -4,6 +4,7 @@ import type { Pod } from '../types.ts'
 import { validatePodAnnotations } from './annotations.ts'
 import { validateHostNetworkPorts } from './container-ports.ts'
 import { validateContainers } from './containers.ts'
+import { validateHostnameOverride } from './hostname-override.ts'
 import { validateLabels } from './metadata.ts'
 import { dns1123Label, dns1123Subdomain, inRange } from './names.ts'
 import { validateDNS, validateHostAliases } from './dns-and-host-aliases.ts'
@@ -33,6 +34,7 @@ export function validatePod(pod: Pod, findings: FindingList): void {
   validateScheduling(spec, findings)
   validateDNS(spec, findings)
   validateHostAliases(spec, findings)
+  validateHostnameOverride(spec, findings)
   validateScalars(spec, findings)
   validateOverhead(spec.overhead, findings)
   validateOS(spec, findings)

@@ -8,7 +8,7 @@ const maxLabelLength = 63
 const maxKernelLength = 64
 
 export interface PodHostname {
-  /** The short name, as the Pod's hosts file gives it. */
+  /** The short name, or hostnameOverride, as the Pod's hosts file gives it. */
   readonly hostname: string
   /** `SUBDOMAIN.NAMESPACE.svc.CLUSTERDOMAIN`; empty without a subdomain. */
   readonly domain: string
@@ -26,6 +26,10 @@ export function podHostname(
   clusterDomain = defaultClusterDomain,
 ): PodHostname {
   const { spec, metadata } = pod
+  if (spec.hostnameOverride !== undefined) {
+    const hostname = truncateHostname(spec.hostnameOverride)
+    return { hostname, domain: '', kernelHostname: hostname }
+  }
   const hostname = truncateHostname(spec.hostname || metadata.name)
   const domain = spec.subdomain
     ? `${spec.subdomain}.${metadata.namespace}.svc.${clusterDomain}`
