@@ -248,10 +248,20 @@ export interface EnvVarSource {
   readonly resourceFieldRef?: ResourceFieldSelector
   readonly configMapKeyRef?: KeySelector
   readonly secretKeyRef?: KeySelector
+  readonly fileKeyRef?: FileKeySelector
 }
 
 export interface KeySelector {
   readonly name: string
+  readonly key: string
+  readonly optional: boolean
+}
+
+/** A variable of a file in an emptyDir. */
+export interface FileKeySelector {
+  readonly volumeName: string
+  /** Relative to the volume. */
+  readonly path: string
   readonly key: string
   readonly optional: boolean
 }

@@ -9,7 +9,7 @@ import { readManifest } from '../../src/sources/manifests/manifest-reader.ts'
  * refuse, podfs refuses, at the same field and in the same words where those are not about
  * Go's JSON; what they warn of, podfs warns of. lifecycle.stopSignal (C209) is as with its feature
  * gate, without which the API server forgets it. What v1.34 forgets and v1.36 does not is as in
- * v1.36: hostnameOverride, and a container's restartPolicy and restartPolicyRules.
+ * v1.36: hostnameOverride, fileKeyRef, and a container's restartPolicy and restartPolicyRules.
  */
 /** Go quotes a letter of the Secret here; podfs never does. */
 const quoted = /(redacted>": )invalid character '.*$/

@@ -11,12 +11,25 @@ import { podfs } from '../helpers/podfs.ts'
 import { runPods } from '../helpers/seen-pods.ts'
 
 /*
- * What a Pod's containers find in their environment, in one run of several Pods (C189 to C191);
- * and what is refused before it runs (C192 to C194).
+ * What a Pod's containers find in their environment, in one run of several Pods (C117 to C122,
+ * C189 to C191); and what is refused before it runs (C119, C120, C192 to C194).
  */
 
 const override = 'override.host.example'
 const names = 'hostname; hostname -f; cat /etc/hostname; echo "$HOSTNAME"'
+
+const data = { name: 'data', emptyDir: {} }
+const writes = container(
+  'init',
+  `printf "# by init\\nCONFIG_1='value1'\\nCONFIG_2='two\\nlines' # more\\n" >/data/config.env`,
+  { volumeMounts: [{ name: 'data', mountPath: '/data' }] },
+)
+const fileKey = (name: string, key: string, more: Json = {}): Json => ({
+  name,
+  valueFrom: {
+    fileKeyRef: { volumeName: 'data', path: 'config.env', key, ...more },
+  },
+})
 
 /** What each Pod prints, line by line. */
 const pods: readonly (readonly [
@@ -42,17 +55,70 @@ const pods: readonly (readonly [
       containers: [container('c', names)],
     },
   ],
+  [
+    'C117 C118: fileKeyRef, of a file that an init container wrote',
+    'c117',
+    ['value1', 'two', 'lines', 'kept', 'unset'],
+    {
+      initContainers: [writes],
+      containers: [
+        container('c', 'echo "$A"; echo "$B"; echo "$C"; echo "${D-unset}";', {
+          env: [
+            fileKey('A', 'CONFIG_1'),
+            fileKey('B', 'CONFIG_2'),
+            { name: 'C', value: 'kept' },
+            fileKey('C', 'MISSING', { optional: true }),
+            fileKey('D', 'MISSING', { optional: true }),
+          ],
+        }),
+      ],
+      volumes: [data],
+    },
+  ],
 ]
 
 t.test('the environment', { skip: needsRoot }, async t => {
   const directory = t.testdir()
   const write = writer(directory)
-  for (const [, name, , spec] of pods)
-    await write(
+  const save = (name: string, spec: Json): Promise<void> =>
+    write(
       `${name}.json`,
       object.pod({ name }, { automountServiceAccountToken: false, ...spec }),
     )
-  const { run, over } = await runPods(t, directory)
+  for (const [, name, , spec] of pods) await save(name, spec)
+  const missing = (name: string, more: Json): Json =>
+    container(name, '', { env: [fileKey('A', 'MISSING', more)] })
+  await save('c121', {
+    initContainers: [
+      container(
+        'init',
+        `cd /data; echo "A='1'" >config.env; echo A=1 >bad.env`,
+        {
+          volumeMounts: [{ name: 'data', mountPath: '/data' }],
+        },
+      ),
+    ],
+    containers: [
+      missing('file', { path: 'no.env', optional: true }),
+      missing('key', {}),
+      missing('bad', { path: 'bad.env' }),
+      missing('other', { volumeName: 'other' }),
+    ],
+    volumes: [data, { name: 'other', emptyDir: {} }],
+  })
+  const says = 'echo hook $A >/proc/1/fd/1; touch /data/done'
+  await save('c122', {
+    initContainers: [writes],
+    containers: [
+      container('c', 'until [ -e /data/done ]; do sleep 0.05; done', {
+        env: [fileKey('A', 'CONFIG_1')],
+        lifecycle: { postStart: { exec: { command: ['sh', '-c', says] } } },
+        volumeMounts: [{ name: 'data', mountPath: '/data' }],
+      }),
+    ],
+    volumes: [data],
+  })
+  const { run, over, until } = await runPods(t, directory)
   /** What a container has printed. */
   const output = (name: string): string[] =>
     [...run.stdout().matchAll(/^(\S+) +\| (.*)$/gm)]
@@ -63,10 +129,50 @@ t.test('the environment', { skip: needsRoot }, async t => {
       t.equal((await over(name)).phase, 'Succeeded')
       t.same(output(`${name}/c`), lines)
     })
+  await t.test('C121: no such file, or no such key', async t => {
+    const seen = await until('c121', ({ of }) =>
+      ['file', 'key', 'bad', 'other'].every(
+        name => of(name).state.waiting?.message,
+      ),
+    )
+    const waiting = (name: string): string | undefined => {
+      const { reason, message } = seen.of(name).state.waiting ?? {}
+      t.equal(reason, 'CreateContainerConfigError')
+      return message?.replaceAll(/"\/.*\//g, '"/')
+    }
+    t.equal(
+      waiting('file'),
+      `couldn't parse env file: failed to open environment variable file "/no.env": no such file or directory`,
+    )
+    t.equal(
+      waiting('key'),
+      'environment variable key "MISSING" not found in file "/config.env"',
+    )
+    t.equal(
+      waiting('bad'),
+      `couldn't parse env file: "/bad.env": invalid environment variable format at line 1: value must be enclosed in single quotes`,
+    )
+    t.equal(
+      waiting('other'),
+      'cannot find the volume "other" referenced by FileKeyRef',
+    )
+  })
+  await t.test('C122: in postStart hooks, too', async t => {
+    await run.saw(/c122\/c +\| hook value1$/m)
+    t.equal((await over('c122')).phase, 'Succeeded')
+  })
 })
 
 const label =
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
+
+const ofFileKey = 'spec.containers[0].env[0].valueFrom.fileKeyRef.volumeName'
+const readsFile = (volumeName: string): Json => ({
+  containers: [
+    container('c', '', { env: [fileKey('A', 'A', { volumeName })] }),
+  ],
+  volumes: [{ name: 'path', hostPath: { path: '/etc' } }],
+})
 
 /** What is refused, and in which words. */
 const refused: readonly (readonly [
@@ -88,6 +194,16 @@ const refused: readonly (readonly [
     'C194: a hostnameOverride that is no subdomain',
     `spec.hostnameOverride: Invalid value: "Not_RFC1123": ${label}`,
     { hostnameOverride: 'Not_RFC1123' },
+  ],
+  [
+    'C119: fileKeyRef of a volume that is not there',
+    `${ofFileKey}: Not found: "none"`,
+    readsFile('none'),
+  ],
+  [
+    'C120: fileKeyRef of a volume that is no emptyDir',
+    `${ofFileKey}: Invalid value: "path": referenced volume must be of type emptyDir`,
+    readsFile('path'),
   ],
 ]
 

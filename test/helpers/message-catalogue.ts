@@ -357,6 +357,7 @@ export const atWork: readonly CatalogueEntry[] = [
       'runner/launch/environment.ts',
       'runner/launch/hostname.ts',
       'runner/launch/launch.ts',
+      'runner/launch/read-env-files.ts',
       'runner/launch/sub-path.ts',
     ],
   },

@@ -40,6 +40,8 @@ function declare(
       podIPs,
       configMap: name => configMaps.find(cm => cm.metadata.name === name),
       secret: name => secrets.find(secret => secret.metadata.name === name),
+      fileKey: ({ key, optional }) =>
+        optional ? undefined : { bytes: Buffer.from(key), origin: 'a file' },
     }),
   )
 }
@@ -151,6 +153,17 @@ t.test('C91 C92 C97 C98: envFrom with any prefix', async t => {
       [`${prefix}shared`]: 'from cm',
     })
   }
+})
+
+t.test('a key of a file', async t => {
+  const from = (key: string, optional: boolean): EnvVar => ({
+    name: 'X',
+    valueFrom: { fileKeyRef: { volumeName: 'v', path: 'f', key, optional } },
+  })
+  const earlier = { name: 'X', value: 'earlier' }
+  t.same(declare({ env: [earlier, from('key', false)] }), { X: 'key' })
+  t.same(declare({ env: [earlier, from('none', true)] }), { X: 'earlier' })
+  t.same(declare({ env: [from('none', true)] }), {})
 })
 
 t.test(

@@ -34,7 +34,11 @@ const cases = [
   {
     name: 'hostnameOverride wins over all of them',
     spec: { hostname: 'h', subdomain: 's', hostnameOverride: 'o.example' },
-    expected: { hostname: 'o.example', domain: '', kernelHostname: 'o.example' },
+    expected: {
+      hostname: 'o.example',
+      domain: '',
+      kernelHostname: 'o.example',
+    },
   },
   {
     name: 'C183: hostNetwork has the hostname of the machine',

@@ -27,7 +27,7 @@ const envVar = struct('EnvVar', {
         resourceFieldRef: supported(one(resourceFieldSelector)),
         configMapKeyRef: supported(one(keySelector('ConfigMap'))),
         secretKeyRef: supported(one(keySelector('Secret'))),
-        fileKeyRef: rejected(
+        fileKeyRef: supported(
           one(
             struct('FileKeySelector', {
               volumeName: supported('string', { required: true }),
@@ -36,7 +36,6 @@ const envVar = struct('EnvVar', {
               optional: supported('boolean', { default: false }),
             }),
           ),
-          'podfs does not read environment files yet: use configMapKeyRef or secretKeyRef',
         ),
       }),
     ),

@@ -1,7 +1,19 @@
+import { nearest } from '../../util/edit-distance.ts'
 import type { FindingList } from '../decode/finding-list.ts'
-import { invalid } from '../field-errors.ts'
-import type { EnvFromSource, EnvVar, KeySelector } from '../types.ts'
-import { dns1123Subdomain, validConfigKey, validEnvName } from './names.ts'
+import { invalid, notFound } from '../field-errors.ts'
+import type {
+  EnvFromSource,
+  EnvVar,
+  FileKeySelector,
+  KeySelector,
+} from '../types.ts'
+import {
+  dns1123Label,
+  dns1123Subdomain,
+  validConfigKey,
+  validEnvName,
+} from './names.ts'
+import { containersOf, type PodFields } from './pod-fields.ts'
 import {
   envFieldPaths,
   validateFieldRef,
@@ -30,7 +42,7 @@ export function validateEnv(
         from,
         invalid(
           '',
-          'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`',
+          'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`',
         ),
       )
     } else if (value !== '') {
@@ -52,7 +64,7 @@ function validateSource(
   path: string,
   findings: FindingList,
 ): void {
-  const { fieldRef, resourceFieldRef } = from
+  const { fieldRef, resourceFieldRef, fileKeyRef } = from
   if (fieldRef !== undefined) {
     validateFieldRef(fieldRef, `${path}.fieldRef`, envFieldPaths, findings)
   }
@@ -69,6 +81,8 @@ function validateSource(
     if (selector === undefined) continue
     validateKeySelector(selector, `${path}.${kind}`, findings)
   }
+  if (fileKeyRef !== undefined)
+    validateFileKeySelector(fileKeyRef, `${path}.fileKeyRef`, findings)
 }
 
 function validateKeySelector(
@@ -84,6 +98,53 @@ function validateKeySelector(
   findings.rejectEach(`${path}.key`, validConfigKey(key), problem =>
     invalid(key, problem),
   )
+}
+
+function validateFileKeySelector(
+  { volumeName, path: file, key }: FileKeySelector,
+  path: string,
+  findings: FindingList,
+): void {
+  if (key !== undefined)
+    findings.rejectEach(`${path}.key`, validEnvName(key), problem =>
+      invalid(key, problem),
+    )
+  if (volumeName !== undefined)
+    findings.rejectEach(
+      `${path}.volumeName`,
+      dns1123Label(volumeName),
+      problem => invalid(volumeName, problem),
+    )
+  if (file?.split('/').includes('..'))
+    findings.reject(`${path}.path`, invalid(file, "must not contain '..'"))
+}
+
+/** Source: validateFileKeyRefVolumes. */
+export function validateFileKeyVolumes(
+  spec: PodFields,
+  findings: FindingList,
+): void {
+  const volumes = new Map(spec.volumes.map(volume => [volume.name, volume]))
+  for (const [path, { env }] of containersOf(spec))
+    for (const [i, { valueFrom }] of env.entries()) {
+      if (valueFrom?.fileKeyRef === undefined) continue
+      const name = valueFrom.fileKeyRef.volumeName ?? ''
+      const at = `${path}.env[${i}].valueFrom.fileKeyRef.volumeName`
+      const volume = volumes.get(name)
+      if (volume === undefined) {
+        const meant = nearest(name, volumes.keys())
+        findings.reject(
+          at,
+          notFound(name),
+          meant === undefined ? undefined : `did you mean ${meant}?`,
+        )
+      } else if (volume.emptyDir === undefined) {
+        findings.reject(
+          at,
+          invalid(name, 'referenced volume must be of type emptyDir'),
+        )
+      }
+    }
 }
 
 /** The API server names the list, not the entry, when the number of sources is wrong. */

@@ -3,6 +3,7 @@ import { forbidden, invalid, required, unsupported } from '../field-errors.ts'
 import type { Pod } from '../types.ts'
 import { validatePodAnnotations } from './annotations.ts'
 import { validateHostNetworkPorts } from './container-ports.ts'
+import { validateFileKeyVolumes } from './container-env.ts'
 import { validateContainers } from './containers.ts'
 import { validateHostnameOverride } from './hostname-override.ts'
 import { validateLabels } from './metadata.ts'
@@ -38,6 +39,7 @@ export function validatePod(pod: Pod, findings: FindingList): void {
   validateScalars(spec, findings)
   validateOverhead(spec.overhead, findings)
   validateOS(spec, findings)
+  validateFileKeyVolumes(spec, findings)
   if ((spec.ephemeralContainers ?? []).length > 0) {
     findings.reject(
       'spec.ephemeralContainers',

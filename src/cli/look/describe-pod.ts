@@ -303,6 +303,8 @@ function describeEnv(container: JsonObject, pod: JsonObject): string[] {
         return text(variable['value'])
           .split('\n')
           .map((line, i) => (i === 0 ? `${title}\t${line}` : `  \t${line}`))
+      // kubectl leaves it out.
+      if (from['fileKeyRef'] !== undefined) return []
       return [`${title}\t${describeValueFrom(from, container, pod)}`]
     }),
   ]

@@ -7,6 +7,7 @@ import type {
   Container,
   EnvFromSource,
   EnvVarSource,
+  FileKeySelector,
   KeySelector,
   NodeInfo,
   Pod,
@@ -27,6 +28,8 @@ export interface EnvironmentSources {
   readonly podIPs: readonly string[]
   readonly secret: (name: string) => Secret | undefined
   readonly configMap: (name: string) => ConfigMap | undefined
+  /** Undefined: optional, and not there. Throws with the kubelet's words. */
+  readonly fileKey: (ref: FileKeySelector) => VariableBytes | undefined
 }
 
 export interface RuntimeEnvironment {
@@ -63,8 +66,8 @@ export function containerEnvironment(
   return environment
 }
 
-/** A value of a Secret, and where it stands. */
-interface SecretValue {
+/** A value that may be no text, and where it stands. */
+export interface VariableBytes {
   readonly bytes: Uint8Array
   readonly origin: string
 }
@@ -84,7 +87,7 @@ export function declaredEnvironment(
   const environment = new Map<string, string>()
   /** Of the variables that are no text: where their bytes stand. */
   const binary = new Map<string, string>()
-  const set = (name: string, found: string | SecretValue): void => {
+  const set = (name: string, found: string | VariableBytes): void => {
     const { text, origin } = textOf(found)
     environment.set(name, text)
     if (origin === undefined) binary.delete(name)
@@ -134,7 +137,7 @@ function refersTo(template: string, name: string): boolean {
 function readEnvFrom(
   { configMapRef, secretRef }: EnvFromSource,
   sources: EnvironmentSources,
-): ReadonlyMap<string, string | SecretValue> {
+): ReadonlyMap<string, string | VariableBytes> {
   if (configMapRef !== undefined) {
     const configMap = sources.configMap(configMapRef.name)
     // binaryData never becomes a variable.
@@ -160,8 +163,9 @@ function readValueFrom(
   source: EnvVarSource,
   container: Container,
   sources: EnvironmentSources,
-): string | SecretValue | undefined {
-  const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef } = source
+): string | VariableBytes | undefined {
+  const { fieldRef, resourceFieldRef, configMapKeyRef } = source
+  const { secretKeyRef, fileKeyRef } = source
   if (fieldRef !== undefined) return readField(fieldRef.fieldPath, sources)
   if (resourceFieldRef !== undefined) {
     return readResource(resourceFieldRef, container, sources)
@@ -177,7 +181,7 @@ function readValueFrom(
       ? undefined
       : { bytes, origin: secretKeyName(secret, secretKeyRef.key) }
   }
-  return ''
+  return fileKeyRef === undefined ? '' : sources.fileKey(fileKeyRef)
 }
 
 /** `data` is undefined where the object does not exist. */
@@ -246,7 +250,7 @@ function notFound(resource: string, name: string): Error {
 }
 
 /** `origin` only of what is no text. */
-function textOf(found: string | SecretValue): {
+function textOf(found: string | VariableBytes): {
   readonly text: string
   readonly origin?: string
 } {

@@ -18,6 +18,7 @@ import type {
   ContainerRoot,
 } from '../sandbox/container-runtime.ts'
 import { missingSubPath } from './missing-sub-path.ts'
+import { readEnvFiles } from './read-env-files.ts'
 import {
   emptyDirectory,
   mountSubPath,
@@ -39,7 +40,7 @@ export interface ContainerVolume {
   readonly current?: () => Promise<string>
 }
 
-export interface LaunchContext extends EnvironmentSources {
+export interface LaunchContext extends Omit<EnvironmentSources, 'fileKey'> {
   readonly images: ImageMap
   readonly volumes: ReadonlyMap<string, ContainerVolume>
   readonly hostname: PodHostname
@@ -70,7 +71,8 @@ export async function containerLaunch(
 ): Promise<PlannedLaunch> {
   const { pod, hostname } = context
   const image = findImage(context.images, container.image)
-  const declared = declaredEnvironment(container, context)
+  const fileKey = await readEnvFiles(container, context.volumes)
+  const declared = declaredEnvironment(container, { ...context, fileKey })
   const argv = containerArgv(container, image, declared)
   const user = containerUser(pod, container, image?.user, context.accounts)
   const env = containerEnvironment(declared, {

@@ -150,7 +150,8 @@ async function targetInside(
   return relative(root, target)
 }
 
-async function openName(path: string): Promise<FileHandle> {
+/** The name itself, of whatever kind: nothing is followed, or waited for. */
+export async function openName(path: string): Promise<FileHandle> {
   return await open(path, O_PATH | constants.O_NOFOLLOW)
 }
 
