@@ -146,6 +146,8 @@ export interface PodSpec {
   readonly tolerations?: readonly Toleration[]
   readonly schedulingGates?: readonly PodSchedulingGate[]
   readonly securityContext: PodSecurityContext
+  /** Of all containers together. */
+  readonly resources?: ResourceRequirements
 }
 
 export interface Affinity {

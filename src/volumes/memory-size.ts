@@ -3,7 +3,7 @@ import type { EmptyDirVolumeSource, Pod, ResourceList } from '../api/types.ts'
 
 /**
  * The size of an emptyDir of medium Memory, in bytes: the least of the node's memory, what all
- * containers together may have (when each has a limit), and sizeLimit
+ * containers together may have (the Pod's limit, or theirs when each has one), and sizeLimit
  * (pkg/volume/emptydir/empty_dir.go, calculateEmptyDirMemorySize).
  */
 export function emptyDirMemorySize(
@@ -21,6 +21,8 @@ export function emptyDirMemorySize(
 
 /** 0: there is none. Init containers run one after the other, and before the others. */
 function podMemoryLimit({ spec }: Pod): bigint {
+  const ofPod = bytesOf(spec.resources?.limits.get('memory'))
+  if (ofPod > 0n) return ofPod
   const limitsOf = (containers: Pod['spec']['containers']): bigint[] =>
     containers.map(({ resources }) => bytesOf(resources.limits.get('memory')))
   const regular = limitsOf(spec.containers)

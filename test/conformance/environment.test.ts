@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os'
 import t from 'tap'
 import { needsRoot } from '../process/sandbox.ts'
 import {
@@ -11,8 +12,8 @@ import { podfs } from '../helpers/podfs.ts'
 import { runPods } from '../helpers/seen-pods.ts'
 
 /*
- * What a Pod's containers find in their environment, in one run of several Pods (C117 to C122,
- * C189 to C191); and what is refused before it runs (C119, C120, C192 to C194).
+ * What a Pod's containers find in their environment, in one run of several Pods (C104,
+ * C108 to C112, C116 to C122, C189 to C191); and what is refused before it runs (C119, C120, C192 to C194).
  */
 
 const override = 'override.host.example'
@@ -29,6 +30,27 @@ const fileKey = (name: string, key: string, more: Json = {}): Json => ({
   valueFrom: {
     fileKeyRef: { volumeName: 'data', path: 'config.env', key, ...more },
   },
+})
+
+/** Shells drop most of them; they come as their own environment. */
+const printable = [
+  `!"#$%&'()=value-1`,
+  '* +,-./0123456789=value-2',
+  ':;<>?@=value-3',
+  '[\\]^_`{}|~=value-4',
+]
+const prints = (pid: string): string =>
+  `tr '\\0' '\\n' </proc/${pid}/environ | grep '=value-'`
+const resource = (
+  name: string,
+  resource: string,
+  containerName?: string,
+): Json => ({
+  name,
+  valueFrom: { resourceFieldRef: { resource, containerName } },
+})
+const limits = container('c', 'echo "$A"; echo "$B"', {
+  env: [resource('A', 'limits.cpu'), resource('B', 'limits.memory')],
 })
 
 /** What each Pod prints, line by line. */
@@ -73,6 +95,100 @@ const pods: readonly (readonly [
         }),
       ],
       volumes: [data],
+    },
+  ],
+  [
+    'C116: nearly any name of a variable, in hooks too',
+    'c116',
+    [...printable, ...printable],
+    {
+      containers: [
+        container(
+          'c',
+          `until [ -s /data/hook ]; do sleep 0.05; done; ${prints('1')}; cat /data/hook`,
+          {
+            env: printable.map(variable => {
+              const [name = '', value = ''] = variable.split('=')
+              return { name, value }
+            }),
+            lifecycle: {
+              postStart: {
+                exec: { command: ['sh', '-c', `${prints('$$')} >/data/hook`] },
+              },
+            },
+            volumeMounts: [{ name: 'data', mountPath: '/data' }],
+          },
+        ),
+      ],
+      volumes: [data],
+    },
+  ],
+  [
+    'C108 C111 C112: huge pages and ephemeral storage',
+    'c108',
+    ['0', '0', '4194304', '67108864', '33554432', 'allocatable'],
+    {
+      containers: [
+        container(
+          'c',
+          'echo "$A"; echo "$B"; echo "$C"; echo "$D"; echo "$E"; case $F in [1-9]*) echo allocatable; esac',
+          {
+            env: [
+              resource('A', 'limits.hugepages-2Mi'),
+              resource('B', 'requests.hugepages-2Mi'),
+              resource('C', 'limits.hugepages-2Mi', 'd'),
+              resource('D', 'limits.ephemeral-storage'),
+              resource('E', 'requests.ephemeral-storage'),
+              resource('F', 'limits.ephemeral-storage', 'd'),
+            ],
+            resources: {
+              limits: { 'ephemeral-storage': '64Mi' },
+              requests: { 'ephemeral-storage': '32Mi' },
+            },
+          },
+        ),
+        container('d', '', {
+          resources: { limits: { 'hugepages-2Mi': '4Mi', cpu: 1 } },
+        }),
+      ],
+    },
+  ],
+  [
+    'C109: limits of the Pod',
+    'c109',
+    ['2', '67108864'],
+    {
+      resources: {
+        requests: { cpu: '250m', memory: '32Mi' },
+        limits: { cpu: '1250m', memory: '64Mi' },
+      },
+      containers: [limits],
+    },
+  ],
+  [
+    'C110: of the Pod, else of the node',
+    'c110',
+    ['2', String(totalmem())],
+    { resources: { limits: { cpu: '1250m' } }, containers: [limits] },
+  ],
+  [
+    'C104: the addresses of a Pod with hostNetwork',
+    'c104',
+    ['one address'],
+    {
+      hostNetwork: true,
+      containers: [
+        container(
+          'c',
+          `echo "$A $B $C $D" | grep -qE '^([0-9.]+) \\1 \\1 \\1$' && echo one address`,
+          {
+            env: ['hostIP', 'podIP', 'hostIPs', 'podIPs'].map((field, i) => ({
+              name: 'ABCD'[i],
+              valueFrom: { fieldRef: { fieldPath: `status.${field}` } },
+            })),
+          },
+        ),
+      ],
     },
   ],
 ]
@@ -129,6 +245,15 @@ t.test('the environment', { skip: needsRoot }, async t => {
       t.equal((await over(name)).phase, 'Succeeded')
       t.same(output(`${name}/c`), lines)
     })
+  await t.test('the resources of a Pod are described', async t => {
+    const args = ['c109', '--session', `run-${run.pid}`]
+    const { stdout } = await podfs(t, ['describe', 'pod', ...args])
+    t.match(
+      stdout.replaceAll(/ +$/gm, ''),
+      /^Resources:\n {2}Limits:\n {4}cpu: +1250m\n {4}memory: +64Mi\n {2}Requests:\n {4}cpu: +250m\n {4}memory: +32Mi\nContainers:/m,
+    )
+    t.match(stdout, /^QoS Class: +Burstable$/m)
+  })
   await t.test('C121: no such file, or no such key', async t => {
     const seen = await until('c121', ({ of }) =>
       ['file', 'key', 'bad', 'other'].every(

@@ -108,7 +108,7 @@ t.test('what is in the volume', async t => {
   symlinkSync('../outside', `${path}/out`)
   symlinkSync('loop', `${path}/loop`)
   writeFileSync(`${path}/raw`, Buffer.from("K='\xff\xfe'", 'latin1'))
-  execFileSync('mkfifo', [`${path}/fifo`])
+  execFileSync('sh', ['-c', 'mkfifo "$0"', `${path}/fifo`])
   const read = async (selector: FileKeySelector): Promise<unknown> => {
     const valueFrom = { fileKeyRef: selector }
     const container = makeContainer({ env: [{ name: 'X', valueFrom }] })

@@ -240,9 +240,12 @@ t.test('C105 C106: resourceFieldRef', async t => {
     requests: new Map([['memory', '32Mi']]),
   }
   const pod = makePod({
-    spec: { containers: [makeContainer({ name: 'main', resources })] },
+    spec: {
+      containers: [makeContainer({ name: 'main', resources })],
+      initContainers: [makeContainer({ name: 'init' })],
+    },
   })
-  const read = (resource: string, containerName?: string) =>
+  const read = (resource: string, containerName?: string, of: Pod = pod) =>
     declare(
       {
         name: 'other',
@@ -258,12 +261,26 @@ t.test('C105 C106: resourceFieldRef', async t => {
           },
         ],
       },
-      pod,
+      of,
     ).X
   t.equal(read('limits.cpu', 'main'), '2')
   t.equal(read('requests.memory', 'main'), '33554432')
   t.equal(read('limits.cpu'), '4', 'of the container itself: allocatable')
   t.equal(read('limits.cpu', ''), '4', 'who names none means itself')
+  t.equal(read('limits.cpu', 'init'), '0', 'of an init container that is named')
+  const limits = (...list: [string, string][]): Pod => ({
+    ...pod,
+    spec: {
+      ...pod.spec,
+      resources: { limits: new Map(list), requests: new Map() },
+    },
+  })
+  const limited = limits(['cpu', '2500m'], ['ephemeral-storage', '1Mi'])
+  t.equal(read('limits.cpu', '', limited), '3', 'C109: of the Pod')
+  t.equal(read('limits.cpu', 'main', limited), '2')
+  for (const resource of ['limits.memory', 'limits.ephemeral-storage'])
+    t.equal(read(resource, '', limited), read(resource), `C110: ${resource}`)
+  t.equal(read('limits.cpu', '', limits(['cpu', '0'])), '4', 'zero is none')
   t.throws(() => read('gpu', 'main'), {
     code: 'CONTAINER_CONFIG',
     message: 'unsupported container resource : gpu',

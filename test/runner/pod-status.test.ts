@@ -425,6 +425,21 @@ t.test('C302: qosClass', async t => {
     }
     return compute({}, { containers: [makeContainer({ resources })] }).qosClass
   }
+  const ofPod = (
+    limits: object,
+    requests: object,
+    ofContainer: object = {},
+  ): string => {
+    const resources = {
+      limits: new Map(Object.entries(limits)),
+      requests: new Map(Object.entries(requests)),
+    }
+    const own = new Map(Object.entries(ofContainer))
+    const container = makeContainer({
+      resources: { limits: new Map(), requests: own },
+    })
+    return compute({}, { resources, containers: [container] }).qosClass
+  }
   t.equal(withResources({}, {}), 'BestEffort')
   t.equal(withResources({ cpu: '1', memory: '1Gi' }, {}), 'Guaranteed')
   t.equal(
@@ -441,6 +456,12 @@ t.test('C302: qosClass', async t => {
     withResources({ cpu: '1', memory: '1Gi' }, { cpu: '500m' }),
     'Burstable',
   )
+  const both = { cpu: '1', memory: '1Gi' }
+  t.equal(ofPod(both, {}), 'Guaranteed', 'the Pod alone counts')
+  t.equal(ofPod(both, {}, { cpu: '500m' }), 'Burstable')
+  t.equal(ofPod(both, both, { cpu: '500m' }), 'Guaranteed')
+  t.equal(ofPod({}, {}, { cpu: '500m' }), 'BestEffort')
+  t.equal(ofPod({ cpu: '1' }, {}), 'Burstable')
 })
 
 t.test('4.10: what all containers of a Pod say has 12 KiB', async t => {

@@ -14,7 +14,7 @@ const limited = (...limits: (string | undefined)[]) =>
     }),
   )
 
-for (const { name, sizeLimit, containers, init = [], size } of [
+for (const { name, sizeLimit, containers, init = [], ofPod, size } of [
   { name: 'nothing said', containers: [undefined], size: 1024n * Mi },
   { name: 'sizeLimit', sizeLimit: '10Mi', containers: [undefined], size: 10n },
   {
@@ -35,6 +35,7 @@ for (const { name, sizeLimit, containers, init = [], size } of [
     init: ['128Mi'],
     size: 128n,
   },
+  { name: 'the Pod limited', containers: ['64Mi'], ofPod: '80Mi', size: 80n },
   {
     name: 'sizeLimit below the limits',
     sizeLimit: '1Mi',
@@ -47,6 +48,12 @@ for (const { name, sizeLimit, containers, init = [], size } of [
       spec: {
         containers: limited(...containers),
         initContainers: limited(...init),
+        ...(ofPod && {
+          resources: {
+            limits: new Map([['memory', ofPod]]),
+            requests: new Map(),
+          },
+        }),
       },
     })
     t.equal(

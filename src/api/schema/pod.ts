@@ -124,5 +124,8 @@ export const podSpec = struct('PodSpec', {
     ),
     'there are no devices to claim',
   ),
-  resources: ignored(one(resourceRequirements), 'limits are not enforced'),
+  resources: emulated(
+    one(resourceRequirements),
+    'nothing is reserved or enforced; variables, the QoS class and the size of an emptyDir in memory go by them',
+  ),
 })

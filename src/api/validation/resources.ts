@@ -50,7 +50,7 @@ export function validatePodResources(
   findings: FindingList,
 ): void {
   const path = 'spec.resources'
-  const resources = withRequests(spec)
+  const resources = podResources(spec)
   if (resources === undefined) return
   if (spec.os?.name === 'windows') {
     findings.reject(path, forbidden('may not be set for a windows pod'))
@@ -92,7 +92,7 @@ export function validatePodResources(
 }
 
 /** defaultPodRequests: what is limited and not requested is requested as the containers do. */
-function withRequests(spec: PodFields): ResourceFields | undefined {
+export function podResources(spec: PodFields): ResourceFields | undefined {
   const { resources } = spec
   if (resources === undefined || resources.limits.size === 0) return resources
   const requests = new Map(

@@ -49,6 +49,14 @@ export function describePod(
     ...items(metadata, 'ownerReferences')
       .filter(({ controller }) => controller === true)
       .map(({ kind, name }) => `Controlled By:\t${text(kind)}/${text(name)}`),
+    ...(spec['resources'] === undefined
+      ? []
+      : [
+          'Resources:',
+          ...describeResources(part(spec, 'resources')).map(
+            line => `  ${line}`,
+          ),
+        ]),
     ...(items(spec, 'initContainers').length === 0
       ? []
       : containers(

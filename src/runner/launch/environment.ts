@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 
 import { extractFieldPathAsString } from '../../api/field-ref.ts'
+import { parseQuantity } from '../../api/quantity.ts'
 import { extractResourceValue } from '../../api/resource-field-ref.ts'
 import type {
   ConfigMap,
@@ -12,6 +13,7 @@ import type {
   NodeInfo,
   Pod,
   ResourceFieldSelector,
+  ResourceList,
   Secret,
 } from '../../api/types.ts'
 import { configError, createError, type RunnerError } from './errors.ts'
@@ -228,21 +230,32 @@ function readResource(
   { pod, node }: EnvironmentSources,
 ): string {
   const { containerName } = selector
-  const target =
-    containerName === undefined || containerName === ''
-      ? container
-      : [...pod.spec.containers, ...pod.spec.initContainers].find(
-          candidate => candidate.name === containerName,
-        )
+  const { containers, initContainers } = pod.spec
+  const isNamed = ({ name }: Container): boolean => name === containerName
+  const other = containerName ? containers.find(isNamed) : container
+  const target = other ?? initContainers.find(isNamed)
   if (target === undefined) {
     throw configError(`container ${containerName} not found`)
   }
+  // Of an init container that is named only what it says itself counts.
+  const most = other === undefined ? new Map() : podAllocatable(pod, node)
   try {
-    return extractResourceValue(target, selector, node.allocatable)
+    return extractResourceValue(target, selector, most)
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
     throw configError(error.message, { cause: error })
   }
+}
+
+/** The limits of the Pod stand before the node's (defaultPodLimitsForDownwardAPI). */
+function podAllocatable({ spec }: Pod, node: NodeInfo): ResourceList {
+  const limits = ['cpu', 'memory'].flatMap(name => {
+    const limit = spec.resources?.limits.get(name)
+    return limit === undefined || parseQuantity(limit) === 0n
+      ? []
+      : ([[name, limit]] as const)
+  })
+  return new Map([...node.allocatable, ...limits])
 }
 
 function notFound(resource: string, name: string): Error {

@@ -1,4 +1,5 @@
 import { parseQuantity } from '../../api/quantity.ts'
+import { podResources } from '../../api/validation/resources.ts'
 import type { Pod, ResourceList } from '../../api/types.ts'
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort'
@@ -8,13 +9,20 @@ const computed = ['cpu', 'memory'] as const
 /**
  * status.qosClass (pkg/apis/core/v1/helper/qos/qos.go): Guaranteed when every container's
  * requests equal its limits in cpu and memory, BestEffort when none says anything. Only these
- * two resources count, and zero counts as unsaid.
+ * two resources count, and zero counts as unsaid. Where the Pod has resources of its own, only
+ * those count.
  */
 export function qosClass(pod: Pod): QosClass {
-  const containers = [...pod.spec.containers, ...pod.spec.initContainers]
+  const ofPod = podResources(pod.spec)
+  const all =
+    ofPod === undefined
+      ? [...pod.spec.containers, ...pod.spec.initContainers].map(
+          ({ resources }) => resources,
+        )
+      : [ofPod]
   let anything = false
   let guaranteed = true
-  for (const { resources } of containers) {
+  for (const resources of all) {
     for (const resource of computed) {
       const limit = amountOf(resources.limits, resource)
       // The API server copies a limit into a request that is not there.
