@@ -13,7 +13,7 @@ import {
   validConfigKey,
   validEnvName,
 } from './names.ts'
-import { containersOf, type PodFields } from './pod-fields.ts'
+import { containersOf, type PodFields } from './unvalidated-pod.ts'
 import {
   envFieldPaths,
   validateFieldRef,

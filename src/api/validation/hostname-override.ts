@@ -1,7 +1,7 @@
 import type { FindingList } from '../decode/finding-list.ts'
 import { forbidden, invalid, tooLong } from '../field-errors.ts'
 import { dns1123Subdomain } from './names.ts'
-import type { PodFields } from './pod-fields.ts'
+import type { PodFields } from './unvalidated-pod.ts'
 
 /** Source: validatePodHostName. */
 export function validateHostnameOverride(
