@@ -8,6 +8,7 @@ import path from 'node:path'
 import t from 'tap'
 import '../helpers/needs-mounts.ts'
 import { eventually, isRunning, startPodfs } from '../helpers/podfs.ts'
+import { textOf } from '../helpers/served-world.ts'
 
 t.setTimeout(240_000)
 
@@ -54,10 +55,9 @@ t.test('a mount, and the death of its server', async t => {
 
 /** The file server of a mount, as soon as its standby is there, too. */
 async function serverOf(pid: number): Promise<number> {
-  const keeper = readFileSync(
-    `/run/podfs/mount-${pid}/keeper.pid`,
-    'latin1',
-  ).trim()
+  const keeper = await eventually(() =>
+    textOf(`/run/podfs/mount-${pid}/keeper.pid`)?.trim(),
+  )
   const servers = await eventually(() => {
     const found = readFileSync(
       `/proc/${keeper}/task/${keeper}/children`,

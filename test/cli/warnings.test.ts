@@ -12,7 +12,7 @@ const pod = (more: string): string => `apiVersion: v1
 kind: Pod
 metadata: {name: p}
 spec:
-  nodeSelector: {a: b}
+  runtimeClassName: x
 ${more}  terminationGracePeriodSeconds: 0
   containers:
   - name: c
@@ -52,7 +52,7 @@ t.test('one line counts them', async t => {
 t.test('-v: each', async t => {
   const lines = await warnings(t, ['-v'])
   t.equal(lines.length, 3)
-  t.match(lines.join('\n'), /nodeSelector[^]*resources\.limits[^]*Service s/)
+  t.match(lines.join('\n'), /runtimeClassName[^]*resources\.limits[^]*Service s/)
 })
 
 t.test('--log-level error: none', async t => {

@@ -45,12 +45,12 @@ const cases: Readonly<
   },
   'what is not done, in the order of the file': {
     yaml: pod(
-      '  nodeSelector: {a: b}\n' +
+      '  runtimeClassName: x\n' +
         main +
         '    livenessProbe: {exec: {command: [a]}}\n    stdin: true\n    tty: true\n',
     ),
     findings: [
-      'ignored: f.yaml:5:3: Pod default/p: spec.nodeSelector: ignored: there is one node, this machine',
+      'ignored: f.yaml:5:3: Pod default/p: spec.runtimeClassName: ignored: containers are local processes',
       image(8),
       'ignored: f.yaml:10:5: Pod default/p: spec.containers[0].stdin: ignored: a container reads from /dev/null',
       'ignored: f.yaml:11:5: Pod default/p: spec.containers[0].tty: ignored: a container gets no terminal yet',
