@@ -52,7 +52,10 @@ t.test('one line counts them', async t => {
 t.test('-v: each', async t => {
   const lines = await warnings(t, ['-v'])
   t.equal(lines.length, 3)
-  t.match(lines.join('\n'), /runtimeClassName[^]*resources\.limits[^]*Service s/)
+  t.match(
+    lines.join('\n'),
+    /runtimeClassName[^]*resources\.limits[^]*Service s/,
+  )
 })
 
 t.test('--log-level error: none', async t => {
