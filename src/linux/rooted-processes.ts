@@ -7,6 +7,7 @@ import {
 } from 'node:fs'
 import type { Clock } from '../util/clock.ts'
 import { readMountinfo, type Mount } from './mountinfo.ts'
+import { sendSignal } from './send-signal.ts'
 
 /** Until the kernel has ended what was killed. */
 const stepMs = 2
@@ -57,7 +58,7 @@ export async function killRootedProcesses(
       if (pids.length === 0) return
       for (const { pid, namespace } of pids)
         // Its number may be another's by now.
-        if (mountNamespace(pid) === namespace) kill(pid)
+        if (mountNamespace(pid) === namespace) sendSignal(pid, 'SIGKILL')
       await clock.sleep(stepMs)
     }
   } finally {
@@ -120,13 +121,5 @@ function rootMatches(pid: number, isRoot: (root: Mount) => boolean): boolean {
     return root !== undefined && isRoot(root)
   } catch {
     return false
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It has just ended.
   }
 }

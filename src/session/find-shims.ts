@@ -3,6 +3,7 @@ import path from 'node:path'
 import type { Clock } from '../util/clock.ts'
 import { Failure } from '../util/failure.ts'
 import { isRunning, type ProcessIdentity } from '../linux/process-identity.ts'
+import { sendSignal } from '../linux/send-signal.ts'
 
 /*
  * RUNTIME/ID/pods/run/N/shim.json says which process is the shim of the Pod's Nth start, and
@@ -77,10 +78,5 @@ export async function killShim(
 }
 
 function signal(identity: ProcessIdentity, name: NodeJS.Signals): void {
-  if (!isRunning(identity)) return
-  try {
-    process.kill(identity.pid, name)
-  } catch {
-    // It has just ended.
-  }
+  if (isRunning(identity)) sendSignal(identity.pid, name)
 }

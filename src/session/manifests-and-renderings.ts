@@ -16,7 +16,7 @@ export function manifestsAndRenderings(
 ): { readonly manifests: ManifestFiles; readonly rendered: RenderedManifests } {
   const { store, clock, namespace, identities, report, onMended } = given
   const { watch, watchFrom, patient = false, onFields } = given
-  const manifests = new ManifestFiles({
+  const both = {
     store,
     clock,
     namespace,
@@ -25,20 +25,15 @@ export function manifestsAndRenderings(
     onMended,
     onFields,
     watch,
-    watchFrom,
     patient,
+  }
+  const manifests = new ManifestFiles({
+    ...both,
+    watchFrom,
     paths: input.paths,
   })
   const rendered = new RenderedManifests({
-    store,
-    clock,
-    namespace,
-    identities,
-    report,
-    onMended,
-    onFields,
-    watch,
-    patient,
+    ...both,
     renderings: input.renderings,
     run: rendererBy(clock),
   })

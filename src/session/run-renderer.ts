@@ -7,6 +7,7 @@ import type {
 import type { Clock } from '../util/clock.ts'
 import { maxFileBytes, tooLargeWords } from '../util/read-bounded.ts'
 import { hasCode } from '../util/error-code.ts'
+import { sendSignal } from '../linux/send-signal.ts'
 
 /** A kustomization may fetch others; kustomize itself gives git 27 s for each. */
 const longestMs = 120_000
@@ -34,12 +35,7 @@ async function run(
   let why: string | undefined
   const end = (reason: string): void => {
     why ??= reason
-    if (child.pid === undefined) return
-    try {
-      process.kill(-child.pid, 'SIGKILL')
-    } catch {
-      // It has just ended.
-    }
+    if (child.pid !== undefined) sendSignal(-child.pid, 'SIGKILL')
   }
   const onAbort = (): void => end('ended, because podfs ends')
   abort.addEventListener('abort', onAbort)

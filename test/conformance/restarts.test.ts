@@ -1,13 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import t from 'tap'
 import { needsRoot } from '../process/sandbox.ts'
-import {
-  container,
-  object,
-  writer,
-  type Json,
-} from '../helpers/conformance-pod.ts'
-import { runPods, type SeenPod } from '../helpers/seen-pods.ts'
+import { container, type Json } from '../helpers/conformance-pod.ts'
+import { podSaver, runPods, type SeenPod } from '../helpers/seen-pods.ts'
 
 /*
  * What starts after what, and what starts again: real containers, in one run of several Pods. The
@@ -149,20 +144,9 @@ const pods: Readonly<Record<string, Json>> = {
 t.test('restarts', { skip: needsRoot }, async t => {
   const directory = t.testdir({ in: {}, ctl: {} })
   const ctl = { name: 'ctl', hostPath: { path: `${directory}/ctl` } }
-  const write = writer(`${directory}/in`)
+  const savePod = podSaver(`${directory}/in`)
   const save = (name: string, spec: Json): Promise<void> =>
-    write(
-      `${name}.json`,
-      object.pod(
-        { name },
-        {
-          automountServiceAccountToken: false,
-          terminationGracePeriodSeconds: 1,
-          ...spec,
-          volumes: [...volumes, ctl],
-        },
-      ),
-    )
+    savePod(name, { ...spec, volumes: [...volumes, ctl] })
   for (const [name, spec] of Object.entries(pods)) await save(name, spec)
   const { run, history, until, over } = await runPods(t, `${directory}/in`, {
     PODFS_BACKOFF_SCALE: '0.05',

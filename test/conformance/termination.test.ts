@@ -1,14 +1,9 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { needsRoot } from '../process/sandbox.ts'
-import {
-  container,
-  object,
-  writer,
-  type Json,
-} from '../helpers/conformance-pod.ts'
+import { container, type Json } from '../helpers/conformance-pod.ts'
 import { eventually, podfs } from '../helpers/podfs.ts'
-import { runPods, type SeenPod } from '../helpers/seen-pods.ts'
+import { podSaver, runPods, type SeenPod } from '../helpers/seen-pods.ts'
 
 /*
  * How real containers end, in one run of several Pods: what they say at their end (C283 to C287),
@@ -106,19 +101,7 @@ t.test('termination', { skip: needsRoot }, async t => {
   const directory = t.testdir({ in: {}, ctl: {} })
   const ctl = { name: 'ctl', hostPath: { path: `${directory}/ctl` } }
   const told = { volumeMounts: [{ name: 'ctl', mountPath: '/ctl' }] }
-  const write = writer(`${directory}/in`)
-  const save = (name: string, spec: Json): Promise<void> =>
-    write(
-      `${name}.json`,
-      object.pod(
-        { name },
-        {
-          automountServiceAccountToken: false,
-          terminationGracePeriodSeconds: 1,
-          ...spec,
-        },
-      ),
-    )
+  const save = podSaver(`${directory}/in`)
   await save('messages', {
     containers: messages.map(([, name, script, , more]) =>
       container(name, script, more),

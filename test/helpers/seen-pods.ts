@@ -65,6 +65,19 @@ export interface SeenPods {
   readonly over: (pod: string) => Promise<SeenPod>
 }
 
+/** Saves a Pod without a token, and with a grace period of a second, if its spec says nothing else. */
+export function podSaver(
+  directory: string,
+): (name: string, spec: Json) => Promise<void> {
+  const write = writer(directory)
+  const usual = {
+    automountServiceAccountToken: false,
+    terminationGracePeriodSeconds: 1,
+  }
+  return (name, spec) =>
+    write(`${name}.json`, object.pod({ name }, { ...usual, ...spec }))
+}
+
 /**
  * Runs what `directory` holds. One more Pod is added that does not end: with the last of them
  * podfs would end, too. Resolves when the others have begun.

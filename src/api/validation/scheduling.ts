@@ -18,7 +18,7 @@ import type {
   PodAffinity,
   PodAffinityTerm,
   PodFields,
-  Toleration,
+  TolerationFields,
   TopologySpreadConstraint,
 } from './unvalidated-pod.ts'
 import {
@@ -198,7 +198,7 @@ const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute']
 
 /** Source: ValidateTolerations. */
 function validateTolerations(
-  tolerations: readonly Toleration[],
+  tolerations: readonly TolerationFields[],
   findings: FindingList,
 ): void {
   for (const [i, toleration] of tolerations.entries()) {

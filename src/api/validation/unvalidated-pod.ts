@@ -12,6 +12,7 @@ import type {
   ProbeHandler,
   ResourceRequirements,
   SecurityContext,
+  Toleration,
   VolumeMount,
 } from '../types.ts'
 
@@ -29,7 +30,7 @@ export interface PodFields extends Omit<
   readonly securityContext: PodSecurityFields
   readonly hostUsers?: boolean
   readonly affinity?: Affinity
-  readonly tolerations?: readonly Toleration[]
+  readonly tolerations?: readonly TolerationFields[]
   readonly topologySpreadConstraints?: readonly TopologySpreadConstraint[]
   readonly imagePullSecrets?: readonly { readonly name?: string }[]
   readonly dnsPolicy?: string
@@ -196,11 +197,7 @@ export interface Affinity {
   readonly podAntiAffinity?: PodAffinity
 }
 
-export interface Toleration {
-  readonly key?: string
-  readonly operator?: string
-  readonly value?: string
-  readonly effect?: string
+export interface TolerationFields extends Toleration {
   readonly tolerationSeconds?: number
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { PROGRAMS } from '../keeper/keeper-words.ts'
 import { PODFS_TYPE, readMountinfo } from '../../linux/mountinfo.ts'
 import { unmountPath } from '../../linux/unmount-path.ts'
+import { sendSignal } from '../../linux/send-signal.ts'
 
 /** What the keeper and its servers make in a runtime directory. */
 const KEEPERS_FILES = [
@@ -30,7 +31,7 @@ export async function cleanUpMount(
   // Not by a look at rw: of a dead mount it fails.
   if (!isListed(directory, 'rw')) return
   // Known from an open connection, so the number is that server's.
-  if (serverPid !== undefined) kill(serverPid)
+  if (serverPid !== undefined) sendSignal(serverPid, 'SIGKILL')
   const mounts = readMountinfo()
   // The kernel gives the number of a device that is gone to the next mount, at once.
   const isOurs =
@@ -59,13 +60,5 @@ function isListed(directory: string, name: string): boolean {
     return readdirSync(directory).includes(name)
   } catch {
     return false
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // ESRCH: it has just ended by itself.
   }
 }

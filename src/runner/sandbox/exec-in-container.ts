@@ -13,6 +13,7 @@ import { toExitStatus } from './exit-status.ts'
 import { whyNotExecutable } from './find-program.ts'
 import { execCommand, type Launch } from './launch-command.ts'
 import type { MachineTools } from '../../linux/machine-tools.ts'
+import { sendSignal } from '../../linux/send-signal.ts'
 
 /** What the kubelet keeps of a handler's output. */
 const maxOutputBytes = 10 * 1024
@@ -92,9 +93,5 @@ function killGroup(child: ChildProcess): void {
     child.signalCode !== null
   )
     return
-  try {
-    process.kill(-child.pid, 'SIGKILL')
-  } catch {
-    // It has just ended.
-  }
+  sendSignal(-child.pid, 'SIGKILL')
 }

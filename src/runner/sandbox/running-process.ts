@@ -25,6 +25,7 @@ import {
   MountNamespace,
 } from '../../linux/rooted-processes.ts'
 import type { Pause } from './pause.ts'
+import { sendSignal } from '../../linux/send-signal.ts'
 
 export interface StartOptions {
   readonly tools: MachineTools
@@ -191,12 +192,7 @@ class RunningProcess implements StartedProcess {
   }
 
   signal(signal: NodeJS.Signals | number): void {
-    if (this.#gone || this.#pid === undefined) return
-    try {
-      process.kill(this.#pid, signal)
-    } catch {
-      // It has just ended.
-    }
+    if (!this.#gone && this.#pid !== undefined) sendSignal(this.#pid, signal)
   }
 
   exec(argv: readonly string[], abort: AbortSignal): Promise<ExecResult> {
