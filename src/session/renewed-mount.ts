@@ -141,12 +141,11 @@ export class RenewedMount {
     const { backend } = this.#current
     const renewed = deferred<void>()
     this.#waiting.push(renewed.resolve)
+    // Or the next one is there already.
+    const isLost = (): boolean =>
+      this.#isLost || this.#current.backend !== backend
     const isOver = async (): Promise<boolean> =>
-      this.isRenewable &&
-      ((await isGone(backend)) ||
-        this.#isLost ||
-        // The next one is there already.
-        this.#current.backend !== backend)
+      this.isRenewable && (isLost() || (await isGone(backend)) || isLost())
     // What looks for names in a dead mount makes the kernel forget them, and then nothing can be
     // mounted over them any more.
     if (await isOver()) return await renewed.promise
