@@ -248,6 +248,7 @@ export const fences = [
   { name: '@grpc/grpc-js', rooms: ['runner/lifecycle'] },
   { name: 'jose', rooms: ['tokens'] },
   { name: 'prom-client', rooms: ['server'] },
+  { name: 'fast-json-patch', rooms: ['server'] },
   { name: 'yaml', rooms: ['cli'] },
   { name: 'diff', rooms: ['cli'] },
   { name: 'fuse-native', rooms: ['fuse/native'] },

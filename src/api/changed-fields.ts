@@ -10,6 +10,13 @@ export function changedFields(before: PodSpec, after: PodSpec): string[] {
   return paths
 }
 
+/** What of the spec of a Pod that runs may change; all else is as it was started. */
+export const inPlaceFields = [
+  'activeDeadlineSeconds',
+  'schedulingGates',
+  'tolerations',
+] as const satisfies readonly (keyof PodSpec)[]
+
 /** Whose controllers make new Pods when anything in the template changes. */
 const rollingOut: ReadonlySet<WorkloadKind> = new Set([
   'Deployment',
@@ -25,8 +32,10 @@ const rollingOut: ReadonlySet<WorkloadKind> = new Set([
 export function restartingFields(running: Pod, wanted: Pod): string[] {
   const { workload } = wanted
   const paths = changedFields(running.spec, wanted.spec).filter(
-    // Of a Pod they are taken off in place; a controller makes another Pod.
-    path => workload !== undefined || !path.startsWith('spec.schedulingGates'),
+    // Of a Pod they change in place; a controller makes another Pod.
+    path =>
+      workload !== undefined ||
+      !inPlaceFields.some(field => path.startsWith(`spec.${field}`)),
   )
   if (workload !== undefined && rollingOut.has(workload.kind))
     for (const field of ['labels', 'annotations'] as const)

@@ -38,6 +38,8 @@ export interface ObjectMeta {
   readonly annotations: ReadonlyMap<string, string>
   /** Set by the store. */
   readonly resourceVersion?: string
+  /** Of a Pod: how often its spec was another one, counted from 1. Set by the store. */
+  readonly generation?: number
   /** RFC 3339. */
   readonly creationTimestamp?: string
 }
@@ -145,6 +147,8 @@ export interface PodSpec {
   readonly affinity?: Affinity
   readonly tolerations?: readonly Toleration[]
   readonly schedulingGates?: readonly PodSchedulingGate[]
+  /** Conditions, beside those of the containers, without which the Pod is not Ready. */
+  readonly readinessGates?: readonly PodReadinessGate[]
   readonly securityContext: PodSecurityContext
   /** Of all containers together. */
   readonly resources?: ResourceRequirements
@@ -179,6 +183,10 @@ export interface Toleration {
 
 export interface PodSchedulingGate {
   readonly name?: string
+}
+
+export interface PodReadinessGate {
+  readonly conditionType?: string
 }
 
 export type RestartPolicy = 'Always' | 'OnFailure' | 'Never'

@@ -2,6 +2,7 @@ import type { CommandGroup } from './command.ts'
 import { completionCommand } from './completion.ts'
 import { configCommand } from './config.ts'
 import { createCommand } from './create.ts'
+import { deleteCommand } from './delete.ts'
 import { describeCommand } from './describe.ts'
 import { diffCommand } from './diff.ts'
 import { doctorCommand } from './doctor.ts'
@@ -10,6 +11,13 @@ import { explainCommand } from './explain.ts'
 import { historyCommand } from './history.ts'
 import { logsCommand } from './logs.ts'
 import { mountCommand } from './mount.ts'
+import { patchCommand } from './patch.ts'
+import {
+  restartCommand,
+  rolloutCommand,
+  startCommand,
+  stopCommand,
+} from './pod-by-hand.ts'
 import { reloadCommand } from './reload.ts'
 import { rollbackCommand } from './rollback.ts'
 import { runCommand } from './run.ts'
@@ -18,6 +26,7 @@ import { topCommand } from './top.ts'
 import { unmountCommand } from './unmount.ts'
 import { unpinCommand } from './unpin.ts'
 import { validateCommand } from './validate.ts'
+import { waitCommand } from './wait.ts'
 
 /** Every command of the program, in the order of its help text. */
 export const commands: CommandGroup['commands'] = [
@@ -30,6 +39,13 @@ export const commands: CommandGroup['commands'] = [
   describeCommand,
   logsCommand,
   topCommand,
+  waitCommand,
+  deleteCommand,
+  startCommand,
+  stopCommand,
+  restartCommand,
+  rolloutCommand,
+  patchCommand,
   historyCommand,
   diffCommand,
   rollbackCommand,

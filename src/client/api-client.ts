@@ -2,7 +2,7 @@
  * The client's end of the sessions' API: finds the podfs that run, and asks them. Requests go
  * over the unix socket in each session's run-time directory (session-server.ts).
  */
-import { items, part, text, type JsonObject } from '../api/json.ts'
+import { items, part, text, type Json, type JsonObject } from '../api/json.ts'
 import { existsSync } from 'node:fs'
 import { request, type IncomingMessage } from 'node:http'
 import path from 'node:path'
@@ -44,8 +44,14 @@ export class ApiFailure extends Error {
   }
 }
 
+interface Change {
+  readonly method: 'POST' | 'PATCH' | 'DELETE'
+  readonly contentType?: string
+  readonly body: Json
+}
+
 /** The podfs has ended since it was found, or will not answer. */
-class SessionGone extends Failure {
+export class SessionGone extends Failure {
   constructor(id: string, options?: ErrorOptions) {
     super('failed', `podfs ${id} does not answer`, options)
   }
@@ -83,7 +89,19 @@ export class ApiClient {
 
   /** As `get`, of a change. */
   async post(url: string, body: JsonObject): Promise<JsonObject> {
-    return await this.#answer(url, { body })
+    return await this.#answer(url, { change: { method: 'POST', body } })
+  }
+
+  async delete(url: string, body: JsonObject): Promise<JsonObject> {
+    return await this.#answer(url, { change: { method: 'DELETE', body } })
+  }
+
+  /** `type`: json, merge or strategic-merge. */
+  async patch(url: string, body: Json, type: string): Promise<JsonObject> {
+    const contentType = `application/${type}-patch+json`
+    return await this.#answer(url, {
+      change: { method: 'PATCH', body, contentType },
+    })
   }
 
   /** The events of a watch, until the podfs ends or `signal` aborts. */
@@ -123,7 +141,7 @@ export class ApiClient {
 
   async #answer(
     url: string,
-    options: { readonly asTable?: boolean; readonly body?: JsonObject },
+    options: { readonly asTable?: boolean; readonly change?: Change },
   ): Promise<JsonObject> {
     const response = await this.#request(url, options)
     const text = await textOf(response).catch((cause: unknown) => {
@@ -134,15 +152,15 @@ export class ApiClient {
 
   async #request(
     url: string,
-    options: { readonly asTable?: boolean; readonly body?: JsonObject },
+    options: { readonly asTable?: boolean; readonly change?: Change },
   ): Promise<IncomingMessage> {
-    const { asTable, body } = options
+    const { asTable, change } = options
     const accept = asTable
       ? 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json'
       : 'application/json'
     for (let waited = 0; ; waited += socketStepMs) {
       try {
-        const response = await this.#attempt(url, accept, body)
+        const response = await this.#attempt(url, accept, change)
         const { statusCode } = response
         if (statusCode === 200 || statusCode === 201) return response
         throw new ApiFailure(statusOf(await textOf(response)))
@@ -159,15 +177,19 @@ export class ApiClient {
   #attempt(
     url: string,
     accept: string,
-    body: JsonObject | undefined,
+    change: Change | undefined,
   ): Promise<IncomingMessage> {
+    const { method = 'GET', contentType, body } = change ?? {}
     return new Promise((resolve, reject) => {
       request({
         socketPath: path.join(this.session.directory, apiSocketName),
         path: url,
-        headers: { accept },
+        method,
+        headers: {
+          accept,
+          ...(contentType !== undefined && { 'content-type': contentType }),
+        },
         agent: false,
-        ...(body === undefined ? {} : { method: 'POST' }),
       })
         .on('response', resolve)
         .on('error', reject)

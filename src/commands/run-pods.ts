@@ -156,6 +156,7 @@ export async function runPods(
       node,
       mount: await mount,
       startsPods: true,
+      control: fleet,
       onUnderWay: underWay.resolve,
     }),
   )

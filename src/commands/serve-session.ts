@@ -264,6 +264,7 @@ async function start(
       node,
       mount,
       isToRun: pod => isToRun(pod, effective.settings.run),
+      control: pods,
       mistakes: () => sources.mistakes,
       reload: async () => ({ ...(await reloads.reload()) }),
     }),

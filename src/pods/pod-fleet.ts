@@ -2,6 +2,11 @@ import { keyOf, type ObjectKey } from '../api/object-key.ts'
 import type { Pod } from '../api/types.ts'
 import { refuseChroot } from '../session/refuse-chroot.ts'
 import { refuseUserNamespace } from '../session/user-namespace.ts'
+import type {
+  ControlledPod,
+  Held,
+  PodControl,
+} from '../server/pod-control.ts'
 import type { StoreEvent } from '../store/store.ts'
 import { inBackground } from '../util/in-background.ts'
 import { imageFindings } from './image-findings.ts'
@@ -55,7 +60,7 @@ export interface PodFleetOptions {
  * The Pods of one podfs: which there are, and what an event means for each. Each is brought in
  * line with what the sources say, and what goes wrong with one concerns no other.
  */
-export class PodFleet {
+export class PodFleet implements PodControl {
   readonly #options: PodFleetOptions
   readonly #pods = new Map<ObjectKey, SupervisedPod>()
   /** The last run of each, whose shim may remember it. */
@@ -132,6 +137,19 @@ export class PodFleet {
 
   get isTerminating(): boolean {
     return this.#isTerminating
+  }
+
+  find(key: ObjectKey): ControlledPod | undefined {
+    const found = this.#pods.get(key)
+    // One that could not be started is as one that is not run.
+    const isKnown =
+      found !== undefined &&
+      (!found.idle || found.pod !== undefined || found.held !== undefined)
+    return isKnown && !this.#isTerminating ? found : undefined
+  }
+
+  held(key: ObjectKey): Held | undefined {
+    return this.#pods.get(key)?.held
   }
 
   /** The longest of what runs. */
@@ -227,6 +245,10 @@ export class PodFleet {
         for (const tell of this.#waiting.splice(0)) tell()
         this.#options.onIdle?.()
       },
+      onForgotten: () => {
+        context().record.forgetPod(key)
+        this.#forget(key, pod)
+      },
       onError: error => policy.onError(error, pod, () => this.#lookAt(key)),
     })
     this.#pods.set(key, supervised)
@@ -272,7 +294,8 @@ export class PodFleet {
   #forget(key: ObjectKey, pod: Pod): void {
     if (!this.#options.policy.forgets) return
     const { record, addresses } = this.#options.context()
-    this.#pods.delete(key)
+    // Of one that is held by hand that is to be remembered.
+    if (this.#pods.get(key)?.held === undefined) this.#pods.delete(key)
     record.forgetPod(key)
     addresses.release(pod)
     inBackground(this.#forgetSession(key))

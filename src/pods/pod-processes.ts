@@ -6,7 +6,7 @@ import type { ImageMap } from '../runner/launch/images.ts'
 import type { OutputStream } from '../runner/lifecycle/output-lines.ts'
 import type { PodEvent } from '../runner/status/pod-events.ts'
 import { PodRunner } from '../runner/pod-runner.ts'
-import type { PodStatus } from '../runner/status/pod-status.ts'
+import type { PodStatus, WrittenStatus } from '../runner/status/pod-status.ts'
 import { createSandboxRuntime } from '../runner/sandbox/sandbox-runtime.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
@@ -68,8 +68,10 @@ export interface PodHost {
 export interface PodProcesses {
   /** Rejects when whoever runs them is gone. */
   readonly finished: Promise<PodStatus>
-  /** Labels and annotations are live; the rest of the spec is as it was started. */
+  /** Labels, annotations and what may change of the spec are live (updatedPod). */
   update(pod: Pod): void
+  /** What others say of the Pod, instead of what they said before. */
+  setWritten(written: WrittenStatus): void
   /** Objects have changed: what waits for one of them is tried again now. */
   wake(): void
   /** The managed volumes are somewhere else now. */
@@ -146,6 +148,7 @@ export function startPodProcesses(
     finished: runner.finished,
     begun: runner.rootsBegun,
     update: newer => runner.updatePod(newer),
+    setWritten: written => runner.setWritten(written),
     wake: () => runner.wake(),
     renewVolumes: () => runtime.renewVolumes(),
     terminate: gracePeriodSeconds =>

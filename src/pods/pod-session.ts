@@ -8,11 +8,12 @@ import {
 import { objectKey } from '../api/object-key.ts'
 import { rejectionOf, type Finding } from '../api/report.ts'
 import type { ConfigMap, NodeInfo, Pod, Secret } from '../api/types.ts'
+import { updatedPod } from '../api/updated-pod.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import { defaultPath } from '../runner/launch/environment.ts'
 import type { ImageMap } from '../runner/launch/images.ts'
 import type { OutputLines } from '../runner/lifecycle/output-lines.ts'
-import type { PodStatus } from '../runner/status/pod-status.ts'
+import type { PodStatus, WrittenStatus } from '../runner/status/pod-status.ts'
 import type { SessionRecord } from '../server/session-record.ts'
 import type { Store } from '../store/store.ts'
 import type { TokenManager } from '../tokens/token-manager.ts'
@@ -88,8 +89,13 @@ export interface PodSession {
   /** It was told to go, by a podfs before this one. */
   readonly isTerminating?: boolean
   readonly finished: Promise<PodStatus>
-  /** Labels and annotations are live; the rest of the spec is as it was started. */
+  /** Labels, annotations and what may change of the spec are live (updatedPod). */
   update(pod: Pod): void
+  /** As it is now, with all updates. */
+  current(): Pod
+  written(): WrittenStatus
+  /** What others say of the Pod, instead of what they said before. */
+  setWritten(written: WrittenStatus): void
   /** Objects have changed: what waits for one of them is tried again now. */
   wake(): void
   /** Ends the Pod as its deletion does; a further call can only shorten the grace period. */
@@ -177,6 +183,7 @@ async function podSession(
   const isServed = context.isServed === true
   let processes: PodProcesses | undefined
   let newest = pod
+  let written = shim?.running.written ?? { conditions: [] }
   let terminating = shim?.running.isTerminating === true
   let isResting = false
   cleanup.add('directory', async () => {
@@ -325,10 +332,17 @@ async function podSession(
     isTerminating: terminating,
     finished: running.finished,
     update: newer => {
-      newest = newer
-      record.updated(newer)
-      inBackground(published.then(({ volumes }) => volumes.updatePod(newer)))
-      running.update(newer)
+      const updated = updatedPod(newest, newer)
+      newest = updated
+      record.updated(updated)
+      inBackground(published.then(({ volumes }) => volumes.updatePod(updated)))
+      running.update(updated)
+    },
+    current: () => newest,
+    written: () => written,
+    setWritten: newer => {
+      written = newer
+      running.setWritten(newer)
     },
     wake: () => running.wake(),
     terminate: gracePeriodSeconds => {

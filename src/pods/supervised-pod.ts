@@ -1,6 +1,7 @@
 import { restartingFields } from '../api/changed-fields.ts'
 import type { Pod } from '../api/types.ts'
-import type { PodStatus } from '../runner/status/pod-status.ts'
+import type { PodStatus, WrittenStatus } from '../runner/status/pod-status.ts'
+import type { ControlledPod, Held } from '../server/pod-control.ts'
 import { longestDeletionSeconds } from '../runner/lifecycle/termination.ts'
 import { listFields, sourceName, UnappliedChanges } from './pod-notices.ts'
 import type { PodSession } from './pod-session.ts'
@@ -61,6 +62,8 @@ interface SupervisedPodOptions {
   readonly notice: (text: string) => void
   /** It has ended, and is not started again as things are. */
   readonly onIdle: () => void
+  /** One that had ended was deleted by hand. */
+  readonly onForgotten: () => void
   /** podfs itself could not go on. */
   readonly onError: (error: unknown) => void
 }
@@ -84,15 +87,21 @@ export function longestOf(pods: readonly SupervisedPod[]): number {
  * new version never overlaps with the old one, and of several changes during a termination
  * the last one counts.
  */
-export class SupervisedPod {
+export class SupervisedPod implements ControlledPod {
   readonly #options: SupervisedPodOptions
   #state: State = 'idle'
   #wanted: Pod | undefined
+  /** The newest version of the files. */
+  #seen: Pod | undefined
+  /** By hand: what the files say does not count. */
+  #held: Held | undefined
   /** What is running or ending. */
   #session: PodSession | undefined
   /** The person at the terminal has ended it: nothing is started any more. */
   #stopped = false
   #graceSeconds: number | undefined
+  /** By hand, while it was being started. */
+  #isToBeReplaced = false
   #unapplied: UnappliedChanges | undefined
   #outcome: PodOutcome | undefined
 
@@ -107,6 +116,10 @@ export class SupervisedPod {
   /** The files say that it is to be there. */
   get isWanted(): boolean {
     return this.#wanted !== undefined
+  }
+
+  get held(): Held | undefined {
+    return this.#held
   }
 
   /** Of its last run; undefined before there was one. */
@@ -128,6 +141,10 @@ export class SupervisedPod {
   /** The files say this now. */
   want(pod: Pod): void {
     if (this.#stopped) return
+    const isNews = isOtherVersion(this.#seen, pod)
+    this.#seen = pod
+    if (this.#held === 'deleted' && isNews) this.#held = undefined
+    if (this.#held !== undefined) return
     const running = this.#session
     if (running === undefined || this.#state !== 'running') {
       // Nothing to compare with: the loop, or the start of one, looks.
@@ -145,7 +162,8 @@ export class SupervisedPod {
       running.update(pod)
     } else if (fields.length === 0) {
       this.#wanted = pod
-      running.update(pod)
+      // What was changed by hand stays.
+      if (isNews) running.update(pod)
     } else if (this.#options.startable(pod)) {
       this.#wanted = pod
       this.#options.notice(
@@ -157,12 +175,55 @@ export class SupervisedPod {
 
   /** It is no longer wanted; `why` completes `Pod default/web ...: ending it`. */
   drop(why: string): void {
+    this.#held = undefined
     if (this.#wanted === undefined) return
     const pod = this.#wanted
     this.#wanted = undefined
     if (this.idle || this.#stopped) return
     this.#options.notice(`${sourceName(pod)} ${why}: ending it`)
     this.#end()
+  }
+
+  get current(): Pod | undefined {
+    return this.#session?.current()
+  }
+
+  get written(): WrittenStatus {
+    return this.#session?.written() ?? { conditions: [] }
+  }
+
+  update(pod: Pod): void {
+    this.#session?.update(pod)
+  }
+
+  setWritten(written: WrittenStatus): void {
+    this.#session?.setWritten(written)
+  }
+
+  delete(graceSeconds?: number): void {
+    const pod = this.pod ?? this.#seen
+    if (pod?.workload !== undefined && !this.idle && this.#held === undefined)
+      return this.#replace('its Pod was deleted: starting another', graceSeconds)
+    this.#hold('deleted', graceSeconds)
+    if (this.idle) this.#options.onForgotten()
+  }
+
+  restart(graceSeconds?: number): void {
+    if (this.idle || this.#held !== undefined) this.start()
+    else this.#replace('restarting it', graceSeconds)
+  }
+
+  hold(graceSeconds?: number): void {
+    this.#hold('stopped', graceSeconds)
+  }
+
+  start(): void {
+    const pod = this.#seen
+    this.#held = undefined
+    const runs = !this.idle && this.#wanted !== undefined
+    if (pod === undefined || this.#stopped || runs) return
+    this.#outcome = undefined
+    this.#accept(pod)
   }
 
   /** Ends it for good; a further call can only shorten the grace period. */
@@ -219,9 +280,32 @@ export class SupervisedPod {
     )
   }
 
-  #end(): void {
+  #end(graceSeconds = this.#graceSeconds): void {
     this.#move('end')
-    this.#session?.terminate(this.#graceSeconds)
+    this.#session?.terminate(graceSeconds)
+  }
+
+  #hold(held: Held, graceSeconds: number | undefined): void {
+    const pod = this.#wanted
+    this.#held = held
+    this.#wanted = undefined
+    if (this.idle) return
+    if (pod !== undefined)
+      this.#options.notice(`${sourceName(pod)} was ${held}: ending it`)
+    if (!this.#stopped) this.#graceSeconds = graceSeconds
+    this.#end(graceSeconds)
+  }
+
+  /** What is wanted stays, and is started when this one has ended. */
+  #replace(why: string, graceSeconds: number | undefined): void {
+    if (this.#state === 'starting') {
+      this.#isToBeReplaced = true
+      return
+    }
+    const pod = this.#wanted
+    if (this.#state === 'running' && pod !== undefined)
+      this.#options.notice(`${sourceName(pod)}: ${why}`)
+    this.#end(graceSeconds)
   }
 
   async #work(adopted?: Promise<PodSession>): Promise<void> {
@@ -229,12 +313,15 @@ export class SupervisedPod {
     let version = this.#wanted as Pod
     for (let begun = adopted; ; begun = undefined) {
       this.#unapplied = undefined
+      this.#isToBeReplaced = false
+      if (!this.#stopped) this.#graceSeconds = undefined
       const session = await (begun ?? start(version))
       this.#session = session
       this.#move('started')
       if (session.isTerminating === true) this.#move('end')
       // What was said while it was being started.
       if (this.#stopped || this.#wanted === undefined) this.#end()
+      else if (this.#isToBeReplaced) this.#end()
       else if (this.#wanted !== version) this.want(this.#wanted)
       const status = await this.#endOf(session)
       const wanted = this.#wanted
@@ -267,4 +354,13 @@ export class SupervisedPod {
       (this.#options.recreate && restartingFields(pod, wanted).length > 0)
     )
   }
+}
+
+/** Of an object that comes without a version of the store nobody knows. */
+function isOtherVersion(seen: Pod | undefined, { metadata }: Pod): boolean {
+  const { resourceVersion } = metadata
+  return (
+    resourceVersion === undefined ||
+    seen?.metadata.resourceVersion !== resourceVersion
+  )
 }

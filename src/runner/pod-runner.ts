@@ -10,6 +10,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Container, Pod } from '../api/types.ts'
+import { updatedPod } from '../api/updated-pod.ts'
 import { ChangeSignal } from './lifecycle/change-signal.ts'
 import {
   recordFailure,
@@ -36,7 +37,7 @@ import { describePod } from './status/pod-events.ts'
 import { formatGoDuration } from '../util/go-duration.ts'
 import { PodProber } from './pod-prober.ts'
 import { PodState, type PodStateOptions } from './pod-state.ts'
-import type { PodStatus } from './status/pod-status.ts'
+import type { PodStatus, WrittenStatus } from './status/pod-status.ts'
 import { PodTerminator } from './pod-terminator.ts'
 import { SandboxKeeper, type SandboxKeeperOptions } from './sandbox-keeper.ts'
 import { schedulePod } from './lifecycle/schedule-pod.ts'
@@ -130,24 +131,24 @@ export class PodRunner {
 
   /**
    * The Pod's newest version. Labels and annotations count at the next start of a container,
-   * activeDeadlineSeconds and schedulingGates at once; the rest of its spec stays as it was started.
+   * what may change of its spec at once; the rest stays as it was started.
    */
   updatePod(pod: Pod): void {
-    const { activeDeadlineSeconds, schedulingGates } = pod.spec
-    const {
-      activeDeadlineSeconds: _deadline,
-      schedulingGates: _gates,
-      ...spec
-    } = this.#state.pod.spec
-    this.#state.pod = {
-      ...pod,
-      spec: {
-        ...spec,
-        ...(activeDeadlineSeconds !== undefined && { activeDeadlineSeconds }),
-        ...(schedulingGates && { schedulingGates }),
-      },
-    }
+    const { metadata } = pod
+    this.#state.pod = { ...updatedPod(this.#state.pod, pod), metadata }
+    this.#publishNow()
     this.wake()
+  }
+
+  /** What others say of the Pod now, such as the conditions that its readiness gates name. */
+  setWritten(written: WrittenStatus): void {
+    this.#state.written = written
+    this.#publishNow()
+  }
+
+  /** Also while it waits for something; of a Pod that has ended the last word is said. */
+  #publishNow(): void {
+    if (this.#begun && !this.#state.hasEnded) this.#state.publish()
   }
 
   /**

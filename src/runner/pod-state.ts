@@ -11,7 +11,11 @@ import type { HandlerTarget } from './lifecycle/handler-target.ts'
 import type { HookResult } from './lifecycle/run-hook.ts'
 import type { RunningContainer } from './sandbox/container-runtime.ts'
 import { containerFieldPath, type PodEvent } from './status/pod-events.ts'
-import { podStatus, type PodStatus } from './status/pod-status.ts'
+import {
+  podStatus,
+  type PodStatus,
+  type WrittenStatus,
+} from './status/pod-status.ts'
 
 export interface PodStateOptions {
   readonly pod: Pod
@@ -41,6 +45,8 @@ export class PodState {
   hasEnded = false
   /** The Pod itself failed, whatever its containers did. */
   failure: { readonly reason: string; readonly message: string } | undefined
+  /** What others say of it. */
+  written: WrittenStatus = { conditions: [] }
   readonly #options: PodStateOptions
   #status: PodStatus | undefined
 
@@ -101,6 +107,7 @@ export class PodState {
       deleting: this.deleting,
       finished: this.hasEnded,
       isRestartingAll: this.isRestartingAll,
+      written: this.written,
       ...(this.failure === undefined ? {} : { failure: this.failure }),
       ...(this.unscheduled && { unscheduled: this.unscheduled }),
       ...(previous === undefined ? {} : { previous }),

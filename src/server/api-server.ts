@@ -4,7 +4,8 @@
  * Node's own http and one grammar of paths (request-info.ts) are all it needs: a Kubernetes
  * path names its resource, so there is nothing that a table of routes would add, and fastify
  * would cost 150 ms and 10 MiB in every podfs that somebody might look into. What can be
- * changed is below the volumes (volume-subresources.ts), what can be created is in creation.ts.
+ * changed is of the Pods that run (pod-changes.ts) and of the volumes (volume-subresources.ts),
+ * what can be created is in creation.ts.
  *
  * Who may connect: whoever may enter the directory (0700) and open the socket (0600). There
  * is no other fence, and Secrets are among what is served.
@@ -18,7 +19,8 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { JsonObject } from '../api/json.ts'
-import type { Pod } from '../api/types.ts'
+import { objectKey } from '../api/object-key.ts'
+import type { ObjectKind, Pod } from '../api/types.ts'
 import type { Store } from '../store/store.ts'
 import type { TokenIssuer } from '../tokens/token-issuer.ts'
 import type { Clock } from '../util/clock.ts'
@@ -50,6 +52,8 @@ import { discovery, versionInfo } from './discovery.ts'
 import type { NodeFacts } from './encode-node.ts'
 import { volumeName, volumeOfName } from './encode-volume.ts'
 import { KnownObjects } from './known-objects.ts'
+import { changePods } from './pod-changes.ts'
+import type { PodControl } from './pod-control.ts'
 import { chooseContainer, chooseLog, logOptions, serveLog } from './pod-log.ts'
 import { nodeMetrics, podMetrics } from './pod-metrics.ts'
 import { Query } from './query.ts'
@@ -74,6 +78,8 @@ export interface ApiServerOptions {
   readonly node: NodeFacts
   /** Whether a Pod that does not run yet is going to. */
   readonly isToRun?: ((pod: Pod) => boolean) | undefined
+  /** The Pods that run, to be changed by hand; absent: none runs here. */
+  readonly control?: PodControl | undefined
   readonly clock: Clock
   readonly logger: Logger
   /** Loaded, or its key made, when somebody asks for tokens. */
@@ -168,10 +174,13 @@ export class ApiServer {
     const { reload } = this.#options
     if (path === '/-/reload' && request.method === 'POST' && reload)
       return sendJson(response, 200, await reload())
-    if (request.method === 'POST' && info !== undefined)
-      return sendJson(response, 201, await this.#change(info, request))
-    if (request.method !== 'GET' && request.method !== 'HEAD')
-      throw methodNotAllowed()
+    const isRead = request.method === 'GET' || request.method === 'HEAD'
+    if (!isRead && info !== undefined) {
+      const query = new Query(searchParams)
+      const { code, body } = await this.#change(info, query, request)
+      return sendJson(response, code, body)
+    }
+    if (!isRead) throw methodNotAllowed()
     if (info !== undefined)
       return await this.#serveResource(
         info,
@@ -235,7 +244,10 @@ export class ApiServer {
         return await this.#serveLog(live, query, response)
       }
       const format = wantedFormat(request, query)
-      if (info.subresource !== undefined)
+      const isItself =
+        info.subresource === undefined ||
+        (info.subresource === 'status' && resource.kind === 'Pod')
+      if (!isItself)
         return this.#serveGenerations(info, format, response)
       const json = object.json()
       return sendJson(
@@ -388,18 +400,45 @@ export class ApiServer {
 
   async #change(
     info: RequestInfo,
+    query: Query,
     request: IncomingMessage,
-  ): Promise<JsonObject> {
+  ): Promise<{ readonly code: number; readonly body: JsonObject }> {
     const resource = resourceOf(info)
     const { subresource, name } = info
-    if (name === undefined || subresource === undefined)
-      throw methodNotAllowed()
+    const { control, store } = this.#options
+    if (resource.kind === 'Pod' && control !== undefined)
+      return await changePods(info, request, query, {
+        resource,
+        pods: this.#collections.pods,
+        store,
+        control,
+        wants: wanted(resource, info, query),
+      })
+    if (name === undefined) throw methodNotAllowed()
+    if (resource.kind !== 'Volume') throw this.#notToChange(resource, info, name)
     const volume = this.#volume(info)
-    if (volume !== undefined)
-      return await changeVolume(volume, subresource, request)
-    throw resource.kind === 'Volume'
-      ? notFound(resource, name)
-      : methodNotAllowed()
+    if (volume === undefined) throw notFound(resource, name)
+    if (request.method !== 'POST' || subresource === undefined)
+      throw methodNotAllowed()
+    const body = await changeVolume(volume, subresource, request)
+    return { code: 201, body }
+  }
+
+  /** What the files say is changed there. */
+  #notToChange(
+    { kind, plural }: Resource,
+    { namespace = '' }: RequestInfo,
+    name: string,
+  ): ApiError {
+    const key = objectKey(kind as ObjectKind, namespace, name)
+    const source = this.#options.store.get(key)?.source
+    return source === undefined
+      ? methodNotAllowed()
+      : new ApiError(
+          405,
+          'MethodNotAllowed',
+          `${plural} ${quote(name)} is what ${source.path}:${source.line}:${source.column} says, and is changed there`,
+        )
   }
 
   #volume(info: RequestInfo): VolumeRecord | undefined {

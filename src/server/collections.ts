@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import { items, text, type JsonObject } from '../api/json.ts'
 import { encodeObject } from '../api/encode/encode-object.ts'
 import { definitionOf } from '../api/schema/definition-of.ts'
@@ -20,6 +19,7 @@ import { encodeEvent } from './encode-event.ts'
 import type { RecordedEvent } from './event-log.ts'
 import { encodeNode, type NodeFacts } from './encode-node.ts'
 import { encodeVolume, volumeName } from './encode-volume.ts'
+import type { PodControl } from './pod-control.ts'
 import { ShownObjects } from './shown-objects.ts'
 import { ObjectCache, Revisions, type ObjectState } from './object-cache.ts'
 import type {
@@ -36,6 +36,7 @@ export interface CollectionsOptions {
   readonly now: number
   /** Whether the Pod, which does not run yet, is going to. */
   readonly isToRun?: ((pod: Pod) => boolean) | undefined
+  readonly control?: PodControl | undefined
 }
 
 /** One cache for each resource, kept equal to the store and to what the session remembers. */
@@ -56,7 +57,7 @@ export class Collections {
   /** As it is shown of each volume. */
   readonly #volumeErrors = new Map<string, string | undefined>()
   /** What is shown of each Pod; a state that shows the same is none. */
-  readonly #shown = new Map<string, { pod: Pod; generation: number }>()
+  readonly #shown = new Map<string, Pod>()
 
   constructor(options: CollectionsOptions) {
     this.#options = options
@@ -208,10 +209,12 @@ export class Collections {
     this.#shownObjects.set(object)
   }
 
-  #withoutStatus(pod: Pod): typeof notRun | typeof pending {
-    const { isToRun, record } = this.#options
-    const isPending = isToRun?.(pod) === true || record.pods.has(keyOf(pod))
-    return isPending ? pending : notRun
+  #withoutStatus(pod: Pod): WithoutStatus {
+    const { isToRun, record, control } = this.#options
+    const key = keyOf(pod)
+    if (record.pods.has(key)) return pending
+    if (control?.held(key) === 'stopped') return stopped
+    return isToRun?.(pod) === true ? pending : notRun
   }
 
   /**
@@ -219,23 +222,22 @@ export class Collections {
    * run as the files have it.
    */
   #lookAtPod(key: ObjectKey): void {
-    const { store, record, node } = this.#options
+    const { store, record, node, control } = this.#options
     const live = record.pods.get(key)
-    const pod = live?.pod ?? (store.get(key) as Pod | undefined)
+    const isDeleted = control?.held(key) === 'deleted'
+    const inFiles = isDeleted ? undefined : (store.get(key) as Pod | undefined)
+    const pod = live?.pod ?? inFiles
     if (pod === undefined) {
       const { namespace = '', name = '' } =
         /^Pod\/(?<namespace>[^/]*)\/(?<name>.*)$/.exec(key)?.groups ?? {}
-      const gone = this.#shown.get(key)?.pod
+      const gone = this.#shown.get(key)
       if (gone !== undefined) this.#shownObjects.setPod(gone, undefined)
       this.#shown.delete(key)
       return this.pods.delete(namespace, name)
     }
     const shown = this.#shown.get(key)
-    const isSamePod = shown?.pod.metadata.uid === pod.metadata.uid
-    const generation = !isSamePod
-      ? 1
-      : shown.generation + (isDeepStrictEqual(shown.pod.spec, pod.spec) ? 0 : 1)
-    this.#shown.set(key, { pod, generation })
+    const isSamePod = shown?.metadata.uid === pod.metadata.uid
+    this.#shown.set(key, pod)
     const { namespace, name } = pod.metadata
     this.#lookAtNamespace(namespace)
     // Another Pod of the same name: its clients see the old one go.
@@ -252,12 +254,12 @@ export class Collections {
         'status.phase': status.phase,
         'status.podIP': live?.status?.podIP ?? '',
       }),
-      json: () => podJson(pod, { live, status, generation, owner }, nodeName),
+      json: () => podJson(pod, { live, status, owner }, nodeName),
     })
     const { uid, creationTimestamp = '' } = pod.metadata
     this.#shownObjects.setPod(
       pod,
-      status === notRun
+      status === notRun || status === stopped
         ? undefined
         : {
             namespace,
@@ -323,6 +325,15 @@ const notRun = {
   message: 'this podfs does not run the containers of the Pod',
 } as const
 
+/** By hand. */
+const stopped = {
+  phase: 'Pending',
+  reason: 'NotRun',
+  message: 'it was stopped; podfs start runs it again',
+} as const
+
+type WithoutStatus = typeof notRun | typeof pending | typeof stopped
+
 /** '' while it is on none, which its status tells: no kubelet has seen it. */
 function nodeOf(
   { spec }: Pod,
@@ -338,12 +349,10 @@ function podJson(
   {
     live,
     status,
-    generation,
     owner,
   }: {
     readonly live: LivePod | undefined
-    readonly status: PodStatus | typeof notRun | typeof pending
-    readonly generation: number
+    readonly status: PodStatus | WithoutStatus
     readonly owner: JsonObject | undefined
   },
   nodeName: string,
@@ -354,7 +363,9 @@ function podJson(
     ...encoded,
     metadata: {
       ...(encoded['metadata'] as JsonObject),
-      generation,
+      // The deletion is a change, too (BeforeDelete, apiserver/pkg/registry/rest/delete.go).
+      generation:
+        (pod.metadata.generation ?? 1) + (deletion === undefined ? 0 : 1),
       ...(owner === undefined ? {} : { ownerReferences: [owner] }),
       ...(deletion === undefined
         ? {}
@@ -380,7 +391,7 @@ function podJson(
  * nsenter(1) finds it. Kubernetes has no such field.
  */
 function withPids(
-  status: PodStatus | typeof notRun | typeof pending,
+  status: PodStatus | WithoutStatus,
   processes: ReadonlyMap<string, number>,
 ): JsonObject {
   // JSON already, and typed more narrowly.

@@ -120,7 +120,7 @@ function resourceList(group: string, groupVersion: string): JsonObject {
               singularName: resource.singular,
               namespaced,
               kind,
-              verbs: ['get', 'list', 'watch'],
+              verbs: [...resource.verbs, 'get', 'list', 'watch'].sort(),
               ...(resource.shortNames.length === 0
                 ? {}
                 : { shortNames: resource.shortNames }),
@@ -128,12 +128,12 @@ function resourceList(group: string, groupVersion: string): JsonObject {
                 ? {}
                 : { categories: resource.categories }),
             },
-            ...resource.subresources.map(({ name, verb }) => ({
+            ...resource.subresources.map(({ name, verbs }) => ({
               name: `${plural}/${name}`,
               singularName: '',
               namespaced,
               kind,
-              verbs: [verb],
+              verbs,
             })),
           ]
         }),

@@ -50,8 +50,10 @@ export interface Resource {
   /** Further paths below an object, such as `log`. */
   readonly subresources: readonly {
     readonly name: string
-    readonly verb: 'get' | 'create'
+    readonly verbs: readonly ('get' | 'create' | 'patch' | 'update')[]
   }[]
+  /** Beside get, list and watch. */
+  readonly verbs: readonly string[]
   /** By what a fieldSelector can select, beside name and namespace. */
   readonly fields: readonly string[]
   readonly table: TableFormat
@@ -63,6 +65,7 @@ const core = {
   version: 'v1',
   categories: [],
   subresources: [],
+  verbs: [],
   fields: [],
 } as const
 
@@ -170,7 +173,15 @@ const all: readonly Resource[] = [
     shortNames: shortNames.Pod,
     categories: ['all'],
     namespaced: true,
-    subresources: [{ name: 'log', verb: 'get' }],
+    // See pod-changes.ts.
+    subresources: [
+      { name: 'log', verbs: ['get'] },
+      { name: 'restart', verbs: ['create'] },
+      { name: 'start', verbs: ['create'] },
+      { name: 'status', verbs: ['get', 'patch', 'update'] },
+      { name: 'stop', verbs: ['create'] },
+    ],
+    verbs: ['delete', 'deletecollection', 'patch', 'update'],
     fields: [
       'spec.nodeName',
       'spec.restartPolicy',
@@ -214,9 +225,9 @@ const all: readonly Resource[] = [
     namespaced: true,
     // See volume-subresources.ts.
     subresources: [
-      { name: 'generations', verb: 'get' },
-      { name: 'rollback', verb: 'create' },
-      { name: 'unpin', verb: 'create' },
+      { name: 'generations', verbs: ['get'] },
+      { name: 'rollback', verbs: ['create'] },
+      { name: 'unpin', verbs: ['create'] },
     ],
     table: volumeTable,
     cache: ({ volumes }) => volumes,

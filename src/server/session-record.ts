@@ -330,10 +330,10 @@ export class PodRecord {
     this.#deletionTime = options.deletionTime
   }
 
-  /** Labels and annotations are new; the spec stays what was started. */
-  updated({ metadata }: Pod): void {
-    this.#pod = { ...this.#pod, metadata }
-    this.#options.change({ pod: this.#pod })
+  /** It is the same Pod, in another state. */
+  updated(pod: Pod): void {
+    this.#pod = pod
+    this.#options.change({ pod })
   }
 
   status(status: PodStatus): void {

@@ -8,6 +8,7 @@ import type { KubeObject, NodeInfo, Pod, Volume } from '../api/types.ts'
 import { objectsReferenced } from '../projection/projection.ts'
 import { referenceKey } from '../projection/source-kind.ts'
 import type { PodEvent } from '../runner/status/pod-events.ts'
+import type { PodControl } from '../server/pod-control.ts'
 import type { EventOwner, SessionRecord } from '../server/session-record.ts'
 import type { Store } from '../store/store.ts'
 import type { TokenIssuer } from '../tokens/token-issuer.ts'
@@ -39,6 +40,8 @@ export interface SessionServerOptions {
   readonly onUnderWay?: () => void
   /** Whether a Pod that does not run yet is going to; absent: none is. */
   readonly isToRun?: (pod: Pod) => boolean
+  /** The Pods that it runs. */
+  readonly control?: PodControl
   /** Whose file server's figures are among the metrics. */
   readonly mount: Pick<Backend, 'stats'>
   /** In its input, at the moment. */
@@ -66,7 +69,7 @@ export function startSessionServer(
       import('../server/metrics.ts'),
       prettyName(),
     ])
-    const { store, record, issuer, isToRun, reload } = options
+    const { store, record, issuer, isToRun, control, reload } = options
     const server = new ApiServer({
       store,
       record,
@@ -74,6 +77,7 @@ export function startSessionServer(
       logger,
       issuer,
       isToRun,
+      control,
       reload,
       node: {
         node: options.node,

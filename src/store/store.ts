@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
 import { rejectionOf, type Finding } from '../api/report.ts'
 import { kinds } from '../api/schema/kinds.ts'
@@ -232,7 +233,8 @@ export class Store {
   /**
    * A run of this version of a Pod begins: gives the Pod that runs. The first run is the object
    * that appeared; a further one is a new Pod of the same name, as a controller makes it, whose
-   * uid and creationTimestamp are new where the manifest does not give them.
+   * uid and creationTimestamp are new where the manifest does not give them, and whose
+   * generation is 1.
    */
   beginRun(version: Pod): Pod {
     const key = keyOf(version)
@@ -246,6 +248,7 @@ export class Store {
     const identity = {
       uid: given.uid === '' ? randomUUID() : given.uid,
       creationTimestamp: given.creationTimestamp ?? this.#now(),
+      generation: 1,
     }
     this.#ranAs.set(key, identity.uid)
     const object = this.#versioned(withMetadata(old, identity))
@@ -310,7 +313,7 @@ export class Store {
       this.#objects.set(key, withVersion(object, old.metadata.resourceVersion))
       return undefined
     }
-    const modified = this.#versioned(object)
+    const modified = this.#versioned(withNextGeneration(object, old))
     this.#objects.set(key, modified)
     return { type: 'MODIFIED', object: modified, old }
   }
@@ -347,6 +350,7 @@ export class Store {
             : uid,
       creationTimestamp:
         creationTimestamp ?? known?.creationTimestamp ?? this.#now(),
+      ...(object.kind === 'Pod' && { generation: 1 }),
     })
   }
 
@@ -358,11 +362,13 @@ export class Store {
   #inherit(object: KubeObject, old: KubeObject): KubeObject {
     const { uid, creationTimestamp } = object.metadata
     const inherited = creationTimestamp ?? old.metadata.creationTimestamp
+    const { generation } = old.metadata
     const keepsUid = uid === '' || object.kind === 'ServiceAccount'
     return withMetadata(object, {
       uid: keepsUid ? old.metadata.uid : uid,
       // Stryker disable next-line ConditionalExpression: what is stored has one
       ...(inherited !== undefined && { creationTimestamp: inherited }),
+      ...(generation !== undefined && { generation }),
     })
   }
 
@@ -450,6 +456,19 @@ function withMetadata(
   metadata: Partial<KubeObject['metadata']>,
 ): KubeObject {
   return { ...object, metadata: { ...object.metadata, ...metadata } }
+}
+
+/** Only another spec is another generation (pkg/registry/core/pod/strategy.go). */
+function withNextGeneration(object: KubeObject, old: KubeObject): KubeObject {
+  const { generation } = old.metadata
+  const isCounted =
+    generation !== undefined &&
+    'spec' in object &&
+    'spec' in old &&
+    !isDeepStrictEqual(old.spec, object.spec)
+  return isCounted
+    ? withMetadata(object, { generation: generation + 1 })
+    : object
 }
 
 /** By code unit, not by locale: the order must not hang on the machine. */

@@ -27,6 +27,7 @@ function supervise(options: { recreate?: boolean; unknown?: string } = {}) {
       return pod.spec.hostname !== options.unknown
     },
     onIdle: () => log.push('idle'),
+    onForgotten: () => log.push('forgotten'),
     onError: error => log.push(String(error)),
     start: async (pod): Promise<PodSession> => {
       await mayStart
@@ -44,6 +45,9 @@ function supervise(options: { recreate?: boolean; unknown?: string } = {}) {
       pod,
       isTerminating,
       finished,
+      current: () => pod,
+      written: () => ({ conditions: [] }),
+      setWritten: () => undefined,
       update: ({ metadata }) =>
         log.push(`update ${[...metadata.labels.values()].join()}`),
       wake: () => log.push('wake'),

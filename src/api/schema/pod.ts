@@ -97,9 +97,8 @@ export const podSpec = struct('PodSpec', {
   priorityClassName: ignored('string', oneNode),
   priority: ignored('int32', oneNode),
   preemptionPolicy: ignored('string', oneNode, { pointer: true }),
-  readinessGates: ignored(
+  readinessGates: supported(
     listOf(struct('PodReadinessGate', { conditionType: supported('string') })),
-    'no controller sets such a condition here',
   ),
   schedulingGates: supported(
     listOf(struct('PodSchedulingGate', { name: supported('string') })),

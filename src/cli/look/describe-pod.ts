@@ -65,6 +65,10 @@ export function describePod(
           'initContainerStatuses',
         )),
     ...containers('Containers', 'containers', 'containerStatuses'),
+    ...describeReadinessGates(
+      items(spec, 'readinessGates'),
+      items(status, 'conditions'),
+    ),
     ...describeConditions(items(status, 'conditions')),
     ...describeVolumes(items(spec, 'volumes')),
     `QoS Class:\t${text(status['qosClass'])}`,
@@ -127,6 +131,21 @@ function describePhase(
 function describeIPs(podIPs: readonly JsonObject[]): string[] {
   if (podIPs.length === 0) return ['IPs:\t<none>']
   return ['IPs:', ...podIPs.map(({ ip }) => `  IP:\t${text(ip)}`)]
+}
+
+function describeReadinessGates(
+  gates: readonly JsonObject[],
+  conditions: readonly JsonObject[],
+): string[] {
+  if (gates.length === 0) return []
+  return [
+    'Readiness Gates:',
+    '  Type\tStatus',
+    ...gates.map(({ conditionType }) => {
+      const found = conditions.find(({ type }) => type === conditionType)
+      return `  ${text(conditionType)} \t${orNone(text(found?.['status']))} `
+    }),
+  ]
 }
 
 function describeConditions(conditions: readonly JsonObject[]): string[] {

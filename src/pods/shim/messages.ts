@@ -1,19 +1,23 @@
 import type { ConfigMap, Pod, Secret } from '../../api/types.ts'
 import type { OutputStream } from '../../runner/lifecycle/output-lines.ts'
 import type { PodEvent } from '../../runner/status/pod-events.ts'
-import type { PodStatus } from '../../runner/status/pod-status.ts'
+import type {
+  PodStatus,
+  WrittenStatus,
+} from '../../runner/status/pod-status.ts'
 import type { KeptLog, KeptPod } from '../../server/session-record.ts'
 import type { PodPlan } from '../pod-processes.ts'
 import type { ManagedVolume } from '../container-volumes.ts'
 
 /** Changes with each change of what is said here. Others are not talked to. */
-export const protocolVersion = 4
+export const protocolVersion = 5
 
 /** What `podfs serve` says to a pod shim. */
 export type ToShim =
   /** Of a shim that has started already only the objects count. */
   | { readonly say: 'start'; readonly plan: PodPlan; readonly objects: Objects }
   | { readonly say: 'update'; readonly pod: Pod }
+  | { readonly say: 'written'; readonly written: WrittenStatus }
   /** All that the Pod's variables name and that there is. */
   | { readonly say: 'objects'; readonly objects: Objects }
   | { readonly say: 'wake' }
@@ -88,6 +92,7 @@ export interface RunningShim {
   readonly plan: PodPlan
   /** The Pod is on its way out: it was told to go. */
   readonly isTerminating: boolean
+  readonly written: WrittenStatus
   readonly record: KeptPod
   readonly processes: ReadonlyMap<string, number>
   /** The last status of a Pod that has ended. */

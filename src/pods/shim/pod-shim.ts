@@ -1,7 +1,10 @@
 import type { Socket } from 'node:net'
 import { keyOf, objectKey, type ObjectKey } from '../../api/object-key.ts'
 import type { ConfigMap, Pod, Secret } from '../../api/types.ts'
-import type { PodStatus } from '../../runner/status/pod-status.ts'
+import type {
+  PodStatus,
+  WrittenStatus,
+} from '../../runner/status/pod-status.ts'
 import { type PodRecord, SessionRecord } from '../../server/session-record.ts'
 import type { Clock } from '../../util/clock.ts'
 import {
@@ -28,8 +31,9 @@ interface Running {
   readonly plan: PodPlan
   readonly processes: PodProcesses
   readonly record: PodRecord
-  /** With the labels and annotations that it has now. */
+  /** As it was started, with the labels and annotations that it has now. */
   pod: Pod
+  written: WrittenStatus
   finished?: PodStatus
 }
 
@@ -123,13 +127,14 @@ export class PodShim {
     const record = running && this.#memory.keptOf(keyOf(running.plan.pod))
     if (running === undefined || record === undefined)
       return stream.send({ say: 'hello', protocol: protocolVersion })
-    const { plan, pod, processes, finished } = running
+    const { plan, pod, processes, written, finished } = running
     stream.send({
       say: 'hello',
       protocol: protocolVersion,
       running: {
         plan: { ...plan, pod },
         isTerminating: this.#isTerminating,
+        written,
         record,
         processes: processes.processes(),
         ...(finished === undefined ? {} : { finished }),
@@ -148,6 +153,10 @@ export class PodShim {
         return this.#setObjects(message.objects)
       case 'update':
         return this.#update(message.pod)
+      case 'written':
+        if (this.#running !== undefined)
+          this.#running.written = message.written
+        return processes?.setWritten(message.written)
       case 'wake':
         return processes?.wake()
       case 'volume': {
@@ -203,7 +212,9 @@ export class PodShim {
       clock: this.#clock,
       logger,
     })
-    const running: Running = { plan, processes, record, pod: plan.pod }
+    const { pod } = plan
+    const written = { conditions: [] }
+    const running: Running = { plan, processes, record, pod, written }
     this.#running = running
     inBackground(this.#noteEnd(running))
   }

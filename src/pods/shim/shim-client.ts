@@ -1,6 +1,9 @@
 import type { Socket } from 'node:net'
 import type { Pod } from '../../api/types.ts'
-import type { PodStatus } from '../../runner/status/pod-status.ts'
+import type {
+  PodStatus,
+  WrittenStatus,
+} from '../../runner/status/pod-status.ts'
 import type { KeptLog } from '../../server/session-record.ts'
 import type { Clock } from '../../util/clock.ts'
 import { Failure } from '../../util/failure.ts'
@@ -130,6 +133,10 @@ export class ShimClient implements PodProcesses {
   update(pod: Pod): void {
     this.#pod = pod
     this.#stream.send({ say: 'update', pod })
+  }
+
+  setWritten(written: WrittenStatus): void {
+    this.#stream.send({ say: 'written', written })
   }
 
   wake(): void {

@@ -1,3 +1,4 @@
+import { goQuote } from '../../api/go-quote.ts'
 import type { Pod } from '../../api/types.ts'
 import type { ContainerStatus } from './container-status.ts'
 import {
@@ -17,12 +18,30 @@ export type PodConditionType =
   | 'AllContainersRestarting'
 
 export interface PodCondition {
-  readonly type: PodConditionType
-  readonly status: 'True' | 'False'
+  /** One of the kubelet's, or whatever a readiness gate names. */
+  readonly type: PodConditionType | (string & {})
+  readonly status: 'True' | 'False' | 'Unknown'
   readonly reason?: string
   readonly message?: string
-  readonly lastProbeTime: null
-  readonly lastTransitionTime: string
+  /** The generation of the Pod that it is about. */
+  readonly observedGeneration?: number
+  readonly lastProbeTime: string | null
+  /** Null where others have not said it. */
+  readonly lastTransitionTime: string | null
+}
+
+const own: Readonly<Record<PodConditionType, true>> = {
+  PodReadyToStartContainers: true,
+  Initialized: true,
+  Ready: true,
+  ContainersReady: true,
+  PodScheduled: true,
+  AllContainersRestarting: true,
+}
+
+/** Whether it is the kubelet's own (pkg/kubelet/types/pod_status.go), and nobody else's to say. */
+export function isOwnCondition(type: string): type is PodConditionType {
+  return Object.hasOwn(own, type)
 }
 
 type Verdict = Pick<PodCondition, 'status' | 'reason' | 'message'>
@@ -32,7 +51,8 @@ const yes: Verdict = { status: 'True' }
 /**
  * The kubelet's conditions in its order (pkg/kubelet/status/generate.go;
  * docs/kubernetes.md#conditions). `phase` is the computed one, also while a terminal phase is
- * still withheld. A condition keeps its time for as long as its status stays the same.
+ * still withheld. A condition keeps its time for as long as its status stays the same. Those of
+ * others come first, as they are.
  */
 export function podConditions(
   pod: Pod,
@@ -41,38 +61,81 @@ export function podConditions(
   facts: {
     readonly sandboxReady: boolean
     readonly isRestartingAll: boolean
+    readonly others: readonly PodCondition[]
+    readonly observedGeneration: number
     readonly now: string
     readonly previous: readonly PodCondition[]
   },
 ): readonly PodCondition[] {
   const containersReady = containersReadyVerdict(pod, statuses, phase)
-  const verdicts: readonly [PodConditionType, Verdict][] = [
-    [
+  const condition = (type: PodConditionType, verdict: Verdict) =>
+    conditionOf(type, verdict, facts)
+  const before = [
+    ...facts.others,
+    condition(
       'PodReadyToStartContainers',
       facts.sandboxReady ? yes : { status: 'False' },
-    ],
-    ['Initialized', initializedVerdict(pod, statuses, phase)],
-    ['Ready', containersReady],
-    ['ContainersReady', containersReady],
-    ['PodScheduled', yes],
-    ...(couldRestartAll(pod) ? [restarting(facts.isRestartingAll, phase)] : []),
+    ),
+    condition('Initialized', initializedVerdict(pod, statuses, phase)),
   ]
-  return verdicts.map(([type, verdict]) => conditionOf(type, verdict, facts))
+  return [
+    ...before,
+    condition('Ready', readyVerdict(pod, containersReady, before)),
+    condition('ContainersReady', containersReady),
+    condition('PodScheduled', yes),
+    ...(couldRestartAll(pod)
+      ? [
+          condition(
+            'AllContainersRestarting',
+            restarting(facts.isRestartingAll, phase),
+          ),
+        ]
+      : []),
+  ]
 }
 
-/** The scheduler's, the only one of a Pod that is on no node. */
+/** GeneratePodReadyCondition: ready containers, and what the readiness gates ask for beside. */
+function readyVerdict(
+  { spec }: Pod,
+  containersReady: Verdict,
+  conditions: readonly PodCondition[],
+): Verdict {
+  if (containersReady.status !== 'True') return containersReady
+  const unready = (spec.readinessGates ?? []).flatMap(
+    ({ conditionType = '' }) => {
+      const found = conditions.find(({ type }) => type === conditionType)
+      const gate = goQuote(conditionType)
+      if (found === undefined)
+        return `corresponding condition of pod readiness gate ${gate} does not exist.`
+      return found.status === 'True'
+        ? []
+        : `the status of pod readiness gate ${gate} is not "True", but ${found.status}`
+    },
+  )
+  return unready.length === 0
+    ? yes
+    : {
+        status: 'False',
+        reason: 'ReadinessGatesNotReady',
+        message: unready.join(', '),
+      }
+}
+
+/** The scheduler's, the only one of a Pod that is on no node; of gates it is the API server's. */
 export function unscheduledCondition(
   { reason, message }: Unscheduled,
   facts: Changes,
 ): PodCondition {
+  const { observedGeneration: _, ...unobserved } = facts
   return conditionOf(
     'PodScheduled',
     { status: 'False', reason, message },
-    facts,
+    reason === 'SchedulingGated' ? unobserved : facts,
   )
 }
 
 interface Changes {
+  readonly observedGeneration?: number
   readonly now: string
   readonly previous: readonly PodCondition[]
 }
@@ -80,33 +143,30 @@ interface Changes {
 function conditionOf(
   type: PodConditionType,
   verdict: Verdict,
-  { now, previous }: Changes,
+  { now, previous, observedGeneration }: Changes,
 ): PodCondition {
   const before = previous.find(condition => condition.type === type)
   const lastTransitionTime =
     before?.status === verdict.status ? before.lastTransitionTime : now
-  return { type, ...verdict, lastProbeTime: null, lastTransitionTime }
+  return {
+    type,
+    ...verdict,
+    ...(observedGeneration !== undefined && { observedGeneration }),
+    lastProbeTime: null,
+    lastTransitionTime,
+  }
 }
 
 /** Of the Pods in which a rule can ask for it. */
-function restarting(
-  isRestartingAll: boolean,
-  phase: PodPhase,
-): [PodConditionType, Verdict] {
-  const type = 'AllContainersRestarting'
-  if (phase === 'Succeeded')
-    return [type, { status: 'False', reason: 'PodCompleted' }]
-  if (phase === 'Failed')
-    return [type, { status: 'False', reason: 'PodFailed' }]
-  if (!isRestartingAll) return [type, { status: 'False' }]
-  return [
-    type,
-    {
-      status: 'True',
-      reason: 'RestartAllContainersStarted',
-      message: 'container exited with restart policy rule',
-    },
-  ]
+function restarting(isRestartingAll: boolean, phase: PodPhase): Verdict {
+  if (phase === 'Succeeded') return { status: 'False', reason: 'PodCompleted' }
+  if (phase === 'Failed') return { status: 'False', reason: 'PodFailed' }
+  if (!isRestartingAll) return { status: 'False' }
+  return {
+    status: 'True',
+    reason: 'RestartAllContainersStarted',
+    message: 'container exited with restart policy rule',
+  }
 }
 
 function initializedVerdict(

@@ -26,8 +26,10 @@ import {
 import { isSidecar } from '../lifecycle/restart-policy.ts'
 import { qosClass, type QosClass } from './qos-class.ts'
 
-/** As `kubectl get pod -o json` shows it; observedGeneration is the object store's to add. */
+/** As `kubectl get pod -o json` shows it. */
 export interface PodStatus {
+  /** Of the spec that this is the status of; absent, as hostIP, while the Pod is on no node. */
+  readonly observedGeneration?: number
   readonly phase: PodPhase
   readonly reason?: string
   readonly message?: string
@@ -41,6 +43,16 @@ export interface PodStatus {
   readonly qosClass: QosClass
   readonly initContainerStatuses?: readonly ContainerStatus[]
   readonly containerStatuses: readonly ContainerStatus[]
+}
+
+/** What is said of a Pod by others than who runs it: through the API, on its status subresource. */
+export interface WrittenStatus {
+  /** None of those that are the kubelet's. */
+  readonly conditions: readonly PodCondition[]
+  /** Only in this phase. */
+  readonly phase?: PodPhase
+  readonly reason?: string
+  readonly message?: string
 }
 
 export interface PodFacts {
@@ -60,6 +72,7 @@ export interface PodFacts {
   readonly finished: boolean
   /** All containers are being ended, to begin anew. */
   readonly isRestartingAll: boolean
+  readonly written?: WrittenStatus
   /** Failed, whatever its containers did: activeDeadlineSeconds has passed. */
   readonly failure?: { readonly reason: string; readonly message: string }
   readonly previous?: PodStatus
@@ -89,13 +102,18 @@ export function podStatus(facts: PodFacts): PodStatus {
       ? podPhase(pod, statuses, facts.finished)
       : 'Failed'
   const shown = facts.finished ? finalStatuses(facts, statuses) : statuses
-  const cause = facts.finished ? facts.failure : undefined
+  const phase = reportedPhase(computed, facts)
+  const cause =
+    (facts.finished ? facts.failure : undefined) ?? writtenCause(phase, facts)
   return {
-    phase: reportedPhase(computed, facts),
+    observedGeneration: generationOf(facts),
+    phase,
     ...cause,
     conditions: podConditions(pod, statuses, computed, {
       sandboxReady: facts.sandboxReady,
       isRestartingAll: facts.isRestartingAll,
+      others: facts.written?.conditions ?? [],
+      observedGeneration: generationOf(facts),
       now: formatTime(facts.now),
       // Stryker disable next-line ArrayDeclaration: what is no condition is none of before
       previous: previous?.conditions ?? [],
@@ -118,22 +136,44 @@ export function podStatus(facts: PodFacts): PodStatus {
   }
 }
 
+/** The decision that it is to go is a change of the Pod, too. */
+function generationOf({ pod, deleting }: PodFacts): number {
+  return (pod.metadata.generation ?? 1) + (deleting ? 1 : 0)
+}
+
+/** A reason that others gave stays for as long as the phase does. */
+function writtenCause(
+  phase: PodPhase,
+  { written }: PodFacts,
+): Pick<PodStatus, 'reason' | 'message'> {
+  if (written === undefined || written.phase !== phase) return {}
+  const { reason, message } = written
+  return {
+    ...(reason !== undefined && { reason }),
+    ...(message !== undefined && { message }),
+  }
+}
+
 /** As the API server and the scheduler leave it: no kubelet has seen the Pod. */
 function unscheduledStatus(
-  { pod, now, previous }: PodFacts,
+  facts: PodFacts,
   unscheduled: Unscheduled | 'otherNode',
 ): PodStatus {
+  const { pod, now, previous, written } = facts
+  const own =
+    unscheduled === 'otherNode'
+      ? []
+      : [
+          unscheduledCondition(unscheduled, {
+            now: formatTime(now),
+            previous: previous?.conditions ?? [],
+            observedGeneration: generationOf(facts),
+          }),
+        ]
   return {
     phase: 'Pending',
-    conditions:
-      unscheduled === 'otherNode'
-        ? []
-        : [
-            unscheduledCondition(unscheduled, {
-              now: formatTime(now),
-              previous: previous?.conditions ?? [],
-            }),
-          ],
+    ...writtenCause('Pending', facts),
+    conditions: [...(written?.conditions ?? []), ...own],
     qosClass: qosClass(pod),
     containerStatuses: [],
   }

@@ -28,6 +28,7 @@ export const podTable: TableFormat = {
 
 function podCells(pod: JsonObject, now: number): readonly Json[] {
   const metadata = part(pod, 'metadata')
+  const status = part(pod, 'status')
   const { ready, all, reason, restarts, restartedAt } = summary(pod)
   const ago =
     restarts > 0 && restartedAt !== ''
@@ -43,7 +44,9 @@ function podCells(pod: JsonObject, now: number): readonly Json[] {
     orNone(text(part(pod, 'status')['podIP'])),
     orNone(text(part(pod, 'spec')['nodeName'])),
     '<none>',
-    gates.length === 0 ? '<none>' : `0/${gates.length}`,
+    gates.length === 0
+      ? '<none>'
+      : `${gates.filter(({ conditionType }) => hasCondition(status, text(conditionType))).length}/${gates.length}`,
   ]
 }
 
