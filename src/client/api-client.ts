@@ -180,6 +180,7 @@ export class ApiClient {
     change: Change | undefined,
   ): Promise<IncomingMessage> {
     const { method = 'GET', contentType, body } = change ?? {}
+    const sent = body === undefined ? undefined : JSON.stringify(body)
     return new Promise((resolve, reject) => {
       request({
         socketPath: path.join(this.session.directory, apiSocketName),
@@ -188,12 +189,16 @@ export class ApiClient {
         headers: {
           accept,
           ...(contentType !== undefined && { 'content-type': contentType }),
+          // Node frames what is sent with a DELETE in no other way.
+          ...(sent !== undefined && {
+            'content-length': Buffer.byteLength(sent),
+          }),
         },
         agent: false,
       })
         .on('response', resolve)
         .on('error', reject)
-        .end(body === undefined ? undefined : JSON.stringify(body))
+        .end(sent)
     })
   }
 }
