@@ -10,7 +10,9 @@ export function updatedPod(running: Pod, newer: Pod): Pod {
   const spec: PodSpec = Object.fromEntries(
     Object.entries({
       ...running.spec,
-      ...Object.fromEntries(inPlaceFields.map(field => [field, newer.spec[field]])),
+      ...Object.fromEntries(
+        inPlaceFields.map(field => [field, newer.spec[field]]),
+      ),
     }).filter(([, value]) => value !== undefined),
   ) as unknown as PodSpec
   const { generation = 1 } = running.metadata

@@ -26,7 +26,10 @@ export const deleteCommand: Command = {
 another workload comes again, as its controller would have it. A Pod of its own stays away until its
 manifest changes, or until podfs start. The files stay as they are: other objects are deleted there.`,
   examples: [
-    { comment: 'end a Pod, and wait until it is gone', line: 'podfs delete pod web' },
+    {
+      comment: 'end a Pod, and wait until it is gone',
+      line: 'podfs delete pod web',
+    },
     {
       comment: 'at once, without a grace period',
       line: 'podfs delete pod web --grace-period=0 --force',
@@ -146,8 +149,7 @@ function refuseContradictions(
   options: ParsedOptions,
   wanted: readonly Wanted[],
 ): void {
-  const selects =
-    options.flag('all') || options.value('selector') !== undefined
+  const selects = options.flag('all') || options.value('selector') !== undefined
   const hasNames = wanted.some(({ names }) => names.length > 0)
   if (selects && hasNames)
     throw new Failure(

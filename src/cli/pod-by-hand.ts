@@ -111,7 +111,8 @@ function podCommand(
         })
       const targets = options.positionals.map(word => {
         const [type = '', name, ...more] = word.split('/')
-        if (name === undefined) return { resource: resourceOf('pods'), name: word }
+        if (name === undefined)
+          return { resource: resourceOf('pods'), name: word }
         if (name !== '' && more.length === 0)
           return { resource: resourceOf(type), name }
         throw new Failure('usage', `POD or TYPE/NAME was expected: ${word}`)
@@ -205,7 +206,10 @@ async function podsOf(
   return own.map(pod => ({ client: found.client, name: nameOf(pod) }))
 }
 
-function isOwned(pod: JsonObject, uid: JsonObject[string] | undefined): boolean {
+function isOwned(
+  pod: JsonObject,
+  uid: JsonObject[string] | undefined,
+): boolean {
   return items(part(pod, 'metadata'), 'ownerReferences').some(
     owner => owner['uid'] === uid,
   )

@@ -166,9 +166,13 @@ async function parseFor(what: string): Promise<Holds> {
     return object => hasCondition(object, name, value)
   }
   if (kind === 'jsonpath') return await parseJsonPathFor(rest)
-  throw new Failure('usage', `unrecognized condition: ${JSON.stringify(what)}`, {
-    fix: 'condition=NAME[=VALUE], delete, create or jsonpath=TEMPLATE[=VALUE]',
-  })
+  throw new Failure(
+    'usage',
+    `unrecognized condition: ${JSON.stringify(what)}`,
+    {
+      fix: 'condition=NAME[=VALUE], delete, create or jsonpath=TEMPLATE[=VALUE]',
+    },
+  )
 }
 
 function hasCondition(

@@ -203,7 +203,10 @@ export class SupervisedPod implements ControlledPod {
   delete(graceSeconds?: number): void {
     const pod = this.pod ?? this.#seen
     if (pod?.workload !== undefined && !this.idle && this.#held === undefined)
-      return this.#replace('its Pod was deleted: starting another', graceSeconds)
+      return this.#replace(
+        'its Pod was deleted: starting another',
+        graceSeconds,
+      )
     this.#hold('deleted', graceSeconds)
     if (this.idle) this.#options.onForgotten()
   }

@@ -48,6 +48,8 @@ export class PodState {
   /** What others say of it. */
   written: WrittenStatus = { conditions: [] }
   readonly #options: PodStateOptions
+  /** Those that ran when the Pod was to go, as they last ran. */
+  #ending: Map<string, ContainerRecord> | undefined
   #status: PodStatus | undefined
 
   constructor(options: PodStateOptions) {
@@ -99,7 +101,7 @@ export class PodState {
       pod: this.pod,
       node,
       podIPs: this.podIPs,
-      records: this.records,
+      records: this.#shownRecords(),
       startTime: this.startTime,
       now: clock.now(),
       sandboxReady: this.sandbox === 'ready',
@@ -116,6 +118,19 @@ export class PodState {
     const isNews = JSON.stringify(status) !== JSON.stringify(previous)
     if (isNews) onStatus(status)
     return status
+  }
+
+  /**
+   * Of a Pod that is to go a kubelet tells nothing of who has stopped until all have, but what
+   * becomes of readiness (docs/kubernetes.md#termination).
+   */
+  #shownRecords(): ReadonlyMap<string, ContainerRecord> {
+    if (!this.deleting || this.hasEnded) return this.records
+    const runs = [...this.records].filter(([, { running }]) => running)
+    this.#ending ??= new Map(runs)
+    for (const [name, record] of runs)
+      if (this.#ending.has(name)) this.#ending.set(name, record)
+    return new Map([...this.records, ...this.#ending])
   }
 
   /** A Normal event, of a container or of the Pod. */

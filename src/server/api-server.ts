@@ -247,8 +247,7 @@ export class ApiServer {
       const isItself =
         info.subresource === undefined ||
         (info.subresource === 'status' && resource.kind === 'Pod')
-      if (!isItself)
-        return this.#serveGenerations(info, format, response)
+      if (!isItself) return this.#serveGenerations(info, format, response)
       const json = object.json()
       return sendJson(
         response,
@@ -415,7 +414,8 @@ export class ApiServer {
         wants: wanted(resource, info, query),
       })
     if (name === undefined) throw methodNotAllowed()
-    if (resource.kind !== 'Volume') throw this.#notToChange(resource, info, name)
+    if (resource.kind !== 'Volume')
+      throw this.#notToChange(resource, info, name)
     const volume = this.#volume(info)
     if (volume === undefined) throw notFound(resource, name)
     if (request.method !== 'POST' || subresource === undefined)

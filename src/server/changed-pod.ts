@@ -134,10 +134,7 @@ interface Problem {
   readonly message: string
 }
 
-function invalid(
-  { metadata }: Pod,
-  problems: readonly Problem[],
-): ApiError {
+function invalid({ metadata }: Pod, problems: readonly Problem[]): ApiError {
   const all = problems.map(({ field, message }) => `${field}: ${message}`)
   const [first = ''] = all
   return new ApiError(

@@ -127,7 +127,8 @@ function mergedList(
       throw badRequest(
         `map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`,
       )
-    const isIt = (each: Json): boolean => isObject(each) && each[mergeKey] === id
+    const isIt = (each: Json): boolean =>
+      isObject(each) && each[mergeKey] === id
     if (item['$patch'] === 'delete') {
       result = result.filter(each => !isIt(each))
       continue

@@ -34,7 +34,9 @@ export async function untilObject(
       const resourceVersion = text(part(list, 'metadata')['resourceVersion'])
       const watch = { ...query, watch: 'true', resourceVersion }
       const url = urlOf(resource, { namespace, query: watch })
-      for await (const { type, object: next } of client.watch(url, { signal })) {
+      for await (const { type, object: next } of client.watch(url, {
+        signal,
+      })) {
         // A watch that is too old, or has lasted for too long, begins again.
         if (type === 'ERROR') break
         if (nameOf(next) !== name) continue

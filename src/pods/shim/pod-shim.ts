@@ -154,8 +154,7 @@ export class PodShim {
       case 'update':
         return this.#update(message.pod)
       case 'written':
-        if (this.#running !== undefined)
-          this.#running.written = message.written
+        if (this.#running !== undefined) this.#running.written = message.written
         return processes?.setWritten(message.written)
       case 'wake':
         return processes?.wake()
