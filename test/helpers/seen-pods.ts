@@ -35,6 +35,7 @@ interface SeenObject {
     readonly deletionTimestamp?: string
   }
   readonly status: {
+    readonly observedGeneration?: number
     readonly phase: string
     readonly reason?: string
     readonly conditions: readonly Json[]

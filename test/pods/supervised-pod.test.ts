@@ -338,3 +338,155 @@ t.test('what runs it is gone: as things are it can start again', async t => {
   await settle()
   t.equal(log.at(-1), 'start one')
 })
+
+/** As the store gives it out. */
+const stored = (hostname: string, resourceVersion: string, more = {}): Pod => {
+  const pod = version(hostname)
+  return { ...pod, ...more, metadata: { ...pod.metadata, resourceVersion } }
+}
+const workload = {
+  workload: { kind: 'Deployment', name: 'pod', templatePath: 'spec.template' },
+}
+
+t.test('deleted by hand: it stays away until its files change', async t => {
+  const { supervised, log, end } = supervise()
+  supervised.want(stored('one', '1'))
+  await settle()
+  supervised.delete(5)
+  supervised.delete(0)
+  await end()
+  t.match(supervised.outcome, { deleted: true })
+  t.equal(supervised.held, 'deleted')
+  supervised.want(stored('one', '1'))
+  t.ok(supervised.idle, 'nothing is new')
+  supervised.want(stored('one', '2'))
+  await settle()
+  t.equal(supervised.held, undefined)
+  t.strictSame(log, [
+    'start one',
+    'it was deleted: ending it',
+    'terminate one 5',
+    'terminate one 0',
+    'close one',
+    'idle',
+    'it has changed: starting it again',
+    'start one',
+  ])
+})
+
+t.test('deleted by hand: the grace period was that one’s', async t => {
+  const { supervised, log, end } = supervise()
+  supervised.want(stored('one', '1'))
+  await settle()
+  supervised.delete(5)
+  await end()
+  supervised.start()
+  await settle()
+  supervised.drop('is gone')
+  t.equal(log.at(-1), 'terminate one')
+})
+
+t.test('a Pod of a workload that is deleted comes again', async t => {
+  const { supervised, log, end } = supervise()
+  supervised.want(stored('one', '1', workload))
+  await settle()
+  supervised.delete(5)
+  supervised.delete(1)
+  await end()
+  t.strictSame(log, [
+    'start one',
+    'Deployment default/pod: its Pod was deleted: starting another',
+    'terminate one 5',
+    'terminate one 1',
+    'close one',
+    'start one',
+  ])
+  t.equal(supervised.held, undefined)
+  await end()
+  supervised.delete()
+  t.equal(log.at(-1), 'forgotten', 'not one that has ended')
+  t.equal(supervised.held, 'deleted')
+})
+
+t.test('one that is being started is deleted, or restarted', async t => {
+  for (const act of ['delete', 'restart', 'workload'] as const) {
+    const { supervised, log, end, holdStart } = supervise()
+    const go = holdStart()
+    supervised.want(stored('one', '1', act === 'workload' ? workload : {}))
+    if (act === 'restart') supervised.restart()
+    else supervised.delete()
+    await go()
+    t.equal(log.at(-1), 'terminate one', act)
+    await end()
+    t.equal(supervised.idle, act === 'delete', act)
+  }
+})
+
+t.test('stopped by hand, until it is started', async t => {
+  const { supervised, log, end } = supervise()
+  supervised.want(stored('one', '1', workload))
+  await settle()
+  supervised.hold(3)
+  await end()
+  supervised.want(stored('two', '2', workload))
+  t.ok(supervised.idle, 'whatever its files say')
+  t.equal(supervised.held, 'stopped')
+  supervised.start()
+  await settle()
+  supervised.start()
+  t.strictSame(log, [
+    'start one',
+    'Deployment default/pod was stopped: ending it',
+    'terminate one 3',
+    'close one',
+    'idle',
+    'start two',
+  ])
+})
+
+t.test('restarted by hand: running, ended, stopped', async t => {
+  const { supervised, log, end } = supervise()
+  supervised.want(stored('one', '1'))
+  await settle()
+  supervised.restart()
+  await end()
+  await end('Failed')
+  t.ok(supervised.idle)
+  supervised.restart()
+  await settle()
+  supervised.hold()
+  supervised.restart()
+  await end()
+  supervised.hold()
+  await end()
+  supervised.drop('is gone')
+  t.equal(supervised.held, undefined)
+  t.strictSame(log, [
+    'start one',
+    'it: restarting it',
+    'terminate one',
+    'close one',
+    'start one',
+    'close one',
+    'idle',
+    'start one',
+    'it was stopped: ending it',
+    'terminate one',
+    'close one',
+    'start one',
+    'it was stopped: ending it',
+    'terminate one',
+    'close one',
+    'idle',
+  ])
+})
+
+t.test('what was changed by hand stays until the files change', async t => {
+  const { supervised, log } = supervise()
+  supervised.want(stored('one', '1'))
+  await settle()
+  supervised.update(version('one', { by: 'hand' }))
+  supervised.want(stored('one', '1'))
+  supervised.want(stored('one', '2'))
+  t.strictSame(log, ['start one', 'update hand', 'update '])
+})
