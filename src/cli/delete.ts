@@ -1,7 +1,6 @@
 import { items, nameOf, part, text, type JsonObject } from '../api/json.ts'
 import type { ApiClient, Resource } from '../client/api-client.ts'
 import { Failure } from '../util/failure.ts'
-import { parseGoDuration } from '../util/go-duration.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -13,7 +12,7 @@ import {
   namespaceOf,
   sessionsFor,
 } from './look/look-options.ts'
-import type { ParsedOptions } from './options.ts'
+import { durationIn, type ParsedOptions } from './options.ts'
 
 export const deleteCommand: Command = {
   name: 'delete',
@@ -75,11 +74,15 @@ interface HowToDelete {
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { ApiFailure, urlOf } = await import('../client/api-client.ts')
-  const { whatToGet } = await import('./look/get-request.ts')
+  const { refuseNamesBeside, refuseNothingNamed, whatToGet } =
+    await import('./look/get-request.ts')
   const { serverError } = await import('./look/look-options.ts')
   const { timeLimit, untilObject } = await import('./look/until-object.ts')
   const wanted = whatToGet(options.positionals)
-  refuseContradictions(options, wanted)
+  const selects = options.flag('all') || options.value('selector') !== undefined
+  refuseNamesBeside(selects, wanted)
+  if (!selects)
+    refuseNothingNamed(wanted, 'podfs delete pod NAME, -l SELECTOR, or --all')
   const how = howToDelete(options)
   const clients = await sessionsFor(context, options)
   const namespace = namespaceOf(options)
@@ -145,25 +148,6 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   return hasFailed ? exitCodes.failed : exitCodes.done
 }
 
-function refuseContradictions(
-  options: ParsedOptions,
-  wanted: readonly Wanted[],
-): void {
-  const selects = options.flag('all') || options.value('selector') !== undefined
-  const hasNames = wanted.some(({ names }) => names.length > 0)
-  if (selects && hasNames)
-    throw new Failure(
-      'usage',
-      'name cannot be provided when a selector is specified',
-    )
-  if (!selects && wanted.some(({ names }) => names.length === 0))
-    throw new Failure(
-      'usage',
-      'resource(s) were provided, but no name was specified',
-      { fix: 'podfs delete pod NAME, -l SELECTOR, or --all' },
-    )
-}
-
 /** complete() and RunDelete of kubectl's pkg/cmd/delete/delete.go. */
 function howToDelete(options: ParsedOptions): HowToDelete {
   const given = options.value('grace-period')
@@ -195,16 +179,6 @@ function howToDelete(options: ParsedOptions): HowToDelete {
     waits: waits !== 'false',
     timeoutMs: timeoutMs === 0 ? undefined : timeoutMs,
   }
-}
-
-function durationIn(options: ParsedOptions, name: string): number | undefined {
-  const given = options.value(name)
-  if (given === undefined) return undefined
-  const ms = parseGoDuration(given)
-  if (ms !== undefined) return ms
-  throw new Failure('usage', `--${name}: not a duration: ${given}`, {
-    fix: 'such as 30s, 2m or 1h',
-  })
 }
 
 /** The objects that are named, or that are selected. Throws an ApiFailure. */

@@ -1,6 +1,5 @@
 import { items, nameOf, part, text, type JsonObject } from '../api/json.ts'
 import type { ApiClient, Resource } from '../client/api-client.ts'
-import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -39,18 +38,14 @@ export const describeCommand: Command = {
 }
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
-  const { whatToGet } = await import('./look/get-request.ts')
+  const { refuseNamesBeside, whatToGet } = await import('./look/get-request.ts')
   const { ApiFailure } = await import('../client/api-client.ts')
   const { findObject } = await import('./look/find-object.ts')
   const { serverError } = await import('./look/look-options.ts')
   const { describeObject } = await import('./look/describe-object.ts')
   const wanted = whatToGet(options.positionals)
   const selector = options.value('selector')
-  if (selector !== undefined && wanted.some(({ names }) => names.length > 0))
-    throw new Failure(
-      'usage',
-      'name cannot be provided when a selector is specified',
-    )
+  refuseNamesBeside(selector !== undefined, wanted)
   const clients = await sessionsFor(context, options)
   const namespace = namespaceOf(options)
   const texts: string[] = []

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { backendChoices } from '../config/settings.ts'
 import { nearest } from '../util/edit-distance.ts'
 import { Failure } from '../util/failure.ts'
+import { parseGoDuration } from '../util/go-duration.ts'
 import { logLevels } from '../util/log-levels.ts'
 import { hasCode } from '../util/error-code.ts'
 
@@ -225,6 +226,20 @@ function normalizedFlag(word: string, options: Options): string[] {
 export function refuseEmpty(words: readonly string[], what: string): void {
   if (words.includes(''))
     throw new Failure('usage', `an argument is empty where a ${what} is meant`)
+}
+
+/** Milliseconds; undefined where the flag is not given. Throws a usage Failure. */
+export function durationIn(
+  options: ParsedOptions,
+  name: string,
+): number | undefined {
+  const given = options.value(name)
+  if (given === undefined) return undefined
+  const ms = parseGoDuration(given)
+  if (ms !== undefined) return ms
+  throw new Failure('usage', `--${name}: not a duration: ${given}`, {
+    fix: 'such as 30s, 2m or 1h',
+  })
 }
 
 /** Of a command with `jsonOption`. Throws a usage Failure for another format. */

@@ -48,7 +48,8 @@ changes or the Pod ends.`,
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { ApiFailure, urlOf } = await import('../client/api-client.ts')
-  const { kindWord, whatToGet } = await import('./look/get-request.ts')
+  const { kindWord, refuseNothingNamed, whatToGet } =
+    await import('./look/get-request.ts')
   const { findObject } = await import('./look/find-object.ts')
   const { serverError } = await import('./look/look-options.ts')
   const wanted = whatToGet(options.positionals)
@@ -63,11 +64,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const subresource = options.value('subresource')
   if (subresource !== undefined && subresource !== 'status')
     throw new Failure('usage', `--subresource: status, not ${subresource}`)
-  if (wanted.some(({ names }) => names.length === 0))
-    throw new Failure(
-      'usage',
-      'resource(s) were provided, but no name was specified',
-    )
+  refuseNothingNamed(wanted, 'podfs patch pod NAME -p PATCH')
   const patch = parsePatch(options.value('patch'))
   const clients = await sessionsFor(context, options)
   const namespace = namespaceOf(options)

@@ -1,7 +1,6 @@
 import { items, nameOf, part, text, type JsonObject } from '../api/json.ts'
 import type { ApiClient, Resource } from '../client/api-client.ts'
 import { Failure } from '../util/failure.ts'
-import { parseGoDuration } from '../util/go-duration.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -13,7 +12,7 @@ import {
   sessionsFor,
 } from './look/look-options.ts'
 import type { ObjectPlace } from './look/until-object.ts'
-import type { ParsedOptions } from './options.ts'
+import { durationIn, type ParsedOptions } from './options.ts'
 
 export const waitCommand: Command = {
   name: 'wait',
@@ -58,7 +57,8 @@ const weekMs = 7 * 24 * 3_600_000
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { ApiFailure } = await import('../client/api-client.ts')
-  const { kindWord, whatToGet } = await import('./look/get-request.ts')
+  const { kindWord, refuseNamesBeside, refuseNothingNamed, whatToGet } =
+    await import('./look/get-request.ts')
   const { serverError } = await import('./look/look-options.ts')
   const { timeLimit, untilObject } = await import('./look/until-object.ts')
   const what = options.value('for')
@@ -67,8 +67,15 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
       fix: 'such as --for=condition=Ready',
     })
   const holds = await parseFor(what)
-  const timeoutMs = timeoutOf(options.value('timeout') ?? '30s')
+  // kubectl takes what is negative for a week.
+  const isNegative = options.value('timeout')?.startsWith('-') === true
+  const timeoutMs = isNegative
+    ? weekMs
+    : (durationIn(options, 'timeout') ?? 30_000)
   const wanted = whatToGet(options.positionals)
+  const selects = options.flag('all') || options.value('selector') !== undefined
+  refuseNamesBeside(selects, wanted)
+  if (!selects) refuseNothingNamed(wanted, 'TYPE/NAME, -l SELECTOR, or --all')
   const clients = await sessionsFor(context, options)
   const limit = timeLimit(context.clock, timeoutMs)
   let hasFailed = false
@@ -138,12 +145,6 @@ async function selected(
 ): Promise<readonly ObjectPlace[]> {
   const { askAll, urlOf } = await import('../client/api-client.ts')
   const selector = options.value('selector')
-  if (selector === undefined && !options.flag('all'))
-    throw new Failure(
-      'usage',
-      'resource(s) were provided, but no name was specified',
-      { fix: 'TYPE/NAME, -l SELECTOR, or --all' },
-    )
   const url = urlOf(resource, { namespace, query: { labelSelector: selector } })
   const lists = await askAll(clients, client => client.get(url))
   return lists.flatMap(({ client, answer }) =>
@@ -209,14 +210,4 @@ async function parseJsonPathFor(rest: string): Promise<Holds> {
     const found = print(object)
     return unquoted === undefined ? found !== '' : found === unquoted
   }
-}
-
-function timeoutOf(given: string): number {
-  if (/^-/.test(given) && parseGoDuration(given.slice(1)) !== undefined)
-    return weekMs
-  const ms = parseGoDuration(given)
-  if (ms !== undefined) return ms
-  throw new Failure('usage', `--timeout: not a duration: ${given}`, {
-    fix: 'such as 30s, 2m or 1h',
-  })
 }

@@ -78,6 +78,8 @@ t.test('what is not scheduled', { skip }, async t => {
       status: 'False',
       reason,
       message,
+      // Of gates the API server tells, who leaves it out.
+      ...(reason === 'Unschedulable' && { observedGeneration: 1 }),
       lastProbeTime: null,
       lastTransitionTime,
     }

@@ -233,12 +233,19 @@ export const atWork: readonly CatalogueEntry[] = [
       "Most words are kubectl's: the resource, name or format does not exist.",
     remedy:
       '`podfs get --help`; `podfs get all,cm,secrets -A` lists what there is.',
+    files: ['cli/get.ts', 'cli/history.ts', 'cli/top.ts', 'cli/look/'],
+  },
+  {
+    title: 'podfs delete, wait, patch, start, stop, restart, rollout',
+    cause:
+      "Most words are kubectl's: a flag is missing, has a wrong value, or contradicts another one; or what is named is no Pod that runs.",
+    remedy:
+      '`podfs COMMAND --help` has the flags; `podfs get pods -A` lists the Pods.',
     files: [
-      'cli/describe.ts',
-      'cli/get.ts',
-      'cli/history.ts',
-      'cli/top.ts',
-      'cli/look/',
+      'cli/delete.ts',
+      'cli/patch.ts',
+      'cli/pod-by-hand.ts',
+      'cli/wait.ts',
     ],
   },
   {

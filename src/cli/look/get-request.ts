@@ -54,6 +54,31 @@ export function whatToGet(positionals: readonly string[]): readonly Wanted[] {
   })
 }
 
+/** Throws a usage Failure where names stand beside what selects, such as -l. */
+export function refuseNamesBeside(
+  selects: boolean,
+  wanted: readonly Wanted[],
+): void {
+  if (selects && wanted.some(({ names }) => names.length > 0))
+    throw new Failure(
+      'usage',
+      'name cannot be provided when a selector is specified',
+    )
+}
+
+/** Throws a usage Failure where nothing is named; `fix` is what could be typed. */
+export function refuseNothingNamed(
+  wanted: readonly Wanted[],
+  fix: string,
+): void {
+  if (wanted.some(({ names }) => names.length === 0))
+    throw new Failure(
+      'usage',
+      'resource(s) were provided, but no name was specified',
+      { fix },
+    )
+}
+
 function resourcesOf(word: string): readonly Resource[] {
   const ofCategory = resourcesIn(word)
   return ofCategory.length > 0 ? ofCategory : [resourceOf(word)]
