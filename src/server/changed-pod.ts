@@ -173,7 +173,7 @@ function decoded(running: Pod, json: JsonObject): Pod {
 
 function toValue(json: Json): Value {
   if (Array.isArray(json)) return json.map(toValue)
-  if (typeof json !== 'object' || json === null) return json as Value
+  if (typeof json !== 'object' || json === null) return json
   return new Map(
     Object.entries(json).map(([key, value]) => [key, toValue(value)]),
   )

@@ -255,19 +255,15 @@ t.test('by hand', { skip: needsRoot }, async t => {
     ])
     const add = [{ op: 'add', path: '/spec/activeDeadlineSeconds', value: 900 }]
     t.strictSame(
-      await ask(
-        ...['patch', 'pod', 'other', '--type=json', '-p'],
-        JSON.stringify(add),
-      ),
+      await ask('patch', 'pod/other', '--type=json', '-p', JSON.stringify(add)),
       [0, 'pod/other patched\n'],
     )
-    t.strictSame(
-      await ask(
-        ...['get', 'pods', '-l', 'colour=blue', '-o'],
-        'jsonpath={.items[*].metadata.generation} {.items[*].status.observedGeneration}',
-      ),
-      [0, '2 2'],
-    )
+    const both =
+      'jsonpath={.items[*].metadata.generation} {.items[*].status.observedGeneration}'
+    t.strictSame(await ask('get', 'pods', '-l', 'colour=blue', '-o', both), [
+      0,
+      '2 2',
+    ])
     t.match(await ask('delete', 'pod', 'other', '--grace-period=3'), [
       0,
       /^pod "other" deleted/,

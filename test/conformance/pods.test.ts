@@ -110,9 +110,9 @@ t.test('Pods through the API', { skip: needsRoot }, async t => {
     })
   const untilCondition = (name: string, type: string, status: string) =>
     untilPod(name, pod => conditionOf(pod, type)['status'] === status)
-  const generations = (pod: JsonObject) => [
-    part(pod, 'metadata')['generation'],
-    part(pod, 'status')['observedGeneration'],
+  const generations = (pod: JsonObject): readonly number[] => [
+    Number(part(pod, 'metadata')['generation']),
+    Number(part(pod, 'status')['observedGeneration']),
   ]
 
   await t.test('C295: a host IP', async t => {
@@ -188,7 +188,7 @@ t.test('Pods through the API', { skip: needsRoot }, async t => {
       status: {
         ...part(before, 'status'),
         conditions: conditionsOf(before).map(condition =>
-          /Ready$/.test(text(condition['type']))
+          text(condition['type']).endsWith('Ready')
             ? { ...condition, status: 'False' }
             : condition,
         ),

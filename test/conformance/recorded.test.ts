@@ -301,9 +301,8 @@ t.test('lives', { skip: needsRoot }, async t => {
       )
       const last = expected.at(-1) ?? ''
       t.same(seenOf(name).slice(0, expected.length), expected, name)
-      const { code, stderr } = await podfs(t, [
-        ...['delete', 'pod', name, '-n', 'vec', ...session],
-      ])
+      const args = ['delete', 'pod', name, '-n', 'vec', ...session]
+      const { code, stderr } = await podfs(t, args)
       t.equal(code, 0, stderr)
       const all = seenOf(name)
       const after = words(end ?? last)

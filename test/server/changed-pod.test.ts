@@ -90,7 +90,7 @@ t.test('what the API server refuses, in its words', async t => {
       'Operation cannot be fulfilled on pods "web": the object has been modified; please apply your changes to the latest version and try again',
     ],
   ] as const)
-    t.throws(() => change(spec, changes as JsonObject), { code, message })
+    t.throws(() => change(spec, changes), { code, message })
 })
 
 t.test('a status that was written', async t => {
