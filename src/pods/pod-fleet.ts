@@ -141,7 +141,7 @@ export class PodFleet implements PodControl {
     const isKnown =
       found !== undefined &&
       (!found.idle || found.pod !== undefined || found.held !== undefined)
-    return isKnown && !this.#isTerminating ? found : undefined
+    return isKnown ? found : undefined
   }
 
   held(key: ObjectKey): Held | undefined {
@@ -237,14 +237,12 @@ export class PodFleet implements PodControl {
       notice,
       onIdle: () => {
         this.#tellEnd(pod, supervised)
-        if (!supervised.isWanted) this.#forget(key, pod)
+        if (supervised.held !== undefined) this.#forgetHeld(key, pod)
+        else if (!supervised.isWanted) this.#forget(key, pod)
         for (const tell of this.#waiting.splice(0)) tell()
         this.#options.onIdle?.()
       },
-      onForgotten: () => {
-        context().record.forgetPod(key)
-        this.#forget(key, pod)
-      },
+      onForgotten: () => this.#forgetHeld(key, pod),
       onError: error => policy.onError(error, pod, () => this.#lookAt(key)),
     })
     this.#pods.set(key, supervised)
@@ -295,6 +293,14 @@ export class PodFleet implements PodControl {
     record.forgetPod(key)
     addresses.release(pod)
     inBackground(this.#forgetSession(key))
+  }
+
+  /** Also one that had ended by itself, and was to be looked at. */
+  #forgetHeld(key: ObjectKey, pod: Pod): void {
+    const { record } = this.#options.context()
+    record.forgetPod(key)
+    this.#forget(key, pod)
+    record.lookAgain(key)
   }
 
   async #forgetSession(key: ObjectKey): Promise<void> {

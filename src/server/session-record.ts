@@ -267,6 +267,11 @@ export class SessionRecord {
     this.#tell({ kind: 'volumeGone', volume })
   }
 
+  /** How a Pod that is not remembered is shown may have changed. */
+  lookAgain(key: ObjectKey): void {
+    this.#tell({ kind: 'pod', key })
+  }
+
   /** A Pod that has ended is no longer to be looked at. */
   forgetPod(key: ObjectKey): void {
     if (!this.#pods.delete(key)) return

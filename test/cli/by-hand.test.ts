@@ -234,6 +234,12 @@ t.test('by hand', { skip: needsRoot }, async t => {
       'pod/other restarted\n',
     ])
     await eventually(async () => (await uidOf('other')) !== before)
+    t.equal((await says('stop', 'other'))[0], 0)
+    const notRun = '--for=jsonpath={.status.reason}=NotRun'
+    t.equal((await says('wait', 'pod/other', notRun))[0], 0)
+    t.equal((await says('delete', 'pod', 'other'))[0], 0)
+    t.match(await says('get', 'pod', 'other'), [1, /not found/])
+    t.equal((await says('start', 'other'))[0], 0)
     t.match(await says('stop', 'nope'), [1, /pods "nope" not found/])
     t.equal((await says('stop'))[0], 2)
   })

@@ -174,6 +174,8 @@ interface Recorded {
   readonly spec: Json
   readonly status: Json
   readonly events: readonly string[]
+  /** Of what rests: `kubectl describe`, without what podfs's objects do not have. */
+  readonly describe?: readonly string[]
 }
 const recorded = JSON.parse(
   readFileSync('test/fixtures/recorded-pods.json', 'utf8'),
@@ -218,7 +220,28 @@ function comparableText(text: string): string {
     .replaceAll(/\b127(\.\d+){3}\b/g, 'POD-IP')
     .replaceAll(/kube-api-access-\w{5}/g, 'kube-api-access-XXXXX')
     .replace(/back-off \S+ restarting/, 'back-off D restarting')
-    .replace(/exec: "\/no\/such\/file.*/s, 'RUN-TIME')
+    .replaceAll(/exec: "\/no\/such\/file.*/g, 'RUN-TIME')
+}
+
+/** Blanks and ages are whatever they are, and so is who tells of an event. */
+function comparableDescription(description: string): readonly string[] {
+  return (
+    comparableText(description)
+      .replaceAll(/podfs:\/\/[0-9a-f]+/g, 'CONTAINER-ID')
+      .replaceAll(/^( +Image ID: +)\S+/gm, '$1IMAGE-ID')
+      .replaceAll(/\w{3}, 01 Jan 1970 .*/g, 'EPOCH')
+      .replaceAll(/\w{3}, \d\d \w{3} \d{4} [\d:]{8} \+0000/g, 'TIME')
+      // kubectl before v1.34, whose words podfs has.
+      .replace(/ConfigMapOptional: +<nil>/, 'Optional: false')
+      .replace(/^(Node: +)\S+\/\S+/m, '$1NODE')
+      .replaceAll(/^ {2}(Normal|Warning) +(\S+) +.* podfs +/gm, '  $1 $2 ')
+      .split('\n')
+      .filter(
+        line => !/^(Tolerations:| {2}Type +Reason| {2}---- +-)/.test(line),
+      )
+      .map(line => line.replaceAll(/(?<=\S) {2,}/g, ' ').trimEnd())
+      .filter(line => line !== '')
+  )
 }
 
 /** Enough to know the moment: the phase, and of each container its state and its restarts. */
@@ -241,6 +264,15 @@ interface SeenEvent {
     readonly fieldPath?: string
   }
 }
+
+/** These words of a Pod, and perhaps others between them. */
+const inOrder = (name: string, words: readonly string[]): RegExp =>
+  new RegExp(
+    words
+      .map(word => `^vec +${name} +${word.replaceAll(' ', ' +')}\\b`)
+      .join('[^]*?'),
+    'm',
+  )
 
 const different = (words: readonly string[]): readonly string[] =>
   words.filter((word, i) => word !== words[i - 1])
@@ -291,22 +323,26 @@ t.test('lives', { skip: needsRoot }, async t => {
     lives.map(async ({ name: recordedName, life, end }) => {
       const name = `life-${recordedName}`
       const expected = words(life)
-      await watch.saw(
-        new RegExp(
-          expected
-            .map(word => `^vec +${name} +${word.replaceAll(' ', ' +')}\\b`)
-            .join('[^]*?'),
-          'm',
-        ),
-      )
-      const last = expected.at(-1) ?? ''
+      await watch.saw(inOrder(name, expected))
       t.same(seenOf(name).slice(0, expected.length), expected, name)
       const args = ['delete', 'pod', name, '-n', 'vec', ...session]
       const { code, stderr } = await podfs(t, args)
       t.equal(code, 0, stderr)
+      if (end === undefined) {
+        t.same(seenOf(name), expected, `${name} stays as it is`)
+        return
+      }
+      // What restarts may have done so again meanwhile: then only STATUS counts.
+      const restarts = !end.endsWith(' 0')
+      const shown = (all: readonly string[]): readonly string[] =>
+        restarts ? all.map(word => word.split(' ')[1] ?? '') : all
+      const after = shown(words(end))
+      await watch.saw(
+        inOrder(name, restarts ? after.map(word => `\\S+ ${word}`) : after),
+      )
       const all = seenOf(name)
-      const after = words(end ?? last)
-      t.same(all.slice(all.indexOf(after[0] ?? '')), after, `${name}: its end`)
+      const first = all.findIndex(word => word.includes(' Terminating '))
+      t.same(shown(all.slice(first)), after, `${name}: its end`)
     }),
   )
   for (const { name, status } of recorded) {
@@ -323,6 +359,12 @@ t.test('lives', { skip: needsRoot }, async t => {
       ({ status: now }) => told(now).join() === expected.join(),
     )
     t.same(comparable(seen.status), status, name)
+  }
+  for (const { name, describe } of recorded) {
+    if (describe === undefined) continue
+    const args = ['describe', 'pod', name, '-n', 'vec', ...session]
+    const { stdout } = await podfs(t, args)
+    t.strictSame(comparableDescription(stdout), describe, `describe ${name}`)
   }
   const get = ['get', 'events', '-n', 'vec', '-o', 'json', ...session]
   const { stdout } = await podfs(t, get)

@@ -53,6 +53,10 @@ const emulated: Readonly<Record<string, string>> = {
     'the input is refused when it changes; there is no API call to answer',
   ),
   ...noted(
+    ['C93', 'C94', 'C95', 'C99', 'C100'],
+    'objects are made, changed and deleted in files; the API says so',
+  ),
+  ...noted(
     ['C133', 'C148', 'C149'],
     'the container ends by itself, not by a liveness probe',
   ),
