@@ -48,7 +48,13 @@ t.test('objects', { skip: needsRoot }, async t => {
         : 'C100: a Secret is changed',
       async t => {
         const watch = startPodfs(t, [
-          ...['get', plural, '-w', '-o', 'json', '--session', session],
+          'get',
+          plural,
+          '-w',
+          '-o',
+          'json',
+          '--session',
+          session,
         ])
         await make(manifest, {})
         const created = await until(plural, ({ kind: is }) => is === kind)
