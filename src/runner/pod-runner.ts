@@ -188,11 +188,21 @@ export class PodRunner {
     if (nodeName === undefined) state.unscheduled = schedulePod(state.pod, node)
     else state.unscheduled = nodeName === node.name ? undefined : 'otherNode'
     const { unscheduled } = state
-    if (unscheduled === undefined) return true
+    if (unscheduled === undefined) {
+      if (nodeName === undefined) this.#tellScheduled()
+      return true
+    }
     state.publish()
     if (!isDeepStrictEqual(unscheduled, before))
       this.#tellUnscheduled(unscheduled)
     return false
+  }
+
+  #tellScheduled(): void {
+    const { namespace, name } = this.#state.pod.metadata
+    const { node } = this.#options
+    const message = `Successfully assigned ${namespace}/${name} to ${node.name}`
+    this.#state.tell('Scheduled', message)
   }
 
   /** A cluster has an event in one case only; who runs podfs would wait, and not know for what. */

@@ -414,11 +414,13 @@ t.test('probes', { skip: needsRoot }, async t => {
           [type, reason, involvedObject.fieldPath, message]
             .join('\t')
             .replace(/127\.\d+\.\d+\.\d+/g, 'IP')
-            .replace(/\([-0-9a-f]+\)/, '(UID)'),
+            .replace(/\([-0-9a-f]+\)/, '(UID)')
+            .replace(/(?<=^Normal\tScheduled\t.* to )\S+$/, 'NODE'),
         )
         .sort()
     const c = 'spec.containers{c}'
-    const start = [
+    const start = (pod: string): string[] => [
+      `Normal\tScheduled\t\tSuccessfully assigned vec/${pod} to NODE`,
       `Normal\tPulled\t${c}\tContainer image "${image}" already present on machine`,
       `Normal\tCreated\t${c}\tCreated container: c`,
       `Normal\tStarted\t${c}\tStarted container c`,
@@ -426,14 +428,14 @@ t.test('probes', { skip: needsRoot }, async t => {
     t.strictSame(
       words('readiness-http'),
       [
-        ...start,
+        ...start('readiness-http'),
         `Warning\tUnhealthy\t${c}\tReadiness probe failed: Get "http://IP:1234/x": dial tcp IP:1234: connect: connection refused`,
       ].sort(),
     )
     t.strictSame(
       words('startup-fail'),
       [
-        ...start,
+        ...start('startup-fail'),
         `Normal\tKilling\t${c}\tContainer c failed startup probe, will be restarted`,
         `Warning\tUnhealthy\t${c}\tStartup probe failed: `,
         `Warning\tBackOff\t${c}\tBack-off restarting failed container c in pod startup-fail_vec(UID)`,

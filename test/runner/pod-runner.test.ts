@@ -93,7 +93,12 @@ test(
       'Created Created container: b',
       'Started Started container b',
     ])
-    t.equal(h.events[0]?.fieldPath, 'spec.containers{b}')
+    t.match(h.events[0], {
+      reason: 'Scheduled',
+      message: 'Successfully assigned default/p to node',
+      fieldPath: undefined,
+    })
+    t.equal(h.events[1]?.fieldPath, 'spec.containers{b}')
     t.equal(h.statuses[0]?.phase, 'Pending')
     t.equal(h.status.phase, 'Running')
     t.same(
