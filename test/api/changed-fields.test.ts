@@ -83,3 +83,26 @@ t.test(
     )
   },
 )
+
+t.test('what may change in place restarts only a workload’s Pod', async t => {
+  const before = makePod({ spec: { activeDeadlineSeconds: 5 } })
+  const after = makePod({
+    spec: {
+      activeDeadlineSeconds: 6,
+      schedulingGates: [{ name: 'x/y' }],
+      tolerations: [{ key: 'k' }],
+    },
+  })
+  t.strictSame(restartingFields(before, after), [])
+  const workload = {
+    kind: 'Job',
+    name: 'w',
+    templatePath: 'spec.template',
+  } as const
+  t.strictSame(
+    restartingFields({ ...before, workload }, { ...after, workload }),
+    ['activeDeadlineSeconds', 'schedulingGates', 'tolerations'].map(
+      field => `spec.template.spec.${field}`,
+    ),
+  )
+})

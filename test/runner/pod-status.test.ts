@@ -257,6 +257,112 @@ t.test('C310: lastTransitionTime moves only with the status', async t => {
   t.equal(times(later).Initialized, '1970-01-01T00:00:05Z')
 })
 
+const gate = (conditionType: string) => ({ conditionType })
+const written = (type: string, status: 'True' | 'False' | 'Unknown') => ({
+  type,
+  status,
+  lastProbeTime: null,
+  lastTransitionTime: null,
+})
+
+t.test('C298: readiness gates', async t => {
+  const ready = (
+    record: ContainerRecord,
+    gates: readonly string[],
+    ...conditions: ReturnType<typeof written>[]
+  ) => {
+    const status = compute(
+      { a: record },
+      { readinessGates: gates.map(gate) },
+      { written: { conditions } },
+    )
+    const found = status.conditions.find(({ type }) => type === 'Ready')
+    return [found?.status, found?.reason, found?.message]
+  }
+  const no = 'ReadinessGatesNotReady'
+  t.strictSame(ready(running, ['x']), [
+    'False',
+    no,
+    'corresponding condition of pod readiness gate "x" does not exist.',
+  ])
+  t.strictSame(ready(running, ['x', 'y'], written('x', 'Unknown')), [
+    'False',
+    no,
+    'the status of pod readiness gate "x" is not "True", but Unknown, corresponding condition of pod readiness gate "y" does not exist.',
+  ])
+  t.strictSame(
+    ready(running, ['x', 'Initialized'], written('x', 'True')),
+    ['True', undefined, undefined],
+    'one of the kubelet’s own may be meant',
+  )
+  t.strictSame(
+    ready(newRecord, ['x'], written('x', 'True')),
+    ['False', 'ContainersNotReady', 'containers with unready status: [a]'],
+    'the containers come first',
+  )
+})
+
+t.test('what others have written', async t => {
+  const conditions = [written('x', 'True')]
+  const reason = { phase: 'Running' as const, reason: 'why', message: 'm' }
+  const status = compute(
+    { a: running },
+    {},
+    {
+      written: { conditions, ...reason },
+    },
+  )
+  t.match(status, reason)
+  t.strictSame(status.conditions[0], conditions[0], 'as it was written')
+  const ended = compute({ a: exited(0) }, never, {
+    ...end,
+    written: { conditions, ...reason },
+  })
+  t.equal(ended.phase, 'Succeeded')
+  t.notOk('reason' in ended, 'of a phase before')
+  t.match(
+    compute(
+      {},
+      {},
+      {
+        unscheduled: 'otherNode',
+        written: { conditions, ...reason, phase: 'Pending' },
+      },
+    ),
+    { phase: 'Pending', reason: 'why', conditions },
+  )
+  t.match(
+    compute({ a: exited(1) }, never, {
+      ...end,
+      failure: deadline,
+      written: { conditions, ...reason, phase: 'Failed' },
+    }),
+    deadline,
+    'its own reason is the last word',
+  )
+})
+
+t.test('C309: the generation, and that of a deletion', async t => {
+  const pod = makePod()
+  const third = { ...pod, metadata: { ...pod.metadata, generation: 3 } }
+  for (const [facts, generation] of [
+    [{}, 3],
+    [{ deleting: true }, 4],
+  ] as const) {
+    const status = compute({}, {}, { pod: third, ...facts })
+    t.equal(status.observedGeneration, generation)
+    for (const { type, observedGeneration } of status.conditions)
+      t.equal(observedGeneration, generation, type)
+  }
+  const unscheduled = (reason: 'Unschedulable' | 'SchedulingGated') =>
+    compute({}, {}, { pod: third, unscheduled: { reason, message: '' } })
+  const refused = unscheduled('Unschedulable')
+  t.equal(refused.conditions[0]?.observedGeneration, 3)
+  t.equal(refused.observedGeneration, undefined, 'no kubelet has seen it')
+  const gated = unscheduled('SchedulingGated').conditions[0] ?? {}
+  t.notOk('observedGeneration' in gated)
+})
+
 t.test('6.4 6.5: states', async t => {
   const state = (record: ContainerRecord, ...rest: [object?, object?]) => {
     const status = compute({ a: record }, ...rest).containerStatuses[0]

@@ -3,6 +3,7 @@ import { objectKey } from '../../src/api/object-key.ts'
 import { rejectionOf } from '../../src/api/report.ts'
 import { serviceAccountUid } from '../../src/api/service-account-uid.ts'
 import type {
+  Pod,
   ConfigMap,
   KubeObject,
   ServiceAccount,
@@ -139,6 +140,34 @@ t.test('each run of a Pod is a Pod of its own', async t => {
   store.replace('a', [])
   for (const run of ['once', 'twice'])
     t.equal(store.beginRun(last), last, `${run}, of what is there no more`)
+})
+
+t.test('C306: the generation counts the specs of a Pod', async t => {
+  const { store } = makeStore()
+  const generation = () =>
+    store.get('Pod', 'default', 'pod')?.metadata.generation
+  const save = (...pods: readonly Pod[]) => store.replace('a', pods)
+  save(makePod({ uid: '' }))
+  t.equal(generation(), 1)
+  save(makePod({ uid: '', labels: { a: 'b' } }))
+  t.equal(generation(), 1, 'of labels nothing hangs')
+  for (const [hostname, counted] of [
+    ['two', 2],
+    ['two', 2],
+    ['three', 3],
+  ] as const) {
+    save(makePod({ uid: '', spec: { hostname } }))
+    t.equal(generation(), counted)
+  }
+  const pod = store.get('Pod', 'default', 'pod')
+  t.equal(pod && store.beginRun(pod).metadata.generation, 3)
+  t.equal(pod && store.beginRun(pod).metadata.generation, 1, 'another Pod')
+  t.equal(generation(), 1)
+  store.replace('b', [configMap({ k: 'a' })])
+  t.equal(
+    store.get('ConfigMap', 'default', 'cm')?.metadata.generation,
+    undefined,
+  )
 })
 
 t.test('of two origins the first wins, the second inherits', async t => {
