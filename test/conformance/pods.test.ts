@@ -47,6 +47,7 @@ const pods: Readonly<Record<string, Json>> = {
     ],
     volumes: [{ name: 'v', ...volume.downwardAPI(labels) }],
   },
+  c297: { containers: [container('main', goesOn)] },
   c298: {
     readinessGates: gates.map(conditionType => ({ conditionType })),
     containers: [container('main', goesOn)],
@@ -131,6 +132,16 @@ t.test('Pods through the API', { skip: needsRoot }, async t => {
     const list = await api('GET', `${url()}?labelSelector=time%3Dnew`)
     t.equal(items(list.body, 'items').length, 1)
     await run.saw(/^c296\/main +\| time="new"$/m)
+  })
+
+  await t.test('C297: a deadline that is set while it runs', async t => {
+    await untilCondition('c297', 'Ready', 'True')
+    const patch = { spec: { activeDeadlineSeconds: 1 } }
+    const { code } = await api('PATCH', url('c297'), patch, mergePatch)
+    t.equal(code, 200)
+    const { phase, status } = await over('c297')
+    t.equal(phase, 'Failed')
+    t.equal(status.reason, 'DeadlineExceeded')
   })
 
   await t.test('C298: readiness gates', async t => {
