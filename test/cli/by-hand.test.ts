@@ -295,17 +295,27 @@ t.test('under podfs serve', { skip: await cannotMount() }, async t => {
           annotations: { 'podfs.io/run': 'true' },
           labels: { colour },
         },
-        spec(),
+        spec(goesOn, { readinessGates: [{ conditionType: gate }] }),
       ),
     )
   const { root, start, write } = world(t, { 'web.json': manifest('blue') })
-  const serving = await start()
+  const first = await start()
   const says = async (...args: string[]) => {
     const said = await podfs(t, [...args, '--session', root])
     return [said.code, said.stdout + said.stderr] as const
   }
-  const isReady = () => says('wait', 'pod/web', '--for=condition=Ready')
+  const isReady = () =>
+    says('wait', 'pod/web', '--for=condition=ContainersReady')
   t.equal((await isReady())[0], 0)
+  const patch = `{status: {conditions: [{type: ${gate}, status: "True"}]}}`
+  const at = ['patch', 'pod', 'web', '--subresource=status']
+  t.equal((await says(...at, '-p', patch))[0], 0)
+  const passed = ['wait', 'pod/web', '--for=condition=Ready']
+  t.equal((await says(...passed))[0], 0)
+  first.child.kill('SIGKILL')
+  await first.ended
+  const serving = await start()
+  t.equal((await says(...passed))[0], 0, 'the Pod and its shim go on')
   t.equal((await says('delete', 'pod', 'web'))[0], 0)
   t.equal((await podfs(t, ['reload', '--session', root])).code, 0)
   t.match(await says('get', 'pod', 'web'), [1, /not found/], 'nothing is new')
