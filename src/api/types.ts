@@ -324,6 +324,8 @@ export interface ContainerPort {
   readonly name?: string
   readonly containerPort?: number
   readonly protocol: string
+  readonly hostPort?: number
+  readonly hostIP?: string
 }
 
 export interface Probe extends ProbeHandler {

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { backendChoices } from '../config/settings.ts'
+import { backendChoices, networkChoices } from '../config/settings.ts'
 import { nearest } from '../util/edit-distance.ts'
 import { Failure } from '../util/failure.ts'
 import { parseGoDuration } from '../util/go-duration.ts'
@@ -77,6 +77,14 @@ export const backendOption = {
     value: 'NAME',
     choices: backendChoices,
     help: 'where volumes are published: fuse (the default), fuse-native, dir, or auto',
+  },
+} as const satisfies Options
+
+export const networkOption = {
+  network: {
+    value: 'NAME',
+    choices: networkChoices,
+    help: 'whose network a Pod has: host (the default), or pod, one of its own',
   },
 } as const satisfies Options
 

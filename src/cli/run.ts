@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { parsePodReference, type PodChoice } from '../pods/choose-pods.ts'
+import { parsePublished } from '../pods/published-ports.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
@@ -7,6 +8,7 @@ import { exitCodeOfSignal, exitCodes } from './exit-codes.ts'
 import {
   backendOption,
   commonOptions,
+  networkOption,
   sourceOptions,
   verboseOption,
   type ParsedOptions,
@@ -59,6 +61,10 @@ out, which would run at once, but for those that are named.`,
       line: 'kubectl kustomize overlays/dev | podfs run -f -',
     },
     {
+      comment: "in a network of its own, port 80 at this machine's 8080",
+      line: 'podfs run -f pod.yaml --network pod --publish 8080:80',
+    },
+    {
       comment: 'which program of this machine an image stands for',
       line: "podfs run -f pod.yaml --image 'registry.example.com/shop/web=node server.js'",
     },
@@ -76,6 +82,12 @@ out, which would run at once, but for those that are named.`,
       repeatable: true,
       help: 'what an image stands for on this machine',
     },
+    ...networkOption,
+    publish: {
+      value: '[POD:][IP:]PORT:PORT[/udp]',
+      repeatable: true,
+      help: "a port of this machine that leads to one of the Pod's; with --network pod",
+    },
     'host-root': {
       help: "give containers the host's file system as it is",
     },
@@ -91,6 +103,13 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   requireRoot(context, 'run')
   const { startPods } = await import('../commands/run-session.ts')
   const shared = await sessionOptions(context, options, input)
+  const publish = options.values('publish').map(parsePublished)
+  if (publish.length > 0 && shared.settings.network === 'host')
+    throw new Failure(
+      'usage',
+      "--publish: the Pod's ports are those of this machine with network host",
+      { fix: 'podfs run --network pod --publish ...' },
+    )
 
   let signalled: NodeJS.Signals | undefined
   const signals = new EventEmitter<{ signal: [] }>()
@@ -113,6 +132,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     choice,
     cronJobs,
     images: options.values('image'),
+    publish,
     recreate: !options.flag('no-recreate'),
     hostRoot: options.flag('host-root'),
     onOutput: (stream, lines) =>

@@ -10,6 +10,7 @@ import type { Context } from './context.ts'
 import {
   backendOption,
   commonOptions,
+  networkOption,
   sourceOptions,
   type Options,
   type ParsedOptions,
@@ -34,6 +35,7 @@ export const serveOptions = {
     choices: runChoices,
     help: 'which Pods to run: none, annotated or all',
   },
+  ...networkOption,
   ...backendOption,
   ...commonOptions,
 } as const satisfies Options

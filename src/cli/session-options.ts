@@ -80,6 +80,7 @@ export function sharedOptions(
 const settingFlags = {
   'log-level': 'logLevel',
   backend: 'backend',
+  network: 'network',
   root: 'root',
   access: 'access',
   run: 'run',

@@ -1,3 +1,4 @@
+import type { SettingsFor } from '../config/settings.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 import { backendNames, type BackendName } from '../volumes/backend.ts'
@@ -13,11 +14,15 @@ export interface DoctorOptions {
   readonly places: Places
   readonly clock: Clock
   readonly logger: Logger
+  readonly settings: SettingsFor<'cni.binDirs'>
 }
 
 /** What podfs finds on this machine, and whether a real swap works on each backend. */
 export async function examine(options: DoctorOptions): Promise<Check[]> {
-  const facts = await readMachineFacts(options.places)
+  const facts = await readMachineFacts(
+    options.places,
+    options.settings.cni.binDirs,
+  )
   const checks = checkMachine(facts)
   if (facts.uid !== 0) return checks
   for (const backend of backendNames) {

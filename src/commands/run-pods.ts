@@ -10,8 +10,14 @@ import { thisNode } from '../pods/node-info.ts'
 import { PodAddresses } from '../pods/pod-addresses.ts'
 import { PodFleet } from '../pods/pod-fleet.ts'
 import type { PodSessionContext } from '../pods/pod-session.ts'
+import {
+  publishedPorts,
+  refuseUnusedPorts,
+  type PublishedPort,
+} from '../pods/published-ports.ts'
 import { runPolicy } from '../pods/run-policy.ts'
 import type { PodOutcome } from '../pods/supervised-pod.ts'
+import type { NetworkProvider } from '../runner/sandbox/network/network-provider.ts'
 import { OutputLines } from '../runner/lifecycle/output-lines.ts'
 import { SessionRecord } from '../server/session-record.ts'
 import type { Cleanup } from '../session/cleanup.ts'
@@ -35,6 +41,8 @@ export interface RunRequest extends SessionOptions {
   readonly cronJobs: readonly string[]
   /** `PATTERN=COMMAND` of each --image. */
   readonly images: readonly string[]
+  /** Ports of this machine that lead to one of a Pod. */
+  readonly publish: readonly PublishedPort[]
   /** Whether a changed Pod is ended and started anew. */
   readonly recreate: boolean
   readonly hostRoot: boolean
@@ -57,12 +65,14 @@ export interface RunSession {
 /** What a run has before it knows its Pods. */
 interface PreparedRun extends Pick<PodSessionContext, 'mount' | 'images'> {
   readonly session: SessionDirectory
+  /** Absent: Pods use the machine's network. */
+  readonly provider?: NetworkProvider
 }
 
 /** Reads the manifests and starts the Pods. What it has made is undone by `cleanup`. */
 export async function runPods(
   given: RunRequest,
-  { session, mount, images }: PreparedRun,
+  { session, mount, images, provider }: PreparedRun,
   cleanup: Cleanup,
 ): Promise<RunSession> {
   const { settings, places, clock, logger, namespace } = given
@@ -94,6 +104,7 @@ export async function runPods(
     readManifests(input, store, underWay.promise).then(source => {
       cleanup.add('source', () => source.close())
       const toRun = choosePodsToRun(store, namespace, choice, cronJobs)
+      refuseUnusedPorts(given.publish, toRun.pods)
       refuseUnknownImages(toRun.pods, images, report)
       tellMissingBusybox(toRun.pods, images, notice)
       return toRun
@@ -127,6 +138,9 @@ export async function runPods(
     emptyDirs: emptyDirs.directory,
     lines,
     hostRoot,
+    ...(provider && {
+      network: { provider, publish: pod => publishedPorts(given.publish, pod) },
+    }),
   }
   const end = deferred<readonly PodOutcome[]>()
   // Nobody waits for it when the start fails meanwhile, and tells why.

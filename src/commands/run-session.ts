@@ -4,6 +4,7 @@ import { type Backend } from '../volumes/backend.ts'
 import { openBackend } from '../volumes/open-backend.ts'
 import type { Cleanup } from '../session/cleanup.ts'
 import { refuseChroot } from '../session/refuse-chroot.ts'
+import { networkProvider } from '../session/pod-network-provider.ts'
 import { RenewedMount } from '../session/renewed-mount.ts'
 import { createSessionDirectory } from '../session/runtime-directory.ts'
 import { startOrUndo } from '../session/start-or-undo.ts'
@@ -26,6 +27,7 @@ async function start(
   const { logger, settings, places } = request
   refuseChroot()
   refuseUserNamespace()
+  const provider = networkProvider(settings, places)
   const images = createImageMap([
     ...settings.images,
     ...request.images.map(parseImageFlag),
@@ -58,5 +60,6 @@ async function start(
   mount.catch(() => undefined)
   cleanup.add('mount', async () => (await mount.catch(() => undefined))?.stop())
   const { runPods } = await import('./run-pods.ts')
-  return await runPods(request, { session, mount, images }, cleanup)
+  const prepared = { session, mount, images, ...(provider && { provider }) }
+  return await runPods(request, prepared, cleanup)
 }

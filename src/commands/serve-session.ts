@@ -18,6 +18,7 @@ import { clearEndedRuns, clearPods } from '../session/clear-pods.ts'
 import { claimEmptyDirs } from '../pods/empty-dirs.ts'
 import { LiveSources } from '../session/live-sources.ts'
 import { thisNode } from '../pods/node-info.ts'
+import { networkProvider } from '../session/pod-network-provider.ts'
 import { PodAddresses } from '../pods/pod-addresses.ts'
 import type { PodSessionContext } from '../pods/pod-session.ts'
 import {
@@ -116,6 +117,7 @@ async function start(
     effective.settings
   const { root } = settings
   const access = accessOf(settings.access)
+  const provider = networkProvider(settings, places)
   const found = await openMount(request, cleanup)
   const { session, mount, adopted, left } = found
 
@@ -198,6 +200,7 @@ async function start(
     lines: new OutputLines(() => undefined, clock),
     hostRoot: false,
     isServed: true,
+    ...(provider && { network: { provider, publish: () => [] } }),
     historyBudget: new HistoryBudget(),
   }
   const pods = new PodFleet({

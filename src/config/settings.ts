@@ -17,6 +17,9 @@ export type BackendChoice = (typeof backendChoices)[number]
 export const runChoices = ['none', 'annotated', 'all'] as const
 export type RunChoice = (typeof runChoices)[number]
 
+/** Whose network a Pod has. */
+export const networkChoices = ['host', 'pod'] as const
+
 const namespacePattern = {
   source: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$',
   must: 'be lower-case letters, digits and -',
@@ -124,6 +127,32 @@ export const settingsShape = {
       live: true,
       description:
         'How long a container that crashes again and again waits, as a share of what it waits on a node: with 0.1 that is 1, 2, 4 ... 30 s.',
+    },
+    network: {
+      kind: 'string',
+      oneOf: networkChoices,
+      default: 'host',
+      description:
+        "Whose network a Pod has: this machine's, or one of its own with an address that this machine and the other Pods reach. A Pod with hostNetwork has this machine's in any case.",
+    },
+    cni: {
+      kind: 'struct',
+      fields: {
+        confDir: {
+          kind: 'string',
+          isPath: true,
+          default: '',
+          description:
+            "For `network: pod`: a directory of CNI network configurations, of which the first by name is taken; without one, podfs's own network.",
+        },
+        binDirs: {
+          kind: 'list',
+          of: { kind: 'string', isPath: true },
+          default: ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni'],
+          description:
+            'For `network: pod`: where CNI plugins are looked for, in this order.',
+        },
+      },
     },
     node: {
       kind: 'struct',

@@ -3,6 +3,7 @@ import path from 'node:path'
 import type { ConfigMap, NodeInfo, Pod, Secret } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import type { ImageMap } from '../runner/launch/images.ts'
+import type { PodNetworkPlan } from '../runner/launch/sandbox-config.ts'
 import type { OutputStream } from '../runner/lifecycle/output-lines.ts'
 import type { PodEvent } from '../runner/status/pod-events.ts'
 import { PodRunner } from '../runner/pod-runner.ts'
@@ -12,13 +13,17 @@ import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 import { Cleanup } from '../session/cleanup.ts'
 import { type ManagedVolume, volumeProvider } from './container-volumes.ts'
+import { reachableLines } from './reachable-lines.ts'
 import { inBackground } from '../util/in-background.ts'
 
 /** What is settled when a run of a Pod begins; plain data, which another process can be told. */
 export interface PodPlan {
   readonly pod: Pod
   readonly node: NodeInfo
-  readonly podIP: string
+  /** Absent: its network is its own, and gives it one. */
+  readonly podIP?: string
+  /** Of Pods with a network of their own. */
+  readonly network?: PodNetworkPlan
   readonly images: ImageMap
   readonly clusterDomain: string
   /** Of the waits of a crash loop. */
@@ -142,6 +147,10 @@ export function startPodProcesses(
       host.outputEnd(container, containerID, clock.now()),
     onStatus: status => host.status(status),
     onEvent: event => host.event(event),
+    onAddresses: podIPs => {
+      for (const line of reachableLines(pod, podIPs, plan.network))
+        host.notice(line)
+    },
   })
   runner.start()
   return {

@@ -13,6 +13,10 @@ import { isManagedVolume } from '../projection/projection.ts'
 import { defaultPath } from '../runner/launch/environment.ts'
 import type { ImageMap } from '../runner/launch/images.ts'
 import type { OutputLines } from '../runner/lifecycle/output-lines.ts'
+import type {
+  NetworkProvider,
+  PortMapping,
+} from '../runner/sandbox/network/network-provider.ts'
 import type { PodStatus, WrittenStatus } from '../runner/status/pod-status.ts'
 import type { SessionRecord } from '../server/session-record.ts'
 import type { Store } from '../store/store.ts'
@@ -48,6 +52,13 @@ import { startOrUndo } from '../session/start-or-undo.ts'
 import { deferred } from '../util/deferred.ts'
 import { inBackground } from '../util/in-background.ts'
 
+/** How Pods get networks of their own. */
+export interface PodNetworks {
+  readonly provider: NetworkProvider
+  /** The ports of this machine that were asked for beside those of the manifest. */
+  readonly publish: (pod: Pod) => readonly PortMapping[]
+}
+
 /** What all Pods of one `podfs run` or `podfs serve` share. */
 export interface PodSessionContext {
   readonly clock: Clock
@@ -67,6 +78,8 @@ export interface PodSessionContext {
   readonly mount: Promise<RenewedMount>
   readonly node: NodeInfo
   readonly addresses: PodAddresses
+  /** Absent: Pods use the machine's network. */
+  readonly network?: PodNetworks
   readonly images: ImageMap
   readonly tokens: () => Promise<TokenManager>
   readonly rootCertificate: () => Promise<string>
@@ -135,7 +148,7 @@ export async function adoptPodSession(
     cleanup.add('shim', async () => {
       if (!isFollowed) await shim.client.close()
     })
-    context.addresses.keep(plan.pod, plan.podIP)
+    if (plan.podIP !== undefined) context.addresses.keep(plan.pod, plan.podIP)
     const session = await podSession(plan, shim.id, context, cleanup, shim)
     isFollowed = true
     return session
@@ -147,13 +160,22 @@ async function planOf(
   id: string,
   context: PodSessionContext,
 ): Promise<PodPlan> {
-  const { session, node, places } = context
+  const { session, node, places, network } = context
   const directory = path.join(session.directory, 'pods', id)
   await mkdir(directory, { recursive: true, mode: 0o700 })
   return {
     pod,
     node,
-    podIP: pod.spec.hostNetwork ? node.ip : await context.addresses.claim(pod),
+    ...(pod.spec.hostNetwork
+      ? { podIP: node.ip }
+      : network === undefined
+        ? { podIP: await context.addresses.claim(pod) }
+        : {
+            network: {
+              provider: network.provider,
+              publish: network.publish(pod),
+            },
+          }),
     images: context.images,
     clusterDomain: context.clusterDomain,
     backoffScale: context.backoffScale,

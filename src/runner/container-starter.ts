@@ -260,6 +260,7 @@ export class ContainerStarter {
     const { name, image } = container
     const { clock, runtime } = this.#options
     this.#tellPulled(name, image)
+    if (this.#state.record(name).dead !== undefined) this.#checkNetwork()
     for (const warning of launch.warnings)
       this.#state.warn('MissingSubPath', warning, name)
     this.#state.tell('Created', `Created container: ${name}`, name)
@@ -298,6 +299,18 @@ export class ContainerStarter {
     this.#state.tell('Started', `Started container ${name}`, name)
     this.#state.publish()
     return instance
+  }
+
+  /** A restart is when somebody looks whether all is as it was made: a firewall may have been reloaded. */
+  #checkNetwork(): void {
+    const checked = this.#options.runtime.checkNetwork?.()
+    checked?.catch((error: unknown) => {
+      if (!this.#stop.aborted)
+        this.#state.warn(
+          'NetworkNotReady',
+          `network is not ready: ${messageOf(error)}`,
+        )
+    })
   }
 
   #watch(

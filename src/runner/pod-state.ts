@@ -20,8 +20,8 @@ import {
 export interface PodStateOptions {
   readonly pod: Pod
   readonly node: NodeInfo
-  /** Not used with hostNetwork: such a Pod has the node's. */
-  readonly podIP: string
+  /** Absent: it is known when there is a sandbox. Not used with hostNetwork. */
+  readonly podIP?: string
   readonly clock: Clock
   /** What a crash loop waits, as a share of a kubelet's back-off; without it all of that. */
   readonly backoffScale?: number
@@ -47,6 +47,7 @@ export class PodState {
   failure: { readonly reason: string; readonly message: string } | undefined
   /** What others say of it. */
   written: WrittenStatus = { conditions: [] }
+  podIPs: readonly string[]
   readonly #options: PodStateOptions
   /** Those that ran when the Pod was to go, as they last ran. */
   #ending: Map<string, ContainerRecord> | undefined
@@ -57,11 +58,9 @@ export class PodState {
     this.pod = options.pod
     this.startTime = options.clock.now()
     this.backoff = crashLoopBackoff(options.backoffScale)
-  }
-
-  get podIPs(): readonly string[] {
-    const { node, podIP } = this.#options
-    return [this.pod.spec.hostNetwork ? node.ip : podIP]
+    const { node, podIP } = options
+    const first = this.pod.spec.hostNetwork ? node.ip : podIP
+    this.podIPs = first === undefined ? [] : [first]
   }
 
   container(name: string): Container {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { inBackground } from '../util/in-background.ts'
 import { messageOf } from './container-starter.ts'
 import {
@@ -5,7 +6,7 @@ import {
   podHostname,
   type PodHostname,
 } from './launch/hostname.ts'
-import { sandboxConfig } from './launch/sandbox-config.ts'
+import { type PodNetworkPlan, sandboxConfig } from './launch/sandbox-config.ts'
 import type { ChangeSignal } from './lifecycle/change-signal.ts'
 import { configRetryMs } from './lifecycle/container-record.ts'
 import type { PodState } from './pod-state.ts'
@@ -14,6 +15,10 @@ import type { ContainerRuntime } from './sandbox/container-runtime.ts'
 export interface SandboxKeeperOptions {
   readonly runtime: ContainerRuntime
   readonly clusterDomain?: string
+  /** Absent: the Pod's network is the machine's. */
+  readonly network?: PodNetworkPlan
+  /** It has a network of its own, with these addresses; told again when they are others. */
+  readonly onAddresses?: (podIPs: readonly string[]) => void
 }
 
 /** Has the Pod's sandbox made, and knows when it is lost. */
@@ -73,13 +78,22 @@ export class SandboxKeeper {
   }
 
   async #create(): Promise<PodHostname> {
-    const { runtime, clusterDomain = defaultClusterDomain } = this.#options
+    const { runtime, clusterDomain, network } = this.#options
     const { pod } = this.#state
-    const hostname = podHostname(pod, clusterDomain)
-    const { ended } = await runtime.createSandbox(sandboxConfig(pod, hostname))
+    const hostname = podHostname(pod, clusterDomain ?? defaultClusterDomain)
+    const { ended, podIPs } = await runtime.createSandbox(
+      sandboxConfig(pod, hostname, network),
+    )
+    if (podIPs !== undefined) this.#noteAddresses(podIPs)
     this.isLost = false
     inBackground(this.#noteLoss(ended))
     return hostname
+  }
+
+  #noteAddresses(podIPs: readonly string[]): void {
+    if (isDeepStrictEqual(podIPs, this.#state.podIPs)) return
+    this.#state.podIPs = podIPs
+    this.#options.onAddresses?.(podIPs)
   }
 
   async #noteLoss(ended: Promise<void>): Promise<void> {

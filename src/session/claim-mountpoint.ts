@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { constants, fstatSync, statSync } from 'node:fs'
 import { type FileHandle, open, readdir, unlink } from 'node:fs/promises'
 import path from 'node:path'
+import { flock } from '../linux/flock.ts'
 import { Failure } from '../util/failure.ts'
 import { exhaustedFix } from './failures.ts'
 import { ensurePrivateDirectory, notUsable } from './private-directory.ts'
@@ -79,27 +79,16 @@ async function claimFile(file: string): Promise<Claim | undefined> {
   }
 }
 
-/**
- * flock(1) locks what it is given, and ends; the lock is that of the open file, which this
- * process has still, and nobody else: Node opens with O_CLOEXEC.
- */
 async function lock(handle: FileHandle): Promise<boolean> {
-  const flock = spawn('flock', ['-n', '3'], {
-    // A Ctrl-C at the terminal is for podfs to handle.
-    detached: true,
-    stdio: ['ignore', 'ignore', 'ignore', handle.fd],
-  })
-  return await new Promise<boolean>((resolve, reject) => {
-    flock.on('error', cause =>
-      reject(
-        new Failure('platform', `cannot run flock(1): ${cause.message}`, {
-          cause,
-          fix: exhaustedFix(cause) ?? 'apt-get install util-linux',
-        }),
-      ),
+  try {
+    return await flock(handle.fd, ['-n'])
+  } catch (cause) {
+    throw new Failure(
+      'platform',
+      `cannot run flock(1): ${(cause as Error).message}`,
+      { cause, fix: exhaustedFix(cause) ?? 'apt-get install util-linux' },
     )
-    flock.on('exit', code => resolve(code === 0))
-  })
+  }
 }
 
 function isAt(handle: FileHandle, file: string): boolean {

@@ -1,8 +1,12 @@
+import { existsSync } from 'node:fs'
 import { readdir, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { findMachineTools } from '../linux/machine-tools.ts'
 import { mountsBelow } from '../linux/mountinfo.ts'
 import { killRootedProcesses } from '../linux/rooted-processes.ts'
 import { unmountPath } from '../linux/unmount-path.ts'
+import { networkFile } from '../runner/sandbox/network/attachment-file.ts'
+import { freeLeftNetwork } from '../runner/sandbox/network/pod-network.ts'
 import { processesMark } from '../runner/sandbox/pod-files.ts'
 import { systemClock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
@@ -48,7 +52,22 @@ async function runsIn(directory: string): Promise<number[]> {
 export async function clearPod(directory: string): Promise<void> {
   await endProcesses(directory)
   await unmountAll(directory)
+  // What cannot be freed is tried again by the next podfs: its file stays.
+  await freeNetworks(directory)
   await removeUnmounted(directory)
+}
+
+/**
+ * Frees what the networks of Pods have left that run no more, below a `run/N` or the directory of
+ * them all.
+ */
+export async function freeNetworks(directory: string): Promise<void> {
+  const files = (await scratchDirectories(directory))
+    .map(scratch => path.join(scratch, networkFile))
+    .filter(file => existsSync(file))
+  if (files.length === 0) return
+  const tools = findMachineTools()
+  for (const file of files) await freeLeftNetwork(tools, file)
 }
 
 export async function unmountAll(directory: string): Promise<void> {
@@ -70,17 +89,9 @@ export async function removeUnmounted(directory: string): Promise<void> {
  * even that when it has changed its credentials by itself, which clears its parent-death signal.
  */
 async function endProcesses(directory: string): Promise<void> {
-  const below = [directory, path.join(directory, 'run')]
-  const runs = await Promise.all(
-    below.map(async parent =>
-      (await namesIn(parent)).map(name => path.join(parent, name)),
-    ),
-  )
   const marks = await Promise.all(
-    [directory, ...runs.flat()].map(run =>
-      readFile(path.join(run, 'sandbox', processesMark), 'utf8').catch(
-        () => '',
-      ),
+    (await scratchDirectories(directory)).map(scratch =>
+      readFile(path.join(scratch, processesMark), 'utf8').catch(() => ''),
     ),
   )
   const names = marks.filter(mark => mark !== '')
@@ -89,6 +100,19 @@ async function endProcesses(directory: string): Promise<void> {
     ({ source }) => names.some(name => source.startsWith(name)),
     systemClock,
   )
+}
+
+/** Where there may be something that a sandbox has written, of a `run/N` or of all of them. */
+async function scratchDirectories(
+  directory: string,
+): Promise<readonly string[]> {
+  const below = [directory, path.join(directory, 'run')]
+  const runs = await Promise.all(
+    below.map(async parent =>
+      (await namesIn(parent)).map(name => path.join(parent, name)),
+    ),
+  )
+  return [directory, ...runs.flat()].map(run => path.join(run, 'sandbox'))
 }
 
 async function namesIn(directory: string): Promise<readonly string[]> {

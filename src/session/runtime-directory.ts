@@ -12,13 +12,20 @@ import { keeperOf } from '../fuse/mount/keeper-of.ts'
 import { shellWord } from '../util/shell-word.ts'
 import { Failure } from '../util/failure.ts'
 import { sweepClaims } from './claim-mountpoint.ts'
-import { clearPods, removeUnmounted, unmountAll } from './clear-pods.ts'
+import {
+  clearPods,
+  freeNetworks,
+  removeUnmounted,
+  unmountAll,
+} from './clear-pods.ts'
 import { detachedLogPath } from './detach.ts'
 import { ensurePrivateDirectory, notUsable } from './private-directory.ts'
 import { type Session, sessionFile } from './session-file.ts'
 import { findShims } from './find-shims.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
 import { identityOf, isRunning } from '../linux/process-identity.ts'
+import { retireOwnNetwork } from '../runner/sandbox/network/own-network.ts'
+import { inBackground } from '../util/in-background.ts'
 
 /*
  * What is read and written here is small and in memory (a tmpfs), and each start waits for all
@@ -143,6 +150,11 @@ export async function sessionsWithPods(
   return found.filter(session => session !== undefined)
 }
 
+/** Where podfs's own network of Pods is written down. */
+export function networksIn(runtime: string): string {
+  return path.join(runtime, 'network')
+}
+
 function namesIn(directory: string): readonly string[] {
   try {
     return readdirSync(directory)
@@ -161,18 +173,28 @@ async function sweep(runtime: string): Promise<void> {
     sessions
       .filter(({ running }) => !running)
       .map(async ({ command, directory, mountDirectory }) => {
+        // Its Pods have ended with it, and need not wait for the keeper's end.
+        if (command === 'run')
+          await freeNetworks(path.join(directory, 'pods')).catch(() => {})
         // Its mount may be in another mount namespace, where this would take it away.
         if ((await keeperOf(mountDirectory ?? directory)) !== undefined) return
         // They will notice that it is gone, and take away what is theirs.
         if ((await findShims(directory)).length > 0) return
         // Of a `run` whose keeper was killed, too, nothing is of use to anybody.
-        if (command === 'run' || command === 'serve') await clearPods(directory)
+        // A network that cannot be freed keeps its files, and nobody from starting.
+        if (command === 'run' || command === 'serve')
+          try {
+            await clearPods(directory)
+          } catch {
+            return
+          }
         if (command === 'run') await unmountAll(directory)
         // What was published at a mount point can only be found through it.
         if (!(await hasPlainDirectory(directory)))
           await removeUnmounted(directory).catch(() => {})
       }),
   )
+  inBackground(retireOwnNetwork(networksIn(runtime)).catch(() => undefined))
   const served = sessions.flatMap(({ running, mountpoint }) =>
     running && mountpoint !== undefined ? [mountpoint] : [],
   )

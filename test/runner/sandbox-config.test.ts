@@ -1,7 +1,7 @@
 import t from 'tap'
-import type { PodSpec } from '../../src/api/types.ts'
+import type { ContainerPort, PodSpec } from '../../src/api/types.ts'
 import { sandboxConfig } from '../../src/runner/launch/sandbox-config.ts'
-import { makePod } from '../helpers/make-objects.ts'
+import { makeContainer, makePod } from '../helpers/make-objects.ts'
 
 const names = { hostname: 'p', domain: '', kernelHostname: 'p' }
 const ofPod = (spec: Partial<PodSpec>) =>
@@ -24,4 +24,42 @@ t.test('with hostNetwork the host name is the machine’s', async t => {
     ipc: 'pod',
     pid: 'container',
   })
+})
+
+t.test('a network of its own is not for a Pod with hostNetwork', async t => {
+  const provider = { kind: 'cni', binDirs: [], directory: '/n' } as const
+  const published = { hostPort: 8080, containerPort: 80, protocol: 'TCP' }
+  const plan = { provider, publish: [published] }
+  const ofPod = (spec: Partial<PodSpec>) =>
+    sandboxConfig(makePod({ name: 'web', spec }), names, plan)
+  const tcp = { protocol: 'TCP' }
+  const ports = (...ports: ContainerPort[]) => makeContainer({ ports })
+  t.match(
+    ofPod({
+      initContainers: [
+        ports({ ...tcp, hostPort: 1, containerPort: 1 }),
+        {
+          ...ports({ ...tcp, hostPort: 2, containerPort: 22 }),
+          restartPolicy: 'Always',
+        },
+      ],
+      containers: [
+        ports(
+          { ...tcp, containerPort: 3 },
+          { protocol: 'UDP', hostPort: 4, containerPort: 44, hostIP: '::1' },
+        ),
+      ],
+    }).network,
+    {
+      provider,
+      namespace: 'default',
+      name: 'web',
+      portMappings: [
+        { ...tcp, hostPort: 2, containerPort: 22 },
+        { protocol: 'UDP', hostPort: 4, containerPort: 44, hostIP: '::1' },
+        published,
+      ],
+    },
+  )
+  t.notOk('network' in ofPod({ hostNetwork: true }))
 })

@@ -20,6 +20,7 @@ const goodMachine: MachineFacts = {
   busybox: '/bin/busybox',
   busyboxLacks: [],
   renderers: ['kubectl', 'helm'],
+  missingForNetworks: [],
   staleMounts: [],
   loopbackError: undefined,
   unprivilegedPortStart: 1024,
@@ -141,6 +142,14 @@ const cases: readonly {
     status: 'warning',
     detail: /8192/,
     fix: /^sysctl -w fs\.inotify\.max_user_watches=\d+$/,
+  },
+  {
+    title: 'no CNI plugins',
+    facts: { missingForNetworks: ['the CNI plugin bridge', 'iptables'] },
+    check: 'pod networks',
+    status: 'warning',
+    detail: /bridge, iptables; only --network pod .* network host does not/,
+    fix: /^apt-get install containernetworking-plugins iptables/,
   },
   {
     title: 'no loopback interface',

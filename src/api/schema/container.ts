@@ -48,18 +48,18 @@ const envFromSource = struct('EnvFromSource', {
   secretRef: supported(one(envSource('Secret'))),
 })
 
-/** A remark in Kubernetes too: a process listens where it likes, and a probe may name a port. */
+/** A process listens where it likes: a remark but for hostPort, and for a probe that names it. */
 const containerPort = struct('ContainerPort', {
   name: supported('string'),
   containerPort: supported('int32'),
   protocol: supported('string', { default: 'TCP' }),
   hostPort: emulated(
     'int32',
-    'the container shares the network of this machine, and listens on containerPort itself',
+    'with `network: pod` that port of this machine leads to it; else the container shares the network of this machine, and listens on containerPort itself',
   ),
   hostIP: emulated(
     'string',
-    'the container shares the network of this machine',
+    'with `network: pod` hostPort is at that address alone; else the container shares the network of this machine',
   ),
 })
 

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Capability } from '../../linux/capabilities.ts'
+import type { SandboxNetwork } from './network/network-provider.ts'
 
 /**
  * What the Pod's state machine asks of the machine: start this program in a world of its own.
@@ -35,6 +36,8 @@ export interface ContainerRuntime {
    * not be given to all.
    */
   renewVolumes?(): Promise<void>
+  /** Rejects when the Pod's own network is no longer as it was made, and says what is not. */
+  checkNetwork?(): Promise<void>
   /** Ends what is left of the Pod and removes what was made for it. All calls give one promise. */
   close(): Promise<void>
 }
@@ -45,11 +48,15 @@ export interface SandboxConfig {
   readonly hostname?: string
   readonly ipc: 'pod' | 'node'
   readonly pid: 'pod' | 'container' | 'node'
+  /** Absent: the machine's. */
+  readonly network?: SandboxNetwork
 }
 
 export interface RunningSandbox {
   /** Resolves when its process has ended: nothing more can be started in it. */
   readonly ended: Promise<void>
+  /** Of a network of its own; at least one. */
+  readonly podIPs?: readonly string[]
 }
 
 export interface ContainerLaunch extends ContainerRoot {

@@ -7,7 +7,11 @@ import type { Readable } from 'node:stream'
 import type { Clock } from '../../util/clock.ts'
 import { whyNotSpawned } from './argument-limit.ts'
 import { CappedOutput } from './capped-output.ts'
-import type { ExecResult, ExitStatus } from './container-runtime.ts'
+import type {
+  ExecResult,
+  ExitStatus,
+  SandboxConfig,
+} from './container-runtime.ts'
 import { drained } from './drained.ts'
 import { toExitStatus } from './exit-status.ts'
 import { whyNotExecutable } from './find-program.ts'
@@ -33,10 +37,11 @@ export async function execInContainer(options: {
   readonly clock: Clock
   /** The container's first process. */
   readonly pid: number
+  readonly config: SandboxConfig
   readonly launch: Launch
   readonly abort: AbortSignal
 }): Promise<ExecResult> {
-  const { tools, clock, pid, launch, abort } = options
+  const { tools, clock, pid, config, launch, abort } = options
   if (abort.aborted) return { ...toExitStatus(null, 'SIGKILL'), output: '' }
   const why = whyNotExecutable(`/proc/${pid}/root`, launch)
   if (why !== undefined)
@@ -45,7 +50,7 @@ export async function execInContainer(options: {
       output: why,
       notStarted: true,
     }
-  const { file, args, env } = execCommand(tools, pid, launch)
+  const { file, args, env } = execCommand(tools, pid, config, launch)
   let child: ChildProcessByStdio<null, Readable, Readable>
   try {
     child = spawn(file, args, {

@@ -1,5 +1,5 @@
 import { allCapabilities, type Capability } from '../../linux/capabilities.ts'
-import type { ContainerUser } from './container-runtime.ts'
+import type { ContainerUser, SandboxConfig } from './container-runtime.ts'
 import type { MachineTools } from '../../linux/machine-tools.ts'
 import type { Pause } from './pause.ts'
 
@@ -50,6 +50,7 @@ export function startCommand(
     '--mount',
     '--uts',
     '--ipc',
+    ...networkOf(config),
     // It is unshare that forks: nsenter stops when its child does, and would not see its end.
     ...(config.pid === 'pod' ? ['--no-fork', `--pid=/proc/${pid}/ns/pid`] : []),
     '--',
@@ -80,6 +81,7 @@ export function startCommand(
 export function execCommand(
   tools: MachineTools,
   containerPid: number,
+  config: SandboxConfig,
   launch: Launch,
 ): HostCommand {
   const { user, capabilities } = launch
@@ -91,6 +93,7 @@ export function execCommand(
     '--mount',
     '--uts',
     '--ipc',
+    ...networkOf(config),
     '--pid',
     '--root=/',
     `--wd=/proc/${containerPid}/root`,
@@ -108,6 +111,11 @@ export function execCommand(
         : []),
     ...programCommand(tools, launch),
   ])
+}
+
+/** Only into one of the Pod's own: it takes rights over the machine's that podfs may not have. */
+function networkOf({ network }: SandboxConfig): string[] {
+  return network === undefined ? [] : ['--net']
 }
 
 /**

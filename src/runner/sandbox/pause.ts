@@ -10,8 +10,8 @@ import { shellQuote } from './shell-quote.ts'
 
 /**
  * The process that holds what the containers of a Pod share, as a kubelet's pause container does:
- * the UTS and the IPC namespace and, where they share it, the PID namespace, whose PID 1 it is. It
- * is a shell that waits. Nothing pins a namespace in the host's file system, so nothing stays
+ * the UTS and the IPC namespace, the network namespace where it is the Pod's own and, where they
+ * share it, the PID namespace, whose PID 1 it is. It is a shell that waits. Nothing pins a namespace in the host's file system, so nothing stays
  * behind. It ends with podfs: by its parent-death signal, and because its input closes.
  */
 export interface Pause {
@@ -81,10 +81,11 @@ export async function startPause(
 }
 
 /** Those that a container's root has to be made in; options of unshare and of nsenter. */
-function podNamespaces({ hostname, ipc }: SandboxConfig): string[] {
+function podNamespaces({ hostname, ipc, network }: SandboxConfig): string[] {
   return [
     ...(hostname === undefined ? [] : ['--uts']),
     ...(ipc === 'pod' ? ['--ipc'] : []),
+    ...(network === undefined ? [] : ['--net']),
   ]
 }
 

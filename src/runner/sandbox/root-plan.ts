@@ -73,6 +73,8 @@ export interface RootPlanOptions {
   readonly privileged: boolean
   /** The IPC namespace in which the root is made is not the machine's. */
   readonly ownIpc: boolean
+  /** Nor is the network namespace: /sys has the interfaces of the one that it is mounted in. */
+  readonly ownNetwork: boolean
   /** A directory on the host whose mounts are propagated: see live-mounts.ts. */
   readonly liveDirectory?: string
 }
@@ -124,6 +126,10 @@ function planHostEntries(
     if (kind === undefined || name === 'proc') continue
     if (name === 'dev' && !options.privileged) {
       planDevices(tree, host, options)
+      continue
+    }
+    if (name === 'sys' && kind === 'directory' && options.ownNetwork) {
+      tree.replaceByOwn(path, 'sysfs', ['nosuid', 'nodev', 'noexec'])
       continue
     }
     if (kind === 'symlink') tree.copyLink(path)

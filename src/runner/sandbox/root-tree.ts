@@ -127,6 +127,15 @@ export class RootTree {
     this.#addMounts(path, [{ source: 'podfs', target, type, options }])
   }
 
+  /** In the place of one of the host's; what the host has mounted below that is there, too. */
+  replaceByOwn(path: string, type: string, options: readonly string[]): void {
+    this.mountOwn(path, type, options)
+    // What is below it is as on the host.
+    this.#places.set(path, { at: path, source: path, volume: false })
+    for (const point of this.#binds.submounts(path))
+      this.#addMounts(point, this.#binds.hostBind(point))
+  }
+
   makeLink(path: string, target: string): void {
     this.#links.push({ path: this.#inUpper(path), target })
     this.#made.set(path, 'symlink')

@@ -196,7 +196,7 @@ class RunningProcess implements StartedProcess {
   }
 
   exec(argv: readonly string[], abort: AbortSignal): Promise<ExecResult> {
-    const { tools, clock, launch } = this.#options
+    const { tools, clock, launch, pause } = this.#options
     if (this.#gone || this.#pid === undefined)
       return Promise.resolve({
         exitCode: 126,
@@ -208,6 +208,7 @@ class RunningProcess implements StartedProcess {
       tools,
       clock,
       pid,
+      config: pause.config,
       launch: { ...launch, argv },
       abort,
     })

@@ -27,6 +27,8 @@ import {
   systemPath,
   type MachineTools,
 } from '../../linux/machine-tools.ts'
+import { networkFile } from './network/attachment-file.ts'
+import { PodNetwork } from './network/pod-network.ts'
 import { type Pause, startPause } from './pause.ts'
 import { PodFiles } from './pod-files.ts'
 import { appletsDirectory, planRoot, type BusyboxMounts } from './root-plan.ts'
@@ -38,8 +40,9 @@ import { inBackground } from '../../util/in-background.ts'
  * Containers as processes of this machine. Who is who:
  *
  *   podfs
- *   |- pause (sh)         one for the Pod, in new UTS and IPC namespaces, which it holds for as
- *   |                     long as the Pod is there; PID 1 of a shared PID namespace (pause.ts)
+ *   |- pause (sh)         one for the Pod, in new UTS, IPC and perhaps network namespaces, which
+ *   |                     it holds for as long as the Pod is there; PID 1 of a shared PID
+ *   |                     namespace (pause.ts)
  *   |- setup (sh)         in those and a new mount namespace; builds the root (setup-script.ts)
  *   |                     and holds it until the container runs
  *   `- monitor (unshare)  in all of these namespaces, parent of the PID namespace
@@ -106,6 +109,9 @@ class Sandbox implements SandboxRuntime {
   readonly #running = new Set<StartedProcess>()
   #config: SandboxConfig | undefined
   #pause: Promise<Pause> | undefined
+  #network: PodNetwork | undefined
+  /** What is being made for the Pod; settled, there is nothing more to wait for. */
+  #making: Promise<unknown> = Promise.resolve()
   #tools: MachineTools | undefined
   #closed: Promise<void> | undefined
 
@@ -126,7 +132,28 @@ class Sandbox implements SandboxRuntime {
     this.#pause = made
     // Every start asks for it, and tells.
     made.catch(() => undefined)
-    return await made
+    if (config.network === undefined) return await made
+    // Roots are built in it meanwhile.
+    const connected = made.then(pause => this.#connect(pause, config))
+    this.#making = connected.catch(() => undefined)
+    return await connected
+  }
+
+  async #connect(
+    { ended, pid }: Pause,
+    { network }: SandboxConfig,
+  ): Promise<RunningSandbox> {
+    if (network === undefined) return { ended }
+    this.#network ??= new PodNetwork(
+      this.#findTools(),
+      join(this.#options.scratchDirectory, networkFile),
+    )
+    const { signal } = this.#closing
+    return { ended, podIPs: await this.#network.attach(pid, network, signal) }
+  }
+
+  async checkNetwork(): Promise<void> {
+    await this.#network?.check()
   }
 
   async #begin(config: SandboxConfig): Promise<Pause> {
@@ -137,6 +164,7 @@ class Sandbox implements SandboxRuntime {
   }
 
   async #anew(config: SandboxConfig): Promise<Pause> {
+    await this.#making
     await this.#endPause()
     await this.#discardPrepared()
     return await this.#begin(config)
@@ -260,7 +288,9 @@ class Sandbox implements SandboxRuntime {
     ])
     await Promise.all([...this.#running].map(running => running.kill()))
     await Promise.all([...this.#setups].map(setup => setup.release()))
+    await this.#making
     await this.#endPause()
+    await this.#network?.detach()
     await this.#live.close()
     await this.#podFiles.remove()
   }
@@ -338,6 +368,7 @@ class Sandbox implements SandboxRuntime {
         hidden,
         privileged,
         ownIpc: this.#config?.ipc === 'pod',
+        ownNetwork: this.#config?.network !== undefined,
         ...(hostsFile === undefined ? {} : { hostsFile }),
         ...(files.hostnameFile && { hostnameFile: files.hostnameFile }),
         ...(busybox === undefined ? {} : { busybox }),

@@ -1,5 +1,6 @@
 import { isAtLeast, resendSince } from '../../linux/is-at-least.ts'
 import { shellWord } from '../../util/shell-word.ts'
+import { networkPackages } from '../pod-network-provider.ts'
 import { outside } from '../user-namespace.ts'
 import { missing, ok, warning, type Check } from './check.ts'
 import type { MachineFacts } from './machine-facts.ts'
@@ -19,6 +20,7 @@ export function checkMachine(facts: MachineFacts): Check[] {
     checkOverlay(facts),
     checkInotify(facts),
     checkLoopback(facts),
+    checkPodNetworks(facts),
     checkBusybox(facts),
     checkKustomize(facts),
     checkHelm(facts),
@@ -165,6 +167,17 @@ function checkLoopback(facts: MachineFacts): Check {
   return ok(
     'addresses',
     `127.0.0.0/8 for Pods; ports below ${unprivilegedPortStart} for root only`,
+  )
+}
+
+function checkPodNetworks({ missingForNetworks }: MachineFacts): Check {
+  const name = 'pod networks'
+  if (missingForNetworks.length === 0)
+    return ok(name, 'CNI plugins, ip and iptables: --network pod works')
+  return warning(
+    name,
+    `not found: ${missingForNetworks.join(', ')}; only --network pod needs them, network host does not`,
+    `apt-get install ${networkPackages}`,
   )
 }
 

@@ -9,6 +9,7 @@ import { keeperOf } from '../../fuse/mount/keeper-of.ts'
 import { mountsBelow, podfsMounts } from '../../linux/mountinfo.ts'
 import { findBusybox, findOnHost } from '../../linux/machine-tools.ts'
 import { machineLacks } from '../../runner/sandbox/sandbox-runtime.ts'
+import { missingForNetworks } from '../pod-network-provider.ts'
 import type { Places } from '../places.ts'
 import { listSessions } from '../runtime-directory.ts'
 import { isInUserNamespace } from '../user-namespace.ts'
@@ -44,6 +45,8 @@ export interface MachineFacts {
   readonly busyboxLacks: readonly string[]
   /** Those of kubectl, kustomize and helm that are there. */
   readonly renderers: readonly string[]
+  /** What a network of a Pod's own needs and is not there: a CNI plugin, a program. */
+  readonly missingForNetworks: readonly string[]
   /** Mount points that nobody serves, deepest first. */
   readonly staleMounts: readonly string[]
   /** Why an address of 127.0.0.0/8 cannot be listened on; undefined: it can. */
@@ -91,7 +94,11 @@ const programs = [
 ] as const
 
 /** Looks at this machine. Changes nothing. */
-export async function readMachineFacts(places: Places): Promise<MachineFacts> {
+export async function readMachineFacts(
+  places: Places,
+  /** Where CNI plugins are looked for. */
+  cniBinDirs: readonly string[] = [],
+): Promise<MachineFacts> {
   const sysctl = (name: string): number | undefined =>
     numberIn(`/proc/sys/${name}`)
   const [
@@ -144,6 +151,7 @@ export async function readMachineFacts(places: Places): Promise<MachineFacts> {
     renderers: ['kubectl', 'kustomize', 'helm'].filter(
       name => findOnHost(name) !== undefined,
     ),
+    missingForNetworks: missingForNetworks(cniBinDirs),
     staleMounts,
     loopbackError,
     unprivilegedPortStart: sysctl('net/ipv4/ip_unprivileged_port_start'),

@@ -17,7 +17,8 @@ const tools = {
   sh: '/b/sh',
   capabilities: allCapabilities,
 }
-const pause = { pid: 6, config: { ipc: 'pod', pid: 'container' } } as const
+const own = { ipc: 'pod', pid: 'container' } as const
+const pause = { pid: 6, config: own }
 const launch: Launch = {
   argv: ['prog', '--', '-x'],
   env: new Map([
@@ -106,25 +107,45 @@ t.test('the chain of an exec', async t => {
   const enter =
     '/b/nsenter --target=9 --mount --uts --ipc --pid --root=/ --wd=/proc/9/root -- '
   t.equal(
-    execCommand(tools, 9, bare).args.join(' '),
+    execCommand(tools, 9, own, bare).args.join(' '),
     `--pdeathsig KILL -- ${enter}/b/unshare --root=. --wd=/app -- prog -- -x`,
   )
   const none = { ...bare, capabilities: [] }
   t.equal(
-    execCommand(tools, 9, none).args.join(' '),
+    execCommand(tools, 9, own, none).args.join(' '),
     `--pdeathsig KILL --inh-caps=-all,+sys_chroot,+net_broadcast -- ${enter}` +
       '/b/setpriv --bounding-set=-all -- /b/unshare --root=. --wd=/app -- ' +
       '/b/setpriv --inh-caps=-all -- prog -- -x',
   )
   t.match(
-    execCommand(tools, 9, { ...none, user }).args.join(' '),
+    execCommand(tools, 9, own, { ...none, user }).args.join(' '),
     '--inh-caps=-all,+sys_chroot,+net_broadcast,+setuid,+setgid -- ',
   )
   t.notMatch(
-    execCommand({ ...tools, capabilities: [] }, 9, none).args.join(' '),
+    execCommand({ ...tools, capabilities: [] }, 9, own, none).args.join(' '),
     /--inh-caps=.*nsenter/,
   )
 })
+
+t.test(
+  'a network of the Pod’s own is entered, the machine’s is not',
+  async t => {
+    const network = {
+      provider: { kind: 'cni', binDirs: [], directory: '/n' },
+      namespace: 'default',
+      name: 'p',
+      uid: 'u',
+      portMappings: [],
+    } as const
+    const within = { ...own, network }
+    const { args } = startCommand(tools, 7, { pid: 6, config: within }, launch)
+    t.match(args.join(' '), '--mount --uts --ipc --net -- ')
+    t.match(
+      execCommand(tools, 9, within, launch).args.join(' '),
+      '--mount --uts --ipc --net --pid --root=/ ',
+    )
+  },
+)
 
 t.test('preludes are what PID 1 is before it is the program', async t => {
   const preludes = preludesOf(

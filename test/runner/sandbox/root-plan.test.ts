@@ -30,6 +30,7 @@ function plan(
     hidden: [],
     privileged: false,
     ownIpc: true,
+    ownNetwork: false,
     ...more,
   })
   return {

@@ -1,0 +1,65 @@
+import type { MachineTools } from '../../../linux/machine-tools.ts'
+import type { WrittenAttachment } from './attachment-file.ts'
+import {
+  isChecked,
+  pluginCall,
+  pluginsFor,
+  type CniResult,
+} from './cni-call.ts'
+import { findPlugin, runPlugin } from './run-plugin.ts'
+
+type Tools = Pick<MachineTools, 'setpriv'>
+
+/** Connects the namespace at a path. What a failure leaves is for `del`. */
+export async function add(
+  tools: Tools,
+  attachment: WrittenAttachment,
+  netns: string,
+  abort?: AbortSignal,
+): Promise<CniResult> {
+  const { list, binDirs } = attachment
+  let prevResult: CniResult | undefined
+  for (const plugin of pluginsFor('ADD', list)) {
+    const about = { netns, binDirs, ...(prevResult && { prevResult }) }
+    const call = pluginCall('ADD', attachment, plugin, about)
+    prevResult = await runPlugin(tools, binDirs, call, abort)
+  }
+  return prevResult ?? {}
+}
+
+/** Rejects when the connection is not as `add` has made it. */
+export async function check(
+  tools: Tools,
+  attachment: WrittenAttachment,
+  netns: string,
+): Promise<void> {
+  const { list, binDirs, result } = attachment
+  if (!isChecked(list) || result === undefined) return
+  for (const plugin of pluginsFor('CHECK', list)) {
+    const about = { netns, binDirs, prevResult: result }
+    const call = pluginCall('CHECK', attachment, plugin, about)
+    await runPlugin(tools, binDirs, call)
+  }
+}
+
+/**
+ * Takes the connection away, whatever of it there is. A plugin that has been uninstalled cannot be
+ * asked. Each is asked whatever became of the others; rejects with the first failure.
+ */
+export async function del(
+  tools: Tools,
+  attachment: WrittenAttachment,
+  netns: string,
+): Promise<void> {
+  const { list, binDirs, result } = attachment
+  const failures: unknown[] = []
+  for (const plugin of pluginsFor('DEL', list)) {
+    if (findPlugin(plugin.type, binDirs) === undefined) continue
+    const about = { netns, binDirs, ...(result && { prevResult: result }) }
+    const call = pluginCall('DEL', attachment, plugin, about)
+    await runPlugin(tools, binDirs, call).catch((error: unknown) =>
+      failures.push(error),
+    )
+  }
+  if (failures.length > 0) throw failures[0]
+}

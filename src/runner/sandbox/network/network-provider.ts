@@ -1,0 +1,32 @@
+/** How Pods get networks of their own on this machine; plain data, which a shim can be told. */
+export type NetworkProvider = CniProvider
+
+/** Plugins of the Container Network Interface, of which podfs is the runtime. */
+export interface CniProvider {
+  readonly kind: 'cni'
+  /** Where plugins are looked for, in this order. */
+  readonly binDirs: readonly string[]
+  /** Whose first network is every Pod's; absent: podfs's own network. */
+  readonly confDir?: string
+  /** For podfs's own network, of this machine's podfs alone; made if need be. */
+  readonly directory: string
+}
+
+/** A port of this machine that leads to one of a Pod. */
+export interface PortMapping {
+  readonly hostPort: number
+  readonly containerPort: number
+  /** TCP, UDP or SCTP. */
+  readonly protocol: string
+  /** Absent: all addresses of this machine. */
+  readonly hostIP?: string
+}
+
+/** A network namespace of a Pod's own, and who it is of. */
+export interface SandboxNetwork {
+  readonly provider: NetworkProvider
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  readonly portMappings: readonly PortMapping[]
+}

@@ -1,0 +1,67 @@
+import type { SettingsFor } from '../config/settings.ts'
+import { findOnHost } from '../linux/machine-tools.ts'
+import type { NetworkProvider } from '../runner/sandbox/network/network-provider.ts'
+import { readNetworkList } from '../runner/sandbox/network/network-list.ts'
+import { findPlugin } from '../runner/sandbox/network/run-plugin.ts'
+import { Failure } from '../util/failure.ts'
+import type { Places } from './places.ts'
+import { networksIn } from './runtime-directory.ts'
+
+type NetworkSettings = SettingsFor<'network' | 'cni.binDirs' | 'cni.confDir'>
+
+/** Of podfs's own network. */
+export const ownPlugins = [
+  'bridge',
+  'host-local',
+  'portmap',
+  'loopback',
+] as const
+const ownPrograms = ['ip', 'iptables'] as const
+
+/** What brings them. */
+export const networkPackages = 'containernetworking-plugins iptables iproute2'
+
+/** What podfs's own network lacks on this machine. */
+export function missingForNetworks(binDirs: readonly string[]): string[] {
+  return [
+    ...ownPlugins
+      .filter(type => findPlugin(type, binDirs) === undefined)
+      .map(type => `the CNI plugin ${type}`),
+    ...ownPrograms.filter(name => findOnHost(name) === undefined),
+  ]
+}
+
+/**
+ * How Pods get networks of their own; undefined where they are to use the machine's. Throws a
+ * Failure when this machine cannot give them any, or its configuration is broken.
+ */
+export function networkProvider(
+  { network, cni }: NetworkSettings,
+  { runtime }: Places,
+): NetworkProvider | undefined {
+  if (network === 'host') return undefined
+  const { binDirs, confDir } = cni
+  const directory = networksIn(runtime)
+  if (confDir !== '') {
+    try {
+      const { plugins } = readNetworkList(confDir)
+      const missing = [...plugins.map(({ type }) => type), 'loopback'].find(
+        type => findPlugin(type, binDirs) === undefined,
+      )
+      if (missing !== undefined)
+        throw new Error(`no plugin ${missing} in ${binDirs.join(', ')}`)
+    } catch (cause) {
+      throw new Failure('usage', `cni.confDir: ${(cause as Error).message}`, {
+        cause,
+      })
+    }
+    return { kind: 'cni', binDirs, confDir, directory }
+  }
+  const missing = missingForNetworks(binDirs)
+  if (missing.length === 0) return { kind: 'cni', binDirs, directory }
+  throw new Failure(
+    'platform',
+    `network pod: this machine lacks ${missing.join(', ')}; podfs works with network host`,
+    { fix: `apt-get install ${networkPackages}` },
+  )
+}
