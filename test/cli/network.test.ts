@@ -20,6 +20,8 @@ import {
   type RunningPodfs,
 } from '../helpers/podfs.ts'
 
+import { commandOf, descendants } from '../helpers/processes.ts'
+
 t.setTimeout(200_000)
 const skip = lacksNetworks()
 
@@ -46,7 +48,7 @@ const server = (name: string, more: Json = {}, address = ''): Json =>
 
 /** Asks until it is answered. */
 const asks = (url: string): string =>
-  `until wget -q -T 2 -O - http://${url}/ | sed 's/^/${url} says /' | grep says; do sleep 0.1; done`
+  `until wget -q -O - http://${url}/ | sed 's/^/${url} says /' | grep says; do sleep 0.1; done`
 
 function saysIn(run: RunningPodfs) {
   return async (who: string, what: string): Promise<string> => {
@@ -62,6 +64,7 @@ t.test('Pods in networks of their own', { skip }, async t => {
   const web = object.pod(
     { name: 'web' },
     {
+      terminationGracePeriodSeconds: 0,
       containers: [
         server('web', {
           ports: [{ name: 'http', containerPort: 8080, hostPort: 18_080 }],
@@ -88,7 +91,10 @@ t.test('Pods in networks of their own', { skip }, async t => {
   )
   const local = object.pod(
     { name: 'local' },
-    { containers: [server('local', {}, '127.0.0.1:')] },
+    {
+      terminationGracePeriodSeconds: 0,
+      containers: [server('local', {}, '127.0.0.1:')],
+    },
   )
   const machines = object.pod(
     { name: 'machines' },
@@ -112,7 +118,7 @@ t.test('Pods in networks of their own', { skip }, async t => {
   const says = saysIn(run)
   const ip = await says('web/server', 'at (10\\..*)')
   const fetch = (...urls: readonly string[]) =>
-    machine.run('wget', '-q', '-T', '5', '-O', '-', ...urls)
+    machine.run('busybox', 'wget', '-q', '-O', '-', ...urls)
 
   await t.test('containers reach one another, and the world', async t => {
     await says('web/beside', '127.0.0.1:8080 says (web)')
@@ -149,14 +155,13 @@ t.test('Pods in networks of their own', { skip }, async t => {
     t.match(stdout, `${ip}:8080 says web`)
   })
   await t.test('hostPort and --publish', async t => {
-    const [, up = ''] = (await machine.run('hostname', '-I'))?.split(' ') ?? []
     for (const place of [
       '127.0.0.1:18080',
       '127.0.0.1:18081',
       '198.51.100.1:18080',
     ])
       t.equal(await fetch(`http://${place}/`), 'web\n', place)
-    t.equal(await fetch(`http://198.51.100.1:18081/`), undefined, up)
+    t.equal(await fetch(`http://198.51.100.1:18081/`), undefined)
     await run.saw(
       new RegExp(
         `^podfs: Pod default/web: port 8080 \\(http\\) is at ${ip}:8080 and localhost:18080 and 127.0.0.1:18081$`,
@@ -173,14 +178,11 @@ t.test('Pods in networks of their own', { skip }, async t => {
   await t.test('status and probes', async t => {
     const get = async (...args: readonly string[]): Promise<string> =>
       (
-        await podfs(t, [
-          'get',
-          'pod',
-          'web',
-          '--session',
-          String(run.pid),
-          ...args,
-        ])
+        await podfs(
+          t,
+          ['get', 'pod', 'web', '--session', String(run.pid), ...args],
+          options,
+        )
       ).stdout
     t.equal(
       await get('-o', 'jsonpath={.status.podIP} {.status.podIPs[*].ip}'),
@@ -241,38 +243,26 @@ t.test('killed', { skip }, async t => {
       options,
     )
   const addresses = new Set<string>()
-  const pauseOf = async (ip: string): Promise<number> => {
-    const found = await machine.run(
-      'sh',
-      '-c',
-      `for pid in $(pgrep -f podfs-pause); do nsenter --target $pid --net ip -4 address show | grep -q 'inet ${ip}/' && echo $pid; done`,
-    )
-    return Number(found?.split('\n')[0])
-  }
-
   await t.test('pause: another sandbox with the same address', async t => {
     const run = begin()
     const [, ip = ''] = await run.saw(/at (10\..*)/)
     addresses.add(ip)
-    const pause = await pauseOf(ip)
-    process.kill(pause, 'SIGKILL')
+    const pause = descendants(run.pid).find(
+      pid => commandOf(pid).at(-1) === 'podfs-pause',
+    )
+    process.kill(pause as number, 'SIGKILL')
     await run.saw(/SandboxChanged/, 'stderr')
     await eventually(() => run.stdout().match(/at 10\./g)?.length === 2)
     t.equal(run.stdout().match(new RegExp(`at ${ip}$`, 'gm'))?.length, 2)
-    t.equal(
-      await machine.run('wget', '-q', '-O', '-', 'http://127.0.0.1:18090/'),
-      'web\n',
-      'and its ports lead there',
-    )
+    const port = 'http://127.0.0.1:18090/'
+    // And its ports lead there.
+    await eventually(() => machine.run('busybox', 'wget', '-qO-', port))
     run.child.kill('SIGKILL')
     await run.ended
   })
   await t.test('podfs, at whatever moment: the next one frees all', async t => {
-    for (const wait of [0, 20, 50, 100, 200, 400]) {
+    for (const wait of [150, 250, 300, 350, 400, 450, 500, 600]) {
       const run = begin()
-      await run
-        .saw(/Scheduled|Pulled|podfs|at /, 'stderr')
-        .catch(() => undefined)
       await new Promise(resolve => setTimeout(resolve, wait))
       run.child.kill('SIGKILL')
       await run.ended

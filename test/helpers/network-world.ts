@@ -1,6 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, statSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
@@ -20,7 +21,10 @@ export function lacksNetworks(): string | false {
   return needed.map(capability).find(lack => lack !== false) ?? false
 }
 
-/** A network namespace in the place of the machine's, for podfs and for who asks its Pods. */
+/**
+ * A network namespace in the place of the machine's, for podfs and for who asks its Pods, with a
+ * run-time directory of its own: no other podfs clears away what one has left there.
+ */
 export interface NetworkWorld {
   /** Put before podfs. */
   readonly wrapper: readonly string[]
@@ -37,7 +41,9 @@ export async function networkWorld(t: Test): Promise<NetworkWorld> {
   const outside = await hold(t)
   const enter = (pid: number): string[] => [
     'nsenter',
-    `--net=/proc/${pid}/ns/net`,
+    `--target=${pid}`,
+    '--net',
+    '--mount',
     '--',
   ]
   const runIn = async (
@@ -64,7 +70,9 @@ export async function networkWorld(t: Test): Promise<NetworkWorld> {
     ip link set up0 up
     ip route add default via 198.51.100.2`,
   )
-  const pages = t.testdir({ 'index.html': 'outside\n' })
+  const pages = await mkdtemp('/tmp/podfs-outside-')
+  t.teardown(() => rm(pages, { recursive: true, force: true }))
+  await writeFile(path.join(pages, 'index.html'), 'outside\n')
   await setUp(
     outside,
     `ip address add 198.51.100.2/24 dev out0
@@ -89,7 +97,7 @@ export async function networkWorld(t: Test): Promise<NetworkWorld> {
         '-c',
         'iptables -w -S; iptables -w -S -t nat',
       ])
-      const directory = `/run/podfs/network/${ino}`
+      const directory = `/proc/${world}/root/run/podfs/network/${ino}`
       return [
         ...lines(links).filter(line => !/^\d+: (lo|up0@\S+):/.test(line)),
         // Those that portmap makes once for all who use it.
@@ -108,9 +116,14 @@ function lines(text = ''): string[] {
 
 /** The pid of a process that has a network namespace of its own, and ends with the test. */
 async function hold(t: Test): Promise<number> {
-  const holder = spawn('unshare', ['--net', '--', 'sh', '-c', 'echo; cat'], {
-    stdio: ['pipe', 'pipe', 'ignore'],
-  })
+  const script = `mkdir -p /run/podfs
+    mount -t tmpfs -o mode=0700 podfs-test /run/podfs
+    echo; cat`
+  const holder = spawn(
+    'unshare',
+    ['--net', '--mount', '--', 'sh', '-ec', script],
+    { stdio: ['pipe', 'pipe', 'ignore'] },
+  )
   t.teardown(() => holder.kill('SIGKILL'))
   await once(holder.stdout, 'data')
   return holder.pid as number

@@ -164,8 +164,8 @@ class Sandbox implements SandboxRuntime {
   }
 
   async #anew(config: SandboxConfig): Promise<Pause> {
-    await this.#making
-    await this.#endPause()
+    // At once: soon `#pause` is the next one.
+    await Promise.all([this.#endPause(), this.#making])
     await this.#discardPrepared()
     return await this.#begin(config)
   }

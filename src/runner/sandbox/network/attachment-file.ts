@@ -3,6 +3,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
@@ -19,10 +20,17 @@ export interface WrittenAttachment extends Attachment {
   readonly binDirs: readonly string[]
   /** Of podfs's own network: where that is written down. */
   readonly directory?: string
+  /** The network namespace of the machine that it leads to. */
+  readonly machine: number
   /** `NAMESPACE/NAME`. */
   readonly pod: string
   /** Absent: nobody knows how far it came. */
   readonly result?: CniResult
+}
+
+/** The network namespace that this process is in. */
+export function ownNamespace(): number {
+  return statSync('/proc/self/ns/net').ino
 }
 
 export function writeAttachment(

@@ -1,7 +1,8 @@
-import { constants, existsSync, readFileSync, statSync } from 'node:fs'
+import { constants, existsSync, readFileSync } from 'node:fs'
 import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { flock } from '../../../linux/flock.ts'
+import { ownNamespace } from './attachment-file.ts'
 import {
   type NetworkList,
   ownBridge,
@@ -54,7 +55,7 @@ export async function retireOwnNetwork(parent: string): Promise<void> {
 
 /** What is written down of podfs's own network, in the network namespace that this process is in. */
 function directoryOf(parent: string): string {
-  return path.join(parent, String(statSync('/proc/self/ns/net').ino))
+  return path.join(parent, String(ownNamespace()))
 }
 
 function listFile(directory: string): string {

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, statSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { MachineTools } from '../../../linux/machine-tools.ts'
 import {
   forgetAttachment,
+  ownNamespace,
   readAttachment,
   writeAttachment,
   type WrittenAttachment,
@@ -137,6 +138,7 @@ export class PodNetwork {
       },
       portMappings,
       binDirs,
+      machine: ownNamespace(),
       pod: `${namespace}/${name}`,
       ...(directory === undefined ? {} : { directory }),
     })
@@ -176,6 +178,7 @@ export class PodNetwork {
       args: {},
       portMappings: [],
       binDirs,
+      machine: ownNamespace(),
       pod: '',
     }
     await add(this.#tools, attachment, this.#path, abort)
@@ -192,6 +195,14 @@ export async function freeLeftNetwork(
 ): Promise<void> {
   const attachment = readAttachment(file)
   if (attachment === undefined) return
+  if (attachment.machine !== ownNamespace()) {
+    if (isInUse(attachment.machine))
+      throw new Error(
+        `what Pod ${attachment.pod} has left is in another network namespace`,
+      )
+    // It went with all that was in it.
+    return forgetAttachment(file)
+  }
   const whole = { ...attachment, ...(await resultOf(attachment)) }
   const addresses = (whole.result?.ips ?? []).map(({ address }) => address)
   await withStandIn(tools, { ifName, addresses }, netns =>
@@ -199,6 +210,15 @@ export async function freeLeftNetwork(
   )
   forgetAttachment(file)
   await retire(attachment)
+}
+
+/** Whether a process is in the network namespace of that number. */
+function isInUse(namespace: number): boolean {
+  return readdirSync('/proc').some(name => {
+    if (!/^\d+$/.test(name)) return false
+    const found = statSync(`/proc/${name}/ns/net`, { throwIfNoEntry: false })
+    return found?.ino === namespace
+  })
 }
 
 /** Of one that was killed before it could write it down: the addresses that host-local has noted. */

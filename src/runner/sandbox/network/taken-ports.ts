@@ -6,6 +6,7 @@ import path from 'node:path'
 import { hasCode } from '../../../util/error-code.ts'
 import {
   networkFile,
+  ownNamespace,
   readAttachment,
   type WrittenAttachment,
 } from './attachment-file.ts'
@@ -22,7 +23,8 @@ export async function whyPortTaken(
 ): Promise<string | undefined> {
   if (wanted.portMappings.length === 0) return undefined
   const others = (await attachmentsIn(runtime)).filter(
-    ({ containerID, result }) =>
+    ({ containerID, machine, result }) =>
+      machine === ownNamespace() &&
       containerID !== wanted.containerID &&
       (result !== undefined || containerID < wanted.containerID),
   )
