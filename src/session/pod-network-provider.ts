@@ -1,3 +1,4 @@
+import path from 'node:path'
 import type { SettingsFor } from '../config/settings.ts'
 import { findOnHost } from '../linux/machine-tools.ts'
 import type { NetworkProvider } from '../runner/sandbox/network/network-provider.ts'
@@ -40,7 +41,9 @@ export function networkProvider(
   { runtime }: Places,
 ): NetworkProvider | undefined {
   if (network === 'host') return undefined
-  const { binDirs, confDir } = cni
+  // A shim has another working directory.
+  const binDirs = cni.binDirs.map(directory => path.resolve(directory))
+  const confDir = cni.confDir === '' ? '' : path.resolve(cni.confDir)
   const directory = networksIn(runtime)
   if (confDir !== '') {
     try {

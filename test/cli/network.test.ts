@@ -2,7 +2,15 @@
  * Pods with networks of their own, by real CNI plugins, in a network namespace that stands for the
  * machine's.
  */
-import { readlinkSync } from 'node:fs'
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import {
@@ -13,14 +21,15 @@ import {
   type Json,
 } from '../helpers/conformance-pod.ts'
 import { lacksNetworks, networkWorld } from '../helpers/network-world.ts'
+import { commandOf, descendants, processes } from '../helpers/processes.ts'
+import { pod, world } from '../helpers/served-world.ts'
 import {
   eventually,
+  isRunning,
   podfs,
   startPodfs,
   type RunningPodfs,
 } from '../helpers/podfs.ts'
-
-import { commandOf, descendants } from '../helpers/processes.ts'
 
 t.setTimeout(200_000)
 const skip = lacksNetworks()
@@ -275,4 +284,222 @@ t.test('killed', { skip }, async t => {
     await run.ended
     t.same(await machine.left(), [])
   })
+})
+
+/**
+ * A plugin that says in DIR/log what it was asked, hangs in an ADD once there is DIR/hang, and
+ * refuses a CHECK once there is DIR/broken.
+ */
+const plugin = (dir: string): string => `#!${process.execPath}
+import fs from 'node:fs'
+const { prevResult } = JSON.parse(fs.readFileSync(0, 'utf8'))
+const command = process.env.CNI_COMMAND
+fs.appendFileSync('${dir}/log', command + ' ')
+if (command === 'ADD' && fs.existsSync('${dir}/hang')) {
+  fs.unlinkSync('${dir}/hang')
+  fs.writeFileSync('${dir}/pid.new', String(process.pid))
+  fs.renameSync('${dir}/pid.new', '${dir}/pid')
+  setInterval(() => undefined, 1000)
+} else if (command === 'CHECK' && fs.existsSync('${dir}/broken')) {
+  console.log(JSON.stringify({ cniVersion: '1.0.0', code: 100, msg: 'somebody has been here' }))
+  process.exitCode = 1
+} else console.log(JSON.stringify(prevResult))
+`
+
+t.test('networks of the machine, and plugins that fail', { skip }, async t => {
+  const machine = await networkWorld(t)
+  const dir = t.testdir({ conf: {}, bin: {} })
+  const at = (name: string): string => path.join(dir, name)
+  for (const name of ['bridge', 'host-local', 'portmap', 'loopback'])
+    symlinkSync(`/usr/lib/cni/${name}`, at(`bin/${name}`))
+  writeFileSync(at('bin/probe'), plugin(dir), { mode: 0o755 })
+  const ipam = {
+    type: 'host-local',
+    ranges: [[{ subnet: '10.99.7.0/29' }]],
+    dataDir: at('addresses'),
+  }
+  const plugins = [
+    { type: 'bridge', bridge: 'test0', isGateway: true, ipMasq: true, ipam },
+    { type: 'probe' },
+    { type: 'portmap', capabilities: { portMappings: true } },
+  ]
+  const network = { cniVersion: '1.0.0', name: 'test', plugins }
+  writeFileSync(at('conf/1.conflist'), JSON.stringify(network))
+  writeFileSync(at('conf/2.conflist'), 'not taken')
+  writeFileSync(
+    at('podfs.yaml'),
+    `network: pod\ncni: {confDir: conf, binDirs: [bin]}`,
+  )
+  const begin = (name: string, script: string) =>
+    startPodfs(
+      t,
+      ['run', '-f', '-', '--config', at('podfs.yaml'), '--log-level=info'],
+      {
+        wrapper: machine.wrapper,
+        input: JSON.stringify(
+          object.pod(
+            { name },
+            {
+              terminationGracePeriodSeconds: 0,
+              restartPolicy: 'OnFailure',
+              containers: [
+                container('c', script, {
+                  ports: [{ containerPort: 1, hostPort: 18_070 }],
+                }),
+              ],
+            },
+          ),
+        ),
+      },
+    )
+  const asked = (): string => readFileSync(at('log'), 'utf8').trim()
+  const hung = async (): Promise<number> => {
+    await eventually(() => existsSync(at('pid')))
+    const pid = Number(readFileSync(at('pid'), 'utf8'))
+    rmSync(at('pid'))
+    return pid
+  }
+  const left = async (): Promise<readonly string[]> => {
+    const reservations = readdirSync(at('addresses/test'))
+    return [
+      // Nobody takes a bridge of the machine's away.
+      ...(await machine.left()).filter(line => !/^\d+: test0:/.test(line)),
+      ...reservations.filter(name => /^\d+\./.test(name)),
+    ]
+  }
+
+  await t.test('ADD, CHECK, DEL', async t => {
+    const tries = at('tried')
+    const run = begin(
+      'checked',
+      `ip -4 address show dev eth0 | grep -o '10.99.7.[0-9]*/29'
+      [ -e ${tries} ] || { touch ${tries} ${at('broken')}; exit 1; }; ${waits}`,
+    )
+    await run.saw(
+      /NetworkNotReady.*network is not ready: plugin type=\\"probe\\" failed \(check\): somebody has been here/,
+      'stderr',
+    )
+    await eventually(() => run.stdout().match(/10\.99\.7/g)?.length === 2)
+    run.child.kill('SIGTERM')
+    await run.ended
+    t.equal(asked(), 'ADD CHECK DEL')
+    t.same(await left(), [])
+  })
+  await t.test('a plugin that is killed', async t => {
+    writeFileSync(at('log'), '')
+    writeFileSync(at('hang'), '')
+    const run = begin('killed', waits)
+    process.kill(await hung(), 'SIGKILL')
+    await run.saw(
+      /FailedCreatePodSandBox.*Failed to create pod sandbox: failed to setup network for sandbox: plugin type=\\"probe\\" failed \(add\): killed by SIGKILL/,
+      'stderr',
+    )
+    run.child.kill('SIGTERM')
+    await run.ended
+    t.equal(asked(), 'ADD DEL')
+    t.same(await left(), [])
+  })
+  await t.test('podfs, while a plugin works', async t => {
+    writeFileSync(at('hang'), '')
+    const run = begin('killed', waits)
+    const pid = await hung()
+    run.child.kill('SIGKILL')
+    await run.ended
+    await eventually(() => !isRunning(pid))
+    t.not((await left()).length, 0)
+    const next = begin('next', 'echo up')
+    t.equal((await next.ended).code, 0)
+    t.same(await left(), [])
+  })
+  await t.test('what is wrong with it', async t => {
+    writeFileSync(at('conf/1.conflist'), '{"name": "x", "type": "y"}')
+    const { code, stderr } = await begin('never', '').ended
+    t.equal(code, 2)
+    t.match(
+      stderr,
+      /^error: cni\.confDir: .*1\.conflist: cniVersion: 0\.1\.0 is older than 0\.3\.0$/m,
+    )
+  })
+  await t.test('a machine without plugins', async t => {
+    writeFileSync(at('podfs.yaml'), 'cni: {binDirs: [conf]}')
+    const args = ['run', '-f', '-', '--config', at('podfs.yaml')]
+    const input = JSON.stringify(simple('web'))
+    const { code, stderr } = await podfs(t, [...args, '--network=pod'], {
+      input,
+    })
+    t.equal(code, 3)
+    t.match(
+      stderr,
+      /^error: network pod: this machine lacks the CNI plugin bridge, .*; podfs works with network host\n +apt-get install containernetworking-plugins/m,
+    )
+    const published = await podfs(t, [...args, '--publish=1:2'], { input })
+    t.equal(published.code, 2)
+    t.match(
+      published.stderr,
+      /--publish: .*network host\n +podfs run --network pod/,
+    )
+  })
+})
+
+t.test('under serve', { skip }, async t => {
+  const machine = await networkWorld(t)
+  const { start, configure, write } = world(t)
+  configure('network: pod')
+  write(
+    'web.yaml',
+    pod('web', '', {
+      run: 'true',
+      command: `mkdir /var/www-w; echo up > /var/www-w/index.html; exec busybox httpd -f -p 8080 -h /var/www-w`,
+      more: 'restartPolicy: Always',
+    }),
+  )
+  const options = { wrapper: machine.wrapper }
+  const seen = async (serving: RunningPodfs, what: string): Promise<string> => {
+    const args = ['get', 'pod', 'web', '--session', String(serving.pid)]
+    const { stdout } = await podfs(
+      t,
+      [...args, '-o', `jsonpath=${what}`],
+      options,
+    )
+    return stdout
+  }
+  const addressOf = (serving: RunningPodfs): Promise<string> =>
+    eventually(async () => {
+      const ip = await seen(serving, '{.status.podIP}')
+      return ip.startsWith('10.') && ip
+    })
+  const answers = (ip: string): Promise<unknown> =>
+    eventually(() =>
+      machine.run('busybox', 'wget', '-qO-', `http://${ip}:8080/`),
+    )
+
+  const first = await start(options)
+  const ip = await addressOf(first)
+  await answers(ip)
+  first.child.kill('SIGKILL')
+  await first.ended
+  await answers(ip)
+
+  const second = await start(options)
+  t.equal(await addressOf(second), ip)
+  const restarts = '{.status.containerStatuses[0].restartCount}'
+  t.equal(await seen(second, restarts), '0', 'it has run on')
+  second.child.kill('SIGKILL')
+  await second.ended
+  const shim = processes().find(pid => {
+    const [, program, session] = commandOf(pid)
+    return (
+      program?.endsWith('/pod-shim.cjs') === true &&
+      session === `/run/podfs/serve-${first.pid}`
+    )
+  })
+  process.kill(shim as number, 'SIGKILL')
+  await eventually(() => !isRunning(shim as number))
+
+  const third = await start(options)
+  t.equal(await addressOf(third), ip, 'one that was killed has it again')
+  await answers(ip)
+  third.child.kill('SIGTERM')
+  t.equal((await third.ended).code, 0)
+  t.same(await machine.left(), [])
 })

@@ -25,8 +25,8 @@ export function findPlugin(
 }
 
 /**
- * Runs a plugin, which ends with this process. Resolves with its result (an empty one where it
- * prints none); rejects with what it says, in the words of libcni. `abort` kills it.
+ * Runs a plugin, which ends with this process. Resolves with its result, an empty one but of an
+ * ADD; rejects with what it says, in the words of libcni. `abort` kills it.
  */
 export async function runPlugin(
   tools: Pick<MachineTools, 'setpriv'>,
@@ -70,7 +70,9 @@ export async function runPlugin(
         child.on('close', (code, signal) => resolve(code ?? signal ?? 1))
       },
     )
-    if (code === 0) return resultIn(said.stdout)
+    // Only of an ADD is what it prints a result.
+    if (code === 0)
+      return command === 'ADD' ? resultIn(said.stdout, failed) : {}
     if (limit.aborted)
       throw failed(`it has not ended within ${longestMs / 1000} s`)
     throw failed(whyFailed(code, said))
@@ -80,8 +82,12 @@ export async function runPlugin(
   }
 }
 
-function resultIn(stdout: string): CniResult {
-  return stdout.trim() === '' ? {} : (JSON.parse(stdout) as CniResult)
+function resultIn(stdout: string, failed: (why: string) => Error): CniResult {
+  try {
+    return JSON.parse(stdout) as CniResult
+  } catch (error) {
+    throw failed(`its result is no JSON: ${(error as Error).message}`)
+  }
 }
 
 /** An error is JSON on standard output (CNI specification 1.0, "Error"). */
