@@ -9,7 +9,7 @@ import {
 import { thisNode } from '../pods/node-info.ts'
 import { PodAddresses } from '../pods/pod-addresses.ts'
 import { PodFleet } from '../pods/pod-fleet.ts'
-import type { PodSessionContext } from '../pods/pod-session.ts'
+import type { PodNetworks, PodSessionContext } from '../pods/pod-session.ts'
 import {
   publishedPorts,
   refuseUnusedPorts,
@@ -17,7 +17,6 @@ import {
 } from '../pods/published-ports.ts'
 import { runPolicy } from '../pods/run-policy.ts'
 import type { PodOutcome } from '../pods/supervised-pod.ts'
-import type { NetworkProvider } from '../runner/sandbox/network/network-provider.ts'
 import { OutputLines } from '../runner/lifecycle/output-lines.ts'
 import { SessionRecord } from '../server/session-record.ts'
 import type { Cleanup } from '../session/cleanup.ts'
@@ -66,7 +65,7 @@ export interface RunSession {
 interface PreparedRun extends Pick<PodSessionContext, 'mount' | 'images'> {
   readonly session: SessionDirectory
   /** Absent: Pods use the machine's network. */
-  readonly provider?: NetworkProvider
+  readonly provider?: PodNetworks['provider']
 }
 
 /** Reads the manifests and starts the Pods. What it has made is undone by `cleanup`. */

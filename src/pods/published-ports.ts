@@ -54,7 +54,12 @@ export function publishedPorts(
 ): PortMapping[] {
   return published
     .filter(each => each.pod === undefined || isMeant(each.pod, pod))
-    .map(({ text: _, pod: _pod, ...mapping }) => mapping)
+    .map(({ hostPort, containerPort, protocol, hostIP }) => ({
+      hostPort,
+      containerPort,
+      protocol,
+      ...(hostIP === undefined ? {} : { hostIP }),
+    }))
 }
 
 /** Throws a usage Failure for one that leads to none of the Pods, or to nobody knows which. */

@@ -11,7 +11,7 @@ import { networksIn } from './runtime-directory.ts'
 type NetworkSettings = SettingsFor<'network' | 'cni.binDirs' | 'cni.confDir'>
 
 /** Of podfs's own network. */
-export const ownPlugins = [
+const ownPlugins = [
   'bridge',
   'host-local',
   'portmap',

@@ -10,7 +10,7 @@ import type { PodPlan } from '../pod-processes.ts'
 import type { ManagedVolume } from '../container-volumes.ts'
 
 /** Changes with each change of what is said here. Others are not talked to. */
-export const protocolVersion = 5
+export const protocolVersion = 6
 
 /** What `podfs serve` says to a pod shim. */
 export type ToShim =

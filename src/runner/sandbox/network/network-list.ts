@@ -18,7 +18,7 @@ export interface NetworkList {
 }
 
 /** The name of podfs's own network, and of its bridge. */
-export const ownNetworkName = 'podfs'
+const ownNetworkName = 'podfs'
 export const ownBridge = 'podfs0'
 
 /**

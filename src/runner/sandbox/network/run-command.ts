@@ -5,10 +5,9 @@ import { systemPath } from '../../../linux/machine-tools.ts'
 export interface CommandResult {
   readonly ok: boolean
   readonly stdout: string
-  readonly stderr: string
 }
 
-/** Runs ip(8) or iptables(8). What they say is read, so it is English. */
+/** Runs ip(8) or iptables(8). What they print is read, so it is English. */
 export function runCommand(
   program: string,
   args: readonly string[],
@@ -18,12 +17,7 @@ export function runCommand(
       program,
       args,
       { cwd: '/', env: { PATH: systemPath, LC_ALL: 'C' } },
-      (error, stdout, stderr) =>
-        resolve({
-          ok: error === null,
-          stdout,
-          stderr: stderr || String(error),
-        }),
+      (error, stdout) => resolve({ ok: error === null, stdout }),
     )
   })
 }

@@ -46,9 +46,7 @@ export function routedNets(text: string, except: string): readonly string[] {
       const [name = '', destination = ''] = fields
       const mask = fields[7]
       if (mask === undefined || name === except) return []
-      const bits = [...swapped(mask).toString(2)].filter(
-        bit => bit === '1',
-      ).length
+      const bits = swapped(mask).toString(2).replaceAll('0', '').length
       return bits <= 1 ? [] : [`${addressOf(swapped(destination))}/${bits}`]
     })
 }

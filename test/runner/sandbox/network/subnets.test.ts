@@ -43,8 +43,8 @@ t.test('an address that stays', async t => {
     Array.from({ length: 200 }, (_, i) => of('10.1.1.8/29', `p${i}`)),
   )
   t.same(
-    [...all].sort(),
-    ['10.1.1.10', '10.1.1.11', '10.1.1.12', '10.1.1.13', '10.1.1.14'],
+    all,
+    new Set([10, 11, 12, 13, 14].map(n => `10.1.1.${n}`)),
     'not the net’s, the gateway’s or everybody’s',
   )
   const range = {
