@@ -393,6 +393,21 @@ export const ofTheMachine: readonly CatalogueEntry[] = [
     ],
   },
   {
+    title: 'Networks of Pods',
+    cause:
+      'With `network: pod` each Pod gets a network of its own, by programs of the machine.',
+    remedy:
+      'Type the second line, or use network host. A configuration of `cni.confDir` is as the CNI specification has it, of version 0.3.0 or later; `cni.binDirs` says where its plugins are.',
+    files: ['session/pod-network-provider.ts'],
+  },
+  {
+    title: 'Published ports',
+    cause:
+      '`--publish` leads from a port of this machine to one of a Pod, and it does not say which, or of which Pod.',
+    remedy: 'Type it as the second line shows.',
+    files: ['pods/published-ports.ts'],
+  },
+  {
     title: 'Rights and places',
     cause:
       'podfs needs root for now, and directories that nobody else can enter.',
