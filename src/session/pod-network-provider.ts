@@ -11,12 +11,7 @@ import { networksIn } from './runtime-directory.ts'
 type NetworkSettings = SettingsFor<'network' | 'cni.binDirs' | 'cni.confDir'>
 
 /** Of podfs's own network. */
-const ownPlugins = [
-  'bridge',
-  'host-local',
-  'portmap',
-  'loopback',
-] as const
+const ownPlugins = ['bridge', 'host-local', 'portmap', 'loopback'] as const
 const ownPrograms = ['ip', 'iptables'] as const
 
 /** What brings them. */
