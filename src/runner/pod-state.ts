@@ -48,6 +48,8 @@ export class PodState {
   /** What others say of it. */
   written: WrittenStatus = { conditions: [] }
   podIPs: readonly string[]
+  /** See RunningSandbox. */
+  isProxied = false
   readonly #options: PodStateOptions
   /** Those that ran when the Pod was to go, as they last ran. */
   #ending: Map<string, ContainerRecord> | undefined
@@ -88,6 +90,9 @@ export class PodState {
     return {
       container: this.container(name),
       podIP,
+      ...(this.isProxied && {
+        isListenedOn: (port: number) => running.isListenedOn?.(port) ?? true,
+      }),
       exec: (argv, abort) => running.exec(argv, abort),
     }
   }

@@ -81,9 +81,10 @@ export class SandboxKeeper {
     const { runtime, clusterDomain, network } = this.#options
     const { pod } = this.#state
     const hostname = podHostname(pod, clusterDomain ?? defaultClusterDomain)
-    const { ended, podIPs } = await runtime.createSandbox(
+    const { ended, podIPs, isProxied } = await runtime.createSandbox(
       sandboxConfig(pod, hostname, network),
     )
+    this.#state.isProxied = isProxied === true
     if (podIPs !== undefined) this.#noteAddresses(podIPs)
     this.isLost = false
     inBackground(this.#noteLoss(ended))

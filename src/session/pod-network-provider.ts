@@ -17,6 +17,11 @@ const ownPrograms = ['ip', 'iptables'] as const
 /** What brings them. */
 export const networkPackages = 'containernetworking-plugins iptables iproute2'
 
+/** What gives Pods networks where that is not there; of iproute2 it needs ip. */
+export function findPasta(): string | undefined {
+  return findOnHost('ip') === undefined ? undefined : findOnHost('pasta')
+}
+
 /** What podfs's own network lacks on this machine. */
 export function missingForNetworks(binDirs: readonly string[]): string[] {
   return [
@@ -57,9 +62,11 @@ export function networkProvider(
   }
   const missing = missingForNetworks(binDirs)
   if (missing.length === 0) return { kind: 'cni', binDirs, directory }
+  const program = findPasta()
+  if (program !== undefined) return { kind: 'pasta', program, directory }
   throw new Failure(
     'platform',
-    `network pod: this machine lacks ${missing.join(', ')}; podfs works with network host`,
-    { fix: `apt-get install ${networkPackages}` },
+    `network pod: this machine lacks ${missing.join(', ')}, and pasta; podfs works with network host`,
+    { fix: `apt-get install ${networkPackages}; or apt-get install passt` },
   )
 }

@@ -20,6 +20,7 @@ import {
   writer,
   type Json,
 } from '../helpers/conformance-pod.ts'
+import { capability } from '../helpers/capability.ts'
 import { lacksNetworks, networkWorld } from '../helpers/network-world.ts'
 import { commandOf, descendants, processes } from '../helpers/processes.ts'
 import { pod, world } from '../helpers/served-world.ts'
@@ -420,24 +421,110 @@ t.test('networks of the machine, and plugins that fail', { skip }, async t => {
       /^error: cni\.confDir: .*1\.conflist: cniVersion: 0\.1\.0 is older than 0\.3\.0$/m,
     )
   })
-  await t.test('a machine without plugins', async t => {
+  await t.test('a machine with nothing', async t => {
     writeFileSync(at('podfs.yaml'), 'cni: {binDirs: [conf]}')
     const args = ['run', '-f', '-', '--config', at('podfs.yaml')]
-    const input = JSON.stringify(simple('web'))
-    const { code, stderr } = await podfs(t, [...args, '--network=pod'], {
-      input,
-    })
+    const hidden = `for pasta in /usr/bin/pasta /usr/local/bin/pasta; do
+      [ ! -e $pasta ] || mount --bind /dev/null $pasta; done; exec "$@"`
+    const options = {
+      wrapper: [...machine.wrapper, 'sh', '-c', hidden, 'sh'],
+      input: JSON.stringify(simple('web')),
+    }
+    const { code, stderr } = await podfs(t, [...args, '--network=pod'], options)
     t.equal(code, 3)
     t.match(
       stderr,
-      /^error: network pod: this machine lacks the CNI plugin bridge, .*; podfs works with network host\n +apt-get install containernetworking-plugins/m,
+      /^error: network pod: this machine lacks the CNI plugin bridge, .*, and pasta; podfs works with network host\n +apt-get install containernetworking-plugins/m,
     )
-    const published = await podfs(t, [...args, '--publish=1:2'], { input })
+    const published = await podfs(t, [...args, '--publish=1:2'], options)
     t.equal(published.code, 2)
     t.match(
       published.stderr,
       /--publish: .*network host\n +podfs run --network pod/,
     )
+  })
+})
+
+t.test('by pasta', { skip: skip || capability('pasta') }, async t => {
+  const machine = await networkWorld(t)
+  const dir = t.testdir({
+    conf: {},
+    'podfs.yaml': 'network: pod\ncni: {binDirs: [conf]}',
+  })
+  const config = ['--config', path.join(dir, 'podfs.yaml'), '--log-level=info']
+  const begin = (...pods: readonly Json[]) =>
+    startPodfs(t, ['run', '-f', '-', '--all', ...config], {
+      wrapper: machine.wrapper,
+      input: JSON.stringify(list(pods)),
+    })
+  const web = object.pod(
+    { name: 'web' },
+    {
+      terminationGracePeriodSeconds: 0,
+      restartPolicy: 'Always',
+      containers: [
+        server('web', {
+          ports: [{ containerPort: 8080, hostPort: 18_060 }],
+          readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
+          livenessProbe: { httpGet: { port: 8080 }, periodSeconds: 1 },
+        }),
+        container('late', `sleep 1; ${waits}`, {
+          readinessProbe: { tcpSocket: { port: 8081 }, periodSeconds: 1 },
+        }),
+      ],
+    },
+  )
+  const asks8080 = (ip: string): Json =>
+    object.pod(
+      { name: 'asking' },
+      {
+        terminationGracePeriodSeconds: 0,
+        containers: [
+          container('c', `${asks(`${ip}:8080`)}; ${asks(machine.outside)}`),
+          server('other'),
+        ],
+      },
+    )
+  const fetch = (url: string) =>
+    eventually(() => machine.run('busybox', 'wget', '-qO-', `http://${url}/`))
+  const run = begin(web)
+  const [, ip = ''] = await run.saw(/at (10\..*)/)
+
+  await t.test('the machine and other Pods reach it', async t => {
+    t.equal(await fetch(`${ip}:8080`), 'web\n')
+    t.equal(await fetch('127.0.0.1:18060'), 'web\n')
+    const other = begin(asks8080(ip))
+    await other.saw(new RegExp(`${ip}:8080 says web`))
+    await other.saw(new RegExp(`${machine.outside} says outside`))
+    other.child.kill('SIGTERM')
+    await other.ended
+  })
+  await t.test('a probe is not answered by pasta', async () => {
+    await run.saw(
+      /Readiness probe failed: dial tcp 10\.[\d.]+:8081: connect: connection refused/,
+      'stderr',
+    )
+  })
+  await t.test('kill -9 of pasta: another sandbox', async t => {
+    const pasta = descendants(run.pid).find(
+      pid => commandOf(pid)[0]?.endsWith('/pasta') === true,
+    )
+    process.kill(pasta as number, 'SIGKILL')
+    await run.saw(/SandboxChanged/, 'stderr')
+    await eventually(() => run.stdout().match(/at 10\./g)?.length === 2)
+    t.equal(await fetch(`${ip}:8080`), 'web\n', 'with the same address')
+  })
+  await t.test('kill -9 of podfs: nothing is left', async t => {
+    const family = descendants(run.pid)
+    run.child.kill('SIGKILL')
+    await run.ended
+    await eventually(() => !family.some(isRunning))
+    t.match(await machine.left(), [new RegExp(ip.replaceAll('.', '\\.'))])
+    const next = begin(
+      object.pod({ name: 'next' }, { containers: [container('c', 'echo')] }),
+    )
+    t.equal((await next.ended).code, 0, next.stderr())
+    t.same(await machine.left(), [])
   })
 })
 

@@ -92,6 +92,9 @@ export async function networkWorld(t: Test): Promise<NetworkWorld> {
     outside: '198.51.100.2',
     left: async () => {
       const links = await runIn(world, ['ip', '-oneline', 'link', 'show'])
+      const addresses = await runIn(world, [
+        ...['ip', '-oneline', '-4', 'address', 'show', 'dev', 'lo'],
+      ])
       const rules = await runIn(world, [
         'sh',
         '-c',
@@ -100,6 +103,7 @@ export async function networkWorld(t: Test): Promise<NetworkWorld> {
       const directory = `/proc/${world}/root/run/podfs/network/${ino}`
       return [
         ...lines(links).filter(line => !/^\d+: (lo|up0@\S+):/.test(line)),
+        ...lines(addresses).filter(line => !line.includes(' 127.0.0.1/8 ')),
         // Those that portmap makes once for all who use it.
         ...lines(rules).filter(line => !/^-P |CNI-HOSTPORT-/.test(line)),
         ...(existsSync(directory) ? readdirSync(directory) : [])

@@ -21,6 +21,7 @@ const goodMachine: MachineFacts = {
   busyboxLacks: [],
   renderers: ['kubectl', 'helm'],
   missingForNetworks: [],
+  pasta: undefined,
   staleMounts: [],
   loopbackError: undefined,
   unprivilegedPortStart: 1024,
@@ -148,7 +149,8 @@ const cases: readonly {
     facts: { missingForNetworks: ['the CNI plugin bridge', 'iptables'] },
     check: 'pod networks',
     status: 'warning',
-    detail: /bridge, iptables; only --network pod .* network host does not/,
+    detail:
+      /pasta, the CNI plugin bridge, iptables; only --network pod .* network host does not/,
     fix: /^apt-get install containernetworking-plugins iptables/,
   },
   {

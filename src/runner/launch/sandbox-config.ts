@@ -2,6 +2,7 @@ import type { Pod } from '../../api/types.ts'
 import type { SandboxConfig } from '../sandbox/container-runtime.ts'
 import type {
   NetworkProvider,
+  Port,
   PortMapping,
 } from '../sandbox/network/network-provider.ts'
 import type { PodHostname } from './hostname.ts'
@@ -36,10 +37,41 @@ export function sandboxConfig(
             namespace: pod.metadata.namespace,
             name: pod.metadata.name,
             uid: pod.metadata.uid,
+            ports: namedPorts(pod),
             portMappings: portMappings(pod, network),
           },
         }),
   }
+}
+
+/** Those of containers, and those that probes and hooks ask. */
+export function namedPorts({ spec }: Pod): Port[] {
+  const tcp = (port: number | string | undefined): Port[] =>
+    typeof port === 'number' && port > 0
+      ? [{ containerPort: port, protocol: 'TCP' }]
+      : []
+  return [...spec.initContainers, ...spec.containers].flatMap(
+    ({ ports = [], lifecycle, ...container }) => [
+      ...ports.flatMap(({ containerPort, protocol }) =>
+        containerPort === undefined ? [] : [{ containerPort, protocol }],
+      ),
+      ...[
+        container.livenessProbe,
+        container.readinessProbe,
+        container.startupProbe,
+        lifecycle?.postStart,
+        lifecycle?.preStop,
+      ].flatMap(handler => tcp(handler?.httpGet?.port)),
+      ...[
+        container.livenessProbe,
+        container.readinessProbe,
+        container.startupProbe,
+      ].flatMap(probe => [
+        ...tcp(probe?.tcpSocket?.port),
+        ...tcp(probe?.grpc?.port),
+      ]),
+    ],
+  )
 }
 
 /** Of the containers that go on beside others (generatePodSandboxConfig, pkg/kubelet/kuberuntime/kuberuntime_sandbox.go). */

@@ -5,6 +5,8 @@ export interface HandlerTarget {
   readonly container: Container
   /** Where it is reached. */
   readonly podIP: string
+  /** Where that has a proxy, which takes every connection: whether a server is behind it. */
+  readonly isListenedOn?: (port: number) => boolean
   readonly exec: (
     argv: readonly string[],
     abort: AbortSignal,

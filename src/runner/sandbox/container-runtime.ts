@@ -57,6 +57,11 @@ export interface RunningSandbox {
   readonly ended: Promise<void>
   /** Of a network of its own; at least one. */
   readonly podIPs?: readonly string[]
+  /**
+   * Whoever connects to these from the machine is answered by a proxy, whether or not a server of
+   * the Pod listens.
+   */
+  readonly isProxied?: boolean
 }
 
 export interface ContainerLaunch extends ContainerRoot {
@@ -135,6 +140,8 @@ export interface RunningContainer {
   readonly exited: Promise<ExitStatus>
   /** To the first process only, as a container engine does. No error when it has gone. */
   signal(signal: NodeJS.Signals | number): void
+  /** Whether a TCP server of its Pod listens at a port, at another address than localhost. */
+  isListenedOn?(port: number): boolean
   /**
    * Runs a command inside, with the container's environment, user and working directory
    * (lifecycle hooks, exec probes). Killed when `abort` fires.

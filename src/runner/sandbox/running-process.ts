@@ -19,6 +19,7 @@ import { findFirstProcess } from './first-process.ts'
 import { openOutputPipe } from './output-pipe.ts'
 import { preludesOf, startCommand, type Launch } from './launch-command.ts'
 import { MonitorStderr } from './monitor-stderr.ts'
+import { isListenedOn } from '../../linux/listening-ports.ts'
 import type { MachineTools } from '../../linux/machine-tools.ts'
 import {
   killRootedProcesses,
@@ -193,6 +194,10 @@ class RunningProcess implements StartedProcess {
 
   signal(signal: NodeJS.Signals | number): void {
     if (!this.#gone && this.#pid !== undefined) sendSignal(this.#pid, signal)
+  }
+
+  isListenedOn(port: number): boolean {
+    return isListenedOn(this.pid, port)
   }
 
   exec(argv: readonly string[], abort: AbortSignal): Promise<ExecResult> {

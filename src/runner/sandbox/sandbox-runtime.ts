@@ -148,8 +148,12 @@ class Sandbox implements SandboxRuntime {
       this.#findTools(),
       join(this.#options.scratchDirectory, networkFile),
     )
-    const { signal } = this.#closing
-    return { ended, podIPs: await this.#network.attach(pid, network, signal) }
+    const { podIPs, isProxied, lost } = await this.#network.attach(
+      pid,
+      network,
+      this.#closing.signal,
+    )
+    return { ended: Promise.race([ended, lost]), podIPs, isProxied }
   }
 
   async checkNetwork(): Promise<void> {

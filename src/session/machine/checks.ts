@@ -170,14 +170,19 @@ function checkLoopback(facts: MachineFacts): Check {
   )
 }
 
-function checkPodNetworks({ missingForNetworks }: MachineFacts): Check {
+function checkPodNetworks({ missingForNetworks, pasta }: MachineFacts): Check {
   const name = 'pod networks'
   if (missingForNetworks.length === 0)
     return ok(name, 'CNI plugins, ip and iptables: --network pod works')
+  if (pasta !== undefined)
+    return ok(
+      name,
+      `${pasta}: --network pod works; not found for CNI: ${missingForNetworks.join(', ')}`,
+    )
   return warning(
     name,
-    `not found: ${missingForNetworks.join(', ')}; only --network pod needs them, network host does not`,
-    `apt-get install ${networkPackages}`,
+    `not found: pasta, ${missingForNetworks.join(', ')}; only --network pod needs them, network host does not`,
+    `apt-get install ${networkPackages}; or apt-get install passt`,
   )
 }
 

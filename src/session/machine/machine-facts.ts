@@ -9,7 +9,7 @@ import { keeperOf } from '../../fuse/mount/keeper-of.ts'
 import { mountsBelow, podfsMounts } from '../../linux/mountinfo.ts'
 import { findBusybox, findOnHost } from '../../linux/machine-tools.ts'
 import { machineLacks } from '../../runner/sandbox/sandbox-runtime.ts'
-import { missingForNetworks } from '../pod-network-provider.ts'
+import { findPasta, missingForNetworks } from '../pod-network-provider.ts'
 import type { Places } from '../places.ts'
 import { listSessions } from '../runtime-directory.ts'
 import { isInUserNamespace } from '../user-namespace.ts'
@@ -47,6 +47,8 @@ export interface MachineFacts {
   readonly renderers: readonly string[]
   /** What a network of a Pod's own needs and is not there: a CNI plugin, a program. */
   readonly missingForNetworks: readonly string[]
+  /** pasta, which can do so, too. */
+  readonly pasta: string | undefined
   /** Mount points that nobody serves, deepest first. */
   readonly staleMounts: readonly string[]
   /** Why an address of 127.0.0.0/8 cannot be listened on; undefined: it can. */
@@ -152,6 +154,7 @@ export async function readMachineFacts(
       name => findOnHost(name) !== undefined,
     ),
     missingForNetworks: missingForNetworks(cniBinDirs),
+    pasta: findPasta(),
     staleMounts,
     loopbackError,
     unprivilegedPortStart: sysctl('net/ipv4/ip_unprivileged_port_start'),

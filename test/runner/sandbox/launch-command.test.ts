@@ -135,6 +135,7 @@ t.test(
       namespace: 'default',
       name: 'p',
       uid: 'u',
+      ports: [],
       portMappings: [],
     } as const
     const within = { ...own, network }

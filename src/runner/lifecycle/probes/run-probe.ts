@@ -52,7 +52,7 @@ async function tryOnce(
 /** What a protocol needs is loaded when the first probe speaks it. */
 async function look(
   { exec, httpGet, tcpSocket, grpc }: Probe,
-  { container, podIP, exec: run }: HandlerTarget,
+  { container, podIP, isListenedOn, exec: run }: HandlerTarget,
   timeoutMs: number,
   abort: AbortSignal,
 ): Promise<ProbeOutcome> {
@@ -78,7 +78,9 @@ async function look(
     const { probeHttp } = await import('./http-probe.ts')
     return await probeHttp({ ...httpGet, host, port }, abort)
   }
-  const { probeTcp } = await import('./tcp-probe.ts')
+  const { probeTcp, refused } = await import('./tcp-probe.ts')
+  if (host === podIP && isListenedOn?.(port) === false)
+    return refused(host, port)
   return await probeTcp(host, port, abort)
 }
 

@@ -2,6 +2,12 @@ import { connect } from 'node:net'
 import { dialError, joinHostPort } from '../dial-error.ts'
 import { failure, success, type ProbeOutcome } from './probe-outcome.ts'
 
+/** As where nobody listens. */
+export function refused(host: string, port: number): ProbeOutcome {
+  const address = joinHostPort(host, port)
+  return failure(`dial tcp ${address}: connect: connection refused`)
+}
+
 /**
  * Opens a connection, and closes it (pkg/probe/tcp/tcp.go). `abort` is the time-out. Never
  * rejects.

@@ -8,6 +8,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import type { Attachment, CniResult } from './cni-call.ts'
+import type { PortMapping } from './network-provider.ts'
 
 /**
  * In the scratch directory of a Pod, from before its network is made until it has been freed: all
@@ -16,14 +17,29 @@ import type { Attachment, CniResult } from './cni-call.ts'
 export const networkFile = 'network.json'
 
 /** What is written down of a Pod's network. */
-export interface WrittenAttachment extends Attachment {
-  readonly binDirs: readonly string[]
-  /** Of podfs's own network: where that is written down. */
-  readonly directory?: string
+export type WrittenAttachment = WrittenCni | WrittenPasta
+
+interface Written {
+  /** Of this sandbox alone. */
+  readonly containerID: string
+  readonly portMappings: readonly PortMapping[]
   /** The network namespace of the machine that it leads to. */
   readonly machine: number
   /** `NAMESPACE/NAME`. */
   readonly pod: string
+}
+
+/** By pasta, which ends with podfs. */
+export interface WrittenPasta extends Written {
+  /** Of its address in the machine's namespace, and of no other one. */
+  readonly label: string
+}
+
+/** By CNI plugins. */
+export interface WrittenCni extends Attachment, Written {
+  readonly binDirs: readonly string[]
+  /** Of podfs's own network: where that is written down. */
+  readonly directory?: string
   /** Absent: nobody knows how far it came. */
   readonly result?: CniResult
 }

@@ -1,5 +1,5 @@
 import type { MachineTools } from '../../../linux/machine-tools.ts'
-import type { WrittenAttachment } from './attachment-file.ts'
+import type { WrittenCni } from './attachment-file.ts'
 import {
   isChecked,
   pluginCall,
@@ -21,7 +21,7 @@ type Tools = Pick<MachineTools, 'setpriv'>
 /** Connects the namespace at a path. What a failure leaves is for `del`. */
 export async function add(
   tools: Tools,
-  attachment: WrittenAttachment,
+  attachment: WrittenCni,
   netns: string,
   abort?: AbortSignal,
 ): Promise<CniResult> {
@@ -38,7 +38,7 @@ export async function add(
 /** Rejects when the connection is not as `add` has made it. */
 export async function check(
   tools: Tools,
-  attachment: WrittenAttachment,
+  attachment: WrittenCni,
   netns: string,
 ): Promise<void> {
   const { list, binDirs, result } = attachment
@@ -56,7 +56,7 @@ export async function check(
  */
 export async function del(
   tools: Tools,
-  attachment: WrittenAttachment,
+  attachment: WrittenCni,
   netns: string,
 ): Promise<void> {
   const { list, binDirs, result } = attachment

@@ -1,5 +1,5 @@
 /** How Pods get networks of their own on this machine; plain data, which a shim can be told. */
-export type NetworkProvider = CniProvider
+export type NetworkProvider = CniProvider | PastaProvider
 
 /** Plugins of the Container Network Interface, of which podfs is the runtime. */
 export interface CniProvider {
@@ -12,12 +12,24 @@ export interface CniProvider {
   readonly directory: string
 }
 
-/** A port of this machine that leads to one of a Pod. */
-export interface PortMapping {
-  readonly hostPort: number
+/** pasta(1): for each Pod a process that makes its connections as the machine's own. */
+export interface PastaProvider {
+  readonly kind: 'pasta'
+  readonly program: string
+  /** As above. */
+  readonly directory: string
+}
+
+/** A port at which something of a Pod listens. */
+export interface Port {
   readonly containerPort: number
   /** TCP, UDP or SCTP. */
   readonly protocol: string
+}
+
+/** A port of this machine that leads to one of a Pod. */
+export interface PortMapping extends Port {
+  readonly hostPort: number
   /** Absent: all addresses of this machine. */
   readonly hostIP?: string
 }
@@ -28,5 +40,7 @@ export interface SandboxNetwork {
   readonly namespace: string
   readonly name: string
   readonly uid: string
+  /** As far as the manifest names them. */
+  readonly ports: readonly Port[]
   readonly portMappings: readonly PortMapping[]
 }

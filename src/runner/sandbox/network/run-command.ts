@@ -5,6 +5,7 @@ import { systemPath } from '../../../linux/machine-tools.ts'
 export interface CommandResult {
   readonly ok: boolean
   readonly stdout: string
+  readonly stderr: string
 }
 
 /** Runs ip(8) or iptables(8). What they print is read, so it is English. */
@@ -17,7 +18,8 @@ export function runCommand(
       program,
       args,
       { cwd: '/', env: { PATH: systemPath, LC_ALL: 'C' } },
-      (error, stdout) => resolve({ ok: error === null, stdout }),
+      (error, stdout, stderr) =>
+        resolve({ ok: error === null, stdout, stderr }),
     )
   })
 }

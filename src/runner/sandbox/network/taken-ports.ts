@@ -23,10 +23,12 @@ export async function whyPortTaken(
 ): Promise<string | undefined> {
   if (wanted.portMappings.length === 0) return undefined
   const others = (await attachmentsIn(runtime)).filter(
-    ({ containerID, machine, result }) =>
-      machine === ownNamespace() &&
-      containerID !== wanted.containerID &&
-      (result !== undefined || containerID < wanted.containerID),
+    other =>
+      other.machine === ownNamespace() &&
+      other.containerID !== wanted.containerID &&
+      // Of pasta's the listening is seen below.
+      'list' in other &&
+      (other.result !== undefined || other.containerID < wanted.containerID),
   )
   for (const mapping of wanted.portMappings) {
     const said = `port ${mapping.hostPort}/${mapping.protocol} of this machine`
