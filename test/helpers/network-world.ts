@@ -92,9 +92,10 @@ export async function networkWorld(t: Test): Promise<NetworkWorld> {
     outside: '198.51.100.2',
     left: async () => {
       const links = await runIn(world, ['ip', '-oneline', 'link', 'show'])
-      const addresses = await runIn(world, [
-        ...['ip', '-oneline', '-4', 'address', 'show', 'dev', 'lo'],
-      ])
+      const addresses = await runIn(
+        world,
+        'ip -oneline -4 address show dev lo'.split(' '),
+      )
       const rules = await runIn(world, [
         'sh',
         '-c',

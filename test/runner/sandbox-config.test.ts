@@ -1,7 +1,10 @@
 import t from 'tap'
 import type { ContainerPort, PodSpec } from '../../src/api/types.ts'
-import { sandboxConfig } from '../../src/runner/launch/sandbox-config.ts'
-import { makeContainer, makePod } from '../helpers/make-objects.ts'
+import {
+  namedPorts,
+  sandboxConfig,
+} from '../../src/runner/launch/sandbox-config.ts'
+import { makeContainer, makePod, makeProbe } from '../helpers/make-objects.ts'
 
 const names = { hostname: 'p', domain: '', kernelHostname: 'p' }
 const ofPod = (spec: Partial<PodSpec>) =>
@@ -62,4 +65,25 @@ t.test('a network of its own is not for a Pod with hostNetwork', async t => {
     },
   )
   t.notOk('network' in ofPod({ hostNetwork: true }))
+})
+
+t.test('the ports that a manifest names', async t => {
+  const pod = makePod({
+    spec: {
+      containers: [
+        makeContainer({
+          ports: [{ containerPort: 1, protocol: 'UDP' }],
+          livenessProbe: makeProbe({ tcpSocket: { port: 2 } }),
+          readinessProbe: makeProbe({ grpc: { port: 3 } }),
+          startupProbe: makeProbe({ tcpSocket: { port: 'http' } }),
+        }),
+      ],
+    },
+  })
+  const tcp = { protocol: 'TCP' }
+  t.same(namedPorts(pod), [
+    { containerPort: 1, protocol: 'UDP' },
+    { containerPort: 2, ...tcp },
+    { containerPort: 3, ...tcp },
+  ])
 })

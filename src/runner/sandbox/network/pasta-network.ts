@@ -121,10 +121,8 @@ async function takeAddress(
   for (let attempt = 0; attempt < wishes * wishes; attempt += 1) {
     const address = wantedAddress({ subnet }, namespace, name, attempt)
     if (address === undefined) continue
-    const { ok, stderr } = await runCommand('ip', [
-      ...['address', 'add', `${address}/32`],
-      ...['dev', 'lo', 'label', label],
-    ])
+    const words = `address add ${address}/32 dev lo label ${label}`
+    const { ok, stderr } = await runCommand('ip', words.split(' '))
     const gateway = net.replace(/\d+$/, '1')
     if (ok) return { address, gateway, bits: Number(bits) }
     said = stderr.trim()

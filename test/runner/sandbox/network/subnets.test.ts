@@ -1,4 +1,5 @@
 import t from 'tap'
+import { forwarded } from '../../../../src/runner/sandbox/network/pasta-network.ts'
 import { ownNetworkList } from '../../../../src/runner/sandbox/network/network-list.ts'
 import {
   chooseSubnet,
@@ -92,4 +93,21 @@ t.test('one port of a machine', async t => {
   t.notOk(isSamePort(at('127.0.0.2'), at('127.0.0.1')))
   t.notOk(isSamePort(at(), at(undefined, 'UDP')))
   t.notOk(isSamePort(at(), at(undefined, 'TCP', 81)))
+})
+
+t.test('where pasta listens', async t => {
+  const tcp = { containerPort: 80, protocol: 'TCP' }
+  const udp = { containerPort: 53, protocol: 'UDP' }
+  const of = (...mappings: Parameters<typeof forwarded>[4][number][]) =>
+    forwarded('-t', 'TCP', '10.1.1.2', [tcp, udp, tcp], mappings).join(' ')
+  t.equal(of(), '-t 10.1.1.2/80')
+  t.equal(
+    of(
+      { ...tcp, hostPort: 8080 },
+      { containerPort: 81, protocol: 'TCP', hostPort: 8081, hostIP: '::1' },
+      { ...udp, hostPort: 5353 },
+    ),
+    '-t 10.1.1.2/80,81 -t 8080:80 -t ::1/8081:81',
+  )
+  t.same(forwarded('-u', 'UDP', '10.1.1.2', [tcp], []), ['-u', 'none'])
 })
