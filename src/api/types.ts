@@ -92,6 +92,50 @@ export interface Workload {
   readonly name: string
   /** Where the template stands in that object: `spec.template`. */
   readonly templatePath: string
+  /** Of a Job, and of the Job that a CronJob would make. */
+  readonly job?: JobRules
+  /** Of a Job's Pod that was started: what came before it. */
+  readonly progress?: JobProgress
+}
+
+/** When a Job is done, and how often its Pod is tried; with the API server's defaults. */
+export interface JobRules {
+  readonly completions: number
+  readonly isIndexed: boolean
+  readonly backoffLimit: number
+  readonly backoffLimitPerIndex?: number
+  readonly maxFailedIndexes?: number
+  readonly activeDeadlineSeconds?: number
+  readonly suspend: boolean
+  readonly failureRules: readonly PodFailureRule[]
+}
+
+/** Of a podFailurePolicy; the first that matches counts. */
+export interface PodFailureRule {
+  readonly action?: string
+  readonly onExitCodes?: {
+    /** Absent: any container. */
+    readonly containerName?: string
+    readonly operator?: string
+    readonly values?: readonly number[]
+  }
+  readonly onPodConditions?: readonly {
+    readonly type?: string
+    readonly status?: string
+  }[]
+}
+
+/** What has become of a Job's Pods so far; plain data, which outlives podfs with the Pod. */
+export interface JobProgress {
+  /** When the first one was started; milliseconds since 1970. */
+  readonly startTime: number
+  readonly succeeded: number
+  readonly failed: number
+  /** Since one succeeded; with backoffLimitPerIndex those of the index. */
+  readonly failuresInRow: number
+  /** Of an Indexed Job: that of its Pod now. Those before it are done. */
+  readonly index: number
+  readonly failedIndexes: readonly number[]
 }
 
 /** Of the whole cluster: its namespace is ''. */

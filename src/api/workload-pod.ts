@@ -1,6 +1,9 @@
 import type {
   Container,
+  JobRules,
   ObjectMeta,
+  Pod,
+  PodFailureRule,
   PodSpec,
   Volume,
   WorkloadKind,
@@ -24,8 +27,14 @@ export interface WorkloadObject {
 }
 
 interface JobSpec {
-  readonly activeDeadlineSeconds?: number
+  readonly completions?: number
   readonly completionMode?: 'NonIndexed' | 'Indexed'
+  readonly backoffLimit?: number
+  readonly backoffLimitPerIndex?: number
+  readonly maxFailedIndexes?: number
+  readonly activeDeadlineSeconds?: number
+  readonly suspend?: boolean
+  readonly podFailurePolicy?: { readonly rules?: readonly PodFailureRule[] }
   readonly manualSelector?: boolean
 }
 
@@ -114,22 +123,13 @@ function withClaims(
   ]
 }
 
-/**
- * pkg/registry/batch/job/strategy.go, generateSelector; pkg/controller/job/indexed_job_utils.go
- * for the Pod with index 0.
- */
+/** pkg/registry/batch/job/strategy.go, generateSelector. */
 function ofJob(
   job: JobSpec,
   owner: ObjectMeta,
   { metadata, spec }: PodParts,
 ): PodParts {
-  const indexed = job.completionMode === 'Indexed'
-  const index = { 'batch.kubernetes.io/job-completion-index': '0' }
-  const deadline = Math.min(
-    spec.activeDeadlineSeconds ?? Infinity,
-    job.activeDeadlineSeconds ?? Infinity,
-  )
-  return {
+  const pod: PodParts = {
     metadata: {
       ...metadata,
       labels: new Map([
@@ -138,19 +138,61 @@ function ofJob(
           : Object.entries(jobLabels(owner))),
         // What the template says itself stays.
         ...metadata.labels,
-        ...(indexed ? Object.entries(index) : []),
       ]),
-      ...(indexed && { annotations: withEntries(metadata.annotations, index) }),
+    },
+    spec,
+  }
+  return job.completionMode === 'Indexed'
+    ? withCompletionIndex(pod, owner.name, 0)
+    : pod
+}
+
+/** A Job's Pod with another index than the one that it has. */
+export function podOfIndex(pod: Pod, index: number): Pod {
+  const name = pod.workload?.name ?? pod.metadata.name
+  return { ...pod, ...withCompletionIndex(pod, name, index) }
+}
+
+/** pkg/controller/job/indexed_job_utils.go. */
+function withCompletionIndex(
+  { metadata, spec }: PodParts,
+  job: string,
+  index: number,
+): PodParts {
+  const entry = { [completionIndex]: String(index) }
+  return {
+    metadata: {
+      ...metadata,
+      labels: withEntries(metadata.labels, entry),
+      annotations: withEntries(metadata.annotations, entry),
     },
     spec: {
       ...spec,
-      ...(Number.isFinite(deadline) && { activeDeadlineSeconds: deadline }),
-      ...(indexed && {
-        hostname: `${owner.name}-0`,
-        containers: spec.containers.map(withIndex),
-        initContainers: spec.initContainers.map(withIndex),
-      }),
+      hostname: `${job}-${index}`,
+      containers: spec.containers.map(withIndexVariable),
+      initContainers: spec.initContainers.map(withIndexVariable),
     },
+  }
+}
+
+const completionIndex = 'batch.kubernetes.io/job-completion-index'
+
+/** pkg/apis/batch/v1/defaults.go; parallelism counts for nothing here. */
+export function jobRules(object: WorkloadObject): JobRules | undefined {
+  const { kind, spec } = object
+  if (kind !== 'Job' && kind !== 'CronJob') return undefined
+  const job = kind === 'Job' ? spec : (spec.jobTemplate?.spec ?? {})
+  const { backoffLimitPerIndex, maxFailedIndexes, activeDeadlineSeconds } = job
+  return {
+    completions: job.completions ?? 1,
+    isIndexed: job.completionMode === 'Indexed',
+    backoffLimit:
+      job.backoffLimit ?? (backoffLimitPerIndex === undefined ? 6 : 2 ** 31),
+    ...(backoffLimitPerIndex !== undefined && { backoffLimitPerIndex }),
+    ...(maxFailedIndexes !== undefined && { maxFailedIndexes }),
+    ...(activeDeadlineSeconds !== undefined && { activeDeadlineSeconds }),
+    suspend: job.suspend === true,
+    failureRules: job.podFailurePolicy?.rules ?? [],
   }
 }
 
@@ -167,11 +209,14 @@ export function jobLabels({
   }
 }
 
-function withIndex(container: Container): Container {
+function withIndexVariable(container: Container): Container {
   const name = 'JOB_COMPLETION_INDEX'
+  const valueFrom = {
+    fieldRef: { fieldPath: `metadata.labels['${completionIndex}']` },
+  }
   return container.env.some(each => each.name === name)
     ? container
-    : { ...container, env: [...container.env, { name, value: '0' }] }
+    : { ...container, env: [...container.env, { name, valueFrom }] }
 }
 
 function withEntries(

@@ -28,12 +28,13 @@ export const runCommand: Command = {
   ],
   description: `Starts the containers of Pods as processes of this machine, in mount and PID namespaces of their
 own, with the Pod's volumes and a generated /etc/hosts. A Deployment, StatefulSet, DaemonSet, Job
-or CronJob runs as one Pod of its template. What changes in the files is applied: labels,
-annotations and the data of volumes at once, the rest by a restart of the Pod. The first Ctrl-C
-ends the Pods as their deletion does, the second one kills them.
+or CronJob runs as one Pod of its template; that of a Job is tried again as its backoffLimit says.
+What changes in the files is applied: labels, annotations and the data of volumes at once, the rest
+by a restart of the Pod. The first Ctrl-C ends the Pods as their deletion does, the second one
+kills them.
 
 NAME is a Pod's or a workload's name: web, pod/web, deployment/web. --all and -l leave CronJobs
-out, which would run at once, but for those that are named.`,
+and suspended Jobs out, which would run at once, but for CronJobs that are named.`,
   examples: [
     { comment: 'the only Pod of a manifest', line: 'podfs run -f pod.yaml' },
     {
@@ -158,14 +159,11 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     stopListening()
   }
   if (signalled !== undefined) return exitCodeOfSignal(signalled)
-  const failed = outcomes.filter(
-    ({ status, deleted }) => status.phase !== 'Succeeded' && !deleted,
-  )
-  if (failed.length === 0) return exitCodes.done
-  const { failureText } = await import('../pods/pod-notices.ts')
-  const [first = '', ...further] = failed.map(({ pod, status }) =>
-    failureText(pod, status),
-  )
+  const { failureOf } = await import('../pods/pod-outcome.ts')
+  const [first, ...further] = outcomes
+    .map(failureOf)
+    .filter(failure => failure !== undefined)
+  if (first === undefined) return exitCodes.done
   throw new Failure('failed', first, { further })
 }
 

@@ -16,7 +16,7 @@ import {
   type PublishedPort,
 } from '../pods/published-ports.ts'
 import { runPolicy } from '../pods/run-policy.ts'
-import type { PodOutcome } from '../pods/supervised-pod.ts'
+import type { PodOutcome } from '../pods/pod-outcome.ts'
 import { OutputLines } from '../runner/lifecycle/output-lines.ts'
 import { SessionRecord } from '../server/session-record.ts'
 import type { Cleanup } from '../session/cleanup.ts'

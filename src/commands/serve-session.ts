@@ -234,7 +234,7 @@ async function start(
       [
         `${count(tree.size, 'volume')} at ${root}`,
         ...(waiting === 0 ? [] : [`${waiting} not published`]),
-        `${count(pods.running, 'Pod')} running`,
+        `${count(pods.running - pods.waiting, 'Pod')} running`,
       ].join(', '),
     )
   }

@@ -61,11 +61,21 @@ export function isCronJobsPod({ workload }: Pod): boolean {
   return workload?.kind === 'CronJob'
 }
 
+/** As one that is to begin later: many at once are chosen without it. */
+export function isSuspendedJob({ workload }: Pod): boolean {
+  return workload?.kind === 'Job' && workload.job?.suspend === true
+}
+
+/** It runs when it is named, not when many are chosen at once. */
+export function needsName(pod: Pod): boolean {
+  return isCronJobsPod(pod) || isSuspendedJob(pod)
+}
+
 /** What a choice makes podfs run. */
 export interface PodsToRun {
   /** At least one. */
   readonly pods: readonly Pod[]
-  /** CronJobs that the choice has and that nobody has named. */
+  /** CronJobs and suspended Jobs that the choice has and that nobody has named. */
   readonly leftOut: readonly Pod[]
 }
 
@@ -86,20 +96,19 @@ export function choosePodsToRun(
     cronJobs.length === 0
       ? []
       : choosePods(store, namespace, { kind: 'named', names: cronJobs })
-  const pods = chosen.filter(pod => !isCronJobsPod(pod))
-  const leftOut = chosen.filter(
-    pod => isCronJobsPod(pod) && !named.includes(pod),
-  )
+  const pods = chosen.filter(pod => !needsName(pod))
+  const leftOut = chosen.filter(pod => needsName(pod) && !named.includes(pod))
   if (pods.length + named.length > 0)
     return { pods: [...pods, ...named], leftOut }
-  throw new Failure('usage', 'there are only CronJobs', {
-    fix: `name one of them, to run it at once: ${leftOut.map(nameOfCronJob).join(', ')}`,
+  const what = leftOut.every(isCronJobsPod) ? 'CronJobs' : 'Jobs that wait'
+  throw new Failure('usage', `there are only ${what}`, {
+    fix: `name one of them, to run it at once: ${leftOut.map(nameOfJob).join(', ')}`,
   })
 }
 
 /** As it is to be typed. */
-export function nameOfCronJob({ workload }: Pod): string {
-  return `cronjob/${workload?.name}`
+export function nameOfJob({ workload }: Pod): string {
+  return `${workload?.kind.toLowerCase()}/${workload?.name}`
 }
 
 /** At least one. Throws a usage Failure that lists what there is. */

@@ -6,7 +6,9 @@ import type { ControlledPod, Held, PodControl } from '../server/pod-control.ts'
 import type { StoreEvent } from '../store/store.ts'
 import { inBackground } from '../util/in-background.ts'
 import { imageFindings } from './image-findings.ts'
-import { failureText, podName, sourceName } from './pod-notices.ts'
+import { JobTries } from './job-tries.ts'
+import { podName, sourceName } from './pod-notices.ts'
+import { failureOf, type PodOutcome } from './pod-outcome.ts'
 import {
   adoptPodSession,
   type PodSession,
@@ -14,7 +16,7 @@ import {
   startPodSession,
 } from './pod-session.ts'
 import type { LeftShim } from './shim/start-shim.ts'
-import { longestOf, SupervisedPod, type PodOutcome } from './supervised-pod.ts'
+import { longestOf, SupervisedPod } from './supervised-pod.ts'
 
 /** Where the fleets of `podfs run` and `podfs serve` differ. */
 export interface FleetPolicy {
@@ -30,6 +32,8 @@ export interface FleetPolicy {
   admitted(pod: Pod): Pod
   /** False: a change of the spec is only told. */
   readonly recreate: boolean
+  /** Whether a suspended Job waits, and a CronJob for its time; else they run when they are told to. */
+  readonly waits: boolean
   /** Of weeks nothing is to pile up: a Pod that has ended and is not wanted is forgotten. */
   readonly forgets: boolean
   /** Whether the end of a Pod is worth a line, in a fleet of this size. */
@@ -102,7 +106,7 @@ export class PodFleet implements PodControl {
   add(pod: Pod): void {
     const { notice } = this.#options.context()
     if (pod.workload !== undefined)
-      notice(`${sourceName(pod)} runs as one Pod, ${pod.metadata.name}`)
+      notice(`${sourceName(pod)} ${howItRuns(pod)}`)
     this.#supervised(pod).want(pod)
   }
 
@@ -117,9 +121,14 @@ export class PodFleet implements PodControl {
     }
   }
 
-  /** Those that run. */
+  /** Those that run, or will by themselves. */
   get running(): number {
     return this.#all.filter(({ idle }) => !idle).length
+  }
+
+  /** Of these: they wait for their time. */
+  get waiting(): number {
+    return this.#all.filter(({ isWaiting }) => isWaiting).length
   }
 
   get size(): number {
@@ -234,6 +243,7 @@ export class PodFleet implements PodControl {
         return findings.length === 0
       },
       recreate: policy.recreate,
+      ...(pod.workload?.job && { tries: this.#triesOf() }),
       notice,
       onIdle: () => {
         this.#tellEnd(pod, supervised)
@@ -247,6 +257,19 @@ export class PodFleet implements PodControl {
     })
     this.#pods.set(key, supervised)
     return supervised
+  }
+
+  #triesOf(): JobTries {
+    const { context, policy } = this.#options
+    const { clock, record, store, notice } = context()
+    return new JobTries({
+      clock,
+      record,
+      store,
+      notice,
+      backoffScale: () => context().backoffScale,
+      waits: policy.waits,
+    })
   }
 
   async #start(version: Pod): Promise<PodSession> {
@@ -272,16 +295,13 @@ export class PodFleet implements PodControl {
   #tellEnd(pod: Pod, { outcome }: SupervisedPod): void {
     if (outcome === undefined) return
     if (!this.#options.policy.tellsEnds(this.size)) return
-    const isFine =
-      outcome.status.phase === 'Succeeded' ||
-      outcome.deleted ||
-      this.#isTerminating
+    const failure = failureOf(outcome)
     this.#options
       .context()
       .notice(
-        isFine
+        failure === undefined || this.#isTerminating
           ? `Pod ${podName(pod)} has ended`
-          : failureText(outcome.pod, outcome.status),
+          : failure,
       )
   }
 
@@ -291,6 +311,7 @@ export class PodFleet implements PodControl {
     // Of one that is held by hand that is to be remembered.
     if (this.#pods.get(key)?.held === undefined) this.#pods.delete(key)
     record.forgetPod(key)
+    record.forgetJob(pod)
     addresses.release(pod)
     inBackground(this.#forgetSession(key))
   }
@@ -316,4 +337,10 @@ export class PodFleet implements PodControl {
     }
     if (this.#sessions.get(key) === session) this.#sessions.delete(key)
   }
+}
+
+function howItRuns({ workload, metadata }: Pod): string {
+  return (workload?.job?.completions ?? 1) > 1
+    ? `runs its Pods one after the other, each as ${metadata.name}`
+    : `runs as one Pod, ${metadata.name}`
 }

@@ -99,10 +99,10 @@ export function failureText(pod: Pod, status: PodStatus): string {
     ...plain.flatMap(({ name, state }) =>
       hadNotFinished(pod, status, state)
         ? [`init container ${name} had not finished`]
-        : failureOf(`init container ${name}`, state),
+        : failedContainer(`init container ${name}`, state),
     ),
     ...containerStatuses.flatMap(({ name, state }) =>
-      failureOf(`container ${name}`, state),
+      failedContainer(`container ${name}`, state),
     ),
   ]
   return [`Pod ${podName(pod)} has failed`, parts.join(', ')]
@@ -110,7 +110,10 @@ export function failureText(pod: Pod, status: PodStatus): string {
     .join(': ')
 }
 
-function failureOf(who: string, { terminated }: ContainerState): string[] {
+function failedContainer(
+  who: string,
+  { terminated }: ContainerState,
+): string[] {
   if (terminated === undefined || terminated.startedAt === null) return []
   const { exitCode, reason, message = '' } = terminated
   if (exitCode === 0) return []

@@ -3,7 +3,9 @@ import { asFailure } from '../session/failures.ts'
 import {
   isChosen,
   isCronJobsPod,
-  nameOfCronJob,
+  isSuspendedJob,
+  nameOfJob,
+  needsName,
   type PodChoice,
 } from './choose-pods.ts'
 import { imageFindings } from './image-findings.ts'
@@ -27,11 +29,8 @@ export function runPolicy(
     isToRun: (pod, isKnown) =>
       isKnown
         ? !isOpen || isChosen(choice, pod) || isCronJobsPod(pod)
-        : isChosen(choice, pod) && !isCronJobsPod(pod),
-    whyNotRun: pod =>
-      isChosen(choice, pod) && isCronJobsPod(pod)
-        ? `${sourceName(pod)} is left out; to run it at once, add ${nameOfCronJob(pod)}`
-        : undefined,
+        : isChosen(choice, pod) && !needsName(pod),
+    whyNotRun: pod => (isChosen(choice, pod) ? whyLeftOut(pod) : undefined),
     notToRun: 'is no longer selected',
     welcome: pod =>
       imageFindings(pod, images).length === 0
@@ -39,6 +38,7 @@ export function runPolicy(
         : undefined,
     admitted: pod => pod,
     recreate,
+    waits: false,
     forgets: false,
     tellsEnds: size => size > 1,
     onStart: pod => {
@@ -47,4 +47,12 @@ export function runPolicy(
     },
     onError: error => onError(asFailure(error)),
   }
+}
+
+function whyLeftOut(pod: Pod): string | undefined {
+  if (isCronJobsPod(pod))
+    return `${sourceName(pod)} is left out; to run it at once, add ${nameOfJob(pod)}`
+  return isSuspendedJob(pod)
+    ? `${sourceName(pod)} is suspended, and left out; podfs run ${nameOfJob(pod)} runs it all the same`
+    : undefined
 }

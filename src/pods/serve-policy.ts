@@ -35,6 +35,7 @@ export function servePolicy(
     welcome: () => undefined,
     admitted: pod => admitted(pod, context()),
     recreate: true,
+    waits: true,
     forgets: true,
     tellsEnds: () => true,
     onStart: () => undefined,

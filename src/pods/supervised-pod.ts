@@ -3,7 +3,9 @@ import type { Pod } from '../api/types.ts'
 import type { PodStatus, WrittenStatus } from '../runner/status/pod-status.ts'
 import type { ControlledPod, Held } from '../server/pod-control.ts'
 import { longestDeletionSeconds } from '../runner/lifecycle/termination.ts'
+import type { JobTries } from './job-tries.ts'
 import { listFields, sourceName, UnappliedChanges } from './pod-notices.ts'
+import type { PodOutcome } from './pod-outcome.ts'
 import type { PodSession } from './pod-session.ts'
 import { inBackground } from '../util/in-background.ts'
 
@@ -15,12 +17,14 @@ type State =
   | 'running'
   /** It was told to end, and has not yet. */
   | 'ending'
+  /** Nothing runs, until it is time for another try. */
+  | 'waiting'
   /** It has ended by itself; what was made for it is being undone. */
   | 'closing'
   /** The same of one that was told to end: what is wanted then comes next. */
   | 'replacing'
 
-type Step = 'start' | 'started' | 'end' | 'ended' | 'failed' | 'rest'
+type Step = 'start' | 'started' | 'wait' | 'end' | 'ended' | 'failed' | 'rest'
 
 /** What each step makes of each state. What is not here cannot happen. */
 const transitions: Readonly<
@@ -28,29 +32,30 @@ const transitions: Readonly<
 > = {
   idle: { start: 'starting' },
   // An end that is asked for meanwhile is looked at once it has started.
-  starting: { started: 'running', end: 'starting', failed: 'idle' },
+  starting: {
+    started: 'running',
+    wait: 'waiting',
+    end: 'starting',
+    rest: 'idle',
+    failed: 'idle',
+  },
+  waiting: { start: 'starting', end: 'waiting', rest: 'idle', failed: 'idle' },
   running: { end: 'ending', ended: 'closing', failed: 'idle' },
   ending: { end: 'ending', ended: 'replacing', failed: 'idle' },
   closing: {
+    wait: 'waiting',
     end: 'replacing',
     start: 'starting',
     rest: 'idle',
     failed: 'idle',
   },
   replacing: {
+    wait: 'waiting',
     end: 'replacing',
     start: 'starting',
     rest: 'idle',
     failed: 'idle',
   },
-}
-
-export interface PodOutcome {
-  /** As it was last started. */
-  readonly pod: Pod
-  readonly status: PodStatus
-  /** It went because it was no longer wanted: then its end is no failure. */
-  readonly deleted: boolean
 }
 
 interface SupervisedPodOptions {
@@ -59,6 +64,8 @@ interface SupervisedPodOptions {
   readonly startable: (pod: Pod) => boolean
   /** False: a change of the spec is only told. */
   readonly recreate: boolean
+  /** Of a Job; without it a Pod that ends by itself has ended. */
+  readonly tries?: JobTries
   readonly notice: (text: string) => void
   /** It has ended, and is not started again as things are. */
   readonly onIdle: () => void
@@ -104,6 +111,7 @@ export class SupervisedPod implements ControlledPod {
   #isToBeReplaced = false
   #unapplied: UnappliedChanges | undefined
   #outcome: PodOutcome | undefined
+  #pause = new AbortController()
 
   constructor(options: SupervisedPodOptions) {
     this.#options = options
@@ -132,9 +140,15 @@ export class SupervisedPod implements ControlledPod {
     return this.#session?.pod ?? this.#outcome?.pod
   }
 
+  /** It waits for its time: nothing of it runs. */
+  get isWaiting(): boolean {
+    return this.#state === 'waiting'
+  }
+
   /** It runs already, as a podfs before this one has left it. */
   adopt(pod: Pod, session: Promise<PodSession>): void {
     this.#wanted = pod
+    this.#options.tries?.adopt(pod)
     this.#begin(session)
   }
 
@@ -151,19 +165,23 @@ export class SupervisedPod implements ControlledPod {
       if (!this.idle || this.#isNew(pod)) this.#accept(pod)
       return
     }
-    const fields = restartingFields(running.pod, pod)
-    if (!this.#options.recreate) {
+    const version = this.#versionOf(pod)
+    const fields = restartingFields(running.pod, version)
+    if (this.#options.tries?.isSuspended(pod) === true) {
+      this.#wanted = pod
+      this.#end()
+    } else if (!this.#options.recreate) {
       this.#wanted = pod
       this.#unapplied ??= new UnappliedChanges(
         running.pod,
         this.#options.notice,
       )
-      this.#unapplied.look(pod)
-      running.update(pod)
+      this.#unapplied.look(version)
+      running.update(version)
     } else if (fields.length === 0) {
       this.#wanted = pod
       // What was changed by hand stays.
-      if (isNews) running.update(pod)
+      if (isNews) running.update(version)
     } else if (this.#options.startable(pod)) {
       this.#wanted = pod
       this.#options.notice(
@@ -179,6 +197,7 @@ export class SupervisedPod implements ControlledPod {
     if (this.#wanted === undefined) return
     const pod = this.#wanted
     this.#wanted = undefined
+    this.#options.tries?.reset()
     if (this.idle || this.#stopped) return
     this.#options.notice(`${sourceName(pod)} ${why}: ending it`)
     this.#end()
@@ -226,6 +245,7 @@ export class SupervisedPod implements ControlledPod {
     const runs = !this.idle && this.#wanted !== undefined
     if (pod === undefined || this.#stopped || runs) return
     this.#outcome = undefined
+    this.#options.tries?.reset()
     this.#accept(pod)
   }
 
@@ -240,6 +260,10 @@ export class SupervisedPod implements ControlledPod {
     this.#session?.wake()
   }
 
+  #versionOf(pod: Pod): Pod {
+    return this.#options.tries?.versionOf(pod) ?? pod
+  }
+
   #move(step: Step): void {
     const next = transitions[this.#state][step]
     if (next === undefined)
@@ -252,15 +276,20 @@ export class SupervisedPod implements ControlledPod {
     return (
       this.#outcome === undefined ||
       this.#wanted === undefined ||
-      (this.#options.recreate &&
-        restartingFields(this.#outcome.pod, pod).length > 0)
+      (this.#options.recreate && this.#isOther(this.#outcome.pod, pod))
     )
+  }
+
+  #isOther(ran: Pod, wanted: Pod): boolean {
+    const { tries } = this.#options
+    return tries?.isOther(wanted) ?? restartingFields(ran, wanted).length > 0
   }
 
   #accept(pod: Pod): void {
     const { startable, notice } = this.#options
     if (!startable(pod)) return
     this.#wanted = pod
+    this.#pause.abort()
     if (!this.idle) return
     if (this.#outcome !== undefined)
       notice(`${sourceName(pod)} has changed: starting it again`)
@@ -285,6 +314,7 @@ export class SupervisedPod implements ControlledPod {
 
   #end(graceSeconds = this.#graceSeconds): void {
     this.#move('end')
+    this.#pause.abort()
     this.#session?.terminate(graceSeconds)
   }
 
@@ -312,28 +342,59 @@ export class SupervisedPod implements ControlledPod {
   }
 
   async #work(adopted?: Promise<PodSession>): Promise<void> {
-    const { start } = this.#options
-    let version = this.#wanted as Pod
+    const { start, tries } = this.#options
     for (let begun = adopted; ; begun = undefined) {
+      if (begun === undefined && tries !== undefined)
+        if (!(await this.#isDue(tries))) return
+      const version = this.#wanted as Pod
       this.#unapplied = undefined
       this.#isToBeReplaced = false
       if (!this.#stopped) this.#graceSeconds = undefined
-      const session = await (begun ?? start(version))
+      const session = await (begun ?? start(this.#versionOf(version)))
       this.#session = session
       this.#move('started')
       if (session.isTerminating === true) this.#move('end')
+      if (begun === undefined) tries?.created(session.pod)
+      tries?.begun(session.pod, () => this.#end())
       // What was said while it was being started.
       if (this.#stopped || this.#wanted === undefined) this.#end()
       else if (this.#isToBeReplaced) this.#end()
       else if (this.#wanted !== version) this.want(this.#wanted)
       const status = await this.#endOf(session)
-      const wanted = this.#wanted
-      const deleted = wanted === undefined
-      this.#outcome = { pod: session.pod, status, deleted }
-      if (deleted || this.#stopped || !this.#isNext(wanted, session)) return
-      version = wanted
-      this.#move('start')
+      if (!this.#goesOn(session, status)) return
+      if (tries === undefined) this.#move('start')
     }
+  }
+
+  /**
+   * Resolves with whether what is wanted is to be started now; waits while it is not its time. It
+   * may be another version afterwards.
+   */
+  async #isDue(tries: JobTries): Promise<boolean> {
+    for (;;) {
+      const wanted = this.#wanted
+      const isOver = wanted === undefined || this.#stopped
+      const delayMs = isOver ? undefined : tries.due(wanted)
+      if (delayMs === undefined) {
+        this.#noteOver(tries)
+        return false
+      }
+      if (delayMs <= 0) {
+        if (this.#state !== 'starting') this.#move('start')
+        return true
+      }
+      if (this.#state !== 'waiting') this.#move('wait')
+      this.#pause = new AbortController()
+      await tries.pause(delayMs, this.#pause.signal)
+    }
+  }
+
+  #noteOver(tries: JobTries): void {
+    if (this.#outcome === undefined) return
+    const { pod, status } = this.#outcome
+    const failure = tries.failureOf(pod, status)
+    const deleted = this.#wanted === undefined
+    this.#outcome = { pod, status, deleted, ...(failure && { failure }) }
   }
 
   async #endOf(session: PodSession): Promise<PodStatus> {
@@ -350,12 +411,22 @@ export class SupervisedPod implements ControlledPod {
     }
   }
 
-  /** It was told to end, or ended by itself and another version came before that was undone. */
-  #isNext(wanted: Pod, { pod }: PodSession): boolean {
-    return (
-      this.#state === 'replacing' ||
-      (this.#options.recreate && restartingFields(pod, wanted).length > 0)
-    )
+  /** Whether there is, or may be, another run. */
+  #goesOn(session: PodSession, status: PodStatus): boolean {
+    const { recreate, tries } = this.#options
+    const { pod } = session
+    const wanted = this.#wanted
+    this.#outcome = { pod, status, deleted: wanted === undefined }
+    if (wanted === undefined || this.#stopped) return false
+    const isOther =
+      recreate && restartingFields(pod, this.#versionOf(wanted)).length > 0
+    // It was told to end, or another version came before what had ended was undone.
+    const isReplaced = isOther || this.#state === 'replacing'
+    if (tries === undefined) return isReplaced
+    if (isReplaced && !tries.hasEnded) tries.abandoned()
+    else tries.ended(wanted, pod, status)
+    if (isOther) tries.reset()
+    return true
   }
 }
 

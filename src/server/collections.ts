@@ -82,6 +82,7 @@ export class Collections {
       for (const object of store.list(kind)) this.#setShown(object)
     for (const pod of store.list('Pod')) this.#lookAtPod(keyOf(pod))
     for (const key of record.pods.keys()) this.#lookAtPod(key)
+    for (const [key, job] of record.jobs) this.#shownObjects.setJob(key, job)
     for (const event of record.events) this.events.set(eventState(event))
     for (const volume of record.volumes) this.#setVolume(volume)
     this.nodes.set({
@@ -127,6 +128,11 @@ export class Collections {
     switch (change.kind) {
       case 'pod':
         return this.#lookAtPod(change.key)
+      case 'job':
+        return this.#shownObjects.setJob(
+          change.key,
+          this.#options.record.jobs.get(change.key),
+        )
       case 'event': {
         const { event, type } = change
         if (type === 'set') this.events.set(eventState(event))

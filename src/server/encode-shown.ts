@@ -2,6 +2,7 @@ import { encodeObject } from '../api/encode/encode-object.ts'
 import { items, part, text, type JsonObject } from '../api/json.ts'
 import type { ShownKind, ShownObject } from '../api/types.ts'
 import { jobLabels } from '../api/workload-pod.ts'
+import type { JobRecord } from './session-record.ts'
 import { workloadStatus, type OwnPod } from './workload-status.ts'
 
 /** A workload or a Service as the API server would give it out; the status is of the Pod that runs. */
@@ -9,6 +10,7 @@ export function encodeShown(
   object: ShownObject,
   generation: number,
   pod: OwnPod | undefined,
+  job: JobRecord | undefined,
 ): JsonObject {
   const encoded = encodeObject(object)
   const metadata = { ...part(encoded, 'metadata'), generation }
@@ -17,7 +19,12 @@ export function encodeShown(
     ...encoded,
     metadata,
     spec,
-    status: workloadStatus(object.kind, { ...encoded, metadata, spec }, pod),
+    status: workloadStatus(
+      object.kind,
+      { ...encoded, metadata, spec },
+      pod,
+      job,
+    ),
   }
 }
 

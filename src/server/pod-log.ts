@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { objectKey } from '../api/object-key.ts'
+import { objectKey, type ObjectKey } from '../api/object-key.ts'
 import type { Pod } from '../api/types.ts'
 import type { ContainerStatus } from '../runner/status/container-status.ts'
 import type { PodStatus } from '../runner/status/pod-status.ts'
@@ -104,11 +104,30 @@ export function chooseLog(
     throw badRequest(
       `container ${quote(container)} in pod ${quote(name)} is not available`,
     )
+  const key = objectKey('Pod', namespace, name)
+  const isOfJob = pod.workload?.job !== undefined
+  const earlier =
+    previous && isOfJob && which.lastState.terminated === undefined
+      ? lastBefore(record, key, which)
+      : undefined
   return record.log(
-    objectKey('Pod', namespace, name),
+    key,
     container,
-    instanceOf(which, name, previous),
+    earlier ?? instanceOf(which, name, previous),
   )
+}
+
+/** Of a Job's Pod whose container has run once: that of the Pod before it. */
+function lastBefore(
+  record: SessionRecord,
+  key: ObjectKey,
+  { name, containerID, state }: ContainerStatus,
+): string | undefined {
+  const now = state.terminated?.containerID ?? containerID
+  return record
+    .logsOf(key)
+    .findLast(log => log.container === name && log.containerID !== now)
+    ?.containerID
 }
 
 function instanceOf(

@@ -1,5 +1,11 @@
-import { keyOf, type ObjectKey } from '../api/object-key.ts'
-import type { KubeObject, ObjectMeta, Pod } from '../api/types.ts'
+import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
+import type {
+  JobProgress,
+  JobRules,
+  KubeObject,
+  ObjectMeta,
+  Pod,
+} from '../api/types.ts'
 import type { PodEvent } from '../runner/status/pod-events.ts'
 import type { PodStatus } from '../runner/status/pod-status.ts'
 import type { Clock } from '../util/clock.ts'
@@ -70,8 +76,24 @@ export interface KeptLog {
   readonly log: LogState
 }
 
+/** How a Job fares, or the Job that a CronJob would make. */
+export interface JobRecord {
+  readonly rules: JobRules
+  readonly isSuspended: boolean
+  /** Absent: it has not begun. */
+  readonly progress?: JobProgress
+  readonly end?: {
+    readonly type: 'Complete' | 'Failed'
+    readonly reason: string
+    readonly message: string
+  }
+  /** Milliseconds since 1970. */
+  readonly endTime?: number
+}
+
 export type RecordChange =
   | { readonly kind: 'pod'; readonly key: ObjectKey }
+  | { readonly kind: 'job'; readonly key: ObjectKey }
   | {
       readonly kind: 'event'
       readonly type: 'set' | 'delete'
@@ -96,6 +118,7 @@ export class SessionRecord {
   readonly #pods = new Map<ObjectKey, LivePod>()
   /** Who tells of each of them; a Pod of the same name may have run before. */
   readonly #records = new Map<ObjectKey, PodRecord>()
+  readonly #jobs = new Map<ObjectKey, JobRecord>()
   readonly #volumes = new Map<string, VolumeRecord>()
   /** By volume; kept when a volume is told of later. */
   readonly #containersErrors = new Map<string, string>()
@@ -112,6 +135,11 @@ export class SessionRecord {
 
   get pods(): ReadonlyMap<ObjectKey, LivePod> {
     return this.#pods
+  }
+
+  /** By Job or CronJob. */
+  get jobs(): ReadonlyMap<ObjectKey, JobRecord> {
+    return this.#jobs
   }
 
   get volumes(): readonly VolumeRecord[] {
@@ -151,8 +179,10 @@ export class SessionRecord {
    */
   pod(pod: Pod, kept?: KeptPod): PodRecord {
     const key = keyOf(pod)
+    // What the Pod of a Job before this one has printed.
+    const before = pod.workload?.progress ? this.logsOf(key) : []
     this.forgetPod(key)
-    const { events = [], logs = [], ...live }: Partial<KeptPod> = kept ?? {}
+    const { events = [], logs = before, ...live }: Partial<KeptPod> = kept ?? {}
     this.#set({ ...live, pod })
     for (const event of events) this.#events.restore(event)
     // A Pod that has replaced this one is not this one's to change, nor to end.
@@ -221,6 +251,18 @@ export class SessionRecord {
       { type, reason, message, involvedObject },
       this.#clock.now(),
     )
+  }
+
+  job(key: ObjectKey, job: JobRecord): void {
+    this.#jobs.set(key, job)
+    this.#tell({ kind: 'job', key })
+  }
+
+  /** Of a Pod that nobody wants any more. */
+  forgetJob({ workload, metadata }: Pod): void {
+    if (workload === undefined) return
+    const key = objectKey(workload.kind, metadata.namespace, workload.name)
+    if (this.#jobs.delete(key)) this.#tell({ kind: 'job', key })
   }
 
   volume(volume: VolumeRecord): void {

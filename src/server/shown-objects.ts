@@ -5,6 +5,7 @@ import { workloadKinds } from '../api/schema/workloads.ts'
 import type { Pod, ShownKind, ShownObject } from '../api/types.ts'
 import { encodeShown } from './encode-shown.ts'
 import { ObjectCache, type Revisions } from './object-cache.ts'
+import type { JobRecord } from './session-record.ts'
 import type { OwnPod } from './workload-status.ts'
 
 /** What is shown of one object; a state that shows the same is none. */
@@ -22,6 +23,7 @@ export class ShownObjects {
   readonly #shown = new Map<ObjectKey, Shown>()
   /** By workload, also of one that is yet to come. */
   readonly #pods = new Map<ObjectKey, OwnPod>()
+  readonly #jobs = new Map<ObjectKey, JobRecord>()
 
   constructor(revisions: Revisions) {
     this.caches = new Map(kinds.map(kind => [kind, new ObjectCache(revisions)]))
@@ -51,6 +53,17 @@ export class ShownObjects {
     const key = objectKey(workload.kind, metadata.namespace, workload.name)
     if (own === undefined) this.#pods.delete(key)
     else this.#pods.set(key, own)
+    this.#showAgain(key)
+  }
+
+  /** The Job of a Job or CronJob fares otherwise now; undefined: nothing is known of one. */
+  setJob(key: ObjectKey, job: JobRecord | undefined): void {
+    if (job === undefined) this.#jobs.delete(key)
+    else this.#jobs.set(key, job)
+    this.#showAgain(key)
+  }
+
+  #showAgain(key: ObjectKey): void {
     const shown = this.#shown.get(key)
     if (shown === undefined) return
     const { object, generation, status } = shown
@@ -61,6 +74,7 @@ export class ShownObjects {
   #show(key: ObjectKey, object: ShownObject, generation: number): void {
     const { namespace, name, labels } = object.metadata
     const pod = this.#pods.get(key)
+    const job = this.#jobs.get(key)
     const status = this.#status(key, object, generation)
     this.#shown.set(key, { object, generation, status })
     this.caches.get(object.kind)?.set({
@@ -71,11 +85,13 @@ export class ShownObjects {
         ['metadata.name', name],
         ['metadata.namespace', namespace],
       ]),
-      json: () => encodeShown(object, generation, pod),
+      json: () => encodeShown(object, generation, pod, job),
     })
   }
 
   #status(key: ObjectKey, object: ShownObject, generation: number): JsonObject {
-    return part(encodeShown(object, generation, this.#pods.get(key)), 'status')
+    const pod = this.#pods.get(key)
+    const job = this.#jobs.get(key)
+    return part(encodeShown(object, generation, pod, job), 'status')
   }
 }

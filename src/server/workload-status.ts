@@ -1,5 +1,7 @@
 import { type JsonObject, part, text } from '../api/json.ts'
 import type { ShownKind } from '../api/types.ts'
+import { formatTime } from '../runner/status/container-status.ts'
+import type { JobRecord } from './session-record.ts'
 
 /** The one Pod that podfs runs of a workload. */
 export interface OwnPod {
@@ -14,12 +16,13 @@ export interface OwnPod {
 
 /**
  * What a controller would write into the status if the Pod that podfs runs were its own. So
- * there is never more than one, whatever `replicas` or `completions` say.
+ * there is never more than one at a time, whatever `replicas` or `completions` say.
  */
 export function workloadStatus(
   kind: ShownKind,
   object: JsonObject,
   pod: OwnPod | undefined,
+  job: JobRecord | undefined,
 ): JsonObject {
   const counts = countsOf(pod)
   const { generation = 1 } = part(object, 'metadata')
@@ -56,7 +59,11 @@ export function workloadStatus(
         availableReplicas: counts.readyReplicas,
       }
     case 'Job':
-      return pod === undefined ? suspended(object) : jobStatus(pod)
+      return job === undefined
+        ? pod === undefined
+          ? suspended(object, 'this podfs does not run the Pod')
+          : activeStatus(pod)
+        : jobStatus(object, job, pod)
     case 'CronJob':
       return pod === undefined ? {} : cronJobStatus(pod)
     case 'Service':
@@ -99,7 +106,7 @@ function deploymentStatus(
   const isComplete = replicas === desired && readyReplicas >= desired
   const { creationTimestamp } = part(object, 'metadata')
   const since = pod ? condition(pod, 'Ready').since : text(creationTimestamp)
-  const conditionOf = (type: string, isTrue: boolean, why: string[]) => ({
+  const deployed = (type: string, isTrue: boolean, why: string[]) => ({
     type,
     status: isTrue ? 'True' : 'False',
     lastUpdateTime: since,
@@ -116,7 +123,7 @@ function deploymentStatus(
       unavailableReplicas: desired - readyReplicas,
     }),
     conditions: [
-      conditionOf(
+      deployed(
         'Available',
         isAvailable,
         isAvailable
@@ -126,7 +133,7 @@ function deploymentStatus(
               'Deployment does not have minimum availability.',
             ],
       ),
-      conditionOf(
+      deployed(
         'Progressing',
         true,
         isComplete
@@ -152,63 +159,92 @@ function maxUnavailable(spec: JsonObject, desired: number): number {
   return Math.min(surge === 0 && unavailable === 0 ? 1 : unavailable, desired)
 }
 
-/** Nobody runs the Pod. */
-function suspended(job: JsonObject): JsonObject {
+/** Nobody runs the Pod, or not yet. */
+function suspended(job: JsonObject, message: string): JsonObject {
   const since = text(part(job, 'metadata')['creationTimestamp'])
   return {
-    conditions: [
-      {
-        type: 'Suspended',
-        status: 'True',
-        lastProbeTime: since,
-        lastTransitionTime: since,
-        reason: 'JobSuspended',
-        message: 'this podfs does not run the Pod',
-      },
-    ],
+    conditions: [conditionOf('Suspended', 'JobSuspended', message, since)],
   }
 }
 
-/** pkg/controller/job/job_controller.go; podfs does not run it again when it has failed. */
-function jobStatus(pod: OwnPod): JsonObject {
-  const { phase, reason, message, startTime } = pod.status
-  const isActive = !hasEnded(pod)
-  const succeeded = phase === 'Succeeded'
-  const end = condition(pod, 'Ready').since
-  const ended = (type: string, why: string, what: string): JsonObject[] => [
-    {
-      type,
-      status: 'True',
-      lastProbeTime: end,
-      lastTransitionTime: end,
-      reason: why,
-      message: what,
-    },
-  ]
+function conditionOf(
+  type: string,
+  reason: string,
+  message: string,
+  since: string,
+): JsonObject {
   return {
-    ...(startTime === undefined ? {} : { startTime }),
-    ...(isActive ? { active: 1 } : {}),
-    ready: isActive && condition(pod, 'Ready').isTrue ? 1 : 0,
-    ...(succeeded ? { succeeded: 1, completionTime: finishedAt(pod) } : {}),
-    ...(phase === 'Failed' ? { failed: 1 } : {}),
-    ...(isActive
-      ? {}
-      : {
-          conditions: succeeded
-            ? ended(
-                'Complete',
-                'CompletionsReached',
-                'Reached expected number of succeeded pods',
-              )
-            : ended(
-                'Failed',
-                text(reason) === 'DeadlineExceeded'
-                  ? 'DeadlineExceeded'
-                  : 'BackoffLimitExceeded',
-                text(message) || 'podfs does not try again',
-              ),
-        }),
+    type,
+    status: 'True',
+    lastProbeTime: since,
+    lastTransitionTime: since,
+    reason,
+    message,
   }
+}
+
+function activeStatus(pod: OwnPod | undefined): JsonObject {
+  if (pod === undefined || hasEnded(pod)) return { ready: 0 }
+  return {
+    ...(pod.isTerminating ? { terminating: 1 } : { active: 1 }),
+    ready: condition(pod, 'Ready').isTrue ? 1 : 0,
+  }
+}
+
+/** pkg/controller/job/job_controller.go; a Job has one Pod at a time. */
+function jobStatus(
+  object: JsonObject,
+  { progress, rules, isSuspended, end, endTime }: JobRecord,
+  pod: OwnPod | undefined,
+): JsonObject {
+  const message = 'Job suspended'
+  if (progress === undefined)
+    return isSuspended ? { ready: 0, ...suspended(object, message) } : {}
+  const { startTime, succeeded, failed, index, failedIndexes } = progress
+  const since = formatTime(endTime ?? startTime)
+  const conditions =
+    end === undefined
+      ? []
+      : [
+          end.type === 'Complete' ? 'SuccessCriteriaMet' : 'FailureTarget',
+          end.type,
+        ].map(type => conditionOf(type, end.reason, end.message, since))
+  const done = Array.from({ length: index }, (_, i) => i).filter(
+    i => !failedIndexes.includes(i),
+  )
+  return {
+    ...activeStatus(pod),
+    ...(isSuspended ? suspended(object, message) : {}),
+    startTime: formatTime(startTime),
+    ...(succeeded > 0 ? { succeeded } : {}),
+    ...(failed > 0 ? { failed } : {}),
+    ...(rules.isIndexed && done.length > 0
+      ? { completedIndexes: formatIndexes(done) }
+      : {}),
+    ...(rules.backoffLimitPerIndex === undefined
+      ? {}
+      : { failedIndexes: formatIndexes(failedIndexes) }),
+    ...(end?.type === 'Complete' ? { completionTime: since } : {}),
+    ...(conditions.length > 0 ? { conditions } : {}),
+    uncountedTerminatedPods: {},
+  }
+}
+
+/** In ascending order: `0-2,5`, with two in a row as `0,1` (pkg/controller/job/indexed_job_utils.go). */
+export function formatIndexes(indexes: readonly number[]): string {
+  const runs: { first: number; last: number }[] = []
+  for (const index of indexes) {
+    const run = runs.at(-1)
+    if (run?.last === index - 1) run.last = index
+    else runs.push({ first: index, last: index })
+  }
+  return runs
+    .map(({ first, last }) =>
+      first === last
+        ? `${first}`
+        : `${first}${last === first + 1 ? ',' : '-'}${last}`,
+    )
+    .join(',')
 }
 
 /** When the last of its containers ended. */

@@ -183,13 +183,20 @@ t.test(
 )
 
 t.test('what a Job says of its Pod', async t => {
-  const deadline = (parts: Parts) =>
-    podOf(job(parts)).spec.activeDeadlineSeconds
   const pod = 'restartPolicy: Never\n      activeDeadlineSeconds: 5'
-  t.equal(deadline({}), undefined)
-  t.equal(deadline({ spec: 'activeDeadlineSeconds: 9' }), 9)
-  t.equal(deadline({ spec: 'activeDeadlineSeconds: 9', pod }), 5)
-  t.equal(deadline({ spec: 'activeDeadlineSeconds: 3', pod }), 3)
+  const both = podOf(job({ spec: 'activeDeadlineSeconds: 3', pod }))
+  t.equal(both.spec.activeDeadlineSeconds, 5, "the Pod's own")
+  t.match(both.workload?.job, {
+    activeDeadlineSeconds: 3,
+    completions: 1,
+    backoffLimit: 6,
+    suspend: false,
+  })
+  const indexed = 'completionMode: Indexed\n  completions: 4'
+  t.match(
+    podOf(job({ spec: `${indexed}\n  backoffLimitPerIndex: 1` })).workload?.job,
+    { isIndexed: true, completions: 4, backoffLimit: 2 ** 31 },
+  )
 
   const { metadata, spec } = podOf(
     job({ spec: 'completionMode: Indexed\n  completions: 4' }),
@@ -198,9 +205,11 @@ t.test('what a Job says of its Pod', async t => {
   const index = 'batch.kubernetes.io/job-completion-index'
   t.equal(metadata.annotations.get(index), '0')
   t.equal(metadata.labels.get(index), '0')
-  t.strictSame(spec.containers[0]?.env, [
-    { name: 'JOB_COMPLETION_INDEX', value: '0' },
-  ])
+  const variable = {
+    name: 'JOB_COMPLETION_INDEX',
+    valueFrom: { fieldRef: { fieldPath: `metadata.labels['${index}']` } },
+  }
+  t.strictSame(spec.containers[0]?.env, [variable])
   const env = [
     { name: 'A', value: 'a' },
     { name: 'JOB_COMPLETION_INDEX', value: '7' },
@@ -213,14 +222,61 @@ t.test('what a Job says of its Pod', async t => {
       ),
     ).spec.containers[0]?.env
   t.strictSame(envOf(env), env, 'its own stays')
-  t.match(envOf(env.slice(0, 1)), [env[0], { value: '0' }])
+  t.strictSame(envOf(env.slice(0, 1)), [env[0], variable])
 })
 
-t.test('a CronJob is its Job, at once', async t => {
-  const { metadata, spec } = podOf(cronJob('schedule: "*/5 * * * *"'))
+t.test('a podFailurePolicy, and what it needs', async t => {
+  const policy = (rule: string) => `podFailurePolicy: {rules: [${rule}]}`
+  const findings = (parts: Parts) => linesOf(job(parts), 'rejected')
+  const codes = 'onExitCodes: {operator: In, values: [42]}'
+  const rule = `{action: FailJob, ${codes}}`
+  t.strictSame(findings({ spec: policy(rule) }), [])
+  t.match(podOf(job({ spec: policy(rule) })).workload?.job?.failureRules, [
+    { action: 'FailJob', onExitCodes: { operator: 'In', values: [42] } },
+  ])
+  const path = 'Job default/web: spec.podFailurePolicy.rules[0]'
+  for (const [parts, message] of [
+    [
+      { spec: policy(rule), pod: 'restartPolicy: OnFailure' },
+      'Job default/web: spec.template.spec.restartPolicy: Invalid value: "OnFailure": only "Never" is supported when podFailurePolicy is specified',
+    ],
+    [
+      { spec: policy(`{action: FailIndex, ${codes}}`) },
+      `${path}.action: Invalid value: "FailIndex": requires the backoffLimitPerIndex to be set`,
+    ],
+    [
+      { spec: policy('{action: Count}') },
+      `${path}.onExitCodes: Invalid value: null: specifying one of OnExitCodes and OnPodConditions is required`,
+    ],
+    [
+      { spec: policy(rule.replace('[42]', '[0]')) },
+      `${path}.onExitCodes.values[0]: Invalid value: 0: must not be 0 for the In operator`,
+    ],
+    [
+      { spec: policy(rule.replace('operator', 'containerName: x, operator')) },
+      `${path}.onExitCodes.containerName: Invalid value: "x": must be one of the container or initContainer names in the pod template`,
+    ],
+    [
+      { spec: 'completionMode: Indexed' },
+      'Job default/web: spec.completions: Required value: when completion mode is Indexed',
+    ],
+    [
+      { spec: 'backoffLimitPerIndex: 1' },
+      'Job default/web: spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode',
+    ],
+  ] as const)
+    t.ok(
+      findings(parts).some(line => line.endsWith(message)),
+      message,
+    )
+})
+
+t.test('a CronJob is its Job', async t => {
+  const { metadata, spec, workload } = podOf(cronJob('schedule: "*/5 * * * *"'))
   t.equal(metadata.name, 'tick')
   t.equal(metadata.labels.get('job-name'), 'tick')
-  t.equal(spec.activeDeadlineSeconds, 60)
+  t.equal(spec.activeDeadlineSeconds, undefined)
+  t.equal(workload?.job?.activeDeadlineSeconds, 60)
 })
 
 t.test('says what it does with a workload, and with its fields', async t => {

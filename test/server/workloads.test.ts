@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { items, part, type JsonObject } from '../../src/api/json.ts'
+import { objectKey } from '../../src/api/object-key.ts'
 import type { Pod } from '../../src/api/types.ts'
 import type { PodStatus } from '../../src/runner/status/pod-status.ts'
 import { readManifest } from '../../src/sources/manifests/manifest-reader.ts'
@@ -156,7 +157,7 @@ spec: {template: {metadata: {labels: {app: rc}}, spec: {containers: [{name: c, i
 })
 
 t.test('Jobs and CronJobs', async t => {
-  const { set, object, row } = await withObjects(
+  const { set, object, row, record } = await withObjects(
     t,
     `${job('good')}${job('bad')}${job('not-run', '')}---
 apiVersion: batch/v1
@@ -170,10 +171,55 @@ spec: {schedule: '0 3 * * *', jobTemplate: {spec: {template: {metadata: {annotat
   t.strictSame(await state('good'), ['good', 'Running', '0/1'])
   set('good', 'Succeeded')
   set('bad', 'Failed')
+  const rules = {
+    completions: 1,
+    isIndexed: false,
+    backoffLimit: 0,
+    suspend: false,
+    failureRules: [],
+  }
+  const progress = {
+    startTime: 0,
+    succeeded: 0,
+    failed: 0,
+    failuresInRow: 0,
+    index: 0,
+    failedIndexes: [],
+  }
+  const told = { rules, isSuspended: false, endTime: 60_000 }
+  record.job(objectKey('Job', 'default', 'good'), {
+    ...told,
+    progress: { ...progress, succeeded: 1, failed: 2 },
+    end: { type: 'Complete', reason: 'CompletionsReached', message: 'done' },
+  })
+  record.job(objectKey('Job', 'default', 'bad'), {
+    ...told,
+    progress: { ...progress, failed: 1 },
+    end: { type: 'Failed', reason: 'BackoffLimitExceeded', message: 'often' },
+  })
   t.strictSame(await state('good'), ['good', 'Complete', '1/1'])
   t.strictSame(await state('bad'), ['bad', 'Failed', '0/1'])
   t.strictSame(await state('not-run'), ['not-run', 'Suspended', '0/1'])
   const good = await object(`${batch}/jobs/good`)
+  t.strictSame(part(good, 'status'), {
+    ready: 0,
+    startTime: '1970-01-01T00:00:00Z',
+    succeeded: 1,
+    failed: 2,
+    completionTime: '1970-01-01T00:01:00Z',
+    conditions: ['SuccessCriteriaMet', 'Complete'].map(type => ({
+      type,
+      status: 'True',
+      lastProbeTime: '1970-01-01T00:01:00Z',
+      lastTransitionTime: '1970-01-01T00:01:00Z',
+      reason: 'CompletionsReached',
+      message: 'done',
+    })),
+    uncountedTerminatedPods: {},
+  })
+  t.match(part(await object(`${batch}/jobs/bad`), 'status'), {
+    conditions: [{ type: 'FailureTarget' }, { type: 'Failed' }],
+  })
   const pod = await object('/api/v1/namespaces/default/pods/good')
   const selector = part(part(part(good, 'spec'), 'selector'), 'matchLabels')
   t.match(part(part(pod, 'metadata'), 'labels'), selector)

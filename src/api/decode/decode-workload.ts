@@ -13,7 +13,11 @@ import {
 import { validatePod } from '../validation/pod.ts'
 import { validateWorkload } from '../validation/workloads.ts'
 import type { Value } from '../value.ts'
-import { podOfWorkload, type WorkloadObject } from '../workload-pod.ts'
+import {
+  jobRules,
+  podOfWorkload,
+  type WorkloadObject,
+} from '../workload-pod.ts'
 import { buildMetadata, buildPodSpec } from './build-pod.ts'
 import type { FindingList } from './finding-list.ts'
 import { withUid } from './shown-uid.ts'
@@ -44,12 +48,13 @@ export function decodeWorkload(
     },
   }
   const { metadata: podMetadata, spec } = podOfWorkload(object)
+  const job = jobRules(object)
   const pod: Pod = {
     kind: 'Pod',
     metadata: podMetadata,
     source: templateSource(source, templatePath),
     spec,
-    workload: { kind, name: metadata.name, templatePath },
+    workload: { kind, name: metadata.name, templatePath, ...(job && { job }) },
   }
   validateMetadata(metadata, findings)
   validateWorkload(object, findings)
@@ -58,7 +63,9 @@ export function decodeWorkload(
   findings.add(
     'emulated',
     '',
-    `emulated: podfs runs one Pod of it, ${podMetadata.name}`,
+    job !== undefined && job.completions > 1
+      ? `emulated: podfs runs its Pods one after the other, each as ${podMetadata.name}`
+      : `emulated: podfs runs one Pod of it, ${podMetadata.name}`,
   )
   for (const [i, claim] of (object.spec.volumeClaimTemplates ?? []).entries())
     findings.add(

@@ -23,8 +23,7 @@ import {
 const onePod = 'podfs runs one Pod of it'
 const noRollout = 'a change ends the old Pod, then starts the new one'
 const noHistory = 'podfs keeps no history'
-const once =
-  'podfs runs the Pod once, and does not try again when it has failed'
+const oneByOne = 'podfs runs the Pods of a Job one after the other'
 
 const status = supported('any', { reason: 'podfs writes the status itself' })
 
@@ -163,30 +162,67 @@ const replicationControllerSpec = struct('ReplicationControllerSpec', {
   template,
 })
 
-const jobSpec = struct('JobSpec', {
-  parallelism: emulated('int32', onePod),
-  completions: emulated('int32', onePod),
-  completionMode: emulated(
-    { enum: ['NonIndexed', 'Indexed'] },
-    'the one Pod of an Indexed Job has index 0',
+const podFailurePolicy = struct('PodFailurePolicy', {
+  rules: supported(
+    listOf(
+      struct('PodFailurePolicyRule', {
+        action: supported(
+          { enum: ['Count', 'FailIndex', 'FailJob', 'Ignore'] },
+          { required: true },
+        ),
+        onExitCodes: supported(
+          one(
+            struct('PodFailurePolicyOnExitCodesRequirement', {
+              containerName: supported('string'),
+              operator: supported(
+                { enum: ['In', 'NotIn'] },
+                { required: true },
+              ),
+              values: supported({ list: 'int32' }, { required: true }),
+            }),
+          ),
+        ),
+        onPodConditions: supported(
+          listOf(
+            struct('PodFailurePolicyOnPodConditionsPattern', {
+              type: supported('string', { required: true }),
+              status: supported('string', { default: 'True' }),
+            }),
+          ),
+        ),
+      }),
+    ),
+    { required: true },
   ),
-  activeDeadlineSeconds: supported('int64', {
-    reason: 'the Pod has this deadline, if its own is not earlier',
-  }),
-  podFailurePolicy: ignored('any', once),
-  successPolicy: ignored('any', once),
-  backoffLimit: emulated('int32', once),
-  backoffLimitPerIndex: emulated('int32', once),
-  maxFailedIndexes: ignored('int32', once),
+})
+
+const jobSpec = struct('JobSpec', {
+  parallelism: emulated('int32', oneByOne),
+  completions: supported('int32', { reason: oneByOne }),
+  completionMode: supported(
+    { enum: ['NonIndexed', 'Indexed'] },
+    { reason: 'one index after the other' },
+  ),
+  activeDeadlineSeconds: supported('int64'),
+  podFailurePolicy: supported(one(podFailurePolicy)),
+  successPolicy: ignored('any', 'all completions are waited for'),
+  backoffLimit: supported('int32'),
+  backoffLimitPerIndex: supported('int32'),
+  maxFailedIndexes: supported('int32'),
   selector: supported(one(labelSelector)),
   manualSelector: supported('boolean', { default: false }),
   template,
   ttlSecondsAfterFinished: emulated(
     'int32',
-    'what has finished is gone at once',
+    'what has finished can be looked at until podfs ends, and is not made again',
   ),
-  suspend: emulated('boolean', 'podfs runs it all the same'),
-  podReplacementPolicy: ignored('string', once),
+  suspend: supported('boolean', {
+    reason: 'but podfs run runs what it is told to run by name',
+  }),
+  podReplacementPolicy: emulated(
+    'string',
+    'the next Pod is started when the last one has ended',
+  ),
   managedBy: ignored('string', 'podfs runs it whoever manages it elsewhere'),
 })
 

@@ -3,6 +3,7 @@ import { forbidden, invalid, required, unsupported } from '../field-errors.ts'
 import { sortedObject } from './sorted-object.ts'
 import { selectorMatches, type LabelRequirement } from '../label-selector.ts'
 import { workloads } from '../schema/workloads.ts'
+import type { PodFailureRule, PodSpec } from '../types.ts'
 import { podOfWorkload, type WorkloadObject } from '../workload-pod.ts'
 import { dns1123Label } from './names.ts'
 
@@ -179,7 +180,7 @@ function validateReplicated(
 }
 
 function validateJob(
-  { kind, template }: WorkloadObject,
+  { kind, spec, template }: WorkloadObject,
   findings: FindingList,
 ): void {
   if (template.spec.restartPolicy === 'Always')
@@ -187,6 +188,87 @@ function validateJob(
       `${workloads[kind].templatePath}.spec.restartPolicy`,
       required('valid values: "OnFailure", "Never"'),
     )
+  const path = kind === 'Job' ? 'spec' : 'spec.jobTemplate.spec'
+  const job = (kind === 'Job' ? spec : (spec.jobTemplate?.spec ?? {})) as {
+    readonly completions?: number
+    readonly completionMode?: string
+    readonly backoffLimitPerIndex?: number
+    readonly podFailurePolicy?: { readonly rules?: readonly PodFailureRule[] }
+  }
+  if (job.completionMode === 'Indexed' && job.completions === undefined)
+    findings.reject(
+      `${path}.completions`,
+      required('when completion mode is Indexed'),
+    )
+  if (
+    job.completionMode !== 'Indexed' &&
+    job.backoffLimitPerIndex !== undefined
+  )
+    findings.reject(
+      `${path}.backoffLimitPerIndex`,
+      invalid(job.backoffLimitPerIndex, 'requires indexed completion mode'),
+    )
+  if (job.podFailurePolicy === undefined) return
+  if (template.spec.restartPolicy !== 'Never')
+    findings.reject(
+      `${workloads[kind].templatePath}.spec.restartPolicy`,
+      invalid(
+        template.spec.restartPolicy,
+        'only "Never" is supported when podFailurePolicy is specified',
+      ),
+    )
+  for (const [i, rule] of (job.podFailurePolicy.rules ?? []).entries())
+    validateFailureRule(
+      rule,
+      job.backoffLimitPerIndex !== undefined,
+      template.spec,
+      findings.at(`${path}.podFailurePolicy.rules[${i}]`),
+    )
+}
+
+function validateFailureRule(
+  { action, onExitCodes, onPodConditions = [] }: PodFailureRule,
+  hasLimitPerIndex: boolean,
+  { containers, initContainers }: PodSpec,
+  findings: FindingList,
+): void {
+  if (action === 'FailIndex' && !hasLimitPerIndex)
+    findings.reject(
+      'action',
+      invalid(action, 'requires the backoffLimitPerIndex to be set'),
+    )
+  if (onExitCodes !== undefined && onPodConditions.length > 0)
+    findings.reject(
+      'onPodConditions',
+      invalid(
+        onPodConditions,
+        'specifying both OnExitCodes and OnPodConditions is not supported',
+      ),
+    )
+  if (onExitCodes === undefined && onPodConditions.length === 0)
+    findings.reject(
+      'onExitCodes',
+      invalid(
+        onExitCodes ?? null,
+        'specifying one of OnExitCodes and OnPodConditions is required',
+      ),
+    )
+  const { containerName, operator, values = [] } = onExitCodes ?? {}
+  const names = [...containers, ...initContainers].map(({ name }) => name)
+  if (containerName !== undefined && !names.includes(containerName))
+    findings.reject(
+      'onExitCodes.containerName',
+      invalid(
+        containerName,
+        'must be one of the container or initContainer names in the pod template',
+      ),
+    )
+  for (const [i, value] of values.entries())
+    if (operator === 'In' && value === 0)
+      findings.reject(
+        `onExitCodes.values[${i}]`,
+        invalid(value, 'must not be 0 for the In operator'),
+      )
 }
 
 const longestCronJobName = 52

@@ -1,0 +1,281 @@
+import t from 'tap'
+import { keyOf, objectKey } from '../../src/api/object-key.ts'
+import type { Pod } from '../../src/api/types.ts'
+import { JobTries } from '../../src/pods/job-tries.ts'
+import type { PodOutcome } from '../../src/pods/pod-outcome.ts'
+import type { PodSession } from '../../src/pods/pod-session.ts'
+import { SupervisedPod } from '../../src/pods/supervised-pod.ts'
+import type { PodStatus } from '../../src/runner/status/pod-status.ts'
+import { SessionRecord } from '../../src/server/session-record.ts'
+import { readManifest } from '../../src/sources/manifests/manifest-reader.ts'
+import { Store } from '../../src/store/store.ts'
+import { FakeClock } from '../helpers/fake-clock.ts'
+
+/*
+ * A Job through its tries. The runs are stand-ins that end when the test says so; what is decided,
+ * told and waited for is podfs's.
+ */
+
+const settle = () => new Promise<void>(resolve => setImmediate(resolve))
+
+function jobOf(spec = '', command = 'a', pod = 'Never') {
+  const { objects } = readManifest(
+    `apiVersion: batch/v1
+kind: Job
+metadata: {name: pi}
+spec:
+  ${spec}
+  template: {spec: {restartPolicy: ${pod}, containers: [{name: c, image: busybox, command: [${command}]}]}}
+`,
+    'f.yaml',
+    { namespace: 'default' },
+  )
+  return objects
+}
+
+function world(spec = '', options: { waits?: boolean; pod?: string } = {}) {
+  const clock = new FakeClock()
+  const record = new SessionRecord(clock)
+  const store = new Store({ clock })
+  const log: string[] = []
+  let finish: (status: PodStatus) => void = () => undefined
+  let running: Pod | undefined
+  const session = (pod: Pod): PodSession => {
+    running = pod
+    record.pod(pod)
+    return {
+      pod,
+      finished: new Promise(resolve => (finish = resolve)),
+      update: () => log.push('update'),
+      wake: () => undefined,
+      terminate: () => log.push('terminate'),
+      close: async () => undefined,
+      forget: async () => undefined,
+    }
+  }
+  const tries = new JobTries({
+    clock,
+    record,
+    store,
+    backoffScale: () => 1,
+    waits: options.waits ?? true,
+    notice: text => log.push(text),
+  })
+  const supervised = new SupervisedPod({
+    recreate: true,
+    tries,
+    notice: text => log.push(text),
+    startable: () => true,
+    onIdle: () => log.push('idle'),
+    onError: error => log.push(String(error)),
+    start: async pod => {
+      log.push(`start ${pod.spec.hostname ?? ''}`.trim())
+      return session(pod)
+    },
+  })
+  const want = async (spec = '', command = 'a'): Promise<void> => {
+    store.replace('f.yaml', jobOf(spec, command, options.pod))
+    const [pod] = store.list('Pod')
+    if (pod !== undefined) supervised.want(pod)
+    await settle()
+  }
+  return {
+    clock,
+    record,
+    log,
+    supervised,
+    want,
+    begin: () => want(spec),
+    session,
+    get running() {
+      return running as Pod
+    },
+    outcome: () => supervised.outcome as PodOutcome,
+    job: () => record.jobs.get(objectKey('Job', 'default', 'pi')),
+    events: () =>
+      record.events
+        .filter(({ involvedObject }) => involvedObject.kind === 'Job')
+        .map(({ reason, count }) => `${reason} ${count}`),
+    end: async (exitCode: number) => {
+      finish({
+        phase: exitCode === 0 ? 'Succeeded' : 'Failed',
+        conditions: [],
+        containerStatuses: [
+          { name: 'c', state: { terminated: { exitCode, startedAt: '' } } },
+        ],
+      } as unknown as PodStatus)
+      await settle()
+    },
+    pass: async (ms: number) => {
+      await clock.advance(ms)
+      await settle()
+    },
+  }
+}
+
+t.test('it fails twice, and then succeeds', async t => {
+  const w = world()
+  await w.begin()
+  await w.end(3)
+  t.ok(w.supervised.isWaiting)
+  await w.pass(9_999)
+  t.equal(
+    w.log.at(-1),
+    'Job default/pi: Pod default/pi has failed: container c: exit code 3; another one in 10s',
+  )
+  await w.pass(1)
+  t.equal(w.log.at(-1), 'start')
+  await w.end(3)
+  await w.pass(20_000)
+  await w.end(0)
+  t.ok(w.supervised.idle)
+  t.equal(w.outcome().failure, undefined)
+  t.match(w.job(), {
+    progress: { succeeded: 1, failed: 2 },
+    end: { type: 'Complete' },
+  })
+  t.strictSame(w.events(), ['SuccessfulCreate 3', 'Completed 1'])
+})
+
+t.test('it fails for good', async t => {
+  const w = world('backoffLimit: 0')
+  await w.begin()
+  await w.end(3)
+  t.ok(w.supervised.idle)
+  t.equal(
+    w.outcome().failure,
+    'Job default/pi has failed: Job has reached the specified backoff limit; Pod default/pi has failed: container c: exit code 3',
+  )
+  t.strictSame(w.events(), ['SuccessfulCreate 1', 'BackoffLimitExceeded 1'])
+})
+
+t.test('its deadline ends the Pod, or the wait', async t => {
+  const w = world('activeDeadlineSeconds: 5')
+  await w.begin()
+  await w.pass(5000)
+  t.equal(w.log.at(-1), 'terminate')
+  await w.end(0)
+  t.match(
+    w.outcome().failure,
+    /longer than specified deadline$/,
+    'whatever its Pod says',
+  )
+  const waiting = world('activeDeadlineSeconds: 5')
+  await waiting.begin()
+  await waiting.end(1)
+  await waiting.pass(5000)
+  t.ok(waiting.supervised.idle)
+  t.match(waiting.job(), { end: { reason: 'DeadlineExceeded' } })
+})
+
+t.test('restarts in place end it, too', async t => {
+  const w = world('backoffLimit: 1', { pod: 'OnFailure' })
+  await w.begin()
+  const { record, running } = w
+  const restarted = {
+    phase: 'Running',
+    containerStatuses: [{ name: 'c', state: {}, restartCount: 1 }],
+  }
+  record.pod(running).status(restarted as unknown as PodStatus)
+  t.equal(w.log.at(-1), 'terminate')
+  await w.end(1)
+  t.match(w.job(), {
+    end: { reason: 'BackoffLimitExceeded' },
+    progress: { failed: 1 },
+  })
+})
+
+t.test('an Indexed Job: each Pod has its index', async t => {
+  const w = world('completionMode: Indexed\n  completions: 2')
+  await w.begin()
+  await w.end(0)
+  const { metadata, workload } = w.running
+  t.equal(metadata.labels.get('batch.kubernetes.io/job-completion-index'), '1')
+  t.match(workload?.progress, { index: 1, succeeded: 1 })
+  await w.want('completionMode: Indexed\n  completions: 2\n  backoffLimit: 3')
+  t.equal(w.log.at(-1), 'update', 'it is the same Job')
+  await w.end(0)
+  t.strictSame(
+    w.log.filter(line => line.startsWith('start')),
+    ['start pi-0', 'start pi-1'],
+  )
+  t.ok(w.supervised.idle)
+  await w.want('completionMode: Indexed\n  completions: 2\n  backoffLimit: 4')
+  t.ok(w.supervised.idle, 'what is done is done')
+})
+
+t.test('a changed template is another Job', async t => {
+  const w = world()
+  await w.begin()
+  await w.end(1)
+  await w.want('', 'b')
+  t.equal(w.log.at(-1), 'start', 'at once')
+  t.match(w.job(), { progress: { failed: 0 } })
+  await w.want('', 'c')
+  t.equal(w.log.at(-1), 'terminate')
+  await w.end(1)
+  t.equal(w.log.at(-1), 'start')
+  t.match(w.job(), { progress: { failed: 0 } })
+  await w.end(0)
+  t.ok(w.supervised.idle)
+})
+
+t.test('suspend', async t => {
+  const w = world('suspend: true')
+  await w.begin()
+  t.strictSame(w.log, [])
+  t.match(w.job(), { isSuspended: true, progress: undefined })
+  await w.want('suspend: false')
+  t.strictSame(w.log, ['start'])
+  await w.want('suspend: true')
+  t.equal(w.log.at(-1), 'terminate')
+  await w.end(1)
+  t.ok(w.supervised.isWaiting)
+  t.match(w.job(), { isSuspended: true, progress: { failed: 0 } })
+  w.supervised.stop()
+  await settle()
+  t.ok(w.supervised.idle)
+  t.strictSame(w.events(), ['Resumed 1', 'SuccessfulCreate 1', 'Suspended 2'])
+
+  const told = world('suspend: true', { waits: false })
+  await told.begin()
+  t.strictSame(told.log, ['start'], 'whoever names it wants it')
+})
+
+t.test('goes on with what a podfs before this one has left', async t => {
+  const before = world('backoffLimit: 1\n  activeDeadlineSeconds: 60')
+  await before.begin()
+  await before.end(1)
+  await before.pass(10_000)
+  const left = before.running
+  t.match(left.workload?.progress, { failed: 1 })
+
+  const now = world('backoffLimit: 1\n  activeDeadlineSeconds: 60')
+  now.clock.advance(30_000)
+  now.supervised.adopt(left, Promise.resolve(now.session(left)))
+  await now.begin()
+  t.strictSame(now.events(), [], 'it has made no Pod')
+  await now.end(1)
+  t.match(now.job(), { end: { reason: 'BackoffLimitExceeded' } })
+
+  const late = world('activeDeadlineSeconds: 60')
+  late.supervised.adopt(left, Promise.resolve(late.session(left)))
+  await late.begin()
+  await late.pass(60_000)
+  t.equal(
+    late.log.at(-1),
+    'terminate',
+    'the deadline counts from the beginning',
+  )
+})
+
+t.test('dropped while it waits', async t => {
+  const w = world()
+  await w.begin()
+  await w.end(1)
+  w.supervised.drop('is gone')
+  await settle()
+  t.ok(w.supervised.idle)
+  t.match(w.outcome(), { deleted: true })
+  t.equal(w.record.pods.has(keyOf(w.running)), true)
+})
