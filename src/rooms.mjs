@@ -139,6 +139,12 @@ export const rooms = [
     ],
   },
   {
+    room: 'services',
+    purpose:
+      'Services of the input: who gets what is sent to them, forwarding, variables, dns/',
+    imports: ['runner/status', 'linux', 'api', 'util'],
+  },
+  {
     room: 'server',
     purpose:
       'the Kubernetes API of a session over HTTP on a unix socket; what a session remembers for it',
@@ -146,6 +152,7 @@ export const rooms = [
       'volumes',
       'store',
       'runner/status',
+      'services',
       'tokens',
       'linux',
       'api',
@@ -181,6 +188,7 @@ export const rooms = [
     imports: [
       'session',
       'server',
+      'services',
       'volumes',
       'projection',
       'tokens',
@@ -210,6 +218,7 @@ export const rooms = [
       'pods',
       'session',
       'server',
+      'services',
       'volumes',
       'sources',
       'projection',
@@ -247,6 +256,8 @@ export const fences = [
   { name: 'age-encryption', rooms: ['sources'] },
   { name: '@grpc/grpc-js', rooms: ['runner/lifecycle'] },
   { name: 'jose', rooms: ['tokens'] },
+  { name: 'croner', rooms: ['pods'] },
+  { name: 'dns-packet', rooms: ['services'] },
   { name: 'prom-client', rooms: ['server'] },
   { name: 'fast-json-patch', rooms: ['server'] },
   { name: 'yaml', rooms: ['cli'] },

@@ -170,13 +170,13 @@ install_all() {
   trap 'exit 143' TERM
   [ ! -f "$noted" ] || grep '^d ' "$noted" >>"$list" || true
 
-  for file in podfs.cjs fuse-server.cjs pod-shim.cjs fuse-native-server.cjs age-encryption.cjs grpc-js.cjs \
+  for file in podfs.cjs fuse-server.cjs pod-shim.cjs service-proxy.cjs fuse-native-server.cjs age-encryption.cjs grpc-js.cjs \
     keeper.sh mount-keeper.sh THIRD-PARTY.txt; do
     put 644 "$lib/$file" <"dist/$file"
   done
   # V8 knows a source by its length alone: never a new one beside the code of the old one.
   rm -f "$DESTDIR$lib"/*.bundle.cjs.cache
-  programs='podfs fuse-server pod-shim'
+  programs='podfs fuse-server pod-shim service-proxy'
   for program in $programs; do
     put 644 "$lib/$program.bundle.cjs" <"dist/$program.bundle.cjs"
   done

@@ -194,8 +194,24 @@ export interface PodSpec {
   /** Conditions, beside those of the containers, without which the Pod is not Ready. */
   readonly readinessGates?: readonly PodReadinessGate[]
   readonly securityContext: PodSecurityContext
+  /** Absent: ClusterFirst. */
+  readonly dnsPolicy?:
+    'ClusterFirstWithHostNet' | 'ClusterFirst' | 'Default' | 'None'
+  readonly dnsConfig?: PodDNSConfig
+  /** False: no variables for Services. */
+  readonly enableServiceLinks?: boolean
   /** Of all containers together. */
   readonly resources?: ResourceRequirements
+}
+
+/** What is added to the resolv.conf that dnsPolicy gives. */
+export interface PodDNSConfig {
+  readonly nameservers?: readonly string[]
+  readonly searches?: readonly string[]
+  readonly options?: readonly {
+    readonly name?: string
+    readonly value?: string
+  }[]
 }
 
 export interface Affinity {

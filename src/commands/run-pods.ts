@@ -8,6 +8,7 @@ import {
 } from '../pods/image-notices.ts'
 import { thisNode } from '../pods/node-info.ts'
 import { PodAddresses } from '../pods/pod-addresses.ts'
+import { hostServiceNetwork, PodServices } from '../pods/pod-services.ts'
 import { PodFleet } from '../pods/pod-fleet.ts'
 import type { PodNetworks, PodSessionContext } from '../pods/pod-session.ts'
 import {
@@ -115,6 +116,22 @@ export async function runPods(
     }),
   ])
   const record = new SessionRecord(clock)
+  const addresses = new PodAddresses(places.runtime, session)
+  const services = new PodServices({
+    store,
+    record,
+    network: hostServiceNetwork(addresses),
+    clusterDomain: settings.clusterDomain,
+    clock,
+    logger,
+    startProxy: async tell => {
+      // Only where the input has a Service.
+      const { ServiceProxy } = await import('../services/service-proxy.ts')
+      return new ServiceProxy({ clock, tell, resolvConf: '/etc/resolv.conf' })
+    },
+  })
+  services.start()
+  cleanup.add('Services', () => services.close())
   const context: PodSessionContext = {
     clock,
     logger,
@@ -130,7 +147,8 @@ export async function runPods(
     historyBudget: new HistoryBudget(),
     mount,
     node,
-    addresses: new PodAddresses(places.runtime, session),
+    addresses,
+    services,
     images,
     tokens: accounts.tokens,
     rootCertificate: accounts.rootCertificate,

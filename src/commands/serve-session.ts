@@ -29,6 +29,8 @@ import {
 } from '../session/public-mountpoint.ts'
 import { Reloads, type ReloadRequest } from '../session/reloads.ts'
 import { isGone, RenewedMount } from '../session/renewed-mount.ts'
+import { hostServiceNetwork, PodServices } from '../pods/pod-services.ts'
+import { hasLeftProxy, startProxy } from '../pods/proxy/start-proxy.ts'
 import { PodFleet } from '../pods/pod-fleet.ts'
 import { isToRun, servePolicy } from '../pods/serve-policy.ts'
 import { ServedTree, treeDirectory } from './served-tree.ts'
@@ -177,6 +179,20 @@ async function start(
     await clearEndedRuns(directory, idsOf(left), logger),
   )
   cleanup.add('emptyDirs', () => emptyDirs.remove())
+  const addresses = new PodAddresses(places.runtime, session)
+  const services = new PodServices({
+    store,
+    record,
+    network: hostServiceNetwork(addresses),
+    clusterDomain: settings.clusterDomain,
+    clock,
+    logger,
+    isLeft: await hasLeftProxy(session.directory),
+    startProxy: async tell => {
+      return await startProxy({ session: session.directory, clock, tell })
+    },
+  })
+  cleanup.add('Services', () => services.close())
   let context: PodSessionContext = {
     clock,
     logger,
@@ -193,7 +209,8 @@ async function start(
     record,
     mount: Promise.resolve(mount),
     node,
-    addresses: new PodAddresses(places.runtime, session),
+    addresses,
+    services,
     images: createImageMap(settings.images),
     emptyDirs: emptyDirs.directory,
     // `podfs logs` has it.
@@ -214,7 +231,8 @@ async function start(
   })
   cleanup.add('Pods', () => pods.kill())
   pods.follow()
-  pods.adoptLeft()
+  const adoption = pods.adoptLeft()
+  inBackground(adoption.then(() => services.start()))
   pods.look()
   if (adopted)
     cleanup.add(

@@ -35,6 +35,7 @@ const programs = {
   podfs: 'src/cli/main.ts',
   'fuse-server': 'src/fuse/server/server-main.ts',
   'pod-shim': 'src/pods/shim/shim-main.ts',
+  'service-proxy': 'src/pods/proxy/proxy-main.ts',
 }
 
 const inputs = new Set()

@@ -23,7 +23,18 @@ export class PodAddresses {
 
   /** One after the other: each must see what the one before has taken. */
   claim(pod: Pod): Promise<string> {
-    const claim = this.#last.then(() => this.#claim(pod))
+    const { namespace, name } = pod.metadata
+    return this.#claimInTurn(podName(pod), namespace, name)
+  }
+
+  /** Of what is no Pod, and called `WHAT NAMESPACE/NAME`: it keeps its address, too. */
+  claimFor(what: string, namespace: string, name: string): Promise<string> {
+    const key = `${what} ${namespace}/${name}`
+    return this.#claimInTurn(key, namespace, `${what} ${name}`)
+  }
+
+  #claimInTurn(key: string, namespace: string, name: string): Promise<string> {
+    const claim = this.#last.then(() => this.#claim(key, namespace, name))
     this.#last = claim.catch(() => undefined)
     return claim
   }
@@ -42,16 +53,15 @@ export class PodAddresses {
    * Two podfs that start at the same moment both write down what they want and look again:
    * the one with the higher pid moves on.
    */
-  async #claim(pod: Pod): Promise<string> {
-    const name = podName(pod)
-    const known = this.#claimed.get(name)
+  async #claim(key: string, namespace: string, name: string): Promise<string> {
+    const known = this.#claimed.get(key)
     if (known !== undefined) return known
     const taken = new Set(this.#claimed.values())
     for (;;) {
       for (const { podIPs } of await this.#others())
         for (const ip of podIPs) taken.add(ip)
-      const podIP = podIPFor(pod.metadata.namespace, pod.metadata.name, taken)
-      this.#claimed.set(name, podIP)
+      const podIP = podIPFor(namespace, name, taken)
+      this.#claimed.set(key, podIP)
       this.#session.update({ pods: Object.fromEntries(this.#claimed) })
       const rivals = (await this.#others()).filter(
         ({ pid, podIPs }) => podIPs.includes(podIP) && pid < process.pid,

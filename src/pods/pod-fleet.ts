@@ -82,9 +82,10 @@ export class PodFleet implements PodControl {
     this.#unfollow = store.watch(events => this.#onEvents(events))
   }
 
-  /** Goes on with what a podfs before this one has left. */
-  adoptLeft(): void {
-    for (const shim of this.#options.left ?? []) this.#adopt(shim)
+  /** Goes on with what a podfs before this one has left; resolves when all of it is known. */
+  async adoptLeft(): Promise<void> {
+    const { left = [] } = this.#options
+    await Promise.allSettled(left.map(shim => this.#adopt(shim)))
   }
 
   /** Which Pods are to run may have changed. */
@@ -219,7 +220,7 @@ export class PodFleet implements PodControl {
     this.add(pod)
   }
 
-  #adopt(shim: LeftShim): void {
+  #adopt(shim: LeftShim): Promise<PodSession> {
     const { context } = this.#options
     const { pod } = shim.running.plan
     context().store.beginRun(pod)
@@ -228,7 +229,9 @@ export class PodFleet implements PodControl {
       this.#sessions.set(keyOf(pod), session)
       return session
     }
-    this.#supervised(pod).adopt(pod, adopt())
+    const adopted = adopt()
+    this.#supervised(pod).adopt(pod, adopted)
+    return adopted
   }
 
   #supervised(pod: Pod): SupervisedPod {

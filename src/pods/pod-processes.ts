@@ -6,6 +6,7 @@ import type { ImageMap } from '../runner/launch/images.ts'
 import type { PodNetworkPlan } from '../runner/launch/sandbox-config.ts'
 import type { OutputStream } from '../runner/lifecycle/output-lines.ts'
 import type { PodEvent } from '../runner/status/pod-events.ts'
+import { writeOwnFile } from '../runner/launch/hosts-file.ts'
 import { PodRunner } from '../runner/pod-runner.ts'
 import type { PodStatus, WrittenStatus } from '../runner/status/pod-status.ts'
 import { createSandboxRuntime } from '../runner/sandbox/sandbox-runtime.ts'
@@ -26,6 +27,10 @@ export interface PodPlan {
   readonly network?: PodNetworkPlan
   readonly images: ImageMap
   readonly clusterDomain: string
+  /** What Services give its containers. */
+  readonly serviceVariables?: ReadonlyMap<string, string>
+  /** Of its containers; absent: the machine's, as it is. */
+  readonly resolvConf?: string
   /** Of the waits of a crash loop. */
   readonly backoffScale: number
   /** PATH where the image map says none. */
@@ -108,8 +113,12 @@ export function startPodProcesses(
     expectsLiveVolumes: plan.expectsLiveVolumes,
   })
   cleanup.add('containers', () => runtime.close())
+  const { resolvConf: content, ...others } = plan
+  const resolvConf = path.join(directory, 'etc-resolv.conf')
+  if (content !== undefined) writeOwnFile(resolvConf, content)
   const runner = new PodRunner({
-    ...plan,
+    ...others,
+    ...(content === undefined ? {} : { resolvConf }),
     runtime,
     clock,
     logger,

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import {
@@ -12,6 +13,7 @@ import { updatedPod } from '../api/updated-pod.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import { defaultPath } from '../runner/launch/environment.ts'
 import type { ImageMap } from '../runner/launch/images.ts'
+import { podResolvConf } from '../runner/launch/resolv-conf.ts'
 import type { OutputLines } from '../runner/lifecycle/output-lines.ts'
 import type {
   NetworkProvider,
@@ -27,6 +29,7 @@ import { clearPod } from '../session/clear-pods.ts'
 import { ContainerViews } from './container-views.ts'
 import { outputSource } from './output-labels.ts'
 import type { PodAddresses } from './pod-addresses.ts'
+import type { PodServices } from './pod-services.ts'
 import { eventFilter } from './event-filter.ts'
 import { restartTeller } from './pod-notices.ts'
 import {
@@ -59,6 +62,14 @@ export interface PodNetworks {
   readonly publish: (pod: Pod) => readonly PortMapping[]
 }
 
+const machineResolvConf = (): string => {
+  try {
+    return readFileSync('/etc/resolv.conf', 'utf8')
+  } catch {
+    return ''
+  }
+}
+
 /** What all Pods of one `podfs run` or `podfs serve` share. */
 export interface PodSessionContext {
   readonly clock: Clock
@@ -78,6 +89,7 @@ export interface PodSessionContext {
   readonly mount: Promise<RenewedMount>
   readonly node: NodeInfo
   readonly addresses: PodAddresses
+  readonly services: PodServices
   /** Absent: Pods use the machine's network. */
   readonly network?: PodNetworks
   readonly images: ImageMap
@@ -163,6 +175,12 @@ async function planOf(
   const { session, node, places, network } = context
   const directory = path.join(session.directory, 'pods', id)
   await mkdir(directory, { recursive: true, mode: 0o700 })
+  const { serviceVariables, nameserver } = await context.services.forPod(pod)
+  const resolvConf = podResolvConf(pod, {
+    clusterDomain: context.clusterDomain,
+    nameserver,
+    machine: machineResolvConf,
+  })
   return {
     pod,
     node,
@@ -178,6 +196,8 @@ async function planOf(
           }),
     images: context.images,
     clusterDomain: context.clusterDomain,
+    ...(serviceVariables.size > 0 && { serviceVariables }),
+    ...(resolvConf !== undefined && { resolvConf }),
     backoffScale: context.backoffScale,
     path: containerPath(process.env['PATH']),
     ownDirectories: [places.runtime, places.state],

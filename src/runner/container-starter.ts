@@ -20,7 +20,7 @@ import type { PodHostname } from './launch/hostname.ts'
 import {
   hostNetworkHostsFileContent,
   managedHostsFileContent,
-  writeHostsFile,
+  writeOwnFile,
 } from './launch/hosts-file.ts'
 import type { ImageMap } from './launch/images.ts'
 import { initialState } from './lifecycle/probes/instance-probes.ts'
@@ -59,6 +59,10 @@ export interface ContainerStarterOptions {
   readonly images: ImageMap
   /** The Pod's hosts file on the host, written anew at each container's start. */
   readonly hostsFile: string
+  /** The Pod's resolv.conf on the host; absent: the machine's. */
+  readonly resolvConf?: string
+  /** What Services give its containers. */
+  readonly serviceVariables?: ReadonlyMap<string, string>
   /** On the host, of this Pod alone; made if need be. */
   readonly emptyDirectories: string
   /** On the host, of this Pod alone; made if need be. */
@@ -213,6 +217,10 @@ export class ContainerStarter {
       accounts: readAccounts(),
       path: options.path ?? defaultPath,
       hostsFile: options.hostsFile,
+      ...(options.resolvConf && { resolvConf: options.resolvConf }),
+      ...(options.serviceVariables && {
+        serviceVariables: options.serviceVariables,
+      }),
       emptyDirectories: options.emptyDirectories,
       terminationLog: this.#terminationLogs.next(name),
     }
@@ -222,7 +230,7 @@ export class ContainerStarter {
     const options = this.#options
     const { pod, podIPs } = this.#state
     const { hostAliases, hostNetwork } = pod.spec
-    writeHostsFile(
+    writeOwnFile(
       options.hostsFile,
       hostNetwork
         ? hostNetworkHostsFileContent(options.hostHosts(), hostAliases)

@@ -83,6 +83,7 @@ export class Collections {
     for (const pod of store.list('Pod')) this.#lookAtPod(keyOf(pod))
     for (const key of record.pods.keys()) this.#lookAtPod(key)
     for (const [key, job] of record.jobs) this.#shownObjects.setJob(key, job)
+    this.#shownObjects.setServices(record.serviceEntries)
     for (const event of record.events) this.events.set(eventState(event))
     for (const volume of record.volumes) this.#setVolume(volume)
     this.nodes.set({
@@ -132,6 +133,10 @@ export class Collections {
         return this.#shownObjects.setJob(
           change.key,
           this.#options.record.jobs.get(change.key),
+        )
+      case 'services':
+        return this.#shownObjects.setServices(
+          this.#options.record.serviceEntries,
         )
       case 'event': {
         const { event, type } = change

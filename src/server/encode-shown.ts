@@ -2,19 +2,23 @@ import { encodeObject } from '../api/encode/encode-object.ts'
 import { items, part, text, type JsonObject } from '../api/json.ts'
 import type { ShownKind, ShownObject } from '../api/types.ts'
 import { jobLabels } from '../api/workload-pod.ts'
-import type { JobRecord } from './session-record.ts'
-import { workloadStatus, type OwnPod } from './workload-status.ts'
+import { workloadStatus, type ShownState } from './workload-status.ts'
 
 /** A workload or a Service as the API server would give it out; the status is of the Pod that runs. */
 export function encodeShown(
   object: ShownObject,
   generation: number,
-  pod: OwnPod | undefined,
-  job: JobRecord | undefined,
+  { pod, job, service }: ShownState,
 ): JsonObject {
   const encoded = encodeObject(object)
   const metadata = { ...part(encoded, 'metadata'), generation }
-  const spec = withDefaults(object.kind, { ...encoded, metadata })
+  const spec = {
+    ...withDefaults(object.kind, { ...encoded, metadata }),
+    ...(service?.ip !== undefined && {
+      clusterIP: service.ip,
+      clusterIPs: [service.ip],
+    }),
+  }
   return {
     ...encoded,
     metadata,
@@ -22,8 +26,7 @@ export function encodeShown(
     status: workloadStatus(
       object.kind,
       { ...encoded, metadata, spec },
-      pod,
-      job,
+      { pod, job, service },
     ),
   }
 }

@@ -8,6 +8,7 @@ import type {
 } from '../api/types.ts'
 import type { PodEvent } from '../runner/status/pod-events.ts'
 import type { PodStatus } from '../runner/status/pod-status.ts'
+import type { ServiceEntry } from '../services/service-table.ts'
 import type { Clock } from '../util/clock.ts'
 import type { VolumeControl } from '../volumes/volume-control.ts'
 import { ContainerLog, type LogState } from './container-log.ts'
@@ -94,6 +95,7 @@ export interface JobRecord {
 export type RecordChange =
   | { readonly kind: 'pod'; readonly key: ObjectKey }
   | { readonly kind: 'job'; readonly key: ObjectKey }
+  | { readonly kind: 'services' }
   | {
       readonly kind: 'event'
       readonly type: 'set' | 'delete'
@@ -119,6 +121,7 @@ export class SessionRecord {
   /** Who tells of each of them; a Pod of the same name may have run before. */
   readonly #records = new Map<ObjectKey, PodRecord>()
   readonly #jobs = new Map<ObjectKey, JobRecord>()
+  #services: readonly ServiceEntry[] = []
   readonly #volumes = new Map<string, VolumeRecord>()
   /** By volume; kept when a volume is told of later. */
   readonly #containersErrors = new Map<string, string>()
@@ -140,6 +143,11 @@ export class SessionRecord {
   /** By Job or CronJob. */
   get jobs(): ReadonlyMap<ObjectKey, JobRecord> {
     return this.#jobs
+  }
+
+  /** Those that are forwarded, and where to. */
+  get serviceEntries(): readonly ServiceEntry[] {
+    return this.#services
   }
 
   get volumes(): readonly VolumeRecord[] {
@@ -256,6 +264,11 @@ export class SessionRecord {
   job(key: ObjectKey, job: JobRecord): void {
     this.#jobs.set(key, job)
     this.#tell({ kind: 'job', key })
+  }
+
+  services(entries: readonly ServiceEntry[]): void {
+    this.#services = entries
+    this.#tell({ kind: 'services' })
   }
 
   /** Of a Pod that nobody wants any more. */

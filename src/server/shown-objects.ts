@@ -6,6 +6,7 @@ import type { Pod, ShownKind, ShownObject } from '../api/types.ts'
 import { encodeShown } from './encode-shown.ts'
 import { ObjectCache, type Revisions } from './object-cache.ts'
 import type { JobRecord } from './session-record.ts'
+import type { ServiceEntry } from '../services/service-table.ts'
 import type { OwnPod } from './workload-status.ts'
 
 /** What is shown of one object; a state that shows the same is none. */
@@ -24,6 +25,7 @@ export class ShownObjects {
   /** By workload, also of one that is yet to come. */
   readonly #pods = new Map<ObjectKey, OwnPod>()
   readonly #jobs = new Map<ObjectKey, JobRecord>()
+  readonly #services = new Map<ObjectKey, ServiceEntry>()
 
   constructor(revisions: Revisions) {
     this.caches = new Map(kinds.map(kind => [kind, new ObjectCache(revisions)]))
@@ -63,6 +65,31 @@ export class ShownObjects {
     this.#showAgain(key)
   }
 
+  /** All of them. */
+  setServices(entries: readonly ServiceEntry[]): void {
+    const before = new Map(this.#services)
+    this.#services.clear()
+    for (const entry of entries)
+      this.#services.set(
+        objectKey('Service', entry.namespace, entry.name),
+        entry,
+      )
+    for (const key of new Set([...before.keys(), ...this.#services.keys()])) {
+      const shown = this.#shown.get(key)
+      if (shown === undefined) continue
+      if (!isDeepStrictEqual(before.get(key), this.#services.get(key)))
+        this.#show(key, shown.object, shown.generation)
+    }
+  }
+
+  #encode(key: ObjectKey, object: ShownObject, generation: number): JsonObject {
+    return encodeShown(object, generation, {
+      pod: this.#pods.get(key),
+      job: this.#jobs.get(key),
+      service: this.#services.get(key),
+    })
+  }
+
   #showAgain(key: ObjectKey): void {
     const shown = this.#shown.get(key)
     if (shown === undefined) return
@@ -73,8 +100,6 @@ export class ShownObjects {
 
   #show(key: ObjectKey, object: ShownObject, generation: number): void {
     const { namespace, name, labels } = object.metadata
-    const pod = this.#pods.get(key)
-    const job = this.#jobs.get(key)
     const status = this.#status(key, object, generation)
     this.#shown.set(key, { object, generation, status })
     this.caches.get(object.kind)?.set({
@@ -85,13 +110,11 @@ export class ShownObjects {
         ['metadata.name', name],
         ['metadata.namespace', namespace],
       ]),
-      json: () => encodeShown(object, generation, pod, job),
+      json: () => this.#encode(key, object, generation),
     })
   }
 
   #status(key: ObjectKey, object: ShownObject, generation: number): JsonObject {
-    const pod = this.#pods.get(key)
-    const job = this.#jobs.get(key)
-    return part(encodeShown(object, generation, pod, job), 'status')
+    return part(this.#encode(key, object, generation), 'status')
   }
 }

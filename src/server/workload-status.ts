@@ -1,6 +1,7 @@
 import { type JsonObject, part, text } from '../api/json.ts'
 import type { ShownKind } from '../api/types.ts'
 import { formatTime } from '../runner/status/container-status.ts'
+import type { ServiceEntry } from '../services/service-table.ts'
 import type { JobRecord } from './session-record.ts'
 
 /** The one Pod that podfs runs of a workload. */
@@ -14,6 +15,13 @@ export interface OwnPod {
   readonly isTerminating: boolean
 }
 
+/** What is known of a workload or Service beside what its file says. */
+export interface ShownState {
+  readonly pod: OwnPod | undefined
+  readonly job: JobRecord | undefined
+  readonly service: ServiceEntry | undefined
+}
+
 /**
  * What a controller would write into the status if the Pod that podfs runs were its own. So
  * there is never more than one at a time, whatever `replicas` or `completions` say.
@@ -21,8 +29,7 @@ export interface OwnPod {
 export function workloadStatus(
   kind: ShownKind,
   object: JsonObject,
-  pod: OwnPod | undefined,
-  job: JobRecord | undefined,
+  { pod, job, service }: ShownState,
 ): JsonObject {
   const counts = countsOf(pod)
   const { generation = 1 } = part(object, 'metadata')
@@ -68,7 +75,23 @@ export function workloadStatus(
       return pod === undefined ? {} : cronJobStatus(pod)
     case 'Service':
   }
-  return { loadBalancer: {} }
+  return {
+    loadBalancer: {},
+    ...(service && { endpoints: endpointsOf(service) }),
+  }
+}
+
+/**
+ * By port, for `podfs describe`: kubectl asks for EndpointSlices, and Kubernetes has no such field.
+ */
+function endpointsOf({ endpoints, ports }: ServiceEntry): readonly string[] {
+  return ports.map((_, i) =>
+    endpoints
+      .flatMap(({ ip, targets }) =>
+        targets[i] === undefined ? [] : `${ip}:${targets[i]}`,
+      )
+      .join(','),
+  )
 }
 
 /** One that has ended, or is about to, is none of the replicas (FilterActivePods). */

@@ -10,13 +10,20 @@ import {
 } from '../linux/process-usage.ts'
 import type { FoundSession } from './runtime-directory.ts'
 
-const roles = ['daemon', 'keeper', 'file-server', 'pod-shim'] as const
+const roles = [
+  'daemon',
+  'keeper',
+  'file-server',
+  'pod-shim',
+  'service-proxy',
+] as const
 
 /** What the script of such a process is called. */
 const scripts = {
   keeper: /^(mount-)?keeper\.sh$/,
   'file-server': /^fuse(-native)?-server\.cjs$/,
   'pod-shim': /^pod-shim\.cjs$/,
+  'service-proxy': /^service-proxy\.cjs$/,
 } as const
 
 /** The processes of one podfs that do the same work, and what they use. */

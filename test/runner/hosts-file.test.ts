@@ -6,7 +6,7 @@ import t from 'tap'
 import {
   hostNetworkHostsFileContent,
   managedHostsFileContent,
-  writeHostsFile,
+  writeOwnFile,
 } from '../../src/runner/launch/hosts-file.ts'
 
 const head = `# Kubernetes-managed hosts file.
@@ -75,7 +75,7 @@ t.test('3.1: a rewrite keeps the inode and gives 0644', async t => {
   const path = join(t.testdir(), 'hosts')
   writeFileSync(path, 'something longer than what comes', { mode: 0o600 })
   const { ino } = statSync(path)
-  writeHostsFile(path, 'short\n')
+  writeOwnFile(path, 'short\n')
   t.equal(readFileSync(path, 'utf8'), 'short\n')
   t.equal(statSync(path).ino, ino)
   t.equal(statSync(path).mode & 0o777, 0o644)

@@ -96,14 +96,7 @@ export function decodeObject(
       '',
       `ignored: podfs does nothing with ${/^[AEIO]/.test(kind) ? 'an' : 'a'} ${kind}`,
     )
-    const service =
-      kind === 'Service' && apiVersion === 'v1'
-        ? decodeService(value, source, options)
-        : undefined
-    return {
-      objects: service === undefined ? [] : [service],
-      findings: findings.sorted(),
-    }
+    return { objects: [], findings: findings.sorted() }
   }
   if (apiVersion !== expected && !others.includes(apiVersion)) {
     findings.reject(
@@ -116,7 +109,9 @@ export function decodeObject(
   const decode = (): readonly KubeObject[] =>
     isWorkloadKind(kind)
       ? decodeWorkload(kind, value, source, options, findings)
-      : [decodeKind(kind as ServedKind, value, source, options, findings)]
+      : kind === 'Service'
+        ? [decodeService(value, source, options, findings)]
+        : [decodeKind(kind as ServedKind, value, source, options, findings)]
   const result = findings.bounded(decode)
   options.onFields?.({
     object,
@@ -151,7 +146,9 @@ function expectedVersions(kind: string, apiVersion: string): readonly string[] {
     ? apiVersions[kind]
     : isWorkloadKind(kind)
       ? [workloads[kind].apiVersion]
-      : []
+      : kind === 'Service'
+        ? ['v1']
+        : []
   const group = groupOf(apiVersion)
   const isOwn = versions.some(version => groupOf(version) === group)
   return group.includes('.') && !isOwn ? [] : versions
@@ -216,7 +213,9 @@ function identify(
   return {
     kind,
     // Of a kind that podfs does not know, it does not know either whether it has a namespace.
-    ...((isServedKind(kind) ? isNamespaced(kind) : isWorkloadKind(kind)) && {
+    ...((isServedKind(kind)
+      ? isNamespaced(kind)
+      : isWorkloadKind(kind) || kind === 'Service') && {
       namespace: text('namespace') || namespace,
     }),
     name: text('name') || text('generateName') || '(no name)',

@@ -23,8 +23,6 @@ import {
 } from './struct.ts'
 import { volume } from './volume.ts'
 
-const hostResolver = 'the container uses the resolv.conf of this machine'
-
 /** core/v1 PodSpec of v1.34. */
 export const podSpec = struct('PodSpec', {
   volumes: supported(listOf(volume), { default: [] }),
@@ -40,11 +38,10 @@ export const podSpec = struct('PodSpec', {
   ),
   terminationGracePeriodSeconds: supported('int64', { default: 30 }),
   activeDeadlineSeconds: supported('int64'),
-  dnsPolicy: ignored(
-    { enum: ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'] },
-    hostResolver,
-  ),
-  dnsConfig: ignored(
+  dnsPolicy: supported({
+    enum: ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'],
+  }),
+  dnsConfig: supported(
     one(
       struct('PodDNSConfig', {
         nameservers: supported(strings),
@@ -59,7 +56,6 @@ export const podSpec = struct('PodSpec', {
         ),
       }),
     ),
-    hostResolver,
   ),
   nodeSelector: supported(stringMap),
   serviceAccountName: supported('string', { default: 'default' }),
@@ -106,7 +102,7 @@ export const podSpec = struct('PodSpec', {
   runtimeClassName: ignored('string', 'containers are local processes', {
     pointer: true,
   }),
-  enableServiceLinks: ignored('boolean', 'there are no Services here'),
+  enableServiceLinks: supported('boolean'),
   overhead: ignored({ map: 'quantity' }, 'containers are local processes'),
   os: emulated(
     one(struct('PodOS', { name: supported('string') })),

@@ -1,5 +1,7 @@
 import { objectMeta } from './metadata.ts'
 import {
+  emulated,
+  ignored,
   listOf,
   one,
   stringMap,
@@ -9,13 +11,17 @@ import {
   type StructSpec,
 } from './struct.ts'
 
+const noBalancer = 'podfs hands on bytes, and knows no more of them'
+const ownAddressOnly = 'a Service is reached at its own address only'
+const oneMachine = 'there is one node, and IPv4'
+
 const servicePort = struct('ServicePort', {
   name: supported('string'),
   protocol: supported('string', { default: 'TCP' }),
-  appProtocol: supported('string'),
+  appProtocol: ignored('string', noBalancer),
   port: supported('int32'),
   targetPort: supported('intOrString'),
-  nodePort: supported('int32'),
+  nodePort: ignored('int32', ownAddressOnly),
 })
 
 const clientIP = struct('ClientIPConfig', {
@@ -23,8 +29,7 @@ const clientIP = struct('ClientIPConfig', {
 })
 
 /**
- * core/v1 Service of v1.34, with the defaults of pkg/apis/core/v1/defaults.go. podfs does
- * nothing with a Service, so nothing is said of its fields; `podfs get` shows them.
+ * core/v1 Service of v1.34, with the defaults of pkg/apis/core/v1/defaults.go.
  */
 export const service: StructSpec = struct('Service', {
   apiVersion: supported('string'),
@@ -33,13 +38,24 @@ export const service: StructSpec = struct('Service', {
   spec: supported(
     one(
       struct('ServiceSpec', {
-        type: supported('string', { default: 'ClusterIP' }),
+        type: supported(
+          { enum: ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'] },
+          {
+            default: 'ClusterIP',
+            reason: 'NodePort and LoadBalancer are as ClusterIP',
+          },
+        ),
         ports: supported(listOf(servicePort)),
         selector: supported(stringMap),
-        clusterIP: supported('string'),
-        clusterIPs: supported(strings),
-        externalIPs: supported(strings),
-        sessionAffinity: supported('string', { default: 'None' }),
+        clusterIP: supported('string', {
+          reason: 'None counts; podfs gives any other an address of its own',
+        }),
+        clusterIPs: emulated(strings, 'podfs gives each an address of its own'),
+        externalIPs: ignored(strings, ownAddressOnly),
+        sessionAffinity: supported(
+          { enum: ['ClientIP', 'None'] },
+          { default: 'None' },
+        ),
         sessionAffinityConfig: supported(
           one(
             struct('SessionAffinityConfig', {
@@ -47,18 +63,18 @@ export const service: StructSpec = struct('Service', {
             }),
           ),
         ),
-        loadBalancerIP: supported('string'),
-        loadBalancerSourceRanges: supported(strings),
-        loadBalancerClass: supported('string'),
-        allocateLoadBalancerNodePorts: supported('boolean'),
+        loadBalancerIP: ignored('string', ownAddressOnly),
+        loadBalancerSourceRanges: ignored(strings, ownAddressOnly),
+        loadBalancerClass: ignored('string', ownAddressOnly),
+        allocateLoadBalancerNodePorts: ignored('boolean', ownAddressOnly),
         externalName: supported('string'),
-        externalTrafficPolicy: supported('string'),
-        internalTrafficPolicy: supported('string'),
-        healthCheckNodePort: supported('int32'),
+        externalTrafficPolicy: ignored('string', ownAddressOnly),
+        internalTrafficPolicy: emulated('string', oneMachine),
+        healthCheckNodePort: ignored('int32', ownAddressOnly),
         publishNotReadyAddresses: supported('boolean'),
-        ipFamilies: supported(strings),
-        ipFamilyPolicy: supported('string'),
-        trafficDistribution: supported('string'),
+        ipFamilies: emulated(strings, oneMachine),
+        ipFamilyPolicy: emulated('string', oneMachine),
+        trafficDistribution: emulated('string', oneMachine),
       }),
     ),
     { default: {} },

@@ -63,6 +63,19 @@ export function dns1123Label(value: string): string[] {
   ]
 }
 
+/** The name of a Service: a host name of old. */
+export function dns1035Label(value: string): string[] {
+  return [
+    ...maxLength(value, 63),
+    ...pattern(
+      value,
+      '[a-z]([-a-z0-9]*[a-z0-9])?',
+      "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
+      ['my-name', 'abc-123'],
+    ),
+  ]
+}
+
 const qualifiedWords =
   "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
 const qualifiedExamples = ['MyName', 'my.name', '123-abc']

@@ -33,8 +33,6 @@ export interface PodFields extends Omit<
   readonly tolerations?: readonly TolerationFields[]
   readonly topologySpreadConstraints?: readonly TopologySpreadConstraint[]
   readonly imagePullSecrets?: readonly { readonly name?: string }[]
-  readonly dnsPolicy?: string
-  readonly dnsConfig?: DNSConfig
   readonly readinessGates?: readonly { readonly conditionType?: string }[]
   readonly priorityClassName?: string
   readonly runtimeClassName?: string
@@ -158,12 +156,6 @@ export interface PodSecurityFields
   readonly fsGroupChangePolicy?: string
   readonly seLinuxChangePolicy?: string
   readonly sysctls?: readonly { readonly name?: string }[]
-}
-
-export interface DNSConfig {
-  readonly nameservers?: readonly string[]
-  readonly searches?: readonly string[]
-  readonly options?: readonly { readonly name?: string }[]
 }
 
 export interface PodAffinityTerm {

@@ -273,6 +273,8 @@ export function describeService(
   { events, now }: Surroundings,
 ): readonly string[] {
   const spec = part(service, 'spec')
+  const endpoints = (part(service, 'status')['endpoints'] ??
+    []) as readonly string[]
   const list = (key: string): string =>
     ((spec[key] ?? []) as readonly string[]).join(',')
   return [
@@ -288,7 +290,9 @@ export function describeService(
       : [`External IPs:\t${list('externalIPs')}`]),
     ...given('Desired LoadBalancer IP', spec['loadBalancerIP']),
     ...given('External Name', spec['externalName']),
-    ...items(spec, 'ports').flatMap(describeServicePort),
+    ...items(spec, 'ports').flatMap((port, i) =>
+      describeServicePort(port, endpoints[i] ?? ''),
+    ),
     ...given('Session Affinity', spec['sessionAffinity']),
     ...given('External Traffic Policy', spec['externalTrafficPolicy']),
     ...given('Internal Traffic Policy', spec['internalTrafficPolicy']),
@@ -297,8 +301,7 @@ export function describeService(
   ]
 }
 
-/** podfs balances nothing: no Service has endpoints. */
-function describeServicePort(port: JsonObject): string[] {
+function describeServicePort(port: JsonObject, endpoints: string): string[] {
   const name = text(port['name']) || '<unset>'
   const protocol = text(port['protocol'])
   return [
@@ -307,6 +310,6 @@ function describeServicePort(port: JsonObject): string[] {
     ...(port['nodePort'] === undefined
       ? []
       : [`NodePort:\t${name}\t${text(port['nodePort'])}/${protocol}`]),
-    'Endpoints:\t<none>',
+    `Endpoints:\t${orNone(endpoints)}`,
   ]
 }

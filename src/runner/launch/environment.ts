@@ -30,6 +30,8 @@ export interface EnvironmentSources {
   readonly podIPs: readonly string[]
   readonly secret: (name: string) => Secret | undefined
   readonly configMap: (name: string) => ConfigMap | undefined
+  /** Of Services; each gives way to a variable of the same name. */
+  readonly serviceVariables?: ReadonlyMap<string, string>
   /** Undefined: optional, and not there. Throws with the kubelet's words. */
   readonly fileKey: (ref: FileKeySelector) => VariableBytes | undefined
 }
@@ -75,8 +77,8 @@ export interface VariableBytes {
 }
 
 /**
- * What the manifest declares, settled once for each start: envFrom in order, then env in
- * order, later ones winning (makeEnvironmentVariables, pkg/kubelet/kubelet_pods.go). It is all
+ * What the manifest declares, settled once for each start: what Services give, envFrom in order,
+ * then env in order, later ones winning (makeEnvironmentVariables, pkg/kubelet/kubelet_pods.go). It is all
  * that `$(VAR)` can see: the run-time adds its own variables afterwards.
  *
  * Throws with the kubelet's words when a required object or key is missing, and when a variable
@@ -86,7 +88,7 @@ export function declaredEnvironment(
   container: Container,
   sources: EnvironmentSources,
 ): ReadonlyMap<string, string> {
-  const environment = new Map<string, string>()
+  const environment = new Map(sources.serviceVariables)
   /** Of the variables that are no text: where their bytes stand. */
   const binary = new Map<string, string>()
   const set = (name: string, found: string | VariableBytes): void => {

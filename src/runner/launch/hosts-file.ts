@@ -56,7 +56,7 @@ function aliasBlock(aliases: readonly HostAlias[]): string {
  * Keeps the inode: running containers have it bound at /etc/hosts, and must see the new
  * content as a kubelet's containers do. The mode is set apart from the umask.
  */
-export function writeHostsFile(path: string, content: string): void {
+export function writeOwnFile(path: string, content: string): void {
   writeFileSync(path, content)
   chmodSync(path, 0o644)
 }

@@ -49,6 +49,8 @@ export interface LaunchContext extends Omit<EnvironmentSources, 'fileKey'> {
   readonly accounts: Accounts
   readonly path: string
   readonly hostsFile: string
+  /** The Pod's resolv.conf on the host; absent: the machine's. */
+  readonly resolvConf?: string
   /** On the host, made if need be: for subPaths at which a managed volume has nothing. */
   readonly emptyDirectories: string
   /** On the host, a file of this start alone: what is bound at terminationMessagePath. */
@@ -123,7 +125,7 @@ export function expectedRoot(
 function containerRoot(
   container: Container,
   mounts: readonly ContainerMount[],
-  { images, hostsFile, terminationLog }: LaunchContext,
+  { images, hostsFile, resolvConf, terminationLog }: LaunchContext,
 ): ContainerRoot {
   // After a volume at the same place, and so over it, as a kubelet has it.
   const messages: ContainerMount = {
@@ -139,6 +141,7 @@ function containerRoot(
     ...(workingDir === undefined ? {} : { workingDir }),
     mounts: byDepth([...mounts, messages]),
     ...(hasManagedHosts(container) ? { hostsFile } : {}),
+    ...(resolvConf === undefined ? {} : { resolvConf }),
     busybox: image?.busybox ?? false,
     rights: containerRights(container),
   }

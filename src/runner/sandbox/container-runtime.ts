@@ -86,6 +86,8 @@ export interface ContainerRoot {
   readonly mounts: readonly ContainerMount[]
   /** The Pod's hosts file on the host, bound read-write at /etc/hosts; absent: the host's own. */
   readonly hostsFile?: string
+  /** Likewise at /etc/resolv.conf. */
+  readonly resolvConf?: string
   /** `/bin/sh` and PATH are busybox's: an image of the busybox family (see images.ts). */
   readonly busybox: boolean
   readonly rights: ContainerRights

@@ -62,6 +62,8 @@ export interface RootPlanOptions {
   readonly workingDir: string
   /** Bound at /etc/hosts, unless a volume is there. */
   readonly hostsFile?: string
+  /** Bound at /etc/resolv.conf, unless a volume is there. */
+  readonly resolvConf?: string
   /** Bound at /etc/hostname, unless a volume is there. */
   readonly hostnameFile?: string
   /** The host as it is: no overlays. */
@@ -102,14 +104,12 @@ export function planRoot(host: HostView, options: RootPlanOptions): RootPlan {
   planHostEntries(tree, host, options)
   if (options.busybox) planBusybox(tree, options.busybox)
   const mounts = sortedByDepth(tree, options.mounts)
-  planOwnFile(tree, '/etc/hosts', options.hostsFile, mounts, options.hostRoot)
-  planOwnFile(
-    tree,
-    '/etc/hostname',
-    options.hostnameFile,
-    mounts,
-    options.hostRoot,
-  )
+  for (const [mountPath, source] of [
+    ['/etc/hosts', options.hostsFile],
+    ['/etc/hostname', options.hostnameFile],
+    ['/etc/resolv.conf', options.resolvConf],
+  ] as const)
+    planOwnFile(tree, mountPath, source, mounts, options.hostRoot)
   for (const mount of mounts) tree.mountVolume(mount)
   tree.makeWorkingDirectory(options.workingDir)
   return tree.finish()
@@ -194,7 +194,7 @@ function planBusybox(tree: RootTree, busybox: BusyboxMounts): void {
 }
 
 /**
- * /etc/hosts and /etc/hostname: a volume at the same place wins, as in the kubelet, and so
+ * /etc/hosts and the like: a volume at the same place wins, as in the kubelet, and so
  * does a volume at /etc.
  */
 function planOwnFile(

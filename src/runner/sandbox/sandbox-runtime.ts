@@ -355,7 +355,7 @@ class Sandbox implements SandboxRuntime {
     { ready, onBegun }: Ahead,
   ): Promise<ContainerSetup> {
     const tools = this.#findTools()
-    const { hostsFile, mounts, workingDir = '/' } = container
+    const { hostsFile, resolvConf, mounts, workingDir = '/' } = container
     const { hostRoot = false, ownDirectories } = this.#options
     const { privileged, capabilities } = container.rights
     const busybox = container.busybox ? await this.#findBusybox() : undefined
@@ -374,6 +374,7 @@ class Sandbox implements SandboxRuntime {
         ownIpc: this.#config?.ipc === 'pod',
         ownNetwork: this.#config?.network !== undefined,
         ...(hostsFile === undefined ? {} : { hostsFile }),
+        ...(resolvConf === undefined ? {} : { resolvConf }),
         ...(files.hostnameFile && { hostnameFile: files.hostnameFile }),
         ...(busybox === undefined ? {} : { busybox }),
         ...(live === undefined ? {} : { liveDirectory: live.directory }),
@@ -429,7 +430,7 @@ interface RootAhead {
 
 /** Equal for what is planned and mounted in the same way. */
 function rootKey(root: ContainerRoot): string {
-  const { mounts, workingDir, hostsFile, busybox, rights } = root
+  const { mounts, workingDir, hostsFile, resolvConf, busybox, rights } = root
   const places = mounts.map(
     ({ source, mountPath, readOnly, recursive, identity, locate }) => [
       source,
@@ -440,7 +441,14 @@ function rootKey(root: ContainerRoot): string {
       locate !== undefined,
     ],
   )
-  return JSON.stringify([places, workingDir, hostsFile, busybox, rights])
+  return JSON.stringify([
+    places,
+    workingDir,
+    hostsFile,
+    resolvConf,
+    busybox,
+    rights,
+  ])
 }
 
 function toLaunch(container: ContainerLaunch): Launch {

@@ -1,0 +1,114 @@
+/*
+ * The Service proxy of `podfs serve`: forwards and answers names as the last table says, also
+ * while podfs is gone and its Pods run on.
+ *
+ *   service-proxy.cjs RUNTIME/ID
+ *
+ * It says one line on standard output when it listens on RUNTIME/ID/services.sock; all else is
+ * said there (proxy-messages.ts).
+ */
+import { once } from 'node:events'
+import { rename, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { identityOf } from '../../linux/process-identity.ts'
+import { findShims } from '../../session/find-shims.ts'
+import { guardMemory } from '../../session/guard-memory.ts'
+import { ServiceProxy } from '../../services/service-proxy.ts'
+import { systemClock } from '../../util/clock.ts'
+import { deferred } from '../../util/deferred.ts'
+import { inBackground } from '../../util/in-background.ts'
+import { defectMessage, errorOf, onDefect } from '../../util/on-defect.ts'
+import { isAbandoned } from '../shim/is-abandoned.ts'
+import { MessageStream } from '../shim/message-stream.ts'
+import {
+  type FromProxy,
+  proxyProtocol,
+  type ToProxy,
+} from './proxy-messages.ts'
+import { proxyFile, proxySocket } from './start-proxy.ts'
+
+/** While no podfs is there it is looked so often whether anybody needs this. */
+const lookMs = 1000
+/** A podfs that is restarted is there again sooner. */
+const patienceMs = 10_000
+
+type Stream = MessageStream<ToProxy, FromProxy>
+
+async function main(): Promise<void> {
+  const [, , session = ''] = process.argv
+  guardMemory(process.env)
+  const done = deferred<void>()
+  let serve: Stream | undefined
+  const proxy = new ServiceProxy({
+    clock: systemClock,
+    resolvConf: '/etc/resolv.conf',
+    tell: message => serve?.send(message),
+  })
+  onDefect(defect =>
+    process.stderr.write(`${defectMessage}: ${errorOf(defect).message}\n`),
+  )
+  let last: Promise<void> = Promise.resolve()
+  const receive = (stream: Stream, message: ToProxy): void => {
+    if (message.say === 'close') return done.resolve()
+    const { table, request } = message
+    last = last.then(() => proxy.apply(table))
+    inBackground(last.then(() => stream.send({ say: 'applied', request })))
+  }
+  // For the socket: 0600.
+  process.umask(0o177)
+  const server = createServer(socket => {
+    serve?.close()
+    const stream: Stream = new MessageStream(socket, message =>
+      receive(stream, message),
+    )
+    serve = stream
+    stream.send({ say: 'hello', protocol: proxyProtocol })
+    inBackground(
+      stream.closed.then(async () => {
+        if (serve !== stream) return
+        serve = undefined
+        await untilNotNeeded(session, () => serve !== undefined)
+        if (serve === undefined) done.resolve()
+      }),
+    )
+  })
+  await rm(proxySocket(session), { force: true })
+  server.listen(proxySocket(session))
+  await once(server, 'listening')
+  const file = proxyFile(session)
+  await writeFile(`${file}.new`, JSON.stringify(identityOf(process.pid)))
+  await rename(`${file}.new`, file)
+  process.on('SIGTERM', () => done.resolve())
+  for (const signal of ['SIGINT', 'SIGHUP'] as const)
+    process.on(signal, () => undefined)
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', () => undefined)
+  process.stdout.write('listening\n')
+  await done.promise
+  await proxy.close()
+}
+
+/** Resolves when no Pod of the session needs it, or a podfs is there again. */
+async function untilNotNeeded(
+  session: string,
+  hasServe: () => boolean,
+): Promise<void> {
+  for (let idleMs = 0; idleMs < patienceMs; idleMs += lookMs) {
+    await systemClock.sleep(lookMs)
+    if (hasServe()) return
+    // What cannot be looked at, because no descriptor is left, is not known to be gone.
+    if (await isAbandoned(session).catch(() => false)) return
+    const shims = await findShims(session).catch(() => undefined)
+    if (shims === undefined || shims.length > 0) idleMs = -lookMs
+  }
+}
+
+main().then(
+  // oxlint-disable-next-line unicorn/no-process-exit
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`${errorOf(error).message}\n`)
+    // oxlint-disable-next-line unicorn/no-process-exit
+    process.exit(1)
+  },
+)

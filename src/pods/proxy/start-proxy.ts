@@ -1,0 +1,175 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { createConnection, type Socket } from 'node:net'
+import path from 'node:path'
+import { entryPoint } from '../../fuse/mount/entry-points.ts'
+import {
+  isRunning,
+  type ProcessIdentity,
+} from '../../linux/process-identity.ts'
+import { sendSignal } from '../../linux/send-signal.ts'
+import type { ProxyMessage } from '../../services/service-proxy.ts'
+import type { ServiceTable } from '../../services/service-table.ts'
+import type { Clock } from '../../util/clock.ts'
+import { deferred } from '../../util/deferred.ts'
+import type { RunningProxy } from '../pod-services.ts'
+import { MessageStream } from '../shim/message-stream.ts'
+import {
+  type FromProxy,
+  proxyProtocol,
+  type ToProxy,
+} from './proxy-messages.ts'
+
+const stepMs = 20
+/** A loaded machine takes its time; one that does not answer for so long never will. */
+const answerMs = 30_000
+
+export function proxySocket(session: string): string {
+  return path.join(session, 'services.sock')
+}
+
+/** Which process it is. */
+export function proxyFile(session: string): string {
+  return path.join(session, 'services.json')
+}
+
+interface ProxyOptions {
+  /** The session's run-time directory. */
+  readonly session: string
+  readonly clock: Clock
+  readonly tell: (message: ProxyMessage) => void
+}
+
+/** The Service proxy of the session: the one that a podfs before this one has left, or a new one. */
+export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
+  const left = await connect(options).catch(() => undefined)
+  if (left !== undefined) return left
+  await endLeftProxy(options.session, options.clock)
+  await spawnProxy(options.session)
+  return await connect(options)
+}
+
+/** Ends the one that a podfs has left, where there is one. */
+async function endLeftProxy(session: string, clock: Clock): Promise<void> {
+  const identity = await proxyOf(session)
+  if (identity === undefined) return
+  sendSignal(identity.pid, 'SIGKILL')
+  while (isRunning(identity)) await clock.sleep(stepMs)
+}
+
+/** Whether a podfs has left one. */
+export async function hasLeftProxy(session: string): Promise<boolean> {
+  return (await proxyOf(session)) !== undefined
+}
+
+async function proxyOf(session: string): Promise<ProcessIdentity | undefined> {
+  const text = await readFile(proxyFile(session), 'utf8').catch(() => '')
+  if (text === '') return undefined
+  const identity = JSON.parse(text) as ProcessIdentity
+  return isRunning(identity) ? identity : undefined
+}
+
+async function spawnProxy(session: string): Promise<void> {
+  const child = spawn(
+    process.execPath,
+    [entryPoint('service-proxy.cjs'), session],
+    {
+      // A session of its own: it outlives podfs.
+      detached: true,
+      cwd: '/',
+      env: { PATH: process.env['PATH'], LC_ALL: 'C' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
+  let said = ''
+  child.stderr.on('data', (text: Buffer) => (said += text.toString()))
+  try {
+    await Promise.race([
+      once(child.stdout, 'data'),
+      once(child, 'exit').then(() => {
+        throw new Error('it ended')
+      }),
+    ])
+  } catch (cause) {
+    child.kill('SIGKILL')
+    const { message } = cause as Error
+    throw new Error(`no Service proxy: ${said.trim() || message}`, { cause })
+  } finally {
+    child.stdout.destroy()
+    child.stderr.destroy()
+    child.unref()
+  }
+}
+
+async function connect(options: ProxyOptions): Promise<RunningProxy> {
+  const { session, clock } = options
+  const socket = createConnection(proxySocket(session))
+  const client = new ProxyClient(socket, options)
+  const timer = new AbortController()
+  const tooLong = clock.sleep(answerMs, timer.signal).then(() => {
+    throw new Error(`no answer within ${answerMs / 1000} s`)
+  })
+  tooLong.catch(() => undefined)
+  try {
+    await Promise.race([client.greeted, tooLong])
+    return client
+  } catch (error) {
+    socket.destroy()
+    throw error
+  } finally {
+    timer.abort()
+  }
+}
+
+/** The end of its socket that is podfs's. */
+class ProxyClient implements RunningProxy {
+  readonly greeted: Promise<void>
+  readonly ended: Promise<void>
+  readonly #options: ProxyOptions
+  readonly #stream: MessageStream<FromProxy, ToProxy>
+  readonly #hello = deferred<void>()
+  readonly #applied = new Map<number, () => void>()
+  #requests = 0
+
+  constructor(socket: Socket, options: ProxyOptions) {
+    this.#options = options
+    this.#stream = new MessageStream(socket, message => this.#receive(message))
+    this.ended = this.#stream.closed
+    this.greeted = Promise.race([
+      this.#hello.promise,
+      this.#stream.closed.then(() => {
+        throw new Error('it ended')
+      }),
+    ])
+    this.greeted.catch(() => undefined)
+  }
+
+  async apply(table: ServiceTable): Promise<void> {
+    this.#requests += 1
+    const request = this.#requests
+    const applied = deferred<void>()
+    this.#applied.set(request, () => applied.resolve())
+    this.#stream.send({ say: 'table', request, table })
+    await Promise.race([applied.promise, this.#stream.closed])
+    this.#applied.delete(request)
+  }
+
+  async close(): Promise<void> {
+    const { session, clock } = this.#options
+    const identity = await proxyOf(session)
+    this.#stream.send({ say: 'close' })
+    await this.#stream.closed
+    while (identity !== undefined && isRunning(identity))
+      await clock.sleep(stepMs)
+  }
+
+  #receive(message: FromProxy): void {
+    if (message.say === 'hello') {
+      if (message.protocol === proxyProtocol) this.#hello.resolve()
+      else
+        this.#hello.reject(new Error(`it speaks version ${message.protocol}`))
+    } else if (message.say === 'applied') this.#applied.get(message.request)?.()
+    else this.#options.tell(message)
+  }
+}

@@ -1,0 +1,100 @@
+import { once } from 'node:events'
+import {
+  createConnection,
+  createServer,
+  type Server,
+  type Socket,
+} from 'node:net'
+import { EndpointChooser, type Target } from './choose-endpoint.ts'
+
+/** One that does not answer is as good as gone. */
+const connectMs = 3000
+
+/** Hands connections at one address and port on to the places of a Service. */
+export class TcpForward {
+  readonly #chooser: EndpointChooser
+  readonly #sockets = new Set<Socket>()
+  #server: Server | undefined
+
+  constructor(chooser: EndpointChooser) {
+    this.#chooser = chooser
+  }
+
+  /** Rejects with the error of listen(2). */
+  async listen({ ip, port }: Target): Promise<void> {
+    const server = createServer(
+      { allowHalfOpen: true, pauseOnConnect: true, noDelay: true },
+      client => void this.#forward(client),
+    )
+    server.listen({ host: ip, port })
+    await once(server, 'listening')
+    // Out of descriptors: it goes on when there are some.
+    server.on('error', () => undefined)
+    this.#server = server
+  }
+
+  /** No more connections; those that are there go on. */
+  stop(): void {
+    this.#server?.close()
+    this.#server = undefined
+  }
+
+  close(): void {
+    this.stop()
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  async #forward(client: Socket): Promise<void> {
+    this.#keep(client)
+    const from = client.remoteAddress ?? ''
+    for (const target of this.#chooser.order(from)) {
+      const server = await this.#connect(target)
+      if (client.destroyed) return void server?.destroy()
+      if (server === undefined) continue
+      this.#chooser.note(from, target)
+      join(client, server)
+      return
+    }
+    // As a port at which nobody listens.
+    client.resetAndDestroy()
+  }
+
+  /** Undefined: nobody is there. */
+  async #connect({ ip, port }: Target): Promise<Socket | undefined> {
+    const socket = createConnection({
+      host: ip,
+      port,
+      allowHalfOpen: true,
+      noDelay: true,
+    })
+    this.#keep(socket)
+    socket.setTimeout(connectMs, () => socket.destroy())
+    const isConnected = await new Promise<boolean>(resolve => {
+      socket.once('connect', () => resolve(true))
+      socket.once('close', () => resolve(false))
+    })
+    socket.setTimeout(0)
+    return isConnected ? socket : undefined
+  }
+
+  #keep(socket: Socket): void {
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
+    // 'close' follows.
+    socket.on('error', () => undefined)
+  }
+}
+
+/** What one side ends the other one hears of; what breaks is broken for both. */
+function join(one: Socket, other: Socket): void {
+  for (const [from, to] of [
+    [one, other],
+    [other, one],
+  ] as const) {
+    from.on('error', () => to.resetAndDestroy())
+    from.once('close', () => {
+      if (!from.readableEnded) to.destroy()
+    })
+    from.pipe(to)
+  }
+}
