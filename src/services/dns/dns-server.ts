@@ -62,6 +62,7 @@ export class DnsServer {
   /** Rejects with the error of bind(2). */
   async listen(): Promise<void> {
     const udp = createSocket('udp4')
+    this.#udp = udp
     udp.bind(port, this.address)
     await once(udp, 'listening')
     udp.on('error', () => undefined)
@@ -73,7 +74,6 @@ export class DnsServer {
       }
       inBackground(answer())
     })
-    this.#udp = udp
     const tcp = createServer(socket => this.#serve(socket))
     tcp.listen({ host: this.address, port })
     await once(tcp, 'listening')

@@ -1,0 +1,137 @@
+import t from 'tap'
+import type { Pod } from '../../src/api/types.ts'
+import type { PodStatus } from '../../src/runner/status/pod-status.ts'
+import { serviceEntry } from '../../src/services/service-entry.ts'
+import { serviceVariables } from '../../src/services/service-variables.ts'
+import { serviceOf } from '../../src/services/service.ts'
+import { readManifest } from '../../src/sources/manifests/manifest-reader.ts'
+import { makePod } from '../helpers/make-objects.ts'
+
+/*
+ * Which Pods a Service has, and what it gives to others.
+ */
+
+function service(spec: string, name = 'web') {
+  const { objects } = readManifest(
+    `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {${spec}}\n`,
+    'f.yaml',
+    { namespace: 'default' },
+  )
+  const [object] = objects
+  if (object?.kind !== 'Service') throw new Error('no Service')
+  return serviceOf(object)
+}
+
+const candidate = (
+  ip: string | undefined,
+  more: {
+    pod?: Pod
+    isReady?: boolean
+    phase?: string
+    isTerminating?: boolean
+  } = {},
+) => ({
+  pod: more.pod ?? makePod({ labels: { app: 'web' } }),
+  status: {
+    phase: more.phase ?? 'Running',
+    podIP: ip,
+    conditions: [
+      { type: 'Ready', status: more.isReady === false ? 'False' : 'True' },
+    ],
+  } as unknown as PodStatus,
+  isTerminating: more.isTerminating ?? false,
+})
+
+const ips = (spec: string, pods: readonly ReturnType<typeof candidate>[]) =>
+  serviceEntry(service(spec), '127.0.1.9', pods).endpoints.map(({ ip }) => ip)
+
+t.test('ready Pods that it selects', async t => {
+  const pods = [
+    candidate('1'),
+    candidate('2', { isReady: false }),
+    candidate('3', { isTerminating: true }),
+    candidate('4', { phase: 'Failed' }),
+    candidate(undefined),
+    candidate('5', { pod: makePod({ labels: { app: 'other' } }) }),
+    candidate('6', {
+      pod: makePod({ labels: { app: 'web' }, namespace: 'other' }),
+    }),
+  ]
+  const ports = 'ports: [{port: 80}]'
+  t.strictSame(ips(`selector: {app: web}, ${ports}`, pods), ['1'])
+  t.strictSame(
+    ips(`selector: {app: web}, publishNotReadyAddresses: true, ${ports}`, pods),
+    ['1', '2', '3'],
+  )
+  t.strictSame(ips(ports, pods), [], 'without a selector')
+  t.strictSame(
+    ips('type: ExternalName, externalName: a.b, selector: {app: web}', pods),
+    [],
+  )
+})
+
+t.test('targetPort by number and by name', async t => {
+  const pod = makePod({
+    labels: { app: 'web' },
+    spec: {
+      containers: [
+        {
+          ...makePod().spec.containers[0]!,
+          ports: [
+            { name: 'http', containerPort: 8080, protocol: 'TCP' },
+            { name: 'dns', containerPort: 5353, protocol: 'UDP' },
+          ],
+        },
+      ],
+    },
+  })
+  const { endpoints, affinitySeconds } = serviceEntry(
+    service(
+      'selector: {app: web}, sessionAffinity: ClientIP, ports: [{name: a, port: 80, targetPort: http}, {name: b, port: 81, targetPort: 9}, {name: c, port: 82}, {name: d, port: 83, targetPort: dns}]',
+    ),
+    '127.0.1.9',
+    [candidate('1', { pod })],
+  )
+  t.strictSame(endpoints[0]?.targets, [8080, 9, 82, undefined])
+  t.equal(affinitySeconds, 10_800)
+})
+
+t.test('C127: variables of Services', async t => {
+  const entry = serviceEntry(
+    service(
+      'ports: [{name: http, port: 80}, {name: dns-u, port: 53, protocol: UDP}]',
+      'my-svc',
+    ),
+    '10.96.115.116',
+    [],
+  )
+  // As recorded of a kubelet.
+  const recorded = {
+    MY_SVC_SERVICE_HOST: '10.96.115.116',
+    MY_SVC_SERVICE_PORT: '80',
+    MY_SVC_SERVICE_PORT_HTTP: '80',
+    MY_SVC_SERVICE_PORT_DNS_U: '53',
+    MY_SVC_PORT: 'tcp://10.96.115.116:80',
+    MY_SVC_PORT_80_TCP: 'tcp://10.96.115.116:80',
+    MY_SVC_PORT_80_TCP_PROTO: 'tcp',
+    MY_SVC_PORT_80_TCP_PORT: '80',
+    MY_SVC_PORT_80_TCP_ADDR: '10.96.115.116',
+    MY_SVC_PORT_53_UDP: 'udp://10.96.115.116:53',
+    MY_SVC_PORT_53_UDP_PROTO: 'udp',
+    MY_SVC_PORT_53_UDP_PORT: '53',
+    MY_SVC_PORT_53_UDP_ADDR: '10.96.115.116',
+  }
+  const namesIn = (pod: Pod, services = [entry]) =>
+    Object.fromEntries(serviceVariables(pod, services))
+  t.strictSame(namesIn(makePod()), recorded)
+  t.strictSame(namesIn(makePod({ namespace: 'other' })), {})
+  const linkless = makePod({ spec: { enableServiceLinks: false } })
+  t.strictSame(namesIn(linkless), {})
+  const api = { ...entry, name: 'kubernetes', ip: '127.0.0.9' }
+  t.match(namesIn(makePod({ namespace: 'other' }), [entry, api]), {
+    KUBERNETES_SERVICE_HOST: '127.0.0.9',
+  })
+  t.match(namesIn(linkless, [entry, api]), { KUBERNETES_SERVICE_PORT: '80' })
+  const { ip: _, ...headless } = entry
+  t.strictSame(namesIn(makePod(), [headless]), {})
+})

@@ -1,0 +1,103 @@
+import t from 'tap'
+import { askZone } from '../../src/services/dns/zone.ts'
+import type { ServiceEntry } from '../../src/services/service-table.ts'
+
+/*
+ * The names of Services, beside kubernetes/dns's specification (docs/specification.md, 1.1.0).
+ */
+
+const web: ServiceEntry = {
+  namespace: 'shop',
+  name: 'web',
+  ip: '127.1.1.1',
+  ports: [
+    { name: 'http', protocol: 'TCP', port: 80 },
+    { name: 'dns', protocol: 'UDP', port: 53 },
+  ],
+  endpoints: [{ ip: '127.9.9.9', targets: [8080, 5353] }],
+}
+const db: ServiceEntry = {
+  namespace: 'shop',
+  name: 'db',
+  ports: [{ name: 'pg', protocol: 'TCP', port: 5432 }],
+  endpoints: [
+    { ip: '127.2.2.2', hostname: 'db-0', targets: [5433] },
+    { ip: '127.3.3.3', targets: [5433] },
+  ],
+}
+const services = [
+  web,
+  db,
+  {
+    namespace: 'shop',
+    name: 'ext',
+    externalName: 'example.org',
+    ports: [],
+    endpoints: [],
+  },
+  { namespace: 'shop', name: 'none', ports: [], endpoints: [] },
+]
+const table = { clusterDomain: 'cluster.local', nameserver: '', services }
+
+/** `-`: there is no such name; undefined: it is none of the cluster's. */
+function ask(name: string, type = 'A'): readonly string[] | '-' | undefined {
+  const answer = askZone(table, name, type)
+  if (answer === undefined) return undefined
+  if (!answer.exists) return '-'
+  return answer.answers.map(({ type, data }) =>
+    typeof data === 'string'
+      ? `${type} ${data}`
+      : `${type} ${Object.values(data).join(' ')}`,
+  )
+}
+
+t.test('names and their addresses', async t => {
+  const cases = [
+    ['web.shop.svc.cluster.local', ['A 127.1.1.1']],
+    ['WEB.Shop.svc.cluster.LOCAL', ['A 127.1.1.1']],
+    ['db.shop.svc.cluster.local', ['A 127.2.2.2', 'A 127.3.3.3']],
+    ['db-0.db.shop.svc.cluster.local', ['A 127.2.2.2']],
+    ['127-3-3-3.db.shop.svc.cluster.local', ['A 127.3.3.3']],
+    ['ext.shop.svc.cluster.local', ['CNAME example.org']],
+    ['127-5-5-5.shop.pod.cluster.local', ['A 127.5.5.5']],
+    ['none.shop.svc.cluster.local', '-'],
+    ['web.other.svc.cluster.local', '-'],
+    ['x.web.shop.svc.cluster.local', '-'],
+    ['x.y.z.web.shop.svc.cluster.local', '-'],
+    ['web.shop.cluster.local', '-'],
+    ['svc.cluster.local', []],
+    ['shop.svc.cluster.local', []],
+    ['cluster.local', []],
+    ['web', undefined],
+    ['web.shop.svc.cluster.local.example.org', undefined],
+    ['example.org', undefined],
+  ] as const
+  for (const [name, wanted] of cases) t.strictSame(ask(name), wanted, name)
+})
+
+t.test('no IPv6, but no error either', async t => {
+  t.strictSame(ask('web.shop.svc.cluster.local', 'AAAA'), [])
+  t.strictSame(ask('db-0.db.shop.svc.cluster.local', 'AAAA'), [])
+  t.strictSame(ask('ext.shop.svc.cluster.local', 'AAAA'), ['CNAME example.org'])
+})
+
+t.test('SRV and PTR', async t => {
+  t.strictSame(ask('_http._tcp.web.shop.svc.cluster.local', 'SRV'), [
+    'SRV 0 100 80 web.shop.svc.cluster.local',
+  ])
+  t.strictSame(ask('_pg._tcp.db.shop.svc.cluster.local', 'SRV'), [
+    'SRV 0 50 5433 db-0.db.shop.svc.cluster.local',
+    'SRV 0 50 5433 127-3-3-3.db.shop.svc.cluster.local',
+  ])
+  t.strictSame(ask('_http._udp.web.shop.svc.cluster.local', 'SRV'), '-')
+  t.match(askZone(table, '_pg._tcp.db.shop.svc.cluster.local', 'SRV'), {
+    additionals: [{ type: 'A', data: '127.2.2.2' }, { data: '127.3.3.3' }],
+  })
+  t.strictSame(ask('1.1.1.127.in-addr.arpa', 'PTR'), [
+    'PTR web.shop.svc.cluster.local',
+  ])
+  t.strictSame(ask('2.2.2.127.in-addr.arpa', 'PTR'), [
+    'PTR db-0.db.shop.svc.cluster.local',
+  ])
+  t.equal(ask('9.9.9.127.in-addr.arpa', 'PTR'), undefined, 'of a Pod: none')
+})
