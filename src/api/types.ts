@@ -94,6 +94,8 @@ export interface Workload {
   readonly templatePath: string
   /** Of a Job, and of the Job that a CronJob would make. */
   readonly job?: JobRules
+  /** Of a CronJob. */
+  readonly cron?: CronRules
   /** Of a Job's Pod that was started: what came before it. */
   readonly progress?: JobProgress
 }
@@ -108,6 +110,16 @@ export interface JobRules {
   readonly activeDeadlineSeconds?: number
   readonly suspend: boolean
   readonly failureRules: readonly PodFailureRule[]
+}
+
+/** When a CronJob makes a Job. */
+export interface CronRules {
+  readonly schedule: string
+  readonly timeZone?: string
+  readonly startingDeadlineSeconds?: number
+  /** What runs is ended when the next one is due; else that waits for it. */
+  readonly replaces: boolean
+  readonly suspend: boolean
 }
 
 /** Of a podFailurePolicy; the first that matches counts. */
@@ -136,6 +148,8 @@ export interface JobProgress {
   /** Of an Indexed Job: that of its Pod now. Those before it are done. */
   readonly index: number
   readonly failedIndexes: readonly number[]
+  /** Of a CronJob's: when it was due; milliseconds since 1970. */
+  readonly scheduledTime?: number
 }
 
 /** Of the whole cluster: its namespace is ''. */

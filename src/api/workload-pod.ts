@@ -1,5 +1,6 @@
 import type {
   Container,
+  CronRules,
   JobRules,
   ObjectMeta,
   Pod,
@@ -20,10 +21,18 @@ export interface WorkloadObject {
     readonly serviceName?: string
     readonly ordinals?: { readonly start: number }
     readonly jobTemplate?: { readonly spec?: JobSpec }
-  } & JobSpec
+  } & JobSpec &
+    CronJobSpec
   readonly template: Pick<ObjectMeta, 'labels' | 'annotations'> & {
     readonly spec: PodSpec
   }
+}
+
+interface CronJobSpec {
+  readonly schedule?: string
+  readonly timeZone?: string
+  readonly startingDeadlineSeconds?: number
+  readonly concurrencyPolicy?: 'Allow' | 'Forbid' | 'Replace'
 }
 
 interface JobSpec {
@@ -193,6 +202,21 @@ export function jobRules(object: WorkloadObject): JobRules | undefined {
     ...(activeDeadlineSeconds !== undefined && { activeDeadlineSeconds }),
     suspend: job.suspend === true,
     failureRules: job.podFailurePolicy?.rules ?? [],
+  }
+}
+
+export function cronRules({
+  kind,
+  spec,
+}: WorkloadObject): CronRules | undefined {
+  if (kind !== 'CronJob') return undefined
+  const { schedule = '', timeZone, startingDeadlineSeconds } = spec
+  return {
+    schedule,
+    ...(timeZone !== undefined && { timeZone }),
+    ...(startingDeadlineSeconds !== undefined && { startingDeadlineSeconds }),
+    replaces: spec.concurrencyPolicy === 'Replace',
+    suspend: spec.suspend === true,
   }
 }
 

@@ -1,6 +1,6 @@
 import { restartingFields } from '../api/changed-fields.ts'
 import { keyOf, objectKey } from '../api/object-key.ts'
-import type { JobProgress, JobRules, Pod } from '../api/types.ts'
+import type { CronRules, JobProgress, JobRules, Pod } from '../api/types.ts'
 import { podOfIndex } from '../api/workload-pod.ts'
 import type { PodEvent } from '../runner/status/pod-events.ts'
 import type { PodStatus } from '../runner/status/pod-status.ts'
@@ -8,6 +8,7 @@ import type { SessionRecord } from '../server/session-record.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../util/clock.ts'
 import { formatGoDuration } from '../util/go-duration.ts'
+import type { Schedule } from './cron-schedule.ts'
 import {
   countEnd,
   longestMs,
@@ -19,14 +20,17 @@ import {
 } from './job-progress.ts'
 import { failureText, sourceName } from './pod-notices.ts'
 
+/** Somebody may set the time of day: it is looked at again. */
+const longestWaitMs = 600_000
+
 interface JobTriesOptions {
   readonly clock: Clock
   readonly record: SessionRecord
   readonly store: Store
   /** Of the waits after a failure. */
   readonly backoffScale: () => number
-  /** False: it is run although it is suspended, because somebody has said so. */
-  readonly waits: boolean
+  /** Absent: it runs when it is told to, also when it is suspended or has a schedule. */
+  readonly schedule?: (rules: CronRules) => Schedule
   readonly notice: (text: string) => void
 }
 
@@ -43,6 +47,9 @@ export class JobTries {
   /** Milliseconds since 1970. */
   #endTime: number | undefined
   #isSuspended = false
+  /** Of a CronJob: when it was due last; its first time comes after that. */
+  #scheduledTime: number | undefined
+  #lastSuccessTime: number | undefined
   /** By the clock's `elapsed`. */
   #activeSince = 0
   #dueAt = 0
@@ -57,12 +64,18 @@ export class JobTries {
     const { clock } = this.#options
     if (this.isOther(wanted)) this.reset()
     this.#of = wanted
-    if (this.#end !== undefined) return undefined
+    const isCron = this.#scheduleOf(wanted) !== undefined
+    if (this.#end !== undefined && !isCron) return undefined
     if (this.isSuspended(wanted)) {
       this.#suspend(true)
       return Infinity
     }
     this.#suspend(false)
+    const untilMs = this.#untilScheduled(wanted)
+    if (untilMs > 0) {
+      this.#tell()
+      return Math.min(untilMs, longestWaitMs)
+    }
     if (this.#progress === undefined) {
       this.#progress = newProgress(clock.now())
       this.#activeSince = clock.elapsed()
@@ -70,7 +83,7 @@ export class JobTries {
     const step = nextStep(this.#progress, rulesOf(wanted), this.#activeMs())
     if (step.step === 'end') {
       this.#finish(step.end)
-      return undefined
+      return isCron ? this.due(wanted) : undefined
     }
     this.#tell()
     const now = clock.elapsed()
@@ -82,7 +95,12 @@ export class JobTries {
 
   /** It is not to run now. */
   isSuspended(wanted: Pod): boolean {
-    return this.#options.waits && rulesOf(wanted).suspend
+    const { schedule } = this.#options
+    return (
+      schedule !== undefined &&
+      (rulesOf(wanted).suspend ||
+        (wanted.workload?.cron?.suspend === true && !this.#isActive))
+    )
   }
 
   /** As which it is started, and compared with what runs. */
@@ -114,6 +132,7 @@ export class JobTries {
     const { progress } = workload ?? {}
     if (progress === undefined) return
     this.#progress = progress
+    this.#scheduledTime = progress.scheduledTime
     this.#activeSince = clock.elapsed() - (clock.now() - progress.startTime)
   }
 
@@ -138,6 +157,7 @@ export class JobTries {
       else if (left < Infinity) timer = clock.after(Math.ceil(left), look)
     }
     look()
+    const replacing = this.#endWhenDue(pod, end)
     const unwatch = record.watch(change => {
       if (change.kind !== 'pod' || change.key !== key) return
       const live = record.pods.get(key)
@@ -145,6 +165,7 @@ export class JobTries {
     })
     this.#stopWatching = () => {
       timer?.cancel()
+      replacing?.cancel()
       unwatch()
     }
   }
@@ -172,7 +193,14 @@ export class JobTries {
       end === undefined
         ? nextStep(progress, rules, this.#activeMs())
         : ({ step: 'end', end } as const)
-    if (step.step === 'end') return this.#finish(step.end)
+    if (step.step === 'end') {
+      this.#finish(step.end)
+      if (this.isScheduled)
+        notice(
+          this.failureOf(pod, status) ?? `${sourceName(pod)} has completed`,
+        )
+      return
+    }
     const delayMs = step.delayMs * backoffScale()
     this.#dueAt = clock.elapsed() + delayMs
     this.#tell()
@@ -187,6 +215,8 @@ export class JobTries {
   abandoned(): void {
     this.#stopWatching()
     this.#dueAt = 0
+    // The next one of a CronJob is another Job.
+    if (this.#scheduledTime !== undefined) this.#progress = undefined
   }
 
   /** Why it has failed; undefined while it has not. */
@@ -208,6 +238,60 @@ export class JobTries {
     this.#dueAt = 0
   }
 
+  /** What runs goes on, and the changes count the next time. */
+  get isScheduled(): boolean {
+    return this.#scheduledTime !== undefined
+  }
+
+  get #isActive(): boolean {
+    return this.#progress !== undefined && this.#end === undefined
+  }
+
+  #scheduleOf({ workload }: Pod): Schedule | undefined {
+    const { schedule } = this.#options
+    return workload?.cron && schedule?.(workload.cron)
+  }
+
+  /**
+   * Of a CronJob: milliseconds until it is due. When it is, another Job begins; of several times that
+   * were missed the last one counts (mostRecentScheduleTime, pkg/controller/cronjob/utils.go).
+   */
+  #untilScheduled(wanted: Pod): number {
+    const schedule = this.#scheduleOf(wanted)
+    if (schedule === undefined || this.#isActive) return 0
+    const { startingDeadlineSeconds = Infinity } = wanted.workload?.cron ?? {}
+    const now = this.#options.clock.now()
+    this.#scheduledTime ??= now
+    const since = Math.max(
+      this.#scheduledTime,
+      now - startingDeadlineSeconds * 1000,
+    )
+    const scheduledTime = schedule.last(since, now)
+    if (scheduledTime === undefined)
+      return Math.max(1, schedule.next(this.#scheduledTime, now) - now)
+    this.#scheduledTime = scheduledTime
+    this.#progress = { ...newProgress(now), scheduledTime }
+    this.#activeSince = this.#options.clock.elapsed()
+    this.#end = undefined
+    this.#endTime = undefined
+    this.#dueAt = 0
+    return 0
+  }
+
+  /** concurrencyPolicy Replace. */
+  #endWhenDue(pod: Pod, end: () => void): { cancel(): void } | undefined {
+    const schedule = this.#scheduleOf(pod)
+    if (schedule === undefined || pod.workload?.cron?.replaces !== true)
+      return undefined
+    const { clock, notice } = this.#options
+    const now = clock.now()
+    const waitMs = schedule.next(this.#scheduledTime ?? now, now) - now
+    return clock.after(Math.max(0, waitMs), () => {
+      notice(`${sourceName(pod)} is due again: replacing its Pod`)
+      end()
+    })
+  }
+
   #activeMs(): number {
     return this.#options.clock.elapsed() - this.#activeSince
   }
@@ -216,19 +300,21 @@ export class JobTries {
     if (this.#isSuspended === isSuspended) return
     this.#isSuspended = isSuspended
     const { clock } = this.#options
-    if (!isSuspended && this.#progress !== undefined) {
+    if (!isSuspended && this.#progress !== undefined && this.#isActive) {
       // It begins to be active.
       this.#progress = { ...this.#progress, startTime: clock.now() }
       this.#activeSince = clock.elapsed()
     }
-    if (isSuspended) this.#event('Normal', 'Suspended', 'Job suspended')
-    else this.#event('Normal', 'Resumed', 'Job resumed')
+    if (this.#of?.workload?.kind === 'Job')
+      if (isSuspended) this.#event('Normal', 'Suspended', 'Job suspended')
+      else this.#event('Normal', 'Resumed', 'Job resumed')
     this.#tell()
   }
 
   #finish(end: JobEnd): void {
     this.#end = end
     this.#endTime = this.#options.clock.now()
+    if (end.type === 'Complete') this.#lastSuccessTime = this.#endTime
     this.#tell()
     if (end.type === 'Complete')
       this.#event('Normal', 'Completed', 'Job completed')
@@ -246,6 +332,7 @@ export class JobTries {
       ...(this.#progress && { progress: this.#progress }),
       ...(this.#end && { end: this.#end }),
       ...(endTime === undefined ? {} : { endTime }),
+      ...(this.#lastSuccessTime && { lastSuccessTime: this.#lastSuccessTime }),
     })
   }
 

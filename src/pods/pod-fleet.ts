@@ -1,10 +1,11 @@
 import { keyOf, type ObjectKey } from '../api/object-key.ts'
-import type { Pod } from '../api/types.ts'
+import type { CronRules, Pod } from '../api/types.ts'
 import { refuseChroot } from '../session/refuse-chroot.ts'
 import { refuseUserNamespace } from '../session/user-namespace.ts'
 import type { ControlledPod, Held, PodControl } from '../server/pod-control.ts'
 import type { StoreEvent } from '../store/store.ts'
 import { inBackground } from '../util/in-background.ts'
+import type { Schedule } from './cron-schedule.ts'
 import { imageFindings } from './image-findings.ts'
 import { JobTries } from './job-tries.ts'
 import { podName, sourceName } from './pod-notices.ts'
@@ -32,8 +33,11 @@ export interface FleetPolicy {
   admitted(pod: Pod): Pod
   /** False: a change of the spec is only told. */
   readonly recreate: boolean
-  /** Whether a suspended Job waits, and a CronJob for its time; else they run when they are told to. */
-  readonly waits: boolean
+  /**
+   * The time-table of a CronJob, for which it waits, as a suspended Job waits for its resumption.
+   * Absent: they run when they are told to.
+   */
+  readonly schedule?: (rules: CronRules) => Schedule
   /** Of weeks nothing is to pile up: a Pod that has ended and is not wanted is forgotten. */
   readonly forgets: boolean
   /** Whether the end of a Pod is worth a line, in a fleet of this size. */
@@ -271,7 +275,7 @@ export class PodFleet implements PodControl {
       store,
       notice,
       backoffScale: () => context().backoffScale,
-      waits: policy.waits,
+      ...(policy.schedule && { schedule: policy.schedule }),
     })
   }
 

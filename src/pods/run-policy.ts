@@ -38,7 +38,6 @@ export function runPolicy(
         : undefined,
     admitted: pod => pod,
     recreate,
-    waits: false,
     forgets: false,
     tellsEnds: size => size > 1,
     onStart: pod => {

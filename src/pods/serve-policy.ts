@@ -4,6 +4,7 @@ import type { Pod, ServiceAccount } from '../api/types.ts'
 import type { RunChoice } from '../config/settings.ts'
 import { asFailure } from '../session/failures.ts'
 import { isCronJobsPod } from './choose-pods.ts'
+import { cronSchedule } from './cron-schedule.ts'
 import type { FleetPolicy } from './pod-fleet.ts'
 import { podName, sourceName } from './pod-notices.ts'
 import type { PodSessionContext } from './pod-session.ts'
@@ -35,7 +36,7 @@ export function servePolicy(
     welcome: () => undefined,
     admitted: pod => admitted(pod, context()),
     recreate: true,
-    waits: true,
+    schedule: cronSchedule,
     forgets: true,
     tellsEnds: () => true,
     onStart: () => undefined,
@@ -56,7 +57,7 @@ function whyNotRun(pod: Pod, choice: RunChoice): string | undefined {
   if (choice === 'none' && wish === 'true')
     return `${sourceName(pod)} asks to be run, but the setting 'run' is none (podfs.service: see run-pods.conf)`
   if (choice === 'all' && isCronJobsPod(pod) && wish === undefined)
-    return `${sourceName(pod)} is left out: the annotation ${runAnnotation}: "true" of its template runs it at once`
+    return `${sourceName(pod)} is left out: the annotation ${runAnnotation}: "true" of its template runs it on its schedule`
   return undefined
 }
 

@@ -178,7 +178,10 @@ export class SupervisedPod implements ControlledPod {
       )
       this.#unapplied.look(version)
       running.update(version)
-    } else if (fields.length === 0) {
+    } else if (
+      fields.length === 0 ||
+      this.#options.tries?.isScheduled === true
+    ) {
       this.#wanted = pod
       // What was changed by hand stays.
       if (isNews) running.update(version)
@@ -419,7 +422,9 @@ export class SupervisedPod implements ControlledPod {
     this.#outcome = { pod, status, deleted: wanted === undefined }
     if (wanted === undefined || this.#stopped) return false
     const isOther =
-      recreate && restartingFields(pod, this.#versionOf(wanted)).length > 0
+      recreate &&
+      tries?.isScheduled !== true &&
+      restartingFields(pod, this.#versionOf(wanted)).length > 0
     // It was told to end, or another version came before what had ended was undone.
     const isReplaced = isOther || this.#state === 'replacing'
     if (tries === undefined) return isReplaced

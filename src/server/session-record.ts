@@ -90,6 +90,8 @@ export interface JobRecord {
   }
   /** Milliseconds since 1970. */
   readonly endTime?: number
+  /** Of a CronJob: when one of its jobs has succeeded last. */
+  readonly lastSuccessTime?: number
 }
 
 export type RecordChange =

@@ -72,7 +72,7 @@ export function workloadStatus(
           : activeStatus(pod)
         : jobStatus(object, job, pod)
     case 'CronJob':
-      return pod === undefined ? {} : cronJobStatus(pod)
+      return cronJobStatus(pod, job)
     case 'Service':
   }
   return {
@@ -270,26 +270,25 @@ export function formatIndexes(indexes: readonly number[]): string {
     .join(',')
 }
 
-/** When the last of its containers ended. */
-function finishedAt(pod: OwnPod): string {
-  const statuses = (pod.status['containerStatuses'] ??
-    []) as readonly JsonObject[]
-  const times = statuses.map(each =>
-    text(part(part(each, 'state'), 'terminated')['finishedAt']),
-  )
-  // Times of one form, in UTC: their order is that of the text.
-  return times.toSorted().at(-1) || condition(pod, 'Ready').since
+/** podfs runs the Pod itself, without a Job in between. */
+function cronJobStatus(
+  pod: OwnPod | undefined,
+  job: JobRecord | undefined,
+): JsonObject {
+  const { progress, lastSuccessTime } = job ?? {}
+  const scheduled = progress?.scheduledTime ?? progress?.startTime
+  const isActive = pod !== undefined && !hasEnded(pod)
+  return {
+    ...(isActive ? { active: [referenceTo(pod)] } : {}),
+    ...(scheduled === undefined
+      ? {}
+      : { lastScheduleTime: formatTime(scheduled) }),
+    ...(lastSuccessTime === undefined
+      ? {}
+      : { lastSuccessfulTime: formatTime(lastSuccessTime) }),
+  }
 }
 
-/** podfs runs the Pod itself, without a Job in between. */
-function cronJobStatus(pod: OwnPod): JsonObject {
-  const { namespace, name, uid } = pod
-  const { startTime, phase } = pod.status
-  return {
-    ...(hasEnded(pod)
-      ? {}
-      : { active: [{ apiVersion: 'v1', kind: 'Pod', namespace, name, uid }] }),
-    ...(startTime === undefined ? {} : { lastScheduleTime: startTime }),
-    ...(phase === 'Succeeded' ? { lastSuccessfulTime: finishedAt(pod) } : {}),
-  }
+function referenceTo({ namespace, name, uid }: OwnPod): JsonObject {
+  return { apiVersion: 'v1', kind: 'Pod', namespace, name, uid }
 }

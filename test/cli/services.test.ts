@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 import { eventually, isRunning, podfs, startPodfs } from '../helpers/podfs.ts'
 import { end, pod, world } from '../helpers/served-world.ts'
@@ -159,7 +159,7 @@ function proxiesOf(pid: number): number[] {
     })
 }
 
-async function ask(t: Test, ip: string): Promise<string> {
+async function ask(ip: string): Promise<string> {
   const { get } = await import('node:http')
   return await new Promise(resolve => {
     get({ host: ip, port: 80, agent: false }, response => {
@@ -193,7 +193,7 @@ t.test('podfs serve: Services outlive it', { skip }, async t => {
     const ip = await field('{.spec.clusterIP}')
     return ip === '' ? undefined : ip
   })
-  await eventually(async () => (await ask(t, ip)) === 'one')
+  await eventually(async () => (await ask(ip)) === 'one')
   t.match(
     (await podfs(t, ['describe', 'service', 'web', ...session])).stdout,
     /^Endpoints: +127\.[\d.]+:8080$/m,
@@ -203,27 +203,27 @@ t.test('podfs serve: Services outlive it', { skip }, async t => {
 
   first.child.kill('SIGKILL')
   await first.ended
-  t.equal(await ask(t, ip), 'one', 'nobody is there but the Pod and the proxy')
+  t.equal(await ask(ip), 'one', 'nobody is there but the Pod and the proxy')
   const second = await made.start()
-  t.equal(await ask(t, ip), 'one')
+  t.equal(await ask(ip), 'one')
   await eventually(async () => (await field('{.spec.clusterIP}')) === ip)
   t.strictSame(proxiesOf(first.pid), proxies, 'it is the same one')
 
   write('web.yaml', web('two'))
-  await eventually(async () => (await ask(t, ip)) === 'two')
+  await eventually(async () => (await ask(ip)) === 'two')
   // Another one takes the place of one that is killed.
   process.kill(proxies[0] ?? 0, 'SIGKILL')
   await eventually(async () => {
     const now = proxiesOf(first.pid)
     return (
-      now.length === 1 && now[0] !== proxies[0] && (await ask(t, ip)) === 'two'
+      now.length === 1 && now[0] !== proxies[0] && (await ask(ip)) === 'two'
     )
   })
   write(
     'web.yaml',
     web('three', 'readinessProbe: {exec: {command: ["false"]}}'),
   )
-  await eventually(async () => (await ask(t, ip)) === 'ECONNREFUSED')
+  await eventually(async () => (await ask(ip)) === 'ECONNREFUSED')
   const [last = 0] = proxiesOf(first.pid)
   await end(t, second)
   t.notOk(isRunning(last))

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { keyOf, objectKey } from '../../src/api/object-key.ts'
 import type { Pod } from '../../src/api/types.ts'
+import { cronSchedule } from '../../src/pods/cron-schedule.ts'
 import { JobTries } from '../../src/pods/job-tries.ts'
 import type { PodOutcome } from '../../src/pods/pod-outcome.ts'
 import type { PodSession } from '../../src/pods/pod-session.ts'
@@ -33,7 +34,23 @@ spec:
   return objects
 }
 
-function world(spec = '', options: { waits?: boolean; pod?: string } = {}) {
+const cronJobOf = (spec: string, command = 'a') =>
+  readManifest(
+    `apiVersion: batch/v1
+kind: CronJob
+metadata: {name: pi}
+spec:
+  ${spec}
+  jobTemplate: {spec: {backoffLimit: 0, template: {spec: {restartPolicy: Never, containers: [{name: c, image: busybox, command: [${command}]}]}}}}
+`,
+    'f.yaml',
+    { namespace: 'default' },
+  ).objects
+
+function world(
+  spec = '',
+  options: { waits?: boolean; pod?: string; cron?: boolean } = {},
+) {
   const clock = new FakeClock()
   const record = new SessionRecord(clock)
   const store = new Store({ clock })
@@ -58,7 +75,7 @@ function world(spec = '', options: { waits?: boolean; pod?: string } = {}) {
     record,
     store,
     backoffScale: () => 1,
-    waits: options.waits ?? true,
+    ...(options.waits !== false && { schedule: cronSchedule }),
     notice: text => log.push(text),
   })
   const supervised = new SupervisedPod({
@@ -74,7 +91,12 @@ function world(spec = '', options: { waits?: boolean; pod?: string } = {}) {
     },
   })
   const want = async (spec = '', command = 'a'): Promise<void> => {
-    store.replace('f.yaml', jobOf(spec, command, options.pod))
+    store.replace(
+      'f.yaml',
+      options.cron === true
+        ? cronJobOf(spec, command)
+        : jobOf(spec, command, options.pod),
+    )
     const [pod] = store.list('Pod')
     if (pod !== undefined) supervised.want(pod)
     await settle()
@@ -91,7 +113,10 @@ function world(spec = '', options: { waits?: boolean; pod?: string } = {}) {
       return running as Pod
     },
     outcome: () => supervised.outcome as PodOutcome,
-    job: () => record.jobs.get(objectKey('Job', 'default', 'pi')),
+    job: () =>
+      record.jobs.get(
+        objectKey(options.cron === true ? 'CronJob' : 'Job', 'default', 'pi'),
+      ),
     events: () =>
       record.events
         .filter(({ involvedObject }) => involvedObject.kind === 'Job')
@@ -278,4 +303,92 @@ t.test('dropped while it waits', async t => {
   t.ok(w.supervised.idle)
   t.match(w.outcome(), { deleted: true })
   t.equal(w.record.pods.has(keyOf(w.running)), true)
+})
+
+const starts = ({ log }: { readonly log: readonly string[] }): number =>
+  log.filter(line => line === 'start').length
+const minute = 60_000
+const cron = (spec: string) => world(spec, { cron: true })
+
+t.test('a CronJob runs when it is due', async t => {
+  const w = cron('schedule: "*/5 * * * *"')
+  await w.begin()
+  t.ok(w.supervised.isWaiting)
+  await w.pass(5 * minute - 1)
+  t.equal(starts(w), 0)
+  await w.pass(1)
+  t.equal(starts(w), 1)
+  await w.end(0)
+  t.equal(w.log.at(-1), 'CronJob default/pi has completed')
+  const first = Date.UTC(2026, 0, 1, 0, 5)
+  t.match(w.job(), {
+    end: { type: 'Complete' },
+    progress: { scheduledTime: first },
+    lastSuccessTime: first,
+  })
+  await w.pass(5 * minute)
+  t.equal(starts(w), 2)
+  await w.end(1)
+  t.match(w.log.at(-1), /^CronJob default\/pi has failed: Job has reached/)
+  await w.want('schedule: "*/5 * * * *"', 'b')
+  t.equal(starts(w), 2, 'a change waits, too')
+  await w.pass(5 * minute)
+  t.equal(starts(w), 3)
+  await w.want('schedule: "*/5 * * * *"', 'c')
+  t.notMatch(w.log.at(-1), 'terminate', 'what runs goes on')
+  // Two of its times pass meanwhile; of them the last one counts, and at once.
+  await w.pass(11 * minute)
+  t.equal(starts(w), 3)
+  await w.end(0)
+  t.equal(starts(w), 4)
+  t.match(w.job(), { progress: { scheduledTime: Date.UTC(2026, 0, 1, 0, 25) } })
+})
+
+t.test('startingDeadlineSeconds: what is too late is left out', async t => {
+  const w = cron('schedule: "*/5 * * * *"\n  startingDeadlineSeconds: 30')
+  await w.begin()
+  await w.pass(5 * minute)
+  await w.pass(6 * minute)
+  await w.end(0)
+  t.equal(starts(w), 1)
+  await w.pass(4 * minute)
+  t.equal(starts(w), 2)
+})
+
+t.test('concurrencyPolicy: Replace', async t => {
+  const w = cron('schedule: "*/5 * * * *"\n  concurrencyPolicy: Replace')
+  await w.begin()
+  await w.pass(5 * minute)
+  await w.pass(5 * minute)
+  t.equal(w.log.at(-1), 'terminate')
+  await w.end(1)
+  t.equal(starts(w), 2)
+  t.match(w.job(), { progress: { failed: 0 } })
+})
+
+t.test('a CronJob that is suspended, or goes on after podfs', async t => {
+  const w = cron('schedule: "@every 1m"\n  suspend: true')
+  await w.begin()
+  await w.pass(5 * minute)
+  t.equal(starts(w), 0)
+  await w.want('schedule: "@every 1m"')
+  await w.pass(minute)
+  t.equal(starts(w), 1)
+  await w.end(0)
+  const left = w.running
+
+  const next = cron('schedule: "@every 1m"')
+  next.clock.advance(6 * minute + 1)
+  next.supervised.adopt(left, Promise.resolve(next.session(left)))
+  await next.begin()
+  await next.end(0)
+  t.equal(starts(next), 0, 'it has run, and is not due')
+  await next.pass(minute)
+  t.equal(starts(next), 1)
+
+  const told = world('schedule: "@every 1m"', { cron: true, waits: false })
+  await told.begin()
+  t.equal(starts(told), 1, 'podfs run waits for nothing')
+  await told.end(0)
+  t.ok(told.supervised.idle)
 })

@@ -14,6 +14,7 @@ import { validatePod } from '../validation/pod.ts'
 import { validateWorkload } from '../validation/workloads.ts'
 import type { Value } from '../value.ts'
 import {
+  cronRules,
   jobRules,
   podOfWorkload,
   type WorkloadObject,
@@ -49,12 +50,19 @@ export function decodeWorkload(
   }
   const { metadata: podMetadata, spec } = podOfWorkload(object)
   const job = jobRules(object)
+  const cron = cronRules(object)
   const pod: Pod = {
     kind: 'Pod',
     metadata: podMetadata,
     source: templateSource(source, templatePath),
     spec,
-    workload: { kind, name: metadata.name, templatePath, ...(job && { job }) },
+    workload: {
+      kind,
+      name: metadata.name,
+      templatePath,
+      ...(job && { job }),
+      ...(cron && { cron }),
+    },
   }
   validateMetadata(metadata, findings)
   validateWorkload(object, findings)

@@ -23,6 +23,7 @@ import {
 const onePod = 'podfs runs one Pod of it'
 const noRollout = 'a change ends the old Pod, then starts the new one'
 const noHistory = 'podfs keeps no history'
+const lastPodOnly = 'the last Pod alone is kept'
 const oneByOne = 'podfs runs the Pods of a Job one after the other'
 
 const status = supported('any', { reason: 'podfs writes the status itself' })
@@ -227,16 +228,19 @@ const jobSpec = struct('JobSpec', {
 })
 
 const cronJobSpec = struct('CronJobSpec', {
-  schedule: emulated('string', 'podfs runs the job once, and at once', {
+  schedule: supported('string', {
     required: true,
+    reason: 'but podfs run runs the job at once, and once',
   }),
-  timeZone: emulated('string', 'podfs runs the job once, and at once'),
-  startingDeadlineSeconds: emulated('int64', 'the job runs at once'),
+  timeZone: supported('string'),
+  startingDeadlineSeconds: supported('int64'),
   concurrencyPolicy: emulated(
     { enum: ['Allow', 'Forbid', 'Replace'] },
-    'the job runs once',
+    'two of its jobs never run at once: Allow is as Forbid',
   ),
-  suspend: emulated('boolean', 'podfs runs it all the same'),
+  suspend: supported('boolean', {
+    reason: 'but podfs run runs what it is told to run by name',
+  }),
   jobTemplate: supported(
     one(
       struct('JobTemplateSpec', {
@@ -246,8 +250,8 @@ const cronJobSpec = struct('CronJobSpec', {
     ),
     { required: true },
   ),
-  successfulJobsHistoryLimit: emulated('int32', noHistory),
-  failedJobsHistoryLimit: emulated('int32', noHistory),
+  successfulJobsHistoryLimit: emulated('int32', lastPodOnly),
+  failedJobsHistoryLimit: emulated('int32', lastPodOnly),
 })
 
 export interface WorkloadSpec {

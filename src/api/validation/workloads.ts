@@ -1,5 +1,6 @@
 import type { FindingList } from '../decode/finding-list.ts'
 import { forbidden, invalid, required, unsupported } from '../field-errors.ts'
+import { cronScheduleProblem } from './cron-schedule.ts'
 import { sortedObject } from './sorted-object.ts'
 import { selectorMatches, type LabelRequirement } from '../label-selector.ts'
 import { workloads } from '../schema/workloads.ts'
@@ -280,10 +281,8 @@ function validateCronJob(object: WorkloadObject, findings: FindingList): void {
       'metadata.name',
       invalid(name, 'must be no more than 52 characters'),
     )
-  const { schedule } = object.spec as { readonly schedule?: string }
-  if (schedule === undefined || schedule === '' || schedule.startsWith('@'))
-    return
-  if (schedule.includes('TZ')) {
+  const { schedule, timeZone } = object.spec
+  if (schedule !== undefined && /TZ=/.test(schedule))
     findings.reject(
       'spec.schedule',
       invalid(
@@ -291,16 +290,33 @@ function validateCronJob(object: WorkloadObject, findings: FindingList): void {
         'cannot use TZ or CRON_TZ in schedule, use timeZone field instead',
       ),
     )
-    return
+  else if (schedule !== undefined) {
+    const problem = cronScheduleProblem(schedule)
+    if (problem !== undefined)
+      findings.reject('spec.schedule', invalid(schedule, problem))
   }
-  // podfs keeps no time-table, but a line that no cron would take is a mistake.
-  const fields = schedule.split(/\s+/).filter(Boolean)
-  if (fields.length !== 5)
+  if (timeZone === undefined) return
+  if (timeZone.toLowerCase() === 'local')
     findings.reject(
-      'spec.schedule',
+      'spec.timeZone',
       invalid(
-        schedule,
-        `expected exactly 5 fields, found ${fields.length}: [${fields.join(' ')}]`,
+        timeZone,
+        'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones',
       ),
     )
+  else if (!isTimeZone(timeZone))
+    findings.reject(
+      'spec.timeZone',
+      invalid(timeZone, `unknown time zone ${timeZone}`),
+    )
+}
+
+function isTimeZone(name: string): boolean {
+  // An offset is a time zone for Intl, and none for Go.
+  if (!/^[A-Za-z]/.test(name)) return false
+  try {
+    return Boolean(new Intl.DateTimeFormat('en', { timeZone: name }))
+  } catch {
+    return false
+  }
 }
