@@ -427,9 +427,9 @@ function conflictId({ key, origin }: Pick<Conflict, 'key' | 'origin'>): string {
   return `${key} ${origin}`
 }
 
-/** Of a workload the conflict of its Pod is told; what nothing is done with has none. */
+/** Of a workload the conflict of its Pod is told. */
 function isShownOnly({ kind }: KubeObject): boolean {
-  return !(kind in kinds)
+  return !(kind in kinds) && kind !== 'Service'
 }
 
 /** The object stays what it was. */

@@ -225,12 +225,12 @@ t.test('a document that is no object, or none of these kinds', async t => {
   for (const [text, ...lines] of rows) t.strictSame(linesOf(text), lines, text)
 })
 
-t.test('a Service is shown, and nothing else that is ignored', async t => {
+t.test('a Service, and nothing that is ignored', async t => {
   const kindsOf = (apiVersion: string, kind: string) =>
     read(
       `{apiVersion: ${apiVersion}, kind: ${kind}, metadata: {name: x}}`,
     ).objects.map(each => each.kind)
-  t.strictSame(kindsOf('v1', 'Service'), ['Service'])
+  t.strictSame(kindsOf('v1', 'Service'), [], 'without ports')
   t.strictSame(kindsOf('v2', 'Service'), [])
   t.strictSame(kindsOf('v1', 'Endpoints'), [])
   t.strictSame(kindsOf('v2', 'ConfigMap'), [])
@@ -240,11 +240,41 @@ t.test('a Service is shown, and nothing else that is ignored', async t => {
     { kind: 'Service', spec: { clusterIP: 'None' } },
   ])
   t.match(
-    service('metadata: {name: x}')[0]?.metadata.uid,
+    service('metadata: {name: x}, spec: {ports: [{port: 1}]}')[0]?.metadata.uid,
     /^[0-9a-f]{8}-[0-9a-f]{4}-8/,
   )
-  t.same(service('metadata: {name: x}, spec: 5'), [], 'its mistakes: no word')
-  t.same(service('spec: {}'), [], 'none without a name')
+  const mistakes = (text: string) =>
+    read(`{apiVersion: v1, kind: Service, ${text}}`)
+      .findings.filter(({ treatment }) => treatment === 'rejected')
+      .map(({ fieldPath, message }) => `${fieldPath}: ${message}`)
+  const ofSpec = (spec: string) =>
+    mistakes(`metadata: {name: x}, spec: ${spec}`)
+  t.strictSame(ofSpec('{}'), ['spec.ports: Required value'])
+  t.strictSame(ofSpec('{type: ExternalName}'), [
+    'spec.externalName: Required value',
+  ])
+  t.strictSame(ofSpec('{type: ExternalName, externalName: a.b.}'), [])
+  t.strictSame(
+    ofSpec('{ports: [{port: 0}, {name: a, port: 1, targetPort: 65536}]}'),
+    [
+      'spec.ports[0].name: Required value',
+      'spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive',
+      'spec.ports[1].targetPort: Invalid value: 65536: must be between 1 and 65535, inclusive',
+    ],
+  )
+  t.strictSame(
+    ofSpec('{ports: [{name: a, port: 1}, {name: a, port: 2, protocol: X}]}'),
+    [
+      'spec.ports[1].name: Duplicate value: "a"',
+      'spec.ports[1].protocol: Unsupported value: "X": supported values: "SCTP", "TCP", "UDP"',
+    ],
+  )
+  t.strictSame(ofSpec('{ports: [{name: a, port: 1}, {name: b, port: 1}]}'), [
+    'spec.ports[1]: Duplicate value: "TCP 1"',
+  ])
+  t.match(mistakes('metadata: {name: 1x}, spec: {clusterIP: None}'), [
+    /^metadata.name: Invalid value: "1x": a DNS-1035 label must/,
+  ])
 })
 
 t.test('the places of what is in a List', async t => {

@@ -89,6 +89,43 @@ t.test('completions, one index after the other', { skip }, async t => {
   t.equal(stdout, 'c | 0 many-0\nc | 1 many-1\nc | 2 many-2\n')
 })
 
+t.test(
+  'podfs serve: a CronJob runs on its schedule, and once for each time',
+  { skip },
+  async t => {
+    const made = world(t)
+    made.write(
+      'cron.yaml',
+      job('tick', made.dir, 'echo tick >>/d/ticks')
+        .replace('kind: Job', 'kind: CronJob')
+        .replace(
+          /spec:\n[^]*/,
+          spec =>
+            `spec:\n  schedule: "@every 1s"\n  jobTemplate:\n${spec.replace(/^/gm, '    ')}`,
+        ),
+    )
+    const first = await made.start()
+    await first.saw(
+      /completed[^]*CronJob default\/tick has completed/,
+      'stderr',
+    )
+    const session = ['--session', made.root]
+    const cells = await podfs(t, ['get', 'cronjobs', ...session])
+    t.match(cells.stdout, /^tick +@every 1s +<none> +False +[01] +\d+s/m)
+    first.child.kill('SIGKILL')
+    await first.ended
+    const second = await made.start()
+    // What the podfs before has left is told of once more.
+    await second.saw(
+      /completed[^]*CronJob default\/tick has completed/,
+      'stderr',
+    )
+    await end(t, second)
+    const ticks = made.text('../ticks')?.trim().split('\n').length ?? 0
+    t.ok(ticks >= 3)
+  },
+)
+
 t.test('podfs serve: what a Job has done outlives podfs', { skip }, async t => {
   const made = world(t)
   const { dir, write, configure } = made

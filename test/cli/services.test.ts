@@ -3,6 +3,7 @@
  * a `podfs serve` that is killed while a Service is in use.
  */
 import { readdirSync, readFileSync } from 'node:fs'
+import { get } from 'node:http'
 import path from 'node:path'
 import t from 'tap'
 import { cannotMount } from '../helpers/fuse-mount.ts'
@@ -124,6 +125,24 @@ echo done; sleep 1000`
   t.strictSame(proxiesOf(run.pid), [])
 })
 
+t.test('examples/guestbook', { skip }, async t => {
+  const run = startPodfs(t, ['run', '-f', 'examples/guestbook', '--all'])
+  const session = ['--session', `run-${run.pid}`]
+  const ip = await eventually(async () => {
+    const path = 'jsonpath={.spec.clusterIP}'
+    const args = ['get', 'service', 'frontend', ...session, '-o', path]
+    const { stdout } = await podfs(t, args)
+    return stdout === '' ? undefined : stdout
+  })
+  await eventually(async () => (await ask(ip)) === 'nothing yet')
+  await fetch(`http://${ip}/`, { method: 'POST', body: 'hello' })
+  await eventually(async () => (await ask(ip)) === '- hello')
+  t.match(run.stdout(), /^leader\/store +\| written: hello$/m)
+  t.match(run.stdout(), /^follower\/store +\| copied: 1 lines$/m)
+  run.child.kill('SIGTERM')
+  await run.ended
+})
+
 t.test('dnsConfig of a Pod, and no Service', { skip }, async t => {
   const file = path.join(
     t.testdir({
@@ -160,7 +179,6 @@ function proxiesOf(pid: number): number[] {
 }
 
 async function ask(ip: string): Promise<string> {
-  const { get } = await import('node:http')
   return await new Promise(resolve => {
     get({ host: ip, port: 80, agent: false }, response => {
       let text = ''

@@ -7,7 +7,7 @@ const manifest = `apiVersion: v1
 kind: Pod
 metadata: {name: web}
 spec:
-  dnsPolicy: Default
+  schedulerName: mine
   priorityClassName: high
   containers:
   - name: web
@@ -32,7 +32,7 @@ t.test(
     t.equal(code, 0, 'warnings keep exit 0')
     t.same(stdout.replace(/(emulated|ignored): .*/g, '$1').split('\n'), [
       'warning: stdin:11:32: Pod default/web: spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply',
-      'warning: stdin:5:3: Pod default/web: spec.dnsPolicy: ignored',
+      'warning: stdin:5:3: Pod default/web: spec.schedulerName: ignored',
       'warning: stdin:6:3: Pod default/web: spec.priorityClassName: ignored',
       'warning: stdin:9:5: Pod default/web: spec.containers[0].image: emulated',
       'warning: stdin:10:5: Pod default/web: spec.containers[0].imagePullPolicy: emulated',
@@ -142,7 +142,7 @@ t.test('-o json: findings and the fields of each object', async t => {
       .filter(({ treatment }) => treatment !== 'supported')
       .map(({ fieldPath, treatment }) => `${fieldPath} ${treatment}`),
     [
-      'spec.dnsPolicy ignored',
+      'spec.schedulerName ignored',
       'spec.priorityClassName ignored',
       'spec.containers[0].image emulated',
       'spec.containers[0].imagePullPolicy emulated',

@@ -3,7 +3,7 @@ import { askZone } from '../../src/services/dns/zone.ts'
 import type { ServiceEntry } from '../../src/services/service-table.ts'
 
 /*
- * The names of Services, beside kubernetes/dns's specification (docs/specification.md, 1.1.0).
+ * The names of Services, beside DNS-Based Service Discovery of kubernetes/dns, 1.1.0.
  */
 
 const web: ServiceEntry = {

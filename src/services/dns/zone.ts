@@ -1,7 +1,7 @@
 import type { Endpoint, ServiceEntry, ServiceTable } from '../service-table.ts'
 
 /*
- * What a cluster's DNS says of Services (kubernetes/dns, docs/specification.md), as CoreDNS answers
+ * What a cluster's DNS says of Services (DNS-Based Service Discovery of kubernetes/dns, 1.1.0), as CoreDNS answers
  * it. Pure.
  */
 
