@@ -120,7 +120,9 @@ export async function runPods(
   const services = new PodServices({
     store,
     record,
-    network: hostServiceNetwork(addresses),
+    ...(provider === undefined && {
+      network: hostServiceNetwork(addresses),
+    }),
     clusterDomain: settings.clusterDomain,
     clock,
     logger,

@@ -183,7 +183,9 @@ async function start(
   const services = new PodServices({
     store,
     record,
-    network: hostServiceNetwork(addresses),
+    ...(provider === undefined && {
+      network: hostServiceNetwork(addresses),
+    }),
     clusterDomain: settings.clusterDomain,
     clock,
     logger,

@@ -38,5 +38,5 @@ function linesOf(file: string): readonly string[] {
 /** In the byte order of the machine; of IPv6 what a mapped address has at its end. */
 function ipv4Of(hex: string): string {
   const bytes = Buffer.from(hex.slice(-8), 'hex')
-  return [...bytes.reverse()].join('.')
+  return [...bytes].toReversed().join('.')
 }

@@ -31,7 +31,8 @@ export interface ServiceNetwork {
 export interface PodServicesOptions {
   readonly store: Store
   readonly record: SessionRecord
-  readonly network: ServiceNetwork
+  /** Absent: Pods have networks from which nothing of podfs's can be reached yet. */
+  readonly network?: ServiceNetwork
   readonly clusterDomain: string
   readonly clock: Clock
   readonly logger: Logger
@@ -42,6 +43,9 @@ export interface PodServicesOptions {
     tell: (message: ProxyMessage) => void,
   ) => Promise<RunningProxy>
 }
+
+const notForwarded =
+  'Services are not forwarded, nor their names answered, where Pods have networks of their own; network host does'
 
 /** A proxy that is gone is replaced after this. */
 const againMs = 200
@@ -67,6 +71,7 @@ export class PodServices {
   readonly #started = deferred<void>()
   #isStarted = false
   #isFollowing = false
+  #isTold = false
   readonly #unfollow: (() => void)[] = []
 
   constructor(options: PodServicesOptions) {
@@ -105,6 +110,14 @@ export class PodServices {
   }
 
   #isNeeded(): boolean {
+    const { network, logger } = this.#options
+    if (network === undefined) {
+      if (this.#services().length > 0 && !this.#isTold) {
+        this.#isTold = true
+        logger.warn({}, notForwarded)
+      }
+      return false
+    }
     return (
       this.#services().length > 0 ||
       this.#proxy !== undefined ||
@@ -178,6 +191,7 @@ export class PodServices {
 
   async #tableNow(): Promise<ServiceTable> {
     const { network, clusterDomain, record } = this.#options
+    if (network === undefined) throw new Error('there is no network')
     const services = await Promise.all(
       this.#services().map(async object => {
         const service = serviceOf(object)

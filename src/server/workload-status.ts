@@ -254,7 +254,7 @@ function jobStatus(
 }
 
 /** In ascending order: `0-2,5`, with two in a row as `0,1` (pkg/controller/job/indexed_job_utils.go). */
-export function formatIndexes(indexes: readonly number[]): string {
+function formatIndexes(indexes: readonly number[]): string {
   const runs: { first: number; last: number }[] = []
   for (const index of indexes) {
     const run = runs.at(-1)

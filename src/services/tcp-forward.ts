@@ -5,7 +5,8 @@ import {
   type Server,
   type Socket,
 } from 'node:net'
-import { EndpointChooser, type Target } from './choose-endpoint.ts'
+import { inBackground } from '../util/in-background.ts'
+import type { EndpointChooser, Target } from './choose-endpoint.ts'
 
 /** One that does not answer is as good as gone. */
 const connectMs = 3000
@@ -24,7 +25,7 @@ export class TcpForward {
   async listen({ ip, port }: Target): Promise<void> {
     const server = createServer(
       { allowHalfOpen: true, pauseOnConnect: true, noDelay: true },
-      client => void this.#forward(client),
+      client => inBackground(this.#forward(client)),
     )
     server.listen({ host: ip, port })
     await once(server, 'listening')
@@ -49,7 +50,10 @@ export class TcpForward {
     const from = client.remoteAddress ?? ''
     for (const target of this.#chooser.order(from)) {
       const server = await this.#connect(target)
-      if (client.destroyed) return void server?.destroy()
+      if (client.destroyed) {
+        server?.destroy()
+        return
+      }
       if (server === undefined) continue
       this.#chooser.note(from, target)
       join(client, server)

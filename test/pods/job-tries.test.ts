@@ -65,6 +65,9 @@ function world(
       finished: new Promise(resolve => (finish = resolve)),
       update: () => log.push('update'),
       wake: () => undefined,
+      current: () => pod,
+      written: () => ({ conditions: [] }),
+      setWritten: () => undefined,
       terminate: () => log.push('terminate'),
       close: async () => undefined,
       forget: async () => undefined,
@@ -84,6 +87,7 @@ function world(
     notice: text => log.push(text),
     startable: () => true,
     onIdle: () => log.push('idle'),
+    onForgotten: () => undefined,
     onError: error => log.push(String(error)),
     start: async pod => {
       log.push(`start ${pod.spec.hostname ?? ''}`.trim())

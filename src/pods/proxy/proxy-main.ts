@@ -54,6 +54,13 @@ async function main(): Promise<void> {
     last = last.then(() => proxy.apply(table))
     inBackground(last.then(() => stream.send({ say: 'applied', request })))
   }
+  const noteGone = async (stream: Stream): Promise<void> => {
+    await stream.closed
+    if (serve !== stream) return
+    serve = undefined
+    await untilNotNeeded(session, () => serve !== undefined)
+    if (serve === undefined) done.resolve()
+  }
   // For the socket: 0600.
   process.umask(0o177)
   const server = createServer(socket => {
@@ -63,14 +70,7 @@ async function main(): Promise<void> {
     )
     serve = stream
     stream.send({ say: 'hello', protocol: proxyProtocol })
-    inBackground(
-      stream.closed.then(async () => {
-        if (serve !== stream) return
-        serve = undefined
-        await untilNotNeeded(session, () => serve !== undefined)
-        if (serve === undefined) done.resolve()
-      }),
-    )
+    inBackground(noteGone(stream))
   })
   await rm(proxySocket(session), { force: true })
   server.listen(proxySocket(session))

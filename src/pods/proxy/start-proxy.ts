@@ -55,6 +55,13 @@ async function endLeftProxy(session: string, clock: Clock): Promise<void> {
   const identity = await proxyOf(session)
   if (identity === undefined) return
   sendSignal(identity.pid, 'SIGKILL')
+  await untilGone(identity, clock)
+}
+
+async function untilGone(
+  identity: ProcessIdentity,
+  clock: Clock,
+): Promise<void> {
   while (isRunning(identity)) await clock.sleep(stepMs)
 }
 
@@ -160,8 +167,7 @@ class ProxyClient implements RunningProxy {
     const identity = await proxyOf(session)
     this.#stream.send({ say: 'close' })
     await this.#stream.closed
-    while (identity !== undefined && isRunning(identity))
-      await clock.sleep(stepMs)
+    if (identity !== undefined) await untilGone(identity, clock)
   }
 
   #receive(message: FromProxy): void {

@@ -137,7 +137,8 @@ export class DnsServer {
     type: string,
   ): Promise<readonly Answer[]> {
     const all = this.#inTurn(answers).map(withTtl)
-    for (let i = 0; i < mostAliases && type !== 'CNAME'; i++) {
+    if (type === 'CNAME') return all
+    for (let i = 0; i < mostAliases; i++) {
       const last = all.at(-1)
       if (last?.type !== 'CNAME') break
       const found = askZone(this.#table, last.data, type)
@@ -247,7 +248,7 @@ const ownOpt = {
 } as const satisfies Answer | object as unknown as Answer
 
 function withTtl(record: DnsRecord): Answer {
-  return { ...record, ttl, class: 'IN' } as Answer
+  return { ...record, ttl, class: 'IN' }
 }
 
 function reply({ id, questions }: Packet): Packet {

@@ -63,10 +63,10 @@ export class Upstream {
       .sleep(answerMs, timer.signal)
       .catch(() => undefined)
     const ask = transport === 'udp' ? askByUdp : askByTcp
-    const { answer, close } = ask(server, query)
-    const found = await Promise.race([answer, tooLong])
+    const asked = ask(server, query)
+    const found = await Promise.race([asked.answer, tooLong])
     timer.abort()
-    close()
+    asked.close()
     return found ?? undefined
   }
 }
