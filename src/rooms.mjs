@@ -27,6 +27,12 @@ export const rooms = [
     imports: ['util'],
   },
   {
+    room: 'streams',
+    purpose:
+      'what goes into a program of a container and comes out of it, and how both travel: numbered channels over a socket or a WebSocket',
+    imports: ['util'],
+  },
+  {
     room: 'config',
     purpose: 'podfs.yaml: load, default, check',
     imports: ['api', 'util'],
@@ -107,7 +113,7 @@ export const rooms = [
   {
     room: 'runner/sandbox',
     purpose: 'how a process is fenced: root, namespaces, rights, its programs',
-    imports: ['linux', 'util'],
+    imports: ['linux', 'streams', 'util'],
   },
   {
     room: 'runner/launch',
@@ -134,6 +140,7 @@ export const rooms = [
       'runner/lifecycle',
       'runner/launch',
       'runner/sandbox',
+      'streams',
       'api',
       'util',
     ],
@@ -154,6 +161,7 @@ export const rooms = [
       'runner/status',
       'services',
       'tokens',
+      'streams',
       'linux',
       'api',
       'util',
@@ -199,6 +207,7 @@ export const rooms = [
       'runner/lifecycle',
       'runner/launch',
       'runner/sandbox',
+      'streams',
       'linux',
       'config',
       'api',
@@ -208,7 +217,7 @@ export const rooms = [
   {
     room: 'client',
     purpose: 'who asks the API of a running podfs',
-    imports: ['session', 'server', 'linux', 'api', 'util'],
+    imports: ['session', 'server', 'streams', 'linux', 'api', 'util'],
   },
   {
     room: 'commands',
@@ -240,6 +249,7 @@ export const rooms = [
       'client',
       'pods',
       'session',
+      'streams',
       'linux',
       'config',
       'api',
@@ -254,6 +264,8 @@ export const fences = [
   { name: 'chokidar', rooms: ['sources'] },
   { name: 'ignore', rooms: ['sources'] },
   { name: 'age-encryption', rooms: ['sources'] },
+  { name: 'koffi', rooms: ['linux'] },
+  { name: 'ws', rooms: ['streams', 'server', 'client'] },
   { name: '@grpc/grpc-js', rooms: ['runner/lifecycle'] },
   { name: 'jose', rooms: ['tokens'] },
   { name: 'croner', rooms: ['pods'] },

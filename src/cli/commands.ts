@@ -7,6 +7,7 @@ import { describeCommand } from './describe.ts'
 import { diffCommand } from './diff.ts'
 import { doctorCommand } from './doctor.ts'
 import { getCommand } from './get.ts'
+import { execCommand } from './exec.ts'
 import { explainCommand } from './explain.ts'
 import { historyCommand } from './history.ts'
 import { logsCommand } from './logs.ts'
@@ -38,6 +39,7 @@ export const commands: CommandGroup['commands'] = [
   getCommand,
   describeCommand,
   logsCommand,
+  execCommand,
   topCommand,
   waitCommand,
   deleteCommand,

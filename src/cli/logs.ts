@@ -1,4 +1,4 @@
-import { items, nameOf, part, text, type JsonObject } from '../api/json.ts'
+import { nameOf } from '../api/json.ts'
 import type { ApiClient } from '../client/api-client.ts'
 import { Failure } from '../util/failure.ts'
 import { parseGoDuration } from '../util/go-duration.ts'
@@ -6,6 +6,7 @@ import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodeOfSignal, exitCodes } from './exit-codes.ts'
 import type { FoundObject } from './look/find-object.ts'
+import { containersOf, defaultContainer } from './look/pod-containers.ts'
 import { lookOptions, namespaceOf, sessionsFor } from './look/look-options.ts'
 import type { ParsedOptions } from './options.ts'
 import { visible } from '../util/visible.ts'
@@ -261,41 +262,6 @@ function logQuery(
 
 function defaultTail(options: ParsedOptions): string | undefined {
   return options.value('selector') === undefined ? undefined : '10'
-}
-
-function containersOf(pod: JsonObject): readonly string[] {
-  return [
-    ...containerNames(pod, 'initContainers'),
-    ...containerNames(pod, 'containers'),
-  ]
-}
-
-function containerNames(
-  pod: JsonObject,
-  key: 'initContainers' | 'containers',
-): readonly string[] {
-  return items(part(pod, 'spec'), key).map(({ name }) => text(name))
-}
-
-/** That of the annotation, else the first one, and a word on which it is (C347). */
-function defaultContainer(context: Context, pod: JsonObject): string {
-  const annotated = text(
-    part(part(pod, 'metadata'), 'annotations')[
-      'kubectl.kubernetes.io/default-container'
-    ],
-  )
-  const containers = containerNames(pod, 'containers')
-  if (containers.includes(annotated)) return annotated
-  const [first = ''] = containers
-  const all = [
-    ...containers,
-    ...containerNames(pod, 'initContainers').map(name => `${name} (init)`),
-  ]
-  if (all.length > 1)
-    context.stderr.line(
-      `Defaulted container "${first}" out of: ${all.join(', ')}`,
-    )
-  return first
 }
 
 /** Puts a prefix before each line, and writes whole lines, so that those of two never mix. */

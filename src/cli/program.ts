@@ -60,7 +60,9 @@ async function dispatch(context: Context, version: string): Promise<number> {
     return exitCodes.done
   }
   const { words, command, rest: args } = commandAt(commands, context.argv)
-  const helpWanted = args.includes('--help') || args.includes('-h')
+  // What follows `--` is not for podfs.
+  const own = args.slice(0, args.includes('--') ? args.indexOf('--') : undefined)
+  const helpWanted = own.includes('--help') || own.includes('-h')
   if (helpWanted || command === undefined || 'commands' in command) {
     if (!helpWanted && args.length > 0)
       throw new Failure('usage', `unknown flag ${args[0]?.split('=')[0]}`, {

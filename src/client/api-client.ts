@@ -5,13 +5,21 @@
 import { items, part, text, type Json, type JsonObject } from '../api/json.ts'
 import { existsSync } from 'node:fs'
 import { request, type IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
 import path from 'node:path'
+import type { WebSocket } from 'ws'
 import {
   metricsGroup,
   metricsVersion,
   resources,
   type Resource,
 } from '../server/resources.ts'
+import { streamsOver } from '../streams/channels.ts'
+import type {
+  ContainerStreams,
+  StreamsRequest,
+} from '../streams/container-streams.ts'
+import { webSocketWire } from '../streams/web-socket-wire.ts'
 import type { Clock } from '../util/clock.ts'
 import { Failure } from '../util/failure.ts'
 import { isRunning } from '../linux/process-identity.ts'
@@ -137,6 +145,40 @@ export class ApiClient {
     } finally {
       options.signal?.removeEventListener('abort', end)
     }
+  }
+
+  /** Streams of a container. Throws an ApiFailure for a Status. */
+  async streams(
+    url: string,
+    wanted: Pick<StreamsRequest, 'stdin' | 'stdout' | 'stderr'>,
+  ): Promise<ContainerStreams> {
+    const webSocket = await this.webSocket(url, 'v5.channel.k8s.io')
+    return streamsOver(webSocketWire(webSocket), wanted)
+  }
+
+  /** An open WebSocket, paused. Throws an ApiFailure for a Status. */
+  async webSocket(url: string, protocol: string): Promise<WebSocket> {
+    const { WebSocket } = await import('ws')
+    const socketPath = path.join(this.session.directory, apiSocketName)
+    return await new Promise((resolve, reject) => {
+      const webSocket = new WebSocket(`ws://podfs${url}`, protocol, {
+        createConnection: () => connect(socketPath),
+        perMessageDeflate: false,
+      })
+      webSocket.on('open', () => {
+        webSocket.pause()
+        resolve(webSocket)
+      })
+      webSocket.on('error', cause =>
+        reject(new SessionGone(this.id, { cause })),
+      )
+      webSocket.on('unexpected-response', (_, response) => {
+        textOf(response).then(
+          text => reject(new ApiFailure(statusOf(text))),
+          reject,
+        )
+      })
+    })
   }
 
   async #answer(
@@ -362,7 +404,10 @@ export function urlOf(
     readonly namespace?: string | undefined
     readonly name?: string | undefined
     readonly subresource?: string
-    readonly query?: Readonly<Record<string, string | undefined>>
+    /** Of a parameter that is there several times, all values. */
+    readonly query?: Readonly<
+      Record<string, string | readonly string[] | undefined>
+    >
   },
 ): string {
   const { namespace, name, subresource } = options
@@ -376,8 +421,10 @@ export function urlOf(
     ...(subresource === undefined ? [] : [subresource]),
   ]
   const query = new URLSearchParams()
-  for (const [key, value] of Object.entries(options.query ?? {}))
-    if (value !== undefined && value !== '') query.set(key, value)
+  for (const [key, value = ''] of Object.entries(options.query ?? {}))
+    if (typeof value !== 'string')
+      for (const each of value) query.append(key, each)
+    else if (value !== '') query.set(key, value)
   return query.size === 0
     ? parts.join('/')
     : `${parts.join('/')}?${query.toString()}`

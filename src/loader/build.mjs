@@ -20,14 +20,20 @@ const common = {
   supported: { 'dynamic-import': false },
   external: [
     'fuse-native',
+    'koffi',
     './age-encryption.cjs',
     './grpc-js.cjs',
+    './ws.cjs',
+    // Of ws, which does without.
+    'bufferutil',
+    'utf-8-validate',
     // For channelz and ORCA, which nobody asks for.
     '@grpc/proto-loader',
   ],
   alias: {
     'age-encryption': './age-encryption.cjs',
     '@grpc/grpc-js': './grpc-js.cjs',
+    ws: './ws.cjs',
   },
 }
 
@@ -46,6 +52,7 @@ noteInputs(
       'fuse-native-server': 'src/fuse/native/native-server-main.ts',
       'age-encryption': 'node_modules/age-encryption/dist/index.js',
       'grpc-js': 'node_modules/@grpc/grpc-js/build/src/index.js',
+      ws: 'node_modules/ws/index.js',
     },
     outdir: 'dist',
     outExtension: { '.js': '.cjs' },

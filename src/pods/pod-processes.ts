@@ -10,6 +10,7 @@ import { writeOwnFile } from '../runner/launch/hosts-file.ts'
 import { PodRunner } from '../runner/pod-runner.ts'
 import type { PodStatus, WrittenStatus } from '../runner/status/pod-status.ts'
 import { createSandboxRuntime } from '../runner/sandbox/sandbox-runtime.ts'
+import type { OpenStreams } from '../streams/container-streams.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 import { Cleanup } from '../session/cleanup.ts'
@@ -90,6 +91,8 @@ export interface PodProcesses {
   terminate(gracePeriodSeconds?: number): void
   /** The first process of each container that runs now, as the host numbers it. */
   processes(): ReadonlyMap<string, number>
+  /** Streams of a container that runs. */
+  readonly open: OpenStreams
   /** Undoes everything; the Pod has finished. */
   close(): Promise<void>
 }
@@ -172,6 +175,7 @@ export function startPodProcesses(
     terminate: gracePeriodSeconds =>
       inBackground(runner.terminate(gracePeriodSeconds)),
     processes: () => runner.processes(),
+    open: request => runner.open(request),
     close: () => cleanup.run(),
   }
 }

@@ -369,6 +369,7 @@ async function podSession(
     if (!isResting) await running.close()
   })
   record.processes(() => running.processes())
+  record.opens(running.open)
   return {
     pod,
     isTerminating: terminating,

@@ -21,6 +21,7 @@ import {
 } from './lifecycle/container-record.ts'
 import {
   ContainerStarter,
+  messageOf,
   type ContainerStarterOptions,
   type PodSandbox,
 } from './container-starter.ts'
@@ -44,6 +45,10 @@ import { schedulePod } from './lifecycle/schedule-pod.ts'
 import { getsAnotherSandbox } from './lifecycle/sandbox-change.ts'
 import { waitForVolumes } from './lifecycle/pod-volumes.ts'
 import { deferred } from '../util/deferred.ts'
+import type {
+  ContainerStreams,
+  StreamsRequest,
+} from '../streams/container-streams.ts'
 
 export type { ContainerVolume } from './launch/launch.ts'
 export type { PodEvent } from './status/pod-events.ts'
@@ -112,6 +117,24 @@ export class PodRunner {
         container.pid,
       ]),
     )
+  }
+
+  /** Streams of a command in a container that runs, or of the container. Rejects with why not. */
+  async open(request: StreamsRequest): Promise<ContainerStreams> {
+    const { container, command } = request
+    try {
+      const instance = this.#starter.instances.get(container)
+      if (instance === undefined)
+        throw new Error(`container not found (${JSON.stringify(container)})`)
+      return await instance.container.open(request)
+    } catch (cause) {
+      // A kubelet's words (cri-streaming, pkg/streaming/remotecommand).
+      const what =
+        command === undefined
+          ? 'error attaching to container'
+          : 'error executing command in container'
+      throw new Error(`${what}: ${messageOf(cause)}`, { cause })
+    }
   }
 
   /** Begins; returns at once. A second call does nothing. */

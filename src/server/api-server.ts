@@ -16,8 +16,11 @@ import {
   createServer,
   type IncomingMessage,
   type Server,
-  type ServerResponse,
+  ServerResponse,
 } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
 import type { JsonObject } from '../api/json.ts'
 import { objectKey } from '../api/object-key.ts'
 import type { ObjectKind, Pod } from '../api/types.ts'
@@ -56,6 +59,12 @@ import { changePods } from './pod-changes.ts'
 import type { PodControl } from './pod-control.ts'
 import { chooseContainer, chooseLog, logOptions, serveLog } from './pod-log.ts'
 import { nodeMetrics, podMetrics } from './pod-metrics.ts'
+import {
+  connectStreams,
+  openerOf,
+  streamProtocols,
+  streamsRequest,
+} from './pod-streams.ts'
 import { Query } from './query.ts'
 import { requestInfo, type RequestInfo } from './request-info.ts'
 import { resourceOf, wanted } from './requested.ts'
@@ -70,6 +79,8 @@ import { tableOf } from './tables/table.ts'
 import { generationTable } from './tables/objects.ts'
 import { changeVolume, generationsOf } from './volume-subresources.ts'
 import { serveWatch } from './watch-stream.ts'
+import { asksForWebSocket, chooseProtocol, WebSockets } from './web-sockets.ts'
+import { webSocketWire } from '../streams/web-socket-wire.ts'
 import { inBackground } from '../util/in-background.ts'
 
 export interface ApiServerOptions {
@@ -93,11 +104,19 @@ export interface ApiServerOptions {
   readonly reload?: (() => Promise<JsonObject>) | undefined
 }
 
+/** What a path has for a WebSocket. */
+interface FoundStreams {
+  /** The first of the client's that is among them is spoken. */
+  readonly protocols: readonly string[]
+  serve(webSocket: WebSocket, protocol: string): Promise<void>
+}
+
 export class ApiServer {
   readonly #options: ApiServerOptions
   readonly #collections: Collections
   readonly #known: KnownObjects
   readonly #server: Server
+  readonly #webSockets = new WebSockets()
   /** Of the hashes that stand for confidential values; it never leaves this process. */
   readonly #key = randomBytes(32)
 
@@ -113,6 +132,9 @@ export class ApiServer {
     })
     // A watch may be silent for longer than any of these.
     this.#server.requestTimeout = 0
+    this.#server.on('upgrade', (request, socket, head) => {
+      inBackground(this.#upgrade(request, socket, head))
+    })
     this.#server.timeout = 0
   }
 
@@ -135,6 +157,8 @@ export class ApiServer {
       this.#server.close(() => resolve()),
     )
     this.#server.closeAllConnections()
+    // Node no longer counts these among them.
+    await this.#webSockets.close()
     await closed
   }
 
@@ -145,12 +169,81 @@ export class ApiServer {
     try {
       await this.#route(request, response)
     } catch (error) {
-      const failure = asApiError(error)
-      if (failure.code === 500)
-        this.#options.logger.error({ err: error }, 'request failed')
+      const { code, status } = this.#failureOf(error)
       if (response.headersSent) response.destroy()
-      else sendJson(response, failure.code, failure.status())
+      else sendJson(response, code, status)
     }
+  }
+
+  /** What comes with `Upgrade`; one that is no WebSocket's (h2c) is a request as any other. */
+  async #upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+  ): Promise<void> {
+    // Whoever goes while he is answered is not missed.
+    socket.on('error', () => undefined)
+    const refuse = (answer: (response: ServerResponse) => unknown): void => {
+      const response = new ServerResponse(request)
+      response.shouldKeepAlive = false
+      response.assignSocket(socket as Socket)
+      response.once('finish', () => socket.end())
+      answer(response)
+    }
+    if (!asksForWebSocket(request))
+      return refuse(response => inBackground(this.#answer(request, response)))
+    let found: FoundStreams
+    let protocol: string
+    try {
+      const { pathname, searchParams } = requestUrl(request)
+      const info = requestInfo(pathname)
+      const streams = info && this.#streamsAt(info, new Query(searchParams))
+      if (streams === undefined)
+        throw badRequest('there is no WebSocket at this path')
+      found = streams
+      protocol = chooseProtocol(request, found.protocols)
+    } catch (error) {
+      const { code, status } = this.#failureOf(error)
+      return refuse(response => sendJson(response, code, status))
+    }
+    const webSocket = await this.#webSockets.accept(request, socket, {
+      head,
+      protocol,
+    })
+    await found.serve(webSocket, protocol)
+  }
+
+  /** What is served as a WebSocket at this path. Throws an ApiError. */
+  #streamsAt(info: RequestInfo, query: Query): FoundStreams | undefined {
+    const { namespace = '', name = '', subresource } = info
+    if (subresource !== 'exec' && subresource !== 'attach') return undefined
+    if (resourceOf(info).kind !== 'Pod') return undefined
+    const live = this.#livePod(namespace, name)
+    const request = streamsRequest(live.pod, subresource, query)
+    const open = openerOf(live)
+    const { clock } = this.#options
+    return {
+      protocols: streamProtocols,
+      serve: (webSocket, protocol) =>
+        connectStreams(webSocketWire(webSocket), open, {
+          request,
+          protocol,
+          clock,
+        }),
+    }
+  }
+
+  #livePod(namespace: string, name: string): LivePod {
+    const live = this.#known.pod(namespace, name)
+    if (live === undefined) throw notFound({ plural: 'pods', group: '' }, name)
+    return live
+  }
+
+  #failureOf(error: unknown): { code: number; status: JsonObject } {
+    const failure = asApiError(error)
+    if (failure.code === 500)
+      this.#options.logger.error({ err: error }, 'request failed')
+    return { code: failure.code, status: failure.status() }
   }
 
   async #route(
@@ -174,6 +267,10 @@ export class ApiServer {
     const { reload } = this.#options
     if (path === '/-/reload' && request.method === 'POST' && reload)
       return sendJson(response, 200, await reload())
+    if (info !== undefined && this.#streamsAt(info, new Query(searchParams)))
+      throw badRequest(
+        'this is served as a WebSocket, and as nothing else: kubectl of 1.31 or newer asks for one',
+      )
     const isRead = request.method === 'GET' || request.method === 'HEAD'
     if (!isRead && info !== undefined) {
       const query = new Query(searchParams)
@@ -239,8 +336,7 @@ export class ApiServer {
       const object = cache.get(info.namespace ?? '', info.name)
       if (object === undefined) throw notFound(resource, info.name)
       if (info.subresource === 'log' && resource.kind === 'Pod') {
-        const live = this.#known.pod(info.namespace ?? '', info.name)
-        if (live === undefined) throw notFound(resource, info.name)
+        const live = this.#livePod(info.namespace ?? '', info.name)
         return await this.#serveLog(live, query, response)
       }
       const format = wantedFormat(request, query)

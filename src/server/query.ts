@@ -12,6 +12,10 @@ export class Query {
     return this.#parameters.get(name) ?? ''
   }
 
+  all(name: string): readonly string[] {
+    return this.#parameters.getAll(name)
+  }
+
   flag(name: string): boolean {
     return /^(1|t|true)$/i.test(this.text(name))
   }

@@ -173,8 +173,10 @@ const all: readonly Resource[] = [
     shortNames: shortNames.Pod,
     categories: ['all'],
     namespaced: true,
-    // See pod-changes.ts.
+    // See pod-changes.ts, and pod-streams.ts.
     subresources: [
+      { name: 'attach', verbs: ['get'] },
+      { name: 'exec', verbs: ['get'] },
       { name: 'log', verbs: ['get'] },
       { name: 'restart', verbs: ['create'] },
       { name: 'start', verbs: ['create'] },

@@ -9,6 +9,7 @@ import type {
 import type { PodEvent } from '../runner/status/pod-events.ts'
 import type { PodStatus } from '../runner/status/pod-status.ts'
 import type { ServiceEntry } from '../services/service-table.ts'
+import type { OpenStreams } from '../streams/container-streams.ts'
 import type { Clock } from '../util/clock.ts'
 import type { VolumeControl } from '../volumes/volume-control.ts'
 import { ContainerLog, type LogState } from './container-log.ts'
@@ -62,10 +63,12 @@ export interface LivePod {
   }
   /** The first process of each container that runs now. */
   readonly processes?: () => ReadonlyMap<string, number>
+  /** Streams of its containers. */
+  readonly open?: OpenStreams
 }
 
 /** What is remembered of one Pod, as plain data: another record goes on with it. */
-export interface KeptPod extends Omit<LivePod, 'processes'> {
+export interface KeptPod extends Omit<LivePod, 'processes' | 'open'> {
   readonly events: readonly RecordedEvent[]
   readonly logs: readonly KeptLog[]
 }
@@ -223,7 +226,7 @@ export class SessionRecord {
   keptOf(key: ObjectKey): KeptPod | undefined {
     const live = this.#pods.get(key)
     if (live === undefined) return undefined
-    const { processes: _, ...kept } = live
+    const { processes: _processes, open: _open, ...kept } = live
     const { uid } = live.pod.metadata
     return {
       ...kept,
@@ -412,6 +415,11 @@ export class PodRecord {
   /** Asked when somebody wants to know what the containers use. */
   processes(processes: () => ReadonlyMap<string, number>): void {
     this.#options.change({ processes })
+  }
+
+  /** Where streams of its containers come from. */
+  opens(open: OpenStreams): void {
+    this.#options.change({ open })
   }
 
   event(event: PodEvent): void {

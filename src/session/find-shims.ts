@@ -7,7 +7,7 @@ import { sendSignal } from '../linux/send-signal.ts'
 
 /*
  * RUNTIME/ID/pods/run/N/shim.json says which process is the shim of the Pod's Nth start, and
- * shim.sock is where it listens.
+ * shim.sock is where it listens; io.sock is for streams of its containers.
  */
 
 export interface FoundShim {
@@ -22,6 +22,11 @@ export function shimDirectory(session: string, id: string): string {
 
 export function shimSocket(directory: string): string {
   return path.join(directory, 'shim.sock')
+}
+
+/** Where it hands out streams of its containers. */
+export function shimStreamsSocket(directory: string): string {
+  return path.join(directory, 'io.sock')
 }
 
 export function shimFile(directory: string): string {

@@ -56,6 +56,7 @@ t.test('nothing that is bundled comes a second time', async t => {
   t.strictSame(packageJson.dependencies ?? {}, {})
   t.strictSame(Object.keys(packageJson.optionalDependencies ?? {}), [
     'fuse-native',
+    'koffi',
   ])
 })
 

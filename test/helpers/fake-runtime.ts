@@ -114,6 +114,10 @@ class FakeContainer implements RunningContainer {
       : await exec(argv, abort)
   }
 
+  open(): Promise<never> {
+    return Promise.reject(new Error('it has no streams'))
+  }
+
   exit(status: ExitStatus): void {
     if (this.#hasExited) return
     this.#hasExited = true

@@ -22,6 +22,8 @@ import {
   protocolVersion,
   type ToShim,
 } from './messages.ts'
+import { framedSocket } from '../../streams/framed-socket.ts'
+import { serveRequestedStreams } from './requested-streams.ts'
 import { defectMessage } from '../../util/on-defect.ts'
 import { inBackground } from '../../util/in-background.ts'
 import { deferred } from '../../util/deferred.ts'
@@ -99,6 +101,17 @@ export class PodShim {
     this.#greet(stream)
     this.#nextServe.resolve()
     this.#nextServe = deferred()
+  }
+
+  /** Somebody has connected who wants streams of a container. */
+  acceptStreams(socket: Socket): void {
+    serveRequestedStreams(framedSocket(socket), {
+      clock: this.#clock,
+      open: async request => {
+        if (this.#running === undefined) throw new Error('nothing runs')
+        return await this.#running.processes.open(request)
+      },
+    })
   }
 
   /** Ends the Pod as its deletion does, and then the shim; a second call kills at once. */

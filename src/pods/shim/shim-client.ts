@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net'
+import { once } from 'node:events'
+import { createConnection, type Socket } from 'node:net'
 import type { Pod } from '../../api/types.ts'
 import type {
   PodStatus,
@@ -21,6 +22,9 @@ import {
   type RunningShim,
   type ToShim,
 } from './messages.ts'
+import type { OpenStreams } from '../../streams/container-streams.ts'
+import { framedSocket } from '../../streams/framed-socket.ts'
+import { requestStreams } from './requested-streams.ts'
 import { deferred } from '../../util/deferred.ts'
 
 /** What only a shim tells, beside what every Pod's processes tell. */
@@ -31,6 +35,8 @@ export interface ShimHost extends PodHost {
 
 export interface ShimClientOptions {
   readonly identity: ProcessIdentity
+  /** Where it hands out streams. */
+  readonly streamsSocket: string
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -174,6 +180,12 @@ export class ShimClient implements PodProcesses {
 
   processes(): ReadonlyMap<string, number> {
     return this.#processes
+  }
+
+  readonly open: OpenStreams = async request => {
+    const socket = createConnection(this.#options.streamsSocket)
+    await once(socket, 'connect')
+    return await requestStreams(framedSocket(socket), request)
   }
 
   /**

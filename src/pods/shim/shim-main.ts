@@ -17,6 +17,7 @@ import {
   shimDirectory,
   shimFile,
   shimSocket,
+  shimStreamsSocket,
 } from '../../session/find-shims.ts'
 import { isAbandoned, mayBeAbandoned } from './is-abandoned.ts'
 import { PodShim } from './pod-shim.ts'
@@ -38,7 +39,9 @@ async function main(): Promise<void> {
   onDefect(defect => shim.tellDefect(defect))
   const server = createServer(socket => shim.accept(socket))
   server.listen(shimSocket(directory))
-  await once(server, 'listening')
+  const streams = createServer(socket => shim.acceptStreams(socket))
+  streams.listen(shimStreamsSocket(directory))
+  await Promise.all([once(server, 'listening'), once(streams, 'listening')])
   // As podfs's own: volumes get what it leaves.
   process.umask(0o022)
   const file = shimFile(directory)

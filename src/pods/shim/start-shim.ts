@@ -13,6 +13,7 @@ import {
   killShim,
   shimDirectory,
   shimSocket,
+  shimStreamsSocket,
 } from '../../session/find-shims.ts'
 import type { RunningShim } from './messages.ts'
 import { ShimClient } from './shim-client.ts'
@@ -104,7 +105,12 @@ async function meet(
 ) {
   const directory = shimDirectory(session.directory, id)
   const socket = createConnection(shimSocket(directory))
-  const client = new ShimClient(socket, { identity, clock, logger })
+  const client = new ShimClient(socket, {
+    identity,
+    streamsSocket: shimStreamsSocket(directory),
+    clock,
+    logger,
+  })
   const timer = new AbortController()
   try {
     const running = await Promise.race([

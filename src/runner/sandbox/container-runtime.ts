@@ -1,5 +1,9 @@
 import type { Readable } from 'node:stream'
 import type { Capability } from '../../linux/capabilities.ts'
+import type {
+  ContainerStreams,
+  StreamsRequest,
+} from '../../streams/container-streams.ts'
 import type { SandboxNetwork } from './network/network-provider.ts'
 
 /**
@@ -149,6 +153,8 @@ export interface RunningContainer {
    * (lifecycle hooks, exec probes). Killed when `abort` fires.
    */
   exec(argv: readonly string[], abort: AbortSignal): Promise<ExecResult>
+  /** Streams of a command inside, or of the container itself. Rejects with why there are none. */
+  open(request: StreamsRequest): Promise<ContainerStreams>
 }
 
 export interface ExecResult extends ExitStatus {

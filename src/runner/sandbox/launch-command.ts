@@ -70,6 +70,14 @@ export function startCommand(
   ])
 }
 
+/** How a command that somebody has streams to is tied to podfs. */
+export interface ExecTies {
+  /** It is killed when nsenter is. */
+  readonly dies: true
+  /** setsid(1), on the host: its standard input becomes its controlling terminal. */
+  readonly setsid?: string
+}
+
 /**
  * The same, into the namespaces of a container's first process. nsenter forks.
  *
@@ -83,6 +91,7 @@ export function execCommand(
   containerPid: number,
   config: SandboxConfig,
   launch: Launch,
+  ties?: ExecTies,
 ): HostCommand {
   const { user, capabilities } = launch
   const carried = carriedTo(tools, launch)
@@ -98,6 +107,8 @@ export function execCommand(
     '--root=/',
     `--wd=/proc/${containerPid}/root`,
     '--',
+    ...(ties?.dies ? dieWithParent(tools) : []),
+    ...(ties?.setsid === undefined ? [] : [ties.setsid, '--ctty', '--']),
     ...bound(tools, capabilities),
     // It makes nothing new here: nsenter's own --wd means the host's.
     tools.unshare,

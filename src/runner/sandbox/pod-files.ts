@@ -25,16 +25,19 @@ export const processesMark = 'processes'
 export class PodFiles {
   readonly #world: string
   readonly #setups: string
+  readonly #streams: string
   readonly #hostnameFile: string
   readonly #mark: string
   readonly #rootNames = `podfs-${randomUUID()}-`
   #files: ContainerFiles | undefined
   #hostname: string | undefined
   #setupCount = 0
+  #streamsCount = 0
 
   constructor(scratchDirectory: string) {
     this.#world = join(scratchDirectory, 'root')
     this.#setups = join(scratchDirectory, 'setups')
+    this.#streams = join(scratchDirectory, 'streams')
     this.#hostnameFile = join(scratchDirectory, 'hostname')
     this.#mark = join(scratchDirectory, processesMark)
   }
@@ -67,8 +70,20 @@ export class PodFiles {
     return { directory, rootName: `${this.#rootNames}${this.#setupCount}` }
   }
 
+  /** Where one command may put what its streams go through; not made. */
+  newStreams(): string {
+    this.#streamsCount += 1
+    return join(this.#streams, String(this.#streamsCount))
+  }
+
   async remove(): Promise<void> {
-    const own = [this.#world, this.#setups, this.#hostnameFile, this.#mark]
+    const own = [
+      this.#world,
+      this.#setups,
+      this.#streams,
+      this.#hostnameFile,
+      this.#mark,
+    ]
     await Promise.all(
       own.map(path => rm(path, { recursive: true, force: true })),
     )

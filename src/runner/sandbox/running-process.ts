@@ -12,6 +12,7 @@ import {
 import type { ContainerSetup } from './container-setup.ts'
 import { drained, within } from './drained.ts'
 import { execInContainer } from './exec-in-container.ts'
+import { openExec } from './exec-streams.ts'
 import { whyNotSpawned } from './argument-limit.ts'
 import { toExitStatus } from './exit-status.ts'
 import { whyNotExecutable } from './find-program.ts'
@@ -27,6 +28,10 @@ import {
 } from '../../linux/rooted-processes.ts'
 import type { Pause } from './pause.ts'
 import { sendSignal } from '../../linux/send-signal.ts'
+import type {
+  ContainerStreams,
+  StreamsRequest,
+} from '../../streams/container-streams.ts'
 
 export interface StartOptions {
   readonly tools: MachineTools
@@ -35,6 +40,8 @@ export interface StartOptions {
   readonly setup: ContainerSetup
   readonly pause: Pause
   readonly launch: Launch
+  /** A path on the host, another one each time, at which nothing is. */
+  readonly newDirectory: () => string
 }
 
 /** How long the last output may take to be read before the container counts as over. */
@@ -216,6 +223,24 @@ class RunningProcess implements StartedProcess {
       config: pause.config,
       launch: { ...launch, argv },
       abort,
+    })
+  }
+
+  async open({
+    command,
+    ...request
+  }: StreamsRequest): Promise<ContainerStreams> {
+    const { tools, clock, launch, newDirectory } = this.#options
+    if (this.#gone || this.#pid === undefined)
+      throw new Error('container is not running')
+    if (command === undefined) throw new Error('attach')
+    return await openExec({
+      tools,
+      clock,
+      pid: this.#pid,
+      launch: { ...launch, argv: command },
+      request,
+      directory: newDirectory(),
     })
   }
 

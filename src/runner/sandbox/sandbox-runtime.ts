@@ -244,6 +244,7 @@ class Sandbox implements SandboxRuntime {
         setup,
         pause: await this.#pauseNow(),
         launch: toLaunch(container),
+        newDirectory: () => this.#podFiles.newStreams(),
       })
       this.#running.add(running)
       inBackground(this.#noteEnd(running, setup))
