@@ -61,7 +61,10 @@ async function dispatch(context: Context, version: string): Promise<number> {
   }
   const { words, command, rest: args } = commandAt(commands, context.argv)
   // What follows `--` is not for podfs.
-  const own = args.slice(0, args.includes('--') ? args.indexOf('--') : undefined)
+  const own = args.slice(
+    0,
+    args.includes('--') ? args.indexOf('--') : undefined,
+  )
   const helpWanted = own.includes('--help') || own.includes('-h')
   if (helpWanted || command === undefined || 'commands' in command) {
     if (!helpWanted && args.length > 0)

@@ -6,6 +6,7 @@ import {
   tellLackingApplets,
   tellMissingBusybox,
 } from '../pods/image-notices.ts'
+import { logFileSettings } from '../pods/log-settings.ts'
 import { thisNode } from '../pods/node-info.ts'
 import { PodAddresses } from '../pods/pod-addresses.ts'
 import { hostServiceNetwork, PodServices } from '../pods/pod-services.ts'
@@ -155,6 +156,7 @@ export async function runPods(
     tokens: accounts.tokens,
     rootCertificate: accounts.rootCertificate,
     emptyDirs: emptyDirs.directory,
+    logFiles: logFileSettings(settings, places, emptyDirs),
     lines,
     hostRoot,
     ...(provider && {

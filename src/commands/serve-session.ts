@@ -17,6 +17,7 @@ import type { Cleanup } from '../session/cleanup.ts'
 import { clearEndedRuns, clearPods } from '../session/clear-pods.ts'
 import { claimEmptyDirs } from '../pods/empty-dirs.ts'
 import { LiveSources } from '../session/live-sources.ts'
+import { logFileSettings } from '../pods/log-settings.ts'
 import { thisNode } from '../pods/node-info.ts'
 import { networkProvider } from '../session/pod-network-provider.ts'
 import { PodAddresses } from '../pods/pod-addresses.ts'
@@ -215,6 +216,7 @@ async function start(
     services,
     images: createImageMap(settings.images),
     emptyDirs: emptyDirs.directory,
+    logFiles: logFileSettings(settings, places, emptyDirs),
     // `podfs logs` has it.
     lines: new OutputLines(() => undefined, clock),
     hostRoot: false,

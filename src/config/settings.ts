@@ -20,6 +20,9 @@ export type RunChoice = (typeof runChoices)[number]
 /** Whose network a Pod has. */
 export const networkChoices = ['host', 'pod'] as const
 
+/** Where the output of containers is kept. */
+const logStorageChoices = ['memory', 'files'] as const
+
 const namespacePattern = {
   source: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$',
   must: 'be lower-case letters, digits and -',
@@ -153,6 +156,30 @@ export const settingsShape = {
             'For `network: pod`: where CNI plugins are looked for, in this order.',
         },
       },
+    },
+    logStorage: {
+      kind: 'string',
+      oneOf: logStorageChoices,
+      default: 'memory',
+      description:
+        'Where the output of containers is kept: in memory, the newest MiB of each, or in files of the CRI format below the state directory.',
+    },
+    containerLogMaxSize: {
+      kind: 'string',
+      pattern: {
+        source: '^[1-9][0-9]{0,9}(k|M|G|Ki|Mi|Gi)?$',
+        must: 'be a size such as 10Mi',
+      },
+      default: '10Mi',
+      description: 'logStorage files: a larger one is put aside.',
+    },
+    containerLogMaxFiles: {
+      kind: 'number',
+      min: 2,
+      max: 1000,
+      default: 5,
+      description:
+        'logStorage files: so many of one run of a container, then the oldest goes.',
     },
     node: {
       kind: 'struct',

@@ -4,6 +4,14 @@ import type { Places } from '../session/places.ts'
 import { makePrivateDirectory } from '../session/private-directory.ts'
 import { sessionsWithPods } from '../session/runtime-directory.ts'
 
+export interface ClaimedDirectory {
+  /** What it is called is the name of the session, on this disk. */
+  readonly directory: string
+  /** Of the name of a session. */
+  isDead(name: string): boolean
+  remove(): Promise<void>
+}
+
 /**
  * The place of a session's emptyDirs: on the disk, as a kubelet has them; the run-time
  * directory is on a small tmpfs on most machines. Takes away what killed sessions have left.
@@ -16,7 +24,7 @@ import { sessionsWithPods } from '../session/runtime-directory.ts'
 export async function claimEmptyDirs(
   { runtime, state }: Places,
   session: string,
-): Promise<{ readonly directory: string; remove(): Promise<void> }> {
+): Promise<ClaimedDirectory> {
   const all = path.join(state, 'empty-dir')
   const boot = (await readFile(bootIdFile, 'utf8')).trim()
   const { dev, ino } = await stat(runtime)
@@ -29,13 +37,15 @@ export async function claimEmptyDirs(
       ({ directory }) => `${here}${path.basename(directory)}`,
     ),
   )
-  for (const name of found) {
+  const isDead = (name: string): boolean => {
     const isOthers = name.startsWith(boot) && !name.startsWith(here)
-    if (!isOthers && !alive.has(name)) await remove(path.join(all, name))
+    return !isOthers && !alive.has(name)
   }
+  for (const name of found) if (isDead(name)) await remove(path.join(all, name))
   const directory = path.join(all, `${here}${path.basename(session)}`)
   return {
     directory,
+    isDead,
     remove: () => rm(directory, { recursive: true, force: true }),
   }
 }

@@ -14,6 +14,7 @@ import type { OpenStreams } from '../streams/container-streams.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 import { Cleanup } from '../session/cleanup.ts'
+import { type LogFileSettings, LogWriter } from './log-writer.ts'
 import { type ManagedVolume, volumeProvider } from './container-volumes.ts'
 import { reachableLines } from './reachable-lines.ts'
 import { inBackground } from '../util/in-background.ts'
@@ -44,6 +45,8 @@ export interface PodPlan {
   readonly volumeDirectory: string
   /** On the disk, of this run alone; made if need be. */
   readonly emptyDirs: string
+  /** Absent: whoever is told of the output keeps it. */
+  readonly logFiles?: LogFileSettings
   /** Of the claims of all Pods that there have ever been. */
   readonly claims: string
   /** Links to busybox, for all Pods. */
@@ -108,6 +111,11 @@ export function startPodProcesses(
 ): PodProcesses & { readonly begun: Promise<void> } {
   const { pod, node, directory } = plan
   const cleanup = new Cleanup(logger)
+  const logs =
+    plan.logFiles &&
+    new LogWriter(pod, plan.logFiles, err =>
+      logger.error({ err }, 'what containers print cannot be written'),
+    )
   const runtime = createSandboxRuntime({
     ownDirectories: plan.ownDirectories,
     scratchDirectory: path.join(directory, 'sandbox'),
@@ -153,11 +161,20 @@ export function startPodProcesses(
     emptyDirectories: path.join(directory, 'empty'),
     terminationLogs: path.join(directory, 'termination-logs'),
     hostHosts: () => readFileSync('/etc/hosts', 'utf8'),
-    onOutput: (container, stream, chunk, containerID) =>
-      host.output(container, containerID, stream, chunk, clock.now()),
-    onOutputEnd: (container, containerID) =>
-      host.outputEnd(container, containerID, clock.now()),
-    onStatus: status => host.status(status),
+    onOutput: (container, stream, chunk, containerID) => {
+      const now = clock.now()
+      logs?.write(containerID, stream, chunk, now)
+      host.output(container, containerID, stream, chunk, now)
+    },
+    onOutputEnd: (container, containerID) => {
+      const now = clock.now()
+      logs?.end(containerID, now)
+      host.outputEnd(container, containerID, now)
+    },
+    onStatus: status => {
+      logs?.status(status)
+      host.status(status)
+    },
     onEvent: event => host.event(event),
     onAddresses: podIPs => {
       for (const line of reachableLines(pod, podIPs, plan.network))

@@ -28,6 +28,7 @@ import type { Cleanup } from '../session/cleanup.ts'
 import { clearPod } from '../session/clear-pods.ts'
 import { ContainerViews } from './container-views.ts'
 import { outputSource } from './output-labels.ts'
+import { type LogFileSettings, removeLogs } from './log-writer.ts'
 import type { PodAddresses } from './pod-addresses.ts'
 import type { PodServices } from './pod-services.ts'
 import { eventFilter } from './event-filter.ts'
@@ -97,6 +98,8 @@ export interface PodSessionContext {
   readonly rootCertificate: () => Promise<string>
   /** On the disk, for the emptyDirs of all Pods. */
   readonly emptyDirs: string
+  /** Undefined: logs are kept in memory. */
+  readonly logFiles: LogFileSettings | undefined
   readonly lines: OutputLines
   readonly hostRoot: boolean
   readonly notice: (text: string) => void
@@ -204,6 +207,7 @@ async function planOf(
     directory,
     volumeDirectory: path.join(session.directory, 'rw', id),
     emptyDirs: path.join(context.emptyDirs, id),
+    ...(context.logFiles && { logFiles: context.logFiles }),
     claims: path.join(places.state, 'claims'),
     applets: path.join(places.state, 'applets'),
     hostRoot: context.hostRoot,
@@ -232,9 +236,16 @@ async function podSession(
     if (!isResting) await clearPod(plan.directory)
   })
   const record = context.record.pod(pod, kept)
+  const { logFiles } = plan
+  if (logFiles !== undefined) record.logsIn(logFiles.root)
+  const forgetLogs = (): void => {
+    if (logFiles !== undefined) removeLogs(logFiles.root, pod)
+  }
   // A Pod that has ended by itself is still to be looked at, with its logs.
   cleanup.add('record', () => {
-    if (terminating) record.gone()
+    if (!terminating) return
+    record.gone()
+    forgetLogs()
   })
   const tellRestart = restartTeller(
     container => lines.labelOf(outputSource(pod, container)),
@@ -337,7 +348,8 @@ async function podSession(
       )
     },
     output: (container, containerID, stream, chunk, time) => {
-      record.output(container, containerID, stream, chunk, time)
+      if (logFiles === undefined)
+        record.output(container, containerID, stream, chunk, time)
       lines.push(outputSource(pod, container), stream, chunk)
     },
     outputEnd: (container, containerID, time) => {
@@ -397,6 +409,7 @@ async function podSession(
     },
     close: () => cleanup.run(),
     forget: async () => {
+      forgetLogs()
       if (!isResting) return
       await running.close()
       await clearPod(plan.directory)

@@ -22,7 +22,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { JsonObject } from '../api/json.ts'
-import { objectKey } from '../api/object-key.ts'
+import { keyOf, objectKey } from '../api/object-key.ts'
 import type { ObjectKind, Pod } from '../api/types.ts'
 import type { Store } from '../store/store.ts'
 import type { TokenIssuer } from '../tokens/token-issuer.ts'
@@ -57,7 +57,17 @@ import { volumeName, volumeOfName } from './encode-volume.ts'
 import { KnownObjects } from './known-objects.ts'
 import { changePods } from './pod-changes.ts'
 import type { PodControl } from './pod-control.ts'
-import { chooseContainer, chooseLog, logOptions, serveLog } from './pod-log.ts'
+import {
+  chooseContainer,
+  chooseRun,
+  logOptions,
+  type LogOptions,
+  type LogReader,
+  readLog,
+  runsNow,
+  serveLog,
+} from './pod-log.ts'
+import { logLink, openLogFiles } from './log-files.ts'
 import { nodeMetrics, podMetrics } from './pod-metrics.ts'
 import {
   connectStreams,
@@ -197,7 +207,8 @@ export class ApiServer {
     try {
       const { pathname, searchParams } = requestUrl(request)
       const info = requestInfo(pathname)
-      const streams = info && this.#streamsAt(info, new Query(searchParams))
+      const query = new Query(searchParams)
+      const streams = info && (await this.#webSocketAt(info, query))
       if (streams === undefined)
         throw badRequest('there is no WebSocket at this path')
       found = streams
@@ -211,6 +222,28 @@ export class ApiServer {
       protocol,
     })
     await found.serve(webSocket, protocol)
+  }
+
+  /** What is served as a WebSocket at this path, and maybe in another way, too. */
+  async #webSocketAt(
+    info: RequestInfo,
+    query: Query,
+  ): Promise<FoundStreams | undefined> {
+    const { namespace = '', name = '', subresource } = info
+    if (subresource !== 'log' || resourceOf(info).kind !== 'Pod')
+      return this.#streamsAt(info, query)
+    const live = this.#livePod(namespace, name)
+    const { log, options } = await this.#openLog(live, query)
+    return {
+      protocols: ['binary.k8s.io'],
+      serve: async webSocket => {
+        const { createWebSocketStream } = await import('ws')
+        const stream = createWebSocketStream(webSocket)
+        // Nobody has anything to say there, but whoever goes is noticed.
+        stream.on('error', () => undefined).resume()
+        await serveLog(stream, log, options)
+      },
+    }
   }
 
   /** What is served as a WebSocket at this path. Throws an ApiError. */
@@ -337,7 +370,10 @@ export class ApiServer {
       if (object === undefined) throw notFound(resource, info.name)
       if (info.subresource === 'log' && resource.kind === 'Pod') {
         const live = this.#livePod(info.namespace ?? '', info.name)
-        return await this.#serveLog(live, query, response)
+        const { log, options } = await this.#openLog(live, query)
+        response.writeHead(200, { 'content-type': 'text/plain' })
+        response.flushHeaders()
+        return await serveLog(response, log, options)
       }
       const format = wantedFormat(request, query)
       const isItself =
@@ -559,16 +595,38 @@ export class ApiServer {
     })
   }
 
-  async #serveLog(
-    { pod, status }: LivePod,
+  async #openLog(
+    { pod, status, logRoot }: LivePod,
     query: Query,
-    response: ServerResponse,
-  ): Promise<void> {
+  ): Promise<{
+    readonly log: LogReader | undefined
+    readonly options: LogOptions
+  }> {
     const { record, clock } = this.#options
     const options = logOptions(query, clock.now())
     const container = chooseContainer(pod, query.text('container'))
-    const log = chooseLog(record, pod, status, container, options.previous)
-    await serveLog(response, log, options)
+    const key = keyOf(pod)
+    const containerID = chooseRun(
+      pod,
+      status,
+      record.logsOf(key),
+      container,
+      options.previous,
+    )
+    if (logRoot === undefined) {
+      const log = record.log(key, container, containerID)
+      return { log: log && readLog(log), options }
+    }
+    const link = logLink(logRoot, pod, container, containerID)
+    const log = await openLogFiles(link, {
+      hasEnded: () =>
+        !runsNow(record.pods.get(key)?.status, container, containerID),
+      watch: listener =>
+        record.watch(change => {
+          if (change.kind === 'pod' && change.key === key) listener()
+        }),
+    })
+    return { log, options }
   }
 }
 

@@ -92,20 +92,10 @@ export class ContainerLog {
   }
 
   push(stream: Stream, chunk: Buffer, time: number): void {
-    let rest = Buffer.concat([
-      this.#pending.get(stream) ?? Buffer.alloc(0),
-      chunk,
-    ])
-    for (;;) {
-      const at = rest.indexOf(newline)
-      if (at === -1 && rest.length < maxLineBytes) break
-      const isPartial = at === -1 || at > maxLineBytes
-      const length = isPartial ? maxLineBytes : at
-      this.#add(rest.subarray(0, length), isPartial, time)
-      rest = rest.subarray(isPartial ? length : length + 1)
-    }
-    // A copy: a view of a few bytes would keep the whole chunk.
-    this.#pending.set(stream, Buffer.from(rest))
+    const rest = cutLines(this.#pending.get(stream), chunk, (text, isPartial) =>
+      this.#add(text, isPartial, time),
+    )
+    this.#pending.set(stream, rest)
     this.#notify()
   }
 
@@ -265,6 +255,28 @@ export class ContainerLog {
   #notify(): void {
     for (const listener of this.#listeners) listener()
   }
+}
+
+/**
+ * Calls back with each line of what has come, as a container run-time cuts them; gives what is left
+ * for the next time. `before`: what was left the last time.
+ */
+export function cutLines(
+  before: Buffer | undefined,
+  chunk: Buffer,
+  add: (text: Buffer, isPartial: boolean) => void,
+): Buffer {
+  let rest = before === undefined ? chunk : Buffer.concat([before, chunk])
+  for (;;) {
+    const at = rest.indexOf(newline)
+    if (at === -1 && rest.length < maxLineBytes) break
+    const isPartial = at === -1 || at > maxLineBytes
+    const length = isPartial ? maxLineBytes : at
+    add(rest.subarray(0, length), isPartial)
+    rest = rest.subarray(isPartial ? length : length + 1)
+  }
+  // A copy: a view of a few bytes would keep the whole chunk.
+  return Buffer.from(rest)
 }
 
 /** LEB128: seven bits a byte, the lowest first. Gives the offset behind it. */

@@ -1,12 +1,12 @@
-import type { ServerResponse } from 'node:http'
-import { objectKey, type ObjectKey } from '../api/object-key.ts'
+import type { Writable } from 'node:stream'
 import type { Pod } from '../api/types.ts'
 import type { ContainerStatus } from '../runner/status/container-status.ts'
 import type { PodStatus } from '../runner/status/pod-status.ts'
+import { writableAgain } from '../util/writable-again.ts'
 import { ApiError, badRequest, quote } from './api-error.ts'
 import type { ContainerLog, LogLine } from './container-log.ts'
 import type { Query } from './query.ts'
-import type { SessionRecord } from './session-record.ts'
+import type { KeptLog } from './session-record.ts'
 
 export interface LogOptions {
   readonly follow: boolean
@@ -85,49 +85,59 @@ export function chooseContainer(pod: Pod, wanted: string): string {
 }
 
 /**
- * The log of the instance that counts (validateContainerLogStatus,
- * pkg/kubelet/kubelet_pods.go; docs/kubernetes.md#logs). Undefined: it never printed anything.
+ * The ID of the run that counts (validateContainerLogStatus, pkg/kubelet/kubelet_pods.go;
+ * docs/kubernetes.md#logs). Throws an ApiError when there is none. `logs`: of all runs that are
+ * remembered, the older ones first.
  */
-export function chooseLog(
-  record: SessionRecord,
-  pod: Pod,
+export function chooseRun(
+  { metadata: { name }, workload }: Pod,
   status: PodStatus | undefined,
+  logs: readonly KeptLog[],
   container: string,
   previous: boolean,
-): ContainerLog | undefined {
-  const { namespace, name } = pod.metadata
-  const which = [
-    ...(status?.containerStatuses ?? []),
-    ...(status?.initContainerStatuses ?? []),
-  ].find(status => status.name === container)
+): string {
+  const which = statusOf(status, container)
   if (which === undefined)
     throw badRequest(
       `container ${quote(container)} in pod ${quote(name)} is not available`,
     )
-  const key = objectKey('Pod', namespace, name)
-  const isOfJob = pod.workload?.job !== undefined
-  const earlier =
-    previous && isOfJob && which.lastState.terminated === undefined
-      ? lastBefore(record, key, which)
-      : undefined
-  return record.log(
-    key,
-    container,
-    earlier ?? instanceOf(which, name, previous),
+  const isOfJob = workload?.job !== undefined
+  return (
+    (previous && isOfJob && which.lastState.terminated === undefined
+      ? lastBefore(logs, which)
+      : undefined) ?? instanceOf(which, name, previous)
   )
+}
+
+/** Whether a run of a container is the one that runs now. */
+export function runsNow(
+  status: PodStatus | undefined,
+  container: string,
+  containerID: string,
+): boolean {
+  const which = statusOf(status, container)
+  return which?.state.running !== undefined && which.containerID === containerID
+}
+
+function statusOf(
+  status: PodStatus | undefined,
+  container: string,
+): ContainerStatus | undefined {
+  return [
+    ...(status?.containerStatuses ?? []),
+    ...(status?.initContainerStatuses ?? []),
+  ].find(({ name }) => name === container)
 }
 
 /** Of a Job's Pod whose container has run once: that of the Pod before it. */
 function lastBefore(
-  record: SessionRecord,
-  key: ObjectKey,
+  logs: readonly KeptLog[],
   { name, containerID, state }: ContainerStatus,
 ): string | undefined {
   const now = state.terminated?.containerID ?? containerID
-  return record
-    .logsOf(key)
-    .findLast(log => log.container === name && log.containerID !== now)
-    ?.containerID
+  return logs.findLast(
+    log => log.container === name && log.containerID !== now,
+  )?.containerID
 }
 
 function instanceOf(
@@ -153,18 +163,47 @@ function instanceOf(
   )
 }
 
+/** The log of one run, as it is when somebody begins to read. */
+export interface LogReader {
+  /** The same each time. */
+  lines(): Iterable<LogLine> | AsyncIterable<LogLine>
+  /** What comes after those, until the run has ended or the reader has gone. Once. */
+  more(reader: AbortSignal): AsyncIterable<LogLine>
+  close(): Promise<void>
+}
+
+/** Of what is kept in memory. */
+export function readLog(log: ContainerLog): LogReader {
+  let next = log.end
+  const lines = log.since(0)
+  return {
+    lines: () => lines,
+    more: async function* (reader) {
+      while (!reader.aborted) {
+        const newer = log.since(next)
+        next = log.end
+        yield* newer
+        if (log.end > next) continue
+        if (log.hasEnded) return
+        await changed(log, reader)
+      }
+    },
+    close: async () => undefined,
+  }
+}
+
 /** The lines that are asked for; a line in several pieces counts as one. */
-export function* selectLines(
-  lines: Iterable<LogLine>,
+export async function* selectLines(
+  log: Pick<LogReader, 'lines'>,
   { since = -Infinity, tailLines }: Pick<LogOptions, 'since' | 'tailLines'>,
-): Generator<LogLine> {
+): AsyncGenerator<LogLine> {
   let before = 0
   if (tailLines !== undefined) {
-    for (const { time, isPartial } of lines)
+    for await (const { time, isPartial } of log.lines())
       if (time >= since && !isPartial) before++
     before -= tailLines
   }
-  for (const line of lines) {
+  for await (const line of log.lines()) {
     if (line.time < since) continue
     if (before <= 0) yield line
     else if (!line.isPartial) before--
@@ -173,37 +212,33 @@ export function* selectLines(
 
 /** Writes the log until its end; with `follow` until the container's. */
 export async function serveLog(
-  response: ServerResponse,
-  log: ContainerLog | undefined,
+  to: Writable,
+  log: LogReader | undefined,
   options: LogOptions,
 ): Promise<void> {
-  response.writeHead(200, { 'content-type': 'text/plain' })
-  response.flushHeaders()
+  const reader = new AbortController()
+  to.once('close', () => reader.abort())
   const budget = { left: options.limitBytes ?? Number.POSITIVE_INFINITY }
   let isLineStart = true
-  const write = async (lines: Iterable<LogLine>): Promise<void> => {
-    for (const line of lines) {
-      if (budget.left === 0) return
+  const write = async (lines: AsyncIterable<LogLine>): Promise<void> => {
+    for await (const line of lines) {
       const bytes = formatLine(line, options.timestamps && isLineStart)
       isLineStart = !line.isPartial
       const part = bytes.subarray(0, Math.min(bytes.length, budget.left))
       budget.left -= part.length
-      if (!response.write(part)) await drained(response)
+      if (!to.write(part)) await writableAgain(to)
+      if (budget.left === 0 || reader.signal.aborted) return
     }
   }
-  if (log !== undefined) {
-    let next = log.end
-    await write(selectLines(log.since(0), options))
-    while (options.follow && !response.closed && budget.left > 0) {
-      const lines = log.since(next)
-      next = log.end
-      await write(lines)
-      if (log.end > next) continue
-      if (log.hasEnded) break
-      await more(log, response)
-    }
+  try {
+    if (log === undefined) return
+    await write(selectLines(log, options))
+    if (options.follow && budget.left > 0 && !reader.signal.aborted)
+      await write(log.more(reader.signal))
+  } finally {
+    await log?.close()
+    to.end()
   }
-  response.end()
 }
 
 function formatLine({ time, text, isPartial }: LogLine, stamp: boolean) {
@@ -215,31 +250,18 @@ function formatLine({ time, text, isPartial }: LogLine, stamp: boolean) {
 }
 
 /** RFC 3339 with nine digits, as a kubelet writes them. */
-function timestamp(ms: number): string {
+export function timestamp(ms: number): string {
   return new Date(ms).toISOString().replace('Z', '000000Z')
 }
 
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise(resolve => {
-    if (response.closed) return resolve()
-    const done = (): void => {
-      response.off('drain', done)
-      response.off('close', done)
-      resolve()
-    }
-    response.on('drain', done)
-    response.on('close', done)
-  })
-}
-
-function more(log: ContainerLog, response: ServerResponse): Promise<void> {
+function changed(log: ContainerLog, reader: AbortSignal): Promise<void> {
   return new Promise(resolve => {
     const done = (): void => {
       unwatch()
-      response.off('close', done)
+      reader.removeEventListener('abort', done)
       resolve()
     }
     const unwatch = log.watch(done)
-    response.on('close', done)
+    reader.addEventListener('abort', done)
   })
 }

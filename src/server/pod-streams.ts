@@ -3,7 +3,11 @@ import type {
   OpenStreams,
   StreamsRequest,
 } from '../streams/container-streams.ts'
-import { serveStreams, tellEnd, type StatusFormat } from '../streams/channels.ts'
+import {
+  serveStreams,
+  tellEnd,
+  type StatusFormat,
+} from '../streams/channels.ts'
 import type { Wire } from '../streams/wire.ts'
 import type { Clock } from '../util/clock.ts'
 import { errorOf } from '../util/on-defect.ts'

@@ -65,6 +65,8 @@ export interface LivePod {
   readonly processes?: () => ReadonlyMap<string, number>
   /** Streams of its containers. */
   readonly open?: OpenStreams
+  /** Where its logs are, when they are files: log-files.ts. */
+  readonly logRoot?: string
 }
 
 /** What is remembered of one Pod, as plain data: another record goes on with it. */
@@ -420,6 +422,11 @@ export class PodRecord {
   /** Where streams of its containers come from. */
   opens(open: OpenStreams): void {
     this.#options.change({ open })
+  }
+
+  /** Its logs are files: log-files.ts. */
+  logsIn(logRoot: string): void {
+    this.#options.change({ logRoot })
   }
 
   event(event: PodEvent): void {

@@ -6,6 +6,7 @@
 import { PassThrough, Writable, type Readable } from 'node:stream'
 import type { Clock } from '../util/clock.ts'
 import { inBackground } from '../util/in-background.ts'
+import { writableAgain } from '../util/writable-again.ts'
 import type {
   ContainerStreams,
   StreamsEnd,
@@ -159,16 +160,7 @@ function written(
 ): Promise<void> | undefined {
   if (to === undefined || to.destroyed || to.writableEnded) return undefined
   // A copy: it is a view of what was read.
-  if (to.write(Buffer.from(bytes))) return undefined
-  return new Promise(resolve => {
-    const done = (): void => {
-      to.off('drain', done)
-      to.off('close', done)
-      resolve()
-    }
-    to.on('drain', done)
-    to.on('close', done)
-  })
+  return to.write(Buffer.from(bytes)) ? undefined : writableAgain(to)
 }
 
 /** An error of what is asked closes the wire. */

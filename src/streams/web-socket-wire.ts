@@ -37,7 +37,8 @@ export function webSocketWire(socket: WebSocket): Wire {
       socket.resume()
     },
     close: () => {
-      socket.close()
+      // "normal closure" (RFC 6455, 7.4.1); without a word kubectl takes it for an accident.
+      socket.close(1000)
     },
     drop: () => {
       socket.terminate()

@@ -156,6 +156,7 @@ t.test('a shim that nobody follows can be ended', async t => {
   const client = new ShimClient(one, {
     // Nobody has this number any more.
     identity: { pid: process.pid, startTime: 0 },
+    streamsSocket: '/nonexistent',
     clock: systemClock,
     logger: silentLogger,
   })
@@ -189,6 +190,7 @@ t.test('another version of the protocol is refused', async t => {
   const [one, other] = await ends(t)
   const client = new ShimClient(one, {
     identity: { pid: process.pid, startTime: 0 },
+    streamsSocket: '/nonexistent',
     clock: systemClock,
     logger: silentLogger,
   })

@@ -837,6 +837,8 @@ t.test('discovery names every resource', async t => {
       'namespaces',
       'nodes',
       'pods',
+      'pods/attach',
+      'pods/exec',
       'pods/log',
       'pods/restart',
       'pods/start',

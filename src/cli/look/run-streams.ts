@@ -1,5 +1,6 @@
 import { makeTerminalRaw } from '../../linux/raw-terminal.ts'
 import type { ContainerStreams } from '../../streams/container-streams.ts'
+import { writableAgain } from '../../util/writable-again.ts'
 import type { Context } from '../context.ts'
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts'
 
@@ -64,9 +65,7 @@ export async function runStreams(
       return exitCodes.failed
     }
     if (tellsCode && end.exitCode !== 0)
-      context.stderr.line(
-        `command terminated with exit code ${end.exitCode}`,
-      )
+      context.stderr.line(`command terminated with exit code ${end.exitCode}`)
     return end.exitCode
   } finally {
     restore?.()
@@ -84,9 +83,5 @@ async function copied(
 ): Promise<void> {
   if (from === undefined) return
   for await (const chunk of from)
-    if (!to.write(chunk as Buffer))
-      await new Promise<void>(resolve => {
-        to.once('drain', resolve)
-        to.once('close', resolve)
-      })
+    if (!to.write(chunk as Buffer)) await writableAgain(to)
 }

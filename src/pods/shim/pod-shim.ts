@@ -207,11 +207,14 @@ export class PodShim {
         this.#tell({ say: 'event', event })
       },
       output: (container, containerID, stream, chunk, time) => {
+        // It is in a file, where podfs reads it.
+        if (plan.logFiles !== undefined) return
         record.output(container, containerID, stream, chunk, time)
         const about = { container, containerID, time }
         this.#tellOutput({ say: 'output', ...about, stream, chunk })
       },
       outputEnd: (container, containerID, time) => {
+        if (plan.logFiles !== undefined) return
         record.outputEnd(container, containerID, time)
         this.#tellOutput({ say: 'output end', container, containerID, time })
       },

@@ -1,8 +1,4 @@
-import {
-  serveStreams,
-  streamsOver,
-  tellEnd,
-} from '../../streams/channels.ts'
+import { serveStreams, streamsOver, tellEnd } from '../../streams/channels.ts'
 import type {
   ContainerStreams,
   OpenStreams,

@@ -21,7 +21,8 @@ import { whyNotSpawned } from './argument-limit.ts'
 import { toExitStatus } from './exit-status.ts'
 import { whyNotExecutable } from './find-program.ts'
 import { execCommand, type Launch } from './launch-command.ts'
-import { openInputPipe, openOutputPipe } from './output-pipe.ts'
+import { openInputPipe } from './input-pipe.ts'
+import { openOutputPipe } from './output-pipe.ts'
 
 interface ExecOptions {
   readonly tools: MachineTools
@@ -83,9 +84,7 @@ async function onPipes(options: ExecOptions): Promise<ContainerStreams> {
   const { tools, launch, request, directory } = options
   const path = (name: string): string => join(directory, name)
   mkdirSync(directory, { recursive: true })
-  const names = (['stdin', 'stdout', 'stderr'] as const).filter(
-    name => request[name],
-  )
+  const names = (['stdout', 'stderr'] as const).filter(name => request[name])
   const opened: (Readable | Writable)[] = []
   const childEnds: number[] = []
   const noted = <T extends Readable | Writable>(stream: T, end: number): T => {
@@ -96,18 +95,19 @@ async function onPipes(options: ExecOptions): Promise<ContainerStreams> {
   }
   try {
     // Node cannot make one, and what it calls a pipe is a socket.
-    await promisify(execFile)(
-      tools.sh,
-      ['-c', 'mkfifo -m 600 -- "$@"', 'sh', ...names.map(path)],
-      { env: { PATH: systemPath } },
-    )
+    if (names.length > 0)
+      await promisify(execFile)(
+        tools.sh,
+        ['-c', 'mkfifo -m 600 -- "$@"', 'sh', ...names.map(path)],
+        { env: { PATH: systemPath } },
+      )
     const output = (name: 'stdout' | 'stderr') => {
       if (!request[name]) return undefined
       const pipe = openOutputPipe(path(name), launch.user)
       return { ...pipe, stream: noted(pipe.readable, pipe.writeEnd) }
     }
     const input = request.stdin
-      ? openInputPipe(path('stdin'), launch.user)
+      ? await openInputPipe(tools, launch.user)
       : undefined
     if (input !== undefined) noted(input.writable, input.readEnd)
     const [stdout, stderr] = [output('stdout'), output('stderr')]

@@ -1,6 +1,6 @@
 import { closeSync, constants, fchownSync, openSync } from 'node:fs'
 import { Socket } from 'node:net'
-import type { Readable, Writable } from 'node:stream'
+import type { Readable } from 'node:stream'
 
 /*
  * A container's stdout and stderr are pipes, as with every container engine: programs open
@@ -35,33 +35,5 @@ export function openOutputPipe(
     closeSync(readEnd)
     if (writeEnd !== undefined) closeSync(writeEnd)
     throw error
-  }
-}
-
-export interface InputPipe {
-  readonly writable: Writable
-  /** For the child; must be closed here, or nobody notices that it has gone. */
-  readonly readEnd: number
-}
-
-/** The other way round; `owner` may open it again by /dev/stdin. */
-export function openInputPipe(
-  fifo: string,
-  owner?: { readonly uid: number; readonly gid: number },
-): InputPipe {
-  // Linux opens both sides at once (fifo(7)): none of these waits for the other side.
-  const both = openSync(fifo, constants.O_RDWR)
-  let readEnd: number | undefined
-  try {
-    readEnd = openSync(fifo, constants.O_RDONLY)
-    if (owner) fchownSync(readEnd, owner.uid, owner.gid)
-    const fd = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK)
-    const writable = new Socket({ fd, readable: false, writable: true })
-    return { writable, readEnd }
-  } catch (error) {
-    if (readEnd !== undefined) closeSync(readEnd)
-    throw error
-  } finally {
-    closeSync(both)
   }
 }

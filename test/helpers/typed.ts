@@ -1,0 +1,53 @@
+import { spawn } from 'node:child_process'
+import { closeSync } from 'node:fs'
+import { once } from 'node:events'
+import type { Test } from 'tap'
+import { openPseudoTerminal } from '../../src/linux/pseudo-terminal.ts'
+
+/** A program on a terminal of its own, at which the test types. */
+export async function startOnTerminal(t: Test, argv: readonly string[]) {
+  const terminal = await openPseudoTerminal('/')
+  const { master, slave, resize } = terminal
+  master.on('error', () => undefined)
+  resize({ columns: 120, rows: 40 })
+  const child = spawn('setsid', ['--ctty', '--wait', '--', ...argv], {
+    stdio: [slave, slave, slave],
+    env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1' },
+  })
+  closeSync(slave)
+  const exited = once(child, 'exit').then(([code]) => code as number | null)
+  let seen = ''
+  const waiting = new Set<() => void>()
+  master.setEncoding('utf8').on('data', (text: string) => {
+    seen += text
+    for (const look of waiting) look()
+  })
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await exited
+    master.destroy()
+  })
+  return {
+    type: (text: string): void => {
+      master.write(text)
+    },
+    resize,
+    exited,
+    /** What comes after what was seen before. */
+    saw: (pattern: RegExp): Promise<RegExpExecArray> =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const match = pattern.exec(seen)
+          if (match === null) return
+          seen = seen.slice(match.index + match[0].length)
+          waiting.delete(look)
+          resolve(match)
+        }
+        waiting.add(look)
+        look()
+        void exited.then(() =>
+          reject(new Error(`it ended without ${pattern}: ${seen}`)),
+        )
+      }),
+  }
+}
