@@ -299,6 +299,11 @@ export interface Container {
   readonly terminationMessagePath: string
   readonly terminationMessagePolicy: 'File' | 'FallbackToLogsOnError'
   readonly securityContext?: SecurityContext
+  /** Whoever attaches can type; else it reads from /dev/null. */
+  readonly stdin?: boolean
+  /** Its input ends with that of the first who attaches. */
+  readonly stdinOnce?: boolean
+  readonly tty?: boolean
 }
 
 export interface ContainerRestartRule {

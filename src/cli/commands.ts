@@ -1,4 +1,5 @@
 import type { CommandGroup } from './command.ts'
+import { attachCommand } from './attach.ts'
 import { completionCommand } from './completion.ts'
 import { configCommand } from './config.ts'
 import { createCommand } from './create.ts'
@@ -40,6 +41,7 @@ export const commands: CommandGroup['commands'] = [
   describeCommand,
   logsCommand,
   execCommand,
+  attachCommand,
   topCommand,
   waitCommand,
   deleteCommand,

@@ -169,9 +169,9 @@ const containerFields = {
     'podfs pulls no image',
   ),
   securityContext: supported(one(containerSecurityContext)),
-  stdin: ignored('boolean', 'a container reads from /dev/null'),
-  stdinOnce: ignored('boolean', 'a container reads from /dev/null'),
-  tty: ignored('boolean', 'a container gets no terminal yet'),
+  stdin: supported('boolean'),
+  stdinOnce: supported('boolean'),
+  tty: supported('boolean'),
 }
 
 export const container = struct('Container', containerFields)

@@ -97,6 +97,10 @@ export async function containerLaunch(
       (image?.path !== undefined || image?.env?.has('PATH') === true),
     warnings,
     ...(user === undefined ? {} : { user }),
+    ...(container.stdin && {
+      stdin: container.stdinOnce ? ('once' as const) : ('open' as const),
+    }),
+    ...(container.tty && { tty: true }),
   }
 }
 

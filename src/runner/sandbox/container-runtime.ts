@@ -79,6 +79,10 @@ export interface ContainerLaunch extends ContainerRoot {
    */
   readonly isImagePath?: boolean
   readonly user?: ContainerUser
+  /** `once`: it ends with that of the first who attaches. Absent: /dev/null. */
+  readonly stdin?: 'open' | 'once'
+  /** With a terminal, on which all output is. */
+  readonly tty?: boolean
 }
 
 /** What a container's file system is made of. */

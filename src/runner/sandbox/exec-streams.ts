@@ -39,7 +39,7 @@ interface ExecOptions {
 const hangUpMs = 2000
 
 /** containerd's own (internal/cri/server/container_execsync.go). */
-const terminalType = 'xterm'
+export const terminalType = 'xterm'
 
 /** A command in a container, and the streams of whoever has asked for it. Rejects with why not. */
 export async function openExec(
@@ -60,7 +60,7 @@ async function onTerminal(options: ExecOptions): Promise<ContainerStreams> {
   master.on('error', () => undefined)
   let child: ChildProcess
   try {
-    own(slave, launch)
+    ownTerminal(slave, launch)
     const env = new Map([...launch.env, ['TERM', terminalType] as const])
     child = start(options, { ...launch, env }, [slave, slave, slave], setsid)
   } catch (error) {
@@ -187,7 +187,7 @@ function endOf(
 }
 
 /** As a login does: whoever runs there may open his own terminal. */
-function own(terminal: number, { user }: Launch): void {
+export function ownTerminal(terminal: number, { user }: Launch): void {
   if (user !== undefined)
     fchownSync(terminal, user.uid, fstatSync(terminal).gid)
 }

@@ -33,6 +33,8 @@ export interface HostCommand {
  * - unshare dies: --kill-child kills the program, PID 1, and with it the whole namespace
  * - the program dies: the kernel kills the namespace, unshare hands its status on
  *
+ * With `setsid` its standard input becomes its controlling terminal.
+ *
  * A program that shares the Pod's PID namespace, or the machine's, is no PID 1: what it leaves is
  * for running-process.ts to kill, and ends with the Pod's PID 1 (pause.ts) where there is one.
  */
@@ -41,6 +43,7 @@ export function startCommand(
   setupPid: number,
   { pid, config }: Pick<Pause, 'pid' | 'config'>,
   launch: Launch,
+  setsid?: string,
 ): HostCommand {
   const { user, capabilities } = launch
   return hostCommand(launch, [
@@ -63,6 +66,7 @@ export function startCommand(
     '--propagation=unchanged',
     `--wd=${launch.workingDir}`,
     '--',
+    ...(setsid === undefined ? [] : [setsid, '--ctty', '--']),
     ...(user
       ? becomeUser(tools, user, bounding(capabilities))
       : bound(tools, capabilities)),

@@ -5,9 +5,7 @@ import { CappedOutput } from './capped-output.ts'
  * What unshare of util-linux 2.37 and 2.38 writes when its child has died of SIGKILL: it tries
  * to reset that signal's action before it sends it to itself, fails, and exits with 1.
  */
-const notice = Buffer.from(
-  'unshare: sigprocmask unblock failed: Invalid argument\n',
-)
+const notice = 'unshare: sigprocmask unblock failed: Invalid argument'
 const newline = 0x0a
 
 /** Enough for what a program of the chain says before it ends. */
@@ -21,8 +19,15 @@ export class MonitorStderr extends Transform {
   /** The notice was there: the program was killed. */
   killed = false
   readonly #beginning = new CappedOutput(beginningBytes)
+  readonly #notice: Buffer
   #held = Buffer.alloc(0)
   #atLineStart = true
+
+  /** `lineEnd`: a terminal's is another one. */
+  constructor(lineEnd: '\n' | '\r\n' = '\n') {
+    super()
+    this.#notice = Buffer.from(notice + lineEnd)
+  }
 
   /** The first that was said; reading it takes nothing from the stream. */
   get beginning(): string {
@@ -42,7 +47,7 @@ export class MonitorStderr extends Transform {
   }
 
   override _flush(done: TransformCallback): void {
-    this.killed = this.#held.equals(notice)
+    this.killed = this.#held.equals(this.#notice)
     if (!this.killed) this.push(this.#held)
     done()
   }
@@ -52,11 +57,12 @@ export class MonitorStderr extends Transform {
     const last = data.subarray(0, -1).lastIndexOf(newline) + 1
     const tail = data.subarray(last)
     // The program's own last line may lack its end; the notice follows without one.
-    const complete = data.length - notice.length
-    if (complete >= 0 && data.subarray(complete).equals(notice)) return complete
+    const complete = data.length - this.#notice.length
+    if (complete >= 0 && data.subarray(complete).equals(this.#notice))
+      return complete
     const possible =
       (last > 0 || this.#atLineStart) &&
-      notice.subarray(0, tail.length).equals(tail)
+      this.#notice.subarray(0, tail.length).equals(tail)
     return possible ? last : data.length
   }
 }

@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { Clock } from '../../util/clock.ts'
@@ -9,6 +8,12 @@ import {
   type ExitStatus,
   type RunningContainer,
 } from './container-runtime.ts'
+import { attach } from './attach.ts'
+import {
+  openOnPipes,
+  openOnTerminal,
+  type ContainerIo,
+} from './container-io.ts'
 import type { ContainerSetup } from './container-setup.ts'
 import { drained, within } from './drained.ts'
 import { execInContainer } from './exec-in-container.ts'
@@ -17,9 +22,7 @@ import { whyNotSpawned } from './argument-limit.ts'
 import { toExitStatus } from './exit-status.ts'
 import { whyNotExecutable } from './find-program.ts'
 import { findFirstProcess } from './first-process.ts'
-import { openOutputPipe } from './output-pipe.ts'
 import { preludesOf, startCommand, type Launch } from './launch-command.ts'
-import { MonitorStderr } from './monitor-stderr.ts'
 import { isListenedOn } from '../../linux/listening-ports.ts'
 import type { MachineTools } from '../../linux/machine-tools.ts'
 import {
@@ -40,6 +43,8 @@ export interface StartOptions {
   readonly setup: ContainerSetup
   readonly pause: Pause
   readonly launch: Launch
+  readonly stdin: 'open' | 'once' | undefined
+  readonly tty: boolean
   /** A path on the host, another one each time, at which nothing is. */
   readonly newDirectory: () => string
 }
@@ -63,35 +68,36 @@ export async function startProcess(
     whyNotExecutable(root, launch)
   // A volume over /usr would hide what enters the PID namespace.
   if (why !== undefined) throw new ContainerStartError(name, why)
-  const command = startCommand(tools, setup.pid, pause, launch)
   const rest = pause.config.pid === 'container' ? undefined : restOf(options)
-  const stdout = openOutputPipe(setup.stdoutFifo, launch.user)
-  const stderr = openOutputPipe(setup.stderrFifo, launch.user)
+  const streams = {
+    tools,
+    setup,
+    launch,
+    hasStdin: options.stdin !== undefined,
+  }
+  const io = await (options.tty ? openOnTerminal : openOnPipes)(streams)
+  const command = startCommand(tools, setup.pid, pause, launch, io.setsid)
   let monitor: ChildProcess
   try {
     monitor = spawn(command.file, command.args, {
       cwd: '/',
       env: command.env,
-      stdio: ['ignore', stdout.writeEnd, stderr.writeEnd],
+      stdio: [...io.stdio],
       // Its own session: the terminal's Ctrl-C is podfs's to hand on.
       detached: true,
     })
   } catch (error) {
-    stdout.readable.destroy()
-    stderr.readable.destroy()
+    for (const stream of [io.stdout, io.stderr, io.stdin]) stream?.destroy()
     throw new ContainerStartError(name, whyNotSpawned(error, launch), {
       cause: error,
     })
   } finally {
-    closeSync(stdout.writeEnd)
-    closeSync(stderr.writeEnd)
+    io.closeChildEnds()
   }
-  const running = new RunningProcess(
-    monitor,
-    stdout.readable,
-    stderr.readable,
-    { ...options, ...(rest && { rest }) },
-  )
+  const running = new RunningProcess(monitor, io, {
+    ...options,
+    ...(rest && { rest }),
+  })
   await running.started(preludesOf(command, launch.argv))
   return running
 }
@@ -121,7 +127,8 @@ const chainFailure = /^(?:\S*\/)?(?:setpriv|nsenter|unshare|env): .*/m
 /** A container: the monitor (unshare), and below it the program, mostly as PID 1 of a namespace. */
 class RunningProcess implements StartedProcess {
   readonly stdout: Readable
-  readonly stderr: MonitorStderr
+  readonly stderr: Readable
+  readonly #io: ContainerIo
   readonly exited: Promise<ExitStatus>
   readonly #monitor: ChildProcess
   readonly #options: StartOptions
@@ -136,15 +143,15 @@ class RunningProcess implements StartedProcess {
 
   constructor(
     monitor: ChildProcess,
-    stdout: Readable,
-    stderr: Readable,
+    io: ContainerIo,
     { rest, ...options }: StartOptions & { readonly rest?: EndRest },
   ) {
     this.#monitor = monitor
     this.#options = options
     this.#rest = rest
-    this.stdout = stdout
-    this.stderr = stderr.pipe(new MonitorStderr())
+    this.stdout = io.stdout
+    this.stderr = io.stderr
+    this.#io = io
     const reaped = new Promise<ExitStatus>(resolve => {
       monitor.once('error', error => {
         this.#spawnError = error
@@ -164,7 +171,8 @@ class RunningProcess implements StartedProcess {
     })
     this.exited = this.#reaped.then(async status => {
       await drained([this.stdout, this.stderr], options.clock, drainMs)
-      return this.stderr.killed ? toExitStatus(null, 'SIGKILL') : status
+      io.stdin?.destroy()
+      return io.monitored.killed ? toExitStatus(null, 'SIGKILL') : status
     })
   }
 
@@ -226,14 +234,16 @@ class RunningProcess implements StartedProcess {
     })
   }
 
-  async open({
-    command,
-    ...request
-  }: StreamsRequest): Promise<ContainerStreams> {
-    const { tools, clock, launch, newDirectory } = this.#options
+  async open(request: StreamsRequest): Promise<ContainerStreams> {
+    const { tools, clock, launch, newDirectory, stdin } = this.#options
+    const { command } = request
     if (this.#gone || this.#pid === undefined)
       throw new Error('container is not running')
-    if (command === undefined) throw new Error('attach')
+    if (command === undefined)
+      return attach(this.#io, request, {
+        exited: this.exited,
+        inputEnds: stdin === 'once',
+      })
     return await openExec({
       tools,
       clock,
@@ -256,10 +266,10 @@ class RunningProcess implements StartedProcess {
   async #chainFailure(): Promise<string | undefined> {
     // A program that says much, and that nobody reads yet, did start.
     await within(
-      finished(this.stderr, { readable: false }),
+      finished(this.#io.monitored, { readable: false }),
       this.#options.clock,
       drainMs,
     )
-    return chainFailure.exec(this.stderr.beginning)?.[0]
+    return chainFailure.exec(this.#io.monitored.beginning)?.[0]
   }
 }

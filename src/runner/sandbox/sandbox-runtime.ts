@@ -17,6 +17,7 @@ import {
   type SandboxConfig,
 } from './container-runtime.ts'
 import { setUpContainer, type ContainerSetup } from './container-setup.ts'
+import { terminalType } from './exec-streams.ts'
 import { readHostView } from '../../linux/host-view.ts'
 import type { Launch } from './launch-command.ts'
 import { LiveMounts, type ContainerLiveMounts } from './live-mounts.ts'
@@ -244,6 +245,8 @@ class Sandbox implements SandboxRuntime {
         setup,
         pause: await this.#pauseNow(),
         launch: toLaunch(container),
+        stdin: container.stdin,
+        tty: container.tty === true,
         newDirectory: () => this.#podFiles.newStreams(),
       })
       this.#running.add(running)
@@ -456,6 +459,7 @@ function toLaunch(container: ContainerLaunch): Launch {
   const { argv, user, busybox, isImagePath, rights } = container
   const { workingDir = '/' } = container
   const env = new Map(container.env)
+  if (container.tty === true && !env.has('TERM')) env.set('TERM', terminalType)
   if (busybox && hasBusybox())
     env.set('PATH', pathWithApplets(env.get('PATH'), isImagePath))
   const { capabilities } = rights
