@@ -265,6 +265,7 @@ export const fences = [
   { name: 'ignore', rooms: ['sources'] },
   { name: 'age-encryption', rooms: ['sources'] },
   { name: 'koffi', rooms: ['linux'] },
+  { name: 'tar', rooms: ['cli'] },
   { name: 'ws', rooms: ['streams', 'server', 'client'] },
   { name: '@grpc/grpc-js', rooms: ['runner/lifecycle'] },
   { name: 'jose', rooms: ['tokens'] },

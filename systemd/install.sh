@@ -171,8 +171,14 @@ install_all() {
   [ ! -f "$noted" ] || grep '^d ' "$noted" >>"$list" || true
 
   for file in podfs.cjs fuse-server.cjs pod-shim.cjs service-proxy.cjs fuse-native-server.cjs age-encryption.cjs grpc-js.cjs \
+    tar.cjs ws.cjs \
     keeper.sh mount-keeper.sh THIRD-PARTY.txt; do
     put 644 "$lib/$file" <"dist/$file"
+  done
+  # For terminals; what is not there is not for this machine.
+  for file in koffi/package.json koffi/index.cjs koffi/src/koffi/index.cjs koffi/src/koffi/src/static.cjs \
+    $(cd node_modules && find @koromix -type f 2>/dev/null); do
+    [ ! -f "node_modules/$file" ] || put 644 "$lib/node_modules/$file" <"node_modules/$file"
   done
   # V8 knows a source by its length alone: never a new one beside the code of the old one.
   rm -f "$DESTDIR$lib"/*.bundle.cjs.cache

@@ -2,6 +2,7 @@ import type { CommandGroup } from './command.ts'
 import { attachCommand } from './attach.ts'
 import { completionCommand } from './completion.ts'
 import { configCommand } from './config.ts'
+import { cpCommand } from './cp.ts'
 import { createCommand } from './create.ts'
 import { deleteCommand } from './delete.ts'
 import { describeCommand } from './describe.ts'
@@ -20,6 +21,7 @@ import {
   startCommand,
   stopCommand,
 } from './pod-by-hand.ts'
+import { portForwardCommand } from './port-forward.ts'
 import { reloadCommand } from './reload.ts'
 import { rollbackCommand } from './rollback.ts'
 import { runCommand } from './run.ts'
@@ -42,6 +44,8 @@ export const commands: CommandGroup['commands'] = [
   logsCommand,
   execCommand,
   attachCommand,
+  portForwardCommand,
+  cpCommand,
   topCommand,
   waitCommand,
   deleteCommand,

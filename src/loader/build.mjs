@@ -23,6 +23,7 @@ const common = {
     'koffi',
     './age-encryption.cjs',
     './grpc-js.cjs',
+    './tar.cjs',
     './ws.cjs',
     // Of ws, which does without.
     'bufferutil',
@@ -33,6 +34,7 @@ const common = {
   alias: {
     'age-encryption': './age-encryption.cjs',
     '@grpc/grpc-js': './grpc-js.cjs',
+    tar: './tar.cjs',
     ws: './ws.cjs',
   },
 }
@@ -52,6 +54,7 @@ noteInputs(
       'fuse-native-server': 'src/fuse/native/native-server-main.ts',
       'age-encryption': 'node_modules/age-encryption/dist/index.js',
       'grpc-js': 'node_modules/@grpc/grpc-js/build/src/index.js',
+      tar: 'node_modules/tar/dist/esm/index.js',
       ws: 'node_modules/ws/index.js',
     },
     outdir: 'dist',

@@ -69,9 +69,12 @@ import {
 } from './pod-log.ts'
 import { logLink, openLogFiles } from './log-files.ts'
 import { nodeMetrics, podMetrics } from './pod-metrics.ts'
+import { dialPod, forwardedPorts } from './port-forward.ts'
 import {
   connectStreams,
+  isStreamed,
   openerOf,
+  podIPOf,
   streamProtocols,
   streamsRequest,
 } from './pod-streams.ts'
@@ -90,6 +93,10 @@ import { generationTable } from './tables/objects.ts'
 import { changeVolume, generationsOf } from './volume-subresources.ts'
 import { serveWatch } from './watch-stream.ts'
 import { asksForWebSocket, chooseProtocol, WebSockets } from './web-sockets.ts'
+import {
+  portForwardProtocol,
+  serveForwarding,
+} from '../streams/forwarded-ports.ts'
 import { webSocketWire } from '../streams/web-socket-wire.ts'
 import { inBackground } from '../util/in-background.ts'
 
@@ -249,9 +256,21 @@ export class ApiServer {
   /** What is served as a WebSocket at this path. Throws an ApiError. */
   #streamsAt(info: RequestInfo, query: Query): FoundStreams | undefined {
     const { namespace = '', name = '', subresource } = info
-    if (subresource !== 'exec' && subresource !== 'attach') return undefined
+    if (!isStreamed(subresource)) return undefined
     if (resourceOf(info).kind !== 'Pod') return undefined
     const live = this.#livePod(namespace, name)
+    if (subresource === 'portforward') {
+      const ports = forwardedPorts(query)
+      const { pod } = live
+      const podIP = podIPOf(live)
+      return {
+        protocols: [portForwardProtocol],
+        serve: webSocket =>
+          serveForwarding(webSocketWire(webSocket), ports, port =>
+            dialPod(pod, podIP, port),
+          ),
+      }
+    }
     const request = streamsRequest(live.pod, subresource, query)
     const open = openerOf(live)
     const { clock } = this.#options

@@ -25,6 +25,13 @@ const formats: ReadonlyMap<string, StatusFormat> = new Map([
 
 export const streamProtocols = [...formats.keys()]
 
+/** What is served as a WebSocket alone. */
+export function isStreamed(
+  subresource: string | undefined,
+): subresource is 'exec' | 'attach' | 'portforward' {
+  return ['exec', 'attach', 'portforward'].includes(subresource ?? '')
+}
+
 /**
  * PodExecOptions and PodAttachOptions of core/v1. Throws an ApiError, in the words of the kubelet
  * (cri-streaming, pkg/streaming/remotecommand/httpstream.go, NewOptions).
@@ -57,6 +64,12 @@ export function streamsRequest(
 /** Throws an ApiError for a Pod that is not run here. */
 export function openerOf({ pod, open }: LivePod): OpenStreams {
   if (open !== undefined) return open
+  throw badRequest(`pod ${pod.metadata.name} does not have a host assigned`)
+}
+
+/** Throws an ApiError for a Pod that has none, because it does not run. */
+export function podIPOf({ pod, status }: LivePod): string {
+  if (status?.podIP !== undefined) return status.podIP
   throw badRequest(`pod ${pod.metadata.name} does not have a host assigned`)
 }
 

@@ -178,6 +178,7 @@ const all: readonly Resource[] = [
       { name: 'attach', verbs: ['get'] },
       { name: 'exec', verbs: ['get'] },
       { name: 'log', verbs: ['get'] },
+      { name: 'portforward', verbs: ['get'] },
       { name: 'restart', verbs: ['create'] },
       { name: 'start', verbs: ['create'] },
       { name: 'status', verbs: ['get', 'patch', 'update'] },

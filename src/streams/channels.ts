@@ -3,15 +3,15 @@
  * (apimachinery, pkg/util/remotecommand/constants.go; kubelet, cri-streaming
  * pkg/streaming/remotecommand/websocket.go).
  */
-import { PassThrough, Writable, type Readable } from 'node:stream'
+import { PassThrough, Writable } from 'node:stream'
 import type { Clock } from '../util/clock.ts'
 import { inBackground } from '../util/in-background.ts'
-import { writableAgain } from '../util/writable-again.ts'
 import type {
   ContainerStreams,
   StreamsEnd,
   StreamsRequest,
 } from './container-streams.ts'
+import { copied, written } from './copies.ts'
 import { endOfStatus, statusOfEnd } from './stream-status.ts'
 import type { Wire } from './wire.ts'
 
@@ -137,30 +137,6 @@ function inputTo(wire: Wire): Writable {
       wire.send(close, Buffer.of(stdin)).then(() => done(), done)
     },
   })
-}
-
-/** Each chunk waits for the one before: what is read is what can be sent. */
-async function copied(
-  from: Readable | undefined,
-  wire: Wire,
-  channel: number,
-): Promise<void> {
-  if (from === undefined) return
-  try {
-    for await (const chunk of from) await wire.send(channel, chunk as Buffer)
-  } catch {
-    // A stream that breaks has ended, too.
-  }
-}
-
-/** Resolves when there is room for more; at once when nobody reads it any more. */
-function written(
-  to: Writable | undefined,
-  bytes: Buffer,
-): Promise<void> | undefined {
-  if (to === undefined || to.destroyed || to.writableEnded) return undefined
-  // A copy: it is a view of what was read.
-  return to.write(Buffer.from(bytes)) ? undefined : writableAgain(to)
 }
 
 /** An error of what is asked closes the wire. */

@@ -10,7 +10,7 @@ import { capability } from '../helpers/capability.ts'
 import { kubectl, tcpTo } from '../helpers/kubectl.ts'
 import '../helpers/needs-mounts.ts'
 import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
-import { commandOf, processes } from '../helpers/processes.ts'
+import { processesWith } from '../helpers/processes.ts'
 import { end, pod, world } from '../helpers/served-world.ts'
 import { startOnTerminal } from '../helpers/typed.ts'
 
@@ -40,11 +40,6 @@ async function running(t: Test, more = '', name = 'exec') {
       ...args,
     ],
   }
-}
-
-/** Those on this machine whose words have this one. */
-function processesWith(word: string): number[] {
-  return processes().filter(pid => commandOf(pid).join(' ').includes(word))
 }
 
 t.test('podfs exec', async t => {

@@ -23,6 +23,11 @@ export function commandOf(pid: number): readonly string[] {
   }
 }
 
+/** Those of the machine whose words, with blanks between them, have this in them. */
+export function processesWith(words: string): number[] {
+  return processes().filter(pid => commandOf(pid).join(' ').includes(words))
+}
+
 function parentOf(pid: number): number | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')

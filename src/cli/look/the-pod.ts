@@ -14,13 +14,18 @@ import { namespaceOf, sessionsFor } from './look-options.ts'
 export async function runningPod(
   context: Context,
   options: ParsedOptions,
-  { word, verb }: { readonly word: string; readonly verb: string },
+  {
+    word,
+    verb,
+    namespace = namespaceOf(options),
+  }: {
+    readonly word: string
+    readonly verb: string
+    readonly namespace?: string
+  },
 ): Promise<FoundObject> {
   const [, type = 'pods', name = ''] = /^(?:([^/]+)\/)?(.*)$/.exec(word) ?? []
-  const finder = new PodFinder(
-    await sessionsFor(context, options),
-    namespaceOf(options),
-  )
+  const finder = new PodFinder(await sessionsFor(context, options), namespace)
   const { pod } = await finder.ofObject(type, name)
   const phase = text(part(pod.object, 'status')['phase'])
   if (phase === 'Succeeded' || phase === 'Failed')
