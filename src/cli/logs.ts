@@ -23,7 +23,8 @@ export const logsCommand: Command = {
 unless --tail says otherwise, and one container after the other, unless -f says that all are to be
 followed.
 
-podfs keeps the newest MiB of each container's output in memory, and that of the instance before.`,
+podfs keeps the newest MiB of each container's output in memory, and that of the instance before,
+or files, where podfs.yaml says logStorage: files.`,
   examples: [
     { comment: 'the only container', line: 'podfs logs web' },
     {

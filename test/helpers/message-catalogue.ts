@@ -194,14 +194,18 @@ export const atWork: readonly CatalogueEntry[] = [
     remedy:
       '`podfs COMMAND --help` has the flags; the second line the nearest.',
     files: [
+      'cli/attach.ts',
       'cli/completion.ts',
       'cli/config.ts',
+      'cli/cp.ts',
       'cli/doctor.ts',
+      'cli/exec.ts',
       'cli/explain.ts',
       'cli/input.ts',
       'cli/logs.ts',
       'cli/mount.ts',
       'cli/options.ts',
+      'cli/port-forward.ts',
       'cli/program.ts',
       'cli/reload.ts',
       'cli/run.ts',
@@ -247,6 +251,26 @@ export const atWork: readonly CatalogueEntry[] = [
       'cli/pod-by-hand.ts',
       'cli/wait.ts',
     ],
+  },
+  {
+    title: 'Into a container',
+    cause:
+      'The container has no input, the file is not there, or the port is taken.',
+    remedy: 'The message says what is missing, and the second line what to do.',
+    texts: [
+      'container NAME reads from /dev/null: nothing can be typed',
+      "FILE doesn't exist in local filesystem",
+      'CWD is not a directory',
+      'cannot copy: CAUSE',
+      'unable to listen on port LOCAL: ...',
+    ],
+  },
+  {
+    title: 'No terminal',
+    cause:
+      'Node has no call for a pseudo-terminal; koffi makes it, an optional package with binaries for most machines.',
+    remedy: 'Install it, or leave out -t and `tty: true`.',
+    files: ['linux/pseudo-terminal.ts'],
   },
   {
     title: 'No podfs is running, or several',
