@@ -196,13 +196,13 @@ async function copyOut(
   const unpack = extract({
     cwd,
     // What it does not take (a path that leads elsewhere) it says.
-    onwarn: (_, message) => context.stderr.line(`warning: ${String(message)}`),
+    onwarn: (_, message) => context.stderr.line(`warning: ${message}`),
     onReadEntry: entry => {
       entry.path = renamed(entry.path, name, path.basename(destination))
     },
     filter: (file, entry) => {
       const isLink =
-        'type' in entry && ['SymbolicLink', 'Link'].includes(String(entry.type))
+        'type' in entry && ['SymbolicLink', 'Link'].includes(entry.type)
       if (isLink)
         context.stderr.line(
           `warning: skipping symlink: ${JSON.stringify(file)} -> ${JSON.stringify('linkpath' in entry ? entry.linkpath : '')}`,

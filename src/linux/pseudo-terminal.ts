@@ -13,7 +13,10 @@ export interface PseudoTerminal {
   readonly slave: number
   /** What is written is typed, what is read was printed. Ends when no process has the slave. */
   readonly master: Duplex
-  resize(size: { readonly columns: number; readonly rows: number }): void
+  readonly resize: (size: {
+    readonly columns: number
+    readonly rows: number
+  }) => void
 }
 
 /** asm-generic/ioctls.h: all machines for which there is a koffi, but ppc64. */

@@ -50,7 +50,7 @@ const partial = 'P'.charCodeAt(0)
 const full = 'F'.charCodeAt(0)
 
 /** Of `TIME STREAM F|P TEXT`, without its newline; undefined of anything else. */
-export function parseLogLine(line: Buffer): LogLine | undefined {
+function parseLogLine(line: Buffer): LogLine | undefined {
   const time = line.indexOf(space)
   const stream = line.indexOf(space, time + 1)
   const tag = line[stream + 1]

@@ -109,11 +109,11 @@ export function streamsOver(
       ),
     )
   })
-  inBackground(
-    ended.then(() => {
-      for (const output of outputs.values()) output.end()
-    }),
-  )
+  const endOutputs = async (): Promise<void> => {
+    await ended
+    for (const output of outputs.values()) output.end()
+  }
+  inBackground(endOutputs())
   const [out, err] = [outputs.get(stdout), outputs.get(stderr)]
   return {
     ...(wanted.stdin ? { stdin: inputTo(wire) } : {}),
@@ -129,13 +129,17 @@ export function streamsOver(
 }
 
 function inputTo(wire: Wire): Writable {
+  const say = async (
+    channel: number,
+    bytes: Uint8Array,
+    done: () => void,
+  ): Promise<void> => {
+    await wire.send(channel, bytes)
+    done()
+  }
   return new Writable({
-    write: (chunk: Buffer, _, done) => {
-      wire.send(stdin, chunk).then(() => done(), done)
-    },
-    final: done => {
-      wire.send(close, Buffer.of(stdin)).then(() => done(), done)
-    },
+    write: (chunk: Buffer, _, done) => inBackground(say(stdin, chunk, done)),
+    final: done => inBackground(say(close, Buffer.of(stdin), done)),
   })
 }
 

@@ -30,12 +30,12 @@ export async function serveForwarding(
     if (channel === close) (await socketAt(bytes[0] ?? 1))?.end()
     else await written(await socketAt(channel), bytes)
   })
-  inBackground(
-    wire.closed.then(async () => {
-      for (const socket of await Promise.allSettled(sockets))
-        if (socket.status === 'fulfilled') socket.value.destroy()
-    }),
-  )
+  const endWithWire = async (): Promise<void> => {
+    await wire.closed
+    for (const socket of await Promise.allSettled(sockets))
+      if (socket.status === 'fulfilled') socket.value.destroy()
+  }
+  inBackground(endWithWire())
   await Promise.all(
     sockets.map(async (dialled, i) => {
       const port = Buffer.alloc(2)

@@ -107,8 +107,13 @@ t.test('podfs attach', async t => {
   if (capability('kubectl') === false)
     await attach([
       'kubectl',
-      ...['--server', await tcpTo(t, socket)],
-      ...['attach', '-it', 'within', '-c', 'shell'],
+      '--server',
+      await tcpTo(t, socket),
+      'attach',
+      '-it',
+      'within',
+      '-c',
+      'shell',
     ])
   t.match(await podfs(t, of('logs', 'within', '-c', 'shell')), {
     stdout: /after 130\r\n/,

@@ -170,7 +170,13 @@ t.test('a terminal', async t => {
     const server = await tcpTo(t, socket)
     await useTerminal(t, [
       'kubectl',
-      ...['--server', server, 'exec', '-it', 'exec', '--', 'sh'],
+      '--server',
+      server,
+      'exec',
+      '-it',
+      'exec',
+      '--',
+      'sh',
     ])
   })
   await t.test('its window is closed', async t => {
