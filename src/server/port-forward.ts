@@ -17,14 +17,19 @@ export function forwardedPorts(query: Query): readonly number[] {
   })
 }
 
-/** Where a program of the Pod listens: at its address, or at that of every machine. */
+/**
+ * Where a program of the Pod listens: at its address, or, when its network is this machine's, at
+ * that of every machine.
+ */
 export async function dialPod(
-  { metadata }: Pod,
+  { metadata, spec }: Pod,
   podIP: string,
   port: number,
 ): Promise<Socket> {
   const failures: string[] = []
-  for (const host of [podIP, '127.0.0.1', '::1']) {
+  const isShared = spec.hostNetwork || podIP.startsWith('127.')
+  const local = isShared ? ['127.0.0.1', '::1'] : []
+  for (const host of [podIP, ...local]) {
     const socket = connect({ host, port, allowHalfOpen: true })
     try {
       await once(socket, 'connect')

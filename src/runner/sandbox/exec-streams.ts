@@ -18,6 +18,7 @@ import type {
 } from '../../streams/container-streams.ts'
 import type { Clock } from '../../util/clock.ts'
 import { whyNotSpawned } from './argument-limit.ts'
+import type { SandboxConfig } from './container-runtime.ts'
 import { toExitStatus } from './exit-status.ts'
 import { whyNotExecutable } from './find-program.ts'
 import { execCommand, type Launch } from './launch-command.ts'
@@ -29,6 +30,7 @@ interface ExecOptions {
   readonly clock: Clock
   /** The container's first process. */
   readonly pid: number
+  readonly config: SandboxConfig
   readonly launch: Launch
   readonly request: Omit<StreamsRequest, 'command' | 'container'>
   /** On the host, for this command alone; not there yet. */
@@ -133,12 +135,12 @@ async function onPipes(options: ExecOptions): Promise<ContainerStreams> {
 }
 
 function start(
-  { tools, pid }: ExecOptions,
+  { tools, pid, config }: ExecOptions,
   launch: Launch,
   stdio: readonly (number | 'ignore')[],
   setsid?: string,
 ): ChildProcess {
-  const { file, args, env } = execCommand(tools, pid, launch, {
+  const { file, args, env } = execCommand(tools, pid, config, launch, {
     dies: true,
     ...(setsid === undefined ? {} : { setsid }),
   })

@@ -235,7 +235,7 @@ class RunningProcess implements StartedProcess {
   }
 
   async open(request: StreamsRequest): Promise<ContainerStreams> {
-    const { tools, clock, launch, newDirectory, stdin } = this.#options
+    const { tools, clock, launch, newDirectory, stdin, pause } = this.#options
     const { command } = request
     if (this.#gone || this.#pid === undefined)
       throw new Error('container is not running')
@@ -248,6 +248,7 @@ class RunningProcess implements StartedProcess {
       tools,
       clock,
       pid: this.#pid,
+      config: pause.config,
       launch: { ...launch, argv: command },
       request,
       directory: newDirectory(),

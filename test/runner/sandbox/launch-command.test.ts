@@ -152,13 +152,14 @@ t.test('an exec with streams dies with its nsenter', async t => {
   const bare = { ...launch, env: new Map() }
   const ends = '--wd=/proc/9/root -- /b/setpriv --pdeathsig KILL -- '
   t.match(
-    execCommand(tools, 9, bare, { dies: true }).args.join(' '),
+    execCommand(tools, 9, own, bare, { dies: true }).args.join(' '),
     `${ends}/b/unshare --root=. --wd=/app -- prog`,
   )
   t.match(
-    execCommand(tools, 9, bare, { dies: true, setsid: '/b/setsid' }).args.join(
-      ' ',
-    ),
+    execCommand(tools, 9, own, bare, {
+      dies: true,
+      setsid: '/b/setsid',
+    }).args.join(' '),
     `${ends}/b/setsid --ctty -- /b/unshare --root=. --wd=/app -- prog`,
     'and is the leader of a session before its root is the container’s',
   )
