@@ -135,9 +135,8 @@ function lastBefore(
   { name, containerID, state }: ContainerStatus,
 ): string | undefined {
   const now = state.terminated?.containerID ?? containerID
-  return logs.findLast(
-    log => log.container === name && log.containerID !== now,
-  )?.containerID
+  return logs.findLast(log => log.container === name && log.containerID !== now)
+    ?.containerID
 }
 
 function instanceOf(
