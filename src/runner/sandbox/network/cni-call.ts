@@ -6,8 +6,9 @@ import {
 import type { PortMapping } from './network-provider.ts'
 
 /*
- * What a run-time asks of the plugins of a network (CNI specification 1.0, "Execution of Network
- * Configurations" and "Derivation of execution configuration from plugin configuration"). Pure.
+ * What a run-time asks of the plugins of a network (containernetworking/cni, SPEC, v1.0: "Execution
+ * of Network Configurations", "Derivation of execution configuration from plugin configuration").
+ * Pure.
  */
 
 export type CniCommand = 'ADD' | 'CHECK' | 'DEL'

@@ -9,7 +9,7 @@ export interface PluginConfig {
   readonly [key: string]: unknown
 }
 
-/** A network configuration (CNI specification 1.0, "Configuration format"). */
+/** A network configuration (containernetworking/cni, SPEC, v1.0: "Configuration format"). */
 export interface NetworkList {
   readonly cniVersion: string
   readonly name: string
@@ -72,7 +72,7 @@ export function parseNetworkList(text: string, file: string): NetworkList {
   }
 }
 
-/** Whether a version of the specification is at least another one. */
+/** Whether a version of CNI is at least another one. */
 export function isAtLeast(
   version: string,
   least: readonly [number, number, number],

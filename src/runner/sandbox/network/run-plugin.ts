@@ -90,7 +90,7 @@ function resultIn(stdout: string, failed: (why: string) => Error): CniResult {
   }
 }
 
-/** An error is JSON on standard output (CNI specification 1.0, "Error"). */
+/** An error is JSON on standard output (containernetworking/cni, SPEC, v1.0: "Error"). */
 function whyFailed(
   code: number | NodeJS.Signals,
   { stdout, stderr }: { readonly stdout: string; readonly stderr: string },
