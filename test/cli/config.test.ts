@@ -30,6 +30,13 @@ images:                                                            # podfs.yaml:
       - node
       - a b.js
 backoffScale: 1                                                    # default
+network: host                                                      # default
+cni:
+  confDir: ""                                                      # default
+  binDirs:                                                         # default
+    - /opt/cni/bin
+    - /usr/lib/cni
+    - /usr/libexec/cni
 node:
   labels: {}                                                       # default
   taints: []                                                       # default
@@ -59,6 +66,9 @@ sources:
       { setting: 'ageKeyFile', value: '' },
       { setting: 'images', value: [{ pattern: 'web' }] },
       { setting: 'backoffScale', value: 1 },
+      { setting: 'network', value: 'host' },
+      { setting: 'cni.confDir', value: '' },
+      { setting: 'cni.binDirs' },
       { setting: 'node.labels', value: {} },
       { setting: 'node.taints', value: [] },
       { setting: 'root', value: '/srv/podfs' },
