@@ -1,8 +1,14 @@
 import { posix } from 'node:path'
 
+import { amountIn } from '../../api/pod-resources.ts'
+import { quantityValue } from '../../api/quantity.ts'
 import type { Container, Pod, VolumeMount } from '../../api/types.ts'
 import { homeOf, type Accounts } from './accounts.ts'
 import { containerRights } from './container-rights.ts'
+import {
+  containerCgroupResources,
+  oomScoreAdjust,
+} from './pod-cgroup-resources.ts'
 import { containerUser } from './container-user.ts'
 import {
   containerEnvironment,
@@ -95,6 +101,12 @@ export async function containerLaunch(
       (image?.path !== undefined || image?.env?.has('PATH') === true),
     warnings,
     ...(user === undefined ? {} : { user }),
+    resources: containerCgroupResources(pod, container),
+    oomScoreAdjust: oomScoreAdjust(
+      pod,
+      container,
+      quantityValue(amountIn(context.node.allocatable, 'memory')),
+    ),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Capability } from '../../linux/capabilities.ts'
+import type { CgroupResources } from '../../linux/cgroup-files.ts'
 import type { SandboxNetwork } from './network/network-provider.ts'
 
 /**
@@ -50,6 +51,8 @@ export interface SandboxConfig {
   readonly pid: 'pod' | 'container' | 'node'
   /** Absent: the machine's. */
   readonly network?: SandboxNetwork
+  /** What the Pod may use as a whole; absent: its manifest says nothing of that. */
+  readonly resources?: CgroupResources
 }
 
 export interface RunningSandbox {
@@ -75,6 +78,10 @@ export interface ContainerLaunch extends ContainerRoot {
    */
   readonly isImagePath?: boolean
   readonly user?: ContainerUser
+  /** Where the sandbox has resources. */
+  readonly resources?: CgroupResources
+  /** How soon its processes are killed for want of memory: proc_pid_oom_score_adj(5). */
+  readonly oomScoreAdjust?: number
 }
 
 /** What a container's file system is made of. */
@@ -126,6 +133,8 @@ export interface ContainerMount {
 export interface ExitStatus {
   readonly exitCode: number
   readonly signal?: NodeJS.Signals
+  /** The kernel has killed one of its processes, because all together had used up their memory. */
+  readonly isOutOfMemory?: true
 }
 
 export interface RunningContainer {

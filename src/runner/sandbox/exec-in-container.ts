@@ -15,6 +15,7 @@ import type {
 import { drained } from './drained.ts'
 import { toExitStatus } from './exit-status.ts'
 import { whyNotExecutable } from './find-program.ts'
+import { adjustOomScore } from '../../linux/adjust-oom-score.ts'
 import { execCommand, type Launch } from './launch-command.ts'
 import type { MachineTools } from '../../linux/machine-tools.ts'
 import { sendSignal } from '../../linux/send-signal.ts'
@@ -68,6 +69,8 @@ export async function execInContainer(options: {
       notStarted: true,
     }
   }
+  if (child.pid !== undefined && launch.oomScoreAdjust !== undefined)
+    adjustOomScore(child.pid, launch.oomScoreAdjust)
   const output = new CappedOutput(maxOutputBytes)
   child.stdout.on('data', (chunk: Buffer) => output.add(chunk))
   child.stderr.on('data', (chunk: Buffer) => output.add(chunk))

@@ -25,7 +25,9 @@ import {
   killRootedProcesses,
   MountNamespace,
 } from '../../linux/rooted-processes.ts'
+import type { Cgroup } from '../../linux/cgroups.ts'
 import type { Pause } from './pause.ts'
+import { adjustOomScore } from '../../linux/adjust-oom-score.ts'
 import { sendSignal } from '../../linux/send-signal.ts'
 
 export interface StartOptions {
@@ -35,6 +37,8 @@ export interface StartOptions {
   readonly setup: ContainerSetup
   readonly pause: Pause
   readonly launch: Launch
+  /** The container's; `launch` enters it. */
+  readonly cgroup?: Cgroup
 }
 
 /** How long the last output may take to be read before the container counts as over. */
@@ -57,7 +61,7 @@ export async function startProcess(
   // A volume over /usr would hide what enters the PID namespace.
   if (why !== undefined) throw new ContainerStartError(name, why)
   const command = startCommand(tools, setup.pid, pause, launch)
-  const rest = pause.config.pid === 'container' ? undefined : restOf(options)
+  const rest = restOf(options)
   const stdout = openOutputPipe(setup.stdoutFifo, launch.user)
   const stderr = openOutputPipe(setup.stderrFifo, launch.user)
   let monitor: ChildProcess
@@ -79,6 +83,7 @@ export async function startProcess(
     closeSync(stdout.writeEnd)
     closeSync(stderr.writeEnd)
   }
+  adjust(monitor.pid, launch)
   const running = new RunningProcess(
     monitor,
     stdout.readable,
@@ -89,17 +94,26 @@ export async function startProcess(
   return running
 }
 
-/** Ends the processes of a container that has no PID namespace of its own. */
+function adjust(pid: number | undefined, { oomScoreAdjust }: Launch): void {
+  if (pid !== undefined && oomScoreAdjust !== undefined)
+    adjustOomScore(pid, oomScoreAdjust)
+}
+
+/** Ends the processes of a container that end neither with a PID namespace of its own. */
 type EndRest = (first: MountNamespace | undefined) => Promise<void>
 
 /**
- * All that run in its root: a copy of the mount namespace has the same one. One that has made
- * itself another root as well ends with the Pod.
+ * All that are in its cgroup. Without one, where it has no PID namespace, either, all that run in
+ * its root: a copy of the mount namespace has the same one; one that has made itself another root
+ * as well ends with the Pod.
  */
-function restOf({ setup, pause, clock }: StartOptions): EndRest {
+function restOf(options: StartOptions): EndRest | undefined {
+  const { setup, pause, clock, cgroup } = options
+  if (cgroup === undefined && pause.config.pid === 'container') return undefined
   return async first => {
     // Then the kernel has killed them, this one first; that it was so is to be known before.
     if (pause.config.pid === 'pod' && pause.isDying()) await pause.ended
+    if (cgroup !== undefined) return await cgroup.kill(clock)
     await killRootedProcesses(
       ({ source }) => source === setup.rootName,
       clock,
@@ -109,7 +123,7 @@ function restOf({ setup, pause, clock }: StartOptions): EndRest {
 }
 
 /** What the programs of the chain say when they, and not the container's, have failed. */
-const chainFailure = /^(?:\S*\/)?(?:setpriv|nsenter|unshare|env): .*/m
+const chainFailure = /^(?:\S*\/)?(?:setpriv|nsenter|unshare|env|podfs-enter): .*/m
 
 /** A container: the monitor (unshare), and below it the program, mostly as PID 1 of a namespace. */
 class RunningProcess implements StartedProcess {
@@ -153,11 +167,15 @@ class RunningProcess implements StartedProcess {
     this.#reaped = reaped.then(async status => {
       await rest?.(this.#namespace)
       this.#namespace?.release()
-      return status
+      return options.cgroup?.hasOomKills() === true
+        ? { ...status, isOutOfMemory: true as const }
+        : status
     })
     this.exited = this.#reaped.then(async status => {
       await drained([this.stdout, this.stderr], options.clock, drainMs)
-      return this.stderr.killed ? toExitStatus(null, 'SIGKILL') : status
+      return this.stderr.killed
+        ? { ...status, ...toExitStatus(null, 'SIGKILL') }
+        : status
     })
   }
 
@@ -176,6 +194,8 @@ class RunningProcess implements StartedProcess {
         hasEnded: () => this.#gone,
       })
     if (this.#pid !== undefined) {
+      // Once more: it may have been forked before its monitor was told.
+      if (!this.#gone) adjust(this.#pid, this.#options.launch)
       if (this.#rest !== undefined && !this.#gone)
         this.#namespace = MountNamespace.hold(this.#pid)
       return

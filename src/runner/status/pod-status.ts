@@ -24,7 +24,7 @@ import {
   type StatusByName,
 } from './pod-phase.ts'
 import { isSidecar } from '../lifecycle/restart-policy.ts'
-import { qosClass, type QosClass } from './qos-class.ts'
+import { qosClass, type QosClass } from '../../api/qos-class.ts'
 
 /** As `kubectl get pod -o json` shows it. */
 export interface PodStatus {
