@@ -68,8 +68,7 @@ export function findHierarchies(
   const hasV2 = found.some(({ version }) => version === 2)
   return found.filter(
     ({ version, controllers }) =>
-      version === 2 ||
-      controllers.some(name => name !== 'freezer' || !hasV2),
+      version === 2 || controllers.some(name => name !== 'freezer' || !hasV2),
   )
 }
 
@@ -187,7 +186,8 @@ export class Cgroup {
         hierarchy.controllers.includes('memory'),
       ) ?? {}
     if (hierarchy === undefined || directory === undefined) return false
-    const file = hierarchy.version === 1 ? 'memory.oom_control' : 'memory.events'
+    const file =
+      hierarchy.version === 1 ? 'memory.oom_control' : 'memory.events'
     return Number(valueIn(join(directory, file), 'oom_kill') ?? 0) > 0
   }
 

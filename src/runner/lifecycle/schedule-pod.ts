@@ -140,8 +140,7 @@ function requiredTerms({
 function whyNotFitting(spec: PodSpec, node: NodeInfo): string | undefined {
   const lacking = [...podRequests(spec)]
     .filter(
-      ([resource, amount]) =>
-        amount > amountIn(node.allocatable, resource),
+      ([resource, amount]) => amount > amountIn(node.allocatable, resource),
     )
     .map(([resource]) => `1 Insufficient ${resource}`)
     .sort()

@@ -200,11 +200,7 @@ const entryScript =
 function carriedVariables(
   env: ReadonlyMap<string, string>,
 ): readonly (readonly [carrier: string, name: string, value: string])[] {
-  return [...env].map(([name, value], i) => [
-    `_${i.toString(36)}`,
-    name,
-    value,
-  ])
+  return [...env].map(([name, value], i) => [`_${i.toString(36)}`, name, value])
 }
 
 /** env takes the values from its environment: no argument has them (env -S, coreutils 8.30). */

@@ -123,7 +123,8 @@ function restOf(options: StartOptions): EndRest | undefined {
 }
 
 /** What the programs of the chain say when they, and not the container's, have failed. */
-const chainFailure = /^(?:\S*\/)?(?:setpriv|nsenter|unshare|env|podfs-enter): .*/m
+const chainFailure =
+  /^(?:\S*\/)?(?:setpriv|nsenter|unshare|env|podfs-enter): .*/m
 
 /** A container: the monitor (unshare), and below it the program, mostly as PID 1 of a namespace. */
 class RunningProcess implements StartedProcess {
