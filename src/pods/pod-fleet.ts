@@ -6,6 +6,7 @@ import type { ControlledPod, Held, PodControl } from '../server/pod-control.ts'
 import type { StoreEvent } from '../store/store.ts'
 import { inBackground } from '../util/in-background.ts'
 import { imageFindings } from './image-findings.ts'
+import { limitsTeller } from './limit-notices.ts'
 import { failureText, podName, sourceName } from './pod-notices.ts'
 import {
   adoptPodSession,
@@ -62,6 +63,9 @@ export class PodFleet implements PodControl {
   /** The last run of each, whose shim may remember it. */
   readonly #sessions = new Map<ObjectKey, PodSession>()
   readonly #toldNotRun = new Set<ObjectKey>()
+  readonly #tellMissingLimits = limitsTeller(text =>
+    this.#options.context().notice(text),
+  )
   #unfollow: () => void = () => {}
   #starts: number
   #isTerminating = false
@@ -103,6 +107,7 @@ export class PodFleet implements PodControl {
     const { notice } = this.#options.context()
     if (pod.workload !== undefined)
       notice(`${sourceName(pod)} runs as one Pod, ${pod.metadata.name}`)
+    this.#tellMissingLimits(pod)
     this.#supervised(pod).want(pod)
   }
 

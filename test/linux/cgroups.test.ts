@@ -249,7 +249,7 @@ t.test(
   },
 )
 
-t.test('a cgroup that is busy is named', async t => {
+t.test('what cannot be removed is an error', async t => {
   const directory = t.testdir()
   const hierarchy: Hierarchy = {
     version: 1,
@@ -259,7 +259,9 @@ t.test('a cgroup that is busy is named', async t => {
   await mkdir(path.join(directory, 'podfs/a'), { recursive: true })
   writeFileSync(path.join(directory, 'podfs/a/file'), '')
   const found = Cgroup.find('a', [hierarchy])
-  await t.rejects(found?.remove(systemClock), { code: 'ENOTEMPTY' })
+  await t.rejects(async () => await found?.remove(systemClock), {
+    code: 'ENOTEMPTY',
+  })
 })
 
 // Of a failed test.

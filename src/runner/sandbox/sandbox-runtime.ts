@@ -17,7 +17,8 @@ import {
   type SandboxConfig,
 } from './container-runtime.ts'
 import { setUpContainer, type ContainerSetup } from './container-setup.ts'
-import { Cgroup, findHierarchies } from '../../linux/cgroups.ts'
+import { findCgroupSupport } from '../../linux/cgroup-support.ts'
+import { Cgroup } from '../../linux/cgroups.ts'
 import { readHostView } from '../../linux/host-view.ts'
 import type { Launch } from './launch-command.ts'
 import { LiveMounts, type ContainerLiveMounts } from './live-mounts.ts'
@@ -174,7 +175,7 @@ class Sandbox implements SandboxRuntime {
   /** Where the Pod has something to limit, or no PID namespace ends a container. */
   #makeCgroup({ resources, pid }: SandboxConfig): Cgroup | undefined {
     if (resources === undefined && pid === 'container') return undefined
-    const hierarchies = findHierarchies()
+    const { hierarchies } = findCgroupSupport()
     if (hierarchies.length === 0) return undefined
     return Cgroup.make(
       this.#podFiles.cgroupName,
