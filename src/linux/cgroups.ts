@@ -347,7 +347,7 @@ function wordsOf(file: string): readonly string[] {
 }
 
 /** Of a file of lines `KEY VALUE`. */
-function valueIn(file: string, key: string): string | undefined {
+export function valueIn(file: string, key: string): string | undefined {
   const line = (textOf(file) ?? '')
     .split('\n')
     .find(line => line.startsWith(`${key} `))

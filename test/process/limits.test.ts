@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import type { CgroupResources } from '../../src/linux/cgroup-files.ts'
+import { containerUsage } from '../../src/server/container-usage.ts'
+import { systemClock } from '../../src/util/clock.ts'
 import { cgroupsOf, hierarchies, needsLimits } from '../helpers/cgroups.ts'
 import {
   isAlive,
@@ -178,4 +180,27 @@ t.test('without a PID namespace of its own', { skip }, async t => {
     t.match(await container.exited, { exitCode: 137 })
     t.notOk(pids.some(isAlive), 'nobody is left')
   }
+})
+
+t.test('what a cgroup uses is what its container uses', { skip }, async t => {
+  const { start } = await makeSandbox(
+    t,
+    {},
+    { hostname: 'pod-1', ipc: 'pod', pid: 'node' },
+  )
+  const container = await start(
+    [
+      'sh',
+      '-c',
+      // Nobody's child any more, in another mount namespace: known by its cgroup alone.
+      `(setsid unshare --mount sh -c 'while :; do :; done' &); echo up; exec sleep 1000`,
+    ],
+    { rights: mayMount },
+  )
+  await container.says('up')
+  const usage = (await containerUsage([container.pid], systemClock)).get(
+    container.pid,
+  )
+  t.ok((usage?.cpuNanos ?? 0) > 2e7, `${usage?.cpuNanos} billionths of a core`)
+  t.ok((usage?.memoryBytes ?? 0) > 0, `${usage?.memoryBytes} bytes`)
 })

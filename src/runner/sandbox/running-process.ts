@@ -122,9 +122,12 @@ function restOf(options: StartOptions): EndRest | undefined {
   }
 }
 
-/** What the programs of the chain say when they, and not the container's, have failed. */
+/**
+ * What the programs of the chain say when they, and not the container's, have failed. Not what
+ * unshare says of a program that was killed (monitor-stderr.ts).
+ */
 const chainFailure =
-  /^(?:\S*\/)?(?:setpriv|nsenter|unshare|env|podfs-enter): .*/m
+  /^(?!unshare: sigprocmask )(?:\S*\/)?(?:setpriv|nsenter|unshare|env|podfs-enter): .*/m
 
 /** A container: the monitor (unshare), and below it the program, mostly as PID 1 of a namespace. */
 class RunningProcess implements StartedProcess {
