@@ -18,6 +18,7 @@ import {
   usedControllers,
   type CgroupResources,
 } from './cgroup-files.ts'
+import { hugePagePools } from './huge-pages.ts'
 import { readMountinfo, type Mount } from './mountinfo.ts'
 import { sendSignal } from './send-signal.ts'
 
@@ -206,7 +207,7 @@ export class Cgroup {
   }
 
   #make(resources: CgroupResources): void {
-    const pageSizes = hugePageSizes()
+    const pageSizes = hugePagePools().map(({ size }) => size)
     for (const { hierarchy, directory } of this.#places) {
       this.#makeDirectory(hierarchy)
       for (const { file, value, optional } of cgroupFiles(
@@ -241,14 +242,6 @@ export class Cgroup {
       i += 1
     }
   }
-}
-
-/** The sizes of huge pages that the machine has, in bytes. */
-function hugePageSizes(): readonly bigint[] {
-  return namesIn('/sys/kernel/mm/hugepages').flatMap(name => {
-    const kilobytes = /^hugepages-(\d+)kB$/.exec(name)?.[1]
-    return kilobytes === undefined ? [] : [BigInt(kilobytes) * 1024n]
-  })
 }
 
 function isPopulated({ hierarchy, directory }: Place): boolean {
@@ -305,14 +298,6 @@ function childrenOf(directory: string): readonly string[] {
     return readdirSync(directory, { withFileTypes: true })
       .filter(entry => entry.isDirectory())
       .map(({ name }) => join(directory, name))
-  } catch {
-    return []
-  }
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory)
   } catch {
     return []
   }
