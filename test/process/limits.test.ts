@@ -204,3 +204,16 @@ t.test('what a cgroup uses is what its container uses', { skip }, async t => {
   t.ok((usage?.cpuNanos ?? 0) > 2e7, `${usage?.cpuNanos} billionths of a core`)
   t.ok((usage?.memoryBytes ?? 0) > 0, `${usage?.memoryBytes} bytes`)
 })
+
+t.test('what a container has written', { skip: needsRoot }, async t => {
+  const { start, directory } = await makeSandbox(t)
+  const container = await start([
+    'sh',
+    '-c',
+    `head -c 3m /dev/zero >/etc/large; head -c 2m /dev/zero >/var/large
+     head -c 9m /dev/zero >${directory}/volume; echo up; exec sleep 1000`,
+  ])
+  await container.says('up')
+  const bytes = Number(await container.container.writtenBytes?.())
+  t.ok(bytes >= 5 * 2 ** 20 && bytes < 6 * 2 ** 20, `${bytes} bytes`)
+})

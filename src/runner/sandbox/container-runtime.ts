@@ -156,6 +156,8 @@ export interface RunningContainer {
    * (lifecycle hooks, exec probes). Killed when `abort` fires.
    */
   exec(argv: readonly string[], abort: AbortSignal): Promise<ExecResult>
+  /** What it has written beside volumes and the directories of the host that it sees. */
+  writtenBytes?(): Promise<bigint>
 }
 
 export interface ExecResult extends ExitStatus {

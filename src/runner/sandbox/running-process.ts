@@ -27,6 +27,7 @@ import {
 } from '../../linux/rooted-processes.ts'
 import type { Cgroup } from '../../linux/cgroups.ts'
 import type { Pause } from './pause.ts'
+import { upperLayerUsage } from '../../linux/disk-usage.ts'
 import { adjustOomScore } from '../../linux/adjust-oom-score.ts'
 import { sendSignal } from '../../linux/send-signal.ts'
 
@@ -241,6 +242,14 @@ class RunningProcess implements StartedProcess {
       launch: { ...launch, argv },
       abort,
     })
+  }
+
+  /** Its layers are one file system, and so is its root. */
+  async writtenBytes(): Promise<bigint> {
+    if (this.#gone || this.#pid === undefined) return 0n
+    const root = `/proc/${this.#pid}/root`
+    const layered = ['etc', 'usr', 'var'].map(name => `${root}/${name}`)
+    return (await upperLayerUsage(layered)) ?? 0n
   }
 
   /** Ends all of its processes. Resolves when they are gone. */

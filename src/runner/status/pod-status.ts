@@ -73,7 +73,7 @@ export interface PodFacts {
   /** All containers are being ended, to begin anew. */
   readonly isRestartingAll: boolean
   readonly written?: WrittenStatus
-  /** Failed, whatever its containers did: activeDeadlineSeconds has passed. */
+  /** Failed, whatever its containers did: its deadline has passed, or it was evicted. */
   readonly failure?: { readonly reason: string; readonly message: string }
   readonly previous?: PodStatus
   /** It is on no node, or on another one. */
