@@ -203,10 +203,13 @@ t.test('under serve', { skip }, async t => {
   t.not(pauseOf(shim, 'web'), pause)
 
   const killed = [...daemons(), ...descendants(shim), shim]
+  const cgroups = daemons().flatMap(cgroupsOf)
+  t.equal(cgroups.length, hierarchies.length)
   process.kill(pauseOf(shim, 'web'), 'SIGKILL')
   process.kill(shim, 'SIGKILL')
   // It starts the Pod anew, ten seconds later.
   await daemonsAre(killed)
+  t.same(cgroups.filter(existsSync), [])
   second.child.kill('SIGTERM')
   t.equal((await second.ended).code, 0)
 })
