@@ -217,3 +217,18 @@ t.test('what a container has written', { skip: needsRoot }, async t => {
   const bytes = Number(await container.container.writtenBytes?.())
   t.ok(bytes >= 5 * 2 ** 20 && bytes < 6 * 2 ** 20, `${bytes} bytes`)
 })
+
+t.test('who is killed first', { skip: needsRoot }, async t => {
+  const see = 'sleep 1000 & cat /proc/$!/oom_score_adj; echo up; wait'
+  for (const make of [makeSandbox, limited]) {
+    const { start } = await make(t)
+    const container = await start(['sh', '-c', see], { oomScoreAdjust: 777 })
+    await container.says('up')
+    t.equal(container.output, '777\nup\n')
+    const { output } = await container.container.exec(
+      ['cat', '/proc/self/oom_score_adj'],
+      new AbortController().signal,
+    )
+    t.equal(output, '777\n')
+  }
+})
