@@ -220,6 +220,8 @@ t.test('what a container has written', { skip: needsRoot }, async t => {
 
 t.test('who is killed first', { skip: needsRoot }, async t => {
   const see = 'sleep 1000 & cat /proc/$!/oom_score_adj; echo up; wait'
+  const own = (): string => readFileSync('/proc/self/oom_score_adj', 'utf8')
+  const before = own()
   for (const make of [makeSandbox, limited]) {
     const { start } = await make(t)
     const container = await start(['sh', '-c', see], { oomScoreAdjust: 777 })
@@ -230,5 +232,6 @@ t.test('who is killed first', { skip: needsRoot }, async t => {
       new AbortController().signal,
     )
     t.equal(output, '777\n')
+    t.equal(own(), before, 'podfs’s own is as it was')
   }
 })

@@ -28,7 +28,7 @@ import {
 import type { Cgroup } from '../../linux/cgroups.ts'
 import type { Pause } from './pause.ts'
 import { upperLayerUsage } from '../../linux/disk-usage.ts'
-import { adjustOomScore } from '../../linux/adjust-oom-score.ts'
+import { withOomScore } from '../../linux/with-oom-score.ts'
 import { sendSignal } from '../../linux/send-signal.ts'
 
 export interface StartOptions {
@@ -67,13 +67,15 @@ export async function startProcess(
   const stderr = openOutputPipe(setup.stderrFifo, launch.user)
   let monitor: ChildProcess
   try {
-    monitor = spawn(command.file, command.args, {
-      cwd: '/',
-      env: command.env,
-      stdio: ['ignore', stdout.writeEnd, stderr.writeEnd],
-      // Its own session: the terminal's Ctrl-C is podfs's to hand on.
-      detached: true,
-    })
+    monitor = withOomScore(launch.oomScoreAdjust, () =>
+      spawn(command.file, command.args, {
+        cwd: '/',
+        env: command.env,
+        stdio: ['ignore', stdout.writeEnd, stderr.writeEnd],
+        // Its own session: the terminal's Ctrl-C is podfs's to hand on.
+        detached: true,
+      }),
+    )
   } catch (error) {
     stdout.readable.destroy()
     stderr.readable.destroy()
@@ -84,7 +86,6 @@ export async function startProcess(
     closeSync(stdout.writeEnd)
     closeSync(stderr.writeEnd)
   }
-  adjust(monitor.pid, launch)
   const running = new RunningProcess(
     monitor,
     stdout.readable,
@@ -93,11 +94,6 @@ export async function startProcess(
   )
   await running.started(preludesOf(command, launch.argv))
   return running
-}
-
-function adjust(pid: number | undefined, { oomScoreAdjust }: Launch): void {
-  if (pid !== undefined && oomScoreAdjust !== undefined)
-    adjustOomScore(pid, oomScoreAdjust)
 }
 
 /** Ends the processes of a container that end neither with a PID namespace of its own. */
@@ -199,8 +195,6 @@ class RunningProcess implements StartedProcess {
         hasEnded: () => this.#gone,
       })
     if (this.#pid !== undefined) {
-      // Once more: it may have been forked before its monitor was told.
-      if (!this.#gone) adjust(this.#pid, this.#options.launch)
       if (this.#rest !== undefined && !this.#gone)
         this.#namespace = MountNamespace.hold(this.#pid)
       return
