@@ -19,7 +19,8 @@ export const topCommand: Command = {
     'top podfs',
   ],
   description: `Of the CPU over one second, in steps of 10m (0.01 of a core); of memory the proportional set size:
-what processes share is divided among them. podfs is the daemon, the keeper that holds its mount, and
+what processes share is divided among them. Of a Pod that has cgroups, as each has that says
+anything of resources, what the kernel counts: files in its cache belong to it, too. podfs is the daemon, the keeper that holds its mount, and
 the file servers, the one that serves and its standby, and the shims that run the Pods of
 'podfs serve'. node is this machine: its memory is what is not available to others.`,
   examples: [

@@ -18,6 +18,8 @@ export interface Mount {
   readonly propagation: 'shared' | 'slave' | 'private'
   readonly type: string
   readonly source: string
+  /** Of the file system: of a cgroup v1 hierarchy, for one, its controllers. */
+  readonly superOptions: readonly string[]
 }
 
 export const PODFS_TYPE = 'fuse.podfs'
@@ -63,6 +65,7 @@ export function parseMountinfo(text: string): Mount[] {
         propagation: propagationOf(fields.slice(6, separator)),
         type: field(separator + 1),
         source: unescapeMountPath(field(separator + 2)),
+        superOptions: field(separator + 3).split(','),
       }
     })
 }

@@ -5,7 +5,10 @@ import type { Clock } from '../util/clock.ts'
 export interface Usage {
   /** Billionths of a core. */
   readonly cpuNanos: number
-  /** The proportional set size: what is shared is divided among those who share it. */
+  /**
+   * The proportional set size: what is shared is divided among those who share it. Of a cgroup its
+   * working set.
+   */
   readonly memoryBytes: number
 }
 
@@ -58,15 +61,14 @@ export async function measureUsage<K>(options: {
   await clock.sleep(usageWindowMs)
   const after = await look()
   const usages = await Promise.all(
-    [...after.groups].map(async ([key, { cpuMs, pids }]) => {
+    [...after.groups].map(async ([key, { cpuMs, pids, memoryBytes }]) => {
       const old = before.groups.get(key)
       // It has come meanwhile.
       if (old === undefined) return undefined
       const share = Math.max(cpuMs - old.cpuMs, 0) / (after.at - before.at)
-      const memory = await Promise.all(pids.map(proportionalSetSize))
       const usage: Usage = {
         cpuNanos: Math.round(share * 1e9),
-        memoryBytes: memory.reduce((sum, bytes) => sum + bytes, 0),
+        memoryBytes: memoryBytes ?? (await sumOfSetSizes(pids)),
       }
       return [key, usage] as const
     }),
@@ -77,6 +79,13 @@ export async function measureUsage<K>(options: {
 export interface ProcessGroup {
   readonly cpuMs: number
   readonly pids: readonly number[]
+  /** Where somebody else counts it. */
+  readonly memoryBytes?: number
+}
+
+async function sumOfSetSizes(pids: readonly number[]): Promise<number> {
+  const sizes = await Promise.all(pids.map(proportionalSetSize))
+  return sizes.reduce((sum, bytes) => sum + bytes, 0)
 }
 
 async function sampleOf(pid: number): Promise<ProcessSample | undefined> {

@@ -6,10 +6,13 @@ import {
   type NetworkInterfaceInfo,
   totalmem,
 } from 'node:os'
+import { formatQuantity } from '../api/quantity.ts'
 import type { NodeInfo } from '../api/types.ts'
 import type { Settings } from '../config/settings.ts'
+import { hugePagePools } from '../linux/huge-pages.ts'
 import { nameBasedUuid } from '../util/name-based-uuid.ts'
 
+const nanosPerByte = 1_000_000_000n
 const nothingSaid: Settings['node'] = { labels: new Map(), taints: [] }
 
 /** Of GOARCH, where Node calls it otherwise. */
@@ -39,6 +42,13 @@ export async function thisNode({
       ['cpu', String(availableParallelism())],
       ['memory', String(totalmem())],
       ['ephemeral-storage', String(disk.blocks * disk.bsize)],
+      ...hugePagePools().map(
+        ({ size, count }) =>
+          [
+            `hugepages-${formatQuantity(size * nanosPerByte, '1Ki')}`,
+            formatQuantity(size * count * nanosPerByte, '1Ki'),
+          ] as const,
+      ),
     ]),
     labels: new Map([
       ...labels,

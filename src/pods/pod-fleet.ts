@@ -8,6 +8,7 @@ import { inBackground } from '../util/in-background.ts'
 import type { Schedule } from './cron-schedule.ts'
 import { imageFindings } from './image-findings.ts'
 import { JobTries } from './job-tries.ts'
+import { limitsTeller } from './limit-notices.ts'
 import { podName, sourceName } from './pod-notices.ts'
 import { failureOf, type PodOutcome } from './pod-outcome.ts'
 import {
@@ -70,6 +71,9 @@ export class PodFleet implements PodControl {
   /** The last run of each, whose shim may remember it. */
   readonly #sessions = new Map<ObjectKey, PodSession>()
   readonly #toldNotRun = new Set<ObjectKey>()
+  readonly #tellMissingLimits = limitsTeller(text =>
+    this.#options.context().notice(text),
+  )
   #unfollow: () => void = () => {}
   #starts: number
   #isTerminating = false
@@ -112,6 +116,7 @@ export class PodFleet implements PodControl {
     const { notice } = this.#options.context()
     if (pod.workload !== undefined)
       notice(`${sourceName(pod)} ${howItRuns(pod)}`)
+    this.#tellMissingLimits(pod)
     this.#supervised(pod).want(pod)
   }
 

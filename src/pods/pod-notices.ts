@@ -1,6 +1,9 @@
 import { restartingFields } from '../api/changed-fields.ts'
 import type { Pod } from '../api/types.ts'
-import type { ContainerState } from '../runner/status/container-status.ts'
+import type {
+  ContainerState,
+  ContainerTerminated,
+} from '../runner/status/container-status.ts'
 import { deadlineOf } from '../runner/lifecycle/plan.ts'
 import type { PodStatus } from '../runner/status/pod-status.ts'
 import { isSidecar } from '../runner/lifecycle/restart-policy.ts'
@@ -69,12 +72,20 @@ export function restartTeller(
       const how =
         terminated === undefined || terminated.startedAt === null
           ? ''
-          : ` (exit code ${terminated.exitCode})`
+          : ` (${howItEnded(terminated)})`
       notice(
         `container ${labelOf(name)} ended${how} and was started again: restart ${restartCount}`,
       )
     }
   }
+}
+
+/** Of 137 alone nobody sees that the memory was not enough. */
+function howItEnded({
+  reason,
+  exitCode,
+}: Pick<ContainerTerminated, 'reason' | 'exitCode'>): string {
+  return `${reason === 'OOMKilled' ? `${reason}, ` : ''}exit code ${exitCode}`
 }
 
 function allStatuses(status: PodStatus | undefined) {
@@ -119,7 +130,7 @@ function failedContainer(
   if (exitCode === 0) return []
   // Another message is what the program has said: that is for its status, and for no log.
   return [
-    `${who}: ${reason === 'StartError' ? message : `exit code ${exitCode}`}`,
+    `${who}: ${reason === 'StartError' ? message : howItEnded({ reason, exitCode })}`,
   ]
 }
 

@@ -11,6 +11,7 @@ import { PodRunner } from '../runner/pod-runner.ts'
 import type { PodStatus, WrittenStatus } from '../runner/status/pod-status.ts'
 import { createSandboxRuntime } from '../runner/sandbox/sandbox-runtime.ts'
 import type { OpenStreams } from '../streams/container-streams.ts'
+import { diskUsage } from '../linux/disk-usage.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 import { Cleanup } from '../session/cleanup.ts'
@@ -157,6 +158,7 @@ export function startPodProcesses(
       logger,
       cleanup,
     }),
+    emptyDirUsage: name => diskUsage(path.join(plan.emptyDirs, name)),
     hostsFile: path.join(directory, 'etc-hosts'),
     emptyDirectories: path.join(directory, 'empty'),
     terminationLogs: path.join(directory, 'termination-logs'),

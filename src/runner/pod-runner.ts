@@ -36,10 +36,12 @@ import {
 } from './lifecycle/plan.ts'
 import { describePod } from './status/pod-events.ts'
 import { formatGoDuration } from '../util/go-duration.ts'
+import { evictionGraceSeconds } from './lifecycle/eviction.ts'
 import { PodProber } from './pod-prober.ts'
 import { PodState, type PodStateOptions } from './pod-state.ts'
 import type { PodStatus, WrittenStatus } from './status/pod-status.ts'
 import { PodTerminator } from './pod-terminator.ts'
+import { watchStorage, type StorageWatchOptions } from './storage-watch.ts'
 import { SandboxKeeper, type SandboxKeeperOptions } from './sandbox-keeper.ts'
 import { schedulePod } from './lifecycle/schedule-pod.ts'
 import { getsAnotherSandbox } from './lifecycle/sandbox-change.ts'
@@ -62,6 +64,8 @@ export interface PodRunnerOptions
   readonly volume: (name: string) => Promise<ContainerVolume>
   /** Where a volume will be, when that is known before it is ready; a directory. */
   readonly expectedVolume?: (name: string) => ContainerVolume | undefined
+  /** The bytes in an emptyDir that is on the disk; absent: nobody looks. */
+  readonly emptyDirUsage?: (name: string) => Promise<bigint>
 }
 
 /** Output of a dead container that nobody closes is not waited for any longer. */
@@ -198,7 +202,37 @@ export class PodRunner {
       return this.#end(this.#state.deleting ? 'deleted' : 'deadlineExceeded')
     }
     this.#state.sandbox = 'ready'
-    await this.#end(await this.#sync(sandbox))
+    const watch = new AbortController()
+    this.#watchStorage(watch.signal)
+    const because = await this.#sync(sandbox)
+    watch.abort()
+    await this.#end(because)
+  }
+
+  #watchStorage(stop: AbortSignal): void {
+    const { emptyDirUsage, clock, logger } = this.#options
+    if (emptyDirUsage === undefined) return
+    const { pod } = this.#state
+    const options: StorageWatchOptions = {
+      pod,
+      clock,
+      logger,
+      emptyDirUsage,
+      running: () =>
+        new Map(
+          [...this.#starter.instances].map(([name, { container }]) => [
+            name,
+            container,
+          ]),
+        ),
+      onExceeded: message => {
+        this.#state.evictionMessage = message
+        this.#terminator.limit(evictionGraceSeconds)
+        this.#stop.abort()
+        this.#changes.notify()
+      },
+    }
+    watchStorage(options, stop)
   }
 
   /** Whether the Pod is to run on this node; why not is told when it is news. */
@@ -387,14 +421,23 @@ export class PodRunner {
   #plan(): readonly Step[] {
     const { pod, records, startTime, deleting, backoff } = this.#state
     const now = this.#options.clock.now()
-    return planPod({ pod, records, startTime, now, deleting, backoff })
+    const isEvicted = this.#state.evictionMessage !== undefined
+    return planPod({
+      pod,
+      records,
+      startTime,
+      now,
+      deleting,
+      isEvicted,
+      backoff,
+    })
   }
 
   #mustStop(): boolean {
     return this.#plan().some(
       step =>
         step.step === 'killPod' &&
-        (step.because === 'deleted' || step.because === 'deadlineExceeded'),
+        ['deleted', 'deadlineExceeded', 'evicted'].includes(step.because),
     )
   }
 
@@ -475,6 +518,11 @@ export class PodRunner {
         'Pod was active on the node longer than the specified deadline'
       state.failure = { reason: 'DeadlineExceeded', message }
       state.tell('DeadlineExceeded', message)
+    }
+    if (because === 'evicted') {
+      const message = state.evictionMessage ?? ''
+      state.failure = { reason: 'Evicted', message }
+      state.warn('Evicted', message)
     }
     state.publish()
     await this.#terminator.terminate(this.#starter.instances)

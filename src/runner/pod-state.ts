@@ -38,6 +38,8 @@ export class PodState {
   readonly records = new Map<string, ContainerRecord>()
   sandbox: 'none' | 'ready' | 'stopped' = 'none'
   deleting = false
+  /** It has written more than it may: what is said of that. */
+  evictionMessage: string | undefined
   /** All containers are being ended, to begin anew. */
   isRestartingAll = false
   unscheduled: Unscheduled | 'otherNode' | undefined

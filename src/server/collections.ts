@@ -13,7 +13,7 @@ import type {
 } from '../api/types.ts'
 import { formatTime } from '../runner/status/container-status.ts'
 import type { PodStatus } from '../runner/status/pod-status.ts'
-import { qosClass } from '../runner/status/qos-class.ts'
+import { qosClass } from '../api/qos-class.ts'
 import type { Store } from '../store/store.ts'
 import { encodeEvent } from './encode-event.ts'
 import type { RecordedEvent } from './event-log.ts'

@@ -1,3 +1,5 @@
+import { cgroupUsage } from '../linux/cgroup-usage.ts'
+import { findHierarchies } from '../linux/cgroups.ts'
 import { mountNamespace } from '../linux/rooted-processes.ts'
 import type { Clock } from '../util/clock.ts'
 import {
@@ -8,8 +10,9 @@ import {
 } from '../linux/process-usage.ts'
 
 /**
- * What containers use, by their first process. A container is its mount namespace, and what
- * descends from it: a PID namespace may be that of several.
+ * What containers use, by their first process: what the kernel counts of their cgroup. Without
+ * one a container is its mount namespace, and what descends from it: a PID namespace may be that
+ * of several.
  *
  * The processor's time of processes that come and go between the two looks counts, too: it
  * goes to who waits for them, in the end to the namespace's first process.
@@ -18,6 +21,7 @@ export async function containerUsage(
   firstPids: readonly number[],
   clock: Clock,
 ): Promise<ReadonlyMap<number, Usage>> {
+  const hierarchies = findHierarchies()
   return await measureUsage({
     clock,
     groups: async samples => {
@@ -34,6 +38,11 @@ export async function containerUsage(
       const groups = new Map<number, ProcessGroup>()
       for (const first of firstPids) {
         if (!samples.has(first)) continue
+        const counted = cgroupUsage(first, hierarchies)
+        if (counted !== undefined) {
+          groups.set(first, { pids: [], ...counted })
+          continue
+        }
         const namespace = mountNamespace(first) ?? ''
         groups.set(
           first,

@@ -5,9 +5,10 @@ import { findMachineTools } from '../linux/machine-tools.ts'
 import { mountsBelow } from '../linux/mountinfo.ts'
 import { killRootedProcesses } from '../linux/rooted-processes.ts'
 import { unmountPath } from '../linux/unmount-path.ts'
+import { Cgroup, findHierarchies } from '../linux/cgroups.ts'
 import { networkFile } from '../runner/sandbox/network/attachment-file.ts'
 import { freeLeftNetwork } from '../runner/sandbox/network/pod-network.ts'
-import { processesMark } from '../runner/sandbox/pod-files.ts'
+import { cgroupNameOf, processesMark } from '../runner/sandbox/pod-files.ts'
 import { systemClock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 
@@ -96,6 +97,13 @@ async function endProcesses(directory: string): Promise<void> {
   )
   const names = marks.filter(mark => mark !== '')
   if (names.length === 0) return
+  const hierarchies = findHierarchies()
+  for (const name of names) {
+    const cgroup = Cgroup.find(cgroupNameOf(name), hierarchies)
+    await cgroup?.kill(systemClock)
+    await cgroup?.remove(systemClock)
+  }
+  // Of those without a cgroup, and the processes that make a root.
   await killRootedProcesses(
     ({ source }) => names.some(name => source.startsWith(name)),
     systemClock,

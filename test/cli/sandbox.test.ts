@@ -3,8 +3,10 @@
  * in whatever order podfs, shim and pause are killed.
  */
 import t from 'tap'
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { container, list, object, writer } from '../helpers/conformance-pod.ts'
+import { cgroupsOf, hierarchies } from '../helpers/cgroups.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 import {
   eventually,
@@ -146,6 +148,9 @@ t.test('kill -9 of pause, then of podfs', { skip }, async t => {
 
   await t.test('and nothing is left', async t => {
     const left = daemons()
+    const cgroups = left.flatMap(cgroupsOf)
+    // Each of the Pods that share a PID namespace has them.
+    t.ok(cgroups.length >= 2 * hierarchies.length)
     const family = descendants(run.pid).filter(pid => !left.includes(pid))
     run.child.kill('SIGKILL')
     await eventually(() => !family.some(isRunning))
@@ -156,6 +161,7 @@ t.test('kill -9 of pause, then of podfs', { skip }, async t => {
     })
     t.equal(next.code, 0, next.stderr)
     t.same(daemons(), [])
+    t.same(cgroups.filter(existsSync), [])
   })
 })
 
@@ -197,10 +203,13 @@ t.test('under serve', { skip }, async t => {
   t.not(pauseOf(shim, 'web'), pause)
 
   const killed = [...daemons(), ...descendants(shim), shim]
+  const cgroups = daemons().flatMap(cgroupsOf)
+  t.equal(cgroups.length, hierarchies.length)
   process.kill(pauseOf(shim, 'web'), 'SIGKILL')
   process.kill(shim, 'SIGKILL')
   // It starts the Pod anew, ten seconds later.
   await daemonsAre(killed)
+  t.same(cgroups.filter(existsSync), [])
   second.child.kill('SIGTERM')
   t.equal((await second.ended).code, 0)
 })

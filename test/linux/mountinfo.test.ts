@@ -26,6 +26,7 @@ t.test('reads lines with and without optional fields', async t => {
       propagation: 'private',
       type: 'fuse.podfs',
       source: 'podfs',
+      superOptions: ['rw', 'user_id=0'],
     },
     {
       id: 43,
@@ -37,6 +38,7 @@ t.test('reads lines with and without optional fields', async t => {
       propagation: 'shared',
       type: 'fuse.podfs',
       source: 'a b',
+      superOptions: ['rw'],
     },
   ])
 })

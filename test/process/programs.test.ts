@@ -318,3 +318,14 @@ async function pidsIn(pid: number): Promise<number[]> {
   }
   return found
 }
+
+t.test(
+  'a program that is killed before it is seen did start',
+  { skip: needsRoot },
+  async t => {
+    // From inside nobody kills the PID 1 of a namespace.
+    const { sh } = await makeSandbox(t, {}, { ipc: 'pod', pid: 'node' })
+    for (let i = 0; i < 10; i += 1)
+      t.match(await sh('kill -9 $$'), { exitCode: 137, output: '' })
+  },
+)

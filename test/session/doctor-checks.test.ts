@@ -15,7 +15,11 @@ const goodMachine: MachineFacts = {
   userAllowOther: true,
   userNamespaces: { max: 10_000, forbiddenBy: undefined },
   overlay: true,
-  cgroupControllers: ['cpu', 'memory'],
+  cgroups: {
+    hierarchies: [
+      { version: 2, mountpoint: '/sys/fs/cgroup', controllers: ['memory'] },
+    ],
+  },
   inotify: { maxUserWatches: 500_000, maxUserInstances: 1024 },
   busybox: '/bin/busybox',
   busyboxLacks: [],
@@ -49,6 +53,23 @@ const cases: readonly {
     status: 'missing',
     detail: /uid 1000/,
     fix: /sudo/,
+  },
+  {
+    title: 'no cgroups',
+    facts: {
+      cgroups: {
+        hierarchies: [
+          { version: 2, mountpoint: '/c', controllers: ['hugetlb'] },
+          { version: 1, mountpoint: '/f', controllers: [] },
+        ],
+        lack: { why: 'for a reason', fix: 'do something' },
+      },
+    },
+    check: 'cgroups',
+    status: 'warning',
+    detail:
+      /^limits of Pods are only emulated: for a reason; v2, hugetlb at \/c$/,
+    fix: /^do something$/,
   },
   {
     title: 'root of a user namespace',

@@ -253,13 +253,46 @@ t.test('the daemon as a unit', { skip: cannotBoot() }, async t => {
       t.match(await out('podfs get pods'), /web +1\/1 +Running +0 /)
     })
 
+  const cgroups = '/sys/fs/cgroup/podfs/*/c-1/cgroup.procs'
+  await t.test('a Pod with limits has cgroups beside the unit', async t => {
+    await ok(`cat > /srv/k8s/limited.yaml <<'END'
+apiVersion: v1
+kind: Pod
+metadata: {name: limited, annotations: {podfs.io/run: "true"}}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: c
+    image: debian
+    command: [sh, -c, "grep 0:: /proc/self/cgroup; exec sleep 100000"]
+    resources: {limits: {memory: 64Mi, cpu: 100m}}
+END`)
+    await until('podfs logs limited | grep -q podfs')
+    t.match(await out('podfs logs limited'), /^0::\/podfs\/pod[-\w]+\/c-1$/)
+    const processes = await out(`cat ${cgroups}`)
+    t.match(processes, /\d/)
+    const main = await mainPid()
+    await ok('systemctl daemon-reload && systemctl restart podfs')
+    await until(`[ $(systemctl show -P MainPID podfs) != ${main} ]`)
+    await statusLine('2 Pods running')
+    t.equal(await out(`cat ${cgroups}`), processes)
+    t.match(
+      await out('journalctl -u podfs --no-pager -o cat'),
+      /limits and requests are only emulated: there is no controller memory/,
+      'this one has hugetlb alone',
+    )
+  })
+
   await t.test('stop leaves nothing', async t => {
-    const processes = await out(processesOf('podfs'))
+    const processes = await out(
+      `${processesOf('podfs')}; cat ${cgroups}`.replaceAll('\n', ' '),
+    )
     t.match(processes, /\d/)
     await ok('systemctl stop podfs')
     t.equal(await out(countMounts), '0')
     t.equal(await out('ls /run/podfs'), '')
     t.equal(await out(running(processes)), '', 'nor a process')
+    t.equal(await out('ls -d /sys/fs/cgroup/podfs'), '', 'nor a cgroup')
   })
 })
 

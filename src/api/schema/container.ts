@@ -82,14 +82,10 @@ const volumeMount = struct('VolumeMount', {
 })
 
 export const resourceRequirements = struct('ResourceRequirements', {
-  limits: ignored(
-    { map: 'quantity' },
-    'limits are not enforced; only the downward API sees them',
-    { default: new Map() },
-  ),
+  limits: supported({ map: 'quantity' }, { default: new Map() }),
   requests: emulated(
     { map: 'quantity' },
-    'nothing is reserved; only the downward API sees them',
+    'nothing is reserved; they count for the scheduling, for the share of the processor and for who is killed first when memory is short',
     { default: new Map() },
   ),
   claims: ignored(
@@ -125,7 +121,7 @@ const containerFields = {
         restartPolicy: supported('string', { required: 'elsewhere' }),
       }),
     ),
-    'limits are not enforced',
+    'other limits make another Pod',
   ),
   restartPolicy: supported('string', { pointer: true }),
   restartPolicyRules: supported(

@@ -119,8 +119,5 @@ export const podSpec = struct('PodSpec', {
     ),
     'there are no devices to claim',
   ),
-  resources: emulated(
-    one(resourceRequirements),
-    'nothing is reserved or enforced; variables, the QoS class and the size of an emptyDir in memory go by them',
-  ),
+  resources: supported(one(resourceRequirements)),
 })

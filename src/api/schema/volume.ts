@@ -135,10 +135,7 @@ export const volume = struct('Volume', {
     one(
       struct('EmptyDirVolumeSource', {
         medium: supported('string', { default: '' }),
-        sizeLimit: emulated(
-          'quantity',
-          'with medium Memory it is the size of the tmpfs; on the disk nothing is enforced',
-        ),
+        sizeLimit: supported('quantity'),
       }),
     ),
   ),

@@ -1,8 +1,14 @@
 import { posix } from 'node:path'
 
+import { amountIn } from '../../api/pod-resources.ts'
+import { quantityValue } from '../../api/quantity.ts'
 import type { Container, Pod, VolumeMount } from '../../api/types.ts'
 import { homeOf, type Accounts } from './accounts.ts'
 import { containerRights } from './container-rights.ts'
+import {
+  containerCgroupResources,
+  oomScoreAdjust,
+} from './pod-cgroup-resources.ts'
 import { containerUser } from './container-user.ts'
 import {
   containerEnvironment,
@@ -101,6 +107,12 @@ export async function containerLaunch(
       stdin: container.stdinOnce ? ('once' as const) : ('open' as const),
     }),
     ...(container.tty && { tty: true }),
+    resources: containerCgroupResources(pod, container),
+    oomScoreAdjust: oomScoreAdjust(
+      pod,
+      container,
+      quantityValue(amountIn(context.node.allocatable, 'memory')),
+    ),
   }
 }
 

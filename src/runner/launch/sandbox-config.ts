@@ -6,6 +6,7 @@ import type {
   PortMapping,
 } from '../sandbox/network/network-provider.ts'
 import type { PodHostname } from './hostname.ts'
+import { hasResources, podCgroupResources } from './pod-cgroup-resources.ts'
 
 /** For Pods whose network is their own. */
 export interface PodNetworkPlan {
@@ -15,8 +16,8 @@ export interface PodNetworkPlan {
 }
 
 /**
- * Whose namespaces the Pod's containers have (namespacesForPod, pkg/kubelet/kuberuntime/util/util.go).
- * Without a plan the network is the machine's.
+ * Whose namespaces the Pod's containers have (namespacesForPod, pkg/kubelet/kuberuntime/util/util.go),
+ * and what they may use together. Without a plan the network is the machine's.
  */
 export function sandboxConfig(
   pod: Pod,
@@ -29,6 +30,7 @@ export function sandboxConfig(
     ...(kernelHostname === undefined ? {} : { hostname: kernelHostname }),
     ipc: hostIPC ? 'node' : 'pod',
     pid: hostPID ? 'node' : shared,
+    ...(hasResources(pod) && { resources: podCgroupResources(pod) }),
     ...(network === undefined || hostNetwork
       ? {}
       : {

@@ -140,7 +140,7 @@ export function recordVerdict(
 
 export function recordExited(
   record: ContainerRecord,
-  { exitCode }: ExitStatus,
+  { exitCode, isOutOfMemory }: ExitStatus,
   now: number,
   message?: string,
 ): ContainerRecord {
@@ -148,7 +148,7 @@ export function recordExited(
   if (running === undefined) return record
   const { containerID, startedAt, started, isReplaced = false } = running
   const before = record.dead === undefined ? {} : { before: record.dead }
-  const reason = exitCode === 0 ? 'Completed' : 'Error'
+  const reason = exitReason(exitCode, isOutOfMemory)
   return {
     ...rest,
     dead: {
@@ -162,6 +162,15 @@ export function recordExited(
     },
     ...(isReplaced && { replaced: { running, ...before } }),
   }
+}
+
+/**
+ * As containerd: who was short of memory is told of, whatever the program has made of that
+ * (internal/cri/server/events.go and container_status.go).
+ */
+function exitReason(exitCode: number, isOutOfMemory = false): string {
+  if (isOutOfMemory) return 'OOMKilled'
+  return exitCode === 0 ? 'Completed' : 'Error'
 }
 
 /** It is being killed because of its probe, and another one is to follow at once. */

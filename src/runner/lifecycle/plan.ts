@@ -41,7 +41,7 @@ export type Step =
 export type FailedProbe = NonNullable<RunningInstance['failedProbe']>
 
 export type KillReason =
-  'deleted' | 'deadlineExceeded' | 'initFailed' | 'finished'
+  'deleted' | 'deadlineExceeded' | 'evicted' | 'initFailed' | 'finished'
 
 export interface PlanInput {
   readonly pod: Pod
@@ -50,6 +50,8 @@ export interface PlanInput {
   readonly startTime: number
   readonly now: number
   readonly deleting: boolean
+  /** It has written more than it may. */
+  readonly isEvicted?: boolean
   /** Of a crash loop. */
   readonly backoff: BackoffOptions
 }
@@ -65,6 +67,7 @@ export function planPod(input: PlanInput): readonly Step[] {
   if (deadline !== undefined && now >= deadline) {
     return [{ step: 'killPod', because: 'deadlineExceeded' }]
   }
+  if (input.isEvicted) return [{ step: 'killPod', because: 'evicted' }]
   const trigger = restartAllTrigger(input)
   if (trigger?.step?.step === 'start')
     return [{ step: 'restartAll', container: trigger.step.container }]

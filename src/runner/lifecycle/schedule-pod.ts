@@ -1,16 +1,14 @@
 import { requirementsOf, selectorMatches } from '../../api/label-selector.ts'
-import { parseQuantity } from '../../api/quantity.ts'
+import { amountIn, podRequests } from '../../api/pod-resources.ts'
 import type {
   NodeInfo,
   NodeSelectorTerm,
   Pod,
   PodSpec,
   Requirement,
-  ResourceRequirements,
   Taint,
   Toleration,
 } from '../../api/types.ts'
-import { isSidecar } from './restart-policy.ts'
 
 /** Why a Pod is not on this node: the reason and the message of its condition PodScheduled. */
 export interface Unscheduled {
@@ -140,46 +138,11 @@ function requiredTerms({
 }
 
 function whyNotFitting(spec: PodSpec, node: NodeInfo): string | undefined {
-  const lacking = [...requestsOf(spec)]
+  const lacking = [...podRequests(spec)]
     .filter(
-      ([resource, amount]) =>
-        amount > amountOf(node.allocatable.get(resource) ?? '0'),
+      ([resource, amount]) => amount > amountIn(node.allocatable, resource),
     )
     .map(([resource]) => `1 Insufficient ${resource}`)
     .sort()
   return lacking.length === 0 ? undefined : lacking.join(', ')
-}
-
-/**
- * PodRequests, staging/src/k8s.io/component-helpers/resource/helpers.go: what the regular containers
- * and the sidecars take together, or an init container with the sidecars before it, if that is more.
- */
-function requestsOf(spec: PodSpec): ReadonlyMap<string, bigint> {
-  const total = new Map<string, bigint>()
-  const sidecars = new Map<string, bigint>()
-  const atStart: ReadonlyMap<string, bigint>[] = []
-  for (const { resources } of spec.containers) add(total, resources)
-  for (const container of spec.initContainers) {
-    const sum = isSidecar(container) ? sidecars : new Map(sidecars)
-    add(sum, container.resources)
-    atStart.push(new Map(sum))
-    if (isSidecar(container)) add(total, container.resources)
-  }
-  for (const sum of atStart)
-    for (const [resource, amount] of sum)
-      if (amount > (total.get(resource) ?? 0n)) total.set(resource, amount)
-  return total
-}
-
-/** A limit without a request is one (the API server's default). */
-function add(
-  sum: Map<string, bigint>,
-  { requests, limits }: ResourceRequirements,
-): void {
-  for (const [resource, quantity] of new Map([...limits, ...requests]))
-    sum.set(resource, (sum.get(resource) ?? 0n) + amountOf(quantity))
-}
-
-function amountOf(quantity: string): bigint {
-  return parseQuantity(quantity) ?? 0n
 }

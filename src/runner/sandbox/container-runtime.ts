@@ -4,6 +4,7 @@ import type {
   ContainerStreams,
   StreamsRequest,
 } from '../../streams/container-streams.ts'
+import type { CgroupResources } from '../../linux/cgroup-files.ts'
 import type { SandboxNetwork } from './network/network-provider.ts'
 
 /**
@@ -54,6 +55,8 @@ export interface SandboxConfig {
   readonly pid: 'pod' | 'container' | 'node'
   /** Absent: the machine's. */
   readonly network?: SandboxNetwork
+  /** What the Pod may use as a whole; absent: its manifest says nothing of that. */
+  readonly resources?: CgroupResources
 }
 
 export interface RunningSandbox {
@@ -83,6 +86,10 @@ export interface ContainerLaunch extends ContainerRoot {
   readonly stdin?: 'open' | 'once'
   /** With a terminal, on which all output is. */
   readonly tty?: boolean
+  /** Where the sandbox has resources. */
+  readonly resources?: CgroupResources
+  /** How soon its processes are killed for want of memory: proc_pid_oom_score_adj(5). */
+  readonly oomScoreAdjust?: number
 }
 
 /** What a container's file system is made of. */
@@ -136,6 +143,8 @@ export interface ContainerMount {
 export interface ExitStatus {
   readonly exitCode: number
   readonly signal?: NodeJS.Signals
+  /** The kernel has killed one of its processes, because all together had used up their memory. */
+  readonly isOutOfMemory?: true
 }
 
 export interface RunningContainer {
@@ -159,6 +168,8 @@ export interface RunningContainer {
   exec(argv: readonly string[], abort: AbortSignal): Promise<ExecResult>
   /** Streams of a command inside, or of the container itself. Rejects with why there are none. */
   open(request: StreamsRequest): Promise<ContainerStreams>
+  /** What it has written beside volumes and the directories of the host that it sees. */
+  writtenBytes?(): Promise<bigint>
 }
 
 export interface ExecResult extends ExitStatus {

@@ -15,6 +15,7 @@ import type {
 import { drained } from './drained.ts'
 import { toExitStatus } from './exit-status.ts'
 import { whyNotExecutable } from './find-program.ts'
+import { withOomScore } from '../../linux/with-oom-score.ts'
 import { execCommand, type Launch } from './launch-command.ts'
 import type { MachineTools } from '../../linux/machine-tools.ts'
 import { sendSignal } from '../../linux/send-signal.ts'
@@ -53,14 +54,16 @@ export async function execInContainer(options: {
   const { file, args, env } = execCommand(tools, pid, config, launch)
   let child: ChildProcessByStdio<null, Readable, Readable>
   try {
-    child = spawn(file, args, {
-      cwd: '/',
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // Its own process group, so that the whole of it can be killed: killing nsenter alone
-      // would leave the command in the container.
-      detached: true,
-    })
+    child = withOomScore(launch.oomScoreAdjust, () =>
+      spawn(file, args, {
+        cwd: '/',
+        env,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        // Its own process group, so that the whole of it can be killed: killing nsenter alone
+        // would leave the command in the container.
+        detached: true,
+      }),
+    )
   } catch (error) {
     return {
       exitCode: 126,

@@ -11,6 +11,7 @@ import {
 } from '../../linux/machine-tools.ts'
 import { openPseudoTerminal } from '../../linux/pseudo-terminal.ts'
 import { sendSignal } from '../../linux/send-signal.ts'
+import { withOomScore } from '../../linux/with-oom-score.ts'
 import type {
   ContainerStreams,
   StreamsEnd,
@@ -145,13 +146,15 @@ function start(
     ...(setsid === undefined ? {} : { setsid }),
   })
   try {
-    return spawn(file, args, {
-      cwd: '/',
-      env,
-      stdio: [...stdio],
-      // A group of its own, which is what is killed; with a terminal its command dies with it.
-      detached: true,
-    })
+    return withOomScore(launch.oomScoreAdjust, () =>
+      spawn(file, args, {
+        cwd: '/',
+        env,
+        stdio: [...stdio],
+        // A group of its own, which is what is killed; with a terminal its command dies with it.
+        detached: true,
+      }),
+    )
   } catch (error) {
     throw new Error(whyNotSpawned(error, launch), { cause: error })
   }

@@ -75,7 +75,7 @@ export class HostBinds {
   /**
    * mount(8) sets the flags of a bind as a whole, and of the uppermost mount alone. So where
    * one below it lets device nodes work, each is bound for itself; and never over another one:
-   * what is covered cannot be unmounted.
+   * what is covered cannot be unmounted. The same goes for cgroups: nobody leaves his own.
    */
   recursiveBind(
     source: string,
@@ -91,12 +91,16 @@ export class HostBinds {
       ({ mountpoint }) => mountpoint !== source && isWithin(mountpoint, source),
     )
     const flags = flagsOf(mount?.options ?? [])
-    const options = hasNodes(mount) ? [...more, ...flags, ...this.nodev] : more
+    const options = [
+      ...more,
+      ...(hasNodes(mount) ? [...flags, ...this.nodev] : []),
+      ...(isCgroup(mount) ? [...flags, 'ro'] : []),
+    ]
     if (below.length === 0 && mount?.mountpoint === '/' && hasNodes(mount))
       return [
         bind(join(this.#world, hostView, source), target, ['bind', ...more]),
       ]
-    if (!below.some(hasNodes))
+    if (!below.some(each => hasNodes(each) || isCgroup(each)))
       return [bind(source, target, ['rbind', 'rprivate', ...options])]
     return [
       bind(source, target, ['bind', 'private', ...options]),
@@ -124,6 +128,10 @@ function hasNodes(mount: Mount | undefined): boolean {
       isPodfsMount(mount)
     )
   )
+}
+
+function isCgroup(mount: Mount | undefined): boolean {
+  return mount !== undefined && /^cgroup2?$/.test(mount.type)
 }
 
 /** File systems of the kernel, in which nobody can make a device node, and those of a network. */

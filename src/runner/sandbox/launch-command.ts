@@ -16,6 +16,10 @@ export interface Launch {
   /** Of root in the container: see ContainerRights. */
   readonly capabilities: readonly Capability[]
   readonly user?: ContainerUser
+  /** The container's (Cgroup.entries). */
+  readonly cgroup?: readonly string[]
+  /** See ContainerLaunch. */
+  readonly oomScoreAdjust?: number
 }
 
 /** A command as child_process wants it. */
@@ -26,8 +30,8 @@ export interface HostCommand {
 }
 
 /**
- * setpriv -> nsenter -> unshare -> (setpriv -> env ->) program. Each replaces the one before;
- * only unshare forks, and stays as the monitor of the PID namespace:
+ * setpriv -> (sh ->) nsenter -> unshare -> (setpriv -> env ->) program. Each replaces the one
+ * before; only unshare forks, and stays as the monitor of the PID namespace:
  *
  * - podfs dies: the first setpriv's pdeathsig, which survives exec, kills unshare
  * - unshare dies: --kill-child kills the program, PID 1, and with it the whole namespace
@@ -48,6 +52,7 @@ export function startCommand(
   const { user, capabilities } = launch
   return hostCommand(launch, [
     ...dieWithParent(tools),
+    ...entering(tools, launch),
     tools.nsenter,
     `--target=${setupPid}`,
     '--mount',
@@ -101,6 +106,7 @@ export function execCommand(
   const carried = carriedTo(tools, launch)
   return hostCommand(launch, [
     ...dieWithParent(tools, carried),
+    ...entering(tools, launch),
     tools.nsenter,
     `--target=${containerPid}`,
     '--mount',
@@ -179,7 +185,49 @@ function dieWithParent(
 }
 
 function programCommand(tools: MachineTools, launch: Launch): string[] {
-  return [...linkerVariables(tools, launch.env), ...launch.argv]
+  const variables =
+    launch.cgroup === undefined
+      ? linkerVariables(tools, launch.env)
+      : restoredVariables(tools, launch.env)
+  return [...variables, ...launch.argv]
+}
+
+/** What the shell that enters the cgroup is called in its messages. */
+const entryName = 'podfs-enter'
+
+/**
+ * A cgroup is entered by who is to be in it: written from outside it may be too late, when the
+ * program runs already. util-linux has nothing for that with v1, so it is a shell, which sees
+ * nothing of the container (`carriedVariables`).
+ */
+function entering(tools: MachineTools, { cgroup }: Launch): string[] {
+  if (cgroup === undefined) return []
+  return [tools.sh, '-c', entryScript, entryName, ...cgroup, '--']
+}
+
+const entryScript =
+  'while [ "$1" != -- ]; do echo 0 >"$1" || exit 1; shift; done; shift; exec "$@"'
+
+/**
+ * The environment on its way through a shell: there are names that a shell drops, and others by
+ * which it would be told what to do (PS4, BASH_ENV). The values have names that mean nothing.
+ */
+function carriedVariables(
+  env: ReadonlyMap<string, string>,
+): readonly (readonly [carrier: string, name: string, value: string])[] {
+  return [...env].map(([name, value], i) => [`_${i.toString(36)}`, name, value])
+}
+
+/** env takes the values from its environment: no argument has them (env -S, coreutils 8.30). */
+function restoredVariables(
+  tools: MachineTools,
+  env: ReadonlyMap<string, string>,
+): string[] {
+  const words = carriedVariables(env).map(
+    ([carrier, name]) =>
+      `"${name.replaceAll(/[\\"$]/g, '\\$&')}=\${${carrier}}"`,
+  )
+  return [tools.env, '-i', '-S', words.join(' ')]
 }
 
 function bound(
@@ -257,7 +305,12 @@ function hostCommand(launch: Launch, words: readonly string[]): HostCommand {
   const [file = '', ...args] = words
   // Without a prototype: `__proto__` is a name like any other.
   const env = Object.create(null) as NodeJS.ProcessEnv
-  for (const [name, value] of launch.env)
-    if (!changesTools.test(name)) env[name] = value
+  if (launch.cgroup === undefined) {
+    for (const [name, value] of launch.env)
+      if (!changesTools.test(name)) env[name] = value
+  } else {
+    for (const [carrier, , value] of carriedVariables(launch.env))
+      env[carrier] = value
+  }
   return { file, args, env }
 }

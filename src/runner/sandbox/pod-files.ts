@@ -18,6 +18,11 @@ export interface ContainerFiles {
  */
 export const processesMark = 'processes'
 
+/** Of the Pod whose mark this is. */
+export function cgroupNameOf(mark: string): string {
+  return `pod${mark.replace(/^podfs-|-$/g, '')}`
+}
+
 /**
  * The files of one Pod on the host, in its scratch directory; each made once. They are few, on a
  * tmpfs, and made without the thread pool, where each would wait for its turn.
@@ -60,6 +65,11 @@ export class PodFiles {
     if (this.#hostname === undefined) return { world: this.#world }
     writeFileSync(this.#hostnameFile, `${this.#hostname}\n`)
     return { world: this.#world, hostnameFile: this.#hostnameFile }
+  }
+
+  /** What the Pod's cgroup is called. */
+  get cgroupName(): string {
+    return cgroupNameOf(this.#rootNames)
   }
 
   /** An empty directory for one setup, and the name of its root. */

@@ -29,7 +29,10 @@ import {
   killRootedProcesses,
   MountNamespace,
 } from '../../linux/rooted-processes.ts'
+import type { Cgroup } from '../../linux/cgroups.ts'
 import type { Pause } from './pause.ts'
+import { upperLayerUsage } from '../../linux/disk-usage.ts'
+import { withOomScore } from '../../linux/with-oom-score.ts'
 import { sendSignal } from '../../linux/send-signal.ts'
 import type {
   ContainerStreams,
@@ -47,6 +50,8 @@ export interface StartOptions {
   readonly tty: boolean
   /** A path on the host, another one each time, at which nothing is. */
   readonly newDirectory: () => string
+  /** The container's; `launch` enters it. */
+  readonly cgroup?: Cgroup
 }
 
 /** How long the last output may take to be read before the container counts as over. */
@@ -68,7 +73,7 @@ export async function startProcess(
     whyNotExecutable(root, launch)
   // A volume over /usr would hide what enters the PID namespace.
   if (why !== undefined) throw new ContainerStartError(name, why)
-  const rest = pause.config.pid === 'container' ? undefined : restOf(options)
+  const rest = restOf(options)
   const streams = {
     tools,
     setup,
@@ -79,13 +84,15 @@ export async function startProcess(
   const command = startCommand(tools, setup.pid, pause, launch, io.setsid)
   let monitor: ChildProcess
   try {
-    monitor = spawn(command.file, command.args, {
-      cwd: '/',
-      env: command.env,
-      stdio: [...io.stdio],
-      // Its own session: the terminal's Ctrl-C is podfs's to hand on.
-      detached: true,
-    })
+    monitor = withOomScore(launch.oomScoreAdjust, () =>
+      spawn(command.file, command.args, {
+        cwd: '/',
+        env: command.env,
+        stdio: [...io.stdio],
+        // Its own session: the terminal's Ctrl-C is podfs's to hand on.
+        detached: true,
+      }),
+    )
   } catch (error) {
     for (const stream of [io.stdout, io.stderr, io.stdin]) stream?.destroy()
     throw new ContainerStartError(name, whyNotSpawned(error, launch), {
@@ -102,17 +109,21 @@ export async function startProcess(
   return running
 }
 
-/** Ends the processes of a container that has no PID namespace of its own. */
+/** Ends the processes of a container that end neither with a PID namespace of its own. */
 type EndRest = (first: MountNamespace | undefined) => Promise<void>
 
 /**
- * All that run in its root: a copy of the mount namespace has the same one. One that has made
- * itself another root as well ends with the Pod.
+ * All that are in its cgroup. Without one, where it has no PID namespace, either, all that run in
+ * its root: a copy of the mount namespace has the same one; one that has made itself another root
+ * as well ends with the Pod.
  */
-function restOf({ setup, pause, clock }: StartOptions): EndRest {
+function restOf(options: StartOptions): EndRest | undefined {
+  const { setup, pause, clock, cgroup } = options
+  if (cgroup === undefined && pause.config.pid === 'container') return undefined
   return async first => {
     // Then the kernel has killed them, this one first; that it was so is to be known before.
     if (pause.config.pid === 'pod' && pause.isDying()) await pause.ended
+    if (cgroup !== undefined) return await cgroup.kill(clock)
     await killRootedProcesses(
       ({ source }) => source === setup.rootName,
       clock,
@@ -121,8 +132,12 @@ function restOf({ setup, pause, clock }: StartOptions): EndRest {
   }
 }
 
-/** What the programs of the chain say when they, and not the container's, have failed. */
-const chainFailure = /^(?:\S*\/)?(?:setpriv|nsenter|unshare|env): .*/m
+/**
+ * What the programs of the chain say when they, and not the container's, have failed. Not what
+ * unshare says of a program that was killed (monitor-stderr.ts).
+ */
+const chainFailure =
+  /^(?!unshare: sigprocmask )(?:\S*\/)?(?:setpriv|nsenter|unshare|env|podfs-enter): .*/m
 
 /** A container: the monitor (unshare), and below it the program, mostly as PID 1 of a namespace. */
 class RunningProcess implements StartedProcess {
@@ -167,12 +182,16 @@ class RunningProcess implements StartedProcess {
     this.#reaped = reaped.then(async status => {
       await rest?.(this.#namespace)
       this.#namespace?.release()
-      return status
+      return options.cgroup?.hasOomKills() === true
+        ? { ...status, isOutOfMemory: true as const }
+        : status
     })
     this.exited = this.#reaped.then(async status => {
       await drained([this.stdout, this.stderr], options.clock, drainMs)
       io.stdin?.destroy()
-      return io.monitored.killed ? toExitStatus(null, 'SIGKILL') : status
+      return io.monitored.killed
+        ? { ...status, ...toExitStatus(null, 'SIGKILL') }
+        : status
     })
   }
 
@@ -253,6 +272,14 @@ class RunningProcess implements StartedProcess {
       request,
       directory: newDirectory(),
     })
+  }
+
+  /** Its layers are one file system, and so is its root. */
+  async writtenBytes(): Promise<bigint> {
+    if (this.#gone || this.#pid === undefined) return 0n
+    const root = `/proc/${this.#pid}/root`
+    const layered = ['etc', 'usr', 'var'].map(name => `${root}/${name}`)
+    return (await upperLayerUsage(layered)) ?? 0n
   }
 
   /** Ends all of its processes. Resolves when they are gone. */

@@ -18,6 +18,8 @@ import {
 } from './container-runtime.ts'
 import { setUpContainer, type ContainerSetup } from './container-setup.ts'
 import { terminalType } from './exec-streams.ts'
+import { findCgroupSupport } from '../../linux/cgroup-support.ts'
+import { Cgroup } from '../../linux/cgroups.ts'
 import { readHostView } from '../../linux/host-view.ts'
 import type { Launch } from './launch-command.ts'
 import { LiveMounts, type ContainerLiveMounts } from './live-mounts.ts'
@@ -109,6 +111,8 @@ class Sandbox implements SandboxRuntime {
   readonly #starting = new Set<Promise<StartedProcess>>()
   readonly #running = new Set<StartedProcess>()
   #config: SandboxConfig | undefined
+  #cgroup: Cgroup | undefined
+  #starts = 0
   #pause: Promise<Pause> | undefined
   #network: PodNetwork | undefined
   /** What is being made for the Pod; settled, there is nothing more to wait for. */
@@ -164,8 +168,21 @@ class Sandbox implements SandboxRuntime {
   async #begin(config: SandboxConfig): Promise<Pause> {
     if (this.#closed) throw new Error('the Pod has ended')
     this.#podFiles.begin(config)
+    this.#cgroup = this.#makeCgroup(config)
     const { world } = this.#podFiles.make()
     return await startPause(this.#findTools(), config, world)
+  }
+
+  /** Where the Pod has something to limit, or no PID namespace ends a container. */
+  #makeCgroup({ resources, pid }: SandboxConfig): Cgroup | undefined {
+    if (resources === undefined && pid === 'container') return undefined
+    const { hierarchies } = findCgroupSupport()
+    if (hierarchies.length === 0) return undefined
+    return Cgroup.make(
+      this.#podFiles.cgroupName,
+      hierarchies,
+      resources ?? { hugePages: new Map() },
+    )
   }
 
   async #anew(config: SandboxConfig): Promise<Pause> {
@@ -237,23 +254,29 @@ class Sandbox implements SandboxRuntime {
     // Each start has a root of its own: a restarted container finds its files as new.
     this.#prepared.delete(container)
     const setup = await (prepared ?? this.#setUpOrGoOn(container))
+    let cgroup: Cgroup | undefined
     try {
+      const pause = await this.#pauseNow()
+      cgroup = this.#makeContainerCgroup(container)
       const running = await startProcess({
         tools: this.#findTools(),
         clock: this.#clock,
         name: container.name,
         setup,
-        pause: await this.#pauseNow(),
-        launch: toLaunch(container),
+        pause,
+        launch: toLaunch(container, cgroup),
         stdin: container.stdin,
         tty: container.tty === true,
         newDirectory: () => this.#podFiles.newStreams(),
+        ...(cgroup && { cgroup }),
       })
       this.#running.add(running)
-      inBackground(this.#noteEnd(running, setup))
+      inBackground(this.#noteEnd(running, setup, cgroup))
       return running
     } catch (error) {
       await this.#releaseLive(setup)
+      await cgroup?.kill(this.#clock)
+      await cgroup?.remove(this.#clock)
       throw error
     } finally {
       // Not awaited: the kernel takes its time to dismantle a mount namespace.
@@ -261,14 +284,33 @@ class Sandbox implements SandboxRuntime {
     }
   }
 
-  /** Places that cannot be taken away now are tried again by `close`, which tells of a failure. */
+  /** Each start has one of its own: what the kernel counts in it begins anew. */
+  #makeContainerCgroup({
+    name,
+    resources,
+  }: ContainerLaunch): Cgroup | undefined {
+    this.#starts += 1
+    try {
+      return this.#cgroup?.makeChild(
+        `${name}-${this.#starts}`,
+        resources ?? { hugePages: new Map() },
+      )
+    } catch (error) {
+      const message = `cannot make its cgroup: ${(error as Error).message}`
+      throw new ContainerStartError(name, message, { cause: error })
+    }
+  }
+
+  /** What cannot be taken away now is tried again by `close`, which tells of a failure. */
   async #noteEnd(
     running: StartedProcess,
     setup: ContainerSetup,
+    cgroup: Cgroup | undefined,
   ): Promise<void> {
     await running.exited
     this.#running.delete(running)
     await this.#releaseLive(setup).catch(() => undefined)
+    await cgroup?.remove(this.#clock).catch(() => undefined)
   }
 
   /** A setup that cannot be released now is tried again by `close`, too. */
@@ -299,6 +341,8 @@ class Sandbox implements SandboxRuntime {
     await this.#making
     await this.#endPause()
     await this.#network?.detach()
+    await this.#cgroup?.kill(this.#clock)
+    await this.#cgroup?.remove(this.#clock)
     await this.#live.close()
     await this.#podFiles.remove()
   }
@@ -455,7 +499,10 @@ function rootKey(root: ContainerRoot): string {
   ])
 }
 
-function toLaunch(container: ContainerLaunch): Launch {
+function toLaunch(
+  container: ContainerLaunch,
+  cgroup: Cgroup | undefined,
+): Launch {
   const { argv, user, busybox, isImagePath, rights } = container
   const { workingDir = '/' } = container
   const env = new Map(container.env)
@@ -463,7 +510,16 @@ function toLaunch(container: ContainerLaunch): Launch {
   if (busybox && hasBusybox())
     env.set('PATH', pathWithApplets(env.get('PATH'), isImagePath))
   const { capabilities } = rights
-  return { argv, env, workingDir, capabilities, ...(user ? { user } : {}) }
+  const { oomScoreAdjust } = container
+  return {
+    argv,
+    env,
+    workingDir,
+    capabilities,
+    ...(user ? { user } : {}),
+    ...(cgroup && { cgroup: cgroup.entries }),
+    ...(oomScoreAdjust !== undefined && { oomScoreAdjust }),
+  }
 }
 
 /**

@@ -24,7 +24,7 @@ import {
   type StatusByName,
 } from './pod-phase.ts'
 import { isSidecar } from '../lifecycle/restart-policy.ts'
-import { qosClass, type QosClass } from './qos-class.ts'
+import { qosClass, type QosClass } from '../../api/qos-class.ts'
 
 /** As `kubectl get pod -o json` shows it. */
 export interface PodStatus {
@@ -73,7 +73,7 @@ export interface PodFacts {
   /** All containers are being ended, to begin anew. */
   readonly isRestartingAll: boolean
   readonly written?: WrittenStatus
-  /** Failed, whatever its containers did: activeDeadlineSeconds has passed. */
+  /** Failed, whatever its containers did: its deadline has passed, or it was evicted. */
   readonly failure?: { readonly reason: string; readonly message: string }
   readonly previous?: PodStatus
   /** It is on no node, or on another one. */

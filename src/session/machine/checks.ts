@@ -270,11 +270,22 @@ function checkForOrdinaryUsers(facts: MachineFacts): Check[] {
   ]
 }
 
-function checkCgroups({ cgroupControllers }: MachineFacts): Check {
-  const unused = 'podfs does not use them yet: resource limits are not enforced'
-  if (cgroupControllers === undefined)
-    return ok('cgroups', `no unified hierarchy; ${unused}`)
-  return ok('cgroups', `v2, ${cgroupControllers.join(' ')}; ${unused}`)
+function checkCgroups({ cgroups }: MachineFacts): Check {
+  const name = 'cgroups'
+  const { hierarchies, lack } = cgroups
+  const found = hierarchies
+    .filter(({ controllers }) => controllers.length > 0)
+    .map(
+      ({ version, mountpoint, controllers }) =>
+        `v${version}, ${controllers.join(' ')} at ${mountpoint}`,
+    )
+  if (lack === undefined)
+    return ok(name, `limits are enforced: ${found.join('; ')}`)
+  return warning(
+    name,
+    [`limits of Pods are only emulated: ${lack.why}`, ...found].join('; '),
+    lack.fix,
+  )
 }
 
 function octal(mode: number): string {

@@ -5,6 +5,10 @@ import { release } from 'node:os'
 import path from 'node:path'
 import { Script } from 'node:vm'
 import { entryPoint } from '../../fuse/mount/entry-points.ts'
+import {
+  findCgroupSupport,
+  type CgroupSupport,
+} from '../../linux/cgroup-support.ts'
 import { keeperOf } from '../../fuse/mount/keeper-of.ts'
 import { mountsBelow, podfsMounts } from '../../linux/mountinfo.ts'
 import { findBusybox, findOnHost } from '../../linux/machine-tools.ts'
@@ -33,8 +37,7 @@ export interface MachineFacts {
   readonly userAllowOther: boolean
   readonly userNamespaces: UserNamespaces
   readonly overlay: boolean
-  /** The controllers of the unified hierarchy; undefined: there is none. */
-  readonly cgroupControllers: readonly string[] | undefined
+  readonly cgroups: CgroupSupport
   /** /proc/sys/fs/inotify; undefined where it cannot be read. */
   readonly inotify: {
     readonly maxUserWatches: number | undefined
@@ -103,23 +106,15 @@ export async function readMachineFacts(
 ): Promise<MachineFacts> {
   const sysctl = (name: string): number | undefined =>
     numberIn(`/proc/sys/${name}`)
-  const [
-    fuseDevice,
-    fuseConf,
-    fileSystems,
-    controllers,
-    staleMounts,
-    loopbackError,
-    lacks,
-  ] = await Promise.all([
-    readFuseDevice(),
-    textOf('/etc/fuse.conf'),
-    textOf('/proc/filesystems'),
-    textOf('/sys/fs/cgroup/cgroup.controllers'),
-    findStaleMounts(places),
-    tryLoopback(),
-    machineLacks(),
-  ])
+  const [fuseDevice, fuseConf, fileSystems, staleMounts, loopbackError, lacks] =
+    await Promise.all([
+      readFuseDevice(),
+      textOf('/etc/fuse.conf'),
+      textOf('/proc/filesystems'),
+      findStaleMounts(places),
+      tryLoopback(),
+      machineLacks(),
+    ])
   return {
     uid: process.getuid?.() ?? 0,
     inUserNamespace: isInUserNamespace(),
@@ -143,7 +138,7 @@ export async function readMachineFacts(
       )?.name,
     },
     overlay: /\boverlay$/m.test(fileSystems ?? ''),
-    cgroupControllers: controllers?.trim().split(/\s+/),
+    cgroups: findCgroupSupport(),
     inotify: {
       maxUserWatches: sysctl('fs/inotify/max_user_watches'),
       maxUserInstances: sysctl('fs/inotify/max_user_instances'),

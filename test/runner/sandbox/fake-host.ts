@@ -77,6 +77,7 @@ export function fakeHost(
       propagation: 'private',
       type: 'ext4',
       source: '/dev/vda',
+      superOptions: ['rw'],
       ...mount,
     })),
   }

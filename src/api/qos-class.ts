@@ -1,6 +1,6 @@
-import { parseQuantity } from '../../api/quantity.ts'
-import { podResources } from '../../api/validation/resources.ts'
-import type { Pod, ResourceList } from '../../api/types.ts'
+import { parseQuantity } from './quantity.ts'
+import { podResources } from './validation/resources.ts'
+import type { Pod, ResourceList } from './types.ts'
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort'
 
