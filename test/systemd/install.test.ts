@@ -80,7 +80,7 @@ t.test('what is installed runs without the project', { skip }, async t => {
   install()
   t.strictSame(
     readdirSync(at('usr/local/lib/podfs'))
-      .filter(name => name !== 'installed')
+      .filter(name => !['installed', 'node_modules'].includes(name))
       .sort(),
     // Benchmarks and a test's own program are built there, too.
     readdirSync('dist')
@@ -88,6 +88,17 @@ t.test('what is installed runs without the project', { skip }, async t => {
       .sort(),
     'all that is built',
   )
+  const koffi = spawnSync(
+    process.execPath,
+    [
+      '-e',
+      'require("koffi").load(null); console.log(Object.keys(require.cache).join("\\n"))',
+    ],
+    { cwd: at('usr/local/lib/podfs'), encoding: 'utf8' },
+  )
+  for (const file of koffi.stdout.trim().split('\n'))
+    t.ok(file.startsWith(at('usr/local/lib/podfs/node_modules')), file)
+  t.match(koffi.stdout, /koffi\.node$/m, 'and what terminals need')
   // Where it thinks that it is.
   const inPlace = (command: string) =>
     spawnSync(
