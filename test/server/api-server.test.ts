@@ -840,6 +840,7 @@ t.test('discovery names every resource', async t => {
       'pods/attach',
       'pods/exec',
       'pods/log',
+      'pods/portforward',
       'pods/restart',
       'pods/start',
       'pods/status',
