@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { needsRoot } from '../process/sandbox.ts'
 import { list, object, writer, type Json } from '../helpers/conformance-pod.ts'
-import { podfs, startPodfs } from '../helpers/podfs.ts'
+import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
 import { runPods, type SeenContainer } from '../helpers/seen-pods.ts'
 
 /*
@@ -76,7 +76,8 @@ const lives: readonly Life[] = [
     name: 'sidecar-crash',
     spec: {
       ...always,
-      initContainers: [sh('s', 'sleep 2; exit 1', always)],
+      // Recorded with 2: the other one is to be up before, on a slow machine, too.
+      initContainers: [sh('s', 'sleep 4; exit 1', always)],
       containers: [sh('c', goesOn)],
     },
     life: `0/2 Pending 0, 0/2 Init:0/1 0, 1/2 PodInitializing 0, 2/2 Running 0, 1/2 Init:Error 0,
@@ -124,7 +125,7 @@ const lives: readonly Life[] = [
     spec: {
       ...always,
       containers: [
-        sh('c', `touch /usr/ok; sleep 6; rm /usr/ok; ${goesOn}`, {
+        sh('c', `touch /usr/ok; sleep 10; rm /usr/ok; ${goesOn}`, {
           readinessProbe: {
             exec: { command: ['cat', '/usr/ok'] },
             periodSeconds: 1,
@@ -288,25 +289,18 @@ t.test('lives', { skip: needsRoot }, async t => {
   const session = ['--session', `run-${run.pid}`]
   const watch = startPodfs(t, ['get', 'pods', '-w', '-A', ...session])
   await watch.saw(/ stays /)
-  await writer(directory)(
-    'pods.json',
-    list([
-      object.configMap(
-        'cm',
-        { CMKEY: 'cmval' },
-        {
-          metadata: { name: 'cm', namespace: 'vec' },
-        },
-      ),
-      ...lives.map(({ name, spec }) =>
+  const write = writer(directory)
+  await write(
+    'lives.json',
+    list(
+      lives.map(({ name, spec }) =>
         pod(`life-${name}`, {
           automountServiceAccountToken: false,
           terminationGracePeriodSeconds: 5,
           ...spec,
         }),
       ),
-      ...recorded.map(({ name, spec }) => pod(name, spec)),
-    ]),
+    ),
   )
   const seenOf = (name: string): readonly string[] =>
     different(
@@ -346,12 +340,26 @@ t.test('lives', { skip: needsRoot }, async t => {
       t.same(shown(all.slice(first)), after, `${name}: its end`)
     }),
   )
+  // Not before: what begins at once has to be quicker than the shortest of the lives.
+  const metadata = { name: 'cm', namespace: 'vec' }
+  await write(
+    'recorded.json',
+    list([
+      object.configMap('cm', { CMKEY: 'cmval' }, { metadata }),
+      ...recorded.map(({ name, spec }) => pod(name, spec)),
+    ]),
+  )
   for (const { name, status } of recorded) {
     const expected = told(status)
     if (expected.length === 0) {
       const get = ['get', 'pod', name, '-n', 'vec', '-o', 'json', ...session]
-      const { stdout } = await podfs(t, get)
-      const { status: now } = JSON.parse(stdout) as { status: Json }
+      const now = await eventually(async () => {
+        const { stdout } = await podfs(t, get)
+        const { status: seen } = JSON.parse(stdout || '{"status": {}}') as {
+          status: Json
+        }
+        return seen['conditions'] !== undefined && seen
+      })
       t.same(comparable(now), status, name)
       continue
     }
