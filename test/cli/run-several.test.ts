@@ -25,6 +25,7 @@ const job = (name: string, script: string) => `apiVersion: batch/v1
 kind: Job
 metadata: {name: ${name}}
 spec:
+  backoffLimit: 0
   template:
     metadata: {labels: {tier: back}}
     spec:
@@ -156,7 +157,7 @@ t.test('by name, by label, and what fails', async t => {
       code: 1,
       output: ['migrate/main | migrate', 'seed/main    | seed'],
       error:
-        'error: Pod default/migrate has failed: container main: exit code 3\n',
+        'error: Job default/migrate has failed: Job has reached the specified backoff limit; Pod default/migrate has failed: container main: exit code 3\n',
     },
     {
       args: ['-l', 'tier in back'],

@@ -20,16 +20,15 @@ ${more}  terminationGracePeriodSeconds: 0
     command: [sh, -c, 'echo started; exec sleep 1000']
     resources: {limits: {cpu: '1'}}
 `
-const service = `---
-apiVersion: v1
-kind: Service
+const ingress = `---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
 metadata: {name: s}
-spec: {ports: [{port: 80}]}
 `
 
 /** The warnings of a `podfs run` that has started, and that is given an edit. */
 async function warnings(t: Test, flags: readonly string[]): Promise<string[]> {
-  const dir = t.testdir({ 'pod.yaml': pod('') + service })
+  const dir = t.testdir({ 'pod.yaml': pod('') + ingress })
   const run = startPodfs(t, ['run', '-f', dir, ...flags])
   await run.saw(/started/)
   run.child.kill('SIGINT')
@@ -38,7 +37,7 @@ async function warnings(t: Test, flags: readonly string[]): Promise<string[]> {
 }
 
 t.test('one line counts them', async t => {
-  const dir = t.testdir({ 'pod.yaml': pod('') + service })
+  const dir = t.testdir({ 'pod.yaml': pod('') + ingress })
   const run = startPodfs(t, ['run', '-f', dir])
   await run.saw(
     /^warning: 3 fields or objects have no effect here; podfs validate -f .+ lists them, as -v does$/m,
@@ -54,7 +53,7 @@ t.test('-v: each', async t => {
   t.equal(lines.length, 3)
   t.match(
     lines.join('\n'),
-    /runtimeClassName[^]*resources\.limits[^]*Service s/,
+    /runtimeClassName[^]*resources\.limits[^]*Ingress s/,
   )
 })
 
@@ -76,7 +75,7 @@ t.test('a mistake is told whatever the level', async t => {
 })
 
 t.test('a log has plain lines only', async t => {
-  const dir = t.testdir({ 'pod.yaml': pod('') + service })
+  const dir = t.testdir({ 'pod.yaml': pod('') + ingress })
   const run = startPodfs(t, ['run', '-f', dir, '--log-level', 'debug'])
   await run.saw(/started/)
   run.child.kill('SIGINT')
