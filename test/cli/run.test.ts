@@ -317,7 +317,7 @@ ${more}`
       error: 'name one of them: p, q',
     },
     {
-      text: 'apiVersion: v1\nkind: Service\nmetadata: {name: s}\n',
+      text: 'apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 1}]}\n',
       code: 2,
       error: 'there is no Pod in the input',
     },
