@@ -122,7 +122,9 @@ export async function runPods(
     store,
     record,
     ...(provider === undefined && {
-      network: hostServiceNetwork(addresses),
+      ...(provider === undefined && {
+        network: hostServiceNetwork(addresses),
+      }),
     }),
     clusterDomain: settings.clusterDomain,
     clock,

@@ -185,7 +185,9 @@ async function start(
     store,
     record,
     ...(provider === undefined && {
-      network: hostServiceNetwork(addresses),
+      ...(provider === undefined && {
+        network: hostServiceNetwork(addresses),
+      }),
     }),
     clusterDomain: settings.clusterDomain,
     clock,
