@@ -113,6 +113,8 @@ async function printExecs(): Promise<void> {
     scratchDirectory: path.join(directory, 'scratch'),
     appletsDirectory: path.join(directory, 'applets'),
     ownDirectories: [],
+    hostDirectories: ['/*'],
+    visible: [],
   })
   try {
     const container = await runtime.start({

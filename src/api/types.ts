@@ -268,8 +268,27 @@ export type RestartPolicy = 'Always' | 'OnFailure' | 'Never'
 export interface PodSecurityContext {
   readonly runAsUser?: number
   readonly runAsGroup?: number
+  readonly runAsNonRoot?: boolean
   readonly fsGroup?: number
+  /** Always, or OnRootMismatch; of claims. */
+  readonly fsGroupChangePolicy?: string
   readonly supplementalGroups?: readonly number[]
+  /** Strict, or Merge: with those that the accounts give the user. */
+  readonly supplementalGroupsPolicy?: string
+  readonly sysctls?: readonly Sysctl[]
+  readonly seccompProfile?: SecurityProfile
+}
+
+export interface SecurityProfile {
+  /** Unconfined, RuntimeDefault, or Localhost. */
+  readonly type?: string
+  /** Of type Localhost: the path of a file in the directory of profiles. */
+  readonly localhostProfile?: string
+}
+
+export interface Sysctl {
+  readonly name?: string
+  readonly value?: string
 }
 
 export interface HostAlias {
@@ -319,7 +338,13 @@ export interface ContainerRestartRule {
 export interface SecurityContext {
   readonly runAsUser?: number
   readonly runAsGroup?: number
+  readonly runAsNonRoot?: boolean
   readonly privileged?: boolean
+  readonly allowPrivilegeEscalation?: boolean
+  readonly readOnlyRootFilesystem?: boolean
+  /** Default, or Unmasked. */
+  readonly procMount?: string
+  readonly seccompProfile?: SecurityProfile
   readonly capabilities?: {
     readonly add?: readonly string[]
     readonly drop?: readonly string[]
@@ -458,6 +483,10 @@ export interface VolumeMount {
   readonly readOnly: boolean
   readonly subPath?: string
   readonly subPathExpr?: string
+  /** None, HostToContainer, or Bidirectional. */
+  readonly mountPropagation?: string
+  /** Disabled, IfPossible, or Enabled; with readOnly. */
+  readonly recursiveReadOnly?: string
 }
 
 /** A source of a volume with which podfs does something. */

@@ -7,6 +7,7 @@ import {
   tellMissingBusybox,
 } from '../pods/image-notices.ts'
 import { logFileSettings } from '../pods/log-settings.ts'
+import { nodePolicy } from '../pods/node-policy.ts'
 import { thisNode } from '../pods/node-info.ts'
 import { PodAddresses } from '../pods/pod-addresses.ts'
 import { hostServiceNetwork, PodServices } from '../pods/pod-services.ts'
@@ -155,6 +156,12 @@ export async function runPods(
     addresses,
     services,
     images,
+    policy: nodePolicy(settings, places.state, process.cwd(), [
+      ...paths,
+      ...renderings.map(each =>
+        each.kind === 'helm' ? each.chart : each.directory,
+      ),
+    ]),
     tokens: accounts.tokens,
     rootCertificate: accounts.rootCertificate,
     emptyDirs: emptyDirs.directory,

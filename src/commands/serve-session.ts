@@ -3,6 +3,7 @@ import { keyOf } from '../api/object-key.ts'
 import type { EffectiveSettings } from '../config/layers.ts'
 import type { LiveSetting, SettingsFor } from '../config/settings.ts'
 import { createImageMap } from '../runner/launch/images.ts'
+import type { NodePolicy } from '../runner/launch/node-policy.ts'
 import { OutputLines } from '../runner/lifecycle/output-lines.ts'
 import { SessionRecord } from '../server/session-record.ts'
 import { HistoryBudget } from '../volumes/history-budget.ts'
@@ -18,6 +19,7 @@ import { clearEndedRuns, clearPods } from '../session/clear-pods.ts'
 import { claimEmptyDirs } from '../pods/empty-dirs.ts'
 import { LiveSources } from '../session/live-sources.ts'
 import { logFileSettings } from '../pods/log-settings.ts'
+import { nodePolicy } from '../pods/node-policy.ts'
 import { thisNode } from '../pods/node-info.ts'
 import { networkProvider } from '../session/pod-network-provider.ts'
 import { PodAddresses } from '../pods/pod-addresses.ts'
@@ -217,6 +219,7 @@ async function start(
     addresses,
     services,
     images: createImageMap(settings.images),
+    policy: policyOf(settings, places.state),
     emptyDirs: emptyDirs.directory,
     logFiles: logFileSettings(settings, places, emptyDirs),
     // `podfs logs` has it.
@@ -321,6 +324,18 @@ async function start(
       await cleanup.run()
     },
   }
+}
+
+function policyOf(
+  settings: SettingsFor<SessionSetting | ServeSetting>,
+  state: string,
+): NodePolicy {
+  const { manifests, kustomizations, charts } = settings.sources
+  return nodePolicy(settings, state, process.cwd(), [
+    ...manifests,
+    ...kustomizations,
+    ...charts.map(({ chart }) => chart),
+  ])
 }
 
 /** The mount at `root`: that of a podfs that is gone, or a new one. */

@@ -181,6 +181,33 @@ export const settingsShape = {
       description:
         'logStorage files: so many of one run of a container, then the oldest goes.',
     },
+    hostDirectories: {
+      kind: 'list',
+      of: { kind: 'string', isPath: true },
+      default: ['/*'],
+      description:
+        "Directories of this machine that containers share. /* is every one at the top that is not the system's, but /tmp: a container has a fresh one. The directory in which podfs was started and those of its manifests are always seen.",
+    },
+    privileged: {
+      kind: 'string',
+      oneOf: ['allow', 'refuse'],
+      default: 'allow',
+      description:
+        'Whether containers with securityContext.privileged run: as root of this machine, with all of its devices.',
+    },
+    allowedUnsafeSysctls: {
+      kind: 'list',
+      of: {
+        kind: 'string',
+        pattern: {
+          source: '^(kernel[./](sem|shm|msg)|fs[./]mqueue[./]|net[./])',
+          must: 'be a sysctl of a namespace, or the beginning of some with *: kernel.shm*, kernel.msg*, kernel.sem, fs.mqueue.*, net.*',
+        },
+      },
+      default: [],
+      description:
+        'Sysctls that Pods may set beside those that Kubernetes calls safe; names, or their beginnings with *.',
+    },
     node: {
       kind: 'struct',
       fields: {

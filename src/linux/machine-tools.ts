@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process'
 import {
   accessSync,
   constants,
@@ -6,6 +7,7 @@ import {
   statSync,
 } from 'node:fs'
 import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
 import { allCapabilities, type Capability } from './capabilities.ts'
 
 /** The programs of util-linux and coreutils that start and enter a container. */
@@ -41,6 +43,14 @@ function ownCapabilities(): readonly Capability[] {
   const status = readFileSync('/proc/self/status', 'utf8')
   const bits = BigInt(`0x${/^CapBnd:\s*(\w+)$/m.exec(status)?.[1] ?? '0'}`)
   return allCapabilities.filter((_, i) => ((bits >> BigInt(i)) & 1n) === 1n)
+}
+
+/** Whether this setpriv loads filters of system calls: that of util-linux 2.40 does. */
+export async function canLoadFilters({
+  setpriv,
+}: Pick<MachineTools, 'setpriv'>): Promise<boolean> {
+  const { stdout } = await promisify(execFile)(setpriv, ['--help'])
+  return stdout.includes('--seccomp-filter')
 }
 
 /** The machine's busybox, if it has one. */

@@ -1,4 +1,10 @@
-import type { NodeInfo, Pod, Volume, VolumeKind } from '../api/types.ts'
+import type {
+  NodeInfo,
+  Pod,
+  PodSecurityContext,
+  Volume,
+  VolumeKind,
+} from '../api/types.ts'
 import { isManagedVolume, type ManagedKind } from '../projection/projection.ts'
 import type { ContainerVolume } from '../runner/launch/launch.ts'
 import { mountFailure } from '../api/mount-failure.ts'
@@ -109,7 +115,8 @@ const directories: {
     const directory = await openClaim(claimName, {
       directory: options.claims,
       namespace,
-      ...fsGroupOf(options.pod),
+      // A volume that cannot be written stays as it is.
+      ...(readOnly ? {} : fsGroupOf(options.pod)),
     })
     options.notice(`claim ${namespace}/${claimName} is kept in ${directory}`)
     return { path: directory, readOnly, recursive: false }
@@ -130,7 +137,12 @@ const directories: {
   },
 }
 
-function fsGroupOf({ spec }: Pod): { readonly fsGroup?: number } {
-  const { fsGroup } = spec.securityContext
-  return fsGroup === undefined ? {} : { fsGroup }
+function fsGroupOf({
+  spec,
+}: Pod): Pick<PodSecurityContext, 'fsGroup' | 'fsGroupChangePolicy'> {
+  const { fsGroup, fsGroupChangePolicy } = spec.securityContext
+  return {
+    ...(fsGroup !== undefined && { fsGroup }),
+    ...(fsGroupChangePolicy !== undefined && { fsGroupChangePolicy }),
+  }
 }

@@ -3,6 +3,7 @@ import path from 'node:path'
 import type { ConfigMap, NodeInfo, Pod, Secret } from '../api/types.ts'
 import { isManagedVolume } from '../projection/projection.ts'
 import type { ImageMap } from '../runner/launch/images.ts'
+import type { NodePolicy } from '../runner/launch/node-policy.ts'
 import type { PodNetworkPlan } from '../runner/launch/sandbox-config.ts'
 import type { OutputStream } from '../runner/lifecycle/output-lines.ts'
 import type { PodEvent } from '../runner/status/pod-events.ts'
@@ -29,6 +30,7 @@ export interface PodPlan {
   /** Of Pods with a network of their own. */
   readonly network?: PodNetworkPlan
   readonly images: ImageMap
+  readonly policy: NodePolicy
   readonly clusterDomain: string
   /** What Services give its containers. */
   readonly serviceVariables?: ReadonlyMap<string, string>
@@ -122,6 +124,7 @@ export function startPodProcesses(
     scratchDirectory: path.join(directory, 'sandbox'),
     appletsDirectory: plan.applets,
     hostRoot: plan.hostRoot,
+    ...plan.policy,
     expectsLiveVolumes: plan.expectsLiveVolumes,
   })
   cleanup.add('containers', () => runtime.close())

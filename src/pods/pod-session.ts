@@ -14,6 +14,7 @@ import { isManagedVolume } from '../projection/projection.ts'
 import { defaultPath } from '../runner/launch/environment.ts'
 import type { ImageMap } from '../runner/launch/images.ts'
 import { podResolvConf } from '../runner/launch/resolv-conf.ts'
+import type { NodePolicy } from '../runner/launch/node-policy.ts'
 import type { OutputLines } from '../runner/lifecycle/output-lines.ts'
 import type {
   NetworkProvider,
@@ -94,6 +95,7 @@ export interface PodSessionContext {
   /** Absent: Pods use the machine's network. */
   readonly network?: PodNetworks
   readonly images: ImageMap
+  readonly policy: NodePolicy
   readonly tokens: () => Promise<TokenManager>
   readonly rootCertificate: () => Promise<string>
   /** On the disk, for the emptyDirs of all Pods. */
@@ -198,6 +200,7 @@ async function planOf(
             },
           }),
     images: context.images,
+    policy: context.policy,
     clusterDomain: context.clusterDomain,
     ...(serviceVariables.size > 0 && { serviceVariables }),
     ...(resolvConf !== undefined && { resolvConf }),

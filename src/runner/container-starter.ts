@@ -23,6 +23,7 @@ import {
   writeOwnFile,
 } from './launch/hosts-file.ts'
 import type { ImageMap } from './launch/images.ts'
+import type { NodePolicy } from './launch/node-policy.ts'
 import { initialState } from './lifecycle/probes/instance-probes.ts'
 import { watchInstance, type Instance } from './lifecycle/instance.ts'
 import {
@@ -57,6 +58,7 @@ export interface ContainerStarterOptions {
   readonly secret: (name: string) => Secret | undefined
   readonly configMap: (name: string) => ConfigMap | undefined
   readonly images: ImageMap
+  readonly policy: NodePolicy
   /** The Pod's hosts file on the host, written anew at each container's start. */
   readonly hostsFile: string
   /** The Pod's resolv.conf on the host; absent: the machine's. */
@@ -211,6 +213,7 @@ export class ContainerStarter {
       secret: name => options.secret(name),
       configMap: name => options.configMap(name),
       images: options.images,
+      policy: options.policy,
       volumes,
       hostname,
       machineHostname: machineHostname(),

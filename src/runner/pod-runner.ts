@@ -26,6 +26,8 @@ import {
   type PodSandbox,
 } from './container-starter.ts'
 import { defaultClusterDomain, podHostname } from './launch/hostname.ts'
+import { filteredContainers, rightsToTell } from './launch/rights-to-tell.ts'
+import { forbiddenSysctl } from './launch/sysctls.ts'
 import { mountedVolumeNames, type ContainerVolume } from './launch/launch.ts'
 import {
   deadlineOf,
@@ -34,7 +36,7 @@ import {
   type KillReason,
   type Step,
 } from './lifecycle/plan.ts'
-import { describePod } from './status/pod-events.ts'
+import { describePod } from '../api/describe-pod.ts'
 import { formatGoDuration } from '../util/go-duration.ts'
 import { evictionGraceSeconds } from './lifecycle/eviction.ts'
 import { PodProber } from './pod-prober.ts'
@@ -51,6 +53,7 @@ import type {
   ContainerStreams,
   StreamsRequest,
 } from '../streams/container-streams.ts'
+import { inBackground } from '../util/in-background.ts'
 
 export type { ContainerVolume } from './launch/launch.ts'
 export type { PodEvent } from './status/pod-events.ts'
@@ -196,6 +199,8 @@ export class PodRunner {
     // One that is scheduled at once is begun at once: somebody waits for `rootsBegun`.
     if (!this.#schedule() && !(await this.#untilScheduled()))
       return this.#end('deleted')
+    if (!this.#admit()) return this.#end('finished')
+    inBackground(this.#tellRights())
     this.#state.publish()
     const sandbox = await this.#prepare()
     if (sandbox === undefined) {
@@ -260,6 +265,31 @@ export class PodRunner {
     const { node } = this.#options
     const message = `Successfully assigned ${namespace}/${name} to ${node.name}`
     this.#state.tell('Scheduled', message)
+  }
+
+  /** What a kubelet does with a Pod when it is given one, before anything is made for it. */
+  #admit(): boolean {
+    const state = this.#state
+    const { policy } = this.#options
+    const message = forbiddenSysctl(state.pod, policy.allowedUnsafeSysctls)
+    if (message === undefined) return true
+    const reason = 'SysctlForbidden'
+    state.rejection = { reason, message }
+    state.warn(reason, message)
+    return false
+  }
+
+  /** What a manifest asks for and somebody may not expect, or does not get. */
+  async #tellRights(): Promise<void> {
+    const { runtime, logger, network } = this.#options
+    const { pod } = this.#state
+    const { namespace, name } = pod.metadata
+    const filters =
+      filteredContainers(pod).length === 0 ||
+      (await runtime.filtersSyscalls?.().catch(() => false)) === true
+    const ownNetwork = network !== undefined && !pod.spec.hostNetwork
+    for (const told of rightsToTell(pod, { filters, ownNetwork }))
+      logger.warn({ namespace, pod: name }, told)
   }
 
   /** A cluster has an event in one case only; who runs podfs would wait, and not know for what. */

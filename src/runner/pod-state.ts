@@ -15,6 +15,7 @@ import {
   podStatus,
   type PodStatus,
   type WrittenStatus,
+  type Rejection,
 } from './status/pod-status.ts'
 
 export interface PodStateOptions {
@@ -52,6 +53,7 @@ export class PodState {
   podIPs: readonly string[]
   /** See RunningSandbox. */
   isProxied = false
+  rejection: Rejection | undefined
   readonly #options: PodStateOptions
   /** Those that ran when the Pod was to go, as they last ran. */
   #ending: Map<string, ContainerRecord> | undefined
@@ -117,6 +119,7 @@ export class PodState {
       isRestartingAll: this.isRestartingAll,
       written: this.written,
       ...(this.failure === undefined ? {} : { failure: this.failure }),
+      ...(this.rejection && { rejection: this.rejection }),
       ...(this.unscheduled && { unscheduled: this.unscheduled }),
       ...(previous === undefined ? {} : { previous }),
     })

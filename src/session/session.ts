@@ -20,6 +20,7 @@ import type { Places } from './places.ts'
 
 /** The settings that matter to every session. */
 export type SessionSetting =
+  | 'allowedUnsafeSysctls'
   | 'backend'
   | 'backoffScale'
   | 'clusterDomain'
@@ -28,11 +29,13 @@ export type SessionSetting =
   | 'containerLogMaxFiles'
   | 'containerLogMaxSize'
   | 'fuse.answerOpens'
+  | 'hostDirectories'
   | 'images'
   | 'logStorage'
   | 'network'
   | 'node.labels'
   | 'node.taints'
+  | 'privileged'
   | 'serviceAccountIssuer'
 
 /** What every session needs, whichever command began it. */

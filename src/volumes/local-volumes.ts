@@ -6,6 +6,7 @@ import type {
 } from '../api/types.ts'
 import { dns1123Subdomain } from '../api/validation/names.ts'
 import { mountTmpfs } from '../fuse/mount/tmpfs-mount.ts'
+import { giveToGroup } from './give-to-group.ts'
 import type { Logger } from '../util/logger.ts'
 
 export interface EmptyDirOptions {
@@ -74,16 +75,18 @@ export interface ClaimOptions {
   readonly directory: string
   readonly namespace: string
   readonly fsGroup?: number
+  readonly fsGroupChangePolicy?: string
 }
 
 /**
  * The directory that stands for a claim: made when it is first asked for, and kept. Whoever
- * names the claim in that namespace has the same one. Its mode is a local provisioner's.
+ * names the claim in that namespace has the same one. Its mode is a local provisioner's; with
+ * fsGroup what is in it is that group's, as its policy says, each time it is asked for.
  * Throws, as a kubelet, for a claim that cannot exist.
  */
 export async function openClaim(
   claimName: string,
-  { directory, namespace, fsGroup }: ClaimOptions,
+  { directory, namespace, fsGroup, fsGroupChangePolicy }: ClaimOptions,
 ): Promise<string> {
   // A name with a slash would lead out of the directory.
   if (dns1123Subdomain(claimName).length > 0)
@@ -92,9 +95,9 @@ export async function openClaim(
     )
   const claim = path.join(directory, namespace, claimName)
   const isNew = (await mkdir(claim, { recursive: true })) !== undefined
-  if (!isNew) return claim
-  if (fsGroup !== undefined) await chown(claim, -1, fsGroup)
-  await chmod(claim, 0o777 | (fsGroup === undefined ? 0 : 0o2000))
+  if (isNew) await chmod(claim, 0o777)
+  if (fsGroup !== undefined)
+    await giveToGroup(claim, fsGroup, fsGroupChangePolicy)
   return claim
 }
 

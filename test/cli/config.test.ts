@@ -37,6 +37,10 @@ cni:
     - /opt/cni/bin
     - /usr/lib/cni
     - /usr/libexec/cni
+hostDirectories:                                                   # default
+  - /*
+privileged: allow                                                  # default
+allowedUnsafeSysctls: []                                           # default
 node:
   labels: {}                                                       # default
   taints: []                                                       # default
@@ -68,7 +72,13 @@ sources:
       { setting: 'backoffScale', value: 1 },
       { setting: 'network', value: 'host' },
       { setting: 'cni.confDir', value: '' },
-      { setting: 'cni.binDirs' },
+      {
+        setting: 'cni.binDirs',
+        value: ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni'],
+      },
+      { setting: 'hostDirectories', value: ['/*'] },
+      { setting: 'privileged', value: 'allow' },
+      { setting: 'allowedUnsafeSysctls', value: [] },
       { setting: 'node.labels', value: {} },
       { setting: 'node.taints', value: [] },
       { setting: 'root', value: '/srv/podfs' },

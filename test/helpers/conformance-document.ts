@@ -33,8 +33,6 @@ const notApplicable: Readonly<Record<string, string>> = {
   C89: 'podfs is no API server',
   C180: 'there is no cluster DNS; the hosts file has the Pod itself',
   C181: 'there is no cluster DNS',
-  C333: 'no seccomp profile is applied',
-  C335: 'sysctls are the machine’s',
 }
 
 /** Passed, but by other means than a node's, or with a difference that a program can see. */

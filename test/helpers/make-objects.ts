@@ -10,6 +10,7 @@ import type {
   Probe,
   Secret,
 } from '../../src/api/types.ts'
+import type { NodePolicy } from '../../src/runner/launch/node-policy.ts'
 
 /*
  * Decoded objects with the defaults that a test does not care about.
@@ -23,6 +24,15 @@ interface MetaOptions {
   readonly uid?: string
   readonly labels?: StringMap | ReadonlyMap<string, string>
   readonly annotations?: StringMap | ReadonlyMap<string, string>
+}
+
+/** That of a podfs.yaml which says nothing. */
+export const usualPolicy: NodePolicy = {
+  hostDirectories: ['/*'],
+  visible: [],
+  privileged: 'allow',
+  allowedUnsafeSysctls: [],
+  seccompProfiles: '/var/lib/podfs/seccomp',
 }
 
 export function makeContainer(options: Partial<Container> = {}): Container {

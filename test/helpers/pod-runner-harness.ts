@@ -11,7 +11,7 @@ import type { PodStatus } from '../../src/runner/status/pod-status.ts'
 import { silentLogger } from '../../src/util/logger.ts'
 import { FakeClock } from './fake-clock.ts'
 import { FakeRuntime, settle, type FakeBehaviour } from './fake-runtime.ts'
-import { makeNode } from './make-objects.ts'
+import { makeNode, usualPolicy } from './make-objects.ts'
 
 export interface HarnessOptions {
   readonly pod: Pod
@@ -44,6 +44,7 @@ export class PodRunnerHarness {
       secret: name => this.secrets.get(name),
       configMap: name => this.configMaps.get(name),
       images: createImageMap(),
+      policy: usualPolicy,
       volume: async name => ({
         path: `/volumes/${name}`,
         readOnly: true,

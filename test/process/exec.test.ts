@@ -16,12 +16,15 @@ t.test('exec in a container', { skip: needsRoot }, async t => {
           ['data-1', 'x'],
         ]),
       })
-      t.same(
+      t.match(
         await container.exec(
           ['sh', '-c', 'id -u; id -g; pwd; uname -n; echo /proc/[0-9]; exit 3'],
           never,
         ),
-        { exitCode: 3, output: '1234\n2345\n/app\npod-1\n/proc/1 /proc/2\n' },
+        {
+          exitCode: 3,
+          output: /^1234\n2345\n\/app\npod-1\n\/proc\/1 \/proc\/\d+\n$/,
+        },
       )
       t.match(await container.exec(['env'], never), { output: 'data-1=x' })
     },

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { buildSync } from 'esbuild'
 import t from 'tap'
 import { escapeMountPath } from '../../src/linux/mountinfo.ts'
+import { clearPod } from '../../src/session/clear-pods.ts'
 import { descendants } from '../helpers/processes.ts'
 import { isAlive, needsRoot } from './sandbox.ts'
 
@@ -51,6 +52,8 @@ t.test('kill -9 of podfs', { skip: needsRoot }, async t => {
   }
   t.same(left, [], 'leaves no process')
   t.comment(`gone after ${(performance.now() - killedAt).toFixed(0)} ms`)
+  // As the next podfs does.
+  await clearPod(directory)
   t.notMatch(
     readFileSync('/proc/self/mountinfo', 'utf8'),
     escapeMountPath(directory),

@@ -280,8 +280,15 @@ t.test('a container’s program', { skip: needsRoot }, async t => {
     const user = { uid: 1234, gid: 1234, supplementalGroups: [] }
     await t.rejects(run([`${directory}/secret`], { user }), {
       name: 'ContainerStartError',
-      message: /failed to execute .*secret: Permission denied/,
+      message: /secret.: Permission denied/,
     })
+  })
+
+  t.test('may be called like a variable', async t => {
+    const { run, directory } = await makeSandbox(t)
+    const program = `${directory}/a=b`
+    await writeFile(program, '#!/bin/sh\necho $0\n', { mode: 0o755 })
+    t.match(await run([program]), { exitCode: 0, output: `${program}\n` })
   })
 
   t.test('starts anew each time', async t => {

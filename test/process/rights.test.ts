@@ -248,7 +248,7 @@ async function devices(t: Test): Promise<void> {
     done 2>/dev/null`
     const mounts = [makeMount(`${directory}/vol`, '/vol')]
     for (const hostRoot of [false, true]) {
-      const { sh } = await makeSandbox(t, { hostRoot })
+      const { sh } = await makeSandbox(t, { hostRoot, visible: [directory] })
       const { output } = await sh(script, { mounts })
       t.equal(
         output.replace(/^ls: .*\n/, ''),

@@ -11,7 +11,7 @@ import {
 } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import t from 'tap'
 import { resolveSubPath } from '../../src/runner/launch/sub-path.ts'
 import { defaultRights, makeMount, makeSandbox, needsRoot } from './sandbox.ts'
@@ -152,6 +152,78 @@ t.test('a container’s root', { skip: needsRoot }, async t => {
     t.match(output, /no\n/)
     t.match(output, /inner\nkey\ny\n$/)
     t.equal(await readFile(`${directory}/vol/y`, 'utf8'), 'written\n')
+  })
+
+  t.test('what is mounted in a volume later, and below it', async t => {
+    const { start, directory } = await makeSandbox(t)
+    const volume = join(directory, 'volume')
+    const mount = (...args: string[]) => {
+      const { status, stderr } = spawnSync('mount', args, { encoding: 'utf8' })
+      t.equal(status, 0, stderr)
+    }
+    await mkdir(volume)
+    mount('-t', 'tmpfs', '--make-shared', 'podfs-test', volume)
+    t.teardown(() => spawnSync('umount', ['-R', '-l', volume]))
+    await mkdir(join(volume, 'below'))
+    await mkdir(join(volume, 'later'))
+    mount('-t', 'tmpfs', 'podfs-test', join(volume, 'below'))
+    const hostPath = { recursive: true, readOnly: true }
+    const read = await start(
+      [
+        'sh',
+        '-c',
+        `for place in closed follows
+        do (echo x > /$place/file) 2>&1 | grep -o Read-only
+        (echo x > /$place/below/file) 2>&1 | grep -o Read-only || echo $place below; done
+        echo up
+        until [ -e /follows/later/file ]; do sleep 0.05; done
+        ls /closed/later; echo followed; exec sleep 1000`,
+      ],
+      {
+        mounts: [
+          makeMount(volume, '/closed', { ...hostPath, readOnlyBelow: true }),
+          makeMount(volume, '/follows', { ...hostPath, followsHost: true }),
+        ],
+      },
+    )
+    await read.says('up')
+    mount('-t', 'tmpfs', 'podfs-test', join(volume, 'later'))
+    await writeFile(join(volume, 'later/file'), 'x')
+    await read.says('followed')
+    t.equal(
+      read.output,
+      'Read-only\nRead-only\nRead-only\nfollows below\nup\nfollowed\n',
+    )
+  })
+
+  t.test('directories of the host that are shared', async t => {
+    const parent = await mkdtemp('/tmp/podfs-project-')
+    t.teardown(() => rm(parent, { recursive: true, force: true }))
+    const project = join(parent, 'project')
+    await mkdir(project)
+    await writeFile(join(parent, 'other'), 'x')
+    await writeFile(
+      join(project, 'program'),
+      '#!/bin/sh\nls -A /tmp /home "$@"\n',
+      {
+        mode: 0o755,
+      },
+    )
+    const { run } = await makeSandbox(t, {
+      visible: [project],
+      hostDirectories: [],
+    })
+    t.match(await run([join(project, 'program'), parent, '/srv', '/run']), {
+      exitCode: 0,
+      output: `/home:\n\n/run:\n\n/srv:\n\n/tmp:\n${basename(parent)}\n\n${parent}:\nproject\n`,
+    })
+    const ofImage = await makeSandbox(t, { visible: [] })
+    t.match(
+      await ofImage.run([join(project, 'program'), project], {
+        visible: [join(project, 'program')],
+      }),
+      { exitCode: 0, output: `${project}:\nprogram\n` },
+    )
   })
 
   t.test('hosts file and hostname', async t => {

@@ -99,6 +99,8 @@ export async function makeSandbox(
     scratchDirectory: join(parent, 'scratch'),
     appletsDirectory: join(parent, 'applets'),
     ownDirectories: [],
+    hostDirectories: ['/*'],
+    visible: [parent],
     ...options,
   })
   t.teardown(async () => {

@@ -12,7 +12,12 @@ import {
   type ContainerVolume,
   type LaunchContext,
 } from '../../src/runner/launch/launch.ts'
-import { makeContainer, makeNode, makePod } from '../helpers/make-objects.ts'
+import {
+  makeContainer,
+  makeNode,
+  makePod,
+  usualPolicy,
+} from '../helpers/make-objects.ts'
 import { ofSecret } from '../helpers/project.ts'
 
 const images = createImageMap([
@@ -33,6 +38,7 @@ function makeContext(
     configMap: () => undefined,
     secret: () => undefined,
     images,
+    policy: usualPolicy,
     volumes: new Map(Object.entries(volumes)),
     hostname: { hostname: 'pod', domain: '', kernelHostname: 'pod' },
     machineHostname: 'machine',

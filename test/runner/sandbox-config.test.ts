@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { ContainerPort, PodSpec } from '../../src/api/types.ts'
+import type { NetworkProvider } from '../../src/runner/sandbox/network/network-provider.ts'
 import {
   namedPorts,
   sandboxConfig,
@@ -19,6 +20,23 @@ t.test(
     t.same(ofPod({ shareProcessNamespace: true }), { ...usual, pid: 'pod' })
     t.same(ofPod({ hostPID: true }), { ...usual, pid: 'node' })
     t.same(ofPod({ hostIPC: true }), { ...usual, ipc: 'node' })
+    const sysctls = [
+      { name: 'kernel/shm_rmid_forced', value: '1' },
+      { name: 'net.ipv4.tcp_syncookies', value: '0' },
+    ]
+    t.same(ofPod({ securityContext: { sysctls } }), {
+      ...usual,
+      sysctls: [{ name: 'kernel.shm_rmid_forced', value: '1' }],
+    })
+    const network = { provider: {} as NetworkProvider, publish: [] }
+    t.same(
+      sandboxConfig(
+        makePod({ spec: { securityContext: { sysctls } } }),
+        names,
+        network,
+      ).sysctls?.map(({ name }) => name),
+      ['kernel.shm_rmid_forced', 'net.ipv4.tcp_syncookies'],
+    )
   },
 )
 

@@ -11,6 +11,7 @@ const goodMachine: MachineFacts = {
   kernelRelease: '6.18.44-generic',
   fuseDevice: { mode: 0o666, openError: undefined },
   missingPrograms: [],
+  filtersSyscalls: true,
   fusermount3: '/usr/bin/fusermount3',
   userAllowOther: true,
   userNamespaces: { max: 10_000, forbiddenBy: undefined },
@@ -148,6 +149,13 @@ const cases: readonly {
     status: 'missing',
     detail: /nsenter/,
     fix: /apt-get install/,
+  },
+  {
+    title: 'an older setpriv',
+    facts: { filtersSyscalls: false },
+    check: 'seccomp',
+    status: 'warning',
+    detail: /seccompProfile is not enforced/,
   },
   {
     title: 'no overlayfs',

@@ -69,16 +69,12 @@ const volumeMount = struct('VolumeMount', {
   readOnly: supported('boolean', { default: false }),
   subPath: supported('string'),
   subPathExpr: supported('string'),
-  mountPropagation: ignored(
+  mountPropagation: emulated(
     'string',
-    'mounts of a container stay its own, as with None',
+    'Bidirectional is as HostToContainer: mounts of a container stay its own',
     { pointer: true },
   ),
-  recursiveReadOnly: ignored(
-    'string',
-    'mounts are read-only as with Disabled',
-    { pointer: true },
-  ),
+  recursiveReadOnly: supported('string', { pointer: true }),
 })
 
 export const resourceRequirements = struct('ResourceRequirements', {

@@ -255,11 +255,26 @@ export const descriptions: Readonly<Record<string, string>> = {
   'PodSecurityContext.fsGroup':
     'A group that owns the files of volumes, and that every process has.',
   'PodSecurityContext.supplementalGroups': 'More groups for every process.',
+  'PodSecurityContext.supplementalGroupsPolicy':
+    'Merge: with the groups that the accounts give the user; Strict: without.',
+  'PodSecurityContext.fsGroupChangePolicy':
+    'When what is in a claim is given to fsGroup: Always or OnRootMismatch.',
+  'PodSecurityContext.runAsNonRoot': 'No container may start as root.',
+  'PodSecurityContext.sysctls': 'Settings of the kernel, for the Pod alone.',
+  'PodSecurityContext.seccompProfile':
+    'Which system calls the containers may make.',
   'SecurityContext.runAsUser': "The user id, instead of the Pod's.",
   'SecurityContext.runAsGroup': "The group id, instead of the Pod's.",
   'SecurityContext.capabilities':
     "What root may do in the container, on top of a container run-time's default.",
   'SecurityContext.privileged': 'All capabilities, and the devices.',
+  'SecurityContext.runAsNonRoot': 'It does not start as root.',
+  'SecurityContext.readOnlyRootFilesystem':
+    'Nothing can be written but volumes and /dev.',
+  'SecurityContext.allowPrivilegeEscalation':
+    'false: no setuid program gets more rights.',
+  'SecurityContext.procMount': 'Default, or Unmasked: all of /proc.',
+  'SecurityContext.seccompProfile': 'Which system calls it may make.',
   'Capabilities.add': 'Names, with or without CAP_; ALL.',
   'Capabilities.drop': 'Names, with or without CAP_; ALL.',
 }

@@ -8,10 +8,11 @@ import {
   supported,
 } from './struct.ts'
 
-const notFenced = 'not enforced yet: the process keeps what its user may do'
+const noLabel = 'not applied: the container has the label of podfs itself'
 const notLinux = 'there is no Windows here'
 const runAsUser = supported('int64')
 const runAsGroup = supported('int64')
+const runAsNonRoot = supported('boolean')
 
 const seLinuxOptions = struct('SELinuxOptions', {
   user: supported('string'),
@@ -28,10 +29,15 @@ const profile = (name: string) =>
 
 /** What Pod and container have in common and podfs does not do. */
 const notDone = {
-  runAsNonRoot: ignored('boolean', notFenced),
-  seLinuxOptions: ignored(one(seLinuxOptions), notFenced),
-  seccompProfile: ignored(one(profile('SeccompProfile')), notFenced),
-  appArmorProfile: ignored(one(profile('AppArmorProfile')), notFenced),
+  seLinuxOptions: ignored(one(seLinuxOptions), noLabel),
+  seccompProfile: emulated(
+    one(profile('SeccompProfile')),
+    'needs setpriv of util-linux 2.40, and brings no_new_privs with it; on an older machine it is told at the start that it is not enforced',
+  ),
+  appArmorProfile: ignored(
+    one(profile('AppArmorProfile')),
+    'not applied: the container has the profile of podfs itself',
+  ),
   windowsOptions: ignored(
     one(
       struct('WindowsSecurityContextOptions', {
@@ -48,21 +54,19 @@ const notDone = {
 export const podSecurityContext = struct('PodSecurityContext', {
   runAsUser,
   runAsGroup,
+  runAsNonRoot,
   fsGroup: supported('int64'),
   supplementalGroups: supported({ list: 'int64' }),
-  supplementalGroupsPolicy: ignored('string', notFenced, { pointer: true }),
-  fsGroupChangePolicy: ignored('string', 'fsGroup is always applied', {
-    pointer: true,
-  }),
-  seLinuxChangePolicy: ignored('string', notFenced, { pointer: true }),
-  sysctls: ignored(
+  supplementalGroupsPolicy: supported('string', { pointer: true }),
+  fsGroupChangePolicy: supported('string', { pointer: true }),
+  seLinuxChangePolicy: ignored('string', noLabel, { pointer: true }),
+  sysctls: supported(
     listOf(
       struct('Sysctl', {
         name: supported('string'),
         value: supported('string'),
       }),
     ),
-    'the kernel settings of this machine stay as they are',
   ),
   ...notDone,
 })
@@ -70,6 +74,7 @@ export const podSecurityContext = struct('PodSecurityContext', {
 export const containerSecurityContext = struct('SecurityContext', {
   runAsUser,
   runAsGroup,
+  runAsNonRoot,
   capabilities: supported(
     one(
       struct('Capabilities', {
@@ -78,12 +83,9 @@ export const containerSecurityContext = struct('SecurityContext', {
       }),
     ),
   ),
-  privileged: emulated(
-    'boolean',
-    'all capabilities that podfs has, and the devices of this machine',
-  ),
-  readOnlyRootFilesystem: ignored('boolean', notFenced),
-  allowPrivilegeEscalation: ignored('boolean', notFenced),
-  procMount: ignored('string', notFenced, { pointer: true }),
+  privileged: supported('boolean'),
+  readOnlyRootFilesystem: supported('boolean'),
+  allowPrivilegeEscalation: supported('boolean'),
+  procMount: supported('string', { pointer: true }),
   ...notDone,
 })

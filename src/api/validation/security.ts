@@ -7,6 +7,7 @@ import {
   tooLong,
   unsupported,
 } from '../field-errors.ts'
+import { sysctlNamespace } from '../sysctls.ts'
 import { inRange } from './names.ts'
 import { validateDescendingPath } from './paths.ts'
 import type {
@@ -232,7 +233,7 @@ function validateSysctls(
       findings.reject(at, invalid(name, sysctlWords))
     } else if (names.has(name)) findings.reject(at, duplicate(name))
     names.add(name)
-    const namespace = namespaceOf(name)
+    const namespace = sysctlNamespace(name)
     for (const [field, of] of [
       ['hostNetwork', 'Net'],
       ['hostIPC', 'IPC'],
@@ -245,22 +246,6 @@ function validateSysctls(
       }
     }
   }
-}
-
-/** component-helpers/node/util/sysctl/namespace.go */
-function namespaceOf(sysctl: string): 'Net' | 'IPC' | undefined {
-  const first = /[./]/.exec(sysctl)?.[0]
-  // With a slash first, dots and slashes change places.
-  const name =
-    first === '/'
-      ? sysctl.replace(/[./]/g, each => (each === '.' ? '/' : '.'))
-      : sysctl
-  if (name.startsWith('net.')) return 'Net'
-  return /^(kernel\.(sem|shm(all|max|mni|_rmid_forced)?|msg(max|mnb|mni)?)$|fs\.mqueue\.)/.test(
-    name,
-  )
-    ? 'IPC'
-    : undefined
 }
 
 /** Source: validateHostUsers. */

@@ -82,8 +82,6 @@ export interface VolumeMountFields extends Omit<
 > {
   readonly name?: string
   readonly mountPath?: string
-  readonly mountPropagation?: string
-  readonly recursiveReadOnly?: string
 }
 
 export interface ResourceFields extends ResourceRequirements {

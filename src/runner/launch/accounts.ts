@@ -43,6 +43,17 @@ export function findGroup(
   return entry === undefined ? undefined : Number(entry[2])
 }
 
+/** The groups that name the user with this number as a member. */
+export function groupsOf(accounts: Accounts, uid: number): number[] {
+  const name = lines(accounts.passwd).find(
+    ([, , id]) => id === String(uid),
+  )?.[0]
+  if (name === undefined) return []
+  return lines(accounts.group)
+    .filter(([, , , members = '']) => members.split(',').includes(name))
+    .map(([, , id]) => Number(id))
+}
+
 function lines(text: string): readonly (readonly string[])[] {
   return text.split('\n').map(line => line.split(':'))
 }

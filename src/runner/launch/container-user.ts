@@ -1,5 +1,6 @@
+import { describePod } from '../../api/describe-pod.ts'
 import type { Container, Pod } from '../../api/types.ts'
-import { findGroup, findUser, type Accounts } from './accounts.ts'
+import { findGroup, findUser, groupsOf, type Accounts } from './accounts.ts'
 import { configError } from './errors.ts'
 import type { ContainerUser } from '../sandbox/container-runtime.ts'
 
@@ -9,7 +10,10 @@ import type { ContainerUser } from '../sandbox/container-runtime.ts'
  *
  * A runAsUser without a runAsGroup has group 0, as with a container run-time that finds no
  * such user in the image; fsGroup is one of the supplemental groups
- * (pkg/kubelet/kuberuntime/security_context.go).
+ * (pkg/kubelet/kuberuntime/security_context.go). The groups that the accounts give the user come
+ * with it, unless the Pod's policy is Strict (containerd, WithAdditionalGIDs).
+ *
+ * Throws an error of the container's configuration for a root that the manifest refuses.
  */
 export function containerUser(
   pod: Pod,
@@ -17,15 +21,15 @@ export function containerUser(
   imageUser: string | undefined,
   accounts: Accounts,
 ): ContainerUser | undefined {
+  refuseRoot(pod, container, imageUser)
   const podContext = pod.spec.securityContext
   const runAsUser = container.securityContext?.runAsUser ?? podContext.runAsUser
   const runAsGroup =
     container.securityContext?.runAsGroup ?? podContext.runAsGroup
-  const supplementalGroups = [
-    ...new Set([
-      ...(podContext.supplementalGroups ?? []),
-      ...(podContext.fsGroup === undefined ? [] : [podContext.fsGroup]),
-    ]),
+  const isStrict = podContext.supplementalGroupsPolicy === 'Strict'
+  const said = [
+    ...(podContext.supplementalGroups ?? []),
+    ...(podContext.fsGroup === undefined ? [] : [podContext.fsGroup]),
   ]
   const image =
     imageUser === undefined ? undefined : parseImageUser(imageUser, accounts)
@@ -33,14 +37,43 @@ export function containerUser(
     runAsUser !== undefined ||
     runAsGroup !== undefined ||
     image !== undefined ||
-    supplementalGroups.length > 0
+    isStrict ||
+    said.length > 0
   if (!anythingSaid) return undefined
+  const uid = runAsUser ?? image?.uid ?? 0
+  const merged = isStrict ? [] : groupsOf(accounts, uid)
   return {
-    uid: runAsUser ?? image?.uid ?? 0,
+    uid,
     // The image's group belongs to the image's user: another user does not inherit it.
     gid: runAsGroup ?? (runAsUser === undefined ? (image?.gid ?? 0) : 0),
-    supplementalGroups,
+    supplementalGroups: [...new Set([...said, ...merged])],
   }
+}
+
+/** verifyRunAsNonRoot, pkg/kubelet/kuberuntime/security_context_others.go, with its words. */
+function refuseRoot(
+  pod: Pod,
+  container: Container,
+  imageUser: string | undefined,
+): void {
+  const own = container.securityContext
+  const { runAsNonRoot, runAsUser } = pod.spec.securityContext
+  if (!(own?.runAsNonRoot ?? runAsNonRoot)) return
+  const of = `(pod: "${describePod(pod)}", container: ${container.name})`
+  const uid = own?.runAsUser ?? runAsUser
+  if (uid === 0)
+    throw configError(`container's runAsUser breaks non-root policy ${of}`)
+  if (uid !== undefined) return
+  // An image that names no user is root's.
+  const [user = ''] = (imageUser || '0').split(':', 1)
+  if (!isNumber(user))
+    throw configError(
+      `container has runAsNonRoot and image has non-numeric user (${user}), cannot verify user is non-root ${of}`,
+    )
+  if (Number(user) === 0)
+    throw configError(
+      `container has runAsNonRoot and image will run as root ${of}`,
+    )
 }
 
 function parseImageUser(

@@ -15,14 +15,21 @@ import {
   declaredEnvironment,
   type EnvironmentSources,
 } from './environment.ts'
-import { configError } from './errors.ts'
+import { configError, createError } from './errors.ts'
 import type { PodHostname } from './hostname.ts'
-import { containerArgv, findImage, type ImageMap } from './images.ts'
+import {
+  containerArgv,
+  findImage,
+  type ImageEntry,
+  type ImageMap,
+} from './images.ts'
 import type {
   ContainerLaunch,
   ContainerMount,
   ContainerRoot,
 } from '../sandbox/container-runtime.ts'
+import type { NodePolicy } from './node-policy.ts'
+import { containerFilter } from '../sandbox/seccomp/container-filter.ts'
 import { missingSubPath } from './missing-sub-path.ts'
 import { readEnvFiles } from './read-env-files.ts'
 import {
@@ -48,6 +55,7 @@ export interface ContainerVolume {
 
 export interface LaunchContext extends Omit<EnvironmentSources, 'fileKey'> {
   readonly images: ImageMap
+  readonly policy: NodePolicy
   readonly volumes: ReadonlyMap<string, ContainerVolume>
   readonly hostname: PodHostname
   /** This machine's, for Pods with hostNetwork. */
@@ -94,8 +102,14 @@ export async function containerLaunch(
     declared,
     context,
   )
+  const root = containerRoot(container, mounts, context)
+  try {
+    containerFilter(root.rights)
+  } catch (error) {
+    throw createError((error as Error).message)
+  }
   return {
-    ...containerRoot(container, mounts, context),
+    ...root,
     argv,
     env,
     isImagePath:
@@ -141,7 +155,7 @@ export function expectedRoot(
 function containerRoot(
   container: Container,
   mounts: readonly ContainerMount[],
-  { images, hostsFile, resolvConf, terminationLog }: LaunchContext,
+  { pod, images, policy, hostsFile, resolvConf, terminationLog }: LaunchContext,
 ): ContainerRoot {
   // After a volume at the same place, and so over it, as a kubelet has it.
   const messages: ContainerMount = {
@@ -159,8 +173,28 @@ function containerRoot(
     ...(hasManagedHosts(container) ? { hostsFile } : {}),
     ...(resolvConf === undefined ? {} : { resolvConf }),
     busybox: image?.busybox ?? false,
-    rights: containerRights(container),
+    ...programsOf(container, image),
+    rights: containerRights(pod, container, policy),
   }
+}
+
+/**
+ * What the image map and the command name of this machine by its place: it is seen there, though
+ * a container has a /tmp of its own.
+ */
+function programsOf(
+  { command = [] }: Container,
+  image: ImageEntry | undefined,
+): { readonly visible?: readonly string[] } {
+  const { entrypoint = [], args = [], workingDir, path = '' } = image ?? {}
+  const named = [
+    ...command.slice(0, 1),
+    ...entrypoint,
+    ...args,
+    ...path.split(':'),
+    ...(workingDir === undefined ? [] : [workingDir]),
+  ].filter(word => word.startsWith('/'))
+  return named.length === 0 ? {} : { visible: named }
 }
 
 /** A container that mounts something at exactly /etc/hosts keeps that (C176). */
@@ -202,7 +236,12 @@ function byDepth(mounts: readonly ContainerMount[]): ContainerMount[] {
 }
 
 function mountOf(
-  { mountPath, readOnly }: VolumeMount,
+  {
+    mountPath,
+    readOnly,
+    recursiveReadOnly = 'Disabled',
+    mountPropagation = 'None',
+  }: VolumeMount,
   volume: ContainerVolume,
   source: string,
 ): ContainerMount {
@@ -211,6 +250,9 @@ function mountOf(
     mountPath,
     readOnly: readOnly || volume.readOnly,
     recursive: volume.recursive,
+    ...(readOnly &&
+      recursiveReadOnly !== 'Disabled' && { readOnlyBelow: true }),
+    ...(mountPropagation !== 'None' && { followsHost: true }),
   }
 }
 

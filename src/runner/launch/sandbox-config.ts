@@ -7,6 +7,7 @@ import type {
 } from '../sandbox/network/network-provider.ts'
 import type { PodHostname } from './hostname.ts'
 import { hasResources, podCgroupResources } from './pod-cgroup-resources.ts'
+import { sysctlsOf } from './sysctls.ts'
 
 /** For Pods whose network is their own. */
 export interface PodNetworkPlan {
@@ -26,23 +27,29 @@ export function sandboxConfig(
 ): SandboxConfig {
   const { hostIPC, hostPID, hostNetwork, shareProcessNamespace } = pod.spec
   const shared = shareProcessNamespace ? 'pod' : 'container'
+  const ownNetwork = hostNetwork ? undefined : network
+  const sysctls = [
+    ...sysctlsOf(pod, 'IPC'),
+    ...(ownNetwork === undefined ? [] : sysctlsOf(pod, 'Net')),
+  ]
   return {
     ...(kernelHostname === undefined ? {} : { hostname: kernelHostname }),
     ipc: hostIPC ? 'node' : 'pod',
     pid: hostPID ? 'node' : shared,
     ...(hasResources(pod) && { resources: podCgroupResources(pod) }),
-    ...(network === undefined || hostNetwork
+    ...(ownNetwork === undefined
       ? {}
       : {
           network: {
-            provider: network.provider,
+            provider: ownNetwork.provider,
             namespace: pod.metadata.namespace,
             name: pod.metadata.name,
             uid: pod.metadata.uid,
             ports: namedPorts(pod),
-            portMappings: portMappings(pod, network),
+            portMappings: portMappings(pod, ownNetwork),
           },
         }),
+    ...(sysctls.length > 0 && { sysctls }),
   }
 }
 

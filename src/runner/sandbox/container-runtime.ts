@@ -43,6 +43,8 @@ export interface ContainerRuntime {
   renewVolumes?(): Promise<void>
   /** Rejects when the Pod's own network is no longer as it was made, and says what is not. */
   checkNetwork?(): Promise<void>
+  /** Whether this machine can hold back system calls; absent: it cannot. */
+  filtersSyscalls?(): Promise<boolean>
   /** Ends what is left of the Pod and removes what was made for it. All calls give one promise. */
   close(): Promise<void>
 }
@@ -57,6 +59,11 @@ export interface SandboxConfig {
   readonly network?: SandboxNetwork
   /** What the Pod may use as a whole; absent: its manifest says nothing of that. */
   readonly resources?: CgroupResources
+  /** Of these namespaces; names with dots. */
+  readonly sysctls?: readonly {
+    readonly name: string
+    readonly value: string
+  }[]
 }
 
 export interface RunningSandbox {
@@ -105,6 +112,8 @@ export interface ContainerRoot {
   readonly resolvConf?: string
   /** `/bin/sh` and PATH are busybox's: an image of the busybox family (see images.ts). */
   readonly busybox: boolean
+  /** Files and directories of the host that it is to see where they are, if they are there. */
+  readonly visible?: readonly string[]
   readonly rights: ContainerRights
 }
 
@@ -116,6 +125,14 @@ export interface ContainerRights {
    * Those that podfs itself does not have are not given either.
    */
   readonly capabilities: readonly Capability[]
+  /** What it executes gets no more rights than whoever executes it: no_new_privs (prctl(2)). */
+  readonly noNewPrivileges?: true
+  /** It can write its volumes and /dev, and nothing else. */
+  readonly readOnlyRoot?: true
+  /** It sees all of /proc and /sys, and can set in /proc what its user may. */
+  readonly unmasked?: true
+  /** Which system calls it may make; absent: all of them. `profile`: a file on the host. */
+  readonly seccomp?: 'RuntimeDefault' | { readonly profile: string }
 }
 
 export interface ContainerUser {
@@ -131,6 +148,10 @@ export interface ContainerMount {
   readonly readOnly: boolean
   /** With its submounts (hostPath). */
   readonly recursive: boolean
+  /** Its submounts, too, are read-only; with `readOnly`. */
+  readonly readOnlyBelow?: true
+  /** What is mounted in it on the host later comes here, too, where the host shares that. */
+  readonly followsHost?: true
   /** What must come to be mounted (file-identity.ts); else the container does not start. */
   readonly identity?: string
   /** `source` is known to become a directory before it is there, at a path without links. */

@@ -167,7 +167,7 @@ async function converse(
   // Last: everybody waits for the volumes, and nothing is left to do when they are there.
   await Promise.race([options.ready, failed])
   await options.live?.fill()
-  verifyReadOnly(readMountinfo(pid), options.plan.mountPaths)
+  verifyReadOnly(readMountinfo(pid), options.plan)
   await verifyIdentity(pid, options.plan.mountPaths)
   return pid
 }
@@ -193,7 +193,7 @@ function makeAbsent(pid: number, paths: readonly string[]): void {
 /** util-linux before 2.27 ignores `ro` next to `bind`: better no container than a wrong one. */
 function verifyReadOnly(
   mounts: readonly Mount[],
-  mountPaths: readonly PlannedMountPath[],
+  { mountPaths, readOnly: ownPlaces }: RootPlan,
 ): void {
   const readOnly = new Map(
     mounts.map(({ mountpoint, options }) => [
@@ -206,6 +206,11 @@ function verifyReadOnly(
       throw new Error(
         `mountPath ${mountPath.path}: this machine's mount made it writable`,
       )
+  // A volume may lie over it.
+  const taken = new Set(mountPaths.map(({ path }) => path))
+  for (const place of ownPlaces)
+    if (!taken.has(place) && readOnly.get(place) !== true)
+      throw new Error(`${place}: this machine's mount left it writable`)
 }
 
 /**

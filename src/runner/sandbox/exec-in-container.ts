@@ -3,6 +3,7 @@ import {
   type ChildProcess,
   type ChildProcessByStdio,
 } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../util/clock.ts'
 import { whyNotSpawned } from './argument-limit.ts'
@@ -52,24 +53,28 @@ export async function execInContainer(options: {
       notStarted: true,
     }
   const { file, args, env } = execCommand(tools, pid, config, launch)
+  const { filterFile } = launch
+  const filter = filterFile === undefined ? [] : [openSync(filterFile, 'r')]
   let child: ChildProcessByStdio<null, Readable, Readable>
   try {
     child = withOomScore(launch.oomScoreAdjust, () =>
       spawn(file, args, {
         cwd: '/',
         env,
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: ['ignore', 'pipe', 'pipe', ...filter],
         // Its own process group, so that the whole of it can be killed: killing nsenter alone
         // would leave the command in the container.
         detached: true,
       }),
-    )
+    ) as ChildProcessByStdio<null, Readable, Readable>
   } catch (error) {
     return {
       exitCode: 126,
       output: whyNotSpawned(error, launch),
       notStarted: true,
     }
+  } finally {
+    for (const descriptor of filter) closeSync(descriptor)
   }
   const output = new CappedOutput(maxOutputBytes)
   child.stdout.on('data', (chunk: Buffer) => output.add(chunk))

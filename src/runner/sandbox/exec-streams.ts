@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { closeSync, fchownSync, fstatSync, mkdirSync } from 'node:fs'
+import { closeSync, openSync, fchownSync, fstatSync, mkdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
@@ -145,18 +145,22 @@ function start(
     dies: true,
     ...(setsid === undefined ? {} : { setsid }),
   })
+  const { filterFile } = launch
+  const filter = filterFile === undefined ? [] : [openSync(filterFile, 'r')]
   try {
     return withOomScore(launch.oomScoreAdjust, () =>
       spawn(file, args, {
         cwd: '/',
         env,
-        stdio: [...stdio],
+        stdio: [...stdio, ...filter],
         // A group of its own, which is what is killed; with a terminal its command dies with it.
         detached: true,
       }),
     )
   } catch (error) {
     throw new Error(whyNotSpawned(error, launch), { cause: error })
+  } finally {
+    for (const descriptor of filter) closeSync(descriptor)
   }
 }
 

@@ -12,6 +12,8 @@ export interface HostBindsOptions {
   readonly hidden: readonly string[]
   /** Device nodes work, wherever they are. */
   readonly devices: boolean
+  /** What comes of the host cannot be written. */
+  readonly readOnly: boolean
 }
 
 /** Binds of what the host has, with its submounts, into a root that is made at `world`. */
@@ -19,13 +21,19 @@ export class HostBinds {
   readonly #host: HostView
   readonly #world: string
   readonly #hidden: readonly string[]
+  /** Options of all mounts that come of the host. */
+  readonly #onHost: readonly string[]
   /** An option of all mounts of the container. */
   readonly nodev: readonly string[]
 
-  constructor(host: HostView, { world, hidden, devices }: HostBindsOptions) {
+  constructor(
+    host: HostView,
+    { world, hidden, devices, readOnly }: HostBindsOptions,
+  ) {
     this.#host = host
     this.#world = world
     this.#hidden = hidden
+    this.#onHost = readOnly ? ['ro'] : []
     this.nodev = devices ? [] : ['nodev']
   }
 
@@ -69,45 +77,58 @@ export class HostBinds {
    * start: nofail is for the source, X-mount.mkdir for the target, which goes as well.
    */
   hostBind(path: string): FstabEntry[] {
-    return this.recursiveBind(path, path, ['nofail', 'X-mount.mkdir'])
+    const more = ['nofail', 'X-mount.mkdir']
+    return this.recursiveBind(path, path, more, this.#onHost)
   }
 
   /**
    * mount(8) sets the flags of a bind as a whole, and of the uppermost mount alone. So where
-   * one below it lets device nodes work, each is bound for itself; and never over another one:
-   * what is covered cannot be unmounted. The same goes for cgroups: nobody leaves his own.
+   * one below it lets device nodes work, or is to have the flags `onEach`, too, each is bound for
+   * itself; and never over another one: what is covered cannot be unmounted. The same
+   * goes for cgroups, which are read-only: nobody leaves his own.
    */
   recursiveBind(
     source: string,
     path: string,
     more: readonly string[],
+    onEach: readonly string[] = [],
   ): FstabEntry[] {
     const target = join(this.#world, path)
-    if (this.nodev.length === 0)
-      return [bind(source, target, ['rbind', 'rprivate', ...more])]
     const { mounts } = this.#host
     const mount = mountOf(source, mounts)
     const below = mounts.filter(
       ({ mountpoint }) => mountpoint !== source && isWithin(mountpoint, source),
     )
-    const flags = flagsOf(mount?.options ?? [])
-    const options = [
-      ...more,
-      ...(hasNodes(mount) ? [...flags, ...this.nodev] : []),
-      ...(isCgroup(mount) ? [...flags, 'ro'] : []),
+    const isFenced = this.nodev.length > 0
+    const needsFlags = (each: Mount | undefined): boolean =>
+      onEach.length > 0 || (isFenced && (hasNodes(each) || isCgroup(each)))
+    const flags = [
+      ...flagsOf(mount?.options ?? []),
+      ...(isFenced && isCgroup(mount) ? ['ro'] : []),
+      ...onEach,
+      ...this.nodev,
     ]
-    if (below.length === 0 && mount?.mountpoint === '/' && hasNodes(mount))
+    const options = needsFlags(mount) ? [...new Set([...more, ...flags])] : more
+    if (
+      onEach.length === 0 &&
+      below.length === 0 &&
+      mount?.mountpoint === '/' &&
+      needsFlags(mount)
+    )
       return [
         bind(join(this.#world, hostView, source), target, ['bind', ...more]),
       ]
-    if (!below.some(each => hasNodes(each) || isCgroup(each)))
+    if (!below.some(needsFlags))
       return [bind(source, target, ['rbind', 'rprivate', ...options])]
     return [
       bind(source, target, ['bind', 'private', ...options]),
       ...this.submounts(source).flatMap(point =>
-        this.recursiveBind(point, join(path, relative(source, point)), [
-          'nofail',
-        ]),
+        this.recursiveBind(
+          point,
+          join(path, relative(source, point)),
+          ['nofail'],
+          onEach,
+        ),
       ),
     ]
   }
@@ -141,7 +162,9 @@ const withoutNodes =
 /** Of the options in mountinfo, those of the mount. */
 function flagsOf(options: readonly string[]): string[] {
   return options.filter(option =>
-    /^(ro|nosuid|noexec|noatime|nodiratime|relatime|nosymfollow)$/.test(option),
+    /^(ro|nosuid|nodev|noexec|noatime|nodiratime|relatime|nosymfollow)$/.test(
+      option,
+    ),
   )
 }
 

@@ -1,12 +1,15 @@
 import { allCapabilities, type Capability } from '../../linux/capabilities.ts'
 import type { ContainerUser, SandboxConfig } from './container-runtime.ts'
-import type { MachineTools } from '../../linux/machine-tools.ts'
+import { systemPath, type MachineTools } from '../../linux/machine-tools.ts'
 import type { Pause } from './pause.ts'
 
 /*
- * The argument lists that start a program in a container. Pure. No shell is part of them:
- * dash and ash drop every environment variable whose name is no identifier, and a container
- * may have `data-1`, `1-x` or `#@!x`.
+ * The argument lists that start a program in a container. Pure.
+ *
+ * Where a shell is part of them it must not see the container's variables: dash and ash drop
+ * each whose name is no identifier, and a container may have `data-1`, `1-x` or `#@!x`; others
+ * make a shell do something. So they get there under names that mean nothing, and env(1), the
+ * last of the programs, gives them their own (`withOwnNames`).
  */
 
 export interface Launch {
@@ -15,6 +18,11 @@ export interface Launch {
   readonly workingDir: string
   /** Of root in the container: see ContainerRights. */
   readonly capabilities: readonly Capability[]
+  readonly noNewPrivileges?: true
+  /** See kernel-masks.ts. */
+  readonly masked: boolean
+  /** A file on the host: see seccomp/filter.ts. */
+  readonly filterFile?: string
   readonly user?: ContainerUser
   /** The container's (Cgroup.entries). */
   readonly cgroup?: readonly string[]
@@ -30,8 +38,18 @@ export interface HostCommand {
 }
 
 /**
- * setpriv -> (sh ->) nsenter -> unshare -> (setpriv -> env ->) program. Each replaces the one
- * before; only unshare forks, and stays as the monitor of the PID namespace:
+ * Where a command finds what is open in it when it starts: the fstab of what is mounted over /proc,
+ * and the filter of system calls, the first of them that there are.
+ */
+const masksDescriptor = 3
+const filterDescriptor = ({ masked }: Pick<Launch, 'masked'>): number =>
+  masked ? masksDescriptor + 1 : masksDescriptor
+
+/**
+ * setpriv -> (sh ->) nsenter -> unshare -> sh -> (setpriv ->) env -> program. Each replaces the one
+ * before; only unshare forks, and stays as the monitor of the PID namespace; and sh waits for a
+ * mount(8), because only a process of the new PID namespace can do something between the mount of
+ * its /proc and the program:
  *
  * - podfs dies: the first setpriv's pdeathsig, which survives exec, kills unshare
  * - unshare dies: --kill-child kills the program, PID 1, and with it the whole namespace
@@ -49,8 +67,9 @@ export function startCommand(
   launch: Launch,
   setsid?: string,
 ): HostCommand {
-  const { user, capabilities } = launch
-  return hostCommand(launch, [
+  const { user, masked } = launch
+  const { words, env } = withOwnNames(tools, launch)
+  const chain = [
     ...dieWithParent(tools),
     ...entering(tools, launch),
     tools.nsenter,
@@ -72,11 +91,94 @@ export function startCommand(
     `--wd=${launch.workingDir}`,
     '--',
     ...(setsid === undefined ? [] : [setsid, '--ctty', '--']),
+    ...(masked ? [tools.sh, '-c', maskProc, starterName] : []),
     ...(user
-      ? becomeUser(tools, user, bounding(capabilities))
-      : bound(tools, capabilities)),
-    ...programCommand(tools, launch),
-  ])
+      ? becomeUser(tools, user, limits(launch))
+      : limited(tools, launch)),
+    ...filtered(tools, launch, filterDescriptor(launch)),
+    ...words,
+    ...launch.argv,
+  ]
+  const [file = '', ...args] = chain
+  return { file, args, env }
+}
+
+/**
+ * The filter comes when nothing else is to be done but to start the program: it may forbid it. The
+ * kernel takes one of somebody who is not root only with no_new_privs, and setpriv sets that for
+ * everybody.
+ */
+function filtered(
+  tools: MachineTools,
+  { filterFile }: Launch,
+  descriptor: number,
+): string[] {
+  if (filterFile === undefined) return []
+  return [
+    tools.setpriv,
+    '--seccomp-filter',
+    `/proc/self/fd/${descriptor}`,
+    '--',
+    tools.sh,
+    '-c',
+    `exec "$@" ${descriptor}<&-`,
+    starterName,
+  ]
+}
+
+/** What the shell of the chain calls itself when something is wrong. */
+const starterName = 'podfs-start'
+
+const maskProc = [
+  `mount -n -a -T /proc/self/fd/${masksDescriptor} || {`,
+  `  echo "${starterName}: cannot cover what is not to be seen of /proc" >&2`,
+  '  exit 126',
+  '}',
+  `exec "$@" ${masksDescriptor}<&-`,
+].join('\n')
+
+/** Less than the kernel takes for one argument: MAX_ARG_STRLEN, include/uapi/linux/binfmts.h. */
+const splitLength = 100_000
+
+/** What a shell may have added of its own: they are nobody's in the container. */
+const shellsOwn = ['PATH', 'LC_ALL', 'PWD', 'OLDPWD', 'SHLVL', '_']
+
+/**
+ * The environment with other names, and the commands that end in the program with the right
+ * ones. Values stay out of the arguments, which everybody sees: env -S, of GNU's coreutils 8.30,
+ * puts `${a0}` into them by itself.
+ */
+function withOwnNames(
+  tools: MachineTools,
+  { argv, env }: Launch,
+): { readonly words: string[]; readonly env: NodeJS.ProcessEnv } {
+  const other: NodeJS.ProcessEnv = { PATH: systemPath, LC_ALL: 'C' }
+  // Two that set them one after the other must not meet.
+  const prefix =
+    'abcdefghijklmnopqrstuvwxyz'
+      .split('')
+      .find(letter =>
+        [...env.keys()].every(name => !name.startsWith(letter)),
+      ) ?? 'podfs_'
+  let unset = shellsOwn.map(name => `-u${name}`).join(' ')
+  let set = ''
+  const words: string[] = []
+  const end = (): void => {
+    words.push(tools.env, '-S', `${unset}${set}`)
+    unset = ''
+    set = ''
+  }
+  for (const [i, [name, value]] of [...env].entries()) {
+    const place = `${prefix}${i.toString(36)}`
+    other[place] = value
+    unset += ` -u${place}`
+    set += ` "${name.replaceAll(/[\\"$]/g, String.raw`\$&`)}=\${${place}}"`
+    if (unset.length + set.length > splitLength) end()
+  }
+  if (unset !== '') end()
+  // env would take it for a variable.
+  if (argv[0]?.includes('=')) words.push(tools.setpriv, '--')
+  return { words, env: other }
 }
 
 /** How a command that somebody has streams to is tied to podfs. */
@@ -102,9 +204,9 @@ export function execCommand(
   launch: Launch,
   ties?: ExecTies,
 ): HostCommand {
-  const { user, capabilities } = launch
+  const { user, filterFile } = launch
   const carried = carriedTo(tools, launch)
-  return hostCommand(launch, [
+  const chain = [
     ...dieWithParent(tools, carried),
     ...entering(tools, launch),
     tools.nsenter,
@@ -119,7 +221,7 @@ export function execCommand(
     '--',
     ...(ties?.dies ? dieWithParent(tools) : []),
     ...(ties?.setsid === undefined ? [] : [ties.setsid, '--ctty', '--']),
-    ...bound(tools, capabilities),
+    ...limited(tools, launch),
     // It makes nothing new here: nsenter's own --wd means the host's.
     tools.unshare,
     '--root=.',
@@ -130,8 +232,18 @@ export function execCommand(
       : carried.length > 0
         ? [tools.setpriv, '--inh-caps=-all', '--']
         : []),
-    ...programCommand(tools, launch),
-  ])
+  ]
+  // Without a shell in it the variables can go as they are.
+  if (filterFile === undefined && launch.cgroup === undefined)
+    return hostCommand(launch, [...chain, ...programCommand(tools, launch)])
+  const { words, env } = withOwnNames(tools, launch)
+  const [file = '', ...args] = [
+    ...chain,
+    ...filtered(tools, launch, masksDescriptor),
+    ...words,
+    ...launch.argv,
+  ]
+  return { file, args, env }
 }
 
 /** Only into one of the Pod's own: it takes rights over the machine's that podfs may not have. */
@@ -185,11 +297,7 @@ function dieWithParent(
 }
 
 function programCommand(tools: MachineTools, launch: Launch): string[] {
-  const variables =
-    launch.cgroup === undefined
-      ? linkerVariables(tools, launch.env)
-      : restoredVariables(tools, launch.env)
-  return [...variables, ...launch.argv]
+  return [...linkerVariables(tools, launch.env), ...launch.argv]
 }
 
 /** What the shell that enters the cgroup is called in its messages. */
@@ -198,7 +306,7 @@ const entryName = 'podfs-enter'
 /**
  * A cgroup is entered by who is to be in it: written from outside it may be too late, when the
  * program runs already. util-linux has nothing for that with v1, so it is a shell, which sees
- * nothing of the container (`carriedVariables`).
+ * nothing of the container (`withOwnNames`).
  */
 function entering(tools: MachineTools, { cgroup }: Launch): string[] {
   if (cgroup === undefined) return []
@@ -208,33 +316,8 @@ function entering(tools: MachineTools, { cgroup }: Launch): string[] {
 const entryScript =
   'while [ "$1" != -- ]; do echo 0 >"$1" || exit 1; shift; done; shift; exec "$@"'
 
-/**
- * The environment on its way through a shell: there are names that a shell drops, and others by
- * which it would be told what to do (PS4, BASH_ENV). The values have names that mean nothing.
- */
-function carriedVariables(
-  env: ReadonlyMap<string, string>,
-): readonly (readonly [carrier: string, name: string, value: string])[] {
-  return [...env].map(([name, value], i) => [`_${i.toString(36)}`, name, value])
-}
-
-/** env takes the values from its environment: no argument has them (env -S, coreutils 8.30). */
-function restoredVariables(
-  tools: MachineTools,
-  env: ReadonlyMap<string, string>,
-): string[] {
-  const words = carriedVariables(env).map(
-    ([carrier, name]) =>
-      `"${name.replaceAll(/[\\"$]/g, '\\$&')}=\${${carrier}}"`,
-  )
-  return [tools.env, '-i', '-S', words.join(' ')]
-}
-
-function bound(
-  tools: MachineTools,
-  capabilities: readonly Capability[],
-): string[] {
-  const options = bounding(capabilities)
+function limited(tools: MachineTools, launch: Launch): string[] {
+  const options = limits(launch)
   return options.length === 0 ? [] : [tools.setpriv, ...options, '--']
 }
 
@@ -243,10 +326,13 @@ function bound(
  * exec (capabilities(7)); nothing is inheritable, as with container run-times since
  * CVE-2022-24769.
  */
-function bounding(capabilities: readonly Capability[]): string[] {
-  return capabilities.length === allCapabilities.length
-    ? []
-    : [`--bounding-set=${only(capabilities)}`]
+function limits({ capabilities, noNewPrivileges }: Launch): string[] {
+  return [
+    ...(capabilities.length === allCapabilities.length
+      ? []
+      : [`--bounding-set=${only(capabilities)}`]),
+    ...(noNewPrivileges ? ['--no-new-privs'] : []),
+  ]
 }
 
 function only(capabilities: readonly Capability[]): string {
@@ -305,12 +391,7 @@ function hostCommand(launch: Launch, words: readonly string[]): HostCommand {
   const [file = '', ...args] = words
   // Without a prototype: `__proto__` is a name like any other.
   const env = Object.create(null) as NodeJS.ProcessEnv
-  if (launch.cgroup === undefined) {
-    for (const [name, value] of launch.env)
-      if (!changesTools.test(name)) env[name] = value
-  } else {
-    for (const [carrier, , value] of carriedVariables(launch.env))
-      env[carrier] = value
-  }
+  for (const [name, value] of launch.env)
+    if (!changesTools.test(name)) env[name] = value
   return { file, args, env }
 }

@@ -1,22 +1,20 @@
-import { execFile } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
-import { promisify } from 'node:util'
 import {
   mountBeneathCommand,
   replaceMountCommand,
 } from '../../linux/replace-mount.ts'
 import { formatFstab, type FstabEntry } from './fstab.ts'
-import { systemPath } from '../../linux/machine-tools.ts'
 import type { LivePlace } from './planned-root.ts'
+import { runTool as run } from './run-tool.ts'
 import { inBackground } from '../../util/in-background.ts'
 
 /*
  * Volumes that can be mounted anew under a running container. Nothing can be bound into its
  * mount namespace from outside, but mounts are propagated into it:
  *
- *   DIRECTORY            a tmpfs, shared
+ *   DIRECTORY            a tmpfs, shared (pod-tmpfs.ts)
  *   DIRECTORY/N/0, 1 ..  a place for each such volumeMount of one container
  *
  * In the container a place is bound at the mountPath, as a slave of DIRECTORY, and to nothing
@@ -29,26 +27,13 @@ export class LiveMounts {
   readonly directory: string
   readonly #containers = new Set<ContainerLiveMounts>()
   readonly #wanted: WantedMounts[] = []
-  #made: Promise<unknown> | undefined
   #count = 0
 
   constructor(directory: string) {
     this.directory = directory
   }
 
-  /** The shared directory; made once. */
-  async made(): Promise<void> {
-    this.#made ??= this.#make()
-    await this.#made
-  }
-
-  async #make(): Promise<void> {
-    mkdirSync(this.directory, { recursive: true })
-    const options = ['-n', '-t', 'tmpfs', '--make-shared', '-o', 'mode=0755']
-    await run('mount', ...options, 'podfs', this.directory)
-  }
-
-  /** For one start of one container; can be used when it is `made`. */
+  /** For one start of one container; can be used when the directory is mounted. */
   open(): ContainerLiveMounts {
     this.#count += 1
     const directory = join(this.directory, String(this.#count))
@@ -105,15 +90,6 @@ export class LiveMounts {
     } finally {
       rmSync(fstab, { force: true })
     }
-  }
-
-  /** When no container runs any more. */
-  async close(): Promise<void> {
-    if (this.#made === undefined) return
-    await this.#made.catch(() => undefined)
-    await run('umount', '-n', '-c', '-l', this.directory).catch(() => {})
-    // Never recursively as long as something may be mounted there.
-    await rm(this.directory, { recursive: true, force: true })
   }
 }
 
@@ -269,10 +245,4 @@ async function stageEntries({
       options: [...options, options.includes('rbind') ? 'rprivate' : 'private'],
     })),
   )
-}
-
-const execute = promisify(execFile)
-
-async function run(command: string, ...args: readonly string[]): Promise<void> {
-  await execute(command, args, { env: { PATH: systemPath, LC_ALL: 'C' } })
 }

@@ -118,7 +118,7 @@ function pauseCommand(
  * then done nothing; PID 1 takes no signal from inside.
  */
 function pauseScript(
-  { hostname, pid }: SandboxConfig,
+  { hostname, pid, sysctls = [] }: SandboxConfig,
   directory: string,
 ): string {
   const place = shellQuote(directory)
@@ -127,6 +127,10 @@ function pauseScript(
     ...(hostname === undefined
       ? []
       : [`printf %s ${shellQuote(hostname)} > /proc/sys/kernel/hostname`]),
+    ...sysctls.map(
+      ({ name, value }) =>
+        `printf %s ${shellQuote(value)} > ${shellQuote(`/proc/sys/${name.replaceAll(/[./]/g, swap)}`)}`,
+    ),
     // /proc is still that of the host: so is the number.
     'read -r pid rest < /proc/self/stat',
     ...(pid === 'pod'
@@ -142,6 +146,11 @@ function pauseScript(
         ]
       : ['echo "$pid"', 'read -r end || :']),
   ].join('\n')
+}
+
+/** A part of a name has a slash where its file has a dot: net.ipv4.conf.eth0/1.forwarding. */
+function swap(separator: string): string {
+  return separator === '.' ? '/' : '.'
 }
 
 const hostRoot = 'host'

@@ -23,6 +23,8 @@ export interface RootPlan {
   readonly absent: readonly string[]
   /** Of what is hidden, as far as it comes with a directory of the host: to be covered. */
   readonly covered: readonly string[]
+  /** Mount points, the root's among them, that are made read-only when all is there. */
+  readonly readOnly: readonly string[]
   /** Not in the fstab: mounted on the host, see live-mounts.ts. */
   readonly livePlaces: readonly LivePlace[]
 }

@@ -2,7 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { viewFrom } from '../../linux/host-view.ts'
 import type { SandboxConfig } from './container-runtime.ts'
+import { formatFstab } from './fstab.ts'
+import { procMasks } from './kernel-masks.ts'
 
 /** What a setup uses of the Pod's files. */
 export interface ContainerFiles {
@@ -33,11 +36,14 @@ export class PodFiles {
   readonly #streams: string
   readonly #hostnameFile: string
   readonly #mark: string
+  readonly #masks: string
+  readonly #filters: string
   readonly #rootNames = `podfs-${randomUUID()}-`
   #files: ContainerFiles | undefined
   #hostname: string | undefined
   #setupCount = 0
   #streamsCount = 0
+  #hasMasks = false
 
   constructor(scratchDirectory: string) {
     this.#world = join(scratchDirectory, 'root')
@@ -45,6 +51,8 @@ export class PodFiles {
     this.#streams = join(scratchDirectory, 'streams')
     this.#hostnameFile = join(scratchDirectory, 'hostname')
     this.#mark = join(scratchDirectory, processesMark)
+    this.#masks = join(scratchDirectory, 'proc-fstab')
+    this.#filters = join(scratchDirectory, 'seccomp')
   }
 
   /** Of the Pod's sandbox; it comes first, and all of them have the same. */
@@ -72,6 +80,23 @@ export class PodFiles {
     return cgroupNameOf(this.#rootNames)
   }
 
+  /** An fstab of what covers /proc in the containers, as this machine has it. */
+  masks(): string {
+    if (!this.#hasMasks)
+      writeFileSync(this.#masks, formatFstab(procMasks(viewFrom('/'))))
+    this.#hasMasks = true
+    return this.#masks
+  }
+
+  /** A filter of system calls, for a container and for what is run in it. */
+  filter(container: string, program: Buffer): string {
+    mkdirSync(this.#filters, { recursive: true })
+    const file = join(this.#filters, container)
+    // The container's user, who may be anybody, is to read it.
+    writeFileSync(file, program, { mode: 0o444 })
+    return file
+  }
+
   /** An empty directory for one setup, and the name of its root. */
   makeSetup(): { readonly directory: string; readonly rootName: string } {
     this.#setupCount += 1
@@ -93,6 +118,8 @@ export class PodFiles {
       this.#streams,
       this.#hostnameFile,
       this.#mark,
+      this.#masks,
+      this.#filters,
     ]
     await Promise.all(
       own.map(path => rm(path, { recursive: true, force: true })),

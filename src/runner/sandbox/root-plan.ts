@@ -1,9 +1,11 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { ContainerMount } from './container-runtime.ts'
 import type { HostView } from '../../linux/host-view.ts'
 import { isWithin } from '../../linux/is-within.ts'
 import { aliasesOf } from '../../linux/mount-table.ts'
+import { sysMasks } from './kernel-masks.ts'
 import type { RootPlan } from './planned-root.ts'
+import { resolvePath } from '../../linux/resolve-path.ts'
 import { RootTree } from './root-tree.ts'
 
 /*
@@ -17,7 +19,9 @@ import { RootTree } from './root-tree.ts'
  *   WORLD/run            an overlay of one level: files are its own, sockets and directories
  *                        the host's
  *   WORLD/dev            the usual nodes, the host's; all of it for a privileged container
- *   WORLD/home, /tmp ..  the host's, by rbind
+ *   WORLD/sys            the kernel's, read-only, with the host's cgroups
+ *   WORLD/home, /srv ..  the host's, by rbind, as far as it is to be shared
+ *   WORLD/tmp            the container's own, and others that are not shared
  *
  * Both tmpfs are detached or become `/`; the overlays keep their layers alive, and all of it
  * goes with the last process.
@@ -43,11 +47,17 @@ const deviceNodes: ReadonlySet<string> = new Set([
   'urandom',
   'tty',
 ])
-const deviceDirectories: ReadonlySet<string> = new Set([
-  'shm',
-  'mqueue',
-  'hugepages',
-])
+/** runc's setupDevSymlinks (libcontainer/rootfs_linux.go). */
+const deviceLinks: Readonly<Record<string, string>> = {
+  fd: '/proc/self/fd',
+  stdin: '/proc/self/fd/0',
+  stdout: '/proc/self/fd/1',
+  stderr: '/proc/self/fd/2',
+  ptmx: 'pts/ptmx',
+}
+
+/** Among `hostDirectories`: all at the top, but /tmp and those that are never the host's own. */
+const everyDirectory = '/*'
 
 /**
  * A private first level only. A program that is PID 1 here writes `1` into /run/NAME.pid, and
@@ -73,10 +83,21 @@ export interface RootPlanOptions {
   readonly hidden: readonly string[]
   /** With the devices of the host. */
   readonly privileged: boolean
-  /** The IPC namespace in which the root is made is not the machine's. */
-  readonly ownIpc: boolean
-  /** Nor is the network namespace: /sys has the interfaces of the one that it is mounted in. */
+  /** Nothing can be written but volumes and /dev. */
+  readonly readOnly: boolean
+  /** All of /proc and /sys is seen. */
+  readonly unmasked: boolean
+  /**
+   * The IPC namespace in which the root is made is not the machine's, and this directory on the
+   * host is the /dev/shm of those who are in it.
+   */
+  readonly sharedMemory?: string
+  /** Nor is the network namespace the machine's. */
   readonly ownNetwork: boolean
+  /** Directories of the host that are the container's, too, or all of them (`/*`). */
+  readonly hostDirectories: readonly string[]
+  /** Files and directories of the host that are to be seen where they are, if they are there. */
+  readonly visible: readonly string[]
   /** A directory on the host whose mounts are propagated: see live-mounts.ts. */
   readonly liveDirectory?: string
 }
@@ -99,6 +120,7 @@ export function planRoot(host: HostView, options: RootPlanOptions): RootPlan {
     overlays: !hostRoot,
     hidden: withAliases(options.hidden, host),
     devices: privileged,
+    readOnly: options.readOnly,
     ...(liveDirectory === undefined ? {} : { liveDirectory }),
   })
   planHostEntries(tree, host, options)
@@ -124,52 +146,128 @@ function planHostEntries(
     const path = join('/', name)
     const kind = host.lstat(path)?.kind
     if (kind === undefined || name === 'proc') continue
-    if (name === 'dev' && !options.privileged) {
-      planDevices(tree, host, options)
-      continue
-    }
-    if (name === 'sys' && kind === 'directory' && options.ownNetwork) {
-      tree.replaceByOwn(path, 'sysfs', ['nosuid', 'nodev', 'noexec'])
-      continue
-    }
-    if (kind === 'symlink') tree.copyLink(path)
+    if (name === 'dev') planDevices(tree, host, options)
+    else if (name === 'sys') planSys(tree, host, options)
+    else if (kind === 'symlink') tree.copyLink(path)
     else if (kind !== 'directory' || options.hostRoot) tree.bindHost(path)
     else if (systemDirectories.test(name)) tree.addDeepLayer(path)
-    else tree.bindHost(path)
+    else if (isShared(path, options)) tree.bindHost(path)
+    else tree.makeOwnDirectory(path)
   }
-  for (const name of options.hostRoot ? [] : shallowDirectories)
-    if (host.lstat(join('/', name))?.kind === 'directory')
-      tree.addShallowLayer(join('/', name))
+  if (options.hostRoot) return
+  for (const name of shallowDirectories) {
+    const path = join('/', name)
+    if (isShared(path, options) && host.lstat(path)?.kind === 'directory')
+      tree.addShallowLayer(path)
+  }
+  for (const path of options.hostDirectories)
+    if (path !== everyDirectory) share(tree, host, path)
+  for (const path of options.visible) showHost(tree, host, path)
+}
+
+function isShared(path: string, { hostDirectories }: RootPlanOptions): boolean {
+  return (
+    hostDirectories.includes(path) ||
+    (path !== '/tmp' && hostDirectories.includes(everyDirectory))
+  )
+}
+
+/**
+ * Of a file its directory, because a program has its libraries and data beside it; but not one that
+ * the container has for itself, such as /tmp.
+ */
+function showHost(tree: RootTree, host: HostView, path: string): void {
+  if (tree.exists(path)) return
+  const parent = dirname(path)
+  const isDirectory = host.lstat(resolvePath(path, host))?.kind === 'directory'
+  share(tree, host, isDirectory || tree.exists(parent) ? path : parent)
+}
+
+/** What is away is not missed: it may be of another machine, or not be made yet. */
+function share(tree: RootTree, host: HostView, path: string): void {
+  const real = resolvePath(path, host)
+  if (real !== '/' && host.lstat(real) !== undefined) tree.shareHost(real)
 }
 
 function planDevices(
   tree: RootTree,
   host: HostView,
-  { ownIpc }: RootPlanOptions,
+  { privileged, sharedMemory }: RootPlanOptions,
 ): void {
-  tree.makeOwnDirectory('/dev')
-  for (const name of host.readdir('/dev')) {
-    const path = join('/dev', name)
-    const kind = host.lstat(path)?.kind
-    // Some machines have it as a link, too: it is made below.
-    if (name === 'ptmx') continue
-    if (kind === 'symlink') tree.makeLink(path, host.readlink(path))
-    else if (deviceNodes.has(name)) tree.bindDevice(path)
-    else if (name === 'mqueue' && kind === 'directory' && ownIpc)
-      tree.mountOwn(path, 'mqueue', ['nosuid', 'nodev', 'noexec'])
-    else if (deviceDirectories.has(name) && kind === 'directory')
-      tree.bindHost(path)
+  if (privileged) tree.bindHost('/dev')
+  else {
+    tree.mountOwnDirectory('/dev')
+    for (const name of host.readdir('/dev'))
+      if (deviceNodes.has(name)) tree.bindDevice(join('/dev', name))
+    for (const [name, target] of Object.entries(deviceLinks))
+      tree.makeLink(join('/dev', name), target)
+  }
+  // A privileged container has the host's directories; nothing can be made there.
+  const canHave = (path: string): boolean =>
+    !privileged || host.lstat(path)?.kind === 'directory'
+  const options = ['nosuid', 'nodev', 'noexec']
+  if (sharedMemory === undefined) {
+    for (const path of ['/dev/shm', '/dev/mqueue'])
+      if (!privileged && host.lstat(path)?.kind === 'directory')
+        tree.bindHost(path)
+  } else {
+    if (canHave('/dev/shm'))
+      tree.mountInstead(
+        '/dev/shm',
+        { source: sharedMemory, type: 'none', options: ['bind', 'private'] },
+        { source: sharedMemory, volume: true },
+      )
+    if (canHave('/dev/mqueue'))
+      tree.mountInstead('/dev/mqueue', {
+        source: 'podfs',
+        type: 'mqueue',
+        options,
+      })
   }
   // Of its own: the host's has the terminals of its users.
-  tree.mountOwn('/dev/pts', 'devpts', [
-    'newinstance',
-    'ptmxmode=0666',
-    'mode=0620',
-    'gid=5',
-    'nosuid',
-    'noexec',
-  ])
-  tree.makeLink('/dev/ptmx', 'pts/ptmx')
+  if (canHave('/dev/pts'))
+    tree.mountInstead('/dev/pts', {
+      source: 'podfs',
+      type: 'devpts',
+      options: [
+        'newinstance',
+        'ptmxmode=0666',
+        'mode=0620',
+        'gid=5',
+        'nosuid',
+        'noexec',
+      ],
+    })
+}
+
+/**
+ * As a container run-time mounts it, with the interfaces of the network namespace that the root is
+ * made in. A privileged container has all that the host has there.
+ */
+function planSys(
+  tree: RootTree,
+  host: HostView,
+  { privileged, unmasked, ownNetwork, world }: RootPlanOptions,
+): void {
+  if (privileged && !ownNetwork) {
+    tree.bindHost('/sys')
+    return
+  }
+  tree.mountInstead(
+    '/sys',
+    {
+      source: 'podfs',
+      type: 'sysfs',
+      options: [...(privileged ? [] : ['ro']), 'nosuid', 'nodev', 'noexec'],
+    },
+    { source: '/sys', volume: false },
+  )
+  if (privileged) {
+    tree.bindSubmounts('/sys')
+    return
+  }
+  tree.bindReadOnly('/sys/fs/cgroup')
+  if (!unmasked) tree.mountWithin('/sys', sysMasks(host, world))
 }
 
 /** Outermost ones, wherever the host has them. */

@@ -60,6 +60,9 @@ export class RootTree {
   /** What the plan makes, by the container's path. */
   readonly #made = new Map<string, FileKind>()
   readonly #covered: string[] = []
+  readonly #isReadOnly: boolean
+  /** Places whose mount has an upper layer. */
+  readonly #layered = new Set<string>()
   #layers = 0
 
   constructor(host: HostView, options: RootTreeOptions) {
@@ -69,6 +72,7 @@ export class RootTree {
     this.#world = world
     this.#overlays = overlays
     this.#hidden = hidden
+    this.#isReadOnly = options.readOnly
     this.#binds = new HostBinds(host, options)
     this.#places.set('/', { at: '/', source: '/', upper: world, volume: false })
     // For the mount programs; detached at the end, when the PID namespace brings its own.
@@ -105,12 +109,33 @@ export class RootTree {
     this.#places.set(path, { at: path, source: path, volume: false })
   }
 
-  /** A directory of which the container has nothing but what is made in it now. */
+  /**
+   * The same for one of which nothing else is to be seen here: what is a directory of the
+   * container's own is the host's from there on.
+   */
+  shareHost(path: string): void {
+    const { source, upper } = this.#placeOf(path)
+    if (source !== undefined && upper === undefined) return
+    this.#makeParents(dirname(path))
+    this.bindHost(path)
+  }
+
+  /** A directory of which the container has nothing but what is made in it, with the host's mode. */
   makeOwnDirectory(path: string): void {
-    this.#directories.push({ path: join(this.#world, path) })
-    const upper = join(this.#world, path)
+    const upper = this.#inUpper(path)
+    this.#copyDirectory(upper, path)
     this.#places.set(path, { at: path, upper, volume: false })
     this.#made.set(path, 'directory')
+  }
+
+  /** The same as a mount, which stays writable in a root that is not. */
+  mountOwnDirectory(path: string): void {
+    const upper = this.#newLayer()
+    this.#directories.push({ path: upper }, { path: join(this.#world, path) })
+    this.#places.set(path, { at: path, upper, volume: false })
+    this.#made.set(path, 'directory')
+    const options = ['bind', 'nosuid', ...this.#binds.nodev]
+    this.#addMounts(path, [bind(upper, join(this.#world, path), options)])
   }
 
   /** A device node of the host that works, in a directory of the container's own. */
@@ -120,18 +145,35 @@ export class RootTree {
     this.#addMounts(path, [bind(path, join(this.#world, path), ['bind'])])
   }
 
-  /** A file system of the container's own, in a directory of its own. */
-  mountOwn(path: string, type: string, options: readonly string[]): void {
-    this.makeOwnDirectory(path)
-    const target = join(this.#world, path)
-    this.#addMounts(path, [{ source: 'podfs', target, type, options }])
+  /**
+   * What is mounted where the host has a directory or the container one of its own, which is made
+   * here. `contents`: what is in it, where that is known.
+   */
+  mountInstead(
+    path: string,
+    mount: Omit<FstabEntry, 'target'>,
+    contents?: Pick<Place, 'source' | 'volume'>,
+  ): void {
+    if (this.#placeOf(dirname(path)).upper !== undefined)
+      this.makeOwnDirectory(path)
+    this.#addMounts(path, [{ ...mount, target: join(this.#world, path) }])
+    if (contents !== undefined)
+      this.#places.set(path, { at: path, ...contents })
   }
 
-  /** In the place of one of the host's; what the host has mounted below that is there, too. */
-  replaceByOwn(path: string, type: string, options: readonly string[]): void {
-    this.mountOwn(path, type, options)
-    // What is below it is as on the host.
-    this.#places.set(path, { at: path, source: path, volume: false })
+  /** The host's mounts at a directory and below, which are there whatever is around them. */
+  bindReadOnly(path: string): void {
+    if (this.#host.mounts.every(({ mountpoint }) => mountpoint !== path)) return
+    this.#addMounts(path, this.#binds.recursiveBind(path, path, [], ['ro']))
+  }
+
+  /** More of what is mounted at a place, in it. */
+  mountWithin(place: string, mounts: readonly FstabEntry[]): void {
+    this.#addMounts(place, mounts)
+  }
+
+  /** What the host has mounted below a directory in whose place something else is. */
+  bindSubmounts(path: string): void {
     for (const point of this.#binds.submounts(path))
       this.#addMounts(point, this.#binds.hostBind(point))
   }
@@ -162,7 +204,9 @@ export class RootTree {
         if (this.#binds.isHidden(child)) return false
         const kind = this.#host.lstat(child)?.kind
         if (kind === 'directory' || kind === 'other') return true
-        return kind === 'file' && (!this.#layered(path) || mounted.has(child))
+        return (
+          kind === 'file' && (!this.#canOverlay(path) || mounted.has(child))
+        )
       })
     this.#addLayer(path, children)
     for (const child of children)
@@ -216,8 +260,9 @@ export class RootTree {
     path: string,
     source: string,
     kind: 'directory' | 'file',
-    { recursive, readOnly, locate }: ContainerMount,
+    mount: ContainerMount,
   ): void {
+    const { recursive, readOnly, readOnlyBelow, followsHost, locate } = mount
     const options = [
       recursive ? 'rbind' : 'bind',
       ...(readOnly ? ['ro'] : []),
@@ -241,10 +286,18 @@ export class RootTree {
       )
     } else if (recursive) {
       this.#volumeMounts.push(
-        ...this.#binds.recursiveBind(source, path, readOnly ? ['ro'] : []),
+        ...this.#binds
+          .recursiveBind(
+            source,
+            path,
+            readOnly ? ['ro'] : [],
+            readOnlyBelow ? ['ro'] : [],
+          )
+          .map(entry => (followsHost ? following(entry) : entry)),
       )
     } else {
-      this.#volumeMounts.push(bind(source, target, [...options, 'private']))
+      const entry = bind(source, target, [...options, 'private'])
+      this.#volumeMounts.push(followsHost ? following(entry) : entry)
     }
   }
 
@@ -292,12 +345,20 @@ export class RootTree {
       rootOptions: this.#binds.nodev,
       absent,
       covered: this.#covered,
+      readOnly: this.#readOnlyPlaces(),
       livePlaces: this.#live.map(({ place, kind, mounts }) => ({
         place,
         kind,
         mounts,
       })),
     }
+  }
+
+  /** Of the host's binds each is mounted so; what a volume covers is out of reach. */
+  #readOnlyPlaces(): string[] {
+    if (!this.#isReadOnly) return []
+    const covered = new Set(this.#mountPaths.map(({ path }) => path))
+    return [...this.#layered, '/'].filter(path => !covered.has(path))
   }
 
   /** Last: a layer that a mountPath has brought can hold what would have to be covered. */
@@ -365,16 +426,15 @@ export class RootTree {
   }
 
   #addLayer(path: string, comeBack: readonly string[]): void {
-    this.#layers += 1
-    const directory = join(this.#world, '.podfs/layers', String(this.#layers))
-    const upper = join(directory, 'upper')
+    const upper = this.#newLayer()
+    this.#layered.add(path)
     this.#copyDirectory(upper, path)
     if (dirname(path) === '/')
       this.#directories.push({ path: join(this.#world, path) })
     this.#places.set(path, { at: path, source: path, upper, volume: false })
     const mounts: FstabEntry[] = []
-    if (this.#layered(path)) {
-      const work = join(directory, 'work')
+    if (this.#canOverlay(path)) {
+      const work = join(dirname(upper), 'work')
       this.#directories.push({ path: work })
       mounts.push({
         source: 'podfs',
@@ -402,8 +462,14 @@ export class RootTree {
     this.#layerMounts.set(path, mounts)
   }
 
+  /** An upper directory. */
+  #newLayer(): string {
+    this.#layers += 1
+    return join(this.#world, '.podfs/layers', String(this.#layers), 'upper')
+  }
+
   /** An overlay's options cannot hold these characters in a way that all versions read. */
-  #layered(path: string): boolean {
+  #canOverlay(path: string): boolean {
     return this.#overlays && !/[,:\\]/.test(join(this.#world, path))
   }
 
@@ -441,4 +507,12 @@ export class RootTree {
       if (place) return place
     }
   }
+}
+
+/** In a copy of the host's mount namespace, as a root is made in, all that is shared is a slave. */
+function following(entry: FstabEntry): FstabEntry {
+  const options = entry.options.map(option =>
+    option.replace(/^(r?)private$/, '$1slave'),
+  )
+  return { ...entry, options }
 }

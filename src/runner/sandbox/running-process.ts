@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { Clock } from '../../util/clock.ts'
@@ -52,6 +53,8 @@ export interface StartOptions {
   readonly newDirectory: () => string
   /** The container's; `launch` enters it. */
   readonly cgroup?: Cgroup
+  /** An fstab on the host: see kernel-masks.ts. */
+  readonly masksFile: string
 }
 
 /** How long the last output may take to be read before the container counts as over. */
@@ -82,13 +85,18 @@ export async function startProcess(
   }
   const io = await (options.tty ? openOnTerminal : openOnPipes)(streams)
   const command = startCommand(tools, setup.pid, pause, launch, io.setsid)
+  // As the command expects them.
+  const inherited = [
+    ...(launch.masked ? [options.masksFile] : []),
+    ...(launch.filterFile === undefined ? [] : [launch.filterFile]),
+  ].map(file => openSync(file, 'r'))
   let monitor: ChildProcess
   try {
     monitor = withOomScore(launch.oomScoreAdjust, () =>
       spawn(command.file, command.args, {
         cwd: '/',
         env: command.env,
-        stdio: [...io.stdio],
+        stdio: [...io.stdio, ...inherited],
         // Its own session: the terminal's Ctrl-C is podfs's to hand on.
         detached: true,
       }),
@@ -100,6 +108,7 @@ export async function startProcess(
     })
   } finally {
     io.closeChildEnds()
+    for (const descriptor of inherited) closeSync(descriptor)
   }
   const running = new RunningProcess(monitor, io, {
     ...options,
@@ -137,7 +146,7 @@ function restOf(options: StartOptions): EndRest | undefined {
  * unshare says of a program that was killed (monitor-stderr.ts).
  */
 const chainFailure =
-  /^(?!unshare: sigprocmask )(?:\S*\/)?(?:setpriv|nsenter|unshare|env|podfs-enter): .*/m
+  /^(?!unshare: sigprocmask )(?:\S*\/)?(?:setpriv|nsenter|unshare|env|podfs-enter|podfs-start): .*/m
 
 /** A container: the monitor (unshare), and below it the program, mostly as PID 1 of a namespace. */
 class RunningProcess implements StartedProcess {

@@ -24,6 +24,7 @@ import { readHostView } from '../../linux/host-view.ts'
 import type { Launch } from './launch-command.ts'
 import { LiveMounts, type ContainerLiveMounts } from './live-mounts.ts'
 import {
+  canLoadFilters,
   findBesideBusybox,
   findBusybox,
   findMachineTools,
@@ -34,9 +35,12 @@ import { networkFile } from './network/attachment-file.ts'
 import { PodNetwork } from './network/pod-network.ts'
 import { type Pause, startPause } from './pause.ts'
 import { PodFiles } from './pod-files.ts'
+import { PodTmpfs } from './pod-tmpfs.ts'
 import { appletsDirectory, planRoot, type BusyboxMounts } from './root-plan.ts'
 import { resolvePath } from '../../linux/resolve-path.ts'
 import { startProcess, type StartedProcess } from './running-process.ts'
+import { containerFilter } from './seccomp/container-filter.ts'
+import { isFilteredArch } from './seccomp/syscall-numbers.ts'
 import { inBackground } from '../../util/in-background.ts'
 
 /*
@@ -58,7 +62,8 @@ import { inBackground } from '../../util/in-background.ts'
  * go with them. What remains on the disk is the scratch directory.
  *
  * A container is root on those of the host's files that it sees, with the capabilities that a
- * container run-time gives it: no mount, no device but the usual ones.
+ * container run-time gives it: no mount, no device but the usual ones, and a /proc and /sys in
+ * which it can set nothing (kernel-masks.ts).
  */
 
 export interface SandboxOptions {
@@ -70,6 +75,10 @@ export interface SandboxOptions {
   readonly ownDirectories: readonly string[]
   /** The host as it is, without copy-on-write. */
   readonly hostRoot?: boolean
+  /** Directories of the host that containers share, or all of them: see root-plan.ts. */
+  readonly hostDirectories: readonly string[]
+  /** Files and directories of the host that containers see where they are, whatever they share. */
+  readonly visible: readonly string[]
   /** Volumes that may be mounted anew are about to come: their place is made at once. */
   readonly expectsLiveVolumes?: boolean
   readonly clock?: Clock
@@ -100,6 +109,7 @@ class Sandbox implements SandboxRuntime {
   readonly #options: SandboxOptions
   readonly #clock: Clock
   readonly #podFiles: PodFiles
+  readonly #tmpfs: PodTmpfs
   readonly #live: LiveMounts
   /** Of each setup whose container is not known to have ended. */
   readonly #liveOf = new Map<ContainerSetup, ContainerLiveMounts>()
@@ -118,16 +128,18 @@ class Sandbox implements SandboxRuntime {
   /** What is being made for the Pod; settled, there is nothing more to wait for. */
   #making: Promise<unknown> = Promise.resolve()
   #tools: MachineTools | undefined
+  #filters: Promise<boolean> | undefined
   #closed: Promise<void> | undefined
 
   constructor(options: SandboxOptions) {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     const { scratchDirectory, expectsLiveVolumes } = options
-    this.#live = new LiveMounts(join(scratchDirectory, 'live'))
+    this.#tmpfs = new PodTmpfs(scratchDirectory)
+    this.#live = new LiveMounts(this.#tmpfs.live)
     this.#podFiles = new PodFiles(scratchDirectory)
     // A container's start asks again, and tells.
-    if (expectsLiveVolumes) this.#live.made().catch(() => undefined)
+    if (expectsLiveVolumes) this.#tmpfs.made().catch(() => undefined)
   }
 
   async createSandbox(config: SandboxConfig): Promise<RunningSandbox> {
@@ -169,6 +181,7 @@ class Sandbox implements SandboxRuntime {
     if (this.#closed) throw new Error('the Pod has ended')
     this.#podFiles.begin(config)
     this.#cgroup = this.#makeCgroup(config)
+    if (config.ipc === 'pod') this.#tmpfs.made().catch(() => undefined)
     const { world } = this.#podFiles.make()
     return await startPause(this.#findTools(), config, world)
   }
@@ -189,6 +202,7 @@ class Sandbox implements SandboxRuntime {
     // At once: soon `#pause` is the next one.
     await Promise.all([this.#endPause(), this.#making])
     await this.#discardPrepared()
+    await this.#tmpfs.renewSharedMemory()
     return await this.#begin(config)
   }
 
@@ -263,8 +277,9 @@ class Sandbox implements SandboxRuntime {
         clock: this.#clock,
         name: container.name,
         setup,
+        masksFile: this.#podFiles.masks(),
         pause,
-        launch: toLaunch(container, cgroup),
+        launch: await this.#toLaunch(container, cgroup),
         stdin: container.stdin,
         tty: container.tty === true,
         newDirectory: () => this.#podFiles.newStreams(),
@@ -282,6 +297,29 @@ class Sandbox implements SandboxRuntime {
       // Not awaited: the kernel takes its time to dismantle a mount namespace.
       inBackground(this.#releaseSetup(setup))
     }
+  }
+
+  async filtersSyscalls(): Promise<boolean> {
+    this.#filters ??= isFilteredArch(process.arch)
+      ? canLoadFilters(this.#findTools())
+      : Promise.resolve(false)
+    return await this.#filters
+  }
+
+  async #toLaunch(
+    container: ContainerLaunch,
+    cgroup: Cgroup | undefined,
+  ): Promise<Launch> {
+    const { name, rights } = container
+    const filter =
+      rights.seccomp !== undefined && (await this.filtersSyscalls())
+        ? containerFilter(rights)
+        : undefined
+    return toLaunch(
+      container,
+      cgroup,
+      filter && this.#podFiles.filter(name, filter),
+    )
   }
 
   /** Each start has one of its own: what the kernel counts in it begins anew. */
@@ -343,7 +381,7 @@ class Sandbox implements SandboxRuntime {
     await this.#network?.detach()
     await this.#cgroup?.kill(this.#clock)
     await this.#cgroup?.remove(this.#clock)
-    await this.#live.close()
+    await this.#tmpfs.close()
     await this.#podFiles.remove()
   }
 
@@ -403,9 +441,12 @@ class Sandbox implements SandboxRuntime {
     { ready, onBegun }: Ahead,
   ): Promise<ContainerSetup> {
     const tools = this.#findTools()
-    const { hostsFile, resolvConf, mounts, workingDir = '/' } = container
-    const { hostRoot = false, ownDirectories } = this.#options
-    const { privileged, capabilities } = container.rights
+    const { hostsFile, resolvConf, mounts, visible = [] } = container
+    const { workingDir = '/' } = container
+    const { hostRoot = false, ownDirectories, hostDirectories } = this.#options
+    const { privileged, capabilities, readOnlyRoot, unmasked } =
+      container.rights
+    const hasSharedMemory = this.#config?.ipc === 'pod'
     const busybox = container.busybox ? await this.#findBusybox() : undefined
     let failed: { readonly plan: string; readonly error: unknown } | undefined
     for (;;) {
@@ -419,8 +460,12 @@ class Sandbox implements SandboxRuntime {
         hostRoot,
         hidden,
         privileged,
-        ownIpc: this.#config?.ipc === 'pod',
+        readOnly: readOnlyRoot === true,
+        unmasked: unmasked === true,
         ownNetwork: this.#config?.network !== undefined,
+        hostDirectories,
+        visible: [...this.#options.visible, ...visible],
+        ...(hasSharedMemory && { sharedMemory: this.#tmpfs.sharedMemory }),
         ...(hostsFile === undefined ? {} : { hostsFile }),
         ...(resolvConf === undefined ? {} : { resolvConf }),
         ...(files.hostnameFile && { hostnameFile: files.hostnameFile }),
@@ -431,7 +476,7 @@ class Sandbox implements SandboxRuntime {
       if (failed?.plan === planText) throw failed.error
       // Not before: these take as long as the plan.
       const { entrance } = await this.#pauseNow()
-      if (live !== undefined) await this.#live.made()
+      if (live !== undefined || hasSharedMemory) await this.#tmpfs.made()
       try {
         return await setUpContainer({
           tools,
@@ -478,17 +523,18 @@ interface RootAhead {
 
 /** Equal for what is planned and mounted in the same way. */
 function rootKey(root: ContainerRoot): string {
-  const { mounts, workingDir, hostsFile, resolvConf, busybox, rights } = root
-  const places = mounts.map(
-    ({ source, mountPath, readOnly, recursive, identity, locate }) => [
-      source,
-      mountPath,
-      readOnly,
-      recursive,
-      identity,
-      locate !== undefined,
-    ],
-  )
+  const { mounts, workingDir, hostsFile, resolvConf } = root
+  const { busybox, rights, visible } = root
+  const places = mounts.map(mount => [
+    mount.source,
+    mount.mountPath,
+    mount.readOnly,
+    mount.recursive,
+    mount.readOnlyBelow,
+    mount.followsHost,
+    mount.identity,
+    mount.locate !== undefined,
+  ])
   return JSON.stringify([
     places,
     workingDir,
@@ -496,12 +542,14 @@ function rootKey(root: ContainerRoot): string {
     resolvConf,
     busybox,
     rights,
+    visible,
   ])
 }
 
 function toLaunch(
   container: ContainerLaunch,
   cgroup: Cgroup | undefined,
+  filterFile: string | undefined,
 ): Launch {
   const { argv, user, busybox, isImagePath, rights } = container
   const { workingDir = '/' } = container
@@ -509,16 +557,19 @@ function toLaunch(
   if (container.tty === true && !env.has('TERM')) env.set('TERM', terminalType)
   if (busybox && hasBusybox())
     env.set('PATH', pathWithApplets(env.get('PATH'), isImagePath))
-  const { capabilities } = rights
+  const { capabilities, noNewPrivileges } = rights
   const { oomScoreAdjust } = container
   return {
     argv,
     env,
     workingDir,
     capabilities,
-    ...(user ? { user } : {}),
     ...(cgroup && { cgroup: cgroup.entries }),
     ...(oomScoreAdjust !== undefined && { oomScoreAdjust }),
+    masked: !rights.privileged && !rights.unmasked,
+    ...(filterFile !== undefined && { filterFile }),
+    ...(noNewPrivileges && { noNewPrivileges }),
+    ...(user ? { user } : {}),
   }
 }
 

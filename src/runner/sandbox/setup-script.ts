@@ -38,13 +38,15 @@ export const setupDone = 'done'
  *     (umount -c: without it umount(8) would ask a file system that may be dead; a failure
  *     is looked at from outside: the mount may have gone by itself, with its mount point)
  *  6. the plan's directories are covered: after 5, which could not reach below them
- *  7. /proc, which umount(8) needed, goes: the PID namespace mounts its own
- *  8. when it is to be locked, a copy of the mount namespace takes its place that a new user
+ *  7. where the root is to be read-only, its layers and the tmpfs are made so; what else is in it
+ *     was mounted so
+ *  8. /proc, which umount(8) needed, goes: the PID namespace mounts its own
+ *  9. when it is to be locked, a copy of the mount namespace takes its place that a new user
  *     namespace owns. The kernel takes such a one for less trusted and locks what it copies,
  *     and what is propagated to it later: nobody, not even root of the machine, can make a
  *     mount in it writable, or unmount what covers another one (mount_namespaces(7)). The
  *     container enters the mount namespace alone, so it is nobody less than root in it.
- *  9. `done`; it holds the namespace until its standard input is closed
+ * 10. `done`; it holds the namespace until its standard input is closed
  */
 export function setupScript(options: SetupScriptOptions): string {
   const { plan, world, fstabFile, fifos, locked, rootName } = options
@@ -85,6 +87,7 @@ export function setupScript(options: SetupScriptOptions): string {
     'done',
     '[ $# = 0 ] || umount -n -c -l -- "$@" 2>/dev/null || :',
     ...plan.covered.map(cover),
+    ...plan.readOnly.map(path => makeReadOnly(path, plan.rootOptions)),
     'umount -n -l /proc',
     ...(locked ? [`exec ${lock} sh -c ${shellQuote(hold)}`] : [hold]),
     '',
@@ -105,6 +108,12 @@ function tmpfs(
 function cover(directory: string): string {
   const path = shellQuote(directory)
   return `mount -n -t tmpfs -o ro,mode=0755,size=4k podfs ${path}`
+}
+
+/** With a source: else mount(8) would take the options of a line in /etc/fstab. */
+function makeReadOnly(path: string, flags: readonly string[]): string {
+  const options = ['remount', 'bind', 'ro', ...flags].join()
+  return `mount -n -o ${options} podfs ${shellQuote(path)}`
 }
 
 /** One process for all of them, and one for each unusual mode or owner. */

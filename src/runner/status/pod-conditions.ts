@@ -134,6 +134,11 @@ export function unscheduledCondition(
   )
 }
 
+/** The only one of a Pod that its node does not take. */
+export function scheduledCondition(facts: Changes): PodCondition {
+  return conditionOf('PodScheduled', yes, facts)
+}
+
 interface Changes {
   readonly observedGeneration?: number
   readonly now: string

@@ -13,8 +13,3 @@ export function containerFieldPath(pod: Pod, container: string): string {
   const isInit = pod.spec.initContainers.some(({ name }) => name === container)
   return `spec.${isInit ? 'initContainers' : 'containers'}{${container}}`
 }
-
-/** `NAME_NAMESPACE(UID)`, as the kubelet's messages name a Pod. */
-export function describePod({ metadata }: Pod): string {
-  return `${metadata.name}_${metadata.namespace}(${metadata.uid})`
-}

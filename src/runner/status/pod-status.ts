@@ -13,6 +13,7 @@ import {
 import type { Unscheduled } from '../lifecycle/schedule-pod.ts'
 import {
   podConditions,
+  scheduledCondition,
   unscheduledCondition,
   type PodCondition,
 } from './pod-conditions.ts'
@@ -75,15 +76,24 @@ export interface PodFacts {
   readonly written?: WrittenStatus
   /** Failed, whatever its containers did: its deadline has passed, or it was evicted. */
   readonly failure?: { readonly reason: string; readonly message: string }
+  /** The node does not take it: nothing of it runs, and nothing will. */
+  readonly rejection?: Rejection
   readonly previous?: PodStatus
   /** It is on no node, or on another one. */
   readonly unscheduled?: Unscheduled | 'otherNode'
+}
+
+export interface Rejection {
+  readonly reason: string
+  readonly message: string
 }
 
 /** The Pod's status, computed from what the runner knows (docs/kubernetes.md#status-fields). */
 export function podStatus(facts: PodFacts): PodStatus {
   const { pod, node, previous, unscheduled } = facts
   if (unscheduled !== undefined) return unscheduledStatus(facts, unscheduled)
+  if (facts.rejection !== undefined)
+    return rejectedStatus(facts, facts.rejection)
   const stopping =
     facts.deleting || facts.finished || facts.failure !== undefined
   const statuses: StatusByName = new Map(
@@ -174,6 +184,31 @@ function unscheduledStatus(
     phase: 'Pending',
     ...writtenCause('Pending', facts),
     conditions: [...(written?.conditions ?? []), ...own],
+    qosClass: qosClass(pod),
+    containerStatuses: [],
+  }
+}
+
+/** rejectPod, pkg/kubelet/kubelet.go: it has no sandbox, no address and no containers. */
+function rejectedStatus(
+  facts: PodFacts,
+  { reason, message }: Rejection,
+): PodStatus {
+  const { pod, now, startTime, previous, written } = facts
+  return {
+    observedGeneration: generationOf(facts),
+    phase: 'Failed',
+    reason,
+    message: `Pod was rejected: ${message}`,
+    conditions: [
+      ...(written?.conditions ?? []),
+      scheduledCondition({
+        now: formatTime(now),
+        previous: previous?.conditions ?? [],
+        observedGeneration: generationOf(facts),
+      }),
+    ],
+    startTime: formatTime(startTime),
     qosClass: qosClass(pod),
     containerStatuses: [],
   }

@@ -17,6 +17,7 @@ export function checkMachine(facts: MachineFacts): Check[] {
     checkKernel(facts),
     checkFuseDevice(facts),
     checkPrograms(facts),
+    checkFilters(facts),
     checkOverlay(facts),
     checkInotify(facts),
     checkLoopback(facts),
@@ -117,6 +118,16 @@ function checkPrograms({ missingPrograms }: MachineFacts): Check {
     'util-linux',
     `not found: ${missingPrograms.join(', ')}`,
     'apt-get install util-linux mount coreutils',
+  )
+}
+
+function checkFilters({ filtersSyscalls }: MachineFacts): Check {
+  const name = 'seccomp'
+  if (filtersSyscalls)
+    return ok(name, 'setpriv loads filters: seccompProfile is enforced')
+  return warning(
+    name,
+    'setpriv has no --seccomp-filter, which that of util-linux 2.40 has: seccompProfile is not enforced',
   )
 }
 

@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { constants, open, readFile, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { release } from 'node:os'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { Script } from 'node:vm'
 import { entryPoint } from '../../fuse/mount/entry-points.ts'
 import {
@@ -11,7 +13,12 @@ import {
 } from '../../linux/cgroup-support.ts'
 import { keeperOf } from '../../fuse/mount/keeper-of.ts'
 import { mountsBelow, podfsMounts } from '../../linux/mountinfo.ts'
-import { findBusybox, findOnHost } from '../../linux/machine-tools.ts'
+import {
+  canLoadFilters,
+  findBusybox,
+  findOnHost,
+} from '../../linux/machine-tools.ts'
+import { isFilteredArch } from '../../runner/sandbox/seccomp/syscall-numbers.ts'
 import { machineLacks } from '../../runner/sandbox/sandbox-runtime.ts'
 import { findPasta, missingForNetworks } from '../pod-network-provider.ts'
 import type { Places } from '../places.ts'
@@ -32,6 +39,8 @@ export interface MachineFacts {
   readonly fuseDevice: FuseDevice
   /** Programs of util-linux and coreutils that are not there. */
   readonly missingPrograms: readonly string[]
+  /** setpriv can hold back system calls, in the way that podfs asks for. */
+  readonly filtersSyscalls: boolean
   readonly fusermount3: string | undefined
   /** /etc/fuse.conf has the line. */
   readonly userAllowOther: boolean
@@ -98,6 +107,25 @@ const programs = [
   'stat',
 ] as const
 
+async function succeeds(
+  program: string,
+  ...args: readonly string[]
+): Promise<boolean> {
+  const file = findOnHost(program)
+  // That is missing, and told of as such.
+  if (file === undefined) return true
+  return await promisify(execFile)(file, args).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function canFilter(): Promise<boolean> {
+  const setpriv = findOnHost('setpriv')
+  if (setpriv === undefined || !isFilteredArch(process.arch)) return false
+  return await canLoadFilters({ setpriv }).catch(() => false)
+}
+
 /** Looks at this machine. Changes nothing. */
 export async function readMachineFacts(
   places: Places,
@@ -106,15 +134,25 @@ export async function readMachineFacts(
 ): Promise<MachineFacts> {
   const sysctl = (name: string): number | undefined =>
     numberIn(`/proc/sys/${name}`)
-  const [fuseDevice, fuseConf, fileSystems, staleMounts, loopbackError, lacks] =
-    await Promise.all([
-      readFuseDevice(),
-      textOf('/etc/fuse.conf'),
-      textOf('/proc/filesystems'),
-      findStaleMounts(places),
-      tryLoopback(),
-      machineLacks(),
-    ])
+  const [
+    fuseDevice,
+    fuseConf,
+    fileSystems,
+    staleMounts,
+    loopbackError,
+    lacks,
+    hasEnvSplit,
+    filtersSyscalls,
+  ] = await Promise.all([
+    readFuseDevice(),
+    textOf('/etc/fuse.conf'),
+    textOf('/proc/filesystems'),
+    findStaleMounts(places),
+    tryLoopback(),
+    machineLacks(),
+    succeeds('env', '-S', 'true'),
+    canFilter(),
+  ])
   return {
     uid: process.getuid?.() ?? 0,
     inUserNamespace: isInUserNamespace(),
@@ -123,7 +161,11 @@ export async function readMachineFacts(
     codeCache: readCodeCache(),
     kernelRelease: release(),
     fuseDevice,
-    missingPrograms: programs.filter(name => findOnHost(name) === undefined),
+    missingPrograms: [
+      ...programs.filter(name => findOnHost(name) === undefined),
+      ...(hasEnvSplit ? [] : ['env -S of GNU coreutils']),
+    ],
+    filtersSyscalls,
     fusermount3: findOnHost('fusermount3'),
     // As fusermount3 reads it: a comment may follow, a last line without a newline is none.
     userAllowOther: /^\s*user_allow_other\s*(#.*)?\n/m.test(fuseConf ?? ''),

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { allCapabilities } from '../../../src/linux/capabilities.ts'
 import { CappedOutput } from '../../../src/runner/sandbox/capped-output.ts'
@@ -6,6 +8,7 @@ import {
   execCommand,
   preludesOf,
   startCommand,
+  type HostCommand,
   type Launch,
 } from '../../../src/runner/sandbox/launch-command.ts'
 
@@ -29,7 +32,12 @@ const launch: Launch = {
   ]),
   workingDir: '/app',
   capabilities: allCapabilities,
+  masked: false,
 }
+
+const bare = { ...launch, env: new Map() }
+const user = { uid: 5, gid: 6, supplementalGroups: [] }
+const unset = '-uPATH -uLC_ALL -uPWD -uOLDPWD -uSHLVL -u_'
 
 t.test('the chain that starts a program', async t => {
   const { file, args, env } = startCommand(tools, 7, pause, launch)
@@ -37,13 +45,70 @@ t.test('the chain that starts a program', async t => {
     [file, ...args].join(' '),
     '/b/setpriv --pdeathsig KILL -- /b/nsenter --target=7 --mount --uts --ipc -- ' +
       '/b/unshare --pid --fork --kill-child --mount-proc --propagation=unchanged --wd=/app -- ' +
-      '/b/env -- LD_PRELOAD=/l.so prog -- -x',
+      `/b/env -S ${unset} -ua0 -ua1 -ua2 -ua3 ` +
+      '"PATH=${a0}" "data-1=${a1}" "__proto__=${a2}" "LD_PRELOAD=${a3}" ' +
+      'prog -- -x',
   )
-  t.same(Object.entries(env), [
-    ['PATH', '/x'],
-    ['data-1', 'v'],
-    ['__proto__', 'p'],
+  t.same(Object.entries(env).slice(2), [
+    ['a0', '/x'],
+    ['a1', 'v'],
+    ['a2', 'p'],
+    ['a3', '/l.so'],
   ])
+})
+
+t.test('variables by the thousand', async t => {
+  const names = Array.from({ length: 8000 }, (_, i) => `VARIABLE_${i}"$\\`)
+  const env = new Map(names.map(name => [name, name]))
+  const [env1, env2] = await Promise.all(
+    [bare, { ...bare, env }].map(async launch => {
+      const { file, args, env } = startCommand(
+        { ...tools, setpriv: 'env', nsenter: 'env', env: '/usr/bin/env' },
+        7,
+        pause,
+        launch,
+      )
+      // Without the namespaces: what comes after unshare.
+      const command = args.slice(args.lastIndexOf('--wd=/app') + 2)
+      t.equal(file, 'env')
+      t.ok(args.every(arg => arg.length < 128 * 1024))
+      const words = [...command.slice(0, -3), process.execPath, '-p']
+      const [program = '', ...rest] = words
+      const { stdout } = await promisify(execFile)(
+        program,
+        [...rest, 'JSON.stringify(process.env)'],
+        { env, maxBuffer: 1 << 24 },
+      )
+      return JSON.parse(stdout) as object
+    }),
+  )
+  t.same(env1, {})
+  t.same(env2, Object.fromEntries(env))
+})
+
+t.test('what is not to be seen of /proc is covered first', async t => {
+  const { args } = startCommand(tools, 7, pause, { ...bare, masked: true })
+  t.match(
+    args.join(' '),
+    /--wd=\/app -- \/b\/sh -c mount -n -a -T \/proc\/self\/fd\/3 [^]* podfs-start \/b\/env -S/,
+  )
+})
+
+t.test('no new privileges', async t => {
+  const none = { ...bare, noNewPrivileges: true } as const
+  const text = ({ args }: HostCommand): string => args.join(' ')
+  t.match(
+    text(startCommand(tools, 7, pause, none)),
+    '--wd=/app -- /b/setpriv --no-new-privs -- /b/env',
+  )
+  t.match(
+    text(startCommand(tools, 7, pause, { ...none, user })),
+    '--inh-caps=-all --no-new-privs -- /b/setpriv --pdeathsig KILL -- /b/env',
+  )
+  t.match(
+    text(execCommand(tools, 9, pause.config, none)),
+    '/b/setpriv --no-new-privs -- /b/unshare --root=.',
+  )
 })
 
 t.test('a program that shares its PID namespace', async t => {
@@ -64,8 +129,6 @@ t.test('a program that shares its PID namespace', async t => {
   )
 })
 
-const user = { uid: 5, gid: 6, supplementalGroups: [] }
-
 t.test('a program has the capabilities of its container', async t => {
   const few = {
     ...launch,
@@ -74,12 +137,12 @@ t.test('a program has the capabilities of its container', async t => {
   }
   t.match(
     startCommand(tools, 7, pause, few).args.join(' '),
-    '--wd=/app -- /b/setpriv --bounding-set=-all,+chown,+sys_chroot -- prog -- -x',
+    '--wd=/app -- /b/setpriv --bounding-set=-all,+chown,+sys_chroot -- /b/env -S',
   )
   t.match(
     startCommand(tools, 7, pause, { ...few, user }).args.join(' '),
     '--wd=/app -- /b/setpriv --reuid=5 --regid=6 --clear-groups --inh-caps=-all --bounding-set=-all,+chown,+sys_chroot -- ' +
-      '/b/setpriv --pdeathsig KILL -- prog',
+      '/b/setpriv --pdeathsig KILL -- /b/env -S',
   )
 })
 
@@ -92,7 +155,7 @@ t.test('a user is followed by a new parent-death signal', async t => {
   })
   t.match(
     args.join(' '),
-    '-- /b/setpriv --reuid=5 --regid=6 --groups=7,8 --inh-caps=-all -- /b/setpriv --pdeathsig KILL -- prog -- -x',
+    '-- /b/setpriv --reuid=5 --regid=6 --groups=7,8 --inh-caps=-all -- /b/setpriv --pdeathsig KILL -- /b/env -S',
   )
   const alone = { uid: 5, gid: 6, supplementalGroups: [] }
   t.ok(
@@ -103,7 +166,6 @@ t.test('a user is followed by a new parent-death signal', async t => {
 })
 
 t.test('the chain of an exec', async t => {
-  const bare = { ...launch, env: new Map() }
   const enter =
     '/b/nsenter --target=9 --mount --uts --ipc --pid --root=/ --wd=/proc/9/root -- '
   t.equal(
@@ -170,7 +232,9 @@ t.test('preludes are what PID 1 is before it is the program', async t => {
     startCommand(tools, 7, pause, launch),
     launch.argv,
   )
-  t.ok(preludes.has('/b/env\0--\0LD_PRELOAD=/l.so\0prog\0--\0-x\0'))
+  t.ok(
+    [...preludes].some(line => /^\/b\/env\0-S\0.*\0prog\0--\0-x\0$/.test(line)),
+  )
   t.notOk(preludes.has('prog\0--\0-x\0'))
 })
 

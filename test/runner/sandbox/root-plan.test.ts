@@ -5,6 +5,7 @@ import {
   type RootPlanOptions,
 } from '../../../src/runner/sandbox/root-plan.ts'
 import type { RootPlan } from '../../../src/runner/sandbox/planned-root.ts'
+import { procMasks } from '../../../src/runner/sandbox/kernel-masks.ts'
 import { fakeHost, link, socket } from './fake-host.ts'
 
 const volume = (
@@ -18,21 +19,26 @@ const volume = (
   ...more,
 })
 
+const options: RootPlanOptions = {
+  world: '/w',
+  mounts: [],
+  workingDir: '/',
+  hostRoot: false,
+  hidden: [],
+  privileged: false,
+  readOnly: false,
+  unmasked: false,
+  ownNetwork: false,
+  sharedMemory: '/shm',
+  hostDirectories: ['/*'],
+  visible: [],
+}
+
 function plan(
   more: Partial<RootPlanOptions> = {},
   host = fakeHost(),
 ): RootPlan & { readonly fstabLines: string[]; readonly paths: string[] } {
-  const made = planRoot(host, {
-    world: '/w',
-    mounts: [],
-    workingDir: '/',
-    hostRoot: false,
-    hidden: [],
-    privileged: false,
-    ownIpc: true,
-    ownNetwork: false,
-    ...more,
-  })
+  const made = planRoot(host, { ...options, ...more })
   return {
     ...made,
     fstabLines: made.fstab.map(({ source, target, type, options }) =>
@@ -54,14 +60,19 @@ t.test('system directories are overlays, the rest is the host', async t => {
     'overlay /run',
     '/run/docker.sock /run/docker.sock rbind,rprivate',
     '/run/lock /run/lock rbind,rprivate',
+    '/w/.podfs/layers/4/upper /dev bind,nosuid',
     '/home /home rbind,rprivate',
     '/vol /vol rbind,rprivate',
     '/.dockerenv /.dockerenv rbind,rprivate',
+    '/shm /dev/shm bind,private',
+    'mqueue /dev/mqueue nosuid,noexec',
     'devpts /dev/pts newinstance,ptmxmode=0666,mode=0620,gid=5,nosuid,noexec',
   ])
-  t.same(links, [
+  t.match(links, [
     { path: '/w/bin', target: 'usr/bin' },
-    { path: '/w/dev/ptmx', target: 'pts/ptmx' },
+    ...['fd', 'stdin', 'stdout', 'stderr', 'ptmx'].map(name => ({
+      path: `/w/.podfs/layers/4/upper/${name}`,
+    })),
   ])
   t.same(files, ['/w/.dockerenv'])
   t.ok(paths.includes('/w/home'))
@@ -94,7 +105,7 @@ t.test('what is to be hidden', async t => {
     t.same(absent, hidden)
     t.same(
       files.filter(path => path.includes('podfs/layers')),
-      ['/w/.podfs/layers/4/upper/podfs', '/w/.podfs/layers/3/upper/lib/podfs'],
+      ['/w/.podfs/layers/5/upper/podfs', '/w/.podfs/layers/3/upper/lib/podfs'],
     )
     t.match(
       directories.find(({ path }) => path.endsWith('upper/lib')),
@@ -161,8 +172,9 @@ t.test('devices', async t => {
     t.same(
       unprivileged.filter(line => line.includes('/dev')),
       [
+        '/w/.podfs/layers/4/upper /dev bind,nosuid,nodev',
         '/dev/null /dev/null bind',
-        '/dev/shm /dev/shm rbind,rprivate',
+        '/shm /dev/shm bind,private',
         'podfs /dev/mqueue nosuid,nodev,noexec',
         'podfs /dev/pts newinstance,ptmxmode=0666,mode=0620,gid=5,nosuid,noexec',
       ],
@@ -184,21 +196,22 @@ t.test('devices', async t => {
         .filter(({ type }) => type === 'overlay')
         .every(({ options }) => options.includes('nodev')),
     )
-    t.match(links, [
-      {},
-      { path: '/w/dev/fd', target: '/proc/self/fd' },
-      { path: '/w/dev/ptmx', target: 'pts/ptmx' },
-    ])
+    t.match(
+      links.find(({ path }) => path.endsWith('/fd')),
+      { path: '/w/.podfs/layers/4/upper/fd', target: '/proc/self/fd' },
+    )
   })
 
-  t.test('message queues are those of the IPC namespace', async t => {
-    const queues = (ownIpc: boolean) =>
-      plan({ ownIpc }, host).fstab.filter(({ target }) =>
-        target.endsWith('mqueue'),
+  t.test(
+    'message queues and memory are those of the IPC namespace',
+    async t => {
+      const { sharedMemory: _, ...machines } = options
+      const shared = planRoot(host, machines).fstab.filter(({ target }) =>
+        /\/(shm|mqueue)$/.test(target),
       )
-    t.match(queues(true), [{ type: 'mqueue' }])
-    t.match(queues(false), [{ source: '/dev/mqueue' }])
-  })
+      t.match(shared, [{ source: '/dev/shm' }, { source: '/dev/mqueue' }])
+    },
+  )
 
   t.test('all of the host’s, for a privileged container', async t => {
     const privileged = lines(true)
@@ -206,7 +219,14 @@ t.test('devices', async t => {
       privileged.filter(line => /^\/(dev|home)/.test(line)),
       ['/dev /dev rbind,rprivate', '/home /home rbind,rprivate'],
     )
-    t.notOk(privileged.some(line => line.includes('nodev')))
+    t.same(
+      privileged.filter(line => / \/dev\/(shm|mqueue|pts) /.test(line)),
+      ['/shm /dev/shm bind,private', 'podfs /dev/mqueue nosuid,nodev,noexec'],
+    )
+    t.notOk(
+      privileged.some(line => / \/(?!dev).*nodev/.test(line)),
+      'devices work wherever they are',
+    )
     t.equal(plan({ privileged: true }, host).hostView, undefined)
   })
 })
@@ -316,7 +336,7 @@ const mountCases: {
     name: 'a new directory through a symlink',
     mounts: [volume('/var/run/x/y')],
     mounted: ['/vol /run/x/y bind,private'],
-    made: ['/w/.podfs/layers/4/upper/x', '/w/.podfs/layers/4/upper/x/y'],
+    made: ['/w/.podfs/layers/5/upper/x', '/w/.podfs/layers/5/upper/x/y'],
   },
   {
     name: 'a file over an existing file',
@@ -375,7 +395,7 @@ t.test(
       '/vol /home/me/new/deep bind,private',
     ])
     t.match(
-      directories.find(({ path }) => path === '/w/.podfs/layers/5/upper'),
+      directories.find(({ path }) => path === '/w/.podfs/layers/6/upper'),
       { mode: 0o700, uid: 1000, gid: 1000 },
     )
   },
@@ -406,41 +426,41 @@ t.test(
   'of two such parents the one within the other comes after it, and stays one layer',
   async t => {
     const host = fakeHost({
-      '/tmp': { kind: 'directory' },
-      '/tmp/a': { kind: 'directory' },
-      '/tmp/a/is': { kind: 'directory' },
-      '/tmp/a/is/there': { kind: 'directory' },
+      '/srv': { kind: 'directory' },
+      '/srv/a': { kind: 'directory' },
+      '/srv/a/is': { kind: 'directory' },
+      '/srv/a/is/there': { kind: 'directory' },
     })
     const { fstabLines, paths } = plan(
       {
         mounts: [
-          volume('/tmp/a/is/new'),
-          volume('/tmp/a/not/there'),
-          volume('/tmp/a/is/other'),
+          volume('/srv/a/is/new'),
+          volume('/srv/a/not/there'),
+          volume('/srv/a/is/other'),
         ],
       },
       host,
     )
     t.same(
-      fstabLines.filter(line => line.includes('/tmp')),
+      fstabLines.filter(line => line.includes('/srv')),
       [
-        '/tmp /tmp rbind,rprivate',
-        'overlay /tmp/a',
-        '/tmp/a/is /tmp/a/is rbind,rprivate',
-        'overlay /tmp/a/is',
-        '/tmp/a/is/there /tmp/a/is/there rbind,rprivate',
-        '/vol /tmp/a/is/new bind,private',
-        '/vol /tmp/a/not/there bind,private',
-        '/vol /tmp/a/is/other bind,private',
+        '/srv /srv rbind,rprivate',
+        'overlay /srv/a',
+        '/srv/a/is /srv/a/is rbind,rprivate',
+        'overlay /srv/a/is',
+        '/srv/a/is/there /srv/a/is/there rbind,rprivate',
+        '/vol /srv/a/is/new bind,private',
+        '/vol /srv/a/not/there bind,private',
+        '/vol /srv/a/is/other bind,private',
       ],
     )
     t.same(
       paths.filter(path => /\/(new|other|not|there)$/.test(path)),
       [
-        '/w/.podfs/layers/5/upper/new',
-        '/w/.podfs/layers/6/upper/not',
-        '/w/.podfs/layers/6/upper/not/there',
-        '/w/.podfs/layers/5/upper/other',
+        '/w/.podfs/layers/6/upper/new',
+        '/w/.podfs/layers/7/upper/not',
+        '/w/.podfs/layers/7/upper/not/there',
+        '/w/.podfs/layers/6/upper/other',
       ],
     )
   },
@@ -464,15 +484,171 @@ t.test('what overlay options cannot say is a tmpfs with binds', async t => {
   })
   const { fstabLines, links } = plan({ mounts: [volume('/srv/a,b/new')] }, host)
   t.same(fstabLines.slice(-4), [
-    '/w/.podfs/layers/5/upper /srv/a,b bind',
+    '/w/.podfs/layers/6/upper /srv/a,b bind',
     '/srv/a,b/file /srv/a,b/file rbind,rprivate',
     '/srv/a,b/socket /srv/a,b/socket rbind,rprivate',
     '/vol /srv/a,b/new bind,private',
   ])
   t.match(links.at(-1), {
-    path: '/w/.podfs/layers/5/upper/link',
+    path: '/w/.podfs/layers/6/upper/link',
     target: 'file',
   })
+})
+
+t.test('what is shared of the host', async t => {
+  const host = fakeHost({
+    '/tmp': { kind: 'directory', mode: 0o1777 },
+    '/tmp/app': { kind: 'directory', uid: 1000 },
+    '/tmp/app/bin': { kind: 'directory' },
+    '/tmp/app/bin/serve': {},
+    '/tmp/run.sh': {},
+    '/usr/share/data': { kind: 'directory' },
+    '/tmp/link': link('/tmp/app'),
+  })
+  const shared = (more: Partial<RootPlanOptions>): string[] =>
+    plan(more, host).fstabLines.filter(line =>
+      /^\/(tmp|home|vol|run|usr)/.test(line),
+    )
+  t.test('a /tmp is always the container’s own', async t => {
+    t.match(
+      plan({}, host).directories.find(({ path }) => path === '/w/tmp'),
+      { mode: 0o1777 },
+    )
+    t.notOk(shared({}).some(line => line.includes('/tmp')))
+  })
+  t.test('but what is run or worked with there is seen', async t => {
+    const visible = [
+      '/tmp/app/bin/serve',
+      '/tmp/run.sh',
+      '/tmp/none',
+      '/tmp',
+      '/home/me',
+    ]
+    const { directories, files } = plan({ visible }, host)
+    t.same(
+      shared({ visible }).filter(line => line.includes('/tmp')),
+      [
+        '/tmp/run.sh /tmp/run.sh rbind,rprivate',
+        '/tmp/app/bin /tmp/app/bin rbind,rprivate',
+      ],
+    )
+    t.match(
+      directories.find(({ path }) => path === '/w/tmp/app'),
+      { uid: 1000 },
+    )
+    t.ok(files.includes('/w/tmp/run.sh'))
+    t.ok(
+      shared({ visible: ['/tmp/link'] }).includes(
+        '/tmp/app /tmp/app rbind,rprivate',
+      ),
+    )
+  })
+  t.test('only some directories', async t => {
+    const hostDirectories = ['/home/me/project', '/usr/share/data', '/away']
+    t.same(shared({ hostDirectories }), [
+      '/home/me/project /home/me/project rbind,rprivate',
+      '/usr/share/data /usr/share/data rbind,rprivate',
+    ])
+    const { directories } = plan({ hostDirectories }, host)
+    t.match(
+      directories.find(({ path }) => path === '/w/home/me'),
+      { mode: 0o700, uid: 1000 },
+    )
+    t.ok(directories.some(({ path }) => path === '/w/run'))
+  })
+  t.test('/tmp, too', async t => {
+    const hostDirectories = ['/*', '/tmp']
+    t.ok(shared({ hostDirectories }).includes('/tmp /tmp rbind,rprivate'))
+    t.ok(shared({ hostRoot: true }).includes('/tmp /tmp rbind,rprivate'))
+  })
+})
+
+t.test('a read-only root', async t => {
+  const host = fakeHost({ '/sys': { kind: 'directory' } }, [
+    { mountpoint: '/' },
+    { mountpoint: '/home', device: '8:2', options: ['rw', 'nosuid', 'nodev'] },
+    { mountpoint: '/home/me', device: '8:3', options: ['rw', 'nodev'] },
+  ])
+  const mounts = [volume('/etc'), volume('/home/me/new'), volume('/data')]
+  const { readOnly, fstab } = plan({ readOnly: true, mounts }, host)
+  t.same(readOnly, ['/usr', '/var', '/run', '/home/me', '/'])
+  const writable = fstab
+    .filter(({ type, options }) => type === 'none' && !options.includes('ro'))
+    .map(({ target }) => target.slice(2))
+  t.same(writable, [
+    '/proc',
+    '/dev',
+    '/dev/shm',
+    '/etc',
+    '/data',
+    '/home/me/new',
+  ])
+  t.match(
+    fstab.find(({ target }) => target === '/w/home'),
+    {
+      options: [
+        'bind',
+        'private',
+        'nofail',
+        'X-mount.mkdir',
+        'nosuid',
+        'nodev',
+        'ro',
+      ],
+    },
+  )
+  t.same(plan({ mounts }, host).readOnly, [])
+})
+
+t.test('the kernel’s file systems', async t => {
+  const host = fakeHost(
+    {
+      '/sys': { kind: 'directory' },
+      '/sys/firmware': { kind: 'directory' },
+      '/sys/devices/system/cpu': { kind: 'directory' },
+      '/sys/devices/system/cpu/cpu0': { kind: 'directory' },
+      '/sys/devices/system/cpu/cpufreq': { kind: 'directory' },
+      '/sys/devices/system/cpu/cpu0/thermal_throttle': { kind: 'directory' },
+      '/sys/fs/cgroup': { kind: 'directory' },
+      '/proc/acpi': { kind: 'directory' },
+      '/proc/kcore': {},
+      '/proc/sys': { kind: 'directory' },
+    },
+    [
+      { mountpoint: '/' },
+      { mountpoint: '/sys', type: 'sysfs' },
+      {
+        mountpoint: '/sys/fs/cgroup',
+        type: 'cgroup2',
+        options: ['rw', 'nosuid'],
+      },
+    ],
+  )
+  const sys = (more: Partial<RootPlanOptions>): string[] =>
+    plan(more, host).fstabLines.filter(line => line.includes(' /sys'))
+  const own = [
+    'sysfs /sys ro,nosuid,noexec',
+    'tmpfs /sys/firmware ro,nosuid,noexec,mode=0755,size=4k',
+    'tmpfs /sys/devices/system/cpu/cpu0/thermal_throttle ro,nosuid,noexec,mode=0755,size=4k',
+    '/sys/fs/cgroup /sys/fs/cgroup rbind,rprivate,nosuid,ro',
+  ]
+  t.same(sys({}), own)
+  t.same(sys({ unmasked: true }), [own[0], own[3]])
+  t.same(sys({ privileged: true }), ['/sys /sys rbind,rprivate'])
+  t.same(sys({ privileged: true, ownNetwork: true }), [
+    'sysfs /sys nosuid,noexec',
+    '/sys/fs/cgroup /sys/fs/cgroup rbind,rprivate',
+  ])
+  t.same(
+    procMasks(host).map(({ source, target, options }) =>
+      [source, target, ...options].join(' '),
+    ),
+    [
+      'podfs /proc/acpi ro nosuid nodev noexec mode=0755 size=4k',
+      '/dev/null /proc/kcore bind',
+      '/proc/sys /proc/sys bind ro nosuid nodev noexec',
+    ],
+  )
 })
 
 t.test('hostRoot: no overlay anywhere', async t => {

@@ -20,6 +20,7 @@ const plan = {
   rootOptions: [],
   absent: [],
   covered: [],
+  readOnly: [],
   livePlaces: [],
 }
 const options = {

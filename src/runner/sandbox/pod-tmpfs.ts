@@ -1,0 +1,72 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { formatFstab, type FstabEntry } from './fstab.ts'
+import { runTool } from './run-tool.ts'
+
+/**
+ * The file systems in memory that a Pod has on the host, below a directory of its own: where its
+ * live volumes are shown (live-mounts.ts), and the /dev/shm of its containers, of the size that a
+ * container run-time gives it (64 MiB; containerd, setupSandboxFiles). Both are made with one
+ * mount(8), which takes longer to start than to mount.
+ */
+export class PodTmpfs {
+  /** Its mounts are propagated. */
+  readonly live: string
+  readonly sharedMemory: string
+  readonly #fstab: string
+  #made: Promise<void> | undefined
+
+  constructor(directory: string) {
+    this.live = join(directory, 'live')
+    this.sharedMemory = join(directory, 'shm')
+    this.#fstab = join(directory, 'tmpfs-fstab')
+  }
+
+  /** Made once. */
+  async made(): Promise<void> {
+    this.#made ??= this.#mount([
+      tmpfs(this.live, ['mode=0755', 'shared']),
+      this.#sharedMemory(),
+    ])
+    await this.#made
+  }
+
+  /** An empty one, for another sandbox: who has the old one keeps it. */
+  async renewSharedMemory(): Promise<void> {
+    if (this.#made === undefined) return
+    await this.#made.catch(() => undefined)
+    await unmount(this.sharedMemory)
+    this.#made = this.#mount([this.#sharedMemory()])
+    await this.#made
+  }
+
+  /** When no container runs any more. */
+  async close(): Promise<void> {
+    if (this.#made === undefined) return
+    await this.#made.catch(() => undefined)
+    await unmount(this.live, this.sharedMemory)
+    // Never recursively as long as something may be mounted there.
+    for (const path of [this.live, this.sharedMemory, this.#fstab])
+      await rm(path, { recursive: true, force: true })
+  }
+
+  #sharedMemory(): FstabEntry {
+    const options = ['mode=1777', 'size=65536k', 'nosuid', 'nodev', 'noexec']
+    return tmpfs(this.sharedMemory, options)
+  }
+
+  async #mount(entries: readonly FstabEntry[]): Promise<void> {
+    for (const { target } of entries) mkdirSync(target, { recursive: true })
+    writeFileSync(this.#fstab, formatFstab(entries))
+    await runTool('mount', '-n', '-a', '-T', this.#fstab)
+  }
+}
+
+function tmpfs(target: string, options: readonly string[]): FstabEntry {
+  return { source: 'podfs', target, type: 'tmpfs', options }
+}
+
+async function unmount(...paths: readonly string[]): Promise<void> {
+  await runTool('umount', '-n', '-c', '-l', ...paths).catch(() => {})
+}
