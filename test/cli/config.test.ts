@@ -37,6 +37,9 @@ cni:
     - /opt/cni/bin
     - /usr/lib/cni
     - /usr/libexec/cni
+logStorage: memory                                                 # default
+containerLogMaxSize: 10Mi                                          # default
+containerLogMaxFiles: 5                                            # default
 hostDirectories:                                                   # default
   - /*
 privileged: allow                                                  # default
@@ -76,6 +79,9 @@ sources:
         setting: 'cni.binDirs',
         value: ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni'],
       },
+      { setting: 'logStorage', value: 'memory' },
+      { setting: 'containerLogMaxSize', value: '10Mi' },
+      { setting: 'containerLogMaxFiles', value: 5 },
       { setting: 'hostDirectories', value: ['/*'] },
       { setting: 'privileged', value: 'allow' },
       { setting: 'allowedUnsafeSysctls', value: [] },
