@@ -392,7 +392,7 @@ t.test('what stands in the input is told, field by field', async t => {
       'spec.securityContext supported',
       'spec.containers[0].name supported',
       'spec.containers[0].image emulated',
-      'spec.containers[0].resources.limits ignored',
+      'spec.containers[0].resources.limits supported',
     ],
   )
   t.same(read('{apiVersion: v9, kind: Pod}').told, [])

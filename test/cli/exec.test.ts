@@ -184,9 +184,9 @@ t.test('a terminal', async t => {
     const client = await startOnTerminal(t, [
       process.execPath,
       program,
-      ...exec('-it', '--', 'sh', '-c', `: ${word}; cat; echo`),
+      ...exec('-it', '--', 'sh', '-c', `: ${word}; echo up; cat; echo`),
     ])
-    await eventually(() => processesWith(`: ${word}; cat`).length > 1)
+    await client.saw(/up\r\n/)
     client.type('\x03')
     await client.exited
     await eventually(() => processesWith(word).length === 0)

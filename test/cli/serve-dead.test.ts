@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { cannotMount, makeTemporaryDirectory } from '../helpers/fuse-mount.ts'
+import { cannotMount } from '../helpers/fuse-mount.ts'
 import { unmountPath } from '../../src/linux/unmount-path.ts'
 import { eventually, podfs, podfsMounts } from '../helpers/podfs.ts'
 import { configMap, end, pod, textOf, world } from '../helpers/served-world.ts'
@@ -25,7 +25,7 @@ async function processesOf(directory: string): Promise<number[]> {
 }
 
 t.test('the Pods run on', { skip }, async t => {
-  const seen = path.join(makeTemporaryDirectory(t), 'seen')
+  const seen = path.join(t.testdirName, 'seen')
   const command = `echo born >>${seen}; last=
 while :; do
   read -r now </v/key 2>/dev/null || now=

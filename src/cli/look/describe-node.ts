@@ -97,6 +97,9 @@ function describePods(
     ])
     return `  ${text(namespace)}\t${nameOf(pod)}\t\t${cells.join('\t')}\t${age}`
   })
+  const hugePages = Object.keys(allocatable)
+    .filter(name => name.startsWith('hugepages-'))
+    .sort()
   return [
     `Non-terminated Pods:\t(${pods.length} in total)`,
     '  Namespace\tName\t\tCPU Requests\tCPU Limits\tMemory Requests\tMemory Limits\tAge',
@@ -106,7 +109,7 @@ function describePods(
     '  (Total limits may be over 100 percent, i.e., overcommitted.)',
     '  Resource\tRequests\tLimits',
     '  --------\t--------\t------',
-    ...['cpu', 'memory', 'ephemeral-storage'].map(
+    ...['cpu', 'memory', 'ephemeral-storage', ...hugePages].map(
       name =>
         `  ${name}\t${total.requests.share(name, allocatable)}\t${total.limits.share(name, allocatable)}`,
     ),
