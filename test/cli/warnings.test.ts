@@ -18,7 +18,7 @@ ${more}  terminationGracePeriodSeconds: 0
   - name: c
     image: busybox
     command: [sh, -c, 'echo started; exec sleep 1000']
-    resources: {limits: {cpu: '1'}}
+    resizePolicy: [{resourceName: cpu, restartPolicy: NotRequired}]
 `
 const ingress = `---
 apiVersion: networking.k8s.io/v1
@@ -53,7 +53,7 @@ t.test('-v: each', async t => {
   t.equal(lines.length, 3)
   t.match(
     lines.join('\n'),
-    /runtimeClassName[^]*resources\.limits[^]*Ingress s/,
+    /runtimeClassName[^]*resizePolicy[^]*Ingress s/,
   )
 })
 

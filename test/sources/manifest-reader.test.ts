@@ -47,13 +47,13 @@ const cases: Readonly<
     yaml: pod(
       '  runtimeClassName: x\n' +
         main +
-        '    livenessProbe: {exec: {command: [a]}}\n    stdin: true\n    tty: true\n',
+        '    livenessProbe: {exec: {command: [a]}}\n    stdin: true\n    resizePolicy: []\n  priority: 1\n',
     ),
     findings: [
       'ignored: f.yaml:5:3: Pod default/p: spec.runtimeClassName: ignored: containers are local processes',
       image(8),
-      'ignored: f.yaml:10:5: Pod default/p: spec.containers[0].stdin: ignored: a container reads from /dev/null',
-      'ignored: f.yaml:11:5: Pod default/p: spec.containers[0].tty: ignored: a container gets no terminal yet',
+      'ignored: f.yaml:11:5: Pod default/p: spec.containers[0].resizePolicy: ignored: other limits make another Pod',
+      'ignored: f.yaml:12:3: Pod default/p: spec.priority: ignored: there is one node, this machine',
     ],
   },
   'every error of every document at once': {
@@ -92,9 +92,9 @@ const cases: Readonly<
     ],
   },
   'a kind that podfs does not know': {
-    yaml: 'apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 1}]}\n',
+    yaml: 'apiVersion: v1\nkind: Endpoints\nmetadata: {name: s}\n',
     findings: [
-      'ignored: f.yaml:1:1: Service s: ignored: podfs does nothing with a Service',
+      'ignored: f.yaml:1:1: Endpoints s: ignored: podfs does nothing with an Endpoints',
     ],
   },
   'a wrong apiVersion': {
@@ -171,7 +171,7 @@ t.test('C293: defaults, and a negative grace period', async t => {
     findings
       .filter(({ treatment }) => treatment !== 'emulated')
       .map(({ treatment, fieldPath }) => [treatment, fieldPath]),
-    [['ignored', 'spec.containers[0].resources.limits']],
+    [],
   )
   const { spec } = objects[0] as Pod
   t.match(spec, {
