@@ -1,6 +1,6 @@
 /*
- * Logs of containers as files in the format of the CRI (kubernetes/design-proposals-archive,
- * node/kubelet-cri-logging.md), as a kubelet has them:
+ * Logs of containers as files in the format of the CRI (pkg/kubelet/kuberuntime/logs/logs.go of
+ * Kubernetes reads it), as a kubelet has them:
  *
  *     STATE/pods/NAMESPACE_NAME_UID/CONTAINER/N.log             of its Nth run, from 0
  *     STATE/pods/NAMESPACE_NAME_UID/CONTAINER/N.log.TIME        what was too much for one file
