@@ -51,10 +51,7 @@ t.test('one line counts them', async t => {
 t.test('-v: each', async t => {
   const lines = await warnings(t, ['-v'])
   t.equal(lines.length, 3)
-  t.match(
-    lines.join('\n'),
-    /runtimeClassName[^]*resizePolicy[^]*Ingress s/,
-  )
+  t.match(lines.join('\n'), /runtimeClassName[^]*resizePolicy[^]*Ingress s/)
 })
 
 t.test('--log-level error: none', async t => {
