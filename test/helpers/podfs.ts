@@ -60,6 +60,8 @@ export function startPodfs(
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
   if (child.pid !== undefined) started.add(child.pid)
+  // It may end before it has read all of it.
+  child.stdin?.on('error', () => undefined)
   child.stdin?.end(options.input)
   const seen = { stdout: '', stderr: '' }
   const waiting = new Set<() => void>()
