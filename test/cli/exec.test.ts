@@ -183,7 +183,14 @@ t.test('a terminal', async t => {
     const client = await startOnTerminal(t, [
       process.execPath,
       program,
-      ...exec('-it', '--', 'sh', '-c', `: ${word}; echo up; cat; echo`),
+      ...exec(
+        '-it',
+        '--',
+        'sh',
+        '-c',
+        // A shell that has just begun to wait for another program may miss a signal.
+        `: ${word}; trap exit INT; echo up; while :; do sleep 0.1; done`,
+      ),
     ])
     await client.saw(/up\r\n/)
     client.type('\x03')
