@@ -12,11 +12,13 @@ const headBytes = 5
 export function framedSocket(socket: Socket): Wire {
   // 'close' follows.
   socket.on('error', () => undefined)
-  const closed = new Promise<void>(resolve =>
+  const gone = new Promise<void>(resolve =>
     socket.once('close', () => resolve()),
   )
+  let reading = Promise.resolve()
   return {
-    closed,
+    // Of what has come by then, all is handed on.
+    closed: gone.then(() => reading),
     send: (channel, bytes) =>
       new Promise(resolve => {
         const head = Buffer.alloc(headBytes)
@@ -25,7 +27,12 @@ export function framedSocket(socket: Socket): Wire {
         socket.write(Buffer.concat([head, bytes]), () => resolve())
       }),
     receive: listener => {
-      read(socket, listener).catch(() => socket.destroy())
+      reading = read(socket, async (channel, bytes) => {
+        const taken = listener(channel, bytes)
+        if (taken !== undefined) await Promise.race([taken, gone])
+      }).catch(() => {
+        socket.destroy()
+      })
     },
     close: () => {
       socket.end()
