@@ -1,12 +1,6 @@
-import {
-  spawn,
-  type ChildProcess,
-  type ChildProcessByStdio,
-} from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import type { ChildProcess, ChildProcessByStdio } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../util/clock.ts'
-import { whyNotSpawned } from './argument-limit.ts'
 import { CappedOutput } from './capped-output.ts'
 import type {
   ExecResult,
@@ -16,10 +10,10 @@ import type {
 import { drained } from './drained.ts'
 import { toExitStatus } from './exit-status.ts'
 import { whyNotExecutable } from './find-program.ts'
-import { withOomScore } from '../../linux/with-oom-score.ts'
 import { execCommand, type Launch } from './launch-command.ts'
 import type { MachineTools } from '../../linux/machine-tools.ts'
 import { sendSignal } from '../../linux/send-signal.ts'
+import { spawnCommand } from './spawn-command.ts'
 
 /** What the kubelet keeps of a handler's output. */
 const maxOutputBytes = 10 * 1024
@@ -52,29 +46,19 @@ export async function execInContainer(options: {
       output: why,
       notStarted: true,
     }
-  const { file, args, env } = execCommand(tools, pid, config, launch)
-  const { filterFile } = launch
-  const filter = filterFile === undefined ? [] : [openSync(filterFile, 'r')]
   let child: ChildProcessByStdio<null, Readable, Readable>
   try {
-    child = withOomScore(launch.oomScoreAdjust, () =>
-      spawn(file, args, {
-        cwd: '/',
-        env,
-        stdio: ['ignore', 'pipe', 'pipe', ...filter],
-        // Its own process group, so that the whole of it can be killed: killing nsenter alone
-        // would leave the command in the container.
-        detached: true,
-      }),
-    ) as ChildProcessByStdio<null, Readable, Readable>
+    const command = execCommand(tools, pid, config, launch)
+    child = spawnCommand(command, launch, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      files: [launch.filterFile],
+    }) as ChildProcessByStdio<null, Readable, Readable>
   } catch (error) {
     return {
       exitCode: 126,
-      output: whyNotSpawned(error, launch),
+      output: (error as Error).message,
       notStarted: true,
     }
-  } finally {
-    for (const descriptor of filter) closeSync(descriptor)
   }
   const output = new CappedOutput(maxOutputBytes)
   child.stdout.on('data', (chunk: Buffer) => output.add(chunk))

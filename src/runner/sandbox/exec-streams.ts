@@ -1,5 +1,5 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { closeSync, openSync, fchownSync, fstatSync, mkdirSync } from 'node:fs'
+import { type ChildProcess, execFile } from 'node:child_process'
+import { closeSync, fchownSync, fstatSync, mkdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
@@ -11,20 +11,19 @@ import {
 } from '../../linux/machine-tools.ts'
 import { openPseudoTerminal } from '../../linux/pseudo-terminal.ts'
 import { sendSignal } from '../../linux/send-signal.ts'
-import { withOomScore } from '../../linux/with-oom-score.ts'
 import type {
   ContainerStreams,
   StreamsEnd,
   StreamsRequest,
 } from '../../streams/container-streams.ts'
 import type { Clock } from '../../util/clock.ts'
-import { whyNotSpawned } from './argument-limit.ts'
 import type { SandboxConfig } from './container-runtime.ts'
 import { toExitStatus } from './exit-status.ts'
 import { whyNotExecutable } from './find-program.ts'
 import { execCommand, type Launch } from './launch-command.ts'
 import { openInputPipe } from './input-pipe.ts'
 import { openOutputPipe } from './output-pipe.ts'
+import { spawnCommand } from './spawn-command.ts'
 
 interface ExecOptions {
   readonly tools: MachineTools
@@ -141,27 +140,11 @@ function start(
   stdio: readonly (number | 'ignore')[],
   setsid?: string,
 ): ChildProcess {
-  const { file, args, env } = execCommand(tools, pid, config, launch, {
+  const command = execCommand(tools, pid, config, launch, {
     dies: true,
     ...(setsid === undefined ? {} : { setsid }),
   })
-  const { filterFile } = launch
-  const filter = filterFile === undefined ? [] : [openSync(filterFile, 'r')]
-  try {
-    return withOomScore(launch.oomScoreAdjust, () =>
-      spawn(file, args, {
-        cwd: '/',
-        env,
-        stdio: [...stdio, ...filter],
-        // A group of its own, which is what is killed; with a terminal its command dies with it.
-        detached: true,
-      }),
-    )
-  } catch (error) {
-    throw new Error(whyNotSpawned(error, launch), { cause: error })
-  } finally {
-    for (const descriptor of filter) closeSync(descriptor)
-  }
+  return spawnCommand(command, launch, { stdio, files: [launch.filterFile] })
 }
 
 function endOf(

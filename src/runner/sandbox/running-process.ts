@@ -1,5 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { Clock } from '../../util/clock.ts'
@@ -19,7 +18,6 @@ import type { ContainerSetup } from './container-setup.ts'
 import { drained, within } from './drained.ts'
 import { execInContainer } from './exec-in-container.ts'
 import { openExec } from './exec-streams.ts'
-import { whyNotSpawned } from './argument-limit.ts'
 import { toExitStatus } from './exit-status.ts'
 import { whyNotExecutable } from './find-program.ts'
 import { findFirstProcess } from './first-process.ts'
@@ -33,8 +31,8 @@ import {
 import type { Cgroup } from '../../linux/cgroups.ts'
 import type { Pause } from './pause.ts'
 import { upperLayerUsage } from '../../linux/disk-usage.ts'
-import { withOomScore } from '../../linux/with-oom-score.ts'
 import { sendSignal } from '../../linux/send-signal.ts'
+import { spawnCommand } from './spawn-command.ts'
 import type {
   ContainerStreams,
   StreamsRequest,
@@ -85,30 +83,19 @@ export async function startProcess(
   }
   const io = await (options.tty ? openOnTerminal : openOnPipes)(streams)
   const command = startCommand(tools, setup.pid, pause, launch, io.setsid)
-  // As the command expects them.
-  const inherited = [
-    ...(launch.masked ? [options.masksFile] : []),
-    ...(launch.filterFile === undefined ? [] : [launch.filterFile]),
-  ].map(file => openSync(file, 'r'))
   let monitor: ChildProcess
   try {
-    monitor = withOomScore(launch.oomScoreAdjust, () =>
-      spawn(command.file, command.args, {
-        cwd: '/',
-        env: command.env,
-        stdio: [...io.stdio, ...inherited],
-        // Its own session: the terminal's Ctrl-C is podfs's to hand on.
-        detached: true,
-      }),
-    )
+    monitor = spawnCommand(command, launch, {
+      stdio: io.stdio,
+      // As the command expects them.
+      files: [launch.masked ? options.masksFile : undefined, launch.filterFile],
+    })
   } catch (error) {
     for (const stream of [io.stdout, io.stderr, io.stdin]) stream?.destroy()
-    throw new ContainerStartError(name, whyNotSpawned(error, launch), {
-      cause: error,
-    })
+    const { message } = error as Error
+    throw new ContainerStartError(name, message, { cause: error })
   } finally {
     io.closeChildEnds()
-    for (const descriptor of inherited) closeSync(descriptor)
   }
   const running = new RunningProcess(monitor, io, {
     ...options,
