@@ -122,11 +122,7 @@ export async function runPods(
   const services = new PodServices({
     store,
     record,
-    ...(provider === undefined && {
-      ...(provider === undefined && {
-        network: hostServiceNetwork(addresses),
-      }),
-    }),
+    ...(provider === undefined && { network: hostServiceNetwork(addresses) }),
     clusterDomain: settings.clusterDomain,
     clock,
     logger,

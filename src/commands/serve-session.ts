@@ -186,18 +186,12 @@ async function start(
   const services = new PodServices({
     store,
     record,
-    ...(provider === undefined && {
-      ...(provider === undefined && {
-        network: hostServiceNetwork(addresses),
-      }),
-    }),
+    ...(provider === undefined && { network: hostServiceNetwork(addresses) }),
     clusterDomain: settings.clusterDomain,
     clock,
     logger,
     isLeft: await hasLeftProxy(session.directory),
-    startProxy: async tell => {
-      return await startProxy({ session: session.directory, clock, tell })
-    },
+    startProxy: tell => startProxy({ session: session.directory, clock, tell }),
   })
   cleanup.add('Services', () => services.close())
   let context: PodSessionContext = {
