@@ -24,6 +24,18 @@ export function sendJson(
   sendText(response, code, `${JSON.stringify(object)}\n`, type)
 }
 
+/** A Status of what has been done to a subresource. */
+export function success(message: string): JsonObject {
+  return {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
+    message,
+    code: 201,
+  }
+}
+
 export function sendText(
   response: ServerResponse,
   code: number,

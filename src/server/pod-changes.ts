@@ -11,12 +11,13 @@ import {
   notFound,
   quote,
 } from './api-error.ts'
+import { success } from './answers.ts'
 import { changedPod, writtenStatus } from './changed-pod.ts'
 import type { CachedObject, ObjectCache } from './object-cache.ts'
 import { patched } from './patch.ts'
 import type { ControlledPod, PodControl } from './pod-control.ts'
 import type { Query } from './query.ts'
-import { readText } from './request-body.ts'
+import { parseJson, readJson, readText } from './request-body.ts'
 import type { RequestInfo } from './request-info.ts'
 import type { Resource } from './resources.ts'
 
@@ -126,14 +127,25 @@ function runningPod({ controlled, shown, missing }: FoundPod): {
   return { pod: current, json }
 }
 
+async function wantedChange(
+  found: FoundPod,
+  request: IncomingMessage,
+): Promise<{
+  readonly pod: Pod
+  readonly json: JsonObject
+  readonly wanted: JsonObject
+}> {
+  const body = await readJson(request)
+  const { pod, json } = runningPod(found)
+  return { pod, json, wanted: wantedObject(json, request, body) }
+}
+
 async function update(
   found: FoundPod,
   request: IncomingMessage,
   query: Query,
 ): Promise<Answer> {
-  const body = await readJson(request)
-  const { pod, json } = runningPod(found)
-  const wanted = wantedObject(json, request, body)
+  const { pod, json, wanted } = await wantedChange(found, request)
   const next = changedPod(pod, json, wanted)
   if (isDryRun(query)) return { code: 200, body: wanted }
   found.controlled.update(next)
@@ -145,9 +157,7 @@ async function updateStatus(
   request: IncomingMessage,
   query: Query,
 ): Promise<Answer> {
-  const body = await readJson(request)
-  const { pod, json } = runningPod(found)
-  const wanted = wantedObject(json, request, body)
+  const { pod, json, wanted } = await wantedChange(found, request)
   const written = writtenStatus(pod, json, wanted)
   const answer = { ...json, status: part(wanted, 'status') }
   if (!isDryRun(query)) found.controlled.setWritten(written)
@@ -212,17 +222,7 @@ async function deleteAll(
 }
 
 function done(message: string): Answer {
-  return {
-    code: 201,
-    body: {
-      kind: 'Status',
-      apiVersion: 'v1',
-      metadata: {},
-      status: 'Success',
-      message,
-      code: 201,
-    },
-  }
+  return { code: 201, body: success(message) }
 }
 
 function wantedObject(
@@ -255,25 +255,10 @@ function graceIn(query: Query, options: JsonObject): number | undefined {
   return given < 0 ? 1 : given
 }
 
-/** The API server's limit for what is sent to it. */
-const limitBytes = 3 * 1024 * 1024
-
 async function deleteOptions(request: IncomingMessage): Promise<JsonObject> {
-  const body = await readText(request, limitBytes)
-  const options = body.trim() === '' ? {} : parse(body)
+  const body = await readText(request)
+  const options = body.trim() === '' ? {} : parseJson(body)
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw badRequest('DeleteOptions were expected')
   return options as JsonObject
-}
-
-async function readJson(request: IncomingMessage): Promise<Json> {
-  return parse(await readText(request, limitBytes))
-}
-
-function parse(text: string): Json {
-  try {
-    return JSON.parse(text) as Json
-  } catch (error) {
-    throw badRequest(`the body is no JSON: ${(error as Error).message}`)
-  }
 }

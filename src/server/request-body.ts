@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { type JsonObject, text } from '../api/json.ts'
+import { type Json, type JsonObject, text } from '../api/json.ts'
 import { ApiError, badRequest } from './api-error.ts'
 import { authenticationV1 } from './authentication.ts'
 
@@ -21,7 +21,7 @@ export async function requestBody(
       'UnsupportedMediaType',
       'the body of the request was in an unknown format - accepted media types include: application/json',
     )
-  const body = parse(await readText(request, limitBytes))
+  const body = parse(await readText(request))
   if (!isObject(body))
     throw badRequest(
       `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error`,
@@ -41,20 +41,37 @@ export async function requestBody(
   return body
 }
 
+/** As `readText`; throws an ApiError that says what is wrong with the JSON, too. */
+export async function readJson(
+  request: IncomingMessage,
+  mostBytes = limitBytes,
+): Promise<Json> {
+  return parseJson(await readText(request, mostBytes))
+}
+
+/** Throws an ApiError that quotes what is wrong: not for what has tokens in it. */
+export function parseJson(text: string): Json {
+  try {
+    return JSON.parse(text) as Json
+  } catch (error) {
+    throw badRequest(`the body is no JSON: ${(error as Error).message}`)
+  }
+}
+
 /** Throws an ApiError when there are more bytes. */
 export async function readText(
   request: IncomingMessage,
-  limitBytes: number,
+  mostBytes = limitBytes,
 ): Promise<string> {
   const chunks: Buffer[] = []
   let length = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length
-    if (length > limitBytes)
+    if (length > mostBytes)
       throw new ApiError(
         413,
         'RequestEntityTooLarge',
-        `Request entity too large: limit is ${limitBytes}`,
+        `Request entity too large: limit is ${mostBytes}`,
       )
     chunks.push(chunk)
   }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Json, JsonObject } from '../api/json.ts'
 import { VolumeError } from '../volumes/errors.ts'
+import { success } from './answers.ts'
 import {
   ApiError,
   badRequest,
@@ -8,7 +9,7 @@ import {
   noSuchResource,
 } from './api-error.ts'
 import { encodeGeneration, encodeGenerationFiles } from './encode-generation.ts'
-import { readText } from './request-body.ts'
+import { readJson } from './request-body.ts'
 import type { VolumeRecord } from './session-record.ts'
 
 /*
@@ -57,7 +58,7 @@ export async function changeVolume(
   try {
     switch (subresource) {
       case 'rollback': {
-        const generation = generationIn(await readBody(request))
+        const generation = generationIn(await readJson(request, limitBytes))
         return success(
           (await control.rollBack(generation))
             ? `rolled back to generation ${generation}`
@@ -73,17 +74,6 @@ export async function changeVolume(
   throw methodNotAllowed()
 }
 
-function success(message: string): JsonObject {
-  return {
-    kind: 'Status',
-    apiVersion: 'v1',
-    metadata: {},
-    status: 'Success',
-    message,
-    code: 201,
-  }
-}
-
 function generationIn(body: Json): number {
   const generation =
     typeof body === 'object' && body !== null && 'generation' in body
@@ -96,15 +86,6 @@ function generationIn(body: Json): number {
 
 /** More than anybody needs to name a generation. */
 const limitBytes = 64 * 1024
-
-async function readBody(request: IncomingMessage): Promise<Json> {
-  const text = await readText(request, limitBytes)
-  try {
-    return JSON.parse(text) as Json
-  } catch (error) {
-    throw badRequest(`the body is no JSON: ${(error as Error).message}`)
-  }
-}
 
 function fromVolumeError(error: unknown): unknown {
   if (!(error instanceof VolumeError)) return error
