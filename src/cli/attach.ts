@@ -62,22 +62,14 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
         `container ${name} reads from /dev/null: nothing can be typed`,
         { fix: 'stdin: true in its manifest' },
       )
-    const request = {
+    const streams = await pods.podStreams(pod, 'attach', {
+      container: name,
       stdin: wanted.stdin,
       stdout: true,
       // A terminal has one output, whoever looks.
       stderr: !hasTerminal,
-    }
-    const streams = await pod.client.streams(
-      pods.podUrl(pod, 'attach', {
-        container: name,
-        stdin: String(request.stdin),
-        stdout: 'true',
-        stderr: String(request.stderr),
-        tty: String(hasTerminal),
-      }),
-      request,
-    )
+      tty: hasTerminal,
+    })
     if (wanted.stdin && wanted.tty && !isQuiet)
       context.stderr.line(
         "If you don't see a command prompt, try pressing enter.",

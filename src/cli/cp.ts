@@ -67,16 +67,14 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     const container =
       options.value('container') ?? defaultContainer(context, pod.object)
     const exec: Exec = async (command, { stdin, stdout }) =>
-      await pod.client.streams(
-        pods.podUrl(pod, 'exec', {
-          command,
-          container,
-          stdin: String(stdin),
-          stdout: String(stdout),
-          stderr: 'true',
-        }),
-        { stdin, stdout, stderr: true },
-      )
+      await pods.podStreams(pod, 'exec', {
+        container,
+        command,
+        stdin,
+        stdout,
+        stderr: true,
+        tty: false,
+      })
     return from.pod === undefined
       ? await copyIn(context, exec, { from, to, options })
       : await copyOut(context, exec, { from, to })

@@ -1,4 +1,4 @@
-import { items, nameOf, part, text, type JsonObject } from '../api/json.ts'
+import { nameOf, part, text, type JsonObject } from '../api/json.ts'
 import type { ApiClient, Resource } from '../client/api-client.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
@@ -188,19 +188,15 @@ async function findAll(
   namespace: string,
   options: ParsedOptions,
 ): Promise<readonly FoundObject[]> {
-  const { askAll, urlOf } = await import('../client/api-client.ts')
-  const { findObject } = await import('./look/find-object.ts')
+  const { findObject, listObjects } = await import('./look/find-object.ts')
   if (names.length > 0)
     return await Promise.all(
       names.map(name => findObject(clients, resource, namespace, name)),
     )
-  const query = { labelSelector: options.value('selector') }
-  const url = urlOf(resource, { namespace, query })
-  const lists = await askAll(clients, client => client.get(url))
-  return lists.flatMap(({ client, answer }) =>
-    items(answer, 'items')
-      // What is not run here nobody can end.
-      .filter(object => text(part(object, 'status')['reason']) !== 'NotRun')
-      .map(object => ({ client, object })),
+  const selector = options.value('selector')
+  const all = await listObjects(clients, resource, namespace, selector)
+  return all.filter(
+    // What is not run here nobody can end.
+    ({ object }) => text(part(object, 'status')['reason']) !== 'NotRun',
   )
 }

@@ -65,7 +65,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     for (const name of new Set(names))
       await describe(() => findObject(clients, resource, namespace, name))
     if (names.length > 0) continue
-    const all = await listObjects(clients, resource, namespace, selector)
+    const all = await findAll(clients, resource, namespace, selector)
     for (const { client, url } of all)
       await describe(async () => ({ client, object: await client.get(url) }))
   }
@@ -79,22 +79,19 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
 }
 
 /** Where each object of the namespace is. */
-async function listObjects(
+async function findAll(
   clients: readonly ApiClient[],
   resource: Resource,
   namespace: string,
-  labelSelector: string | undefined,
+  selector: string | undefined,
 ): Promise<readonly { readonly client: ApiClient; readonly url: string }[]> {
-  const { askAll, urlOf } = await import('../client/api-client.ts')
-  const lists = await askAll(clients, client =>
-    client.get(urlOf(resource, { namespace, query: { labelSelector } })),
-  )
-  const all = lists.flatMap(({ client, answer }) =>
-    items(answer, 'items').map(object => ({
-      client,
-      url: urlOf(resource, { namespace, name: nameOf(object) }),
-    })),
-  )
+  const { urlOf } = await import('../client/api-client.ts')
+  const { listObjects } = await import('./look/find-object.ts')
+  const found = await listObjects(clients, resource, namespace, selector)
+  const all = found.map(({ client, object }) => ({
+    client,
+    url: urlOf(resource, { namespace, name: nameOf(object) }),
+  }))
   if (resource.namespaced) return all
   // There is one node, whoever is asked.
   return [...new Map(all.map(each => [each.url, each])).values()]

@@ -62,22 +62,14 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
       stdin: options.flag('stdin'),
       tty: options.flag('tty'),
     })
-    const request = {
+    const streams = await pods.podStreams(pod, 'exec', {
+      container,
+      command,
       stdin: wanted.stdin,
       stdout: true,
       stderr: !wanted.tty,
-    }
-    const streams = await pod.client.streams(
-      pods.podUrl(pod, 'exec', {
-        command,
-        container,
-        stdin: String(request.stdin),
-        stdout: 'true',
-        stderr: String(request.stderr),
-        tty: String(wanted.tty),
-      }),
-      request,
-    )
+      tty: wanted.tty,
+    })
     return await streaming.runStreams(context, streams, {
       ...wanted,
       tellsCode: !options.flag('quiet'),

@@ -1,5 +1,5 @@
 import { items, nameOf, part, text, type JsonObject } from '../api/json.ts'
-import type { ApiClient, Resource } from '../client/api-client.ts'
+import type { ApiClient } from '../client/api-client.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
@@ -116,10 +116,18 @@ async function findPlaces(
   options: ParsedOptions,
 ): Promise<readonly ObjectPlace[]> {
   const { ApiFailure } = await import('../client/api-client.ts')
-  const { findObject } = await import('./look/find-object.ts')
+  const { findObject, listObjects } = await import('./look/find-object.ts')
   const namespace = namespaceOf(options)
-  if (names.length === 0)
-    return await selected(clients, resource, namespace, options)
+  if (names.length === 0) {
+    const selector = options.value('selector')
+    const all = await listObjects(clients, resource, namespace, selector)
+    return all.map(({ client, object }) => ({
+      client,
+      resource,
+      namespace,
+      name: nameOf(object),
+    }))
+  }
   const places = names.map(async (name): Promise<readonly ObjectPlace[]> => {
     try {
       const { client } = await findObject(clients, resource, namespace, name)
@@ -135,26 +143,6 @@ async function findPlaces(
     }
   })
   return (await Promise.all(places)).flat()
-}
-
-async function selected(
-  clients: readonly ApiClient[],
-  resource: Resource,
-  namespace: string,
-  options: ParsedOptions,
-): Promise<readonly ObjectPlace[]> {
-  const { askAll, urlOf } = await import('../client/api-client.ts')
-  const selector = options.value('selector')
-  const url = urlOf(resource, { namespace, query: { labelSelector: selector } })
-  const lists = await askAll(clients, client => client.get(url))
-  return lists.flatMap(({ client, answer }) =>
-    items(answer, 'items').map(object => ({
-      client,
-      resource,
-      namespace,
-      name: nameOf(object),
-    })),
-  )
 }
 
 /** conditionFuncFor of kubectl's pkg/cmd/wait/wait.go. Throws a usage Failure. */

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../api/json.ts'
+import { items, type JsonObject } from '../../api/json.ts'
 import {
   ApiFailure,
   askAll,
@@ -11,6 +11,20 @@ import { Failure } from '../../util/failure.ts'
 export interface FoundObject {
   readonly client: ApiClient
   readonly object: JsonObject
+}
+
+/** All objects of the namespace, or those with these labels, as kubectl's -l. Throws an ApiFailure. */
+export async function listObjects(
+  clients: readonly ApiClient[],
+  resource: Resource,
+  namespace: string,
+  labelSelector: string | undefined,
+): Promise<readonly FoundObject[]> {
+  const url = urlOf(resource, { namespace, query: { labelSelector } })
+  const lists = await askAll(clients, client => client.get(url))
+  return lists.flatMap(({ client, answer }) =>
+    items(answer, 'items').map(object => ({ client, object })),
+  )
 }
 
 /**

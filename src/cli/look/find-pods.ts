@@ -1,14 +1,12 @@
 import { items, nameOf, part, text, type JsonObject } from '../../api/json.ts'
 import {
-  askAll,
   findResource,
   type ApiClient,
   type Resource,
-  urlOf,
 } from '../../client/api-client.ts'
 import { formatLabelSelector } from '../../api/format-selector.ts'
 import { Failure } from '../../util/failure.ts'
-import { findObject, type FoundObject } from './find-object.ts'
+import { findObject, type FoundObject, listObjects } from './find-object.ts'
 import { resourceOf } from './get-request.ts'
 
 /** Finds the Pods of one namespace that a command means. */
@@ -26,13 +24,7 @@ export class PodFinder {
     selector: string,
     clients = this.#clients,
   ): Promise<readonly FoundObject[]> {
-    const namespace = this.#namespace
-    const query = { labelSelector: selector }
-    const url = urlOf(pods(), { namespace, query })
-    const answers = await askAll(clients, client => client.get(url))
-    return answers.flatMap(({ client, answer }) =>
-      items(answer, 'items').map(object => ({ client, object })),
-    )
+    return await listObjects(clients, pods(), this.#namespace, selector)
   }
 
   /**

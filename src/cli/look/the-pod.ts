@@ -1,6 +1,10 @@
 import { nameOf, part, text } from '../../api/json.ts'
 import { findResource, urlOf, type Resource } from '../../client/api-client.ts'
 import { Failure } from '../../util/failure.ts'
+import type {
+  ContainerStreams,
+  StreamsRequest,
+} from '../../streams/container-streams.ts'
 import type { Context } from '../context.ts'
 import type { ParsedOptions } from '../options.ts'
 import type { FoundObject } from './find-object.ts'
@@ -34,6 +38,23 @@ export async function runningPod(
       `cannot ${verb} a container in a completed pod; current phase is ${phase}`,
     )
   return pod
+}
+
+/** Streams of a command in a container, or of the container itself. Throws an ApiFailure. */
+export async function podStreams(
+  pod: FoundObject,
+  subresource: 'exec' | 'attach',
+  { container, command, stdin, stdout, stderr, tty }: StreamsRequest,
+): Promise<ContainerStreams> {
+  const url = podUrl(pod, subresource, {
+    container,
+    ...(command && { command }),
+    stdin: String(stdin),
+    stdout: String(stdout),
+    stderr: String(stderr),
+    tty: String(tty),
+  })
+  return await pod.client.streams(url, { stdin, stdout, stderr })
 }
 
 /** The path of something that only a Pod has. */
