@@ -8,9 +8,8 @@
  * said there (proxy-messages.ts).
  */
 import { once } from 'node:events'
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { identityOf } from '../../linux/process-identity.ts'
 import { findShims } from '../../session/find-shims.ts'
 import { guardMemory } from '../../session/guard-memory.ts'
 import { ServiceProxy } from '../../services/service-proxy.ts'
@@ -18,6 +17,7 @@ import { systemClock } from '../../util/clock.ts'
 import { deferred } from '../../util/deferred.ts'
 import { inBackground } from '../../util/in-background.ts'
 import { defectMessage, errorOf, onDefect } from '../../util/on-defect.ts'
+import { exitAfter, tellListening } from '../outlive.ts'
 import { isAbandoned } from '../shim/is-abandoned.ts'
 import { MessageStream } from '../shim/message-stream.ts'
 import {
@@ -75,15 +75,7 @@ async function main(): Promise<void> {
   await rm(proxySocket(session), { force: true })
   server.listen(proxySocket(session))
   await once(server, 'listening')
-  const file = proxyFile(session)
-  await writeFile(`${file}.new`, JSON.stringify(identityOf(process.pid)))
-  await rename(`${file}.new`, file)
-  process.on('SIGTERM', () => done.resolve())
-  for (const signal of ['SIGINT', 'SIGHUP'] as const)
-    process.on(signal, () => undefined)
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', () => undefined)
-  process.stdout.write('listening\n')
+  await tellListening(proxyFile(session), () => done.resolve())
   await done.promise
   await proxy.close()
 }
@@ -103,12 +95,4 @@ async function untilNotNeeded(
   }
 }
 
-main().then(
-  // oxlint-disable-next-line unicorn/no-process-exit
-  () => process.exit(0),
-  (error: unknown) => {
-    process.stderr.write(`${errorOf(error).message}\n`)
-    // oxlint-disable-next-line unicorn/no-process-exit
-    process.exit(1)
-  },
-)
+exitAfter(main())

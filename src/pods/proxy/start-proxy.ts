@@ -1,9 +1,6 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createConnection, type Socket } from 'node:net'
 import path from 'node:path'
-import { entryPoint } from '../../fuse/mount/entry-points.ts'
 import {
   isRunning,
   type ProcessIdentity,
@@ -14,6 +11,7 @@ import type { ServiceTable } from '../../services/service-table.ts'
 import type { Clock } from '../../util/clock.ts'
 import { deferred } from '../../util/deferred.ts'
 import type { RunningProxy } from '../pod-services.ts'
+import { firstAnswer, startProgram } from '../start-program.ts'
 import { MessageStream } from '../shim/message-stream.ts'
 import {
   type FromProxy,
@@ -22,8 +20,6 @@ import {
 } from './proxy-messages.ts'
 
 const stepMs = 20
-/** A loaded machine takes its time; one that does not answer for so long never will. */
-const answerMs = 30_000
 
 export function proxySocket(session: string): string {
   return path.join(session, 'services.sock')
@@ -46,8 +42,11 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const left = await connect(options).catch(() => undefined)
   if (left !== undefined) return left
   await endLeftProxy(options.session, options.clock)
-  await spawnProxy(options.session)
-  return await connect(options)
+  return await startProgram(
+    'Service proxy',
+    ['service-proxy.cjs', options.session],
+    () => connect(options),
+  )
 }
 
 /** Ends the one that a podfs has left, where there is one. */
@@ -77,56 +76,12 @@ async function proxyOf(session: string): Promise<ProcessIdentity | undefined> {
   return isRunning(identity) ? identity : undefined
 }
 
-async function spawnProxy(session: string): Promise<void> {
-  const child = spawn(
-    process.execPath,
-    [entryPoint('service-proxy.cjs'), session],
-    {
-      // A session of its own: it outlives podfs.
-      detached: true,
-      cwd: '/',
-      env: { PATH: process.env['PATH'], LC_ALL: 'C' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  )
-  let said = ''
-  child.stderr.on('data', (text: Buffer) => (said += text.toString()))
-  try {
-    await Promise.race([
-      once(child.stdout, 'data'),
-      once(child, 'exit').then(() => {
-        throw new Error('it ended')
-      }),
-    ])
-  } catch (cause) {
-    child.kill('SIGKILL')
-    const { message } = cause as Error
-    throw new Error(`no Service proxy: ${said.trim() || message}`, { cause })
-  } finally {
-    child.stdout.destroy()
-    child.stderr.destroy()
-    child.unref()
-  }
-}
-
 async function connect(options: ProxyOptions): Promise<RunningProxy> {
   const { session, clock } = options
   const socket = createConnection(proxySocket(session))
   const client = new ProxyClient(socket, options)
-  const timer = new AbortController()
-  const tooLong = clock.sleep(answerMs, timer.signal).then(() => {
-    throw new Error(`no answer within ${answerMs / 1000} s`)
-  })
-  tooLong.catch(() => undefined)
-  try {
-    await Promise.race([client.greeted, tooLong])
-    return client
-  } catch (error) {
-    socket.destroy()
-    throw error
-  } finally {
-    timer.abort()
-  }
+  await firstAnswer(client.greeted, socket, clock)
+  return client
 }
 
 /** The end of its socket that is podfs's. */

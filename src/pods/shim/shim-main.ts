@@ -7,10 +7,8 @@
  * else is said there (messages.ts).
  */
 import { once } from 'node:events'
-import { rename, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { systemClock } from '../../util/clock.ts'
-import { identityOf } from '../../linux/process-identity.ts'
 import { guardMemory } from '../../session/guard-memory.ts'
 import { clearPod } from '../../session/clear-pods.ts'
 import {
@@ -19,9 +17,10 @@ import {
   shimSocket,
   shimStreamsSocket,
 } from '../../session/find-shims.ts'
+import { exitAfter, tellListening } from '../outlive.ts'
 import { isAbandoned, mayBeAbandoned } from './is-abandoned.ts'
 import { PodShim } from './pod-shim.ts'
-import { errorOf, onDefect } from '../../util/on-defect.ts'
+import { onDefect } from '../../util/on-defect.ts'
 import { inBackground } from '../../util/in-background.ts'
 
 /** Once the server of its mount has ended while no podfs is there, it is looked at so often. */
@@ -44,17 +43,7 @@ async function main(): Promise<void> {
   await Promise.all([once(server, 'listening'), once(streams, 'listening')])
   // As podfs's own: volumes get what it leaves.
   process.umask(0o022)
-  const file = shimFile(directory)
-  await writeFile(`${file}.new`, JSON.stringify(identityOf(process.pid)))
-  await rename(`${file}.new`, file)
-  process.on('SIGTERM', () => shim.end())
-  // A terminal's: podfs ends its Pods by the socket.
-  for (const signal of ['SIGINT', 'SIGHUP'] as const)
-    process.on(signal, () => undefined)
-  // Whoever reads there goes away.
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', () => undefined)
-  process.stdout.write('listening\n')
+  await tellListening(shimFile(directory), () => shim.end())
 
   const isOver = new AbortController()
   inBackground(endWhenAbandoned(shim, session, isOver.signal))
@@ -89,12 +78,4 @@ async function endWhenAbandoned(
   shim.end()
 }
 
-main().then(
-  // oxlint-disable-next-line unicorn/no-process-exit
-  () => process.exit(0),
-  (error: unknown) => {
-    process.stderr.write(`${errorOf(error).message}\n`)
-    // oxlint-disable-next-line unicorn/no-process-exit
-    process.exit(1)
-  },
-)
+exitAfter(main())

@@ -1,11 +1,6 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { createConnection } from 'node:net'
-import type { Readable } from 'node:stream'
-import { entryPoint } from '../../fuse/mount/entry-points.ts'
 import type { Clock } from '../../util/clock.ts'
 import type { Logger } from '../../util/logger.ts'
-import { identityOf } from '../../linux/process-identity.ts'
 import type { SessionDirectory } from '../../session/runtime-directory.ts'
 import {
   findShims,
@@ -15,10 +10,9 @@ import {
   shimSocket,
   shimStreamsSocket,
 } from '../../session/find-shims.ts'
+import { firstAnswer, startProgram } from '../start-program.ts'
 import type { RunningShim } from './messages.ts'
 import { ShimClient } from './shim-client.ts'
-
-type ShimProcess = ChildProcessByStdio<null, Readable, Readable>
 
 interface StartOptions {
   readonly session: Pick<SessionDirectory, 'directory'>
@@ -26,44 +20,17 @@ interface StartOptions {
   readonly logger: Logger
 }
 
-/** A loaded machine takes its time; one that does not answer for so long never will. */
-const answerMs = 30_000
-
 /** Starts the shim of a Pod, whose directory `id` of the session is there. */
 export async function startShim(
   id: string,
   options: StartOptions,
 ): Promise<ShimClient> {
-  const child: ShimProcess = spawn(
-    process.execPath,
-    [entryPoint('pod-shim.cjs'), options.session.directory, id],
-    {
-      // A session of its own: it outlives podfs.
-      detached: true,
-      cwd: '/',
-      // Nothing of NODE_OPTIONS; what containers get comes through the socket.
-      env: { PATH: process.env['PATH'], LC_ALL: 'C' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
+  const { directory } = options.session
+  return await startProgram(
+    'pod shim',
+    ['pod-shim.cjs', directory, id],
+    async identity => (await meet({ id, identity }, options)).client,
   )
-  let said = ''
-  child.stderr.on('data', (text: Buffer) => (said += text.toString()))
-  try {
-    await once(child, 'spawn')
-    const identity = identityOf(child.pid ?? 0)
-    if (identity === undefined) throw new Error('it ended at once')
-    await listening(child)
-    return (await meet({ id, identity }, options)).client
-  } catch (cause) {
-    child.kill('SIGKILL')
-    const { message } = cause as Error
-    throw new Error(`no pod shim: ${said.trim() || message}`, { cause })
-  } finally {
-    // Whatever it says from here on is said through the socket.
-    child.stdout.destroy()
-    child.stderr.destroy()
-    child.unref()
-  }
 }
 
 /** A shim that a podfs before this one has left. */
@@ -111,35 +78,6 @@ async function meet(
     clock,
     logger,
   })
-  const timer = new AbortController()
-  try {
-    const running = await Promise.race([
-      client.greeted,
-      clock.sleep(answerMs, timer.signal).then(() => {
-        throw new Error(`no answer within ${answerMs / 1000} s`)
-      }),
-    ])
-    return { client, running }
-  } catch (error) {
-    socket.destroy()
-    throw error
-  } finally {
-    timer.abort()
-  }
-}
-
-/** Resolves with its first line: it listens. */
-async function listening(child: ShimProcess): Promise<void> {
-  const timer = new AbortController()
-  const until = { signal: timer.signal }
-  try {
-    await Promise.race([
-      once(child.stdout, 'data', until),
-      once(child, 'exit', until).then(() => {
-        throw new Error('it ended')
-      }),
-    ])
-  } finally {
-    timer.abort()
-  }
+  const running = await firstAnswer(client.greeted, socket, clock)
+  return { client, running }
 }
