@@ -22,7 +22,7 @@ import { toExitStatus } from './exit-status.ts'
 import { whyNotExecutable } from './find-program.ts'
 import { findFirstProcess } from './first-process.ts'
 import { preludesOf, startCommand, type Launch } from './launch-command.ts'
-import { isListenedOn } from '../../linux/listening-ports.ts'
+import { isListenedOn } from '../../linux/listening-sockets.ts'
 import type { MachineTools } from '../../linux/machine-tools.ts'
 import {
   killRootedProcesses,

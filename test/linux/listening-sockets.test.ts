@@ -5,7 +5,7 @@ import t from 'tap'
 import {
   isListenedOn,
   listeningPorts,
-} from '../../src/linux/listening-ports.ts'
+} from '../../src/linux/listening-sockets.ts'
 
 t.test('a table of the kernel', async t => {
   const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
