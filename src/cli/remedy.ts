@@ -1,7 +1,8 @@
-import { accessSync, constants, readFileSync, realpathSync } from 'node:fs'
+import { accessSync, constants, realpathSync } from 'node:fs'
 import path from 'node:path'
 import { shellWord } from '../util/shell-word.ts'
 import type { Context } from './context.ts'
+import { textOf } from '../util/text-of.ts'
 
 /**
  * The sources write every remedy for one machine: Debian, with sudo, and with podfs where root
@@ -155,7 +156,7 @@ export function remedyHere(
         program.endsWith('/node_modules/.bin/podfs'),
       isExecutable,
     }),
-    osRelease: textOf('/etc/os-release'),
+    osRelease: textOf('/etc/os-release') ?? '',
   })
 }
 
@@ -165,13 +166,5 @@ function isExecutable(file: string): boolean {
     return true
   } catch {
     return false
-  }
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return ''
   }
 }

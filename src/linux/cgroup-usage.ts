@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { textOf } from '../util/text-of.ts'
 import { join } from 'node:path'
 import { valueIn, type Hierarchy } from './cgroups.ts'
 
@@ -74,12 +74,4 @@ function workingSet(
 
 function scaled(text: string | undefined, factor: number): number | undefined {
   return text === undefined ? undefined : Number(text) * factor
-}
-
-function textOf(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return undefined
-  }
 }

@@ -6,7 +6,6 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   rmdirSync,
   writeSync,
 } from 'node:fs'
@@ -21,6 +20,7 @@ import {
 import { hugePagePools } from './huge-pages.ts'
 import { readMountinfo, type Mount } from './mountinfo.ts'
 import { sendSignal } from './send-signal.ts'
+import { textOf } from '../util/text-of.ts'
 
 /*
  * Control groups, of either version: Documentation/admin-guide/cgroup-v1/ and cgroup-v2.rst.
@@ -337,12 +337,4 @@ export function valueIn(file: string, key: string): string | undefined {
     .split('\n')
     .find(line => line.startsWith(`${key} `))
   return line?.slice(key.length + 1)
-}
-
-function textOf(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return undefined
-  }
 }

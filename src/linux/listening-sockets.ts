@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { textOf } from '../util/text-of.ts'
 
 /*
  * Who listens where, as the kernel tells: proc(5), /proc/net/tcp and the like.
@@ -65,11 +65,7 @@ function socketsIn(table: string, state: string): readonly LocalSocket[] {
 
 /** Empty of a process that has gone, and of what the kernel does not have (IPv6). */
 function readTable(process: number | 'self', file: string): string {
-  try {
-    return readFileSync(`/proc/${process}/net/${file}`, 'latin1')
-  } catch {
-    return ''
-  }
+  return textOf(`/proc/${process}/net/${file}`) ?? ''
 }
 
 /** Of IPv6 what a mapped address has at its end. */

@@ -5,7 +5,6 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   readlinkSync,
   renameSync,
   rmSync,
@@ -20,6 +19,7 @@ import type { PodStatus } from '../runner/status/pod-status.ts'
 import { cutLines } from '../server/container-log.ts'
 import { logLink, podLogDirectory } from '../server/log-files.ts'
 import { timestamp } from '../server/pod-log.ts'
+import { textOf } from '../util/text-of.ts'
 
 /** How logs are kept in files. */
 export interface LogFileSettings {
@@ -226,14 +226,6 @@ export function removeDeadLogs(
 /** In the directory of a Pod's logs: whose they are. */
 function ownerFile(directory: string): string {
   return path.join(directory, '.session')
-}
-
-function textOf(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return undefined
-  }
 }
 
 function removeDirectory(root: string, directory: string): void {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import {
@@ -56,20 +55,13 @@ import { type LeftShim, startShim } from './shim/start-shim.ts'
 import { startOrUndo } from '../session/start-or-undo.ts'
 import { deferred } from '../util/deferred.ts'
 import { inBackground } from '../util/in-background.ts'
+import { textOf } from '../util/text-of.ts'
 
 /** How Pods get networks of their own. */
 export interface PodNetworks {
   readonly provider: NetworkProvider
   /** The ports of this machine that were asked for beside those of the manifest. */
   readonly publish: (pod: Pod) => readonly PortMapping[]
-}
-
-const machineResolvConf = (): string => {
-  try {
-    return readFileSync('/etc/resolv.conf', 'utf8')
-  } catch {
-    return ''
-  }
 }
 
 /** What all Pods of one `podfs run` or `podfs serve` share. */
@@ -184,7 +176,7 @@ async function planOf(
   const resolvConf = podResolvConf(pod, {
     clusterDomain: context.clusterDomain,
     nameserver,
-    machine: machineResolvConf,
+    machine: () => textOf('/etc/resolv.conf') ?? '',
   })
   return {
     pod,

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { textOf } from '../../util/text-of.ts'
 
 /** A machine's users and groups, as the text of passwd(5) and group(5). */
 export interface Accounts {
@@ -8,15 +8,10 @@ export interface Accounts {
 
 /** A container sees this machine's /etc, so these are its accounts too. */
 export function readAccounts(): Accounts {
-  return { passwd: readText('/etc/passwd'), group: readText('/etc/group') }
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    // A machine may do without: every id is then a number, and HOME is `/`.
-    return ''
+  // A machine may do without: every id is then a number, and HOME is `/`.
+  return {
+    passwd: textOf('/etc/passwd') ?? '',
+    group: textOf('/etc/group') ?? '',
   }
 }
 

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import type { Clock } from '../../util/clock.ts'
+import { textOf } from '../../util/text-of.ts'
 
 /**
  * Waits until the child of `monitor` is the program, and resolves with its pid as the host
@@ -18,7 +19,7 @@ export async function findFirstProcess(options: {
   while (!hasEnded()) {
     const [child] = childrenOf(monitor)
     if (child !== undefined) {
-      const cmdline = readProc(`${child}/cmdline`)
+      const cmdline = textOf(`/proc/${child}/cmdline`)
       // Empty: it is ending, or already a zombie; the monitor will follow.
       if (cmdline !== undefined && cmdline !== '' && !preludes.has(cmdline))
         return child
@@ -29,7 +30,7 @@ export async function findFirstProcess(options: {
 }
 
 function childrenOf(pid: number): number[] {
-  const children = readProc(`${pid}/task/${pid}/children`)
+  const children = textOf(`/proc/${pid}/task/${pid}/children`)
   // Kernels without CONFIG_PROC_CHILDREN do not have the file.
   if (children === undefined) return scanForChildren(pid)
   return children
@@ -42,17 +43,9 @@ function scanForChildren(parent: number): number[] {
   const children: number[] = []
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue
-    const status = readProc(`${name}/status`)
+    const status = textOf(`/proc/${name}/status`)
     if (status !== undefined && status.includes(`\nPPid:\t${parent}\n`))
       children.push(Number(name))
   }
   return children
-}
-
-function readProc(path: string): string | undefined {
-  try {
-    return readFileSync(`/proc/${path}`, 'utf8')
-  } catch {
-    return undefined
-  }
 }
