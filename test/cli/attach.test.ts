@@ -18,9 +18,8 @@ import { capability } from '../helpers/capability.ts'
 import { kubectl, tcpTo } from '../helpers/kubectl.ts'
 import { freePort } from '../helpers/loopback-server.ts'
 import '../helpers/needs-mounts.ts'
-import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
-import { processesWith } from '../helpers/processes.ts'
-import { startOnTerminal } from '../helpers/typed.ts'
+import { podfs, startPodfs } from '../helpers/podfs.ts'
+import { interruptSleep, startOnTerminal } from '../helpers/typed.ts'
 
 t.setTimeout(300_000)
 
@@ -92,12 +91,7 @@ t.test('podfs attach', async t => {
     terminal.type('echo si""ze $(stty size) $(tty) $TERM\n')
     await terminal.saw(/size 40 120 \/dev\/pts\/0 xterm\r\n/)
     const seconds = `43219.${process.pid}${argv.length}`
-    terminal.type(`sleep ${seconds}\n`)
-    await eventually(() => processesWith(`sleep ${seconds}`).length > 0)
-    terminal.type('\x03')
-    await eventually(() => processesWith(`sleep ${seconds}`).length === 0)
-    terminal.type('echo af""ter $?\n')
-    await terminal.saw(/after 130\r\n/)
+    await interruptSleep(terminal, seconds)
   }
   await attach([
     process.execPath,

@@ -12,7 +12,7 @@ import '../helpers/needs-mounts.ts'
 import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
 import { processesWith } from '../helpers/processes.ts'
 import { end, pod, world } from '../helpers/served-world.ts'
-import { startOnTerminal } from '../helpers/typed.ts'
+import { interruptSleep, startOnTerminal } from '../helpers/typed.ts'
 
 t.setTimeout(300_000)
 
@@ -145,12 +145,7 @@ async function useTerminal(t: Test, argv: readonly string[]): Promise<void> {
     return size === '33 99'
   })
   const seconds = `76543.${process.pid}${argv.length}`
-  terminal.type(`sleep ${seconds}\n`)
-  await eventually(() => processesWith(`sleep ${seconds}`).length > 0)
-  terminal.type('\x03')
-  await eventually(() => processesWith(`sleep ${seconds}`).length === 0)
-  terminal.type('echo af""ter $?\n')
-  await terminal.saw(/after 130\r\n/)
+  await interruptSleep(terminal, seconds)
   terminal.type('exit 9\n')
   t.equal(await terminal.exited, 9)
 }

@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { once } from 'node:events'
 import type { Test } from 'tap'
+import { eventually } from './podfs.ts'
+import { processesWith } from './processes.ts'
 import { openPseudoTerminal } from '../../src/linux/pseudo-terminal.ts'
 
 /** A program on a terminal of its own, at which the test types. */
@@ -50,4 +52,17 @@ export async function startOnTerminal(t: Test, argv: readonly string[]) {
         )
       }),
   }
+}
+
+/** At the prompt of a shell: a Ctrl-C ends what it runs. `seconds`: nobody else sleeps for so long. */
+export async function interruptSleep(
+  { type, saw }: Awaited<ReturnType<typeof startOnTerminal>>,
+  seconds: string,
+): Promise<void> {
+  type(`sleep ${seconds}\n`)
+  await eventually(() => processesWith(`sleep ${seconds}`).length > 0)
+  type('\x03')
+  await eventually(() => processesWith(`sleep ${seconds}`).length === 0)
+  type('echo af""ter $?\n')
+  await saw(/after 130\r\n/)
 }
