@@ -6,7 +6,8 @@ import { CappedOutput } from './capped-output.ts'
  * to reset that signal's action before it sends it to itself, fails, and exits with 1.
  */
 const notice = 'unshare: sigprocmask unblock failed: Invalid argument'
-const newline = 0x0a
+/** warn(3) writes it in pieces. Less of it than the first is not held back: it may be typed. */
+const firstPiece = 'unshare: '
 
 /** Enough for what a program of the chain says before it ends. */
 const beginningBytes = 1024
@@ -21,7 +22,6 @@ export class MonitorStderr extends Transform {
   readonly #beginning = new CappedOutput(beginningBytes)
   readonly #notice: Buffer
   #held = Buffer.alloc(0)
-  #atLineStart = true
 
   /** `lineEnd`: a terminal's is another one. */
   constructor(lineEnd: '\n' | '\r\n' = '\n') {
@@ -39,10 +39,7 @@ export class MonitorStderr extends Transform {
     const data = Buffer.concat([this.#held, chunk])
     const start = this.#noticeStart(data)
     this.#held = data.subarray(start)
-    if (start > 0) {
-      this.#atLineStart = data[start - 1] === newline
-      this.push(data.subarray(0, start))
-    }
+    if (start > 0) this.push(data.subarray(0, start))
     done()
   }
 
@@ -52,17 +49,15 @@ export class MonitorStderr extends Transform {
     done()
   }
 
-  /** Where the data may end with the notice or its beginning, else the data's length. */
+  /**
+   * Where the data may end with the notice or its beginning, else the data's length. The
+   * program's own last line, before it, may lack its end.
+   */
   #noticeStart(data: Buffer): number {
-    const last = data.subarray(0, -1).lastIndexOf(newline) + 1
-    const tail = data.subarray(last)
-    // The program's own last line may lack its end; the notice follows without one.
-    const complete = data.length - this.#notice.length
-    if (complete >= 0 && data.subarray(complete).equals(this.#notice))
-      return complete
-    const possible =
-      (last > 0 || this.#atLineStart) &&
-      this.#notice.subarray(0, tail.length).equals(tail)
-    return possible ? last : data.length
+    const start = data.lastIndexOf(firstPiece)
+    const tail = data.subarray(start)
+    return start >= 0 && this.#notice.subarray(0, tail.length).equals(tail)
+      ? start
+      : data.length
   }
 }

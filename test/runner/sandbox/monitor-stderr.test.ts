@@ -26,8 +26,14 @@ const cases: {
   },
   {
     name: 'in pieces',
-    chunks: ['a\nunsh', 'are: sigproc', notice.slice(16)],
+    chunks: ['a\nunshare: ', 'sigprocmask unblock failed', notice.slice(35)],
     passed: 'a\n',
+    killed: true,
+  },
+  {
+    name: 'in pieces, after a prompt',
+    chunks: ['# ', 'unshare: ', notice.slice(9)],
+    passed: '# ',
     killed: true,
   },
   { name: 'only its beginning', chunks: ['unshare: sig'], killed: false },
@@ -49,6 +55,8 @@ for (const { name, chunks, passed = chunks.join(''), killed } of cases)
 
 t.test('holds back nothing that cannot be it', async t => {
   const filter = new MonitorStderr()
-  filter.write('menu')
-  t.equal(String(filter.read()), 'menu')
+  for (const echo of ['u', 'n', 'menu', '\nu']) {
+    filter.write(echo)
+    t.equal(String(filter.read()), echo)
+  }
 })
