@@ -3,7 +3,6 @@
  * over the unix socket in each session's run-time directory (session-server.ts).
  */
 import { items, part, text, type Json, type JsonObject } from '../api/json.ts'
-import { existsSync } from 'node:fs'
 import { request, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import path from 'node:path'
@@ -22,6 +21,8 @@ import type {
 import { webSocketWire } from '../streams/web-socket-wire.ts'
 import type { Clock } from '../util/clock.ts'
 import { Failure } from '../util/failure.ts'
+import { isWithin } from '../linux/is-within.ts'
+import { readMountinfo } from '../linux/mountinfo.ts'
 import { isRunning } from '../linux/process-identity.ts'
 import { placesOf } from '../session/places.ts'
 import {
@@ -285,22 +286,38 @@ export async function findSessions(options: {
         )
   if (wanted.length > 0)
     return wanted.map(session => new ApiClient(session, options.clock))
-  if (running.length === 0) throw noneRuns()
+  const ofRoot = rootsSessions()
+  if (named !== undefined && ofRoot.includes(named))
+    throw new Failure('failed', `podfs ${named} is root's`, { fix: asRoot })
+  if (running.length === 0) throw noneRuns(ofRoot)
   throw new Failure('usage', `no podfs ${named} is running`, {
     fix: `there ${running.length === 1 ? 'is' : 'are'}: ${running.map(describeSession).join(', ')}`,
   })
 }
 
-function noneRuns(): Failure {
-  if (process.getuid?.() !== 0 && existsSync(placesOf({}, 0).runtime))
+function noneRuns(ofRoot: readonly string[]): Failure {
+  if (ofRoot.length > 0)
     return new Failure(
       'failed',
-      'no podfs of yours is running; into one of root, root alone can look',
-      { fix: 'sudo podfs ...' },
+      `no podfs of yours is running, but root's: ${ofRoot.join(', ')}`,
+      { fix: asRoot },
     )
   return new Failure('failed', 'no podfs is running', {
     fix: 'podfs run -f PATH, podfs mount, or podfs serve',
   })
+}
+
+const asRoot = 'sudo podfs get pods'
+
+/** The ids of root's, for somebody else: the mount table is all that others see of them. */
+function rootsSessions(): readonly string[] {
+  if (process.getuid?.() === 0) return []
+  const { runtime } = placesOf({}, 0)
+  const ids = readMountinfo()
+    .filter(({ mountpoint }) => isWithin(mountpoint, runtime))
+    .map(({ mountpoint }) => path.relative(runtime, mountpoint).split('/')[0])
+    .filter(id => id !== undefined && /^[a-z]+-\d+$/.test(id))
+  return [...new Set(ids as string[])].sort()
 }
 
 /** An adopted session has the directory, and so the id, of the podfs that made it. */

@@ -10,14 +10,16 @@ export interface Places {
 
 export function placesOf(env: NodeJS.ProcessEnv, uid: number): Places {
   if (uid === 0) return { runtime: '/run/podfs', state: '/var/lib/podfs' }
-  const home = env['HOME'] ?? '/'
+  // XDG Base Directory Specification: a relative path, and so an empty one, is to be ignored.
+  const directory = (name: string): string | undefined =>
+    path.isAbsolute(env[name] ?? '') ? env[name] : undefined
+  const runtime = directory('XDG_RUNTIME_DIR')
+  const home = directory('HOME') ?? '/'
   return {
     runtime:
-      env['XDG_RUNTIME_DIR'] === undefined
-        ? `/tmp/podfs-${uid}`
-        : path.join(env['XDG_RUNTIME_DIR'], 'podfs'),
+      runtime === undefined ? `/tmp/podfs-${uid}` : path.join(runtime, 'podfs'),
     state: path.join(
-      env['XDG_STATE_HOME'] ?? path.join(home, '.local/state'),
+      directory('XDG_STATE_HOME') ?? path.join(home, '.local/state'),
       'podfs',
     ),
   }

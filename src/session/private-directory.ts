@@ -28,17 +28,26 @@ export function makePrivateDirectory(directory: string): void {
 /** A directory that only this user can enter; what somebody else made there is refused. */
 export function ensurePrivateDirectory(directory: string): void {
   makePrivateDirectory(directory)
-  const { uid, mode } = lstatSync(directory)
-  if (uid !== process.getuid?.() || (mode & 0o077) !== 0)
-    throw new Failure(
-      'platform',
-      `${directory} must belong to the user who runs podfs, with mode 0700`,
-      {
-        fix: isInUserNamespace()
-          ? outside
-          : `chmod 0700 ${shellWord(directory)}`,
-      },
-    )
+  refuseForeignDirectory(directory)
+}
+
+/**
+ * What another user has made in /tmp may hold anything: a socket to which Secrets are sent.
+ * One that is not there is nobody's.
+ */
+export function refuseForeignDirectory(directory: string): void {
+  const found = lstatSync(directory, { throwIfNoEntry: false })
+  if (found === undefined) return
+  const isOwn = found.uid === process.getuid?.()
+  if (isOwn && (found.mode & 0o077) === 0) return
+  const remedy = isOwn ? 'chmod 0700' : 'sudo rm -r'
+  throw new Failure(
+    'platform',
+    `${directory} must belong to the user who runs podfs, with mode 0700`,
+    {
+      fix: isInUserNamespace() ? outside : `${remedy} ${shellWord(directory)}`,
+    },
+  )
 }
 
 /** The error of a directory of podfs's own, at `place` of this machine. */

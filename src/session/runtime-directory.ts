@@ -19,7 +19,11 @@ import {
   unmountAll,
 } from './clear-pods.ts'
 import { detachedLogPath } from './detach.ts'
-import { ensurePrivateDirectory, notUsable } from './private-directory.ts'
+import {
+  ensurePrivateDirectory,
+  notUsable,
+  refuseForeignDirectory,
+} from './private-directory.ts'
 import { type Session, sessionFile } from './session-file.ts'
 import { findShims } from './find-shims.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
@@ -121,8 +125,12 @@ export interface FoundSession extends Session {
   readonly running: boolean
 }
 
-/** Every session of this user, also of processes that have ended without cleaning up. */
+/**
+ * Every session of this user, also of processes that have ended without cleaning up. Throws a
+ * Failure where the directory is somebody else's.
+ */
 export function listSessions(runtime: string): FoundSession[] {
+  refuseForeignDirectory(runtime)
   const found = namesIn(runtime).map(name => {
     const directory = path.join(runtime, name)
     try {

@@ -280,7 +280,8 @@ export const atWork: readonly CatalogueEntry[] = [
     files: ['client/api-client.ts'],
     texts: [
       'no podfs is running',
-      'no podfs of yours is running; into one of root, root alone can look',
+      "no podfs of yours is running, but root's: IDS",
+      "podfs NAMED is root's",
       'no podfs serve is running',
       'CLIENTS podfs serve are running',
       'PLURAL "NAME" is in several podfs: IDS',
