@@ -1,5 +1,6 @@
 import { isatty } from 'node:tty'
 import { systemClock } from '../util/clock.ts'
+import { ownNamespace } from '../session/own-namespace.ts'
 import { errorOf, defectMessage, onDefect } from '../util/on-defect.ts'
 import type { Context } from './context.ts'
 import { detachedContext } from './detached-context.ts'
@@ -14,7 +15,10 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 let stderr = outputTo(process.stderr)
 
-const person = { env: process.env, uid: process.getuid?.() ?? 0 }
+const person = {
+  env: process.env,
+  uid: ownNamespace()?.uid ?? process.getuid?.() ?? 0,
+}
 
 async function main(): Promise<number> {
   let given: Given

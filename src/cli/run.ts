@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { parsePodReference, type PodChoice } from '../pods/choose-pods.ts'
 import { parsePublished } from '../pods/published-ports.ts'
+import { requireOwnNamespace } from '../session/own-namespace.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
@@ -16,7 +17,7 @@ import {
 } from './options.ts'
 import { inputOf, isEmptyInput, type Input } from './input.ts'
 import { selectedBy, selectorOption } from './selector-option.ts'
-import { requireRoot, sessionOptions } from './session-options.ts'
+import { sessionOptions } from './session-options.ts'
 
 export const runCommand: Command = {
   name: 'run',
@@ -101,7 +102,7 @@ and suspended Jobs out, which would run at once, but for CronJobs that are named
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { input, choice, cronJobs } = whatToRun(options)
-  requireRoot(context, 'run')
+  requireOwnNamespace()
   const { startPods } = await import('../commands/run-session.ts')
   const shared = await sessionOptions(context, options, input)
   const publish = options.values('publish').map(parsePublished)

@@ -9,6 +9,7 @@ import {
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { allCapabilities, type Capability } from './capabilities.ts'
+import { ownIdMaps } from './user-namespace.ts'
 
 /** The programs of util-linux and coreutils that start and enter a container. */
 const toolNames = ['setpriv', 'unshare', 'nsenter', 'env', 'sh'] as const
@@ -17,6 +18,8 @@ export type MachineTools = Readonly<
 > & {
   /** What podfs itself may hand on: its own bounding set. */
   readonly capabilities: readonly Capability[]
+  /** podfs is root of a user namespace alone: much of /proc/sys and of mounting is not for it. */
+  readonly isNested?: true
 }
 
 /** The setup script's own; whatever PATH podfs was started with. */
@@ -36,7 +39,11 @@ export function findMachineTools(): MachineTools {
     throw new Error(
       `podfs needs ${missing.join(', ')} (packages util-linux and coreutils) to run containers`,
     )
-  return { ...found, capabilities: ownCapabilities() } as MachineTools
+  return {
+    ...found,
+    capabilities: ownCapabilities(),
+    ...(ownIdMaps() !== undefined && { isNested: true }),
+  } as MachineTools
 }
 
 function ownCapabilities(): readonly Capability[] {
@@ -51,6 +58,18 @@ export async function canLoadFilters({
 }: Pick<MachineTools, 'setpriv'>): Promise<boolean> {
   const { stdout } = await promisify(execFile)(setpriv, ['--help'])
   return stdout.includes('--seccomp-filter')
+}
+
+/**
+ * The command that sets the hostname of its namespace to what follows, as /proc/sys lets only root
+ * of the machine do. Throws an Error that names what is missing.
+ */
+export function hostnameSetter(): readonly string[] {
+  const hostname = findOnHost('hostname')
+  if (hostname !== undefined) return [hostname]
+  const busybox = findBusybox()
+  if (busybox !== undefined) return [busybox, 'hostname']
+  throw new Error('podfs needs hostname(1), or busybox, for an ordinary user')
 }
 
 /** The machine's busybox, if it has one. */

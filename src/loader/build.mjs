@@ -40,7 +40,7 @@ const common = {
 }
 
 const programs = {
-  podfs: 'src/cli/main.ts',
+  podfs: 'src/cli/start.ts',
   'fuse-server': 'src/fuse/server/server-main.ts',
   'pod-shim': 'src/pods/shim/shim-main.ts',
   'service-proxy': 'src/pods/proxy/proxy-main.ts',

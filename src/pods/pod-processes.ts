@@ -122,6 +122,7 @@ export function startPodProcesses(
   const runtime = createSandboxRuntime({
     ownDirectories: plan.ownDirectories,
     scratchDirectory: path.join(directory, 'sandbox'),
+    sharedDirectory: path.dirname(directory),
     appletsDirectory: plan.applets,
     hostRoot: plan.hostRoot,
     ...plan.policy,

@@ -1,15 +1,10 @@
-import { readFileSync } from 'node:fs'
+import { ownIdMaps } from '../linux/user-namespace.ts'
 import { Failure } from '../util/failure.ts'
+import { ownNamespace } from './own-namespace.ts'
 
 /** Who is root here is not root of the machine (user_namespaces(7)). */
 export function isInUserNamespace(): boolean {
-  try {
-    const map = readFileSync('/proc/self/uid_map', 'utf8')
-    return map.trim().split(/\s+/).join(' ') !== '0 0 4294967295'
-  } catch {
-    // A kernel without user namespaces.
-    return false
-  }
+  return ownIdMaps() !== undefined
 }
 
 /** What to do about something that only root of the machine may. */
@@ -22,7 +17,7 @@ export const outside =
  * attributes. Each container would fail, again and again.
  */
 export function refuseUserNamespace(): void {
-  if (isInUserNamespace())
+  if (isInUserNamespace() && ownNamespace() === undefined)
     throw new Failure(
       'platform',
       'podfs run does not work in a user namespace: its containers would have no /proc',

@@ -10,6 +10,7 @@ import { formatFstab } from './fstab.ts'
 import type { ContainerLiveMounts } from './live-mounts.ts'
 import { systemPath, type MachineTools } from '../../linux/machine-tools.ts'
 import { isCovered } from '../../linux/mount-table.ts'
+import { hasCode } from '../../util/error-code.ts'
 import {
   readMountinfo,
   isPodfsMount,
@@ -161,7 +162,9 @@ async function converse(
   const foreign = foreignIn(readMountinfo(pid))
   child.stdin.write(foreign.map(point => `${escaped(point)}\n`).join('') + '\n')
   await Promise.race([expect(setupDone), failed])
-  const left = foreign.length === 0 ? [] : foreignIn(readMountinfo(pid))
+  const left = (foreign.length === 0 ? [] : foreignIn(readMountinfo(pid)))
+    // Of root of the machine, in directories of root's.
+    .filter(point => !options.plan.nested || isReachable(pid, point))
   if (left.length > 0)
     throw new Error(`cannot detach the mounts ${left.join(', ')}`)
   // Last: everybody waits for the volumes, and nothing is left to do when they are there.
@@ -170,6 +173,16 @@ async function converse(
   verifyReadOnly(readMountinfo(pid), options.plan)
   await verifyIdentity(pid, options.plan.mountPaths)
   return pid
+}
+
+/** Not the mount itself is looked at: nobody may serve it. */
+function isReachable(pid: number, point: string): boolean {
+  try {
+    lstatSync(join(`/proc/${pid}/root`, dirname(point)))
+    return true
+  } catch (error) {
+    return !hasCode(error, 'EACCES')
+  }
 }
 
 /** On one line; the script takes it back (printf(1), `%b`). */
@@ -208,9 +221,9 @@ function verifyReadOnly(
       )
   // A volume may lie over it.
   const taken = new Set(mountPaths.map(({ path }) => path))
-  for (const place of ownPlaces)
-    if (!taken.has(place) && readOnly.get(place) !== true)
-      throw new Error(`${place}: this machine's mount left it writable`)
+  for (const { path } of ownPlaces)
+    if (!taken.has(path) && readOnly.get(path) !== true)
+      throw new Error(`${path}: this machine's mount left it writable`)
 }
 
 /**

@@ -1,9 +1,10 @@
 import { join, relative } from 'node:path'
 import type { HostView } from '../../linux/host-view.ts'
 import { isWithin } from '../../linux/is-within.ts'
-import { mountOf } from '../../linux/mount-table.ts'
+import { isCovered, mountOf } from '../../linux/mount-table.ts'
 import { isPodfsMount, type Mount } from '../../linux/mountinfo.ts'
 import type { FstabEntry } from './fstab.ts'
+import type { ReadOnlyPlace } from './planned-root.ts'
 
 export interface HostBindsOptions {
   /** Where the root is made. */
@@ -14,6 +15,11 @@ export interface HostBindsOptions {
   readonly devices: boolean
   /** What comes of the host cannot be written. */
   readonly readOnly: boolean
+  /**
+   * In a user namespace, whose mounts of the host the kernel has locked to one another
+   * (mount_namespaces(7)): a directory comes with all that is mounted below it, or not at all.
+   */
+  readonly nested: boolean
 }
 
 /** Binds of what the host has, with its submounts, into a root that is made at `world`. */
@@ -23,22 +29,58 @@ export class HostBinds {
   readonly #hidden: readonly string[]
   /** Options of all mounts that come of the host. */
   readonly #onHost: readonly string[]
+  readonly #nested: boolean
+  /** What has come along with a bind and is to be read-only, too. */
+  readonly readOnlyLater: ReadOnlyPlace[] = []
   /** An option of all mounts of the container. */
   readonly nodev: readonly string[]
 
   constructor(
     host: HostView,
-    { world, hidden, devices, readOnly }: HostBindsOptions,
+    { world, hidden, devices, readOnly, nested }: HostBindsOptions,
   ) {
     this.#host = host
     this.#world = world
     this.#hidden = hidden
     this.#onHost = readOnly ? ['ro'] : []
-    this.nodev = devices ? [] : ['nodev']
+    this.#nested = nested
+    // Nobody makes a device node there, and those of the host are what they are for the user.
+    this.nodev = devices || nested ? [] : ['nodev']
   }
 
   isHidden(path: string): boolean {
     return this.#hidden.some(hidden => isWithin(path, hidden))
+  }
+
+  /** Whether the kernel refuses to show a directory without what is mounted below it. */
+  hasLocked(path: string): boolean {
+    return (
+      this.#nested &&
+      this.#host.mounts.some(
+        ({ mountpoint }) => mountpoint !== path && isWithin(mountpoint, path),
+      )
+    )
+  }
+
+  /** With all that is mounted below; a flag more is taken only with those that are there. */
+  nestedBind(
+    source: string,
+    target: string,
+    options: readonly string[],
+  ): FstabEntry {
+    const there = options.includes('ro')
+      ? flagsOf(mountOf(source, this.#host.mounts)?.options ?? [])
+      : []
+    return bind(source, target, ['rbind', ...new Set([...options, ...there])])
+  }
+
+  #noteReadOnly(source: string, path: string, below: readonly Mount[]): void {
+    for (const mount of below)
+      if (!mount.options.includes('ro') && !isCovered(mount, this.#host.mounts))
+        this.readOnlyLater.push({
+          path: join(path, relative(source, mount.mountpoint)),
+          options: flagsOf(mount.options),
+        })
   }
 
   /** `hostView`, when it is needed. */
@@ -76,8 +118,8 @@ export class HostBinds {
    * What goes away between the look and the mount, as in /run it may, is no reason not to
    * start: nofail is for the source, X-mount.mkdir for the target, which goes as well.
    */
-  hostBind(path: string): FstabEntry[] {
-    const more = ['nofail', 'X-mount.mkdir']
+  hostBind(path: string, ...flags: readonly 'ro'[]): FstabEntry[] {
+    const more = ['nofail', 'X-mount.mkdir', ...flags]
     return this.recursiveBind(path, path, more, this.#onHost)
   }
 
@@ -108,6 +150,10 @@ export class HostBinds {
       ...onEach,
       ...this.nodev,
     ]
+    if (this.#nested) {
+      if (onEach.length > 0) this.#noteReadOnly(source, path, below)
+      return [this.nestedBind(source, target, ['rprivate', ...more, ...onEach])]
+    }
     const options = needsFlags(mount) ? [...new Set([...more, ...flags])] : more
     if (
       onEach.length === 0 &&

@@ -85,7 +85,8 @@ export function startCommand(
     ...(config.pid === 'container' ? ['--pid'] : []),
     '--fork',
     '--kill-child',
-    '--mount-proc',
+    // The machine's own can only be mounted by its root; here it has come with the root.
+    tools.isNested && config.pid === 'node' ? '--mount' : '--mount-proc',
     // Private is the default: what comes to the volumes' places must come here, too.
     '--propagation=unchanged',
     `--wd=${launch.workingDir}`,

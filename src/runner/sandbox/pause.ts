@@ -4,7 +4,11 @@ import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { promisify } from 'node:util'
-import { systemPath, type MachineTools } from '../../linux/machine-tools.ts'
+import {
+  hostnameSetter,
+  systemPath,
+  type MachineTools,
+} from '../../linux/machine-tools.ts'
 import type { SandboxConfig } from './container-runtime.ts'
 import { shellQuote } from './shell-quote.ts'
 
@@ -91,7 +95,7 @@ function podNamespaces({ hostname, ipc, network }: SandboxConfig): string[] {
 
 /** Pure. Where a PID namespace is shared, unshare stays as the parent of its PID 1. */
 function pauseCommand(
-  tools: Pick<MachineTools, 'setpriv' | 'unshare' | 'sh'>,
+  tools: Pick<MachineTools, 'setpriv' | 'unshare' | 'sh' | 'isNested'>,
   config: SandboxConfig,
   directory: string,
 ): string[] {
@@ -105,7 +109,7 @@ function pauseCommand(
     [tools.setpriv, '--pdeathsig', 'KILL', '--'],
     options.length === 0 ? [] : [tools.unshare, ...options, '--'],
     // The last is for who looks at a list of processes.
-    [tools.sh, '-c', pauseScript(config, directory), 'podfs-pause'],
+    [tools.sh, '-c', pauseScript(tools, config, directory), 'podfs-pause'],
   ].flat()
 }
 
@@ -118,15 +122,14 @@ function pauseCommand(
  * then done nothing; PID 1 takes no signal from inside.
  */
 function pauseScript(
+  tools: Pick<MachineTools, 'isNested'>,
   { hostname, pid, sysctls = [] }: SandboxConfig,
   directory: string,
 ): string {
   const place = shellQuote(directory)
   return [
     'set -e',
-    ...(hostname === undefined
-      ? []
-      : [`printf %s ${shellQuote(hostname)} > /proc/sys/kernel/hostname`]),
+    ...(hostname === undefined ? [] : [setHostname(tools, hostname)]),
     ...sysctls.map(
       ({ name, value }) =>
         `printf %s ${shellQuote(value)} > ${shellQuote(`/proc/sys/${name.replaceAll(/[./]/g, swap)}`)}`,
@@ -146,6 +149,15 @@ function pauseScript(
         ]
       : ['echo "$pid"', 'read -r end || :']),
   ].join('\n')
+}
+
+function setHostname(
+  { isNested }: Pick<MachineTools, 'isNested'>,
+  hostname: string,
+): string {
+  return isNested
+    ? [...hostnameSetter(), hostname].map(shellQuote).join(' ')
+    : `printf %s ${shellQuote(hostname)} > /proc/sys/kernel/hostname`
 }
 
 /** A part of a name has a slash where its file has a dot: net.ipv4.conf.eth0/1.forwarding. */

@@ -8,6 +8,12 @@ export interface RootPlan {
   readonly files: readonly string[]
   readonly links: readonly PlannedLink[]
   readonly fstab: readonly FstabEntry[]
+  /**
+   * In a user namespace. What came of the host is locked there: it can be covered, and not be
+   * unmounted. And a /proc can only be mounted where one is that nothing covers (VFS: Mount too
+   * revealing): the first one stays below.
+   */
+  readonly nested: boolean
   /** Of the tmpfs that is the root. */
   readonly rootOptions: readonly string[]
   /** See `hostView`; when it is needed. */
@@ -24,9 +30,15 @@ export interface RootPlan {
   /** Of what is hidden, as far as it comes with a directory of the host: to be covered. */
   readonly covered: readonly string[]
   /** Mount points, the root's among them, that are made read-only when all is there. */
-  readonly readOnly: readonly string[]
+  readonly readOnly: readonly ReadOnlyPlace[]
   /** Not in the fstab: mounted on the host, see live-mounts.ts. */
   readonly livePlaces: readonly LivePlace[]
+}
+
+export interface ReadOnlyPlace {
+  readonly path: string
+  /** Flags of the mount that stay. */
+  readonly options: readonly string[]
 }
 
 /** A place on the host whose mounts the container sees. */

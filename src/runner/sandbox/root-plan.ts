@@ -100,6 +100,15 @@ export interface RootPlanOptions {
   readonly visible: readonly string[]
   /** A directory on the host whose mounts are propagated: see live-mounts.ts. */
   readonly liveDirectory?: string
+  readonly nested?: NestedOptions
+}
+
+/** What is different where podfs is root of a user namespace alone. */
+export interface NestedOptions {
+  /** On the host: see host-skeleton.ts; absent where the host is seen as it is. */
+  readonly skeleton?: string
+  /** The namespace has the group of terminals. */
+  readonly hasTerminalGroup: boolean
 }
 
 export interface BusyboxMounts {
@@ -114,13 +123,15 @@ export const appletsDirectory = '/usr/lib/podfs/applets'
 
 /** Throws an Error whose message names the mountPath. */
 export function planRoot(host: HostView, options: RootPlanOptions): RootPlan {
-  const { world, hostRoot, liveDirectory, privileged } = options
+  const { world, hostRoot, liveDirectory, privileged, nested } = options
   const tree = new RootTree(host, {
     world,
     overlays: !hostRoot,
     hidden: withAliases(options.hidden, host),
     devices: privileged,
     readOnly: options.readOnly,
+    nested: nested !== undefined,
+    ...(nested?.skeleton !== undefined && { skeleton: nested.skeleton }),
     ...(liveDirectory === undefined ? {} : { liveDirectory }),
   })
   planHostEntries(tree, host, options)
@@ -189,10 +200,13 @@ function share(tree: RootTree, host: HostView, path: string): void {
   if (real !== '/' && host.lstat(real) !== undefined) tree.shareHost(real)
 }
 
+/** tty: devpts(5). */
+export const terminalGroup = 5
+
 function planDevices(
   tree: RootTree,
   host: HostView,
-  { privileged, sharedMemory }: RootPlanOptions,
+  { privileged, sharedMemory, nested }: RootPlanOptions,
 ): void {
   if (privileged) tree.bindHost('/dev')
   else {
@@ -233,7 +247,7 @@ function planDevices(
         'newinstance',
         'ptmxmode=0666',
         'mode=0620',
-        'gid=5',
+        ...(nested?.hasTerminalGroup === false ? [] : [`gid=${terminalGroup}`]),
         'nosuid',
         'noexec',
       ],
@@ -247,10 +261,16 @@ function planDevices(
 function planSys(
   tree: RootTree,
   host: HostView,
-  { privileged, unmasked, ownNetwork, world }: RootPlanOptions,
+  { privileged, unmasked, ownNetwork, world, nested }: RootPlanOptions,
 ): void {
   if (privileged && !ownNetwork) {
     tree.bindHost('/sys')
+    return
+  }
+  // Only who owns the network namespace may mount it anew.
+  if (nested !== undefined && !ownNetwork) {
+    tree.bindHost('/sys', 'ro')
+    if (!unmasked) tree.mountWithin('/sys', sysMasks(host, world))
     return
   }
   tree.mountInstead(

@@ -1,5 +1,5 @@
 import { basename, dirname, join, relative } from 'node:path'
-import type { FileKind, HostView } from '../../linux/host-view.ts'
+import type { FileKind, HostEntry, HostView } from '../../linux/host-view.ts'
 import { isWithin } from '../../linux/is-within.ts'
 import { resolvePath } from '../../linux/resolve-path.ts'
 import type { ContainerMount } from './container-runtime.ts'
@@ -11,6 +11,7 @@ import type {
   PlannedDirectory,
   PlannedLink,
   PlannedMountPath,
+  ReadOnlyPlace,
   RootPlan,
   VolumePoint,
 } from './planned-root.ts'
@@ -20,6 +21,8 @@ export interface RootTreeOptions extends HostBindsOptions {
   readonly overlays: boolean
   /** A directory on the host whose mounts are propagated: see live-mounts.ts. */
   readonly liveDirectory?: string
+  /** See host-skeleton.ts. */
+  readonly skeleton?: string
 }
 
 /** What lies at a path of the container and below it, up to the next place. */
@@ -61,6 +64,8 @@ export class RootTree {
   readonly #made = new Map<string, FileKind>()
   readonly #covered: string[] = []
   readonly #isReadOnly: boolean
+  readonly #nested: boolean
+  readonly #skeleton: string | undefined
   /** Places whose mount has an upper layer. */
   readonly #layered = new Set<string>()
   #layers = 0
@@ -73,12 +78,18 @@ export class RootTree {
     this.#overlays = overlays
     this.#hidden = hidden
     this.#isReadOnly = options.readOnly
+    this.#nested = options.nested
+    this.#skeleton = options.skeleton
     this.#binds = new HostBinds(host, options)
     this.#places.set('/', { at: '/', source: '/', upper: world, volume: false })
     // For the mount programs; detached at the end, when the PID namespace brings its own.
     this.#directories.push({ path: join(world, 'proc') })
     this.#layerMounts.set('/proc', [
-      bind('/proc', join(world, 'proc'), ['bind', 'private']),
+      bind(
+        '/proc',
+        join(world, 'proc'),
+        options.nested ? ['rbind', 'rprivate'] : ['bind', 'private'],
+      ),
     ])
   }
 
@@ -101,11 +112,11 @@ export class RootTree {
   }
 
   /** The host's file or directory at its own path, submounts included. */
-  bindHost(path: string): void {
+  bindHost(path: string, ...flags: readonly 'ro'[]): void {
     if (this.#binds.isHidden(path)) return
     if (this.#placeOf(dirname(path)).upper !== undefined)
       this.#makePoint(path, this.#host.lstat(path)?.kind)
-    this.#addMounts(path, this.#binds.hostBind(path))
+    this.#addMounts(path, this.#binds.hostBind(path, ...flags))
     this.#places.set(path, { at: path, source: path, volume: false })
   }
 
@@ -185,10 +196,47 @@ export class RootTree {
 
   /** Copy-on-write all the way down. An overlay does not show submounts: they come back in. */
   addDeepLayer(path: string): void {
+    if (this.#isCopied(path)) return this.#addLayer(path, [])
+    if (this.#overlays && this.#binds.hasLocked(path))
+      return this.#addLayers(path)
     const points = this.#binds.submounts(path)
     this.#addLayer(path, points)
     for (const point of points)
       this.#places.set(point, { at: point, source: point, volume: false })
+  }
+
+  /**
+   * The same of a directory that the kernel does not take for an overlay: of each of its
+   * directories that it does take.
+   */
+  #addLayers(path: string): void {
+    const children = this.#childrenOf(path)
+    if (children === undefined) return this.bindHost(path)
+    const mounted = new Set(this.#host.mounts.map(mount => mount.mountpoint))
+    const isOwn = (child: string): boolean =>
+      this.#host.lstat(child)?.kind !== 'directory' || mounted.has(child)
+    const bound = children.filter(
+      child => isOwn(child) && this.#host.lstat(child)?.kind !== 'symlink',
+    )
+    this.#addLayer(path, bound)
+    for (const child of bound)
+      this.#places.set(child, { at: child, source: child, volume: false })
+    for (const child of children.filter(child => !isOwn(child))) {
+      this.#makePoint(child, 'directory')
+      this.addDeepLayer(child)
+    }
+  }
+
+  /** Undefined where this user cannot look. */
+  #childrenOf(path: string): string[] | undefined {
+    try {
+      return this.#host
+        .readdir(path)
+        .map(name => join(path, name))
+        .filter(child => !this.#binds.isHidden(child))
+    } catch {
+      return undefined
+    }
   }
 
   /**
@@ -342,6 +390,7 @@ export class RootTree {
       fstab: [...layers.flatMap(([, mounts]) => mounts), ...this.#volumeMounts],
       volumePoints: this.#volumePoints,
       mountPaths: this.#mountPaths,
+      nested: this.#nested,
       rootOptions: this.#binds.nodev,
       absent,
       covered: this.#covered,
@@ -355,10 +404,13 @@ export class RootTree {
   }
 
   /** Of the host's binds each is mounted so; what a volume covers is out of reach. */
-  #readOnlyPlaces(): string[] {
-    if (!this.#isReadOnly) return []
+  #readOnlyPlaces(): ReadOnlyPlace[] {
     const covered = new Set(this.#mountPaths.map(({ path }) => path))
-    return [...this.#layered, '/'].filter(path => !covered.has(path))
+    const own = this.#isReadOnly ? [...this.#layered, '/'] : []
+    return [
+      ...own.map(path => ({ path, options: this.#binds.nodev })),
+      ...this.#binds.readOnlyLater,
+    ].filter(({ path }) => !covered.has(path))
   }
 
   /** Last: a layer that a mountPath has brought can hold what would have to be covered. */
@@ -413,16 +465,24 @@ export class RootTree {
   }
 
   #copyDirectory(path: string, like: string): void {
-    const { mode, uid, gid } = this.#host.lstat(like) ?? {
-      mode: 0o755,
-      uid: 0,
-      gid: 0,
-    }
+    const { mode, uid, gid } = this.#ownerOf(like)
     this.#directories.push({
       path,
       ...(mode === 0o755 ? {} : { mode }),
       ...(uid === 0 && gid === 0 ? {} : { uid, gid }),
     })
+  }
+
+  /** What belongs to nobody in a user namespace is root's in a layer of the container's. */
+  #ownerOf(path: string): Omit<HostEntry, 'kind'> {
+    const found = this.#host.lstat(path) ?? { mode: 0o755, uid: 0, gid: 0 }
+    const { mode, uid, gid } = found
+    const isForeign = (id: number): boolean => this.#nested && id === overflowId
+    return {
+      mode,
+      uid: isForeign(uid) ? 0 : uid,
+      gid: isForeign(gid) ? 0 : gid,
+    }
   }
 
   #addLayer(path: string, comeBack: readonly string[]): void {
@@ -441,9 +501,11 @@ export class RootTree {
         target: join(this.#world, path),
         type: 'overlay',
         options: [
-          `lowerdir=${path}`,
+          `lowerdir=${this.#lowersOf(path).join(':')}`,
           `upperdir=${upper}`,
           `workdir=${work}`,
+          // Nobody but root of the machine may write the other ones.
+          ...(this.#nested ? ['userxattr'] : []),
           ...this.#binds.nodev,
         ],
       })
@@ -468,9 +530,33 @@ export class RootTree {
     return join(this.#world, '.podfs/layers', String(this.#layers), 'upper')
   }
 
-  /** An overlay's options cannot hold these characters in a way that all versions read. */
+  /**
+   * An overlay's options cannot hold these characters in a way that all versions read; and it shows
+   * nothing of what is mounted below a directory.
+   */
   #canOverlay(path: string): boolean {
-    return this.#overlays && !/[,:\\]/.test(join(this.#world, path))
+    return (
+      this.#overlays &&
+      !/[,:\\]/.test(join(this.#world, path)) &&
+      (this.#isCopied(path) || !this.#binds.hasLocked(path))
+    )
+  }
+
+  /** What others find at a place when it is planned: their files, or root's copies of them. */
+  #lowersOf(path: string): string[] {
+    const copy = this.#copyOf(path)
+    if (copy === undefined) return [path]
+    return this.#isCopied(path) ? [copy] : [copy, path]
+  }
+
+  #copyOf(path: string): string | undefined {
+    if (this.#skeleton === undefined) return undefined
+    const copy = join(this.#skeleton, path)
+    return this.#host.lstat(copy)?.kind === 'directory' ? copy : undefined
+  }
+
+  #isCopied(path: string): boolean {
+    return isWithin(path, '/etc') && this.#copyOf(path) !== undefined
   }
 
   #addMounts(path: string, mounts: readonly FstabEntry[]): void {
@@ -508,6 +594,9 @@ export class RootTree {
     }
   }
 }
+
+/** How the kernel shows ids that a user namespace does not have (/proc/sys/kernel/overflowuid). */
+const overflowId = 65_534
 
 /** In a copy of the host's mount namespace, as a root is made in, all that is shared is a slave. */
 function following(entry: FstabEntry): FstabEntry {

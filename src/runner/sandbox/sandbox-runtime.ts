@@ -21,7 +21,9 @@ import { terminalType } from './exec-streams.ts'
 import { findCgroupSupport } from '../../linux/cgroup-support.ts'
 import { Cgroup } from '../../linux/cgroups.ts'
 import { readHostView } from '../../linux/host-view.ts'
+import { hasId, ownIdMaps } from '../../linux/user-namespace.ts'
 import type { Launch } from './launch-command.ts'
+import { makeSkeleton } from './host-skeleton.ts'
 import { LiveMounts, type ContainerLiveMounts } from './live-mounts.ts'
 import {
   canLoadFilters,
@@ -36,7 +38,13 @@ import { PodNetwork } from './network/pod-network.ts'
 import { type Pause, startPause } from './pause.ts'
 import { PodFiles } from './pod-files.ts'
 import { PodTmpfs } from './pod-tmpfs.ts'
-import { appletsDirectory, planRoot, type BusyboxMounts } from './root-plan.ts'
+import {
+  appletsDirectory,
+  planRoot,
+  terminalGroup,
+  type BusyboxMounts,
+  type NestedOptions,
+} from './root-plan.ts'
 import { resolvePath } from '../../linux/resolve-path.ts'
 import { startProcess, type StartedProcess } from './running-process.ts'
 import { containerFilter } from './seccomp/container-filter.ts'
@@ -69,6 +77,8 @@ import { inBackground } from '../../util/in-background.ts'
 export interface SandboxOptions {
   /** For this Pod alone, made if absent: mount points, hostname. */
   readonly scratchDirectory: string
+  /** Of all Pods of a session, for what they share; absent: the scratch directory. */
+  readonly sharedDirectory?: string
   /** For all Pods, made if need be, and kept: links to busybox. */
   readonly appletsDirectory: string
   /** podfs's own: in no container's tree, whatever is mounted and unmounted there. */
@@ -111,6 +121,9 @@ class Sandbox implements SandboxRuntime {
   readonly #podFiles: PodFiles
   readonly #tmpfs: PodTmpfs
   readonly #live: LiveMounts
+  /** In a user namespace. */
+  readonly #skeleton: Promise<string> | undefined
+  readonly #idMaps = ownIdMaps()
   /** Of each setup whose container is not known to have ended. */
   readonly #liveOf = new Map<ContainerSetup, ContainerLiveMounts>()
   readonly #prepared = new Map<ContainerLaunch, Promise<ContainerSetup>>()
@@ -138,7 +151,10 @@ class Sandbox implements SandboxRuntime {
     this.#tmpfs = new PodTmpfs(scratchDirectory)
     this.#live = new LiveMounts(this.#tmpfs.live)
     this.#podFiles = new PodFiles(scratchDirectory)
+    if (this.#idMaps !== undefined && !options.hostRoot)
+      this.#skeleton = makeSkeleton(options.sharedDirectory ?? scratchDirectory)
     // A container's start asks again, and tells.
+    this.#skeleton?.catch(() => undefined)
     if (expectsLiveVolumes) this.#tmpfs.made().catch(() => undefined)
   }
 
@@ -448,6 +464,7 @@ class Sandbox implements SandboxRuntime {
       container.rights
     const hasSharedMemory = this.#config?.ipc === 'pod'
     const busybox = container.busybox ? await this.#findBusybox() : undefined
+    const nested = await this.#nested()
     let failed: { readonly plan: string; readonly error: unknown } | undefined
     for (;;) {
       const host = readHostView()
@@ -471,6 +488,7 @@ class Sandbox implements SandboxRuntime {
         ...(files.hostnameFile && { hostnameFile: files.hostnameFile }),
         ...(busybox === undefined ? {} : { busybox }),
         ...(live === undefined ? {} : { liveDirectory: live.directory }),
+        ...(nested && { nested }),
       })
       const planText = JSON.stringify(plan)
       if (failed?.plan === planText) throw failed.error
@@ -493,6 +511,15 @@ class Sandbox implements SandboxRuntime {
         await live?.empty()
         failed = { plan: planText, error }
       }
+    }
+  }
+
+  async #nested(): Promise<NestedOptions | undefined> {
+    if (this.#idMaps === undefined) return undefined
+    const skeleton = await this.#skeleton
+    return {
+      ...(skeleton !== undefined && { skeleton }),
+      hasTerminalGroup: hasId(this.#idMaps.gids, terminalGroup),
     }
   }
 

@@ -1,7 +1,7 @@
 import { basename, dirname, join } from 'node:path'
 import { formatFstab, type FstabEntry } from './fstab.ts'
 import { hostView } from './host-binds.ts'
-import type { PlannedLink, RootPlan } from './planned-root.ts'
+import type { PlannedLink, ReadOnlyPlace, RootPlan } from './planned-root.ts'
 import { shellQuote } from './shell-quote.ts'
 
 export interface SetupScriptOptions {
@@ -85,10 +85,12 @@ export function setupScript(options: SetupScriptOptions): string {
     '  case $point in *\\\\*) point=$(printf %bx "$point"); point=${point%x};; esac',
     '  set -- "$@" "$point"',
     'done',
-    '[ $# = 0 ] || umount -n -c -l -- "$@" 2>/dev/null || :',
+    plan.nested
+      ? `for point; do umount -n -c -l -- "$point" 2>/dev/null || ${coverPoint} || :; done`
+      : '[ $# = 0 ] || umount -n -c -l -- "$@" 2>/dev/null || :',
     ...plan.covered.map(cover),
-    ...plan.readOnly.map(path => makeReadOnly(path, plan.rootOptions)),
-    'umount -n -l /proc',
+    ...plan.readOnly.map(makeReadOnly),
+    ...(plan.nested ? [] : ['umount -n -l /proc']),
     ...(locked ? [`exec ${lock} sh -c ${shellQuote(hold)}`] : [hold]),
     '',
   ].join('\n')
@@ -106,12 +108,14 @@ function tmpfs(
 }
 
 function cover(directory: string): string {
-  const path = shellQuote(directory)
-  return `mount -n -t tmpfs -o ro,mode=0755,size=4k podfs ${path}`
+  return `${coverBy} ${shellQuote(directory)}`
 }
 
+const coverBy = 'mount -n -t tmpfs -o ro,mode=0755,size=4k podfs'
+const coverPoint = `${coverBy} "$point" 2>/dev/null`
+
 /** With a source: else mount(8) would take the options of a line in /etc/fstab. */
-function makeReadOnly(path: string, flags: readonly string[]): string {
+function makeReadOnly({ path, options: flags }: ReadOnlyPlace): string {
   const options = ['remount', 'bind', 'ro', ...flags].join()
   return `mount -n -o ${options} podfs ${shellQuote(path)}`
 }

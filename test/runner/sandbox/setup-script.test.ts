@@ -18,6 +18,7 @@ const plan = {
   volumePoints: [],
   mountPaths: [],
   rootOptions: [],
+  nested: false,
   absent: [],
   covered: [],
   readOnly: [],

@@ -1,0 +1,312 @@
+import { userInfo } from 'node:os'
+import path from 'node:path'
+import { findOnHost } from '../linux/machine-tools.ts'
+import { replaceProcess } from '../linux/replace-process.ts'
+import { textOf } from '../util/text-of.ts'
+import { Failure } from '../util/failure.ts'
+import { placesOf } from './places.ts'
+import { ensurePrivateDirectory } from './private-directory.ts'
+
+/*
+ * An ordinary user's containers run in a user and a mount namespace of the session's own, in
+ * which podfs is root: it may mount and make namespaces there, and do nothing to the machine that
+ * the user could not do. podfs enters them before it does anything else, by becoming
+ *
+ *   sh -> unshare -> sh -> node, the same command line
+ *
+ * so that it stays the process that was started, with its terminal and its parent.
+ *
+ * Root there is the user; further users and groups are those of the user's ranges in /etc/subuid
+ * and /etc/subgid, in their order, from 1 on. Only newuidmap(1) and newgidmap(1), which are
+ * set-user-ID programs, may give them to a namespace, from outside of it: an orphan does so, when
+ * it hears that the namespace is there.
+ */
+
+/**
+ * How the program says to itself, behind its own start, what has become of it: a line of its own
+ * words, and one of what a program has said that failed.
+ */
+const variable = 'PODFS_NAMESPACE'
+
+export interface OwnNamespace {
+  /** Of the user outside. */
+  readonly uid: number
+  readonly gid: number
+  /** Why root's are the only ids; undefined: there are others. */
+  readonly lack?: Lack
+}
+
+export interface Lack {
+  readonly why: string
+  readonly fix: string
+}
+
+/** What has to be known for the decision. */
+export interface Account {
+  readonly uid: number
+  readonly gid: number
+  readonly name: string
+  /** /etc/subuid and /etc/subgid (subuid(5)); undefined: there is none. */
+  readonly subuid: string | undefined
+  readonly subgid: string | undefined
+  /** newuidmap and newgidmap are there. */
+  readonly canMap: boolean
+}
+
+/** The triples that newuidmap(1) and newgidmap(1) take; or why there is to be one id. */
+export interface Mapping {
+  readonly uids?: readonly number[]
+  readonly gids?: readonly number[]
+  readonly lack?: Lack
+}
+
+/** Pure. */
+export function mappingFor(account: Account): Mapping {
+  const { uid, gid, name } = account
+  if (!account.canMap)
+    return {
+      lack: {
+        why: 'newuidmap and newgidmap are not installed',
+        fix: 'sudo apt-get install uidmap',
+      },
+    }
+  const uids = rangesOf(account.subuid ?? '', [name, String(uid)])
+  const gids = rangesOf(account.subgid ?? '', [name, String(uid)])
+  const files = [
+    ...(uids.length === 0 ? ['/etc/subuid'] : []),
+    ...(gids.length === 0 ? ['/etc/subgid'] : []),
+  ]
+  if (files.length > 0)
+    return {
+      lack: {
+        why: `${name} has no range in ${files.join(' and ')}`,
+        fix: `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${name}`,
+      },
+    }
+  return { uids: mapped(uid, uids), gids: mapped(gid, gids) }
+}
+
+interface SubordinateRange {
+  readonly start: number
+  readonly count: number
+}
+
+/** Lines NAME:START:COUNT. */
+function rangesOf(text: string, names: readonly string[]): SubordinateRange[] {
+  return text.split('\n').flatMap(line => {
+    const [name = '', start, count] = line.trim().split(':')
+    const range = { start: Number(start), count: Number(count) }
+    return names.includes(name) && range.count > 0 && range.start > 0
+      ? [range]
+      : []
+  })
+}
+
+function mapped(
+  own: number,
+  ranges: readonly SubordinateRange[],
+): readonly number[] {
+  let inside = 1
+  return [
+    0,
+    own,
+    1,
+    ...ranges.flatMap(({ start, count }) => {
+      const triple = [inside, start, count]
+      inside += count
+      return triple
+    }),
+  ]
+}
+
+/** Why there can be no user namespace, where a file tells. */
+function refusedBy(): Lack | undefined {
+  const switches = [
+    { name: 'user.max_user_namespaces', allow: 10_000 },
+    // Debian's own.
+    { name: 'kernel.unprivileged_userns_clone', allow: 1 },
+  ]
+  for (const { name, allow } of switches)
+    if (textOf(`/proc/sys/${name.replaceAll('.', '/')}`)?.trim() === '0')
+      return {
+        why: `user namespaces are forbidden (${name})`,
+        fix: `sudo sysctl -w ${name}=${allow}`,
+      }
+  return undefined
+}
+
+/** What the kernel refuses for a reason that no file tells. */
+function refusedWith(said: string): Lack {
+  const name = 'kernel.apparmor_restrict_unprivileged_userns'
+  return textOf(`/proc/sys/${name.replaceAll('.', '/')}`)?.trim() === '1'
+    ? {
+        why: `AppArmor forbids user namespaces (${said})`,
+        fix: `sudo sysctl -w ${name}=0`,
+      }
+    : { why: said, fix: 'sudo podfs run ...' }
+}
+
+/** Only what starts containers needs it. */
+const commands = ['run']
+
+let own: OwnNamespace | undefined
+let failure: Failure | undefined
+
+/** The namespaces that this process has entered; undefined for root, and where it has not. */
+export function ownNamespace(): OwnNamespace | undefined {
+  return own
+}
+
+/** Throws a platform Failure for an ordinary user who is not in there. */
+export function requireOwnNamespace(): void {
+  if (own !== undefined || process.getuid?.() === 0) return
+  if (failure !== undefined) throw failure
+  throw failureOf({
+    why: 'podfs has not been started as a program',
+    fix: 'podfs run ...',
+  })
+}
+
+function failureOf({ why, fix }: Lack): Failure {
+  return new Failure(
+    'platform',
+    `an ordinary user's containers need a user namespace: ${why}`,
+    { fix },
+  )
+}
+
+/**
+ * Enters the namespaces, and starts this program again there, when its command needs them and it
+ * is not in there. Comes back otherwise, and where that cannot be; `requireOwnNamespace` says why.
+ */
+export async function enterOwnNamespace(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  const said = env[variable]
+  delete env[variable]
+  try {
+    if (said !== undefined) own = namespaceOf(said)
+    else if (process.getuid?.() !== 0 && commands.includes(argv[2] ?? ''))
+      await becomeRootOfOwn(argv, env)
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    failure = error
+  }
+}
+
+function namespaceOf(text: string): OwnNamespace {
+  const [word, state = '{}', said] = text.split('\n')
+  if (word !== 'entered') throw failureOf(refusedWith(said ?? ''))
+  const namespace = JSON.parse(state) as OwnNamespace
+  if (said === undefined) return namespace
+  const fix = 'sudo apt-get install --reinstall uidmap'
+  return { ...namespace, lack: { why: said, fix } }
+}
+
+async function becomeRootOfOwn(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  const refused = refusedBy()
+  if (refused !== undefined) throw failureOf(refused)
+  const unshare = findOnHost('unshare')
+  if (unshare === undefined)
+    throw failureOf({
+      why: 'there is no unshare(1)',
+      fix: 'sudo apt-get install util-linux',
+    })
+  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0]
+  const { runtime } = placesOf(env, uid)
+  ensurePrivateDirectory(runtime)
+  const newuidmap = findOnHost('newuidmap')
+  const newgidmap = findOnHost('newgidmap')
+  const mapping = mappingFor({
+    uid,
+    gid,
+    name: nameOf(uid),
+    subuid: textOf('/etc/subuid'),
+    subgid: textOf('/etc/subgid'),
+    canMap: newuidmap !== undefined && newgidmap !== undefined,
+  })
+  const { lack, uids = [], gids = [] } = mapping
+  await replaceProcess([
+    '/bin/sh',
+    '-c',
+    lack === undefined ? withRanges : withOneId,
+    'podfs-enter',
+    unshare,
+    `${uid} ${gid}`,
+    JSON.stringify({ uid, gid, ...(lack && { lack }) }),
+    path.join(runtime, `enter-${process.pid}`),
+    [newuidmap, process.pid, ...uids].join(' '),
+    [newgidmap, process.pid, ...gids].join(' '),
+    process.execPath,
+    ...process.execArgv,
+    ...argv.slice(1),
+  ])
+}
+
+/** For an account that the machine does not know the number. */
+function nameOf(uid: number): string {
+  try {
+    return userInfo().username
+  } catch {
+    return String(uid)
+  }
+}
+
+/** Its parameters: see `becomeRootOfOwn`. */
+const begin = `
+unshare=$1 state=$3 fifo=$4 newuidmap=$5 newgidmap=$6
+uid=\${2% *} gid=\${2#* }
+shift 6
+say() {
+  PODFS_NAMESPACE=$1
+  export PODFS_NAMESPACE
+}
+# From its failure there is no way back to here; this one costs little.
+said=$("$unshare" --user --map-root-user --mount --propagation slave -- true 2>&1) || {
+  say "refused
+$state
+$said"
+  exec "$@"
+}
+say "entered
+$state"
+`
+
+const withOneId = `${begin}
+exec "$unshare" --user --map-root-user --mount --propagation slave -- "$@"
+`
+
+/**
+ * Two pipes with names for a moment: 9 is written to and 8 read from, 7 and 6 likewise. Each side
+ * has no other end of what it reads from, so that neither waits for one that has died. What the
+ * programs refuse leaves one id, with which most Pods run.
+ */
+const withRanges = `${begin}
+mkfifo -m 600 "$fifo-a" "$fifo-b" && exec 9<>"$fifo-a" 8<"$fifo-a" 7<>"$fifo-b" 6<"$fifo-b" || exit 3
+rm -f "$fifo-a" "$fifo-b"
+(
+  {
+    exec 9<&- 6<&-
+    read -r begun <&8 || exit
+    said=$($newuidmap 2>&1 && $newgidmap 2>&1) || {
+      said=\${said:-they failed}
+      echo deny >/proc/$$/setgroups
+      echo "0 $gid 1" >/proc/$$/gid_map
+      echo "0 $uid 1" >/proc/$$/uid_map
+    }
+    echo "$said" | sed -n 1p >&7
+  } </dev/null >/dev/null 2>&1 &
+)
+exec 8<&- 7<&-
+exec "$unshare" --user --mount --propagation slave -- /bin/sh -c '
+echo begun >&9
+read -r said <&6 || exit 3
+exec 9<&- 6<&-
+[ -z "$said" ] || PODFS_NAMESPACE="$PODFS_NAMESPACE
+$said"
+exec "$@"' podfs-enter "$@"
+`
