@@ -145,7 +145,7 @@ remove() {
 }
 
 install_all() {
-  [ -f dist/podfs.bundle.cjs ] || fail 'podfs is not built' 'npm ci'
+  [ -f dist/files.txt ] || fail 'podfs is not built' 'npm ci'
   if [ -n "${PODFS_NODE-}" ]; then
     # By its full path: PATH is another one for whoever types podfs.
     node=$(command -v "$PODFS_NODE") && [ -f "$node" ] && [ -x "$node" ] ||
@@ -170,11 +170,6 @@ install_all() {
   trap 'exit 143' TERM
   [ ! -f "$noted" ] || grep '^d ' "$noted" >>"$list" || true
 
-  for file in podfs.cjs fuse-server.cjs pod-shim.cjs service-proxy.cjs fuse-native-server.cjs age-encryption.cjs grpc-js.cjs \
-    tar.cjs ws.cjs \
-    keeper.sh mount-keeper.sh THIRD-PARTY.txt; do
-    put 644 "$lib/$file" <"dist/$file"
-  done
   # For terminals; what is not there is not for this machine.
   for file in koffi/package.json koffi/index.cjs koffi/src/koffi/index.cjs koffi/src/koffi/src/static.cjs \
     $(cd node_modules && find @koromix -type f 2>/dev/null); do
@@ -182,12 +177,11 @@ install_all() {
   done
   # V8 knows a source by its length alone: never a new one beside the code of the old one.
   rm -f "$DESTDIR$lib"/*.bundle.cjs.cache
-  programs='podfs fuse-server pod-shim service-proxy'
-  for program in $programs; do
-    put 644 "$lib/$program.bundle.cjs" <"dist/$program.bundle.cjs"
-  done
-  for program in $programs; do
-    printf 'f %s\n' "$lib/$program.bundle.cjs.cache" >>"$list"
+  for file in $(cat dist/files.txt); do
+    put 644 "$lib/$file" <"dist/$file"
+    case $file in
+    *.bundle.cjs) printf 'f %s\n' "$lib/$file.cache" >>"$list" ;;
+    esac
   done
   (umask 022 && "$node" src/loader/code-cache.mjs "$DESTDIR$lib")
   put 755 "$PREFIX/bin/podfs" <<END

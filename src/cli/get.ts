@@ -77,7 +77,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { parseOutputFormat } = await import('./look/print-objects.ts')
   const wanted = whatToGet(options.positionals)
   const { parseFieldPath } = await import('./look/jsonpath.ts')
-  const format = parseOutputFormat(options.value('output'), context.cwd)
+  const format = await parseOutputFormat(options.value('output'), context.cwd)
   const path = options.value('sort-by')
   const sortBy = path === undefined ? undefined : parseFieldPath(path)
   const clients = await sessionsFor(context, options)

@@ -25,7 +25,7 @@ CHANGES are files: + added, ~ changed, - removed. SOURCE is what changed them.`,
   act: async ({ client, url }, _, { stdout, cwd }, options) => {
     const { listOf, parseOutputFormat } =
       await import('./look/print-objects.ts')
-    const format = parseOutputFormat(options.value('output'), cwd)
+    const format = await parseOutputFormat(options.value('output'), cwd)
     if (format.kind === 'name' || format.kind === 'columns')
       throw new Failure(
         'usage',

@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util'
-import { parse } from 'yaml'
 import { part, type Json, type JsonObject } from '../api/json.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
@@ -65,7 +64,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   if (subresource !== undefined && subresource !== 'status')
     throw new Failure('usage', `--subresource: status, not ${subresource}`)
   refuseNothingNamed(wanted, 'podfs patch pod NAME -p PATCH')
-  const patch = parsePatch(options.value('patch'))
+  const patch = await parsePatch(options.value('patch'))
   const clients = await sessionsFor(context, options)
   const namespace = namespaceOf(options)
   let hasFailed = false
@@ -99,9 +98,10 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   return hasFailed ? exitCodes.failed : exitCodes.done
 }
 
-function parsePatch(given: string | undefined): Json {
+async function parsePatch(given: string | undefined): Promise<Json> {
   if (given === undefined)
     throw new Failure('usage', 'must specify --patch or -p')
+  const { parse } = await import('yaml')
   try {
     return parse(given) as Json
   } catch (cause) {

@@ -1,13 +1,25 @@
-import { execFileSync } from 'node:child_process'
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { Script } from 'node:vm'
 import { build } from 'esbuild'
 import t from 'tap'
+import { askSocket } from '../helpers/ask-socket.ts'
+import { cannotMount } from '../helpers/fuse-mount.ts'
+import { eventually, startPodfs } from '../helpers/podfs.ts'
 
-const bundles = ['podfs', 'fuse-server', 'pod-shim'].map(
-  program => `${program}.bundle.cjs`,
-)
+const skip = await cannotMount()
+
+const files = readFileSync('dist/files.txt', 'utf8').trimEnd().split('\n')
+const bundles = files.filter(name => name.endsWith('.bundle.cjs'))
 
 t.test('V8 takes the code that was made of each bundle', async t => {
   for (const bundle of bundles) {
@@ -40,7 +52,8 @@ t.test('without that code, or with a wrong one, it runs too', async t => {
     for (const name of ['podfs.cjs', ...bundles])
       copyFileSync(path.join('dist', name), path.join(directory, name))
     if (cache !== undefined)
-      writeFileSync(path.join(directory, 'podfs.bundle.cjs.cache'), cache)
+      for (const bundle of bundles)
+        writeFileSync(path.join(directory, `${bundle}.cache`), cache)
     const said = execFileSync(
       process.execPath,
       [path.join(directory, 'podfs.cjs'), 'explain', 'pod.spec'],
@@ -48,6 +61,73 @@ t.test('without that code, or with a wrong one, it runs too', async t => {
     )
     t.match(said, /^KIND: +Pod/, title)
   }
+})
+
+/** The bundles that a command loads, in their order. */
+function loadedBy(...words: readonly string[]): readonly string[] {
+  const { stderr } = spawnSync(
+    process.execPath,
+    ['--require', path.resolve('test/fixtures/tells-bundles.cjs')].concat(
+      'dist/podfs.cjs',
+      words,
+    ),
+    { encoding: 'utf8' },
+  )
+  return [...stderr.matchAll(/^loads (.*)\.bundle\.cjs$/gm)].map(
+    ([, name = '']) => name,
+  )
+}
+
+t.test('a command loads no more than it needs', async t => {
+  t.strictSame(loadedBy('--version'), ['podfs'])
+  const asking = loadedBy('get', 'pods')
+  t.ok(asking.includes('podfs-commands'))
+  for (const name of ['podfs-session', 'podfs-later', 'podfs-yaml'])
+    t.notOk(asking.includes(name), name)
+  t.ok(loadedBy('get', 'pods', '-o', 'yaml').includes('podfs-yaml'))
+})
+
+t.test('a session has all its code when it is under way', { skip }, async t => {
+  const dir = t.testdir({
+    conf: { colour: 'blue' },
+    'pod.yaml': `apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: c, image: busybox, command: [sh, -c, 'until [ -e ${t.testdirName}/end ]; do sleep 0.1; done; exit 3']}
+`,
+  })
+  const build = path.join(dir, 'build')
+  cpSync('dist', build, { recursive: true })
+  const program = path.join(build, 'podfs.cjs')
+  const mount = startPodfs(
+    t,
+    ['mount', path.join(dir, 'conf'), path.join(dir, 'mnt')],
+    { program },
+  )
+  const run = startPodfs(
+    t,
+    ['run', '--host-root', '-f', path.join(dir, 'pod.yaml')],
+    { program },
+  )
+  for (const [{ pid }, name] of [
+    [mount, 'mount'],
+    [run, 'run'],
+  ] as const)
+    await eventually(() => existsSync(`/run/podfs/${name}-${pid}/api.sock`))
+  // As an update does.
+  for (const name of readdirSync(build))
+    if (name.startsWith('podfs')) rmSync(path.join(build, name))
+  const socket = `/run/podfs/mount-${mount.pid}/api.sock`
+  t.match(await askSocket(socket, '/metrics'), /^podfs_/m)
+  writeFileSync(path.join(dir, 'end'), '')
+  const { code, stderr } = await run.ended
+  t.match(stderr, 'exit code 3')
+  t.equal(code, 1)
+  mount.child.kill('SIGTERM')
+  t.equal((await mount.ended).code, 0)
 })
 
 t.test('what only some commands need is not run by every start', async t => {

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { Document, parse, visit } from 'yaml'
 import type { JsonObject } from '../../api/json.ts'
 import { Failure } from '../../util/failure.ts'
 import { fileError } from '../create/file-error.ts'
@@ -18,11 +17,11 @@ export type OutputFormat =
 const formats =
   'wide, json, yaml, name, jsonpath=TEMPLATE, go-template=TEMPLATE, go-template-file=FILE, custom-columns=SPEC or custom-columns-file=FILE'
 
-/** The value of -o; files are looked for from `cwd`. Throws a usage Failure. */
-export function parseOutputFormat(
+/** The value of -o; files are looked for from `cwd`. Rejects with a usage Failure. */
+export async function parseOutputFormat(
   text: string | undefined,
   cwd: string,
-): OutputFormat {
+): Promise<OutputFormat> {
   switch (text) {
     case undefined:
     case '':
@@ -33,8 +32,10 @@ export function parseOutputFormat(
       return { kind: 'name' }
     case 'json':
       return { kind: 'object', print: asJson }
-    case 'yaml':
+    case 'yaml': {
+      const { asYaml } = await import('./as-yaml.ts')
       return { kind: 'object', print: asYaml }
+    }
     default:
   }
   const [, name = '', value = ''] = /^([a-z-]+)=(.*)$/s.exec(text) ?? []
@@ -70,39 +71,6 @@ function readText(file: string, cwd: string): string {
 /** As kubectl: keys in order, four spaces. */
 function asJson(object: JsonObject): string {
   return `${JSON.stringify(sorted(object), null, 4)}\n`
-}
-
-/**
- * Keys in order, lists at the level of their key, as kubectl. What YAML 1.1 would take for
- * something else than a string stands in double quotes, what needs quotes otherwise in single
- * ones. Long lines are not folded.
- */
-function asYaml(object: JsonObject): string {
-  const document = new Document(sorted(object), {
-    version: '1.1',
-    aliasDuplicateObjects: false,
-  })
-  visit(document, {
-    Scalar: (_, node) => {
-      if (typeof node.value === 'string' && !readsAsString(node.value))
-        node.type = 'QUOTE_DOUBLE'
-    },
-  })
-  return document.toString({
-    lineWidth: 0,
-    indentSeq: false,
-    singleQuote: true,
-  })
-}
-
-function readsAsString(text: string): boolean {
-  if (text === '') return false
-  try {
-    return typeof parse(text, { version: '1.1' }) === 'string'
-  } catch {
-    // A string with signs of YAML in it.
-    return true
-  }
 }
 
 /** What kubectl makes of several objects. */
