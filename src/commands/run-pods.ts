@@ -10,7 +10,11 @@ import { logFileSettings } from '../pods/log-settings.ts'
 import { nodePolicy } from '../pods/node-policy.ts'
 import { thisNode } from '../pods/node-info.ts'
 import { PodAddresses } from '../pods/pod-addresses.ts'
-import { hostServiceNetwork, PodServices } from '../pods/pod-services.ts'
+import { PodServices } from '../pods/pod-services.ts'
+import {
+  hostServiceNetwork,
+  podServiceNetwork,
+} from '../pods/service-network.ts'
 import { PodFleet } from '../pods/pod-fleet.ts'
 import type { PodNetworks, PodSessionContext } from '../pods/pod-session.ts'
 import {
@@ -122,7 +126,10 @@ export async function runPods(
   const services = new PodServices({
     store,
     record,
-    ...(provider === undefined && { network: hostServiceNetwork(addresses) }),
+    network:
+      provider === undefined
+        ? hostServiceNetwork(addresses)
+        : podServiceNetwork(places.runtime, session, settings.serviceSubnet),
     clusterDomain: settings.clusterDomain,
     clock,
     logger,

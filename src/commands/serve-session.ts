@@ -32,7 +32,11 @@ import {
 } from '../session/public-mountpoint.ts'
 import { Reloads, type ReloadRequest } from '../session/reloads.ts'
 import { isGone, RenewedMount } from '../session/renewed-mount.ts'
-import { hostServiceNetwork, PodServices } from '../pods/pod-services.ts'
+import { PodServices } from '../pods/pod-services.ts'
+import {
+  hostServiceNetwork,
+  podServiceNetwork,
+} from '../pods/service-network.ts'
 import { hasLeftProxy, startProxy } from '../pods/proxy/start-proxy.ts'
 import { PodFleet } from '../pods/pod-fleet.ts'
 import { isToRun, servePolicy } from '../pods/serve-policy.ts'
@@ -186,7 +190,10 @@ async function start(
   const services = new PodServices({
     store,
     record,
-    ...(provider === undefined && { network: hostServiceNetwork(addresses) }),
+    network:
+      provider === undefined
+        ? hostServiceNetwork(addresses)
+        : podServiceNetwork(places.runtime, session, settings.serviceSubnet),
     clusterDomain: settings.clusterDomain,
     clock,
     logger,

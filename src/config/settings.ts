@@ -157,6 +157,16 @@ export const settingsShape = {
         },
       },
     },
+    serviceSubnet: {
+      kind: 'string',
+      pattern: {
+        source: '^([0-9]{1,3}(\\.[0-9]{1,3}){3}/(1[2-9]|2[0-8]))?$',
+        must: 'be an IPv4 subnet of 12 to 28 bits such as 10.96.0.0/16',
+      },
+      default: '',
+      description:
+        'For `network: pod`: where Services have their addresses from, which podfs gives this machine one by one; without it a private subnet that this machine has no route to.',
+    },
     logStorage: {
       kind: 'string',
       oneOf: logStorageChoices,

@@ -7,18 +7,25 @@ import {
 } from '../session/runtime-directory.ts'
 
 /**
- * The loopback addresses of one session's Pods, unique among all running Pods of this user.
- * A Pod keeps its address until `release`, also when it is made anew.
+ * The addresses of one session's Pods and Services, unique among all that run of this user: loopback
+ * addresses, unless `addressFor` gives others. A Pod keeps its address until `release`, also when it
+ * is made anew.
  */
 export class PodAddresses {
   readonly #runtime: string
   readonly #session: SessionDirectory
+  readonly #addressFor: typeof podIPFor
   readonly #claimed = new Map<string, string>()
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(runtime: string, session: SessionDirectory) {
+  constructor(
+    runtime: string,
+    session: SessionDirectory,
+    addressFor = podIPFor,
+  ) {
     this.#runtime = runtime
     this.#session = session
+    this.#addressFor = addressFor
   }
 
   /** One after the other: each must see what the one before has taken. */
@@ -60,7 +67,7 @@ export class PodAddresses {
     for (;;) {
       for (const { podIPs } of await this.#others())
         for (const ip of podIPs) taken.add(ip)
-      const podIP = podIPFor(namespace, name, taken)
+      const podIP = this.#addressFor(namespace, name, taken)
       this.#claimed.set(key, podIP)
       this.#session.update({ pods: Object.fromEntries(this.#claimed) })
       const rivals = (await this.#others()).filter(

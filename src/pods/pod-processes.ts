@@ -34,6 +34,8 @@ export interface PodPlan {
   readonly clusterDomain: string
   /** What Services give its containers. */
   readonly serviceVariables?: ReadonlyMap<string, string>
+  /** Lines of Services for its hosts file; see PodServices. */
+  readonly serviceHosts?: string
   /** Of its containers; absent: the machine's, as it is. */
   readonly resolvConf?: string
   /** Of the waits of a crash loop. */

@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Pod, ShownKind, ShownObject } from '../api/types.ts'
+import { isClusterFirst } from '../runner/launch/resolv-conf.ts'
 import type { SessionRecord } from '../server/session-record.ts'
 import { serviceEntry, type CandidatePod } from '../services/service-entry.ts'
-import type { ProxyMessage } from '../services/service-proxy.ts'
+import { serviceHosts } from '../services/service-hosts.ts'
+import type { AppliedTable, ProxyMessage } from '../services/service-proxy.ts'
 import type { ServiceTable } from '../services/service-table.ts'
 import { serviceVariables } from '../services/service-variables.ts'
 import { hasAddress, serviceOf } from '../services/service.ts'
@@ -11,28 +13,21 @@ import type { Clock } from '../util/clock.ts'
 import { deferred } from '../util/deferred.ts'
 import { inBackground } from '../util/in-background.ts'
 import type { Logger } from '../util/logger.ts'
+import type { ServiceNetwork } from './service-network.ts'
 
 /** Forwards and answers as the table says; in this process, or in one that outlives it. */
 export interface RunningProxy {
   /** Resolves when it is so. */
-  apply(table: ServiceTable): Promise<void>
+  apply(table: ServiceTable): Promise<AppliedTable>
   /** Resolves when it is gone without having been told to. */
   readonly ended: Promise<void>
   close(): Promise<void>
 }
 
-/** What depends on the network that the Pods have. */
-export interface ServiceNetwork {
-  /** An address at which this machine can listen, and which the Pods reach; the same each time. */
-  addressOf(namespace: string, name: string): Promise<string>
-  nameserver(): Promise<string>
-}
-
 export interface PodServicesOptions {
   readonly store: Store
   readonly record: SessionRecord
-  /** Absent: Pods have networks from which nothing of podfs's can be reached yet. */
-  readonly network?: ServiceNetwork
+  readonly network: ServiceNetwork
   readonly clusterDomain: string
   readonly clock: Clock
   readonly logger: Logger
@@ -44,17 +39,16 @@ export interface PodServicesOptions {
   ) => Promise<RunningProxy>
 }
 
-const notForwarded =
-  'Services are not forwarded, nor their names answered, where Pods have networks of their own; network host does'
-
 /** A proxy that is gone is replaced after this. */
 const againMs = 200
 
 /** What a Pod gets of the Services when it starts. */
 export interface ServicesForPod {
   readonly serviceVariables: ReadonlyMap<string, string>
-  /** Absent: there are none. */
-  readonly nameserver: string | undefined
+  /** Absent: there is none. */
+  readonly nameserver?: string
+  /** What its hosts file has besides, where there is none. */
+  readonly serviceHosts?: string
 }
 
 /**
@@ -65,13 +59,13 @@ export class PodServices {
   readonly #options: PodServicesOptions
   #proxy: Promise<RunningProxy> | undefined
   #table: ServiceTable | undefined
+  #hasNames = false
   #work: Promise<void> = Promise.resolve()
   #isScheduled = false
   #isClosed = false
   readonly #started = deferred<void>()
   #isStarted = false
   #isFollowing = false
-  #isTold = false
   readonly #unfollow: (() => void)[] = []
 
   constructor(options: PodServicesOptions) {
@@ -94,12 +88,19 @@ export class PodServices {
 
   /** Resolves when the names of the Services that there are now are answered. */
   async forPod(pod: Pod): Promise<ServicesForPod> {
-    if (!this.#isNeeded())
-      return { serviceVariables: new Map(), nameserver: undefined }
+    if (!this.#isNeeded()) return { serviceVariables: new Map() }
     await this.#started.promise
     await this.#update()
-    const { services = [], nameserver } = this.#table ?? {}
-    return { serviceVariables: serviceVariables(pod, services), nameserver }
+    if (this.#table === undefined) return { serviceVariables: new Map() }
+    const { services, nameserver } = this.#table
+    return {
+      serviceVariables: serviceVariables(pod, services),
+      ...(this.#hasNames
+        ? { nameserver }
+        : isClusterFirst(pod.spec) && {
+            serviceHosts: serviceHosts(pod, this.#table),
+          }),
+    }
   }
 
   async close(): Promise<void> {
@@ -107,21 +108,16 @@ export class PodServices {
     for (const unfollow of this.#unfollow.splice(0)) unfollow()
     await this.#work
     await (await this.#proxy?.catch(() => undefined))?.close()
+    // Of a proxy that was killed just now.
+    await this.#options.network.free()
   }
 
   #isNeeded(): boolean {
-    const { network, logger } = this.#options
-    if (network === undefined) {
-      if (this.#services().length > 0 && !this.#isTold) {
-        this.#isTold = true
-        logger.warn({}, notForwarded)
-      }
-      return false
-    }
     return (
       this.#services().length > 0 ||
       this.#proxy !== undefined ||
-      this.#options.isLeft === true
+      this.#options.isLeft === true ||
+      this.#options.network.needsNames()
     )
   }
 
@@ -154,7 +150,8 @@ export class PodServices {
     const table = await this.#tableNow()
     if (isDeepStrictEqual(table, this.#table)) return
     record.services(table.services)
-    await (await this.#proxy).apply(table)
+    const { hasNames } = await (await this.#proxy).apply(table)
+    this.#hasNames = hasNames
     this.#table = table
   }
 
@@ -191,7 +188,6 @@ export class PodServices {
 
   async #tableNow(): Promise<ServiceTable> {
     const { network, clusterDomain, record } = this.#options
-    if (network === undefined) throw new Error('there is no network')
     const services = await Promise.all(
       this.#services().map(async object => {
         const service = serviceOf(object)
@@ -208,11 +204,14 @@ export class PodServices {
         pod,
         ...(status && { status }),
         isTerminating: deletion !== undefined,
+        ...(network.hasPodNetworks &&
+          !pod.spec.hostNetwork && { ownNetwork: true }),
       }),
     )
     return {
       clusterDomain,
       nameserver,
+      ...(network.label && { label: network.label() }),
       services: services.map(({ service, ip }) =>
         serviceEntry(service, ip, pods),
       ),
@@ -225,7 +224,15 @@ export class PodServices {
       const { nameserver, why } = message
       logger.warn(
         { nameserver, why },
-        'the names of Services are not answered: podfs cannot listen at port 53',
+        'podfs cannot listen at port 53: the names of Services stand in the hosts files of containers instead',
+      )
+      return
+    }
+    if (message.say === 'no addresses') {
+      const { why } = message
+      logger.warn(
+        { why },
+        'Services are not forwarded: this machine cannot be given their addresses',
       )
       return
     }
@@ -234,16 +241,5 @@ export class PodServices {
       { namespace, service, port, protocol },
       'nothing is forwarded at this port of the Service: another program listens there on all addresses of this machine',
     )
-  }
-}
-
-/** Network `host`: loopback addresses, as the Pods have them. */
-export function hostServiceNetwork(addresses: {
-  claimFor(what: string, namespace: string, name: string): Promise<string>
-}): ServiceNetwork {
-  return {
-    addressOf: (namespace, name) =>
-      addresses.claimFor('service', namespace, name),
-    nameserver: () => addresses.claimFor('dns', '', ''),
   }
 }

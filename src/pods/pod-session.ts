@@ -172,7 +172,8 @@ async function planOf(
   const { session, node, places, network } = context
   const directory = path.join(session.directory, 'pods', id)
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  const { serviceVariables, nameserver } = await context.services.forPod(pod)
+  const { serviceVariables, nameserver, serviceHosts } =
+    await context.services.forPod(pod)
   const resolvConf = podResolvConf(pod, {
     clusterDomain: context.clusterDomain,
     nameserver,
@@ -195,6 +196,7 @@ async function planOf(
     policy: context.policy,
     clusterDomain: context.clusterDomain,
     ...(serviceVariables.size > 0 && { serviceVariables }),
+    ...(serviceHosts !== undefined && { serviceHosts }),
     ...(resolvConf !== undefined && { resolvConf }),
     backoffScale: context.backoffScale,
     path: containerPath(process.env['PATH']),

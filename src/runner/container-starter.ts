@@ -65,6 +65,8 @@ export interface ContainerStarterOptions {
   readonly resolvConf?: string
   /** What Services give its containers. */
   readonly serviceVariables?: ReadonlyMap<string, string>
+  /** Lines of Services for the hosts file. */
+  readonly serviceHosts?: string
   /** On the host, of this Pod alone; made if need be. */
   readonly emptyDirectories: string
   /** On the host, of this Pod alone; made if need be. */
@@ -233,12 +235,10 @@ export class ContainerStarter {
     const options = this.#options
     const { pod, podIPs } = this.#state
     const { hostAliases, hostNetwork } = pod.spec
-    writeOwnFile(
-      options.hostsFile,
-      hostNetwork
-        ? hostNetworkHostsFileContent(options.hostHosts(), hostAliases)
-        : managedHostsFileContent({ podIPs, ...hostname, hostAliases }),
-    )
+    const content = hostNetwork
+      ? hostNetworkHostsFileContent(options.hostHosts(), hostAliases)
+      : managedHostsFileContent({ podIPs, ...hostname, hostAliases })
+    writeOwnFile(options.hostsFile, content + (options.serviceHosts ?? ''))
   }
 
   /** What stands in its way is told once, and again when it is something else. */

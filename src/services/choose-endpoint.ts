@@ -4,6 +4,8 @@ import type { Clock } from '../util/clock.ts'
 export interface Target {
   readonly ip: string
   readonly port: number
+  /** See Endpoint. */
+  readonly ownNetwork?: true
 }
 
 /** So many clients are remembered; the one that was seen least lately is forgotten first. */

@@ -39,7 +39,9 @@ export function decideListen(
   { anywhere, at: single }: Listening,
 ): ListenDecision {
   if (targets.length === 0) return 'refuse'
-  const same = targets.filter(({ port }) => port === at.port)
+  const same = targets.filter(
+    ({ port, ownNetwork }) => port === at.port && ownNetwork !== true,
+  )
   if (anywhere.has(at.port)) return same.length > 0 ? 'direct' : 'taken'
   return same.every(({ ip, port }) => single.has(`${ip}:${port}`))
     ? 'listen'

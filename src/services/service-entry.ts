@@ -8,6 +8,8 @@ export interface CandidatePod {
   readonly pod: Pod
   readonly status?: PodStatus
   readonly isTerminating: boolean
+  /** See Endpoint. */
+  readonly ownNetwork?: true
 }
 
 const defaultAffinitySeconds = 10_800
@@ -72,7 +74,7 @@ function isReady({ conditions }: PodStatus): boolean {
 
 function endpointOf(
   { metadata, spec }: Service,
-  { pod, status }: CandidatePod,
+  { pod, status, ownNetwork }: CandidatePod,
 ): readonly Endpoint[] {
   const { hostname = '', subdomain } = pod.spec
   if (status?.podIP === undefined) return []
@@ -80,6 +82,7 @@ function endpointOf(
     {
       ip: status.podIP,
       ...(hostname !== '' && subdomain === metadata.name && { hostname }),
+      ...(ownNetwork && { ownNetwork }),
       targets: (spec.ports ?? []).map(({ targetPort, port, protocol }) =>
         targetOf(pod, targetPort ?? port ?? 0, protocol),
       ),

@@ -3,6 +3,7 @@ import type { Clock } from '../util/clock.ts'
 import { hasCode } from '../util/error-code.ts'
 import { DnsServer } from './dns/dns-server.ts'
 import { PortForward, type ForwardedPort } from './port-forward.ts'
+import { ServiceAddresses } from './service-addresses.ts'
 import type { ServiceEntry, ServiceTable } from './service-table.ts'
 
 const stepMs = 100
@@ -24,6 +25,14 @@ export type ProxyMessage =
       readonly nameserver: string
       readonly why: string
     }
+  /** This machine cannot be given their addresses; `why`: what ip(8) says. */
+  | { readonly say: 'no addresses'; readonly why: string }
+
+/** What came of a table. */
+export interface AppliedTable {
+  /** Whether names are answered at its nameserver. */
+  readonly hasNames: boolean
+}
 
 interface ServiceProxyOptions {
   readonly clock: Clock
@@ -40,14 +49,16 @@ export class ServiceProxy {
   /** By protocol, address and port. */
   readonly #ports = new Map<string, PortForward>()
   readonly #wanted = new Map<string, ForwardedPort>()
+  readonly #addresses = new ServiceAddresses()
   #dns: DnsServer | undefined
+  #hasNames = false
 
   constructor(options: ServiceProxyOptions) {
     this.#options = options
   }
 
   /** At once: who is not in the table gets nothing more. Resolves when names are answered. */
-  async apply(table: ServiceTable): Promise<void> {
+  async apply(table: ServiceTable): Promise<AppliedTable> {
     const wanted = new Map(
       table.services.flatMap(entry =>
         forwardedPorts(entry).map(port => [portKey(port), { port, entry }]),
@@ -59,13 +70,21 @@ export class ServiceProxy {
         this.#wanted.delete(key)
         await forward.close()
       }
+    const addresses = addressesOf(table)
+    if (table.label !== undefined) {
+      const why = await this.#addresses.add(table.label, addresses)
+      if (why !== undefined) this.#options.tell({ say: 'no addresses', why })
+    }
     for (const [key, { port, entry }] of wanted) this.#set(key, port, entry)
     await this.#answerNames(table)
+    await this.#addresses.keepOnly(addresses)
+    return { hasNames: this.#hasNames }
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#ports.values()].map(port => port.close()))
     await this.#dns?.close()
+    await this.#addresses.close()
   }
 
   #set(key: string, port: ForwardedPort, entry: ServiceEntry): void {
@@ -95,12 +114,15 @@ export class ServiceProxy {
     const { resolvConf, clock, tell } = this.#options
     const known = this.#dns
     if (known?.address === table.nameserver) return known.set(table)
+    this.#hasNames = false
     await known?.close()
     for (let waitedMs = 0; ; waitedMs += stepMs) {
       const dns = new DnsServer(table, { resolvConf, clock })
       this.#dns = dns
       try {
-        return await dns.listen()
+        await dns.listen()
+        this.#hasNames = true
+        return
       } catch (error) {
         await dns.close()
         // That of a podfs that has just been killed may be about to end.
@@ -113,6 +135,13 @@ export class ServiceProxy {
       }
     }
   }
+}
+
+function addressesOf({
+  nameserver,
+  services,
+}: ServiceTable): ReadonlySet<string> {
+  return new Set([nameserver, ...services.flatMap(({ ip }) => ip ?? [])])
 }
 
 function portKey({ protocol, at }: ForwardedPort): string {
@@ -131,9 +160,11 @@ function forwardedPorts({
       ? {
           at: { ip, port },
           protocol,
-          targets: endpoints.flatMap(({ ip, targets }) => {
+          targets: endpoints.flatMap(({ ip, ownNetwork, targets }) => {
             const target = targets[i]
-            return target === undefined ? [] : { ip, port: target }
+            return target === undefined
+              ? []
+              : { ip, port: target, ...(ownNetwork && { ownNetwork }) }
           }),
           ...(affinitySeconds !== undefined && { affinitySeconds }),
         }

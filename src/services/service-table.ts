@@ -7,6 +7,11 @@ export interface ServiceTable {
   readonly clusterDomain: string
   /** Where names are asked for, at port 53. */
   readonly nameserver: string
+  /**
+   * Its addresses are to be made this machine's own, with this label (linux/lo-addresses.ts); absent:
+   * they are (127.0.0.0/8).
+   */
+  readonly label?: string
   readonly services: readonly ServiceEntry[]
 }
 
@@ -33,6 +38,8 @@ export interface Endpoint {
   readonly ip: string
   /** Where it has a name of its own below the Service's. */
   readonly hostname?: string
+  /** It takes no port of this machine, whatever it listens at. */
+  readonly ownNetwork?: true
   /** Of each port of the Service the Pod's; undefined: it has none of that name. */
   readonly targets: readonly (number | undefined)[]
 }

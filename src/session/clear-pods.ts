@@ -9,15 +9,17 @@ import { Cgroup, findHierarchies } from '../linux/cgroups.ts'
 import { networkFile } from '../runner/sandbox/network/attachment-file.ts'
 import { freeLeftNetwork } from '../runner/sandbox/network/pod-network.ts'
 import { cgroupNameOf, processesMark } from '../runner/sandbox/pod-files.ts'
+import { freeServiceAddresses } from './service-label.ts'
 import { systemClock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 
 /**
- * RUNTIME/ID/pods: what the Pods of a session need of mounts and files. Of those that run no
- * more nothing is of use.
+ * RUNTIME/ID/pods: what the Pods of a session need of mounts and files, and what its Services have
+ * of addresses. Of those that run no more nothing is of use.
  */
 export async function clearPods(directory: string): Promise<void> {
   await clearPod(path.join(directory, 'pods'))
+  await freeServiceAddresses(directory)
 }
 
 /**

@@ -15,7 +15,7 @@ export interface Session extends ProcessIdentity {
   readonly serves?: string
   /** Where its mount is, when that is no longer the first one. */
   readonly mountDirectory?: string
-  /** Of `run` and `serve`: namespace/name of its Pods, and the loopback address of each. */
+  /** Of `run` and `serve`: namespace/name of its Pods and Services, and the address that each has from podfs. */
   readonly pods?: Readonly<Record<string, string>>
 }
 

@@ -37,6 +37,7 @@ export type SessionSetting =
   | 'node.taints'
   | 'privileged'
   | 'serviceAccountIssuer'
+  | 'serviceSubnet'
 
 /** What every session needs, whichever command began it. */
 export interface SessionOptions {

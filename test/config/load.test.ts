@@ -194,6 +194,7 @@ t.test('a variable wins over the file, a flag over both', async t => {
       'network: default',
       'cni.confDir: default',
       'cni.binDirs: default',
+      'serviceSubnet: default',
       'logStorage: default',
       'containerLogMaxSize: default',
       'containerLogMaxFiles: default',

@@ -207,4 +207,11 @@ t.test('what is decided of a port', async t => {
   t.equal(decide([['127.2.2.2', 80]], [80]), 'direct')
   t.equal(decide([['127.2.2.2', 80]]), 'wait')
   t.equal(decide([['127.2.2.2', 80]], [], ['127.2.2.2:80']), 'listen')
+  const own = {
+    at,
+    targets: [{ ip: '10.1.1.1', port: 80, ownNetwork: true as const }],
+  }
+  const nobody = { anywhere: new Set<number>(), at: new Set<string>() }
+  t.equal(decideListen(own, nobody), 'listen')
+  t.equal(decideListen(own, { ...nobody, anywhere: new Set([80]) }), 'taken')
 })

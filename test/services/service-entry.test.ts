@@ -2,6 +2,7 @@ import t from 'tap'
 import type { Pod } from '../../src/api/types.ts'
 import type { PodStatus } from '../../src/runner/status/pod-status.ts'
 import { serviceEntry } from '../../src/services/service-entry.ts'
+import { serviceHosts } from '../../src/services/service-hosts.ts'
 import { serviceVariables } from '../../src/services/service-variables.ts'
 import { serviceOf } from '../../src/services/service.ts'
 import { readManifest } from '../../src/sources/manifests/manifest-reader.ts'
@@ -134,4 +135,26 @@ t.test('C127: variables of Services', async t => {
   t.match(namesIn(linkless, [entry, api]), { KUBERNETES_SERVICE_PORT: '80' })
   const { ip: _, ...headless } = entry
   t.strictSame(namesIn(makePod(), [headless]), {})
+})
+
+t.test('names for a hosts file', async t => {
+  const entry = (spec: string, ip?: string, name = 'web') =>
+    serviceEntry(service(spec, name), ip, [])
+  const table = {
+    clusterDomain: 'cluster.local',
+    nameserver: '127.0.1.53',
+    services: [
+      entry('ports: [{port: 80}]', '127.0.1.9'),
+      entry('clusterIP: None, ports: [{port: 80}]', undefined, 'db'),
+      entry('type: ExternalName, externalName: a.b', undefined, 'ext'),
+    ],
+  }
+  const header = '\n# Entries added by podfs for Services.\n127.0.1.9\t'
+  const all = 'web.default.svc.cluster.local\tweb.default.svc\tweb.default'
+  t.equal(serviceHosts(makePod(), table), `${header}${all}\tweb\n`)
+  t.equal(
+    serviceHosts(makePod({ namespace: 'other' }), table),
+    `${header}${all}\n`,
+  )
+  t.equal(serviceHosts(makePod(), { ...table, services: [] }), '')
 })

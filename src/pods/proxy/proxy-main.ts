@@ -47,12 +47,17 @@ async function main(): Promise<void> {
   onDefect(defect =>
     process.stderr.write(`${defectMessage}: ${errorOf(defect).message}\n`),
   )
-  let last: Promise<void> = Promise.resolve()
+  let last: Promise<unknown> = Promise.resolve()
   const receive = (stream: Stream, message: ToProxy): void => {
     if (message.say === 'close') return done.resolve()
     const { table, request } = message
-    last = last.then(() => proxy.apply(table))
-    inBackground(last.then(() => stream.send({ say: 'applied', request })))
+    const applied = last.then(() => proxy.apply(table))
+    last = applied.catch(() => undefined)
+    inBackground(
+      applied.then(result =>
+        stream.send({ say: 'applied', request, ...result }),
+      ),
+    )
   }
   const noteGone = async (stream: Stream): Promise<void> => {
     await stream.closed

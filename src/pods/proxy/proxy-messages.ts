@@ -1,8 +1,11 @@
-import type { ProxyMessage } from '../../services/service-proxy.ts'
+import type {
+  AppliedTable,
+  ProxyMessage,
+} from '../../services/service-proxy.ts'
 import type { ServiceTable } from '../../services/service-table.ts'
 
 /** Changes with each change of what is said here. Others are not talked to. */
-export const proxyProtocol = 1
+export const proxyProtocol = 2
 
 /** What `podfs serve` says to its Service proxy. */
 export type ToProxy =
@@ -16,5 +19,5 @@ export type ToProxy =
 
 export type FromProxy =
   | { readonly say: 'hello'; readonly protocol: number }
-  | { readonly say: 'applied'; readonly request: number }
+  | ({ readonly say: 'applied'; readonly request: number } & AppliedTable)
   | ProxyMessage

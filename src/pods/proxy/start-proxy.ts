@@ -6,7 +6,10 @@ import {
   type ProcessIdentity,
 } from '../../linux/process-identity.ts'
 import { sendSignal } from '../../linux/send-signal.ts'
-import type { ProxyMessage } from '../../services/service-proxy.ts'
+import type {
+  AppliedTable,
+  ProxyMessage,
+} from '../../services/service-proxy.ts'
 import type { ServiceTable } from '../../services/service-table.ts'
 import type { Clock } from '../../util/clock.ts'
 import { deferred } from '../../util/deferred.ts'
@@ -91,7 +94,7 @@ class ProxyClient implements RunningProxy {
   readonly #options: ProxyOptions
   readonly #stream: MessageStream<FromProxy, ToProxy>
   readonly #hello = deferred<void>()
-  readonly #applied = new Map<number, () => void>()
+  readonly #applied = new Map<number, (result: AppliedTable) => void>()
   #requests = 0
 
   constructor(socket: Socket, options: ProxyOptions) {
@@ -107,14 +110,16 @@ class ProxyClient implements RunningProxy {
     this.greeted.catch(() => undefined)
   }
 
-  async apply(table: ServiceTable): Promise<void> {
+  async apply(table: ServiceTable): Promise<AppliedTable> {
     this.#requests += 1
     const request = this.#requests
-    const applied = deferred<void>()
-    this.#applied.set(request, () => applied.resolve())
+    const applied = deferred<AppliedTable>()
+    this.#applied.set(request, applied.resolve)
     this.#stream.send({ say: 'table', request, table })
-    await Promise.race([applied.promise, this.#stream.closed])
+    const gone = this.#stream.closed.then(() => ({ hasNames: false }))
+    const result = await Promise.race([applied.promise, gone])
     this.#applied.delete(request)
+    return result
   }
 
   async close(): Promise<void> {
@@ -130,7 +135,8 @@ class ProxyClient implements RunningProxy {
       if (message.protocol === proxyProtocol) this.#hello.resolve()
       else
         this.#hello.reject(new Error(`it speaks version ${message.protocol}`))
-    } else if (message.say === 'applied') this.#applied.get(message.request)?.()
+    } else if (message.say === 'applied')
+      this.#applied.get(message.request)?.(message)
     else this.#options.tell(message)
   }
 }

@@ -1,4 +1,4 @@
-import type { Pod, PodDNSConfig } from '../../api/types.ts'
+import type { Pod, PodDNSConfig, PodSpec } from '../../api/types.ts'
 import { parseResolvConf, type ResolvConf } from '../../linux/resolv-conf.ts'
 
 /* pkg/apis/core/validation/validation.go: a resolver reads no more. */
@@ -23,13 +23,9 @@ export function podResolvConf(
   { spec, metadata }: Pod,
   { clusterDomain, nameserver, machine }: ResolvConfSources,
 ): string | undefined {
-  const { dnsPolicy = 'ClusterFirst', dnsConfig, hostNetwork } = spec
-  const isClusters =
-    nameserver !== undefined &&
-    (dnsPolicy === 'ClusterFirstWithHostNet' ||
-      (dnsPolicy === 'ClusterFirst' && !hostNetwork))
+  const { dnsPolicy, dnsConfig } = spec
   if (dnsPolicy === 'None') return formatted(withConfig(empty, dnsConfig))
-  if (!isClusters)
+  if (nameserver === undefined || !isClusterFirst(spec))
     return dnsConfig === undefined
       ? undefined
       : formatted(withConfig(parseResolvConf(machine()), dnsConfig))
@@ -45,6 +41,17 @@ export function podResolvConf(
       },
       dnsConfig,
     ),
+  )
+}
+
+/** Whether the Pod's names are the cluster's. */
+export function isClusterFirst({
+  dnsPolicy = 'ClusterFirst',
+  hostNetwork,
+}: PodSpec): boolean {
+  return (
+    dnsPolicy === 'ClusterFirstWithHostNet' ||
+    (dnsPolicy === 'ClusterFirst' && !hostNetwork)
   )
 }
 

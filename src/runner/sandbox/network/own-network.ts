@@ -9,7 +9,7 @@ import {
   ownNetworkList,
   parseNetworkList,
 } from './network-list.ts'
-import { runCommand } from './run-command.ts'
+import { runCommand } from '../../../linux/run-command.ts'
 import { chooseSubnet, routedNets } from './subnets.ts'
 
 /*

@@ -3,6 +3,11 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
+import {
+  changeAddresses,
+  newLabel,
+  removeAddressesOf,
+} from '../../../linux/lo-addresses.ts'
 import { systemPath, type MachineTools } from '../../../linux/machine-tools.ts'
 import {
   ownNamespace,
@@ -11,7 +16,6 @@ import {
 } from './attachment-file.ts'
 import { type Connecting, ifName, wishes } from './cni-network.ts'
 import type { PastaProvider, Port, PortMapping } from './network-provider.ts'
-import { runCommand } from './run-command.ts'
 import { chooseSubnet, routedNets, wantedAddress } from './subnets.ts'
 import { whyPortTaken } from './taken-ports.ts'
 
@@ -40,8 +44,7 @@ export async function connectByPasta(
   const containerID = randomBytes(32).toString('hex')
   const attachment: WrittenPasta = {
     containerID,
-    // Fifteen letters at most, of which these come first (ip-address(8), "label").
-    label: `lo:${containerID.slice(0, 12)}`,
+    label: newLabel(),
     portMappings,
     machine: ownNamespace(),
     pod: `${network.namespace}/${name}`,
@@ -121,18 +124,17 @@ async function takeAddress(
   for (let attempt = 0; attempt < wishes * wishes; attempt += 1) {
     const address = wantedAddress({ subnet }, namespace, name, attempt)
     if (address === undefined) continue
-    const words = `address add ${address}/32 dev lo label ${label}`
-    const { ok, stderr } = await runCommand('ip', words.split(' '))
+    const failed = await changeAddresses(label, { add: [address], remove: [] })
     const gateway = net.replace(/\d+$/, '1')
-    if (ok) return { address, gateway, bits: Number(bits) }
-    said = stderr.trim()
+    if (failed === undefined) return { address, gateway, bits: Number(bits) }
+    said = failed
   }
   throw new Error(`no address for the Pod: ${said}`)
 }
 
 /** Nothing happens when it is not there. */
 export async function freeAddressOf({ label }: WrittenPasta): Promise<void> {
-  await runCommand('ip', ['address', 'flush', 'dev', 'lo', 'label', label])
+  await removeAddressesOf(label)
 }
 
 async function start(

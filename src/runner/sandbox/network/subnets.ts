@@ -62,21 +62,43 @@ function swapped(hex: string): number {
  * (kubeadm's Services, flannel, Docker, podman) come last or not at all.
  */
 export function chooseSubnet(routed: readonly string[]): string | undefined {
+  return firstFree(
+    [
+      ...[...range(113, 150), ...range(180, 240)].map(n => `10.${n}.0.0/16`),
+      ...range(25, 31).map(n => `172.${n}.0.0/16`),
+      ...range(200, 250).map(n => `192.168.${n}.0/24`),
+    ],
+    routed,
+  )
+}
+
+/** The same for Services: none of those above, and as few others' (10.96.0.0/12, 10.43.0.0/16). */
+export function chooseServiceSubnet(
+  routed: readonly string[],
+): string | undefined {
+  return firstFree(
+    [
+      ...range(241, 254).map(n => `10.${n}.0.0/16`),
+      ...range(23, 24).map(n => `172.${n}.0.0/16`),
+      ...range(190, 199).map(n => `192.168.${n}.0/24`),
+    ],
+    routed,
+  )
+}
+
+function firstFree(
+  candidates: readonly string[],
+  routed: readonly string[],
+): string | undefined {
   const taken = routed.flatMap(text => parseNet(text) ?? [])
-  return candidates().find(text => {
+  return candidates.find(text => {
     const net = parseNet(text)
     return net !== undefined && !taken.some(other => overlap(net, other))
   })
 }
 
-function candidates(): string[] {
-  const range = (from: number, to: number): number[] =>
-    Array.from({ length: to - from + 1 }, (_, i) => from + i)
-  return [
-    ...[...range(113, 150), ...range(180, 240)].map(n => `10.${n}.0.0/16`),
-    ...range(25, 31).map(n => `172.${n}.0.0/16`),
-    ...range(200, 250).map(n => `192.168.${n}.0/24`),
-  ]
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i)
 }
 
 interface Range {

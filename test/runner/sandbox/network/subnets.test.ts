@@ -2,6 +2,7 @@ import t from 'tap'
 import { forwarded } from '../../../../src/runner/sandbox/network/pasta-network.ts'
 import { ownNetworkList } from '../../../../src/runner/sandbox/network/network-list.ts'
 import {
+  chooseServiceSubnet,
   chooseSubnet,
   hostLocalRange,
   routedNets,
@@ -29,6 +30,15 @@ t.test('a subnet that nobody else has', async t => {
   t.equal(chooseSubnet(['10.0.0.0/8', '172.16.0.0/12']), '192.168.200.0/24')
   t.equal(
     chooseSubnet(['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16']),
+    undefined,
+  )
+})
+
+t.test('Services have another one', async t => {
+  t.equal(chooseServiceSubnet([]), '10.241.0.0/16')
+  t.equal(chooseServiceSubnet(['10.240.0.0/12']), '172.23.0.0/16')
+  t.equal(
+    chooseServiceSubnet(['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16']),
     undefined,
   )
 })

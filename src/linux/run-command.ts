@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { systemPath } from '../../../linux/machine-tools.ts'
+import { systemPath } from './machine-tools.ts'
 
 /** How a program of the machine ended; it never rejects: one that is not there has failed. */
 export interface CommandResult {
@@ -12,14 +12,22 @@ export interface CommandResult {
 export function runCommand(
   program: string,
   args: readonly string[],
+  input = '',
 ): Promise<CommandResult> {
   return new Promise(resolve => {
-    execFile(
+    const child = execFile(
       program,
       args,
       { cwd: '/', env: { PATH: systemPath, LC_ALL: 'C' } },
       (error, stdout, stderr) =>
-        resolve({ ok: error === null, stdout, stderr }),
+        resolve({
+          ok: error === null,
+          stdout,
+          stderr: stderr || (error?.message ?? ''),
+        }),
     )
+    // One that has ended before it has read it.
+    child.stdin?.on('error', () => undefined)
+    child.stdin?.end(input)
   })
 }
