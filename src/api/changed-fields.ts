@@ -34,8 +34,10 @@ export function restartingFields(running: Pod, wanted: Pod): string[] {
   const paths = changedFields(running.spec, wanted.spec).filter(
     // Of a Pod they change in place; a controller makes another Pod.
     path =>
-      workload !== undefined ||
-      !inPlaceFields.some(field => path.startsWith(`spec.${field}`)),
+      // No file has them.
+      !path.startsWith('spec.ephemeralContainers') &&
+      (workload !== undefined ||
+        !inPlaceFields.some(field => path.startsWith(`spec.${field}`))),
   )
   if (workload !== undefined && rollingOut.has(workload.kind))
     for (const field of ['labels', 'annotations'] as const)

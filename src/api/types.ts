@@ -184,6 +184,8 @@ export type ObjectKind = KubeObject['kind']
 export interface PodSpec {
   readonly containers: readonly Container[]
   readonly initContainers: readonly Container[]
+  /** Of a Pod that runs: they come through the API alone. */
+  readonly ephemeralContainers?: readonly EphemeralContainer[]
   readonly volumes: readonly Volume[]
   readonly restartPolicy: RestartPolicy
   readonly terminationGracePeriodSeconds: number
@@ -323,6 +325,12 @@ export interface Container {
   /** Its input ends with that of the first who attaches. */
   readonly stdinOnce?: boolean
   readonly tty?: boolean
+}
+
+/** Runs once, beside the Pod: no probes, no hooks, no resources, no ports. */
+export interface EphemeralContainer extends Container {
+  /** In whose PID namespace it is. */
+  readonly targetContainerName?: string
 }
 
 export interface ContainerRestartRule {
@@ -645,7 +653,7 @@ type ReadInDecoding =
   /** No taint comes while a Pod runs. */
   | 'tolerations.tolerationSeconds'
   /** Any string in the table; what is none of the three words is refused. */
-  | `${'containers' | 'initContainers'}.restartPolicy`
+  | `${'containers' | 'initContainers' | 'ephemeralContainers'}.restartPolicy`
 
 /** A type that is not what its table says does not compile, and tsc names the field. */
 export type PodSpecIsTied = NoneLeft<

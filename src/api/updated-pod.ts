@@ -4,7 +4,8 @@ import type { Pod, PodSpec } from './types.ts'
 
 /**
  * The Pod that runs, as a newer version has it: its labels and annotations, and what of its spec
- * may change. It stays the same Pod; another spec is its next generation.
+ * may change. Ephemeral containers are added to a Pod that runs, and no file has them. It stays the
+ * same Pod; another spec is its next generation.
  */
 export function updatedPod(running: Pod, newer: Pod): Pod {
   const spec: PodSpec = Object.fromEntries(
@@ -13,6 +14,8 @@ export function updatedPod(running: Pod, newer: Pod): Pod {
       ...Object.fromEntries(
         inPlaceFields.map(field => [field, newer.spec[field]]),
       ),
+      ephemeralContainers:
+        newer.spec.ephemeralContainers ?? running.spec.ephemeralContainers,
     }).filter(([, value]) => value !== undefined),
   ) as unknown as PodSpec
   const { generation = 1 } = running.metadata

@@ -85,8 +85,8 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
 function containerOf(pod: JsonObject, name: string): JsonObject {
   const spec = part(pod, 'spec')
   return (
-    [...items(spec, 'containers'), ...items(spec, 'initContainers')].find(
-      each => text(each['name']) === name,
-    ) ?? {}
+    (['containers', 'initContainers', 'ephemeralContainers'] as const)
+      .flatMap(key => items(spec, key))
+      .find(each => text(each['name']) === name) ?? {}
   )
 }

@@ -4,6 +4,7 @@ import { completionCommand } from './completion.ts'
 import { configCommand } from './config.ts'
 import { cpCommand } from './cp.ts'
 import { createCommand } from './create.ts'
+import { debugCommand } from './debug.ts'
 import { deleteCommand } from './delete.ts'
 import { describeCommand } from './describe.ts'
 import { diffCommand } from './diff.ts'
@@ -44,6 +45,7 @@ export const commands: CommandGroup['commands'] = [
   logsCommand,
   execCommand,
   attachCommand,
+  debugCommand,
   portForwardCommand,
   cpCommand,
   topCommand,

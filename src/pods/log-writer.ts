@@ -70,10 +70,15 @@ export class LogWriter {
   }
 
   /** A run that has begun has a log, and an empty one when it prints nothing. */
-  status({ initContainerStatuses = [], containerStatuses }: PodStatus): void {
+  status({
+    initContainerStatuses = [],
+    containerStatuses,
+    ephemeralContainerStatuses = [],
+  }: PodStatus): void {
     for (const { name, containerID, restartCount, state } of [
       ...initContainerStatuses,
       ...containerStatuses,
+      ...ephemeralContainerStatuses,
     ])
       if (containerID !== undefined && state.running !== undefined)
         if (!this.#runs.has(containerID))

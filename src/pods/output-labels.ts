@@ -1,3 +1,4 @@
+import { everyContainer } from '../api/every-container.ts'
 import type { Pod } from '../api/types.ts'
 import { podName } from './pod-notices.ts'
 
@@ -21,7 +22,7 @@ export function outputLabels(
   }
   return new Map(
     pods.flatMap(pod =>
-      [...pod.spec.initContainers, ...pod.spec.containers].map(
+      everyContainer(pod.spec).map(
         ({ name }) => [outputSource(pod, name), labelOf(pod, name)] as const,
       ),
     ),

@@ -43,8 +43,8 @@ export interface FleetPolicy {
   readonly forgets: boolean
   /** Whether the end of a Pod is worth a line, in a fleet of this size. */
   tellsEnds(size: number): boolean
-  /** This version is about to be started. */
-  onStart(pod: Pod): void
+  /** The containers of this version are about to be started; it may be one that runs already. */
+  onContainers(pod: Pod): void
   /** podfs itself could not go on with a Pod; `again` looks at it once more. */
   onError(error: unknown, pod: Pod, again: () => void): void
 }
@@ -257,6 +257,7 @@ export class PodFleet implements PodControl {
       recreate: policy.recreate,
       ...(pod.workload?.job && { tries: this.#triesOf() }),
       notice,
+      onUpdated: updated => policy.onContainers(updated),
       onIdle: () => {
         this.#tellEnd(pod, supervised)
         if (supervised.held !== undefined) this.#forgetHeld(key, pod)
@@ -293,7 +294,7 @@ export class PodFleet implements PodControl {
     this.#starts += 1
     const id = `run/${this.#starts}`
     const pod = context().store.beginRun(version)
-    policy.onStart(pod)
+    policy.onContainers(pod)
     const session = await startPodSession(pod, id, context())
     this.#sessions.set(key, session)
     return session

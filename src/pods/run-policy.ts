@@ -40,7 +40,7 @@ export function runPolicy(
     recreate,
     forgets: false,
     tellsEnds: size => size > 1,
-    onStart: pod => {
+    onContainers: pod => {
       started.set(keyOf(pod), pod)
       lines.setLabels(outputLabels([...started.values()]))
     },

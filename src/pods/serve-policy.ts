@@ -39,7 +39,7 @@ export function servePolicy(
     schedule: cronSchedule,
     forgets: true,
     tellsEnds: () => true,
-    onStart: () => undefined,
+    onContainers: () => undefined,
     onError: (thrown, pod, again) => {
       const { logger, notice, clock } = context()
       const error = asFailure(thrown)

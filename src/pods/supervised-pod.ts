@@ -67,6 +67,8 @@ interface SupervisedPodOptions {
   /** Of a Job; without it a Pod that ends by itself has ended. */
   readonly tries?: JobTries
   readonly notice: (text: string) => void
+  /** It may have other containers now. */
+  readonly onUpdated: (pod: Pod) => void
   /** It has ended, and is not started again as things are. */
   readonly onIdle: () => void
   /** One that had ended was deleted by hand. */
@@ -216,6 +218,7 @@ export class SupervisedPod implements ControlledPod {
 
   update(pod: Pod): void {
     this.#session?.update(pod)
+    if (this.current !== undefined) this.#options.onUpdated(this.current)
   }
 
   setWritten(written: WrittenStatus): void {

@@ -1,20 +1,27 @@
 import { randomBytes } from 'node:crypto'
 import { hostname as machineHostname } from 'node:os'
 
-import type { ConfigMap, Container, NodeInfo, Secret } from '../api/types.ts'
+import type {
+  ConfigMap,
+  Container,
+  EphemeralContainer,
+  NodeInfo,
+  Secret,
+} from '../api/types.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 import { readAccounts } from './launch/accounts.ts'
 import type { ChangeSignal } from './lifecycle/change-signal.ts'
 import {
   configRetryMs,
+  hasStarted,
   recordExited,
   recordFailure,
   recordStarted,
   recordStartError,
 } from './lifecycle/container-record.ts'
 import { defaultPath } from './launch/environment.ts'
-import { RunnerError } from './launch/errors.ts'
+import { configError, createError, RunnerError } from './launch/errors.ts'
 import { runHook } from './lifecycle/run-hook.ts'
 import type { PodHostname } from './launch/hostname.ts'
 import {
@@ -155,6 +162,8 @@ export class ContainerStarter {
   prepare(containers: readonly Container[], sandbox: PodSandbox): void {
     const { runtime } = this.#options
     for (const container of containers) {
+      // What it joins may have to be started before.
+      if ('targetContainerName' in container) continue
       const launch = this.#launch(container, sandbox)
       this.#prepared.set(container.name, launch)
       launch.then(ready => runtime.prepare?.(ready)).catch(() => undefined)
@@ -199,7 +208,27 @@ export class ContainerStarter {
     const context = this.#launchContext(container, sandbox)
     const launch = await containerLaunch(container, context)
     this.#writeHostsFile(sandbox)
-    return launch
+    const target = this.#targetOf(container)
+    return target === undefined
+      ? launch
+      : { ...launch, pidNamespaceOf: target.pid }
+  }
+
+  /**
+   * Whose PID namespace it is to be in. Throws in a kubelet's words (getTargetID,
+   * pkg/kubelet/kuberuntime/kuberuntime_container.go), and in containerd's.
+   */
+  #targetOf({
+    targetContainerName: target,
+  }: EphemeralContainer): RunningContainer | undefined {
+    if (target === undefined) return undefined
+    if (!hasStarted(this.#state.record(target)))
+      throw configError(`unable to find target container ${target}`)
+    const instance = this.instances.get(target)
+    if (instance !== undefined) return instance.container
+    throw createError(
+      `invalid target container: container ${JSON.stringify(target)} is not running`,
+    )
   }
 
   #launchContext(

@@ -47,7 +47,10 @@ import { watchStorage, type StorageWatchOptions } from './storage-watch.ts'
 import { SandboxKeeper, type SandboxKeeperOptions } from './sandbox-keeper.ts'
 import { schedulePod } from './lifecycle/schedule-pod.ts'
 import { getsAnotherSandbox } from './lifecycle/sandbox-change.ts'
-import { waitForVolumes } from './lifecycle/pod-volumes.ts'
+import {
+  waitForVolumes,
+  type PodVolumesOptions,
+} from './lifecycle/pod-volumes.ts'
 import { deferred } from '../util/deferred.ts'
 import type {
   ContainerStreams,
@@ -90,6 +93,10 @@ export class PodRunner {
   readonly #starter: ContainerStarter
   readonly #sandbox: SandboxKeeper
   readonly #stop = new AbortController()
+  /** Those that are ready; absent: there is no sandbox yet. */
+  #volumes: Map<string, ContainerVolume> | undefined
+  /** Those that only ephemeral containers mount, and that are waited for. */
+  readonly #expected = new Set<string>()
   readonly #finished = deferred<PodStatus>()
   #begun = false
 
@@ -207,9 +214,10 @@ export class PodRunner {
       return this.#end(this.#state.deleting ? 'deleted' : 'deadlineExceeded')
     }
     this.#state.sandbox = 'ready'
+    this.#volumes = new Map(sandbox.volumes)
     const watch = new AbortController()
     this.#watchStorage(watch.signal)
-    const because = await this.#sync(sandbox)
+    const because = await this.#sync({ ...sandbox, volumes: this.#volumes })
     watch.abort()
     await this.#end(because)
   }
@@ -324,7 +332,7 @@ export class PodRunner {
   /** Volumes, then the sandbox; undefined when the Pod is to stop before that is done. */
   async #prepare(): Promise<PodSandbox | undefined> {
     const { pod, startTime } = this.#state
-    const { clock, volume } = this.#options
+    const { clock } = this.#options
     const deadline = deadlineOf(pod, startTime)
     const timer =
       deadline === undefined
@@ -332,12 +340,7 @@ export class PodRunner {
         : clock.after(deadline - clock.now(), () => this.#changes.notify())
     try {
       const names = mountedVolumeNames(pod)
-      const ready = waitForVolumes(names, {
-        volume: name => volume(name),
-        changes: this.#changes,
-        onFailedMount: message => this.#state.warn('FailedMount', message),
-        stopped: () => this.#mustStop(),
-      })
+      const ready = waitForVolumes(names, this.#volumeOptions())
       this.#sandbox.begin()
       this.#buildAhead(names, ready)
       const volumes = await ready
@@ -391,6 +394,7 @@ export class PodRunner {
   async #sync(sandbox: PodSandbox): Promise<KillReason> {
     for (;;) {
       const seen = this.#changes.version
+      this.#expectVolumes()
       const steps = this.#plan()
       this.#state.publish()
       if (this.#sandbox.isLost && steps[0]?.step !== 'killPod') {
@@ -407,6 +411,39 @@ export class PodRunner {
       // What was started, or failed to, may allow the next step at once.
       const acted = steps.some(({ step }) => step !== 'waitUntil')
       if (!acted) await this.#changes.wait(seen, this.#left(until))
+    }
+  }
+
+  /** What the Pod was not prepared with. */
+  #expectVolumes(): void {
+    const { ephemeralContainers = [] } = this.#state.pod.spec
+    const volumes = this.#volumes
+    for (const { name } of ephemeralContainers.flatMap(
+      ({ volumeMounts }) => volumeMounts,
+    )) {
+      if (volumes === undefined || volumes.has(name)) continue
+      if (this.#expected.has(name)) continue
+      this.#expected.add(name)
+      inBackground(this.#expectVolume(name, volumes))
+    }
+  }
+
+  async #expectVolume(
+    name: string,
+    volumes: Map<string, ContainerVolume>,
+  ): Promise<void> {
+    const ready = await waitForVolumes([name], this.#volumeOptions())
+    for (const [each, volume] of ready) volumes.set(each, volume)
+    this.#changes.notify()
+  }
+
+  #volumeOptions(): PodVolumesOptions {
+    const { volume } = this.#options
+    return {
+      volume: name => volume(name),
+      changes: this.#changes,
+      onFailedMount: message => this.#state.warn('FailedMount', message),
+      stopped: () => this.#mustStop(),
     }
   }
 
@@ -460,6 +497,7 @@ export class PodRunner {
       deleting,
       isEvicted,
       backoff,
+      ...(this.#volumes && { volumes: this.#volumes }),
     })
   }
 
@@ -519,10 +557,12 @@ export class PodRunner {
     state.isRestartingAll = false
     if (this.#mustStop()) return
     const now = this.#options.clock.now()
-    for (const name of state.records.keys())
+    for (const name of state.records.keys()) {
+      if (state.isEphemeral(name)) continue
       state.update(name, record =>
         recordReset(record, now, name === trigger, state.backoff),
       )
+    }
   }
 
   #noteBackOff(name: string, delayMs: number): void {

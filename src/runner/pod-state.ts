@@ -1,4 +1,10 @@
-import type { Container, NodeInfo, Pod } from '../api/types.ts'
+import { everyContainer } from '../api/every-container.ts'
+import type {
+  Container,
+  EphemeralContainer,
+  NodeInfo,
+  Pod,
+} from '../api/types.ts'
 import type { Clock } from '../util/clock.ts'
 import type { BackoffOptions } from '../util/backoff.ts'
 import {
@@ -69,12 +75,18 @@ export class PodState {
     this.podIPs = first === undefined ? [] : [first]
   }
 
-  container(name: string): Container {
-    const { initContainers, containers } = this.pod.spec
-    const all = [...initContainers, ...containers]
-    const container = all.find(candidate => candidate.name === name)
+  container(name: string): Container | EphemeralContainer {
+    const container = everyContainer(this.pod.spec).find(
+      candidate => candidate.name === name,
+    )
     if (container === undefined) throw new Error(`no container ${name}`)
     return container
+  }
+
+  /** It runs once, whatever happens to the others. */
+  isEphemeral(name: string): boolean {
+    const { ephemeralContainers = [] } = this.pod.spec
+    return ephemeralContainers.some(container => container.name === name)
   }
 
   record(name: string): ContainerRecord {

@@ -397,7 +397,8 @@ export class ApiServer {
       const format = wantedFormat(request, query)
       const isItself =
         info.subresource === undefined ||
-        (info.subresource === 'status' && resource.kind === 'Pod')
+        (['status', 'ephemeralcontainers'].includes(info.subresource) &&
+          resource.kind === 'Pod')
       if (!isItself) return this.#serveGenerations(info, format, response)
       const json = object.json()
       return sendJson(

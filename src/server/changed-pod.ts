@@ -1,9 +1,10 @@
+import { isDeepStrictEqual } from 'node:util'
 import { changedFields, inPlaceFields } from '../api/changed-fields.ts'
 import { decodeObject } from '../api/decode/decode-object.ts'
 import { goQuote } from '../api/go-quote.ts'
 import { items, part, text, type Json, type JsonObject } from '../api/json.ts'
 import { isMistake } from '../api/report.ts'
-import type { Pod, PodSpec } from '../api/types.ts'
+import type { EphemeralContainer, Pod, PodSpec } from '../api/types.ts'
 import type { Value } from '../api/value.ts'
 import {
   isOwnCondition,
@@ -39,6 +40,65 @@ export function changedPod(
       ),
     },
   }
+}
+
+/**
+ * The Pod that runs with further ephemeral containers, of what somebody wants who was shown it as
+ * `shown`; all else of that is as nothing (podEphemeralContainersStrategy of the API server). Throws
+ * an ApiError, in the words of ValidatePodEphemeralContainersUpdate.
+ */
+export function withEphemeralContainers(
+  running: Pod,
+  shown: JsonObject,
+  wanted: JsonObject,
+): Pod {
+  refuseOther(shown, wanted)
+  const ofShown = ephemeralIn(running, shown, shown)
+  const after = ephemeralIn(running, shown, wanted)
+  const field = 'spec.ephemeralContainers'
+  const problems = ofShown.flatMap((old): readonly Problem[] => {
+    const now = after.find(({ name }) => name === old.name)
+    const quoted = goQuote(old.name)
+    if (now === undefined)
+      return [
+        {
+          field,
+          message: `Forbidden: existing ephemeral containers ${quoted} may not be removed`,
+        },
+      ]
+    return isDeepStrictEqual(now, old)
+      ? []
+      : [
+          {
+            field,
+            message: `Forbidden: existing ephemeral containers ${quoted} may not be changed`,
+          },
+        ]
+  })
+  if (problems.length > 0) throw invalid(running, problems)
+  return {
+    ...running,
+    spec: { ...running.spec, ephemeralContainers: after },
+  }
+}
+
+/** In the order in which they came: a patch keeps none. */
+function ephemeralIn(
+  running: Pod,
+  shown: JsonObject,
+  wanted: JsonObject,
+): readonly EphemeralContainer[] {
+  const { ephemeralContainers = [] } = part(wanted, 'spec')
+  const spec = { ...part(shown, 'spec'), ephemeralContainers }
+  const found =
+    decoded(running, { ...shown, spec }).spec.ephemeralContainers ?? []
+  const before = running.spec.ephemeralContainers ?? []
+  const isOld = ({ name }: EphemeralContainer): boolean =>
+    before.some(old => old.name === name)
+  return [
+    ...before.flatMap(({ name }) => found.filter(each => each.name === name)),
+    ...found.filter(container => !isOld(container)),
+  ]
 }
 
 /**
@@ -156,7 +216,7 @@ function decoded(running: Pod, json: JsonObject): Pod {
   const { objects, findings } = decodeObject(
     toValue({ apiVersion, kind, metadata, spec }),
     running.source,
-    { namespace },
+    { namespace, isUpdate: true },
   )
   const mistakes = findings.filter(isMistake)
   const [object] = objects

@@ -414,12 +414,19 @@ function withPids(
   const {
     initContainerStatuses: _init,
     containerStatuses: _all,
+    ephemeralContainerStatuses: _ephemeral,
     ...rest
   } = json
   return {
     ...rest,
     ...Object.fromEntries(
-      (['initContainerStatuses', 'containerStatuses'] as const).flatMap(key => {
+      (
+        [
+          'initContainerStatuses',
+          'containerStatuses',
+          'ephemeralContainerStatuses',
+        ] as const
+      ).flatMap(key => {
         const statuses = items(json, key)
         return statuses.length === 0 ? [] : [[key, statuses.map(withPid)]]
       }),

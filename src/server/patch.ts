@@ -60,6 +60,7 @@ const mergeKeys: Readonly<Record<string, string>> = {
   conditions: 'type',
   containers: 'name',
   env: 'name',
+  ephemeralContainers: 'name',
   hostAliases: 'ip',
   hostIPs: 'ip',
   imagePullSecrets: 'name',

@@ -12,7 +12,11 @@ import {
   quote,
 } from './api-error.ts'
 import { success } from './answers.ts'
-import { changedPod, writtenStatus } from './changed-pod.ts'
+import {
+  changedPod,
+  withEphemeralContainers,
+  writtenStatus,
+} from './changed-pod.ts'
 import type { CachedObject, ObjectCache } from './object-cache.ts'
 import { patched } from './patch.ts'
 import type { ControlledPod, PodControl } from './pod-control.ts'
@@ -26,6 +30,7 @@ import type { Resource } from './resources.ts'
  *
  *     PATCH, PUT  NAME            labels, annotations, what may change of a spec
  *     PATCH, PUT  NAME/status     conditions of others than the kubelet, reason and message
+ *     PATCH, PUT  NAME/ephemeralcontainers: further ones
  *     DELETE      NAME, or all that a selector has
  *     POST        NAME/restart, NAME/stop, NAME/start: podfs's own
  *
@@ -64,7 +69,10 @@ export async function changePods(
   switch (`${method} ${subresource ?? ''}`) {
     case 'PATCH ':
     case 'PUT ':
-      return await update(found, request, query)
+      return await update(found, request, query, changedPod)
+    case 'PATCH ephemeralcontainers':
+    case 'PUT ephemeralcontainers':
+      return await update(found, request, query, withEphemeralContainers)
     case 'PATCH status':
     case 'PUT status':
       return await updateStatus(found, request, query)
@@ -144,9 +152,10 @@ async function update(
   found: FoundPod,
   request: IncomingMessage,
   query: Query,
+  change: typeof changedPod,
 ): Promise<Answer> {
   const { pod, json, wanted } = await wantedChange(found, request)
-  const next = changedPod(pod, json, wanted)
+  const next = change(pod, json, wanted)
   if (isDryRun(query)) return { code: 200, body: wanted }
   found.controlled.update(next)
   return { code: 200, body: found.shown() ?? wanted }

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream'
+import { everyContainer } from '../api/every-container.ts'
 import type { Pod } from '../api/types.ts'
-import type { ContainerStatus } from '../runner/status/container-status.ts'
+import type { EphemeralContainerStatus } from '../runner/status/container-status.ts'
 import type { PodStatus } from '../runner/status/pod-status.ts'
 import { writableAgain } from '../util/writable-again.ts'
 import { ApiError, badRequest, quote } from './api-error.ts'
@@ -69,7 +70,8 @@ export function chooseContainer(pod: Pod, wanted: string): string {
   const containers = pod.spec.containers.map(({ name }) => name)
   const initContainers = pod.spec.initContainers.map(({ name }) => name)
   if (wanted !== '') {
-    if ([...containers, ...initContainers].includes(wanted)) return wanted
+    if (everyContainer(pod.spec).some(each => each.name === wanted))
+      return wanted
     throw badRequest(`container ${wanted} is not valid for pod ${name}`)
   }
   const [only, ...others] = containers
@@ -122,17 +124,18 @@ export function runsNow(
 function statusOf(
   status: PodStatus | undefined,
   container: string,
-): ContainerStatus | undefined {
+): EphemeralContainerStatus | undefined {
   return [
     ...(status?.containerStatuses ?? []),
     ...(status?.initContainerStatuses ?? []),
+    ...(status?.ephemeralContainerStatuses ?? []),
   ].find(({ name }) => name === container)
 }
 
 /** Of a Job's Pod whose container has run once: that of the Pod before it. */
 function lastBefore(
   logs: readonly KeptLog[],
-  { name, containerID, state }: ContainerStatus,
+  { name, containerID, state }: EphemeralContainerStatus,
 ): string | undefined {
   const now = state.terminated?.containerID ?? containerID
   return logs.findLast(log => log.container === name && log.containerID !== now)
@@ -140,7 +143,7 @@ function lastBefore(
 }
 
 function instanceOf(
-  { name, state, lastState, containerID }: ContainerStatus,
+  { name, state, lastState, containerID }: EphemeralContainerStatus,
   pod: string,
   previous: boolean,
 ): string {

@@ -176,6 +176,7 @@ const all: readonly Resource[] = [
     // See pod-changes.ts, and pod-streams.ts.
     subresources: [
       { name: 'attach', verbs: ['get'] },
+      { name: 'ephemeralcontainers', verbs: ['get', 'patch', 'update'] },
       { name: 'exec', verbs: ['get'] },
       { name: 'log', verbs: ['get'] },
       { name: 'portforward', verbs: ['get'] },

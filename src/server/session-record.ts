@@ -407,6 +407,7 @@ export class PodRecord {
     for (const { name, containerID, state } of [
       ...(status.initContainerStatuses ?? []),
       ...status.containerStatuses,
+      ...(status.ephemeralContainerStatuses ?? []),
     ])
       // Also of a container that prints nothing: its log is empty, not unknown.
       if (containerID !== undefined && state.running !== undefined)

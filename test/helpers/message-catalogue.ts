@@ -198,6 +198,7 @@ export const atWork: readonly CatalogueEntry[] = [
       'cli/completion.ts',
       'cli/config.ts',
       'cli/cp.ts',
+      'cli/debug.ts',
       'cli/doctor.ts',
       'cli/exec.ts',
       'cli/explain.ts',
@@ -384,6 +385,7 @@ export const atWork: readonly CatalogueEntry[] = [
       'Its environment, user, volume or subPath names what is not there. It waits with CreateContainerConfigError (of bytes that are no text: CreateContainerError) and is tried again.',
     remedy: 'Add what is missing; podfs notices by itself.',
     files: [
+      'runner/container-starter.ts',
       'runner/launch/container-rights.ts',
       'runner/launch/container-user.ts',
       'runner/launch/environment.ts',

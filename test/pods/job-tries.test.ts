@@ -87,6 +87,7 @@ function world(
     notice: text => log.push(text),
     startable: () => true,
     onIdle: () => log.push('idle'),
+    onUpdated: () => undefined,
     onForgotten: () => undefined,
     onError: error => log.push(String(error)),
     start: async pod => {

@@ -27,6 +27,7 @@ function supervise(options: { recreate?: boolean; unknown?: string } = {}) {
       return pod.spec.hostname !== options.unknown
     },
     onIdle: () => log.push('idle'),
+    onUpdated: () => undefined,
     onForgotten: () => log.push('forgotten'),
     onError: error => log.push(String(error)),
     start: async (pod): Promise<PodSession> => {

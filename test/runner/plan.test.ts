@@ -40,6 +40,15 @@ const restartsAll = (name: string) =>
     ],
   })
 
+const debugged: Partial<PodSpec> = {
+  ephemeralContainers: [
+    makeContainer({
+      name: 'e',
+      volumeMounts: [{ name: 'v', mountPath: '/v', readOnly: false }],
+    }),
+  ],
+}
+
 interface Row {
   readonly name: string
   readonly records?: Readonly<Record<string, ContainerRecord>>
@@ -48,6 +57,8 @@ interface Row {
   readonly deleting?: boolean
   /** Of the back-off. */
   readonly scale?: number
+  /** Those that are ready; absent: there is no sandbox. */
+  readonly volumes?: readonly string[]
   /** `start X`, `backOff X MS`, `until MS`, `kill WHY`. */
   readonly expected: readonly string[]
 }
@@ -299,6 +310,41 @@ const rows: readonly Row[] = [
     deleting: true,
     expected: ['kill deleted'],
   },
+  {
+    name: 'C348: an ephemeral container starts before the Pod has initialized',
+    records: { i: running },
+    spec: debugged,
+    volumes: ['v'],
+    expected: ['start e'],
+  },
+  {
+    name: 'an ephemeral container waits for its volumes, and for a sandbox',
+    records: { i: running },
+    spec: debugged,
+    volumes: [],
+    expected: [],
+  },
+  {
+    name: 'C349: an ephemeral container is never started again',
+    records: { i: running, e: exited(1) },
+    spec: debugged,
+    volumes: ['v'],
+    expected: [],
+  },
+  {
+    name: 'an ephemeral container keeps no Pod alive',
+    records: {
+      i: exited(0),
+      s: running,
+      j: exited(0),
+      a: exited(0),
+      b: exited(0),
+      e: running,
+    },
+    spec: { ...debugged, restartPolicy: 'Never' },
+    volumes: ['v'],
+    expected: ['kill finished'],
+  },
 ]
 
 for (const row of rows) {
@@ -323,6 +369,7 @@ for (const row of rows) {
       now: row.now ?? 1000,
       deleting: row.deleting ?? false,
       backoff: crashLoopBackoff(row.scale),
+      ...(row.volumes && { volumes: new Set(row.volumes) }),
     })
     t.same(steps.map(describe), row.expected)
   })

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 
 import t, { type Test } from 'tap'
 
-import type { Container, PodSpec } from '../../src/api/types.ts'
+import type { Container, Pod, PodSpec } from '../../src/api/types.ts'
 import { createImageMap } from '../../src/runner/launch/images.ts'
 import {
   makeConfigMap,
@@ -1121,5 +1121,64 @@ test(
   async (h, t) => {
     await h.start()
     t.same(h.journal(), ['start a'])
+  },
+)
+
+const debugging = (name: string, targetContainerName?: string): Pod => {
+  const { spec, ...rest } = pod([a], { initContainers: [init('i')] })
+  const ephemeral = {
+    ...makeContainer({ name, command }),
+    ...(targetContainerName !== undefined && { targetContainerName }),
+  }
+  return { ...rest, spec: { ...spec, ephemeralContainers: [ephemeral] } }
+}
+
+test(
+  'an ephemeral container whose target has not begun waits for it',
+  { pod: pod([a], { initContainers: [init('i')] }) },
+  async (h, t) => {
+    await h.start()
+    t.same(h.journal(), ['start i'])
+    h.runner.updatePod(debugging('e', 'a'))
+    await settle()
+    const waiting = (): unknown =>
+      h.status.ephemeralContainerStatuses?.[0]?.state.waiting
+    t.same(waiting(), {
+      reason: 'CreateContainerConfigError',
+      message: 'unable to find target container a',
+    })
+    await h.exit('i', 0)
+    t.same(h.journal(), ['exit i 0', 'start a'])
+    await h.advance(10_000)
+    t.same(h.journal(), ['start e'])
+    t.equal(h.runtime.launches.at(-1)?.pidNamespaceOf, 1)
+    t.equal(h.status.phase, 'Running')
+    await h.exit('e', 1)
+    await h.advance(600_000)
+    t.same(h.journal(), ['exit e 1'], 'C349: and is not started again')
+    h.runner.updatePod(debugging('e', 'a'))
+    await h.runner.terminate()
+  },
+)
+
+test(
+  'an ephemeral container whose target has ended waits in vain',
+  { pod: pod([a], { initContainers: [init('i')] }) },
+  async (h, t) => {
+    await h.start()
+    await h.exit('i', 0)
+    h.runner.updatePod(debugging('e', 'i'))
+    await settle()
+    t.same(h.status.ephemeralContainerStatuses?.[0]?.state.waiting, {
+      reason: 'CreateContainerError',
+      message: 'invalid target container: container "i" is not running',
+    })
+    t.equal(h.condition('Ready')?.status, 'True')
+    t.match(h.events.at(-1), {
+      reason: 'Failed',
+      fieldPath: 'spec.ephemeralContainers{e}',
+    })
+    const { phase } = await h.runner.terminate()
+    t.equal(phase, 'Failed')
   },
 )

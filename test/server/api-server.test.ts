@@ -838,6 +838,7 @@ t.test('discovery names every resource', async t => {
       'nodes',
       'pods',
       'pods/attach',
+      'pods/ephemeralcontainers',
       'pods/exec',
       'pods/log',
       'pods/portforward',

@@ -38,6 +38,8 @@ export interface DecodeOptions {
   readonly namespace: string
   /** Is told of every object that is read, with all its fields. */
   readonly onFields?: ((fields: ObjectFields) => void) | undefined
+  /** The object is there, and is to be this now. */
+  readonly isUpdate?: boolean
 }
 
 /**
@@ -133,7 +135,7 @@ function decodeKind(
 ): ServedObject {
   const decoded = decodeStruct(kinds[kind], value, '', findings)
   const result = build(kind, decoded, source, options)
-  validate(result, decoded, findings)
+  validate(result, decoded, findings, options)
   return result
 }
 
@@ -289,6 +291,7 @@ function validate(
   object: ServedObject,
   decoded: Decoded,
   findings: FindingList,
+  { isUpdate }: DecodeOptions,
 ): void {
   const metadata = decoded['metadata'] as object | undefined
   validateMetadata({ ...metadata, ...object.metadata }, findings, {
@@ -300,7 +303,7 @@ function validate(
   })
   switch (object.kind) {
     case 'Pod':
-      validatePod(object satisfies Pod, findings)
+      validatePod(object satisfies Pod, findings, { isUpdate })
       return
     case 'Secret':
       validateSecret(object, findings)

@@ -28,10 +28,9 @@ export const podSpec = struct('PodSpec', {
   volumes: supported(listOf(volume), { default: [] }),
   initContainers: supported(listOf(container), { default: [] }),
   containers: supported(listOf(container), { required: true }),
-  ephemeralContainers: ignored(
-    listOf(ephemeralContainer),
-    'ephemeral containers are not run yet',
-  ),
+  ephemeralContainers: supported(listOf(ephemeralContainer), {
+    reason: 'never in a manifest: podfs debug adds them to a Pod that runs',
+  }),
   restartPolicy: supported(
     { enum: ['Always', 'OnFailure', 'Never'] },
     { default: 'Always' },

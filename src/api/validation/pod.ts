@@ -18,8 +18,12 @@ import { validateHostUsers, validatePodSecurityContext } from './security.ts'
 import { validateVolumes } from './volumes.ts'
 import { validateForOS, validateHostProcess } from './windows.ts'
 
-/** Source: pkg/apis/core/validation/validation.go, ValidatePodCreate. */
-export function validatePod(pod: Pod, findings: FindingList): void {
+/** Source: pkg/apis/core/validation/validation.go, ValidatePodCreate; `isUpdate`: of a Pod that is there. */
+export function validatePod(
+  pod: Pod,
+  findings: FindingList,
+  { isUpdate = false }: { readonly isUpdate?: boolean | undefined } = {},
+): void {
   const spec = withHostPorts(pod.spec)
   const volumes = validateVolumes(spec.volumes, findings)
   validateResourceClaims(spec.resourceClaims ?? [], findings)
@@ -40,7 +44,7 @@ export function validatePod(pod: Pod, findings: FindingList): void {
   validateOverhead(spec.overhead, findings)
   validateOS(spec, findings)
   validateFileKeyVolumes(spec, findings)
-  if ((spec.ephemeralContainers ?? []).length > 0) {
+  if (!isUpdate && (spec.ephemeralContainers ?? []).length > 0) {
     findings.reject(
       'spec.ephemeralContainers',
       forbidden('cannot be set on create'),

@@ -22,7 +22,7 @@ import type {
  */
 export interface PodFields extends Omit<
   PodSpec,
-  'containers' | 'initContainers' | 'securityContext'
+  'containers' | 'initContainers' | 'ephemeralContainers' | 'securityContext'
 > {
   readonly containers?: readonly ContainerFields[]
   readonly initContainers: readonly ContainerFields[]

@@ -65,6 +65,13 @@ export function describePod(
           'initContainerStatuses',
         )),
     ...containers('Containers', 'containers', 'containerStatuses'),
+    ...(items(spec, 'ephemeralContainers').length === 0
+      ? []
+      : containers(
+          'Ephemeral Containers',
+          'ephemeralContainers',
+          'ephemeralContainerStatuses',
+        )),
     ...describeReadinessGates(
       items(spec, 'readinessGates'),
       items(status, 'conditions'),

@@ -1,17 +1,18 @@
 import { items, part, text, type JsonObject } from '../../api/json.ts'
 import type { Context } from '../context.ts'
 
-/** All that the Pod has, init containers first. */
+/** All that the Pod has, init containers first, ephemeral ones last. */
 export function containersOf(pod: JsonObject): readonly string[] {
   return [
     ...containerNames(pod, 'initContainers'),
     ...containerNames(pod, 'containers'),
+    ...containerNames(pod, 'ephemeralContainers'),
   ]
 }
 
 function containerNames(
   pod: JsonObject,
-  key: 'initContainers' | 'containers',
+  key: 'initContainers' | 'containers' | 'ephemeralContainers',
 ): readonly string[] {
   return items(part(pod, 'spec'), key).map(({ name }) => text(name))
 }
@@ -28,6 +29,9 @@ export function defaultContainer(context: Context, pod: JsonObject): string {
   const [first = ''] = containers
   const all = [
     ...containers,
+    ...containerNames(pod, 'ephemeralContainers').map(
+      name => `${name} (ephem)`,
+    ),
     ...containerNames(pod, 'initContainers').map(name => `${name} (init)`),
   ]
   if (all.length > 1)

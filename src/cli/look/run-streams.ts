@@ -30,9 +30,12 @@ export async function runStreams(
     stdin,
     tty,
     tellsCode = false,
+    onError,
   }: Wanted & {
     /** An exit code that is not 0 is worth a line. */
     readonly tellsCode?: boolean
+    /** Instead of an error line and exit code 1. */
+    readonly onError?: (message: string) => Promise<number>
   },
 ): Promise<number> {
   let signalled: NodeJS.Signals | undefined
@@ -61,6 +64,7 @@ export async function runStreams(
     if (signalled !== undefined) return exitCodeOfSignal(signalled)
     restore?.()
     if ('error' in end) {
+      if (onError !== undefined) return await onError(end.error)
       context.stderr.line(`error: Internal error occurred: ${end.error}`)
       return exitCodes.failed
     }

@@ -1,3 +1,4 @@
+import { everyContainer } from '../../api/every-container.ts'
 import type { ConfigMap, Pod, Secret } from '../../api/types.ts'
 import type { PodHost } from '../pod-processes.ts'
 
@@ -8,7 +9,7 @@ export function environmentObjects(
 ): readonly (Secret | ConfigMap)[] {
   const secrets = new Set<string>()
   const configMaps = new Set<string>()
-  for (const { env, envFrom } of [...spec.initContainers, ...spec.containers]) {
+  for (const { env, envFrom } of everyContainer(spec)) {
     for (const { secretRef, configMapRef } of envFrom) {
       if (secretRef !== undefined) secrets.add(secretRef.name)
       if (configMapRef !== undefined) configMaps.add(configMapRef.name)

@@ -10,7 +10,7 @@ import type { PodPlan } from '../pod-processes.ts'
 import type { ManagedVolume } from '../container-volumes.ts'
 
 /** Changes with each change of what is said here. Others are not talked to. */
-export const protocolVersion = 6
+export const protocolVersion = 7
 
 /** What `podfs serve` says to a pod shim. */
 export type ToShim =
@@ -88,7 +88,7 @@ interface OfInstance {
 
 /** What a shim that was left by one `podfs serve` tells the next one. */
 export interface RunningShim {
-  /** As it was started, with the labels and annotations that it has now. */
+  /** As it was started, with the labels, annotations and ephemeral containers that it has now. */
   readonly plan: PodPlan
   /** The Pod is on its way out: it was told to go. */
   readonly isTerminating: boolean

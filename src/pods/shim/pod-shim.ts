@@ -33,7 +33,7 @@ interface Running {
   readonly plan: PodPlan
   readonly processes: PodProcesses
   readonly record: PodRecord
-  /** As it was started, with the labels and annotations that it has now. */
+  /** As in RunningShim. */
   pod: Pod
   written: WrittenStatus
   finished?: PodStatus
@@ -264,7 +264,15 @@ export class PodShim {
   #update(pod: Pod): void {
     const running = this.#running
     if (running === undefined) return
-    running.pod = { ...running.pod, metadata: pod.metadata }
+    const { ephemeralContainers } = pod.spec
+    running.pod = {
+      ...running.pod,
+      metadata: pod.metadata,
+      spec: {
+        ...running.pod.spec,
+        ...(ephemeralContainers && { ephemeralContainers }),
+      },
+    }
     running.record.updated(pod)
     running.processes.update(pod)
   }

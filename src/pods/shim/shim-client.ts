@@ -138,6 +138,8 @@ export class ShimClient implements PodProcesses {
 
   update(pod: Pod): void {
     this.#pod = pod
+    // Before: a container that is new in it may need them.
+    this.#sendObjects()
     this.#stream.send({ say: 'update', pod })
   }
 
@@ -146,16 +148,19 @@ export class ShimClient implements PodProcesses {
   }
 
   wake(): void {
-    if (this.#pod !== undefined && this.#host !== undefined) {
-      const objects = environmentObjects(this.#pod, this.#host)
-      // An object in the store is never changed, it is replaced.
-      const isSame =
-        objects.length === this.#objects.length &&
-        objects.every((object, index) => object === this.#objects[index])
-      this.#objects = objects
-      if (!isSame) this.#stream.send({ say: 'objects', objects })
-    }
+    this.#sendObjects()
     this.#stream.send({ say: 'wake' })
+  }
+
+  #sendObjects(): void {
+    if (this.#pod === undefined || this.#host === undefined) return
+    const objects = environmentObjects(this.#pod, this.#host)
+    // An object in the store is never changed, it is replaced.
+    const isSame =
+      objects.length === this.#objects.length &&
+      objects.every((object, index) => object === this.#objects[index])
+    this.#objects = objects
+    if (!isSame) this.#stream.send({ say: 'objects', objects })
   }
 
   async renewVolumes(): Promise<void> {

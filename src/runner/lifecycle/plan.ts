@@ -3,6 +3,7 @@ import type { BackoffOptions } from '../../util/backoff.ts'
 import {
   configRetryMs,
   crashLoopWait,
+  hasStarted,
   hasStartedHere,
   newRecord,
   type ContainerRecord,
@@ -54,6 +55,8 @@ export interface PlanInput {
   readonly isEvicted?: boolean
   /** Of a crash loop. */
   readonly backoff: BackoffOptions
+  /** By name, those that can be mounted; absent: there is no sandbox yet. */
+  readonly volumes?: { readonly has: (name: string) => boolean }
 }
 
 /**
@@ -76,7 +79,7 @@ export function planPod(input: PlanInput): readonly Step[] {
 
   const steps: Step[] = killSteps(input)
   const times = [deadline, trigger?.time].filter(time => time !== undefined)
-  for (const container of wanted) {
+  for (const container of [...wantedEphemeral(input), ...wanted]) {
     const record = recordOf(input, container)
     const { step, time } = stepToStart(container, record, input)
     if (step !== undefined) steps.push(step)
@@ -101,6 +104,21 @@ function killSteps(input: PlanInput): Step[] {
 
 function allContainers({ spec }: Pod): readonly Container[] {
   return [...spec.initContainers, ...spec.containers]
+}
+
+/**
+ * Once there is a sandbox, also before the Pod has initialized, and never again. Volumes that no
+ * other container mounts are waited for by them alone.
+ */
+function wantedEphemeral(input: PlanInput): readonly Container[] {
+  const { pod, volumes } = input
+  const { ephemeralContainers = [] } = pod.spec
+  if (volumes === undefined) return []
+  return ephemeralContainers.filter(
+    container =>
+      !hasStarted(recordOf(input, container)) &&
+      container.volumeMounts.every(({ name }) => volumes.has(name)),
+  )
 }
 
 /** What it would be to start the container whose end is that of all, if there is one. */

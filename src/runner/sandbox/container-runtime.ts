@@ -93,6 +93,8 @@ export interface ContainerLaunch extends ContainerRoot {
   readonly stdin?: 'open' | 'once'
   /** With a terminal, on which all output is. */
   readonly tty?: boolean
+  /** The process in whose PID namespace it is to be, where each container has one of its own. */
+  readonly pidNamespaceOf?: number
   /** Where the sandbox has resources. */
   readonly resources?: CgroupResources
   /** How soon its processes are killed for want of memory: proc_pid_oom_score_adj(5). */

@@ -28,6 +28,7 @@ export interface Launch {
   readonly cgroup?: readonly string[]
   /** See ContainerLaunch. */
   readonly oomScoreAdjust?: number
+  readonly pidNamespaceOf?: number
 }
 
 /** A command as child_process wants it. */
@@ -57,7 +58,7 @@ const filterDescriptor = ({ masked }: Pick<Launch, 'masked'>): number =>
  *
  * With `setsid` its standard input becomes its controlling terminal.
  *
- * A program that shares the Pod's PID namespace, or the machine's, is no PID 1: what it leaves is
+ * A program that shares the PID namespace of its Pod, of another container or of the machine is no PID 1: what it leaves is
  * for running-process.ts to kill, and ends with the Pod's PID 1 (pause.ts) where there is one.
  */
 export function startCommand(
@@ -69,6 +70,12 @@ export function startCommand(
 ): HostCommand {
   const { user, masked } = launch
   const { words, env } = withOwnNames(tools, launch)
+  const joined =
+    config.pid === 'container'
+      ? launch.pidNamespaceOf
+      : config.pid === 'pod'
+        ? pid
+        : undefined
   const chain = [
     ...dieWithParent(tools),
     ...entering(tools, launch),
@@ -79,10 +86,12 @@ export function startCommand(
     '--ipc',
     ...networkOf(config),
     // It is unshare that forks: nsenter stops when its child does, and would not see its end.
-    ...(config.pid === 'pod' ? ['--no-fork', `--pid=/proc/${pid}/ns/pid`] : []),
+    ...(joined === undefined
+      ? []
+      : ['--no-fork', `--pid=/proc/${joined}/ns/pid`]),
     '--',
     tools.unshare,
-    ...(config.pid === 'container' ? ['--pid'] : []),
+    ...(config.pid === 'container' && joined === undefined ? ['--pid'] : []),
     '--fork',
     '--kill-child',
     // The machine's own can only be mounted by its root; here it has come with the root.

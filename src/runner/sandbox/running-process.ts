@@ -114,8 +114,10 @@ type EndRest = (first: MountNamespace | undefined) => Promise<void>
  * as well ends with the Pod.
  */
 function restOf(options: StartOptions): EndRest | undefined {
-  const { setup, pause, clock, cgroup } = options
-  if (cgroup === undefined && pause.config.pid === 'container') return undefined
+  const { setup, pause, clock, cgroup, launch } = options
+  const isOwn =
+    pause.config.pid === 'container' && launch.pidNamespaceOf === undefined
+  if (cgroup === undefined && isOwn) return undefined
   return async first => {
     // Then the kernel has killed them, this one first; that it was so is to be known before.
     if (pause.config.pid === 'pod' && pause.isDying()) await pause.ended

@@ -585,7 +585,7 @@ function toLaunch(
   if (busybox && hasBusybox())
     env.set('PATH', pathWithApplets(env.get('PATH'), isImagePath))
   const { capabilities, noNewPrivileges } = rights
-  const { oomScoreAdjust } = container
+  const { oomScoreAdjust, pidNamespaceOf } = container
   return {
     argv,
     env,
@@ -593,6 +593,7 @@ function toLaunch(
     capabilities,
     ...(cgroup && { cgroup: cgroup.entries }),
     ...(oomScoreAdjust !== undefined && { oomScoreAdjust }),
+    ...(pidNamespaceOf !== undefined && { pidNamespaceOf }),
     masked: !rights.privileged && !rights.unmasked,
     ...(filterFile !== undefined && { filterFile }),
     ...(noNewPrivileges && { noNewPrivileges }),

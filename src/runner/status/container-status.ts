@@ -1,3 +1,4 @@
+import { everyContainer } from '../../api/every-container.ts'
 import type {
   Container,
   Pod,
@@ -29,6 +30,8 @@ export interface ContainerStatus {
   /** Only where the manifest has one. */
   readonly stopSignal?: string
 }
+
+export type EphemeralContainerStatus = Omit<ContainerStatus, 'started'>
 
 /** At most one of them; none in an empty lastState. */
 export interface ContainerState {
@@ -179,8 +182,7 @@ const maxMessagesBytes = 12 * 1024
 
 /** The share of one (normalizeStatus, pkg/kubelet/status/status_manager.go). */
 function messageBytes({ spec }: Pod): number {
-  const count = spec.initContainers.length + spec.containers.length
-  return Math.floor(maxMessagesBytes / count)
+  return Math.floor(maxMessagesBytes / everyContainer(spec).length)
 }
 
 function terminatedState(

@@ -5,11 +5,13 @@ export interface PodEvent {
   readonly type: 'Normal' | 'Warning'
   readonly reason: string
   readonly message: string
-  /** `spec.containers{NAME}` or `spec.initContainers{NAME}`; absent: of the whole Pod. */
+  /** `spec.containers{NAME}`, or of another of the lists; absent: of the whole Pod. */
   readonly fieldPath?: string
 }
 
 export function containerFieldPath(pod: Pod, container: string): string {
-  const isInit = pod.spec.initContainers.some(({ name }) => name === container)
-  return `spec.${isInit ? 'initContainers' : 'containers'}{${container}}`
+  const list = (['initContainers', 'ephemeralContainers'] as const).find(key =>
+    pod.spec[key]?.some(({ name }) => name === container),
+  )
+  return `spec.${list ?? 'containers'}{${container}}`
 }

@@ -1,3 +1,4 @@
+import { everyContainer } from '../../api/every-container.ts'
 import type { Container, NodeInfo, Pod } from '../../api/types.ts'
 import {
   hasStarted,
@@ -8,6 +9,7 @@ import {
   containerStatus,
   formatTime,
   type ContainerStatus,
+  type EphemeralContainerStatus,
   type ContainerTerminated,
 } from './container-status.ts'
 import type { Unscheduled } from '../lifecycle/schedule-pod.ts'
@@ -44,6 +46,7 @@ export interface PodStatus {
   readonly qosClass: QosClass
   readonly initContainerStatuses?: readonly ContainerStatus[]
   readonly containerStatuses: readonly ContainerStatus[]
+  readonly ephemeralContainerStatuses?: readonly EphemeralContainerStatus[]
 }
 
 /** What is said of a Pod by others than who runs it: through the API, on its status subresource. */
@@ -97,7 +100,7 @@ export function podStatus(facts: PodFacts): PodStatus {
   const stopping =
     facts.deleting || facts.finished || facts.failure !== undefined
   const statuses: StatusByName = new Map(
-    [...pod.spec.initContainers, ...pod.spec.containers].map(container => [
+    everyContainer(pod.spec).map(container => [
       container.name,
       containerStatus(
         pod,
@@ -142,6 +145,21 @@ export function podStatus(facts: PodFacts): PodStatus {
         one.name < other.name ? -1 : 1,
       ),
       shown,
+    ),
+    ...ephemeralStatuses(pod, shown),
+  }
+}
+
+/** Nobody asks whether they are ready: they count for nothing. */
+function ephemeralStatuses(
+  { spec }: Pod,
+  statuses: StatusByName,
+): Pick<PodStatus, 'ephemeralContainerStatuses'> {
+  const { ephemeralContainers } = spec
+  if (ephemeralContainers === undefined) return {}
+  return {
+    ephemeralContainerStatuses: inOrder(ephemeralContainers, statuses).map(
+      ({ started: _started, ...status }) => ({ ...status, ready: false }),
     ),
   }
 }
