@@ -74,8 +74,8 @@ export const rooms = [
   {
     room: 'fuse/keeper',
     purpose:
-      'the scripts that hold /dev/fuse, and what they hand down and are asked',
-    imports: ['util'],
+      'the scripts that hold /dev/fuse, who gets it from fusermount3, and what they hand down and are asked',
+    imports: ['linux', 'util'],
   },
   {
     room: 'fuse/server',

@@ -16,7 +16,7 @@ import {
 } from './options.ts'
 import { inputOf, type Input } from './input.ts'
 import { selectedBy, selectorOption } from './selector-option.ts'
-import { requireRoot, sessionOptions } from './session-options.ts'
+import { sessionOptions } from './session-options.ts'
 import type { PodChoice } from '../pods/choose-pods.ts'
 import type { MountTarget } from '../commands/mount-target.ts'
 import type { MountSession } from '../commands/mounted-volumes.ts'
@@ -75,7 +75,6 @@ at once.`,
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { target, mountpoint, input } = whatToMount(context, options)
-  requireRoot(context, 'mount')
   if (options.flag('detach') && context.detachedReady === undefined)
     return await detach(context)
 

@@ -5,7 +5,6 @@ import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
 import { commonOptions, refuseEmpty } from './options.ts'
-import { requireRoot } from './session-options.ts'
 
 export const unmountCommand: Command = {
   name: 'unmount',
@@ -29,7 +28,6 @@ export const unmountCommand: Command = {
         fix: 'podfs unmount --help',
       })
     refuseEmpty([mountpoint], 'MOUNTPOINT')
-    requireRoot(context, 'unmount')
     const { unmount } = await import('../commands/unmount.ts')
     await unmount({
       mountpoint: realPath(path.resolve(context.cwd, mountpoint)),

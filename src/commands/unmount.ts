@@ -37,7 +37,10 @@ export async function unmount(options: {
   if (!mounted && !abandoned && session?.running !== true)
     throw new Failure('usage', `podfs does not serve ${mountpoint}`)
   if (!lazy && mounted) {
-    const holders = await holdersOf(mountpoint)
+    // The podfs that serves an ordinary user's mount writes there, too.
+    const holders = (await holdersOf(mountpoint)).filter(
+      ({ pid }) => session?.running !== true || pid !== session.pid,
+    )
     if (holders.length > 0)
       throw new Failure(
         'failed',

@@ -56,8 +56,10 @@ for (const name of await readdir('dist').catch(() => []))
   if (/\.bundle\.cjs(\.cache)?$/.test(name)) await rm(`dist/${name}`)
 
 const inputs = new Set()
-const files = ['keeper.sh', 'mount-keeper.sh', 'THIRD-PARTY.txt']
+const scripts = ['keeper.sh', 'mount-keeper.sh', 'fusermount.py']
+const files = [...scripts, 'THIRD-PARTY.txt']
 await buildAlone('fuse-native-server', 'src/fuse/native/native-server-main.ts')
+await buildAlone('fusermount', 'src/fuse/keeper/fusermount-main.ts')
 for (const [name, entry] of Object.entries(packages))
   await buildAlone(fileOf(name), `node_modules/${name}/${entry}`)
 for (const [name, entry] of Object.entries(programs)) {
@@ -71,7 +73,7 @@ noteInputs(podfs)
 await writeProgram('podfs')
 await chmod('dist/podfs.cjs', 0o755)
 for (const [name, modules] of podfs.bundles) await writeBundle(name, modules)
-for (const script of ['keeper.sh', 'mount-keeper.sh'])
+for (const script of scripts)
   await copyFile(`src/fuse/keeper/${script}`, `dist/${script}`)
 await writeFile('dist/THIRD-PARTY.txt', thirdParties([...inputs]))
 await writeFile('dist/files.txt', `${files.join('\n')}\n`)

@@ -15,7 +15,9 @@ export async function explainedFailure(
   places: Places,
 ): Promise<unknown> {
   const failure = asFailure(thrown)
+  // What keeps an ordinary user from mounting the backend has said.
   const isRefused =
+    process.getuid?.() === 0 &&
     thrown instanceof MountError &&
     failure instanceof Failure &&
     failure.kind === 'platform'

@@ -9,6 +9,7 @@ import {
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { keeperOf } from '../fuse/mount/keeper-of.ts'
+import { mountOf } from '../fuse/mount/mount-of.ts'
 import { shellWord } from '../util/shell-word.ts'
 import { Failure } from '../util/failure.ts'
 import { sweepClaims } from './claim-mountpoint.ts'
@@ -186,6 +187,8 @@ async function sweep(runtime: string): Promise<void> {
           await freeNetworks(path.join(directory, 'pods')).catch(() => {})
         // Its mount may be in another mount namespace, where this would take it away.
         if ((await keeperOf(mountDirectory ?? directory)) !== undefined) return
+        // An ordinary user's, which is dead, goes with what is mounted there next.
+        if ((await mountOf(mountDirectory ?? directory)) !== undefined) return
         // They will notice that it is gone, and take away what is theirs.
         if ((await findShims(directory)).length > 0) return
         // Of a `run` whose keeper was killed, too, nothing is of use to anybody.

@@ -1,7 +1,8 @@
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { cleanUpMount } from '../fuse/mount/clean-up-mount.ts'
-import { mountAt, podfsMounts } from '../linux/mountinfo.ts'
+import { isUsersMountOf, mountOf } from '../fuse/mount/mount-of.ts'
+import { podfsMounts } from '../linux/mountinfo.ts'
 import { stopAbandonedMount } from '../fuse/mount/stop-abandoned-mount.ts'
 
 /*
@@ -25,16 +26,21 @@ export async function clearUnshownMounts(
 ): Promise<void> {
   for (const directory of await mountDirectories(session)) {
     if (directory === current) continue
-    const isMounted = (await mountAt(path.join(directory, 'rw'))) !== undefined
+    const isMounted = (await mountOf(directory)) !== undefined
     if (isMounted && !(await isShown(directory))) await clearMount(directory)
   }
 }
 
-/** Whether the mount of RUNTIME/ID or RUNTIME/ID/again-X can be seen anywhere else. */
+/**
+ * Whether the mount of RUNTIME/ID or RUNTIME/ID/again-X can be seen: anywhere else, or because it
+ * is an ordinary user's.
+ */
 export async function isShown(directory: string): Promise<boolean> {
-  const device = (await mountAt(path.join(directory, 'rw')))?.device
+  const mount = await mountOf(directory)
+  if (mount === undefined) return false
+  if (isUsersMountOf(mount, directory)) return true
   const mounts = await podfsMounts()
-  return mounts.filter(each => each.device === device).length > 1
+  return mounts.filter(each => each.device === mount.device).length > 1
 }
 
 async function mountDirectories(session: string): Promise<string[]> {
@@ -46,6 +52,6 @@ async function mountDirectories(session: string): Promise<string[]> {
 async function clearMount(directory: string): Promise<void> {
   await stopAbandonedMount(directory)
   // Its keeper may have been killed, too: then nobody else unmounts.
-  const mounted = await mountAt(path.join(directory, 'rw'))
+  const mounted = await mountOf(directory)
   await cleanUpMount(directory, mounted?.device)
 }

@@ -4,6 +4,7 @@
  * else sees read-only binds. What a backend cannot give: docs/backends.md, which is made from
  * the results of the suite that all three go through (test/helpers/backend-suite.ts).
  */
+import type { PublicPlace } from '../fuse/mount/keeper-process.ts'
 import type { FuseMountOptions } from '../fuse/mount/mount.ts'
 import type { FillDirectory } from '../util/new-entry.ts'
 
@@ -13,7 +14,7 @@ export type BackendName = (typeof backendNames)[number]
 
 export interface BackendOptions extends FuseMountOptions {
   /** What will be shown where: for a place that cannot be bound to a mount point later. */
-  readonly shown?: { readonly subdirectory: string; readonly target: string }
+  readonly shown?: PublicPlace
 }
 
 /** A place where volumes are published: RUNTIME/ID/rw and what it is shown at. */

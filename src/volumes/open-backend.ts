@@ -3,7 +3,7 @@ import { adoptMount } from '../fuse/mount/adopt-mount.ts'
 import { cleanUpMount } from '../fuse/mount/clean-up-mount.ts'
 import { mountFuse } from '../fuse/mount/mount.ts'
 import { MountError } from '../linux/mount-error.ts'
-import { mountAt } from '../linux/mountinfo.ts'
+import { mountOf } from '../fuse/mount/mount-of.ts'
 import { mountNative } from '../fuse/native/native-mount.ts'
 import { mountTmpfs } from '../fuse/mount/tmpfs-mount.ts'
 import type { Logger } from '../util/logger.ts'
@@ -51,9 +51,18 @@ const openers: Record<
   (options: BackendOptions) => Promise<Backend>
 > = {
   fuse: async options => {
-    return withName('fuse', await withFix(mountFuse(options)))
+    const publicAt = isOrdinaryUser() ? options.shown : undefined
+    const mount = mountFuse({ ...options, ...(publicAt && { publicAt }) })
+    return withName('fuse', await withFix(mount))
   },
   'fuse-native': async options => {
+    if (isOrdinaryUser())
+      throw new MountError(
+        'MOUNT_NO_BACKEND',
+        '',
+        'fuse-native is for root: an ordinary user can bind nothing to a mount point',
+        { fix: '--backend fuse, or --backend dir' },
+      )
     return withName('fuse-native', await withFix(mountNative(options)))
   },
   dir: async options => {
@@ -89,15 +98,15 @@ export async function adoptBackend(
  * on with it makes another one in its place. `directory`: where the session has said it is.
  */
 export async function deadBackend(directory: string): Promise<Backend> {
-  const rw = path.join(directory, 'rw')
-  const device = (await mountAt(rw))?.device
+  const mount = await mountOf(directory)
+  const place = mount?.mountpoint ?? path.join(directory, 'rw')
   return withName('fuse', {
-    directory: rw,
+    directory: place,
     bind: () =>
-      Promise.reject(new MountError('MOUNT_FAILED', rw, 'it is dead')),
+      Promise.reject(new MountError('MOUNT_FAILED', place, 'it is dead')),
     unbind: unmountPath,
     lost: Promise.resolve('all its processes were killed'),
-    stop: () => cleanUpMount(directory, device),
+    stop: () => cleanUpMount(directory, mount?.device),
   })
 }
 
@@ -121,6 +130,10 @@ function withName(
     unbind: (target, options) => place.unbind(target, options),
     stop: () => place.stop(),
   }
+}
+
+function isOrdinaryUser(): boolean {
+  return process.getuid?.() !== 0
 }
 
 /** For a cause that nobody knows better. */

@@ -13,6 +13,7 @@ import { crc32 } from '../../src/fuse/wire/crc32.ts'
 import type { Dispatcher } from '../../src/fuse/server/dispatch.ts'
 import { Journal } from '../../src/fuse/server/journal.ts'
 import { type JournalFiles } from '../../src/fuse/keeper/descriptors.ts'
+import { Tree } from '../../src/fuse/server/tree.ts'
 import { type ServerState } from '../../src/fuse/server/snapshot.ts'
 import { replayJournal } from '../../src/fuse/server/replay-journal.ts'
 import {
@@ -36,7 +37,7 @@ function makeFiles(t: Test): JournalFiles {
     t.teardown(() => closeSync(fd))
     return fd
   }) as unknown as JournalFiles
-  Journal.create(files, { uid: 3, gid: 4 }, { sec: 1, nsec: 0 })
+  Journal.create(files, Tree.empty({ uid: 3, gid: 4 }, { sec: 1, nsec: 0 }))
   return files
 }
 

@@ -119,16 +119,16 @@ t.test('a new generation is never closed to other users', { skip }, async t => {
   for (const look of looks) t.match(look, /^drwxr-xr-x /)
 })
 
-t.test('nobody else finds .fill', { skip }, async t => {
+t.test('nobody else finds ..fill', { skip }, async t => {
   const { mount, publicPath } = await mountForTest(t)
-  await (await open(path.join(mount.directory, '.fill'), 'r+')).close()
+  await (await open(path.join(mount.directory, '..fill'), 'r+')).close()
   const list = (where: string) =>
     execFileSync('ls', ['-a', where], { encoding: 'utf8' })
   t.equal(list(publicPath), '.\n..\n')
-  t.throws(() => lookFromOutside(path.join(publicPath, '.fill')), {
+  t.throws(() => lookFromOutside(path.join(publicPath, '..fill')), {
     message: /No such file/,
   })
-  t.throws(() => lookFromOutside(path.join(mount.directory, '.fill')), {
+  t.throws(() => lookFromOutside(path.join(mount.directory, '..fill')), {
     message: /No such file/,
   })
 })

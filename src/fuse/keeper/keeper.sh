@@ -10,7 +10,9 @@
 #
 #   DIR       the runtime directory of this mount, private, with an empty directory rw
 #   RW        DIR/rw as mountinfo spells it (octal escapes)
-#   OPTIONS   more mount options: user_id, group_id, allow_other
+#   OPTIONS   more mount options: user_id, group_id, allow_other; or `fusermount,user_id=UID`:
+#             an ordinary user's mount, which is made already (fusermount-main.ts), and 3 inherited.
+#             It is at no path of podfs's own, and the name of what is mounted there is DIR
 #   LIFETIME  run: end with the daemon; mount: 30 s later, unless a new daemon opens
 #             DIR/adopt for writing; detach: stay
 #   DEAD      the keeper whose place this one takes: then this one was started by that keeper's
@@ -28,6 +30,8 @@
 set -u -f
 dir=$1 rw=$2 options=$3 lifetime=$4 node=$5 server=$6 opens=$7
 dead=${8-}
+user=
+case $options in fusermount,*) user=${options#fusermount,} ;; esac
 watcher=
 dev=
 active=
@@ -47,6 +51,10 @@ trap '' PIPE HUP INT
 # The kernel gives the number of a device that is gone to the next mount, at once: it counts
 # where RW has it, or where a server has just served it.
 unmount_all() {
+  if [ -n "$user" ]; then
+    unmount_named
+    return
+  fi
   served=$dev
   find_device
   [ -n "$dev" ] || [ "$1" != stopped ] || dev=$served
@@ -61,12 +69,34 @@ unmount_all() {
     esac
   done </proc/self/mountinfo
   for point in $mounts; do
-    case $point in
-    *\\*) point=$(printf %b. "$(echo "$point" | sed 's/\\\([0-7]\{3\}\)/\\0\1/g')") point=${point%.} ;;
-    esac
+    unescape
     # -c: a path through a dead mount cannot be canonicalised. busybox has no -c.
     umount -c -l "$point" 2>/dev/null || umount -l "$point"
   done
+}
+unescape() {
+  case $point in
+  *\\*) point=$(printf %b. "$(echo "$point" | sed 's/\\\([0-7]\{3\}\)/\\0\1/g')") point=${point%.} ;;
+  esac
+}
+# Of an ordinary user, who may unmount what is his own, and by fusermount3 alone. Where it is, is
+# asked anew: a directory above it may have another name by now.
+unmount_named() {
+  mounts=
+  while read -r _ _ _ _ point rest; do
+    ! is_named "$rest" || mounts="$point $mounts"
+  done </proc/self/mountinfo
+  for point in $mounts; do
+    unescape
+    fusermount3 -u -z -- "$point"
+  done
+}
+# Whether the rest of a line of mountinfo is of the mount that is named DIR, and of this user.
+is_named() {
+  case $1, in
+  *" - fuse.podfs ${rw%/rw} "*",$user,"*) return 0 ;;
+  *) return 1 ;;
+  esac
 }
 
 # Never recursively: whatever is still mounted makes rmdir fail.
@@ -376,10 +406,19 @@ back_off() {
   wait_for $!
 }
 
+# Nothing serves yet, but an ordinary user's mount is there.
+end_unstarted() {
+  exec 3<&-
+  [ -z "$user" ] || unmount_named
+  exit 1
+}
+
 find_device() {
   dev=
-  while read -r _ _ number _ point _; do
-    [ "$point" = "$rw" ] && dev=$number
+  while read -r _ _ number _ point rest; do
+    if [ -n "$user" ]; then
+      ! is_named "$rest" || dev=$number
+    elif [ "$point" = "$rw" ]; then dev=$number; fi
   done </proc/self/mountinfo
 }
 
@@ -388,10 +427,10 @@ if [ -n "$dead" ]; then
   take_place
 else
   # `<>` would create a missing one.
-  [ -c /dev/fuse ] || { echo 'there is no /dev/fuse' >&2 && exit 1; }
-  command -v flock >/dev/null || { echo 'there is no flock(1), of util-linux' >&2 && exit 1; }
-  exec 3<>/dev/fuse || exit 1
-  [ "$lifetime" != mount ] || mkfifo "$dir/adopt" || exit 1
+  [ -n "$user" ] || [ -c /dev/fuse ] || { echo 'there is no /dev/fuse' >&2 && exit 1; }
+  command -v flock >/dev/null || { echo 'there is no flock(1), of util-linux' >&2 && end_unstarted; }
+  [ -n "$user" ] || exec 3<>/dev/fuse || exit 1
+  [ "$lifetime" != mount ] || mkfifo "$dir/adopt" || end_unstarted
   : >"$dir/serving"
 fi
 if [ "$lifetime" != detach ]; then
@@ -403,7 +442,7 @@ fi
 # Not noexec: scripts in a ConfigMap are executed. The source may be any word.
 if [ -z "$dead" ]; then
   start_active active
-  mount -i -t fuse.podfs -o "fd=3,rootmode=40000,default_permissions,nosuid,nodev,$options" \
+  [ -n "$user" ] || mount -i -t fuse.podfs -o "fd=3,rootmode=40000,default_permissions,nosuid,nodev,$options" \
     podfs "$dir/rw" 4<&- 5<&- 6<&- || end 'mount failed'
 fi
 [ -n "$dead" ] || find_device

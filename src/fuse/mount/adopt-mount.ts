@@ -3,19 +3,18 @@ import { type FileHandle, open, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../../util/logger.ts'
-import { bindReadOnly } from '../../linux/bind-read-only.ts'
 import { cleanUpMount } from './clean-up-mount.ts'
 import { ControlClient } from './control-client.ts'
 import { hearServerTrouble } from '../keeper/daemon-pipe.ts'
-import { Filler } from '../wire/fill.ts'
+import { type EnteredMount, enterMount } from './entered-mount.ts'
 import { isDeadMount } from './is-dead-mount.ts'
 import { KEEPER_GONE_MS, keeperOf, nextKeeperOf } from './keeper-of.ts'
 import type { FuseMount } from './mount.ts'
 import { useOwnPrograms } from './mount-programs.ts'
-import { mountAt, PODFS_TYPE } from '../../linux/mountinfo.ts'
+import { isUsersMountOf, mountOf } from './mount-of.ts'
+import { PODFS_TYPE } from '../../linux/mountinfo.ts'
 import { serverGone } from './server-gone.ts'
 import { stopAbandonedMount } from './stop-abandoned-mount.ts'
-import { unmountPath } from '../../linux/unmount-path.ts'
 import { watchMountTable } from '../../linux/watch-mount-table.ts'
 import { hasCode } from '../../util/error-code.ts'
 
@@ -24,6 +23,8 @@ const ADOPT_MS = 10_000
 const STEP_MS = 10
 const WATCH_MS = 500
 const LOOK_MS = 1000
+
+const never = new Promise<never>(() => {})
 
 /**
  * Takes over a mount whose daemon has died, given its runtime directory: open files, working
@@ -37,27 +38,26 @@ export async function adoptMount(
   directory: string,
   logger: Logger,
 ): Promise<FuseMount | undefined> {
-  const rw = join(directory, 'rw')
-  const mounted = await mountAt(rw)
+  const mounted = await mountOf(directory)
   if (mounted?.type !== PODFS_TYPE) return undefined
-  const { device } = mounted
+  const { device, mountpoint } = mounted
   let keeperPid = await nextKeeperOf(directory)
   if (keeperPid === undefined) return undefined
   // Held open, it tells the keeper that this process lives.
   const life = await openAdoptPipe(directory)
   if (life === 'nobody') return undefined
   const control = new ControlClient(join(directory, 'control.sock'), () =>
-    statfs(rw),
+    statfs(mountpoint),
   )
-  let root: FileHandle | undefined
+  let entered: EnteredMount
   try {
     // Publishing before that would get EROFS.
     for (let waited = 0; !(await control.connected(LOOK_MS));) {
       waited += LOOK_MS
-      if (waited >= ADOPT_MS || (await isDeadMount(rw)))
+      if (waited >= ADOPT_MS || (await isDeadMount(mountpoint)))
         throw new Error('no server')
     }
-    root = await open(rw, 'r')
+    entered = await enterMount(mounted, directory)
   } catch {
     control.close()
     await life?.close()
@@ -69,12 +69,11 @@ export async function adoptMount(
 
   const hearNoMore = hearServerTrouble(directory, logger)
 
-  const rootPath = `/proc/self/fd/${root.fd}`
-  const filler = new Filler(rootPath)
-
   const over = new AbortController()
   const lost = (async () => {
-    const unmounted = unmountedAt(rw, device, over.signal)
+    const isThere = async (): Promise<boolean> =>
+      (await mountOf(directory))?.device === device
+    const unmounted = unmountedAt(isThere, over.signal)
     let goneMs = 0
     while (goneMs < KEEPER_GONE_MS) {
       // With a keeper that was killed another server comes, and this one ends.
@@ -83,9 +82,13 @@ export async function adoptMount(
       // Unref: it is no reason for this process to live.
       const wait = { ref: false, signal: over.signal }
       await delay(WATCH_MS, undefined, wait).catch(() => undefined)
-      if (over.signal.aborted) return await new Promise<never>(() => {})
+      if (over.signal.aborted) return await never
       try {
-        if ((await mountAt(rw))?.device !== device) break
+        if (!(await isThere())) {
+          // By somebody; its private path is podfs's own, and its absence a loss.
+          if (isUsersMountOf(mounted, directory)) return await never
+          break
+        }
       } catch {
         // Without a descriptor left it is not known to be gone, and nor is its keeper.
         continue
@@ -94,7 +97,7 @@ export async function adoptMount(
       keeperPid = found ?? keeperPid
       goneMs = found === undefined ? goneMs + WATCH_MS : 0
       // With the last server the connection has ended, too: nobody can come any more.
-      if (found === undefined && (await isDeadMount(rw))) break
+      if (found === undefined && (await isDeadMount(mountpoint))) break
     }
     return 'the keeper is gone'
   })()
@@ -106,18 +109,16 @@ export async function adoptMount(
     await stopAbandonedMount(directory)
     control.close()
     hearNoMore()
-    await filler.close().catch(() => undefined)
-    await root.close().catch(() => undefined)
+    await entered.leave()
     await life?.close()
     await cleanUpMount(directory, device, serverPid)
   }
   return {
-    directory: rootPath,
+    directory: entered.directory,
     device,
-    bind: (subdirectory, target) =>
-      bindReadOnly(join(rw, subdirectory), target, device),
-    unbind: unmountPath,
-    fill: filler.fill,
+    bind: entered.bind,
+    unbind: entered.unbind,
+    fill: entered.fill,
     lost,
     stats: () => control.stats(),
     get serverPid() {
@@ -132,14 +133,13 @@ export async function adoptMount(
 
 /** Resolves when something else is there, or nothing. */
 async function unmountedAt(
-  rw: string,
-  device: string,
+  isThere: () => Promise<boolean>,
   signal: AbortSignal,
 ): Promise<void> {
   await new Promise<void>(resolve => {
     const unwatch = watchMountTable(() => {
-      mountAt(rw).then(
-        mount => mount?.device === device || resolve(),
+      isThere().then(
+        there => there || resolve(),
         // Without a descriptor left it is not known.
         () => undefined,
       )

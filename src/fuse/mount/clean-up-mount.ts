@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs'
 import { rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PROGRAMS } from '../keeper/keeper-words.ts'
-import { PODFS_TYPE, readMountinfo } from '../../linux/mountinfo.ts'
+import { type Mount, PODFS_TYPE, readMountinfo } from '../../linux/mountinfo.ts'
+import { isUsersMountOf } from './mount-of.ts'
 import { unmountPath } from '../../linux/unmount-path.ts'
 import { sendSignal } from '../../linux/send-signal.ts'
 
@@ -32,18 +33,8 @@ export async function cleanUpMount(
   if (!isListed(directory, 'rw')) return
   // Known from an open connection, so the number is that server's.
   if (serverPid !== undefined) sendSignal(serverPid, 'SIGKILL')
-  const mounts = readMountinfo()
-  // The kernel gives the number of a device that is gone to the next mount, at once.
-  const isOurs =
-    serverPid !== undefined ||
-    mounts.some(
-      mount =>
-        mount.device === device && mount.mountpoint === join(directory, 'rw'),
-    )
-  if (isOurs)
-    for (const mount of mounts.toReversed())
-      if (mount.device === device && mount.type === PODFS_TYPE)
-        await unmountPath(mount.mountpoint, { lazy: true })
+  for (const mount of mountsToEnd(directory, device, serverPid !== undefined))
+    await unmountPath(mount.mountpoint, { lazy: true })
   // Never recursively: rmdir fails on what is still mounted, or is somebody else's.
   try {
     await rmdir(join(directory, 'rw'))
@@ -53,6 +44,28 @@ export async function cleanUpMount(
   } catch {
     // Left for `podfs unmount`.
   }
+}
+
+/** Newest first. */
+function mountsToEnd(
+  directory: string,
+  device: string | undefined,
+  wasServed: boolean,
+): Mount[] {
+  const mounts = readMountinfo().toReversed()
+  // An ordinary user's has its name, and no bind.
+  if (process.getuid?.() !== 0)
+    return mounts.filter(mount => isUsersMountOf(mount, directory))
+  // The kernel gives the number of a device that is gone to the next mount, at once.
+  const isOurs =
+    wasServed ||
+    mounts.some(
+      mount =>
+        mount.device === device && mount.mountpoint === join(directory, 'rw'),
+    )
+  return mounts.filter(
+    mount => isOurs && mount.device === device && mount.type === PODFS_TYPE,
+  )
 }
 
 function isListed(directory: string, name: string): boolean {

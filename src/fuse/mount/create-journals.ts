@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { identityOf } from '../../linux/process-identity.ts'
 import { writeAdmission } from '../server/admission.ts'
 import { Journal } from '../server/journal.ts'
+import { publicTree, type PublicTreeOptions } from '../server/public-tree.ts'
+import { Tree } from '../server/tree.ts'
 import { type JournalFiles } from '../keeper/descriptors.ts'
 import { MountError } from '../../linux/mount-error.ts'
 
@@ -13,15 +15,25 @@ const TMPFS_MAGIC = 0x01021994
 /**
  * The two journals, empty and with this process admitted. They are on tmpfs and have no
  * name: Secrets that go through them never reach a disk and are gone with their last holder.
+ * `shown`: what everybody sees of an ordinary user's mount, see publicTree.
  */
-export function createJournals(runtimeDirectory: string): JournalFiles {
+export function createJournals(
+  runtimeDirectory: string,
+  shown?: PublicTreeOptions,
+): JournalFiles {
   const directory = [runtimeDirectory, '/dev/shm', '/run', '/tmp'].find(isTmpfs)
   if (directory === undefined)
     throw new MountError('MOUNT_NO_TMPFS', runtimeDirectory, 'no tmpfs')
   const files = [openUnlinked(directory), openUnlinked(directory)] as const
   const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
   const sec = Math.floor(Date.now() / 1000)
-  Journal.create(files, owner, { sec, nsec: 0 })
+  const time = { sec, nsec: 0 }
+  Journal.create(
+    files,
+    shown === undefined
+      ? Tree.empty(owner, time)
+      : publicTree(owner, time, shown),
+  )
   writeAdmission(files, identityOf(process.pid))
   return files
 }

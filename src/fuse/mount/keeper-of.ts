@@ -1,8 +1,8 @@
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeadMount } from './is-dead-mount.ts'
 import { isKeeper, keeperNamed } from '../keeper/is-keeper.ts'
-import { mountAt, PODFS_TYPE } from '../../linux/mountinfo.ts'
+import { mountOf } from './mount-of.ts'
+import { PODFS_TYPE } from '../../linux/mountinfo.ts'
 
 const STEP_MS = 10
 const SERVED_MS = 200
@@ -35,6 +35,6 @@ export async function nextKeeperOf(
 }
 
 async function isServed(directory: string): Promise<boolean> {
-  const rw = join(directory, 'rw')
-  return (await mountAt(rw))?.type === PODFS_TYPE && !(await isDeadMount(rw))
+  const mount = await mountOf(directory)
+  return mount?.type === PODFS_TYPE && !(await isDeadMount(mount.mountpoint))
 }

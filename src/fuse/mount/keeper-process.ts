@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../../util/logger.ts'
@@ -13,8 +14,18 @@ import { deferred } from '../../util/deferred.ts'
 /** How long a keeper's last line may take to arrive after its end. */
 const REASON_MS = 200
 
+/** Where a mount is seen, and what of the daemon's directory is; '' is all of it. */
+export interface PublicPlace {
+  readonly subdirectory: string
+  readonly target: string
+}
+
 export interface KeeperOptions {
   readonly directory: string
+  /** An ordinary user's mount. */
+  readonly publicAt?: PublicPlace
+  /** It takes the place of a lost one. */
+  readonly again?: boolean
   readonly allowOther: boolean
   readonly answerOpens: boolean
   readonly lifetime: 'run' | 'mount' | 'detach'
@@ -24,43 +35,53 @@ export interface KeeperOptions {
 
 /**
  * keeper.sh, which see for its arguments and descriptors. Rejects with a system error when it
- * cannot be started.
+ * cannot be started. `before`: a program with its words that becomes the keeper once it has
+ * mounted.
  */
 export async function startKeeper(
   options: KeeperOptions,
-  rw: string,
+  before: readonly string[] = [],
 ): Promise<ChildProcess> {
+  const { directory, publicAt } = options
   const { server, keeper } = entryPoints()
-  const journals = createJournals(options.directory)
+  const journals = createJournals(
+    directory,
+    publicAt && {
+      subdirectory: publicAt.subdirectory,
+      again: options.again === true,
+    },
+  )
+  const [program, ...words] = [
+    ...before,
+    '/bin/sh',
+    keeper,
+    directory,
+    escapeMountPath(join(directory, 'rw')),
+    publicAt === undefined
+      ? mountOptions(options.allowOther)
+      : `fusermount,user_id=${process.getuid?.()}`,
+    options.lifetime,
+    process.execPath,
+    server,
+    // Nothing but the server keeps others from writing there.
+    options.answerOpens || publicAt !== undefined ? 'answer-opens' : 'no-opens',
+  ]
   try {
-    const child = spawn(
-      '/bin/sh',
-      [
-        keeper,
-        options.directory,
-        escapeMountPath(rw),
-        mountOptions(options.allowOther),
-        options.lifetime,
-        process.execPath,
-        server,
-        options.answerOpens ? 'answer-opens' : 'no-opens',
-      ],
-      {
-        // A session of its own: a Ctrl-C at the terminal must not end the mount.
-        detached: true,
-        cwd: '/',
-        // Nothing of NODE_OPTIONS: an inspector or a loader has no place in the server.
-        env: {
-          PATH: mountPath(),
-          LC_ALL: 'C',
-          ...(options.faults === undefined
-            ? {}
-            : { PODFS_TEST_FAULTS: options.faults }),
-        },
-        // 3 is opened by the keeper itself. 6: its end of file means that this process is gone.
-        stdio: ['ignore', 'pipe', 'pipe', 'ignore', ...journals, 'pipe'],
+    const child = spawn(program, words, {
+      // A session of its own: a Ctrl-C at the terminal must not end the mount.
+      detached: true,
+      cwd: '/',
+      // Nothing of NODE_OPTIONS: an inspector or a loader has no place in the server.
+      env: {
+        PATH: mountPath(),
+        LC_ALL: 'C',
+        ...(options.faults === undefined
+          ? {}
+          : { PODFS_TEST_FAULTS: options.faults }),
       },
-    )
+      // 3 is opened by the keeper itself. 6: its end of file means that this process is gone.
+      stdio: ['ignore', 'pipe', 'pipe', 'ignore', ...journals, 'pipe'],
+    })
     await once(child, 'spawn')
     return child
   } finally {
@@ -78,6 +99,8 @@ export interface KeeperEvents {
   readonly mounted: Promise<string | undefined>
   /** Why it all ended. */
   readonly reason: Promise<string>
+  /** The last line of what went wrong. */
+  readonly said: () => string | undefined
   /** The end of the keeper and of whoever took its place. */
   readonly ended: Promise<unknown>
   /** The keeper that there is now; after a kill -9 another one takes the place. */
@@ -148,6 +171,7 @@ export function keeperEvents(
   ])
   return {
     mounted,
+    said: () => said,
     ended,
     get pid() {
       return pid

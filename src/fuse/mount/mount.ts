@@ -6,30 +6,43 @@
  * - The daemon works through the descriptor in `directory`, never by path: after somebody's
  *   `umount -l`, writes by path land on the disk underneath (seen twice).
  * - Everybody else sees binds, made read-only by the kernel, not by the server: with OPEN
- *   unanswered, a server that refuses WRITE does not stop a shared writable mmap.
+ *   unanswered, a server that refuses WRITE does not stop a shared writable mmap. An ordinary
+ *   user can bind nothing; there the server answers each OPEN, and nobody gets to write.
  * - The order of the end is the keeper's, see keeper.sh. Before it, the server makes the
  *   kernel forget what it cached, because copies of the mount in other namespaces stay.
  */
-import type { ChildProcess } from 'node:child_process'
-import { type FileHandle, open, statfs } from 'node:fs/promises'
+import { statfs } from 'node:fs/promises'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../../util/logger.ts'
 import type { FillDirectory } from '../../util/new-entry.ts'
-import { bindReadOnly } from '../../linux/bind-read-only.ts'
 import { cleanUpMount } from './clean-up-mount.ts'
 import { ControlClient } from './control-client.ts'
 import { hearServerTrouble } from '../keeper/daemon-pipe.ts'
-import { Filler } from '../wire/fill.ts'
+import {
+  type EnteredMount,
+  enterPrivate,
+  enterPublic,
+} from './entered-mount.ts'
 import { isKeeper } from '../keeper/is-keeper.ts'
-import { keeperEvents, startKeeper } from './keeper-process.ts'
+import {
+  keeperEvents,
+  type PublicPlace,
+  startKeeper,
+} from './keeper-process.ts'
+import { mountOf } from './mount-of.ts'
+import { type StartedKeeper, startUserKeeper } from './start-user-keeper.ts'
 import { MountError } from '../../linux/mount-error.ts'
-import { unmountPath } from '../../linux/unmount-path.ts'
 
 export interface FuseMountOptions {
   /** RUNTIME/ID: exists, 0700. Removed when the mount ends and nothing else is in it. */
   readonly directory: string
+  /**
+   * For an ordinary user, who can bind nothing: the one place where the mount is seen, and what of
+   * it is. It is seen empty until that is bound there.
+   */
+  readonly publicAt?: PublicPlace
   /** Let other users than the mount's owner in; for root only, or where fuse.conf permits. */
   readonly allowOther: boolean
   /**
@@ -77,36 +90,32 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
   const { directory, logger } = options
   const rw = join(directory, 'rw')
   mkdirSync(rw, { mode: 0o700 })
-  let keeper: ChildProcess
-  try {
-    keeper = await startKeeper(options, rw)
-  } catch (error) {
+  const { keeper, events } = await start(options).catch(async error => {
     await cleanUpMount(directory, undefined)
     throw error
-  }
-  const events = keeperEvents(keeper, logger)
+  })
   const device = await events.mounted
   if (device === undefined) {
     await cleanUpMount(directory, undefined)
     throw new MountError('MOUNT_FAILED', rw, await events.reason)
   }
   const hearNoMore = hearServerTrouble(directory, logger)
+  const { publicAt } = options
   const control = new ControlClient(join(directory, 'control.sock'), () =>
-    statfs(rw),
+    statfs(publicAt?.target ?? rw),
   )
-  let root: FileHandle
+  let entered: EnteredMount
   try {
-    // Waits for the first server, on a thread of the pool.
-    root = await open(rw, 'r')
+    entered =
+      publicAt === undefined
+        ? await enterPrivate(rw, device)
+        : await enterPublic(publicAt.target)
   } catch (cause) {
     control.close()
     hearNoMore()
     keeper.kill('SIGTERM')
     throw new MountError('MOUNT_FAILED', rw, await events.reason, { cause })
   }
-
-  const rootPath = `/proc/self/fd/${root.fd}`
-  const filler = new Filler(rootPath)
 
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
@@ -132,23 +141,22 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
     const { serverPid } = control
     control.close()
     hearNoMore()
-    await filler.close().catch(() => undefined)
-    await root.close().catch(() => undefined)
+    await entered.leave()
     // Nothing is left to do unless the keeper was killed.
     await cleanUpMount(directory, device, serverPid)
     events.close()
   }
 
   return {
-    directory: rootPath,
+    directory: entered.directory,
     device,
-    bind: (subdirectory, target) =>
-      bindReadOnly(join(rw, subdirectory), target, device),
-    unbind: unmountPath,
-    fill: filler.fill,
+    bind: entered.bind,
+    unbind: entered.unbind,
+    fill: entered.fill,
     lost: (async () => {
       const reason = await events.reason
-      return stopping === undefined ? reason : new Promise<never>(() => {})
+      const isLost = stopping === undefined && (await isStillMounted(options))
+      return isLost ? reason : new Promise<never>(() => {})
     })(),
     stats: async () => ({
       ...(await control.stats()),
@@ -162,4 +170,23 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
     },
     stop: () => (stopping ??= stop()),
   }
+}
+
+async function start(options: FuseMountOptions): Promise<StartedKeeper> {
+  const { publicAt, logger } = options
+  if (publicAt !== undefined)
+    return await startUserKeeper({ ...options, publicAt })
+  const keeper = await startKeeper(options)
+  return { keeper, events: keeperEvents(keeper, logger) }
+}
+
+/**
+ * Its private path is podfs's own. What an ordinary user has unmounted is not lost, and not to be
+ * made anew.
+ */
+async function isStillMounted({
+  publicAt,
+  directory,
+}: FuseMountOptions): Promise<boolean> {
+  return publicAt === undefined || (await mountOf(directory)) !== undefined
 }

@@ -112,6 +112,7 @@ export class Dispatcher {
         this.#forget(call)
         return undefined
       }
+      if (kind === 'EROFS') return call.refuse(EROFS)
       if (operation?.handle === undefined) return call.refuse(ENOSYS)
       if (this.#settings.isStopping()) return call.refuse(ENOTCONN)
       return kind === 'mutation'

@@ -21,6 +21,12 @@ import {
 } from '../wire/fill.ts'
 import type { MutationName, QueryName } from '../wire/operations.ts'
 import * as wire from '../wire/protocol.ts'
+import {
+  isDaemonsName,
+  isUnlisted,
+  isUnpublished,
+  refuseUnpublished,
+} from './public-tree.ts'
 import type { Tree } from './tree.ts'
 
 /**
@@ -41,6 +47,7 @@ export const handlers: Record<
   GETATTR: attributes,
   READLINK: readlink,
   OPEN: open,
+  OPENDIR: opendir,
   READ: read,
   STATFS: statfs,
   RELEASE: nothing,
@@ -58,18 +65,28 @@ export const handlers: Record<
   WRITE: write,
 }
 
-function entry(call: Call, nodeId: number): Buffer {
+function entry(call: Call, nodeId: number, name: string): Buffer {
   const reply = call.reply(wire.FUSE_ENTRY_OUT_SIZE)
-  giveNode(call, nodeId, call.out, 16)
+  giveNode(call, nodeId, name, call.out, 16)
   return reply
 }
 
-/** Writes the node's entry, with which the kernel has one reference more to it. */
-function giveNode(call: Call, nodeId: number, out: DataView, at: number): void {
+/**
+ * Writes the entry of a node in the directory that the call is about, with which the kernel has one
+ * reference more to it.
+ */
+function giveNode(
+  call: Call,
+  nodeId: number,
+  name: string,
+  out: DataView,
+  at: number,
+): void {
   const { tree, unseen } = call
   call.references.add(nodeId)
   const attr = tree.attr(tree.get(nodeId))
-  const nameValidSeconds = unseen.has(nodeId) ? 0 : VALID_SECONDS
+  const isKept = !unseen.has(nodeId) && !isDaemonsName(tree, call.nodeId, name)
+  const nameValidSeconds = isKept ? VALID_SECONDS : 0
   wire.encodeEntryOut(attr, nameValidSeconds, VALID_SECONDS, out, at)
 }
 
@@ -133,10 +150,16 @@ function init(call: Call): Buffer {
 function lookup(call: Call): Buffer {
   const { tree, unseen } = call
   const name = call.name(0)
+  const isDaemons = isDaemonsName(tree, call.nodeId, name)
+  // Not a missing entry, which the kernel would keep.
+  if (isDaemons && !call.isDaemonThread(call.tid)) {
+    refuseUnpublished(tree)
+    throw new ErrnoError(ENOENT)
+  }
   const node = tree.lookup(call.nodeId, name)
   if (node !== undefined) {
     look(call, node.id)
-    return entry(call, node.id)
+    return entry(call, node.id, name)
   }
   const reply = call.reply(wire.FUSE_ENTRY_OUT_SIZE)
   if (name === FILL_NAME && call.nodeId === wire.FUSE_ROOT_ID) {
@@ -145,7 +168,8 @@ function lookup(call: Call): Buffer {
   } else {
     // "No such name" is worth keeping too: a name only appears through the mount, but where
     // the kernel is not asked to make it.
-    const validSeconds = unseen.has(call.nodeId) ? 0 : VALID_SECONDS
+    const isKept = !unseen.has(call.nodeId) && !isDaemons
+    const validSeconds = isKept ? VALID_SECONDS : 0
     wire.encodeEntryOut(undefined, validSeconds, 0, call.out, 16)
   }
   return reply
@@ -181,6 +205,12 @@ function open(call: Call): Buffer {
   return reply
 }
 
+/** What is listed of a root that is unpublished is not the same for all, and not kept. */
+function opendir(call: Call): Buffer {
+  if (!isUnpublished(call.tree)) throw new ErrnoError(ENOSYS)
+  return call.reply(16)
+}
+
 function read(call: Call): Buffer {
   const { tree } = call
   const offset = call.long(8)
@@ -204,7 +234,7 @@ function readdirplus(call: Call): Buffer {
     // The kernel takes no node for these two.
     if (name !== '.' && name !== '..') {
       look(call, ino)
-      giveNode(call, ino, wire.dataViewOf(out), at)
+      giveNode(call, ino, name, wire.dataViewOf(out), at)
     }
     wire.encodeDirent(dirent, out, at + wire.FUSE_ENTRY_OUT_SIZE)
   }
@@ -222,7 +252,14 @@ function listing(
   const size = call.word(16)
   const out = Buffer.alloc(Math.min(size, wire.MAX_WRITE))
   let at = 0
+  const isEmpty =
+    call.nodeId === wire.FUSE_ROOT_ID &&
+    isUnpublished(tree) &&
+    !call.isDaemonThread(call.tid)
+  if (isEmpty) refuseUnpublished(tree)
   for (const dirent of tree.readdir(call.nodeId, offset)) {
+    if (isUnlisted(call.nodeId, dirent.name)) continue
+    if (isEmpty && dirent.name !== '.' && dirent.name !== '..') continue
     const end = at + more + wire.direntSize(dirent.name)
     if (end > out.length) break
     encode(dirent, out, at)
@@ -271,7 +308,7 @@ function symlink(call: Call): Buffer {
     time,
     Buffer.from(target, 'latin1'),
   )
-  return entry(call, node.id)
+  return entry(call, node.id, name)
 }
 
 function mknod(call: Call): Buffer {
@@ -287,7 +324,7 @@ function mknod(call: Call): Buffer {
     call,
     time,
   )
-  return entry(call, node.id)
+  return entry(call, node.id, name)
 }
 
 function mkdir(call: Call): Buffer {
@@ -303,7 +340,7 @@ function mkdir(call: Call): Buffer {
     time,
   )
   if (isUnseen) call.unseen.add(node.id)
-  return entry(call, node.id)
+  return entry(call, node.id, name)
 }
 
 function unlink(call: Call): Buffer {

@@ -30,7 +30,7 @@ import { type ServerState, decodeSnapshot, encodeSnapshot } from './snapshot.ts'
 import { fstatSync, ftruncateSync, readSync, writeSync } from 'node:fs'
 import { crc32 } from '../wire/crc32.ts'
 import type { Time } from '../wire/protocol.ts'
-import { Tree } from './tree.ts'
+import type { Tree } from './tree.ts'
 
 export type JournalRecord =
   | {
@@ -87,13 +87,8 @@ export class Journal {
     this.#write = write
   }
 
-  /** Two new files with an empty tree. */
-  static create(
-    files: JournalFiles,
-    owner: { readonly uid: number; readonly gid: number },
-    time: Time,
-  ): void {
-    const { nodes, nextId } = Tree.empty(owner, time)
+  /** Two new files with the tree of a new mount. */
+  static create(files: JournalFiles, { nodes, nextId }: Tree): void {
     const snapshot = snapshotRecord({ nodes, nextId, recent: [] })
     writeFully(writeSync, files[0], snapshot, RECORDS_AT)
     const header = { generation: 1, snapshotLength: snapshot.length }

@@ -1,10 +1,10 @@
 /**
- * `.fill`: all entries of a new directory with one request.
+ * `..fill`: all entries of a new directory with one request.
  *
  * A generation of a volume is a directory that is made, filled, and only then shown by a
  * rename. While nobody but the daemon has looked at such a directory, nobody can have a watch
  * in it, so nobody can tell whether its entries came one by one through the kernel, at half a
- * dozen requests each, or all at once. So the daemon writes them to the file `.fill` in the
+ * dozen requests each, or all at once. So the daemon writes them to the file `..fill` in the
  * mount's root, which no listing has and which is no part of the tree:
  *
  *     length of the directory's path, the path from the mount's root; then for each entry
@@ -31,7 +31,7 @@ import {
 import { dataViewOf, MAX_WRITE } from './protocol.ts'
 import { hasCode } from '../../util/error-code.ts'
 
-export const FILL_NAME = '.fill'
+export const FILL_NAME = '..fill'
 /** No node of the tree ever has it; exact as a number. */
 export const FILL_NODE_ID = Number.MAX_SAFE_INTEGER
 /**
@@ -108,7 +108,7 @@ export function decodeFill(data: NodeBuffer): FillRequest {
   return { directory, entries }
 }
 
-/** The daemon's end of `.fill`, for one mount. */
+/** The daemon's end of `..fill`, for one mount. */
 export class Filler {
   readonly #root: string
   #file: Promise<FileHandle | undefined> | undefined
@@ -127,7 +127,7 @@ export class Filler {
     if (file === undefined) return 0
     const path = relative(this.#root, directory)
     const { data, count } = encodeFill(path, entries)
-    if (count === 0 || path.startsWith('..')) return 0
+    if (count === 0 || path === '..' || path.startsWith('../')) return 0
     try {
       await file.write(data, 0, data.length, 0)
       return count

@@ -1,8 +1,9 @@
 /**
  * One table: name, number, and what the server does with the operation. A `query` and a `mutation`
  * have a handler (handlers.ts); a mutation is the daemon's alone, and is recorded. `silent` gets no
- * reply at all (the kernel answers a reply to a FORGET with ENOENT). `ENOSYS` makes the kernel do
- * without it, in most cases for good (docs/fuse.md#enosys).
+ * reply at all (the kernel answers a reply to a FORGET with ENOENT). `EROFS` would be a change that
+ * the daemon does not make: nobody may, and each caller is told so as on a read-only file system.
+ * `ENOSYS` makes the kernel do without it, in most cases for good (docs/fuse.md#enosys).
  */
 export const operations = {
   LOOKUP: { opcode: 1, kind: 'query' },
@@ -16,21 +17,21 @@ export const operations = {
   UNLINK: { opcode: 10, kind: 'mutation' },
   RMDIR: { opcode: 11, kind: 'mutation' },
   RENAME: { opcode: 12, kind: 'mutation' },
-  LINK: { opcode: 13, kind: 'ENOSYS' },
+  LINK: { opcode: 13, kind: 'EROFS' },
   OPEN: { opcode: 14, kind: 'query' },
   READ: { opcode: 15, kind: 'query' },
   WRITE: { opcode: 16, kind: 'mutation' },
   STATFS: { opcode: 17, kind: 'query' },
   RELEASE: { opcode: 18, kind: 'query' },
   FSYNC: { opcode: 20, kind: 'ENOSYS' },
-  SETXATTR: { opcode: 21, kind: 'ENOSYS' },
+  SETXATTR: { opcode: 21, kind: 'EROFS' },
   GETXATTR: { opcode: 22, kind: 'ENOSYS' },
   LISTXATTR: { opcode: 23, kind: 'ENOSYS' },
-  REMOVEXATTR: { opcode: 24, kind: 'ENOSYS' },
+  REMOVEXATTR: { opcode: 24, kind: 'EROFS' },
   // At once: a caller that waits in close() for a FLUSH cannot be killed.
   FLUSH: { opcode: 25, kind: 'ENOSYS' },
   INIT: { opcode: 26, kind: 'query' },
-  OPENDIR: { opcode: 27, kind: 'ENOSYS' },
+  OPENDIR: { opcode: 27, kind: 'query' },
   READDIR: { opcode: 28, kind: 'query' },
   RELEASEDIR: { opcode: 29, kind: 'query' },
   FSYNCDIR: { opcode: 30, kind: 'ENOSYS' },
@@ -50,19 +51,18 @@ export const operations = {
   BATCH_FORGET: { opcode: 42, kind: 'silent' },
   FALLOCATE: { opcode: 43, kind: 'ENOSYS' },
   READDIRPLUS: { opcode: 44, kind: 'query' },
-  // The caller of renameat2 gets EINVAL: a file system that knows no flags.
-  RENAME2: { opcode: 45, kind: 'ENOSYS' },
+  RENAME2: { opcode: 45, kind: 'EROFS' },
   LSEEK: { opcode: 46, kind: 'ENOSYS' },
   COPY_FILE_RANGE: { opcode: 47, kind: 'ENOSYS' },
   SETUPMAPPING: { opcode: 48, kind: 'ENOSYS' },
   REMOVEMAPPING: { opcode: 49, kind: 'ENOSYS' },
   SYNCFS: { opcode: 50, kind: 'ENOSYS' },
-  TMPFILE: { opcode: 51, kind: 'ENOSYS' },
+  TMPFILE: { opcode: 51, kind: 'EROFS' },
   STATX: { opcode: 52, kind: 'ENOSYS' },
   COPY_FILE_RANGE_64: { opcode: 53, kind: 'ENOSYS' },
 } as const satisfies Record<
   string,
-  { opcode: number; kind: 'query' | 'mutation' | 'silent' | 'ENOSYS' }
+  { opcode: number; kind: 'query' | 'mutation' | 'silent' | 'EROFS' | 'ENOSYS' }
 >
 
 export type OperationName = keyof typeof operations

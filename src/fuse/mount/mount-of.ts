@@ -1,0 +1,23 @@
+import { join } from 'node:path'
+import { type Mount, PODFS_TYPE, readMountinfo } from '../../linux/mountinfo.ts'
+
+/**
+ * The mount of a runtime directory, RUNTIME/ID: at its `rw`. That of an ordinary user is where
+ * everybody sees it, and has the runtime directory for a name; nobody else can make one that is
+ * this user's.
+ */
+export async function mountOf(directory: string): Promise<Mount | undefined> {
+  const rw = join(directory, 'rw')
+  return readMountinfo().findLast(
+    mount => mount.mountpoint === rw || isUsersMountOf(mount, directory),
+  )
+}
+
+/** Whether fusermount3 has made it for a runtime directory of this user. */
+export function isUsersMountOf(mount: Mount, directory: string): boolean {
+  return (
+    mount.type === PODFS_TYPE &&
+    mount.source === directory &&
+    mount.superOptions.includes(`user_id=${process.getuid?.()}`)
+  )
+}
