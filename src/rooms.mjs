@@ -280,6 +280,7 @@ export const fences = [
     name: 'node:child_process',
     rooms: [
       'linux',
+      'fuse/keeper',
       'fuse/server',
       'fuse/mount',
       'runner/sandbox',

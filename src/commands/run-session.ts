@@ -1,3 +1,4 @@
+import { refuseUserNamespace } from '../session/own-namespace.ts'
 import type { RunRequest, RunSession } from './run-pods.ts'
 import { createImageMap, parseImageFlag } from '../runner/launch/images.ts'
 import { type Backend } from '../volumes/backend.ts'
@@ -8,7 +9,6 @@ import { networkProvider } from '../session/pod-network-provider.ts'
 import { RenewedMount } from '../session/renewed-mount.ts'
 import { createSessionDirectory } from '../session/runtime-directory.ts'
 import { startOrUndo } from '../session/start-or-undo.ts'
-import { refuseUserNamespace } from '../session/user-namespace.ts'
 import { inBackground } from '../util/in-background.ts'
 
 /**

@@ -1,7 +1,7 @@
+import { refuseUserNamespace } from '../session/own-namespace.ts'
 import { keyOf, type ObjectKey } from '../api/object-key.ts'
 import type { CronRules, Pod } from '../api/types.ts'
 import { refuseChroot } from '../session/refuse-chroot.ts'
-import { refuseUserNamespace } from '../session/user-namespace.ts'
 import type { ControlledPod, Held, PodControl } from '../server/pod-control.ts'
 import type { StoreEvent } from '../store/store.ts'
 import { inBackground } from '../util/in-background.ts'

@@ -6,6 +6,7 @@ import { textOf } from '../util/text-of.ts'
 import { Failure } from '../util/failure.ts'
 import { placesOf } from './places.ts'
 import { ensurePrivateDirectory } from './private-directory.ts'
+import { isInUserNamespace, outside } from './user-namespace.ts'
 
 /*
  * An ordinary user's containers run in a user and a mount namespace of the session's own, in
@@ -155,6 +156,20 @@ let failure: Failure | undefined
 /** The namespaces that this process has entered; undefined for root, and where it has not. */
 export function ownNamespace(): OwnNamespace | undefined {
   return own
+}
+
+/**
+ * In somebody else's user namespace the kernel mounts a /proc only beside one that is there already, which a container's
+ * root has not ("VFS: Mount too revealing", fs/namespace.c), and an overlay without trusted
+ * attributes. Each container would fail, again and again.
+ */
+export function refuseUserNamespace(): void {
+  if (isInUserNamespace() && own === undefined)
+    throw new Failure(
+      'platform',
+      'podfs run does not work in a user namespace: its containers would have no /proc',
+      { fix: outside },
+    )
 }
 
 /** Throws a platform Failure for an ordinary user who is not in there. */
