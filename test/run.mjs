@@ -4,6 +4,7 @@
  * own runner, whose loaders `npx tap FILE` uses. What tap's runner does besides is
  * done here: so many at a time, a limit for each, what it printed kept in .tap/test-results.
  */
+import { execFileSync } from 'node:child_process'
 import { createWriteStream, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -59,14 +60,28 @@ t.on('spawn', subtest => {
   mkdirSync(path.dirname(file), { recursive: true })
   subtest.on('process', child => child.stdout.pipe(createWriteStream(file)))
 })
+// What these do in their own process an ordinary user may do as root of a namespace only.
+const mounts = [
+  'commands',
+  'linux',
+  'mount',
+  'process',
+  'runner',
+  'volumes',
+  'writer',
+]
 // The nodes that tests start, some thousands, inherit these: a loader of tap's, which t.spawn sets,
 // and where the machine names more certificates all of those; each doubles what a start takes.
 const without = ['-u', 'NODE_OPTIONS', '-u', 'NODE_EXTRA_CA_CERTS']
+const namespace = process.getuid() === 0 ? [] : ownNamespace()
 for (const file of files)
   t.spawn(
     'env',
     [
       ...without,
+      ...(mounts.some(room => file.startsWith(`test/${room}/`))
+        ? namespace
+        : []),
       process.execPath,
       path.join(bundles, file.replace(/ts$/, 'mjs')),
     ],
@@ -85,4 +100,18 @@ function keepUrls(bundling) {
     const url = JSON.stringify(String(pathToFileURL(path)))
     return { loader: 'ts', contents: text.replaceAll('import.meta.url', url) }
   })
+}
+
+/** What starts a program as podfs starts itself for an ordinary user (src/session/own-namespace.ts). */
+function ownNamespace() {
+  const unshare = ['unshare', '--user', '--map-root-user', '--mount']
+  for (const more of [['--map-auto'], []])
+    try {
+      const words = [...unshare, ...more, '--propagation', 'slave', '--']
+      execFileSync(words[0], [...words.slice(1), 'true'], { stdio: 'ignore' })
+      return words
+    } catch {
+      // Without newuidmap or a range; or there are no user namespaces at all.
+    }
+  return []
 }

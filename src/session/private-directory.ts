@@ -40,12 +40,15 @@ export function refuseForeignDirectory(directory: string): void {
   if (found === undefined) return
   const isOwn = found.uid === process.getuid?.()
   if (isOwn && (found.mode & 0o077) === 0) return
-  const remedy = isOwn ? 'chmod 0700' : 'sudo rm -r'
   throw new Failure(
     'platform',
     `${directory} must belong to the user who runs podfs, with mode 0700`,
     {
-      fix: isInUserNamespace() ? outside : `${remedy} ${shellWord(directory)}`,
+      fix: isOwn
+        ? `chmod 0700 ${shellWord(directory)}`
+        : isInUserNamespace()
+          ? outside
+          : `sudo rm -r ${shellWord(directory)}`,
     },
   )
 }

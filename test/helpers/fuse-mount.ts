@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import {
   access,
+  constants,
   mkdir,
   readFile,
   readlink,
@@ -27,8 +28,9 @@ const execFileAsync = promisify(execFile)
 
 /** Why a test of real mounts cannot run here, or false. */
 export async function cannotMount(): Promise<string | false> {
-  if (process.getuid?.() !== 0) return 'mounting needs root'
-  return access('/dev/fuse').then(
+  if (process.getuid?.() !== 0)
+    return 'mounting needs root, of a user namespace at least'
+  return access('/dev/fuse', constants.R_OK | constants.W_OK).then(
     () => false,
     () => 'needs /dev/fuse',
   )

@@ -31,8 +31,12 @@ async function waits(): Promise<number> {
   let found: number | undefined
   await until(() => {
     found = watchers().find(pid => {
-      const links = readdirSync(`/proc/${pid}/fd`)
-      return links.includes('3')
+      try {
+        return readdirSync(`/proc/${pid}/fd`).includes('3')
+      } catch {
+        // For a moment of its exec it is root's, whoever this is.
+        return false
+      }
     })
     return found !== undefined
   }, 'findmnt')

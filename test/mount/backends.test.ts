@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import t from 'tap'
+import { isInUserNamespace } from '../../src/session/user-namespace.ts'
 import { backendNames, type BackendName } from '../../src/volumes/backend.ts'
 import { backendsDocument } from '../helpers/backends-document.ts'
 import {
@@ -49,6 +50,10 @@ t.test('docs/backends.md says what was found', { skip }, async t => {
     t.notOk(onCi)
     return
   }
+  if (isInUserNamespace())
+    return t.comment(
+      'SKIPPED: the page is about root, whom more is refused here',
+    )
   const made = backendsDocument(findings)
   if (process.env['PODFS_WRITE_DOCS'] === '1') await writeFile(document, made)
   t.equal(await readFile(document, 'utf8'), made, 'npm run docs:backends')

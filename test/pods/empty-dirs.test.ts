@@ -6,10 +6,12 @@ import { makeTemporaryDirectory } from '../helpers/fuse-mount.ts'
 
 t.test('sessions that come and go at the same time', async t => {
   const root = makeTemporaryDirectory(t)
-  const places = { runtime: root, state: path.join(root, 'state') }
+  const runtime = path.join(root, 'runtime')
+  await mkdir(runtime, { mode: 0o700 })
+  const places = { runtime, state: path.join(root, 'state') }
   const session = async (name: string): Promise<void> => {
     for (let round = 0; round < 20; round++) {
-      const claimed = await claimEmptyDirs(places, path.join(root, name))
+      const claimed = await claimEmptyDirs(places, path.join(runtime, name))
       await claimed.remove()
     }
   }
@@ -21,7 +23,7 @@ t.test('of two podfs with one disk, each clears away its own', async t => {
   const root = makeTemporaryDirectory(t)
   const state = path.join(root, 'state')
   const claim = async (runtime: string, session: string): Promise<string> => {
-    await mkdir(path.join(root, runtime), { recursive: true })
+    await mkdir(path.join(root, runtime), { recursive: true, mode: 0o700 })
     const { directory } = await claimEmptyDirs(
       { runtime: path.join(root, runtime), state },
       path.join(root, runtime, session),
