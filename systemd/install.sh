@@ -17,6 +17,7 @@ PREFIX=${PREFIX-/usr/local}
 lib=$PREFIX/lib/podfs
 doc=$PREFIX/share/doc/podfs
 etc=/etc/podfs
+apparmor=/etc/apparmor.d
 noted=$DESTDIR$lib/installed
 # mount(8) looks there and nowhere else; on most machines it is a link.
 sbin=/sbin
@@ -116,6 +117,12 @@ tell_systemd() {
   systemctl "$@"
 }
 
+tell_apparmor() {
+  [ -z "$DESTDIR" ] && [ -e "$apparmor/podfs" ] && command -v apparmor_parser >/dev/null || return 0
+  apparmor_parser "$1" "$apparmor/podfs" ||
+    echo "warning: $apparmor/podfs is not loaded: Pods of ordinary users may not start" >&2
+}
+
 # As it is to be typed, and a blank.
 shell_word() {
   case $1 in
@@ -194,6 +201,12 @@ END
   put_text 644 "$PREFIX/lib/systemd/system/podfs-mount@.service" systemd/podfs-mount@.service
   put_text 644 "$PREFIX/lib/systemd/user/podfs.service" systemd/user/podfs.service
 
+  # Where AppArmor does not know of user namespaces the profile would be an error, and is not needed.
+  if [ -e "$DESTDIR$apparmor/abi/4.0" ]; then
+    put_text 644 "$apparmor/podfs" systemd/apparmor
+    tell_apparmor --replace
+  fi
+
   put 644 "$PREFIX/share/man/man1/podfs.1" <docs/podfs.1
   "$node" dist/podfs.cjs completion bash |
     put 644 "$PREFIX/share/bash-completion/completions/podfs"
@@ -245,6 +258,7 @@ uninstall_all() {
   trap 'rm -f "$list"' EXIT
   cat "$noted" >"$list"
   rm "$noted"
+  tell_apparmor --remove 2>/dev/null
   remove "$list"
   tell_systemd daemon-reload
 }

@@ -70,9 +70,27 @@ t.test('puts everything in place, and takes all of it away', async t => {
     files().some(file => file.endsWith('sbin/mount.podfs')),
     'where mount(8) looks',
   )
+  t.notOk(existsSync(at('etc/apparmor.d')), 'an older AppArmor would refuse it')
   install() // again: an upgrade
   t.equal(uninstall(), '')
   t.same(files(), [])
+})
+
+t.test('a profile for an AppArmor that restricts user namespaces', async t => {
+  const { install, uninstall, files, at } = place(t)
+  mkdirSync(at('etc/apparmor.d/abi'), { recursive: true })
+  writeFileSync(at('etc/apparmor.d/abi/4.0'), '')
+  install({ PREFIX: '/usr' })
+  const profile = readFileSync(at('etc/apparmor.d/podfs'), 'utf8')
+  t.match(profile, /^profile podfs \/usr\/bin\/podfs .*\n {2}userns,$/m)
+  t.match(profile, /^abi <abi\/4.0>,$/m)
+  uninstall({ PREFIX: '/usr' })
+  t.same(files(), [
+    'etc',
+    'etc/apparmor.d',
+    'etc/apparmor.d/abi',
+    'etc/apparmor.d/abi/4.0',
+  ])
 })
 
 t.test('what is installed runs without the project', { skip }, async t => {
