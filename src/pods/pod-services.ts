@@ -62,6 +62,8 @@ export class PodServices {
   #hasNames = false
   #work: Promise<void> = Promise.resolve()
   #isScheduled = false
+  /** Nothing has changed since the table was asked for. */
+  #isCurrent = false
   #isClosed = false
   readonly #started = deferred<void>()
   #isStarted = false
@@ -127,6 +129,7 @@ export class PodServices {
 
   /** What changes in one go is one change. */
   #schedule(): void {
+    this.#isCurrent = false
     if (this.#isScheduled || this.#isClosed || !this.#isStarted) return
     this.#isScheduled = true
     setImmediate(() => {
@@ -136,8 +139,11 @@ export class PodServices {
   }
 
   #update(): Promise<void> {
+    if (this.#isCurrent) return this.#work
+    this.#isCurrent = true
     const update = this.#work.then(() => this.#apply())
     this.#work = update.catch((err: unknown) => {
+      this.#isCurrent = false
       this.#options.logger.error({ err }, 'Services are not forwarded')
     })
     return this.#work
@@ -179,6 +185,7 @@ export class PodServices {
     if (this.#isClosed) return
     this.#proxy = undefined
     this.#table = undefined
+    this.#isCurrent = false
     this.#options.logger.warn(
       {},
       'the Service proxy is gone; another one is started',

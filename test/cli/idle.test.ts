@@ -27,6 +27,11 @@ metadata: {name: config}
 data: {colour: blue}
 ---
 apiVersion: v1
+kind: Service
+metadata: {name: s}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
 kind: Pod
 metadata: {name: p, annotations: {podfs.io/run: "true"}}
 spec:
@@ -47,7 +52,7 @@ async function untilQuiet(pids: () => readonly number[]): Promise<void> {
 }
 
 t.test(
-  'podfs serve with a Pod: its own mount, without a daemon, an adopted one',
+  'podfs serve with a Pod and a Service: its own mount, without a daemon, an adopted one',
   { skip },
   async t => {
     const { enter, root } = await startNamespace(t)
@@ -63,6 +68,7 @@ t.test(
     t.pass('its own mount')
 
     const left = all().filter(pid => pid !== first.pid)
+    t.equal(left.filter(isProxy).length, 1)
     first.child.kill('SIGKILL')
     await first.ended
     await untilQuiet(() => left.filter(isRunning))
@@ -87,6 +93,11 @@ t.test(
     t.notOk(existsSync(path.join(mountpoint, 'default')))
   },
 )
+
+function isProxy(pid: number): boolean {
+  const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')
+  return words[1]?.endsWith('/service-proxy.cjs') === true
+}
 
 function has(pids: () => readonly number[]): (name: string) => boolean {
   return name =>

@@ -168,8 +168,9 @@ export function podfsMounts(): string[] {
 }
 
 /**
- * Looks until `condition` gives something, at most half of the time; the test's own time-out is
- * the limit.
+ * Looks until `condition` gives something, at most a quarter of the time: a look may be a program
+ * that is started, and what it waits for needs the processors, too. The test's own time-out is the
+ * limit.
  */
 export async function eventually<T>(
   condition: () => T | undefined | false | Promise<T | undefined | false>,
@@ -178,7 +179,7 @@ export async function eventually<T>(
     const start = performance.now()
     const result = await condition()
     if (result !== undefined && result !== false) return result
-    const pause = Math.max(5, performance.now() - start)
+    const pause = Math.max(5, 3 * (performance.now() - start))
     await new Promise(resolve => setTimeout(resolve, pause))
   }
 }

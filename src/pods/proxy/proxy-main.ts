@@ -10,15 +10,20 @@
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { findShims } from '../../session/find-shims.ts'
+import {
+  findShims,
+  shimDirectory,
+  shimStreamsSocket,
+} from '../../session/find-shims.ts'
 import { guardMemory } from '../../session/guard-memory.ts'
 import { ServiceProxy } from '../../services/service-proxy.ts'
 import { systemClock } from '../../util/clock.ts'
 import { deferred } from '../../util/deferred.ts'
 import { inBackground } from '../../util/in-background.ts'
 import { defectMessage, errorOf, onDefect } from '../../util/on-defect.ts'
+import { untilClosed } from '../../util/until-closed.ts'
 import { exitAfter, tellListening } from '../outlive.ts'
-import { isAbandoned } from '../shim/is-abandoned.ts'
+import { isAbandoned, mayBeAbandoned } from '../shim/is-abandoned.ts'
 import { MessageStream } from '../shim/message-stream.ts'
 import {
   type FromProxy,
@@ -27,7 +32,7 @@ import {
 } from './proxy-messages.ts'
 import { proxyFile, proxySocket } from './start-proxy.ts'
 
-/** While no podfs is there it is looked so often whether anybody needs this. */
+/** Once something has ended while no podfs is there, it is looked so often whether anybody needs this. */
 const lookMs = 1000
 /** A podfs that is restarted is there again sooner. */
 const patienceMs = 10_000
@@ -39,6 +44,7 @@ async function main(): Promise<void> {
   guardMemory(process.env)
   const done = deferred<void>()
   let serve: Stream | undefined
+  let isBack = new AbortController()
   const proxy = new ServiceProxy({
     clock: systemClock,
     resolvConf: '/etc/resolv.conf',
@@ -63,12 +69,15 @@ async function main(): Promise<void> {
     await stream.closed
     if (serve !== stream) return
     serve = undefined
-    await untilNotNeeded(session, () => serve !== undefined)
-    if (serve === undefined) done.resolve()
+    isBack = new AbortController()
+    const { signal } = isBack
+    await untilNotNeeded(session, signal)
+    if (!signal.aborted) done.resolve()
   }
   // For the socket: 0600.
   process.umask(0o177)
   const server = createServer(socket => {
+    isBack.abort()
     serve?.close()
     const stream: Stream = new MessageStream(socket, message =>
       receive(stream, message),
@@ -88,16 +97,33 @@ async function main(): Promise<void> {
 /** Resolves when no Pod of the session needs it, or a podfs is there again. */
 async function untilNotNeeded(
   session: string,
-  hasServe: () => boolean,
+  isBack: AbortSignal,
 ): Promise<void> {
-  for (let idleMs = 0; idleMs < patienceMs; idleMs += lookMs) {
-    await systemClock.sleep(lookMs)
-    if (hasServe()) return
+  for (let idleMs = 0; idleMs < patienceMs;) {
     // What cannot be looked at, because no descriptor is left, is not known to be gone.
     if (await isAbandoned(session).catch(() => false)) return
     const shims = await findShims(session).catch(() => undefined)
-    if (shims === undefined || shims.length > 0) idleMs = -lookMs
+    const [needs] = shims ?? []
+    if (needs !== undefined) await mayBeOver(session, needs.id, isBack)
+    await systemClock.sleep(lookMs, isBack).catch(() => undefined)
+    if (isBack.aborted) return
+    idleMs = shims?.length === 0 ? idleMs + lookMs : 0
   }
+}
+
+/** Resolves when a Pod may have ended, or the session; at once when that cannot be told. */
+async function mayBeOver(
+  session: string,
+  id: string,
+  isBack: AbortSignal,
+): Promise<void> {
+  const told = new AbortController()
+  const signal = AbortSignal.any([isBack, told.signal])
+  await Promise.race([
+    untilClosed(shimStreamsSocket(shimDirectory(session, id)), signal),
+    mayBeAbandoned(session, signal),
+  ])
+  told.abort()
 }
 
 exitAfter(main())
