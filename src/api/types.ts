@@ -96,8 +96,25 @@ export interface Workload {
   readonly job?: JobRules
   /** Of a CronJob. */
   readonly cron?: CronRules
+  /** Of one that may have any number of Pods at a time. */
+  readonly replica?: Replica
   /** Of a Job's Pod that was started: what came before it. */
   readonly progress?: JobProgress
+}
+
+/** Which of the Pods of a workload it is. */
+export interface Replica {
+  /** From 0. */
+  readonly index: number
+  /** Of a StatefulSet, whose Pods have a number in their names. */
+  readonly identity?: {
+    /** The number of the first. */
+    readonly start: number
+    /** Its volumes of which each Pod has one of its own. */
+    readonly claims: readonly string[]
+    /** The next one comes when all before it are ready, and goes before them (OrderedReady). */
+    readonly inTurn: boolean
+  }
 }
 
 /** When a Job is done, and how often its Pod is tried; with the API server's defaults. */

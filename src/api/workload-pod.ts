@@ -6,9 +6,11 @@ import type {
   Pod,
   PodFailureRule,
   PodSpec,
+  Replica,
   Volume,
   WorkloadKind,
 } from './types.ts'
+import { nameSuffix, withSuffix } from './name-suffix.ts'
 
 /** A workload as decoded, of whatever kind: only what decides about its Pod. */
 export interface WorkloadObject {
@@ -20,6 +22,7 @@ export interface WorkloadObject {
     }[]
     readonly serviceName?: string
     readonly ordinals?: { readonly start: number }
+    readonly podManagementPolicy?: string
     readonly jobTemplate?: { readonly spec?: JobSpec }
   } & JobSpec &
     CronJobSpec
@@ -84,23 +87,39 @@ export function podOfWorkload(object: WorkloadObject): PodParts {
   return pod
 }
 
-/** pkg/controller/statefulset/stateful_set_utils.go: initIdentity, updateStorage. */
 function ofStatefulSet(
   { spec: set }: WorkloadObject,
   { metadata, spec }: PodParts,
 ): PodParts {
   const ordinal = String(set.ordinals?.start ?? 0)
-  const name = `${metadata.name}-${ordinal}`
-  const claims = (set.volumeClaimTemplates ?? []).map(
-    ({ metadata }): Volume => ({
-      name: metadata.name ?? '',
-      persistentVolumeClaim: {
-        claimName: `${metadata.name ?? ''}-${name}`,
-        readOnly: false,
-      },
-    }),
-  )
   const { subdomain: _, ...rest } = spec
+  const named = {
+    ...rest,
+    ...(set.serviceName !== undefined && { subdomain: set.serviceName }),
+  }
+  const claims = (set.volumeClaimTemplates ?? []).map(
+    claim => claim.metadata.name ?? '',
+  )
+  return withIdentity(
+    { metadata, spec: named },
+    `${metadata.name}-${ordinal}`,
+    { ordinal, claims },
+  )
+}
+
+/** pkg/controller/statefulset/stateful_set_utils.go: initIdentity, updateStorage. */
+function withIdentity(
+  { metadata, spec }: PodParts,
+  name: string,
+  {
+    ordinal,
+    claims,
+  }: { readonly ordinal: string; readonly claims: readonly string[] },
+): PodParts {
+  const volumes = claims.map((claim): Volume => ({
+    name: claim,
+    persistentVolumeClaim: { claimName: `${claim}-${name}`, readOnly: false },
+  }))
   return {
     metadata: {
       ...metadata,
@@ -111,11 +130,67 @@ function ofStatefulSet(
       }),
     },
     spec: {
-      ...rest,
+      ...spec,
       hostname: name,
-      ...(set.serviceName !== undefined && { subdomain: set.serviceName }),
-      volumes: withClaims(spec.volumes, claims),
+      volumes: withClaims(spec.volumes, volumes),
     },
+  }
+}
+
+/** Of the first Pod; undefined of a kind that has one Pod, or one after the other. */
+export function replicaOf({ kind, spec }: WorkloadObject): Replica | undefined {
+  switch (kind) {
+    case 'StatefulSet':
+      return {
+        index: 0,
+        identity: {
+          start: spec.ordinals?.start ?? 0,
+          claims: (spec.volumeClaimTemplates ?? []).map(
+            ({ metadata }) => metadata.name ?? '',
+          ),
+          inTurn: spec.podManagementPolicy !== 'Parallel',
+        },
+      }
+    case 'Deployment':
+    case 'ReplicaSet':
+    case 'ReplicationController':
+      return { index: 0 }
+    case 'DaemonSet':
+    case 'Job':
+    case 'CronJob':
+  }
+  return undefined
+}
+
+/**
+ * Another Pod than the first of the same workload. Where Kubernetes rolls dice for its name, that
+ * hangs on its number here, so that it is the same one each time.
+ */
+export function podOfReplica(first: Pod, index: number): Pod {
+  const { workload, metadata } = first
+  const { kind, name, replica } = workload ?? {}
+  if (workload === undefined || replica === undefined || index === 0)
+    return first
+  const pod: Pod = {
+    ...first,
+    workload: { ...workload, replica: { ...replica, index } },
+  }
+  if (replica.identity === undefined)
+    return {
+      ...pod,
+      metadata: {
+        ...metadata,
+        name: withSuffix(
+          `${name}-`,
+          nameSuffix(`${index}/${kind}/${metadata.namespace}/${name}`),
+        ),
+      },
+    }
+  const { start, claims } = replica.identity
+  const ordinal = String(start + index)
+  return {
+    ...pod,
+    ...withIdentity(first, `${name}-${ordinal}`, { ordinal, claims }),
   }
 }
 

@@ -26,6 +26,7 @@ import { portForwardCommand } from './port-forward.ts'
 import { reloadCommand } from './reload.ts'
 import { rollbackCommand } from './rollback.ts'
 import { runCommand } from './run.ts'
+import { scaleCommand } from './scale.ts'
 import { serveCommand } from './serve.ts'
 import { topCommand } from './top.ts'
 import { unmountCommand } from './unmount.ts'
@@ -55,6 +56,7 @@ export const commands: CommandGroup['commands'] = [
   stopCommand,
   restartCommand,
   rolloutCommand,
+  scaleCommand,
   patchCommand,
   historyCommand,
   diffCommand,

@@ -22,6 +22,7 @@ import {
   refuseUnusedPorts,
   type PublishedPort,
 } from '../pods/published-ports.ts'
+import { Replicas } from '../pods/replicas.ts'
 import { runPolicy } from '../pods/run-policy.ts'
 import type { PodOutcome } from '../pods/pod-outcome.ts'
 import { OutputLines } from '../runner/lifecycle/output-lines.ts'
@@ -103,7 +104,11 @@ export async function runPods(
     namespace,
     identities,
   }
-  const store = new Store({ admit: withServiceAccountVolume })
+  const replicas = new Replicas()
+  const store = new Store({
+    admit: withServiceAccountVolume,
+    expand: first => replicas.expand(first),
+  })
   const accounts = lazyServiceAccounts(given)
   const underWay = deferred<void>()
   const [toRun, node, emptyDirs] = await allSettled([
@@ -204,10 +209,23 @@ export async function runPods(
       mount: await mount,
       startsPods: true,
       control: fleet,
+      scaling: replicas,
       onUnderWay: underWay.resolve,
     }),
   )
   fleet.follow()
+  cleanup.add(
+    'replicas',
+    replicas.follow({
+      store,
+      record,
+      isToRun: () => true,
+      notice,
+      report,
+      // The Pods end with this podfs.
+      save: () => undefined,
+    }),
+  )
   return {
     finished: end.promise,
     terminationSeconds: () => fleet.terminationSeconds(),

@@ -39,6 +39,7 @@ import {
 } from '../pods/service-network.ts'
 import { hasLeftProxy, startProxy } from '../pods/proxy/start-proxy.ts'
 import { PodFleet } from '../pods/pod-fleet.ts'
+import { Replicas } from '../pods/replicas.ts'
 import { isToRun, servePolicy } from '../pods/serve-policy.ts'
 import { ServedTree, treeDirectory } from './served-tree.ts'
 import {
@@ -136,8 +137,10 @@ async function start(
       return [keyOf(pod), pod.metadata]
     }),
   )
+  const replicas = new Replicas(session.replicas)
   const store = new Store({
     clock,
+    expand: first => replicas.expand(first),
     onListenerError: err => logger.error({ err }, 'a change was not followed'),
     identity: key => known.get(key),
   })
@@ -244,6 +247,17 @@ async function start(
   const adoption = pods.adoptLeft()
   inBackground(adoption.then(() => services.start()))
   pods.look()
+  cleanup.add(
+    'replicas',
+    replicas.follow({
+      store,
+      record,
+      isToRun: pod => isToRun(pod, effective.settings.run),
+      notice,
+      report,
+      save: scaled => session.update({ replicas: scaled }),
+    }),
+  )
   if (adopted)
     cleanup.add(
       'strangers',
@@ -296,6 +310,7 @@ async function start(
       mount,
       isToRun: pod => isToRun(pod, effective.settings.run),
       control: pods,
+      scaling: replicas,
       mistakes: () => sources.mistakes,
       reload: async () => ({ ...(await reloads.reload()) }),
     }),

@@ -1,6 +1,6 @@
-import { refuseUserNamespace } from '../session/own-namespace.ts'
-import { keyOf, type ObjectKey } from '../api/object-key.ts'
+import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
 import type { CronRules, Pod } from '../api/types.ts'
+import { refuseUserNamespace } from '../session/own-namespace.ts'
 import { refuseChroot } from '../session/refuse-chroot.ts'
 import type { ControlledPod, Held, PodControl } from '../server/pod-control.ts'
 import type { StoreEvent } from '../store/store.ts'
@@ -10,6 +10,7 @@ import { imageFindings } from './image-findings.ts'
 import { JobTries } from './job-tries.ts'
 import { limitsTeller } from './limit-notices.ts'
 import { podName, sourceName } from './pod-notices.ts'
+import { startingReplica } from './replicas.ts'
 import { failureOf, type PodOutcome } from './pod-outcome.ts'
 import {
   adoptPodSession,
@@ -22,7 +23,10 @@ import { longestOf, SupervisedPod } from './supervised-pod.ts'
 
 /** Where the fleets of `podfs run` and `podfs serve` differ. */
 export interface FleetPolicy {
-  /** Whether a Pod of the sources is to run; `isKnown`: it is one of the fleet's already. */
+  /**
+   * Whether a Pod of the sources is to run; `isKnown`: it, or another one of its workload, is one
+   * of the fleet's already.
+   */
   isToRun(pod: Pod, isKnown: boolean): boolean
   /** What is to be said, once, of a Pod that is not run, and that somebody may miss. */
   whyNotRun(pod: Pod): string | undefined
@@ -70,6 +74,7 @@ export class PodFleet implements PodControl {
   readonly #pods = new Map<ObjectKey, SupervisedPod>()
   /** The last run of each, whose shim may remember it. */
   readonly #sessions = new Map<ObjectKey, PodSession>()
+  readonly #workloads = new Set<ObjectKey>()
   readonly #toldNotRun = new Set<ObjectKey>()
   readonly #tellMissingLimits = limitsTeller(text =>
     this.#options.context().notice(text),
@@ -114,8 +119,11 @@ export class PodFleet implements PodControl {
   /** Runs a Pod, whatever the policy says of it. */
   add(pod: Pod): void {
     const { notice } = this.#options.context()
-    if (pod.workload !== undefined)
-      notice(`${sourceName(pod)} ${howItRuns(pod)}`)
+    const workload = workloadKey(pod)
+    if (workload !== undefined) {
+      this.#workloads.add(workload)
+      notice(startingReplica(pod) ?? `${sourceName(pod)} ${howItRuns(pod)}`)
+    }
     this.#tellMissingLimits(pod)
     this.#supervised(pod).want(pod)
   }
@@ -209,7 +217,11 @@ export class PodFleet implements PodControl {
     const { policy } = this.#options
     const key = keyOf(pod)
     const supervised = this.#pods.get(key)
-    if (!isGone && policy.isToRun(pod, supervised !== undefined)) {
+    const workload = workloadKey(pod)
+    const isKnown =
+      supervised !== undefined ||
+      (workload !== undefined && this.#workloads.has(workload))
+    if (!isGone && policy.isToRun(pod, isKnown)) {
       const wanted = policy.admitted(pod)
       if (supervised === undefined) this.#meet(wanted)
       else supervised.want(wanted)
@@ -217,14 +229,28 @@ export class PodFleet implements PodControl {
       if (isGone) this.#toldNotRun.delete(key)
       else this.leaveOut(pod)
     } else {
-      supervised.drop(isGone ? 'is gone from its files' : policy.notToRun)
-      if (supervised.idle) this.#forget(key, pod)
+      const isFewer = isGone && this.#isFewer(pod)
+      if (isFewer) supervised.drop('is scaled down', `Pod ${podName(pod)}`)
+      else supervised.drop(isGone ? 'is gone from its files' : policy.notToRun)
+      if (!supervised.idle) return
+      if (isFewer) this.#forgetHeld(key, pod)
+      else this.#forget(key, pod)
     }
+  }
+
+  /** Its workload is there, and has fewer Pods now. */
+  #isFewer(pod: Pod): boolean {
+    const workload = workloadKey(pod)
+    return (
+      workload !== undefined &&
+      this.#options.context().store.get(workload) !== undefined
+    )
   }
 
   #meet(pod: Pod): void {
     const { context, policy } = this.#options
-    const welcome = policy.welcome(pod)
+    const welcome =
+      startingReplica(pod) === undefined ? policy.welcome(pod) : undefined
     if (welcome !== undefined) context().notice(welcome)
     this.add(pod)
   }
@@ -350,6 +376,10 @@ export class PodFleet implements PodControl {
     }
     if (this.#sessions.get(key) === session) this.#sessions.delete(key)
   }
+}
+
+function workloadKey({ workload, metadata }: Pod): ObjectKey | undefined {
+  return workload && objectKey(workload.kind, metadata.namespace, workload.name)
 }
 
 function howItRuns({ workload, metadata }: Pod): string {

@@ -196,15 +196,15 @@ export class SupervisedPod implements ControlledPod {
     }
   }
 
-  /** It is no longer wanted; `why` completes `Pod default/web ...: ending it`. */
-  drop(why: string): void {
+  /** It is no longer wanted; `why` completes `Pod default/web ...: ending it`, or whom. */
+  drop(why: string, whom = 'it'): void {
     this.#held = undefined
     if (this.#wanted === undefined) return
     const pod = this.#wanted
     this.#wanted = undefined
     this.#options.tries?.reset()
     if (this.idle || this.#stopped) return
-    this.#options.notice(`${sourceName(pod)} ${why}: ending it`)
+    this.#options.notice(`${sourceName(pod)} ${why}: ending ${whom}`)
     this.#end()
   }
 

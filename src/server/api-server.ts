@@ -87,6 +87,8 @@ import {
   resources,
   type Resource,
 } from './resources.ts'
+import { changeScale, scaleOf, type ScaledWorkload } from './scale.ts'
+import type { ScaleControl } from './scale.ts'
 import type { LivePod, SessionRecord, VolumeRecord } from './session-record.ts'
 import { tableOf } from './tables/table.ts'
 import { generationTable } from './tables/objects.ts'
@@ -108,6 +110,8 @@ export interface ApiServerOptions {
   readonly isToRun?: ((pod: Pod) => boolean) | undefined
   /** The Pods that run, to be changed by hand; absent: none runs here. */
   readonly control?: PodControl | undefined
+  /** How many Pods workloads have; absent: as many as their files say are shown. */
+  readonly scaling?: ScaleControl | undefined
   readonly clock: Clock
   readonly logger: Logger
   /** Loaded, or its key made, when somebody asks for tokens. */
@@ -394,6 +398,8 @@ export class ApiServer {
         response.flushHeaders()
         return await serveLog(response, log, options)
       }
+      const scaled = this.#scaledWorkload(info)
+      if (scaled !== undefined) return sendJson(response, 200, scaleOf(scaled))
       const format = wantedFormat(request, query)
       const isItself =
         info.subresource === undefined ||
@@ -566,6 +572,14 @@ export class ApiServer {
         wants: wanted(resource, info, query),
       })
     if (name === undefined) throw methodNotAllowed()
+    const scaled = this.#scaledWorkload(info)
+    const { scaling } = this.#options
+    if (scaled !== undefined && scaling !== undefined) {
+      const isDryRun = query.text('dryRun') !== ''
+      const replicas = await changeScale(scaled, request, scaling, isDryRun)
+      const now = this.#scaledWorkload(info) ?? scaled
+      return { code: 200, body: scaleOf({ ...now, replicas }) }
+    }
     if (resource.kind !== 'Volume')
       throw this.#notToChange(resource, info, name)
     const volume = this.#volume(info)
@@ -574,6 +588,19 @@ export class ApiServer {
       throw methodNotAllowed()
     const body = await changeVolume(volume, subresource, request)
     return { code: 201, body }
+  }
+
+  /** Of the subresource `scale`; throws an ApiError where there is no such workload. */
+  #scaledWorkload(info: RequestInfo): ScaledWorkload | undefined {
+    const { namespace = '', name = '', subresource } = info
+    const resource = resourceOf(info)
+    const isScalable = resource.subresources.some(each => each.name === 'scale')
+    if (subresource !== 'scale' || !isScalable) return undefined
+    const object = resource.cache(this.#collections).get(namespace, name)
+    if (object === undefined) throw notFound(resource, name)
+    const key = objectKey(resource.kind as ObjectKind, namespace, name)
+    const replicas = this.#options.record.replicas.get(key) ?? 1
+    return { resource, json: object.json(), replicas }
   }
 
   /** What the files say is changed there. */

@@ -84,6 +84,8 @@ export class Collections {
     for (const key of record.pods.keys()) this.#lookAtPod(key)
     for (const [key, job] of record.jobs) this.#shownObjects.setJob(key, job)
     this.#shownObjects.setServices(record.serviceEntries)
+    for (const [key, replicas] of record.replicas)
+      this.#shownObjects.setReplicas(key, replicas)
     for (const event of record.events) this.events.set(eventState(event))
     for (const volume of record.volumes) this.#setVolume(volume)
     this.nodes.set({
@@ -137,6 +139,11 @@ export class Collections {
       case 'services':
         return this.#shownObjects.setServices(
           this.#options.record.serviceEntries,
+        )
+      case 'replicas':
+        return this.#shownObjects.setReplicas(
+          change.key,
+          this.#options.record.replicas.get(change.key),
         )
       case 'event': {
         const { event, type } = change

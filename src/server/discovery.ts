@@ -128,11 +128,11 @@ function resourceList(group: string, groupVersion: string): JsonObject {
                 ? {}
                 : { categories: resource.categories }),
             },
-            ...resource.subresources.map(({ name, verbs }) => ({
+            ...resource.subresources.map(({ name, verbs, of }) => ({
               name: `${plural}/${name}`,
               singularName: '',
               namespaced,
-              kind,
+              ...(of ?? { kind }),
               verbs,
             })),
           ]

@@ -8,12 +8,13 @@ import { workloadStatus, type ShownState } from './workload-status.ts'
 export function encodeShown(
   object: ShownObject,
   generation: number,
-  { pod, job, service }: ShownState,
+  { pods, replicas, job, service }: ShownState,
 ): JsonObject {
   const encoded = encodeObject(object)
   const metadata = { ...part(encoded, 'metadata'), generation }
   const spec = {
     ...withDefaults(object.kind, { ...encoded, metadata }),
+    ...(replicas !== undefined && { replicas }),
     ...(service?.ip !== undefined && {
       clusterIP: service.ip,
       clusterIPs: [service.ip],
@@ -26,7 +27,7 @@ export function encodeShown(
     status: workloadStatus(
       object.kind,
       { ...encoded, metadata, spec },
-      { pod, job, service },
+      { pods, replicas, job, service },
     ),
   }
 }

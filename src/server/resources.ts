@@ -51,6 +51,8 @@ export interface Resource {
   readonly subresources: readonly {
     readonly name: string
     readonly verbs: readonly ('get' | 'create' | 'patch' | 'update')[]
+    /** Where it is an object of another kind. */
+    readonly of?: Readonly<Record<'group' | 'version' | 'kind', string>>
   }[]
   /** Beside get, list and watch. */
   readonly verbs: readonly string[]
@@ -83,6 +85,20 @@ const shown: Readonly<
   Job: { group: 'batch', table: jobTable },
 }
 
+/** See scale.ts. */
+const scale: Resource['subresources'][number] = {
+  name: 'scale',
+  verbs: ['get', 'patch', 'update'],
+  of: { group: 'autoscaling', version: 'v1', kind: 'Scale' },
+}
+
+const scalable: ReadonlySet<ShownKind> = new Set([
+  'Deployment',
+  'ReplicaSet',
+  'ReplicationController',
+  'StatefulSet',
+])
+
 const shownResources = (Object.keys(shown) as ShownKind[]).map(
   (kind): Resource => {
     const singular = kind.toLowerCase()
@@ -94,6 +110,7 @@ const shownResources = (Object.keys(shown) as ShownKind[]).map(
       singular,
       shortNames: shortNames[kind],
       categories: ['all'],
+      subresources: scalable.has(kind) ? [scale] : [],
       namespaced: true,
       cache: collections => collections.shown(kind),
     }

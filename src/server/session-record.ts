@@ -103,6 +103,7 @@ export type RecordChange =
   | { readonly kind: 'pod'; readonly key: ObjectKey }
   | { readonly kind: 'job'; readonly key: ObjectKey }
   | { readonly kind: 'services' }
+  | { readonly kind: 'replicas'; readonly key: ObjectKey }
   | {
       readonly kind: 'event'
       readonly type: 'set' | 'delete'
@@ -128,6 +129,7 @@ export class SessionRecord {
   /** Who tells of each of them; a Pod of the same name may have run before. */
   readonly #records = new Map<ObjectKey, PodRecord>()
   readonly #jobs = new Map<ObjectKey, JobRecord>()
+  readonly #replicas = new Map<ObjectKey, number>()
   #services: readonly ServiceEntry[] = []
   readonly #volumes = new Map<string, VolumeRecord>()
   /** By volume; kept when a volume is told of later. */
@@ -150,6 +152,11 @@ export class SessionRecord {
   /** By Job or CronJob. */
   get jobs(): ReadonlyMap<ObjectKey, JobRecord> {
     return this.#jobs
+  }
+
+  /** Of each workload that was scaled. */
+  get replicas(): ReadonlyMap<ObjectKey, number> {
+    return this.#replicas
   }
 
   /** Those that are forwarded, and where to. */
@@ -271,6 +278,13 @@ export class SessionRecord {
   job(key: ObjectKey, job: JobRecord): void {
     this.#jobs.set(key, job)
     this.#tell({ kind: 'job', key })
+  }
+
+  /** How many Pods a workload is to have; undefined: it has gone. */
+  scaled(key: ObjectKey, replicas: number | undefined): void {
+    if (replicas === undefined) this.#replicas.delete(key)
+    else this.#replicas.set(key, replicas)
+    this.#tell({ kind: 'replicas', key })
   }
 
   services(entries: readonly ServiceEntry[]): void {

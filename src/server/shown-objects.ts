@@ -22,8 +22,9 @@ const kinds: readonly ShownKind[] = [...workloadKinds, 'Service']
 export class ShownObjects {
   readonly caches: ReadonlyMap<ShownKind, ObjectCache>
   readonly #shown = new Map<ObjectKey, Shown>()
-  /** By workload, also of one that is yet to come. */
-  readonly #pods = new Map<ObjectKey, OwnPod>()
+  /** By workload, also of one that is yet to come, and by name. */
+  readonly #pods = new Map<ObjectKey, Map<string, OwnPod>>()
+  readonly #replicas = new Map<ObjectKey, number>()
   readonly #jobs = new Map<ObjectKey, JobRecord>()
   readonly #services = new Map<ObjectKey, ServiceEntry>()
 
@@ -47,15 +48,27 @@ export class ShownObjects {
   }
 
   /**
-   * The Pod of a workload is another one now, or in another state; `own` undefined: it is gone,
-   * or nobody runs it.
+   * A Pod of a workload is another one now, or in another state; `own` undefined: it is gone, or
+   * nobody runs it.
    */
   setPod({ workload, metadata }: Pod, own: OwnPod | undefined): void {
     if (workload === undefined) return
     const key = objectKey(workload.kind, metadata.namespace, workload.name)
-    if (own === undefined) this.#pods.delete(key)
-    else this.#pods.set(key, own)
+    const pods = this.#pods.get(key) ?? new Map<string, OwnPod>()
+    if (own === undefined) pods.delete(metadata.name)
+    else pods.set(metadata.name, own)
+    if (pods.size === 0) this.#pods.delete(key)
+    else this.#pods.set(key, pods)
     this.#showAgain(key)
+  }
+
+  /** A workload was scaled; undefined: it is as its file says again. */
+  setReplicas(key: ObjectKey, replicas: number | undefined): void {
+    if (this.#replicas.get(key) === replicas) return
+    if (replicas === undefined) this.#replicas.delete(key)
+    else this.#replicas.set(key, replicas)
+    const shown = this.#shown.get(key)
+    if (shown !== undefined) this.#show(key, shown.object, shown.generation + 1)
   }
 
   /** The Job of a Job or CronJob fares otherwise now; undefined: nothing is known of one. */
@@ -84,7 +97,8 @@ export class ShownObjects {
 
   #encode(key: ObjectKey, object: ShownObject, generation: number): JsonObject {
     return encodeShown(object, generation, {
-      pod: this.#pods.get(key),
+      pods: [...(this.#pods.get(key)?.values() ?? [])],
+      replicas: this.#replicas.get(key),
       job: this.#jobs.get(key),
       service: this.#services.get(key),
     })

@@ -4,7 +4,7 @@ import { formatTime } from '../runner/status/container-status.ts'
 import type { ServiceEntry } from '../services/service-table.ts'
 import type { JobRecord } from './session-record.ts'
 
-/** The one Pod that podfs runs of a workload. */
+/** A Pod of a workload that podfs runs. */
 export interface OwnPod {
   readonly name: string
   readonly namespace: string
@@ -17,26 +17,29 @@ export interface OwnPod {
 
 /** What is known of a workload or Service beside what its file says. */
 export interface ShownState {
-  readonly pod: OwnPod | undefined
+  readonly pods: readonly OwnPod[]
+  /** What it was scaled to. */
+  readonly replicas: number | undefined
   readonly job: JobRecord | undefined
   readonly service: ServiceEntry | undefined
 }
 
 /**
- * What a controller would write into the status if the Pod that podfs runs were its own. So
- * there is never more than one at a time, whatever `replicas` or `completions` say.
+ * What a controller would write into the status if the Pods that podfs runs were its own. So
+ * there is one at a time, whatever `replicas` or `completions` say, unless it was scaled.
  */
 export function workloadStatus(
   kind: ShownKind,
   object: JsonObject,
-  { pod, job, service }: ShownState,
+  { pods, job, service }: ShownState,
 ): JsonObject {
-  const counts = countsOf(pod)
+  const counts = countsOf(pods)
+  const [pod] = pods
   const { generation = 1 } = part(object, 'metadata')
   const observed = { observedGeneration: generation }
   switch (kind) {
     case 'Deployment':
-      return { ...observed, ...deploymentStatus(object, counts, pod) }
+      return { ...observed, ...deploymentStatus(object, counts, pods) }
     case 'StatefulSet':
       return {
         ...observed,
@@ -95,11 +98,11 @@ function endpointsOf({ endpoints, ports }: ServiceEntry): readonly string[] {
 }
 
 /** One that has ended, or is about to, is none of the replicas (FilterActivePods). */
-function countsOf(pod: OwnPod | undefined) {
-  const isActive = pod !== undefined && !hasEnded(pod) && !pod.isTerminating
+function countsOf(pods: readonly OwnPod[]) {
+  const active = pods.filter(pod => !hasEnded(pod) && !pod.isTerminating)
   return {
-    replicas: isActive ? 1 : 0,
-    readyReplicas: isActive && condition(pod, 'Ready').isTrue ? 1 : 0,
+    replicas: active.length,
+    readyReplicas: active.filter(pod => condition(pod, 'Ready').isTrue).length,
   }
 }
 
@@ -120,7 +123,7 @@ function condition({ status, creationTimestamp }: OwnPod, type: string) {
 function deploymentStatus(
   object: JsonObject,
   { replicas, readyReplicas }: ReturnType<typeof countsOf>,
-  pod: OwnPod | undefined,
+  pods: readonly OwnPod[],
 ): JsonObject {
   const spec = part(object, 'spec')
   const desired = Number(spec['replicas'])
@@ -128,7 +131,11 @@ function deploymentStatus(
   const isAvailable = readyReplicas >= enough
   const isComplete = replicas === desired && readyReplicas >= desired
   const { creationTimestamp } = part(object, 'metadata')
-  const since = pod ? condition(pod, 'Ready').since : text(creationTimestamp)
+  const since =
+    pods
+      .map(pod => condition(pod, 'Ready').since)
+      .sort()
+      .at(-1) ?? text(creationTimestamp)
   const deployed = (type: string, isTrue: boolean, why: string[]) => ({
     type,
     status: isTrue ? 'True' : 'False',
@@ -161,7 +168,10 @@ function deploymentStatus(
         true,
         isComplete
           ? ['NewReplicaSetAvailable', 'The Pod is ready.']
-          : ['ReplicaSetUpdated', 'podfs runs one Pod of it.'],
+          : [
+              'ReplicaSetUpdated',
+              `podfs runs ${pods.length > 1 ? `${pods.length} Pods` : 'one Pod'} of it.`,
+            ],
       ),
     ],
   }

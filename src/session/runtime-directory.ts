@@ -42,6 +42,8 @@ const fewestFreeInodes = 32
 
 export interface SessionDirectory {
   readonly directory: string
+  /** As the podfs before this one has left it. */
+  readonly replicas: NonNullable<Session['replicas']>
   /** Tells others more about this session. */
   update(facts: Partial<Session>): void
   /** Removes the directory, unless something is still mounted below it. */
@@ -93,6 +95,7 @@ async function sessionDirectory(
   }
   return {
     directory,
+    replicas: first.replicas ?? {},
     update: facts => {
       session = { ...session, ...facts }
       inRuntimeDirectory(directory, write)

@@ -17,6 +17,8 @@ export interface Session extends ProcessIdentity {
   readonly mountDirectory?: string
   /** Of `run` and `serve`: namespace/name of its Pods and Services, and the address that each has from podfs. */
   readonly pods?: Readonly<Record<string, string>>
+  /** Of `serve`: how many Pods workloads were scaled to, by kind/namespace/name. */
+  readonly replicas?: Readonly<Record<string, number>>
 }
 
 export function sessionFile(directory: string): string {

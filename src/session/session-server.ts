@@ -9,6 +9,7 @@ import { objectsReferenced } from '../projection/projection.ts'
 import { referenceKey } from '../projection/source-kind.ts'
 import type { PodEvent } from '../runner/status/pod-events.ts'
 import type { PodControl } from '../server/pod-control.ts'
+import type { ScaleControl } from '../server/scale.ts'
 import type { EventOwner, SessionRecord } from '../server/session-record.ts'
 import type { Store } from '../store/store.ts'
 import type { TokenIssuer } from '../tokens/token-issuer.ts'
@@ -42,6 +43,8 @@ export interface SessionServerOptions {
   readonly isToRun?: (pod: Pod) => boolean
   /** The Pods that it runs. */
   readonly control?: PodControl
+  /** How many of a workload it runs. */
+  readonly scaling?: ScaleControl
   /** Whose file server's figures are among the metrics. */
   readonly mount: Pick<Backend, 'stats'>
   /** In its input, at the moment. */
@@ -69,7 +72,7 @@ export function startSessionServer(
       import('../server/metrics.ts'),
       prettyName(),
     ])
-    const { store, record, issuer, isToRun, control, reload } = options
+    const { store, record, issuer, isToRun, control, scaling, reload } = options
     const server = new ApiServer({
       store,
       record,
@@ -78,6 +81,7 @@ export function startSessionServer(
       issuer,
       isToRun,
       control,
+      scaling,
       reload,
       node: {
         node: options.node,

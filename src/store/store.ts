@@ -47,6 +47,8 @@ export interface StoreOptions {
   readonly onListenerError?: (error: unknown) => void
   /** What becomes of a Pod when it is stored, as an API server's admission has it. */
   readonly admit?: (pod: Pod, serviceAccount: ServiceAccount | undefined) => Pod
+  /** How many Pods there are of the workload's Pod that an origin has; else it is itself. */
+  readonly expand?: (first: Pod) => readonly Pod[]
   /** Of an object that another store has had: it appears here as the same one. */
   readonly identity?: (
     key: ObjectKey,
@@ -73,6 +75,9 @@ export class Store {
   readonly #onListenerError: (error: unknown) => void
   readonly #admitPod: NonNullable<StoreOptions['admit']>
   readonly #identity: NonNullable<StoreOptions['identity']>
+  readonly #expand: StoreOptions['expand']
+  /** By origin: what it has, where there are Pods to expand in it. */
+  readonly #unexpanded = new Map<string, readonly KubeObject[]>()
   readonly #objects = new Map<ObjectKey, KubeObject>()
   /** In the order in which the origins claimed the key; the first is served. */
   readonly #claims = new Map<ObjectKey, readonly Claim[]>()
@@ -91,6 +96,7 @@ export class Store {
     this.#onListenerError = options.onListenerError ?? (() => undefined)
     this.#admitPod = options.admit ?? (pod => pod)
     this.#identity = options.identity ?? (() => undefined)
+    this.#expand = options.expand
   }
 
   /** Sets all objects of one origin; what it had before and has no more is let go. */
@@ -105,6 +111,40 @@ export class Store {
    * Gives the conflicts of these origins.
    */
   apply(
+    changes: ReadonlyMap<string, readonly KubeObject[]>,
+  ): readonly Conflict[] {
+    return this.#applyExpanded(
+      new Map(
+        [...changes].map(([origin, objects]) => [
+          origin,
+          this.#expanded(origin, objects),
+        ]),
+      ),
+    )
+  }
+
+  /** `expand` has another answer now. Gives the conflicts of the origins that it concerns. */
+  expandAgain(): readonly Conflict[] {
+    return this.apply(new Map(this.#unexpanded))
+  }
+
+  #expanded(
+    origin: string,
+    objects: readonly KubeObject[],
+  ): readonly KubeObject[] {
+    const expand = this.#expand
+    if (expand === undefined) return objects
+    if (!objects.some(isOneOfMany)) {
+      this.#unexpanded.delete(origin)
+      return objects
+    }
+    this.#unexpanded.set(origin, objects)
+    return objects.flatMap((object): readonly KubeObject[] =>
+      isOneOfMany(object) ? expand(object) : [object],
+    )
+  }
+
+  #applyExpanded(
     changes: ReadonlyMap<string, readonly KubeObject[]>,
   ): readonly Conflict[] {
     const touched = new Set<ObjectKey>()
@@ -418,6 +458,10 @@ export class Store {
       }
     }
   }
+}
+
+function isOneOfMany(object: KubeObject): object is Pod {
+  return object.kind === 'Pod' && object.workload?.replica !== undefined
 }
 
 /** Conflicts inside one origin, which only a new read of that origin can end. */

@@ -284,7 +284,7 @@ t.test('says what it does with a workload, and with its fields', async t => {
     linesOf(deployment({ spec: `${selector}\n  replicas: 3` }), 'emulated'),
     [
       'f.yaml:1:1: Deployment default/web: emulated: podfs runs one Pod of it, web',
-      'f.yaml:6:3: Deployment default/web: spec.replicas: emulated: podfs runs one Pod of it',
+      'f.yaml:6:3: Deployment default/web: spec.replicas: emulated: podfs runs one Pod of it, until podfs scale',
       'f.yaml:12:30: Deployment default/web: spec.template.spec.containers[0].image: emulated: podfs pulls no image; it runs a program of this machine in its place',
     ],
   )

@@ -87,6 +87,7 @@ function world(t: Test, options: { readonly isFull: (n: number) => boolean }) {
     {
       session: {
         directory,
+        replicas: {},
         update: () => undefined,
         remove: () => Promise.resolve(),
       },

@@ -210,6 +210,7 @@ export const atWork: readonly CatalogueEntry[] = [
       'cli/program.ts',
       'cli/reload.ts',
       'cli/run.ts',
+      'cli/scale.ts',
       'cli/serve.ts',
       'cli/serve-settings.ts',
       'cli/unmount.ts',

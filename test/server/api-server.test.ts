@@ -847,6 +847,7 @@ t.test('discovery names every resource', async t => {
       'pods/status',
       'pods/stop',
       'replicationcontrollers',
+      'replicationcontrollers/scale',
       'secrets',
       'serviceaccounts',
       'services',
@@ -866,6 +867,19 @@ t.test('discovery names every resource', async t => {
   t.match((await get('/apis/podfs.io/v1')).body, {
     resources: [{ name: 'volumes', shortNames: ['vol'] }],
   })
+  const apps = (await get('/apis/apps/v1')).body['resources'] as JsonObject[]
+  t.strictSame(
+    apps.find(({ name }) => name === 'deployments/scale'),
+    {
+      name: 'deployments/scale',
+      singularName: '',
+      namespaced: true,
+      group: 'autoscaling',
+      version: 'v1',
+      kind: 'Scale',
+      verbs: ['get', 'patch', 'update'],
+    },
+  )
   t.match((await get('/apis/certificates.k8s.io/v1beta1')).body, {
     resources: [{ name: 'clustertrustbundles', namespaced: false }],
   })

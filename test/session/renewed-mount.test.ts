@@ -59,6 +59,7 @@ function world(t: Test, refuse: () => boolean = () => false) {
     {
       session: {
         directory,
+        replicas: {},
         update: fact => void facts.push(fact),
         remove: () => Promise.resolve(),
       },

@@ -1,3 +1,4 @@
+import { nameSuffix, withSuffix } from '../name-suffix.ts'
 import { podSpec } from '../schema/pod.ts'
 import type { Container, ObjectMeta, PodSpec, Volume } from '../types.ts'
 import { FindingList } from './finding-list.ts'
@@ -23,24 +24,13 @@ export function buildMetadata(
   }
 }
 
-/** apimachinery's letters for made-up names: no vowels, nothing that looks like another. */
-const letters = 'bcdfghjklmnpqrstvwxz2456789'
-
 /**
  * A name for an object that only says how its name begins: the same each time it is read,
  * since it is the same object then.
  */
 function generatedName(prefix: string | undefined): string {
   if (prefix === undefined) return ''
-  let hash = 0
-  for (const byte of Buffer.from(prefix)) hash = (hash * 31 + byte) % 2 ** 31
-  let suffix = ''
-  for (let i = 0; i < 5; i++) {
-    suffix += letters.charAt(hash % letters.length)
-    hash = Math.floor(hash / letters.length)
-  }
-  // As long as a host name may be.
-  return `${prefix.slice(0, 58)}${suffix}`
+  return withSuffix(prefix, nameSuffix(prefix))
 }
 
 /** Defaults that hang on more than one field (pkg/apis/core/v1/defaults.go). */

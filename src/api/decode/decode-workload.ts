@@ -17,6 +17,7 @@ import {
   cronRules,
   jobRules,
   podOfWorkload,
+  replicaOf,
   type WorkloadObject,
 } from '../workload-pod.ts'
 import { buildMetadata, buildPodSpec } from './build-pod.ts'
@@ -51,6 +52,7 @@ export function decodeWorkload(
   const { metadata: podMetadata, spec } = podOfWorkload(object)
   const job = jobRules(object)
   const cron = cronRules(object)
+  const replica = replicaOf(object)
   const pod: Pod = {
     kind: 'Pod',
     metadata: podMetadata,
@@ -62,6 +64,7 @@ export function decodeWorkload(
       templatePath,
       ...(job && { job }),
       ...(cron && { cron }),
+      ...(replica && { replica }),
     },
   }
   validateMetadata(metadata, findings)

@@ -17,10 +17,10 @@ import {
 
 /**
  * The kinds that hold a Pod template: apps/v1, batch/v1 and core/v1 of v1.34. podfs has no
- * controllers: it runs one Pod of the template, and everything that only a controller could
+ * controllers: it runs one Pod of the template, or as many as it was scaled to, and everything that only a controller could
  * do is said here to be emulated or ignored.
  */
-const onePod = 'podfs runs one Pod of it'
+const onePod = 'podfs runs one Pod of it, until podfs scale'
 const noRollout = 'a change ends the old Pod, then starts the new one'
 const noHistory = 'podfs keeps no history'
 const lastPodOnly = 'the last Pod alone is kept'
@@ -108,7 +108,10 @@ const statefulSetSpec = struct('StatefulSetSpec', {
   serviceName: supported('string', {
     reason: "the Pod's subdomain; there is no Service",
   }),
-  podManagementPolicy: emulated({ enum: ['OrderedReady', 'Parallel'] }, onePod),
+  podManagementPolicy: supported(
+    { enum: ['OrderedReady', 'Parallel'] },
+    { reason: 'of the Pods that podfs scale adds and takes away' },
+  ),
   updateStrategy: rollout(
     ['RollingUpdate', 'OnDelete'],
     struct('RollingUpdateStatefulSet', {
