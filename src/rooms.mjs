@@ -29,7 +29,7 @@ export const rooms = [
   {
     room: 'streams',
     purpose:
-      'what goes into a program of a container and comes out of it, and how both travel: numbered channels over a socket or a WebSocket',
+      'what goes into a program of a container and comes out of it, and how both travel: numbered channels over a socket or a WebSocket, SPDY for ports',
     imports: ['util'],
   },
   {

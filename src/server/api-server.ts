@@ -69,12 +69,11 @@ import {
 } from './pod-log.ts'
 import { logLink, openLogFiles } from './log-files.ts'
 import { nodeMetrics, podMetrics } from './pod-metrics.ts'
-import { dialPod, forwardedPorts } from './port-forward.ts'
+import { dialerOf, forwardedPorts } from './port-forward.ts'
 import {
   connectStreams,
   isStreamed,
   openerOf,
-  podIPOf,
   streamProtocols,
   streamsRequest,
 } from './pod-streams.ts'
@@ -94,11 +93,25 @@ import { tableOf } from './tables/table.ts'
 import { generationTable } from './tables/objects.ts'
 import { changeVolume, generationsOf } from './volume-subresources.ts'
 import { serveWatch } from './watch-stream.ts'
-import { asksForWebSocket, chooseProtocol, WebSockets } from './web-sockets.ts'
+import {
+  asksForWebSocket,
+  chooseProtocol,
+  WebSockets,
+  webSocketStream,
+} from './web-sockets.ts'
+import {
+  acceptSpdy,
+  asksForSpdy,
+  checkForwardProtocol,
+} from './spdy-upgrade.ts'
 import {
   portForwardProtocol,
   serveForwarding,
 } from '../streams/forwarded-ports.ts'
+import {
+  serveForwardStreams,
+  tunnelledForwardProtocol,
+} from '../streams/forwarded-streams.ts'
 import { webSocketWire } from '../streams/web-socket-wire.ts'
 import { inBackground } from '../util/in-background.ts'
 
@@ -129,7 +142,8 @@ export interface ApiServerOptions {
 interface FoundStreams {
   /** The first of the client's that is among them is spoken. */
   readonly protocols: readonly string[]
-  serve(webSocket: WebSocket, protocol: string): Promise<void>
+  /** Throws an ApiError for what such a one has to be told and is not. */
+  serve(protocol: string): (webSocket: WebSocket) => Promise<void>
 }
 
 export class ApiServer {
@@ -138,6 +152,8 @@ export class ApiServer {
   readonly #known: KnownObjects
   readonly #server: Server
   readonly #webSockets = new WebSockets()
+  /** Connections on which SPDY is spoken. */
+  readonly #upgraded = new Set<Duplex>()
   /** Of the hashes that stand for confidential values; it never leaves this process. */
   readonly #key = randomBytes(32)
 
@@ -178,8 +194,9 @@ export class ApiServer {
       this.#server.close(() => resolve()),
     )
     this.#server.closeAllConnections()
-    // Node no longer counts these among them.
+    // Node does not count these among them any more.
     await this.#webSockets.close()
+    for (const socket of this.#upgraded) socket.destroy()
     await closed
   }
 
@@ -211,28 +228,60 @@ export class ApiServer {
       response.once('finish', () => socket.end())
       answer(response)
     }
-    if (!asksForWebSocket(request))
-      return refuse(response => inBackground(this.#answer(request, response)))
-    let found: FoundStreams
-    let protocol: string
+    let serve: (() => Promise<void>) | undefined
     try {
-      const { pathname, searchParams } = requestUrl(request)
-      const info = requestInfo(pathname)
-      const query = new Query(searchParams)
-      const streams = info && (await this.#webSocketAt(info, query))
-      if (streams === undefined)
-        throw badRequest('there is no WebSocket at this path')
-      found = streams
-      protocol = chooseProtocol(request, found.protocols)
+      serve = asksForWebSocket(request)
+        ? await this.#webSocketOf(request, socket, head)
+        : this.#spdyOf(request, socket, head)
     } catch (error) {
       const { code, status } = this.#failureOf(error)
       return refuse(response => sendJson(response, code, status))
     }
-    const webSocket = await this.#webSockets.accept(request, socket, {
-      head,
-      protocol,
-    })
-    await found.serve(webSocket, protocol)
+    if (serve === undefined)
+      return refuse(response => inBackground(this.#answer(request, response)))
+    await serve()
+  }
+
+  /** Throws an ApiError. */
+  async #webSocketOf(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+  ): Promise<() => Promise<void>> {
+    const { pathname, searchParams } = requestUrl(request)
+    const info = requestInfo(pathname)
+    const query = new Query(searchParams)
+    const streams = info && (await this.#webSocketAt(info, query))
+    if (streams === undefined)
+      throw badRequest('there is no WebSocket at this path')
+    const protocol = chooseProtocol(request, streams.protocols)
+    const serve = streams.serve(protocol)
+    return async () =>
+      await serve(
+        await this.#webSockets.accept(request, socket, { head, protocol }),
+      )
+  }
+
+  /** A forwarding of ports as kubectl asks for it before 1.31. Throws an ApiError. */
+  #spdyOf(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+  ): (() => Promise<void>) | undefined {
+    const info = requestInfo(requestUrl(request).pathname)
+    const isForward =
+      info?.subresource === 'portforward' && resourceOf(info).kind === 'Pod'
+    if (!isForward || !asksForSpdy(request)) return undefined
+    const { namespace = '', name = '' } = info
+    const dial = dialerOf(() => this.#livePod(namespace, name))
+    const { clock } = this.#options
+    checkForwardProtocol(request)
+    return async () => {
+      this.#upgraded.add(socket)
+      acceptSpdy(socket, head)
+      await serveForwardStreams(socket, { dial, clock })
+      this.#upgraded.delete(socket)
+    }
   }
 
   /** What is served as a WebSocket at this path, and maybe in another way, too. */
@@ -247,9 +296,8 @@ export class ApiServer {
     const { log, options } = await this.#openLog(live, query)
     return {
       protocols: ['binary.k8s.io'],
-      serve: async webSocket => {
-        const { createWebSocketStream } = await import('ws')
-        const stream = createWebSocketStream(webSocket)
+      serve: () => async webSocket => {
+        const stream = await webSocketStream(webSocket)
         // Nobody has anything to say there, but whoever goes is noticed.
         stream.on('error', () => undefined).resume()
         await serveLog(stream, log, options)
@@ -262,25 +310,30 @@ export class ApiServer {
     const { namespace = '', name = '', subresource } = info
     if (!isStreamed(subresource)) return undefined
     if (resourceOf(info).kind !== 'Pod') return undefined
-    const live = this.#livePod(namespace, name)
+    const { clock } = this.#options
     if (subresource === 'portforward') {
-      const ports = forwardedPorts(query)
-      const { pod } = live
-      const podIP = podIPOf(live)
+      const dial = dialerOf(() => this.#livePod(namespace, name))
       return {
-        protocols: [portForwardProtocol],
-        serve: webSocket =>
-          serveForwarding(webSocketWire(webSocket), ports, port =>
-            dialPod(pod, podIP, port),
-          ),
+        protocols: [tunnelledForwardProtocol, portForwardProtocol],
+        serve: protocol => {
+          if (protocol === tunnelledForwardProtocol)
+            return async webSocket =>
+              await serveForwardStreams(await webSocketStream(webSocket), {
+                dial,
+                clock,
+              })
+          const ports = forwardedPorts(query)
+          return webSocket =>
+            serveForwarding(webSocketWire(webSocket), ports, dial)
+        },
       }
     }
+    const live = this.#livePod(namespace, name)
     const request = streamsRequest(live.pod, subresource, query)
     const open = openerOf(live)
-    const { clock } = this.#options
     return {
       protocols: streamProtocols,
-      serve: (webSocket, protocol) =>
+      serve: protocol => webSocket =>
         connectStreams(webSocketWire(webSocket), open, {
           request,
           protocol,

@@ -25,7 +25,7 @@ const formats: ReadonlyMap<string, StatusFormat> = new Map([
 
 export const streamProtocols = [...formats.keys()]
 
-/** What is served as a WebSocket alone. */
+/** What is served as streams: there is nothing to GET. */
 export function isStreamed(
   subresource: string | undefined,
 ): subresource is 'exec' | 'attach' | 'portforward' {
@@ -67,10 +67,15 @@ export function openerOf({ pod, open }: LivePod): OpenStreams {
   throw badRequest(`pod ${pod.metadata.name} does not have a host assigned`)
 }
 
-/** Throws an ApiError for a Pod that has none, because it does not run. */
+/** Throws an ApiError for a Pod that does not run: its address may be another's by now. */
 export function podIPOf({ pod, status }: LivePod): string {
-  if (status?.podIP !== undefined) return status.podIP
-  throw badRequest(`pod ${pod.metadata.name} does not have a host assigned`)
+  const { name } = pod.metadata
+  if (status?.podIP === undefined)
+    throw badRequest(`pod ${name} does not have a host assigned`)
+  const { phase, podIP } = status
+  if (phase === 'Succeeded' || phase === 'Failed')
+    throw badRequest(`pod ${name} has ended; current phase is ${phase}`)
+  return podIP
 }
 
 /** Connects the two until both are at their end. */

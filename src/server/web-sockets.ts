@@ -61,6 +61,14 @@ export class WebSockets {
   }
 }
 
+/** The bytes of its messages. */
+export async function webSocketStream(webSocket: WebSocket): Promise<Duplex> {
+  // What comes before somebody listens would be lost.
+  webSocket.pause()
+  const { createWebSocketStream } = await import('ws')
+  return createWebSocketStream(webSocket)
+}
+
 async function startServer(): Promise<WebSocketServer> {
   const { WebSocketServer } = await import('ws')
   return new WebSocketServer({

@@ -8,11 +8,13 @@ export async function tcpTo(t: Test, socket: string): Promise<string> {
   const proxy = createServer(client => {
     const server = connect(socket)
     client.pipe(server).pipe(client)
-    for (const end of [client, server])
-      end.on('error', () => {
-        client.destroy()
-        server.destroy()
-      })
+    for (const [end, other] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      end.on('error', () => other.destroy())
+      end.on('close', () => other.destroySoon())
+    }
   })
   await new Promise<void>(resolve => proxy.listen(0, '127.0.0.1', resolve))
   t.teardown(() => new Promise(resolve => proxy.close(resolve)))
