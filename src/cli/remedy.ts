@@ -23,15 +23,18 @@ export interface Place {
 /** The remedy as it is to be typed at the place: who makes root, podfs's name, the packages. */
 export function remedyAt(fix: string, place: Place): string {
   return fix
-    .replaceAll(/^sudo (podfs\b)?/gm, (_, podfs: string | undefined) => {
-      const rest = podfs === undefined ? '' : place.podfsAsRoot
-      if (place.isRoot) return rest
-      return `${place.elevate ?? 'as root:'} ${rest}`
-    })
     .replaceAll(
-      /\bapt-get install ([a-z\d-]+(?: [a-z\d-]+)*)( \([^)]*\))?/g,
-      (asOnDebian, packages: string) =>
-        installing(packages.split(' '), place.osRelease) ?? asOnDebian,
+      /\b(sudo )?apt-get install ([a-z\d-]+(?: [a-z\d-]+)*)( \([^)]*\))?/g,
+      (asOnDebian, sudo: string | undefined, packages: string) =>
+        installing(packages.split(' '), place.osRelease, sudo) ?? asOnDebian,
+    )
+    .replaceAll(
+      /(^|; or )sudo (podfs\b)?/gm,
+      (_, before: string, podfs: string | undefined) => {
+        const rest = podfs === undefined ? '' : place.podfsAsRoot
+        if (place.isRoot) return `${before}${rest}`
+        return `${before}${place.elevate ?? 'as root:'} ${rest}`
+      },
     )
 }
 
@@ -61,6 +64,7 @@ const names: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 function installing(
   packages: readonly string[],
   osRelease: string,
+  sudo = '',
 ): string | undefined {
   const installer = [
     valueOf('ID', osRelease),
@@ -76,7 +80,7 @@ function installing(
     .map(name => renamed?.[name] ?? name)
   return installer === undefined
     ? `install ${words.join(', ')} (Debian's names of the packages)`
-    : `${installer} ${words.join(' ')}`
+    : `${sudo}${installer} ${words.join(' ')}`
 }
 
 function valueOf(name: string, osRelease: string): string {

@@ -1,5 +1,5 @@
 import { watch } from 'node:fs'
-import { mkdir, open, readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { MountError } from '../linux/mount-error.ts'
 import type { Clock } from '../util/clock.ts'
@@ -8,8 +8,8 @@ import { type BackendName } from '../volumes/backend.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
 import { openBackend } from '../volumes/open-backend.ts'
 import { AtomicWriter, prepareVolumeRoot } from '../writer/atomic-writer.ts'
+import { tryWrite } from '../session/machine/try-write.ts'
 import { createSessionDirectory } from '../session/runtime-directory.ts'
-import { errorCode } from '../util/error-code.ts'
 
 export interface ScratchSwapOptions {
   readonly backend: BackendName
@@ -103,12 +103,11 @@ async function expectText(file: string, text: string): Promise<void> {
 }
 
 async function expectReadOnly(file: string): Promise<void> {
-  const code = await open(file, 'r+').then(async handle => {
-    await handle.close()
-    return 'OK'
-  }, errorCode)
-  if (code !== 'EROFS')
-    throw new Error(`a write by somebody else gives ${code}, not EROFS`)
+  const said = await tryWrite(file)
+  if (said !== 'Read-only file system')
+    throw new Error(
+      `a write by somebody else gives ${said === '' ? 'no error' : said}, not EROFS`,
+    )
 }
 
 /** Resolves at the rename of `..data`, which every program that reloads waits for. */

@@ -4,7 +4,7 @@ import { asFailure } from './failures.ts'
 import type { Places } from './places.ts'
 
 /** The checks of `podfs doctor` that say why nothing can be mounted. */
-const neededToMount = ['user', 'rights', '/dev/fuse', 'util-linux']
+const neededToMount = ['rights', '/dev/fuse', 'util-linux', 'fusermount3']
 
 /**
  * `asFailure`, and for a mount that the machine refused its cause: what mount(8) or a shell

@@ -234,17 +234,7 @@ async function becomeRootOfOwn(
   const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0]
   const { runtime } = placesOf(env, uid)
   ensurePrivateDirectory(runtime)
-  const newuidmap = findOnHost('newuidmap')
-  const newgidmap = findOnHost('newgidmap')
-  const mapping = mappingFor({
-    uid,
-    gid,
-    name: nameOf(uid),
-    subuid: textOf('/etc/subuid'),
-    subgid: textOf('/etc/subgid'),
-    canMap: newuidmap !== undefined && newgidmap !== undefined,
-  })
-  const { lack, uids = [], gids = [] } = mapping
+  const { lack, uids = [], gids = [] } = ownMapping()
   await replaceProcess([
     '/bin/sh',
     '-c',
@@ -254,12 +244,27 @@ async function becomeRootOfOwn(
     `${uid} ${gid}`,
     JSON.stringify({ uid, gid, ...(lack && { lack }) }),
     path.join(runtime, `enter-${process.pid}`),
-    [newuidmap, process.pid, ...uids].join(' '),
-    [newgidmap, process.pid, ...gids].join(' '),
+    [findOnHost('newuidmap'), process.pid, ...uids].join(' '),
+    [findOnHost('newgidmap'), process.pid, ...gids].join(' '),
     process.execPath,
     ...process.execArgv,
     ...argv.slice(1),
   ])
+}
+
+/** Of this user, on this machine. */
+export function ownMapping(): Mapping {
+  const uid = process.getuid?.() ?? 0
+  return mappingFor({
+    uid,
+    gid: process.getgid?.() ?? 0,
+    name: nameOf(uid),
+    subuid: textOf('/etc/subuid'),
+    subgid: textOf('/etc/subgid'),
+    canMap: ['newuidmap', 'newgidmap'].every(
+      name => findOnHost(name) !== undefined,
+    ),
+  })
 }
 
 /** For an account that the machine does not know the number. */

@@ -282,7 +282,7 @@ export const atWork: readonly CatalogueEntry[] = [
     files: ['client/api-client.ts'],
     texts: [
       'no podfs is running',
-      "no podfs of yours is running, but root's: IDS",
+      "no podfs of yours is running, but root's: OF-ROOT",
       "podfs NAMED is root's",
       'no podfs serve is running',
       'CLIENTS podfs serve are running',
@@ -444,7 +444,8 @@ export const ofTheMachine: readonly CatalogueEntry[] = [
       'session/private-directory.ts',
       'session/runtime-directory.ts',
       'session/refuse-chroot.ts',
-      'session/user-namespace.ts',
+      'linux/replace-process.ts',
+      'session/own-namespace.ts',
     ],
     texts: ['podfs COMMAND needs root for now'],
   },

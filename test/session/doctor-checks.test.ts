@@ -1,6 +1,9 @@
 import t from 'tap'
 import { checkMachine } from '../../src/session/machine/checks.ts'
-import type { MachineFacts } from '../../src/session/machine/machine-facts.ts'
+import {
+  userAllowOther,
+  type MachineFacts,
+} from '../../src/session/machine/machine-facts.ts'
 
 const goodMachine: MachineFacts = {
   uid: 0,
@@ -14,7 +17,12 @@ const goodMachine: MachineFacts = {
   filtersSyscalls: true,
   fusermount3: '/usr/bin/fusermount3',
   userAllowOther: true,
-  userNamespaces: { max: 10_000, forbiddenBy: undefined },
+  userNamespaces: {
+    max: 10_000,
+    forbiddenBy: undefined,
+    refusal: undefined,
+  },
+  idsLack: undefined,
   overlay: true,
   cgroups: {
     hierarchies: [
@@ -27,6 +35,7 @@ const goodMachine: MachineFacts = {
   renderers: ['kubectl', 'helm'],
   missingForNetworks: [],
   pasta: undefined,
+  tunError: undefined,
   staleMounts: [],
   loopbackError: undefined,
   unprivilegedPortStart: 1024,
@@ -39,6 +48,14 @@ t.test('a machine with everything: nothing to mend', async t => {
   }
 })
 
+const ordinary = { uid: 1000, pasta: '/usr/bin/pasta' }
+const refusal = 'unshare: unshare failed: No space left on device'
+
+t.test('of an ordinary user either', async t => {
+  for (const { name, status } of checkMachine({ ...goodMachine, ...ordinary }))
+    t.equal(status, 'ok', name)
+})
+
 const cases: readonly {
   readonly title: string
   readonly facts: Partial<MachineFacts>
@@ -47,14 +64,6 @@ const cases: readonly {
   readonly detail: RegExp
   readonly fix?: RegExp
 }[] = [
-  {
-    title: 'an ordinary user',
-    facts: { uid: 1000 },
-    check: 'user',
-    status: 'missing',
-    detail: /uid 1000/,
-    fix: /sudo/,
-  },
   {
     title: 'no cgroups',
     facts: {
@@ -76,7 +85,7 @@ const cases: readonly {
     title: 'root of a user namespace',
     facts: { inUserNamespace: true },
     check: 'user',
-    status: 'missing',
+    status: 'warning',
     detail: /podfs run does not work/,
     fix: /^start podfs as root of the machine/,
   },
@@ -148,7 +157,7 @@ const cases: readonly {
     check: 'util-linux',
     status: 'missing',
     detail: /nsenter/,
-    fix: /apt-get install/,
+    fix: /^sudo apt-get install/,
   },
   {
     title: 'an older setpriv',
@@ -171,7 +180,7 @@ const cases: readonly {
     check: 'inotify',
     status: 'warning',
     detail: /8192/,
-    fix: /^sysctl -w fs\.inotify\.max_user_watches=\d+$/,
+    fix: /^sudo sysctl -w fs\.inotify\.max_user_watches=\d+$/,
   },
   {
     title: 'no CNI plugins',
@@ -180,7 +189,7 @@ const cases: readonly {
     status: 'warning',
     detail:
       /pasta, the CNI plugin bridge, iptables; only --network pod .* network host does not/,
-    fix: /^apt-get install containernetworking-plugins iptables/,
+    fix: /^sudo apt-get install containernetworking-plugins iptables/,
   },
   {
     title: 'no loopback interface',
@@ -196,7 +205,7 @@ const cases: readonly {
     check: 'busybox',
     status: 'warning',
     detail: /own sh/,
-    fix: /apt-get install busybox/,
+    fix: /^sudo apt-get install busybox/,
   },
   {
     title: 'a busybox that lacks what scripts use, and nothing else has it',
@@ -205,7 +214,7 @@ const cases: readonly {
     status: 'warning',
     detail:
       /^\/bin\/busybox has no nc -z, no wget --spider, and there is no other program$/,
-    fix: /^apt-get install netcat-openbsd wget$/,
+    fix: /^sudo apt-get install netcat-openbsd wget$/,
   },
   {
     title: 'mounts that nobody serves',
@@ -221,12 +230,85 @@ const cases: readonly {
       userNamespaces: {
         max: 10_000,
         forbiddenBy: 'kernel.unprivileged_userns_clone',
+        refusal: undefined,
       },
     },
     check: 'user namespaces',
     status: 'warning',
     detail: /forbidden/,
-    fix: /unprivileged_userns_clone/,
+    fix: /^sudo sysctl -w kernel.unprivileged_userns_clone=1$/,
+  },
+  {
+    title: 'no user namespaces, for an ordinary user',
+    facts: {
+      ...ordinary,
+      userNamespaces: { max: 0, forbiddenBy: undefined, refusal },
+    },
+    check: 'user namespaces',
+    status: 'missing',
+    detail: /Pods of an ordinary user need one: unshare: .*No space left/,
+    fix: /^sudo sysctl -w user.max_user_namespaces=10000$/,
+  },
+  {
+    title: 'those that Ubuntu gives to programs with a profile',
+    facts: {
+      ...ordinary,
+      userNamespaces: {
+        max: 10_000,
+        forbiddenBy: 'kernel.apparmor_restrict_unprivileged_userns',
+        refusal,
+      },
+    },
+    check: 'user namespaces',
+    status: 'missing',
+    detail: /need one/,
+    fix: /^sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0; or sudo npm run install:system/,
+  },
+  {
+    title: 'those that a container engine refuses',
+    facts: {
+      ...ordinary,
+      userNamespaces: { max: 10_000, forbiddenBy: undefined, refusal },
+    },
+    check: 'user namespaces',
+    status: 'missing',
+    detail: /need one/,
+    fix: /seccomp=unconfined/,
+  },
+  {
+    title: 'no range of ids',
+    facts: {
+      ...ordinary,
+      idsLack: { why: 'dev has no range', fix: 'sudo usermod' },
+    },
+    check: 'user ids',
+    status: 'warning',
+    detail: /^one, and one group: .*: dev has no range$/,
+    fix: /^sudo usermod$/,
+  },
+  {
+    title: 'no fusermount3, which only an ordinary user needs',
+    facts: { ...ordinary, fusermount3: undefined },
+    check: 'fusermount3',
+    status: 'missing',
+    detail: /podfs mount of an ordinary user needs it/,
+    fix: /^sudo apt-get install fuse3$/,
+  },
+  {
+    title: 'no pasta, without which an ordinary user has no networks of Pods',
+    facts: { ...ordinary, pasta: undefined },
+    check: 'pod networks',
+    status: 'warning',
+    detail: /pasta is not found/,
+    fix: /^sudo apt-get install passt$/,
+  },
+  {
+    title: 'a /dev/net/tun that only root may open',
+    facts: { ...ordinary, tunError: 'EACCES' },
+    check: 'pod networks',
+    status: 'warning',
+    detail: /EACCES; only --network pod/,
+    fix: /^sudo chmod 0666 \/dev\/net\/tun$/,
   },
 ]
 
@@ -257,3 +339,17 @@ for (const [userAllowOther, detail] of [
     )
     t.ok(checks.every(({ status }) => status === 'ok'))
   })
+
+t.test('reads fuse.conf as fusermount3 does', async t => {
+  const cases: readonly (readonly [string, string, boolean])[] = [
+    ['the line', 'mount_max = 1000\nuser_allow_other\n', true],
+    ['among spaces', '# x\n  user_allow_other  \n', true],
+    ['with a comment', 'user_allow_other # for podfs\n', true],
+    ['without a newline, which it ignores', 'user_allow_other', false],
+    ['a comment', '#user_allow_other\n# user_allow_other\n', false],
+    ['another word', 'user_allow_others\n', false],
+    ['nothing', '', false],
+  ]
+  for (const [title, text, allows] of cases)
+    t.equal(userAllowOther(text), allows, title)
+})

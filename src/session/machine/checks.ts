@@ -27,22 +27,20 @@ export function checkMachine(facts: MachineFacts): Check[] {
     checkHelm(facts),
     checkStaleMounts(facts),
     ...checkForOrdinaryUsers(facts),
+    ...checkIds(facts),
     checkCgroups(facts),
   ]
 }
 
 function checkUser({ uid, inUserNamespace }: MachineFacts): Check {
-  if (uid === 0 && inUserNamespace)
-    return missing(
-      'user',
-      'root of a user namespace: podfs run does not work here',
-      outside,
-    )
-  if (uid === 0) return ok('user', 'root')
-  return missing(
-    'user',
-    `uid ${uid}: mount, run and serve need root for now`,
-    'sudo podfs run ...',
+  const name = 'user'
+  if (uid !== 0)
+    return ok(name, `uid ${uid}: Pods run in a user namespace of their own`)
+  if (!inUserNamespace) return ok(name, 'root')
+  return warning(
+    name,
+    'root of a user namespace that podfs has not made: podfs run does not work here',
+    outside,
   )
 }
 
@@ -98,14 +96,14 @@ function checkFuseDevice({ fuseDevice }: MachineFacts): Check {
     return missing(
       name,
       openError === 'ENOENT' ? 'not there' : String(openError),
-      'modprobe fuse; in a container: --device /dev/fuse --cap-add SYS_ADMIN; else --backend dir',
+      'sudo modprobe fuse; in a container: --device /dev/fuse --cap-add SYS_ADMIN; else --backend dir',
     )
   if (openError !== undefined)
     return missing(
       name,
       `${octal(mode)}, cannot be opened: ${openError}`,
       openError === 'EACCES'
-        ? 'chmod 0666 /dev/fuse'
+        ? 'sudo chmod 0666 /dev/fuse'
         : 'allow the device: for a container --device /dev/fuse; else --backend dir',
     )
   return ok(name, octal(mode))
@@ -117,7 +115,7 @@ function checkPrograms({ missingPrograms }: MachineFacts): Check {
   return missing(
     'util-linux',
     `not found: ${missingPrograms.join(', ')}`,
-    'apt-get install util-linux mount coreutils',
+    'sudo apt-get install util-linux mount coreutils',
   )
 }
 
@@ -140,7 +138,7 @@ function checkOverlay({ overlay }: MachineFacts): Check {
   return missing(
     'overlayfs',
     'not in /proc/filesystems: containers get /usr, /etc and /var through it',
-    'modprobe overlay; or podfs run --host-root',
+    'sudo modprobe overlay; or podfs run --host-root',
   )
 }
 
@@ -163,7 +161,7 @@ function checkInotify({ inotify }: MachineFacts): Check {
   return warning(
     'inotify',
     `${detail}: little where editors watch files, too`,
-    `sysctl -w ${low.join(' ')}`,
+    `sudo sysctl -w ${low.join(' ')}`,
   )
 }
 
@@ -173,7 +171,7 @@ function checkLoopback(facts: MachineFacts): Check {
     return missing(
       'addresses',
       `cannot listen on an address of 127.0.0.0/8: ${loopbackError}`,
-      'ip link set lo up',
+      'sudo ip link set lo up',
     )
   return ok(
     'addresses',
@@ -181,8 +179,24 @@ function checkLoopback(facts: MachineFacts): Check {
   )
 }
 
-function checkPodNetworks({ missingForNetworks, pasta }: MachineFacts): Check {
+function checkPodNetworks(facts: MachineFacts): Check {
   const name = 'pod networks'
+  const { uid, missingForNetworks, pasta, tunError } = facts
+  if (uid !== 0) {
+    if (pasta === undefined)
+      return warning(
+        name,
+        'pasta is not found; only --network pod needs it, network host does not',
+        'sudo apt-get install passt',
+      )
+    if (tunError !== undefined)
+      return warning(
+        name,
+        `/dev/net/tun cannot be opened: ${tunError}; only --network pod needs it`,
+        'sudo chmod 0666 /dev/net/tun',
+      )
+    return ok(name, `${pasta}: --network pod works`)
+  }
   if (missingForNetworks.length === 0)
     return ok(name, 'CNI plugins, ip and iptables: --network pod works')
   if (pasta !== undefined)
@@ -193,7 +207,7 @@ function checkPodNetworks({ missingForNetworks, pasta }: MachineFacts): Check {
   return warning(
     name,
     `not found: pasta, ${missingForNetworks.join(', ')}; only --network pod needs them, network host does not`,
-    `apt-get install ${networkPackages}; or apt-get install passt`,
+    `sudo apt-get install ${networkPackages}; or sudo apt-get install passt`,
   )
 }
 
@@ -209,13 +223,13 @@ function checkBusybox({ busybox, busyboxLacks }: MachineFacts): Check {
     return warning(
       'busybox',
       `${busybox} has no ${busyboxLacks.join(', no ')}, and there is no other program`,
-      `apt-get install ${busyboxLacks.map(use => packagesOf[use.split(' ')[0] ?? '']).join(' ')}`,
+      `sudo apt-get install ${busyboxLacks.map(use => packagesOf[use.split(' ')[0] ?? '']).join(' ')}`,
     )
   if (busybox !== undefined) return ok('busybox', busybox)
   return warning(
     'busybox',
     "not found: containers of the images busybox and alpine run this machine's own sh and tools",
-    'apt-get install busybox',
+    'sudo apt-get install busybox',
   )
 }
 
@@ -225,7 +239,7 @@ function checkKustomize({ renderers }: MachineFacts): Check {
   return warning(
     'kustomize',
     'no kubectl and no kustomize; only -k needs one of them',
-    'apt-get install kubernetes-client (or see https://kubernetes.io/docs/tasks/tools/)',
+    'sudo apt-get install kubernetes-client (or see https://kubernetes.io/docs/tasks/tools/)',
   )
 }
 
@@ -248,16 +262,18 @@ function checkStaleMounts({ staleMounts }: MachineFacts): Check {
   )
 }
 
-/** podfs as an ordinary user is to come; what it will need can be told today. */
+/** What root does not need. */
 function checkForOrdinaryUsers(facts: MachineFacts): Check[] {
-  const { fusermount3, userAllowOther, userNamespaces, fuseDevice } = facts
-  const { max, forbiddenBy } = userNamespaces
+  const { uid, fusermount3, userAllowOther } = facts
+  const judge = uid === 0 ? warning : missing
   return [
     fusermount3 === undefined
-      ? warning(
+      ? judge(
           'fusermount3',
-          'not found; root does not need it',
-          'apt-get install fuse3',
+          uid === 0
+            ? 'not found; root does not need it'
+            : 'not found: podfs mount of an ordinary user needs it',
+          'sudo apt-get install fuse3',
         )
       : ok('fusermount3', fusermount3),
     ok(
@@ -266,17 +282,57 @@ function checkForOrdinaryUsers(facts: MachineFacts): Check[] {
         ? 'user_allow_other: ordinary users may use --allow-other'
         : 'no user_allow_other: only root may use --allow-other',
     ),
-    forbiddenBy !== undefined || max === 0
-      ? warning(
-          'user namespaces',
-          'forbidden to ordinary users; root does not need them',
-          forbiddenBy === undefined
-            ? 'sysctl -w user.max_user_namespaces=10000'
-            : `see sysctl ${forbiddenBy}`,
-        )
-      : ok(
-          'user namespaces',
-          `up to ${max ?? 'an unknown number'}; /dev/fuse is ${octal(fuseDevice.mode ?? 0)}`,
+    checkUserNamespaces(facts),
+  ]
+}
+
+function checkUserNamespaces(facts: MachineFacts): Check {
+  const name = 'user namespaces'
+  const { uid, userNamespaces, fuseDevice } = facts
+  const { max, forbiddenBy, refusal } = userNamespaces
+  if (uid === 0 && (forbiddenBy !== undefined || max === 0))
+    return warning(
+      name,
+      'forbidden to ordinary users; of root only privileged containers need them',
+      allowing(forbiddenBy),
+    )
+  if (uid === 0 || refusal === undefined)
+    return ok(
+      name,
+      `up to ${max ?? 'an unknown number'}; /dev/fuse is ${octal(fuseDevice.mode ?? 0)}`,
+    )
+  const isForbidden = forbiddenBy !== undefined || max === 0
+  return missing(
+    name,
+    `none can be made, and Pods of an ordinary user need one: ${refusal}`,
+    isForbidden
+      ? allowing(forbiddenBy)
+      : 'in a container: --security-opt seccomp=unconfined, or --privileged',
+  )
+}
+
+/** The switches of the kernel, of Debian and of Ubuntu. */
+function allowing(forbiddenBy: string | undefined): string {
+  switch (forbiddenBy) {
+    case undefined:
+      return 'sudo sysctl -w user.max_user_namespaces=10000'
+    case 'kernel.apparmor_restrict_unprivileged_userns':
+      return `sudo sysctl -w ${forbiddenBy}=0; or sudo npm run install:system, which brings a profile for AppArmor`
+    default:
+      return `sudo sysctl -w ${forbiddenBy}=1`
+  }
+}
+
+function checkIds({ uid, idsLack }: MachineFacts): Check[] {
+  const name = 'user ids'
+  if (uid === 0) return []
+  return [
+    idsLack === undefined
+      ? ok(name, 'a range of them: runAsUser and fsGroup mean what they say')
+      : warning(
+          name,
+          `one, and one group: Pods that ask for others do not start: ${idsLack.why}`,
+          idsLack.fix,
         ),
   ]
 }

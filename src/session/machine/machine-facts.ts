@@ -23,13 +23,14 @@ import { machineLacks } from '../../runner/sandbox/sandbox-runtime.ts'
 import { findPasta, missingForNetworks } from '../pod-network-provider.ts'
 import type { Places } from '../places.ts'
 import { listSessions } from '../runtime-directory.ts'
+import { ownMapping, ownNamespace, type Lack } from '../own-namespace.ts'
 import { isInUserNamespace } from '../user-namespace.ts'
 import { errorCode } from '../../util/error-code.ts'
 
 /** What podfs uses of a machine, as it is found there; nothing is judged yet. */
 export interface MachineFacts {
   readonly uid: number
-  /** Its root is not root of the machine. */
+  /** Its root is not root of the machine, and podfs has not made it. */
   readonly inUserNamespace: boolean
   /** CAP_SYS_ADMIN is effective. */
   readonly mayMount: boolean
@@ -45,6 +46,8 @@ export interface MachineFacts {
   /** /etc/fuse.conf has the line. */
   readonly userAllowOther: boolean
   readonly userNamespaces: UserNamespaces
+  /** Why a user namespace of this user's would have one id; undefined: it has more. */
+  readonly idsLack: Lack | undefined
   readonly overlay: boolean
   readonly cgroups: CgroupSupport
   /** /proc/sys/fs/inotify; undefined where it cannot be read. */
@@ -61,6 +64,8 @@ export interface MachineFacts {
   readonly missingForNetworks: readonly string[]
   /** pasta, which can do so, too. */
   readonly pasta: string | undefined
+  /** Why /dev/net/tun, which pasta uses, cannot be opened; undefined: it can. */
+  readonly tunError: string | undefined
   /** Mount points that nobody serves, deepest first. */
   readonly staleMounts: readonly string[]
   /** Why an address of 127.0.0.0/8 cannot be listened on; undefined: it can. */
@@ -88,6 +93,8 @@ export interface UserNamespaces {
   readonly max: number | undefined
   /** The name of a switch of the kernel or the distribution that forbids them. */
   readonly forbiddenBy: string | undefined
+  /** What unshare(1) says when this user tries to make one; undefined: it is made. */
+  readonly refusal: string | undefined
 }
 
 const programs = [
@@ -136,6 +143,8 @@ export async function readMachineFacts(
     numberIn(`/proc/sys/${name}`)
   const [
     fuseDevice,
+    tunError,
+    refusal,
     fuseConf,
     fileSystems,
     staleMounts,
@@ -145,6 +154,8 @@ export async function readMachineFacts(
     filtersSyscalls,
   ] = await Promise.all([
     readFuseDevice(),
+    openError('/dev/net/tun'),
+    tryUserNamespace(),
     textOf('/etc/fuse.conf'),
     textOf('/proc/filesystems'),
     findStaleMounts(places),
@@ -154,7 +165,7 @@ export async function readMachineFacts(
     canFilter(),
   ])
   return {
-    uid: process.getuid?.() ?? 0,
+    uid: ownNamespace()?.uid ?? process.getuid?.() ?? 0,
     inUserNamespace: isInUserNamespace(),
     mayMount: mayMount((await textOf('/proc/self/status')) ?? ''),
     nodeVersion: process.versions.node,
@@ -167,8 +178,7 @@ export async function readMachineFacts(
     ],
     filtersSyscalls,
     fusermount3: findOnHost('fusermount3'),
-    // As fusermount3 reads it: a comment may follow, a last line without a newline is none.
-    userAllowOther: /^\s*user_allow_other\s*(#.*)?\n/m.test(fuseConf ?? ''),
+    userAllowOther: userAllowOther(fuseConf ?? ''),
     userNamespaces: {
       max: sysctl('user/max_user_namespaces'),
       forbiddenBy: [
@@ -178,7 +188,9 @@ export async function readMachineFacts(
       ].find(
         ({ name, forbids }) => sysctl(name.replaceAll('.', '/')) === forbids,
       )?.name,
+      refusal,
     },
+    idsLack: ownMapping().lack,
     overlay: /\boverlay$/m.test(fileSystems ?? ''),
     cgroups: findCgroupSupport(),
     inotify: {
@@ -192,10 +204,16 @@ export async function readMachineFacts(
     ),
     missingForNetworks: missingForNetworks(cniBinDirs),
     pasta: findPasta(),
+    tunError,
     staleMounts,
     loopbackError,
     unprivilegedPortStart: sysctl('net/ipv4/ip_unprivileged_port_start'),
   }
+}
+
+/** As fusermount3 reads fuse.conf: a comment may follow, a last line without a newline is none. */
+export function userAllowOther(fuseConf: string): boolean {
+  return /^\s*user_allow_other\s*(#.*)?\n/m.test(fuseConf)
 }
 
 function readCodeCache(): CodeCache {
@@ -234,16 +252,32 @@ async function readFuseDevice(): Promise<FuseDevice> {
     if (!found.isCharacterDevice())
       return { mode: undefined, openError: 'not a device' }
     const mode = found.mode & 0o777
-    try {
-      // Opening alone connects nothing.
-      await (await open('/dev/fuse', constants.O_RDWR)).close()
-      return { mode, openError: undefined }
-    } catch (error) {
-      return { mode, openError: codeOf(error) }
-    }
+    return { mode, openError: await openError('/dev/fuse') }
   } catch (error) {
     return { mode: undefined, openError: codeOf(error) }
   }
+}
+
+/** Opening alone connects nothing. */
+async function openError(device: string): Promise<string | undefined> {
+  try {
+    await (await open(device, constants.O_RDWR)).close()
+    return undefined
+  } catch (error) {
+    return codeOf(error)
+  }
+}
+
+async function tryUserNamespace(): Promise<string | undefined> {
+  const unshare = findOnHost('unshare')
+  // That is missing, and told of as such.
+  if (unshare === undefined) return undefined
+  const args = ['--user', '--map-root-user', '--mount', '--', 'true']
+  return await promisify(execFile)(unshare, args).then(
+    () => undefined,
+    ({ stderr, message }: { stderr?: string; message: string }) =>
+      (stderr ?? message).trim(),
+  )
 }
 
 /** Mount points whose podfs is gone and whose keeper does not serve on. */
