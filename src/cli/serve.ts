@@ -4,7 +4,9 @@ import type { ServeSession } from '../commands/serve-session.ts'
 import { layOver, type EffectiveSettings } from '../config/layers.ts'
 import { aborted } from '../util/aborted.ts'
 import { count } from '../util/count.ts'
+import { requireOwnNamespace } from '../session/own-namespace.ts'
 import { Failure } from '../util/failure.ts'
+import { shellWord } from '../util/shell-word.ts'
 import { realPath } from '../linux/real-path.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
@@ -15,7 +17,7 @@ import {
   serveSettings,
   warnOfStrayVariables,
 } from './serve-settings.ts'
-import { requireRoot, sharedOptions } from './session-options.ts'
+import { sharedOptions } from './session-options.ts'
 import { inBackground } from '../util/in-background.ts'
 import { tellFailure } from './report.ts'
 
@@ -62,7 +64,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const load = async () =>
     withRealRoot(context, await serveSettings(context, options, positionals))
   const effective = await load()
-  requireRoot(context, 'serve')
+  requireOwnNamespace()
   const { serve } = await import('../commands/serve-session.ts')
   const { takeoverSignal } = await import('../session/public-mountpoint.ts')
   const { systemdOf } = await import('../session/systemd.ts')
@@ -118,6 +120,10 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     ...(mistakes === 0 ? [] : [count(mistakes, 'mistake')]),
   ]
   context.stdout.line(`podfs: ${root} ready (${facts.join(', ')})`)
+  if (context.uid !== 0)
+    notice(
+      `${root} is in its namespaces: nsenter --target=${process.pid} --user --mount --preserve-credentials -- ls ${shellWord(root)}`,
+    )
   const served = session
   systemd.feedWatchdog(() => served.isAlive())
   // The mount and the Pods stay for the next podfs.

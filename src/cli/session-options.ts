@@ -3,7 +3,7 @@ import { guardMemory } from '../session/guard-memory.ts'
 import { placesOf } from '../session/places.ts'
 import type { SessionOptions } from '../session/session.ts'
 import { ConfigError } from '../config/errors.ts'
-import type { EffectiveSettings } from '../config/layers.ts'
+import { layOver, type EffectiveSettings } from '../config/layers.ts'
 import { loadSettings, type SettingFlag } from '../config/load.ts'
 import type { SettingsFor } from '../config/settings.ts'
 import { Failure } from '../util/failure.ts'
@@ -93,7 +93,7 @@ export async function effectiveSettings(
   further: readonly SettingFlag[] = [],
 ): Promise<EffectiveSettings> {
   try {
-    return await loadSettings({
+    const effective = await loadSettings({
       explicit: options.value('config'),
       env: context.env,
       cwd: context.cwd,
@@ -108,6 +108,7 @@ export async function effectiveSettings(
         ...further,
       ],
     })
+    return context.uid === 0 ? effective : withOwnRoot(effective, context)
   } catch (error) {
     if (!(error instanceof Error)) throw error
     if (!(error instanceof ConfigError))
@@ -119,6 +120,21 @@ export async function effectiveSettings(
     const [first = '', ...further] = error.lines
     throw new Failure('usage', first, { cause: error, further })
   }
+}
+
+/** /srv is root's. */
+function withOwnRoot(
+  { given }: EffectiveSettings,
+  { env, uid }: Context,
+): EffectiveSettings {
+  const value = `${placesOf(env, uid).runtime}-root`
+  return layOver(
+    given.map(setting =>
+      setting.path.join('.') === 'root' && setting.origin === 'default'
+        ? { ...setting, value }
+        : setting,
+    ),
+  )
 }
 
 function reasonOf(error: NodeJS.ErrnoException): string {

@@ -148,7 +148,7 @@ function refusedWith(said: string): Lack {
 }
 
 /** Only what starts containers needs it. */
-const commands = ['run']
+const commands = ['run', 'serve']
 
 let own: OwnNamespace | undefined
 let failure: Failure | undefined
@@ -235,6 +235,8 @@ async function becomeRootOfOwn(
   const { runtime } = placesOf(env, uid)
   ensurePrivateDirectory(runtime)
   const { lack, uids = [], gids = [] } = ownMapping()
+  const again = [process.execPath, ...process.execArgv, ...argv.slice(1)]
+  if (argv[2] === 'serve') await joinServe(runtime, { uid, gid }, again)
   await replaceProcess([
     '/bin/sh',
     '-c',
@@ -246,10 +248,43 @@ async function becomeRootOfOwn(
     path.join(runtime, `enter-${process.pid}`),
     [findOnHost('newuidmap'), process.pid, ...uids].join(' '),
     [findOnHost('newgidmap'), process.pid, ...gids].join(' '),
-    process.execPath,
-    ...process.execArgv,
-    ...argv.slice(1),
+    ...again,
   ])
+}
+
+/**
+ * The mounts and Pods that one `podfs serve` leaves to the next are in its namespaces, so all of
+ * a user's are in the same. Comes back where there is none.
+ */
+async function joinServe(
+  runtime: string,
+  user: { readonly uid: number; readonly gid: number },
+  again: readonly string[],
+): Promise<void> {
+  const [{ listSessions }, { keeperOf }] = await Promise.all([
+    import('./runtime-directory.ts'),
+    import('../fuse/mount/keeper-of.ts'),
+  ])
+  const nsenter = findOnHost('nsenter')
+  for (const session of listSessions(runtime)) {
+    if (session.command !== 'serve' || nsenter === undefined) continue
+    const keeper = await keeperOf(session.mountDirectory ?? session.directory)
+    if (keeper === undefined) continue
+    const hasRange = (textOf(`/proc/${keeper}/uid_map`) ?? '')
+      .trim()
+      .includes('\n')
+    const { lack } = ownMapping()
+    const state = { ...user, ...(!hasRange && lack && { lack }) }
+    await replaceProcess([
+      nsenter,
+      `--target=${keeper}`,
+      ...['--user', '--mount', '--preserve-credentials', '--'],
+      // nsenter's own working directory would be that outside.
+      ...['/usr/bin/env', `--chdir=${process.cwd()}`],
+      `${variable}=entered\n${JSON.stringify(state)}`,
+      ...again,
+    ])
+  }
 }
 
 /** Of this user, on this machine. */

@@ -1,0 +1,95 @@
+import { readFileSync, readlinkSync } from 'node:fs'
+import { rename, writeFile } from 'node:fs/promises'
+import t from 'tap'
+import {
+  lacksOrdinaryUser,
+  ordinaryUser,
+  type OrdinaryUser,
+} from '../helpers/ordinary-user.ts'
+import { eventually, isRunning, type RunningPodfs } from '../helpers/podfs.ts'
+
+t.setTimeout(240_000)
+const skip = lacksOrdinaryUser('newuidmap')
+
+const manifest = (value: string): string => `apiVersion: v1
+kind: ConfigMap
+metadata: {name: conf}
+data: {key: ${value}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, annotations: {podfs.io/run: "true"}}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: web
+      image: busybox
+      command: [sh, -c, 'echo begun; exec sleep 1000']
+      securityContext: {runAsUser: 1000, runAsGroup: 1000}
+      volumeMounts: [{name: conf, mountPath: /conf}]
+  volumes: [{name: conf, configMap: {name: conf}}]
+`
+
+t.test('an ordinary user’s podfs serve', { skip }, async t => {
+  const user = await ordinaryUser(t)
+  const file = `${user.home}/pod.yaml`
+  const write = async (value: string): Promise<void> => {
+    await writeFile(`${file}.new`, manifest(value), { mode: 0o644 })
+    await rename(`${file}.new`, file)
+  }
+  await write('one')
+  const root = `${user.runtime}/podfs-root`
+  const start = async (): Promise<RunningPodfs> => {
+    const podfs = user.startPodfs(['serve', '-f', file])
+    await podfs.saw(new RegExp(`^podfs: ${root} ready `, 'm'))
+    return podfs
+  }
+  const key = ['exec', 'web', '--', 'cat', '/conf/key']
+  const inContainer = async (): Promise<string> =>
+    (await user.podfs(key)).stdout
+  const namespaceOf = (pid: number): string =>
+    readlinkSync(`/proc/${pid}/ns/mnt`)
+
+  const first = await start()
+  await eventually(async () => (await inContainer()) === 'one')
+  const [, look = ''] = await first.saw(/: (nsenter --target=.*) ls /, 'stderr')
+  const shown = `${look} cat ${root}/default/configmaps/conf/key`
+  t.equal((await user.sh(shown)).stdout, 'one', 'as it says')
+  const sleeps = user.processes().find(line => /^\d+ sleep 1000$/.test(line))
+  const container = Number(sleeps?.split(' ')[0])
+  t.match(
+    readFileSync(`/proc/${container}/status`, 'utf8'),
+    new RegExp(`^Uid:\\t${(user.uid - 20_000 + 15) * 65_536 + 999}\\t`, 'm'),
+    'its user 1000 is one of the range',
+  )
+
+  await t.test('nobody else looks into it', async t => {
+    const other = await ordinaryUser(t)
+    for (const pid of [first.pid, container])
+      for (const command of [
+        `cat /proc/${pid}/environ`,
+        `ls /proc/${pid}/root/`,
+        `ls /proc/${pid}/fd/`,
+        `nsenter --target=${pid} --user --preserve-credentials true`,
+        `nsenter --target=${pid} --mount true`,
+        `kill -0 ${pid}`,
+      ])
+        t.not((await other.sh(command)).code, 0, command)
+    t.match((await other.podfs(['get', 'pods'])).stderr, /^error: no podfs/)
+  })
+
+  await t.test('the next one adopts mount and Pods', async t => {
+    const before = namespaceOf(first.pid)
+    first.child.kill('SIGKILL')
+    await first.ended
+    await write('two')
+    const second = await start()
+    t.equal(namespaceOf(second.pid), before, 'in the same namespaces')
+    await eventually(async () => (await inContainer()) === 'two')
+    t.ok(isRunning(container), 'it ran on')
+    second.child.kill('SIGTERM')
+    t.match(await second.ended, { code: 0 })
+  })
+  await eventually(() => user.processes().length === 0)
+  t.equal((await user.sh('ls "$XDG_RUNTIME_DIR/podfs"')).stdout, '')
+})
