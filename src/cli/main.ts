@@ -1,6 +1,6 @@
 import { isatty } from 'node:tty'
 import { systemClock } from '../util/clock.ts'
-import { ownNamespace } from '../session/own-namespace.ts'
+import { ownNamespace } from '../session/user-namespace.ts'
 import { errorOf, defectMessage, onDefect } from '../util/on-defect.ts'
 import type { Context } from './context.ts'
 import { detachedContext } from './detached-context.ts'

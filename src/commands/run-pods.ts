@@ -24,6 +24,7 @@ import {
 } from '../pods/published-ports.ts'
 import { Replicas } from '../pods/replicas.ts'
 import { runPolicy } from '../pods/run-policy.ts'
+import { refuseUnmappedIds } from '../pods/unmapped-ids.ts'
 import type { PodOutcome } from '../pods/pod-outcome.ts'
 import { OutputLines } from '../runner/lifecycle/output-lines.ts'
 import { SessionRecord } from '../server/session-record.ts'
@@ -117,6 +118,7 @@ export async function runPods(
       const toRun = choosePodsToRun(store, namespace, choice, cronJobs)
       refuseUnusedPorts(given.publish, toRun.pods)
       refuseUnknownImages(toRun.pods, images, report)
+      refuseUnmappedIds(toRun.pods, report)
       tellMissingBusybox(toRun.pods, images, notice)
       return toRun
     }),

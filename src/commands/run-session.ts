@@ -1,4 +1,4 @@
-import { refuseUserNamespace } from '../session/own-namespace.ts'
+import { refuseUserNamespace } from '../session/user-namespace.ts'
 import type { RunRequest, RunSession } from './run-pods.ts'
 import { createImageMap, parseImageFlag } from '../runner/launch/images.ts'
 import { type Backend } from '../volumes/backend.ts'

@@ -10,6 +10,7 @@ import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { allCapabilities, type Capability } from './capabilities.ts'
 import { ownIdMaps } from './user-namespace.ts'
+import { textOf } from '../util/text-of.ts'
 
 /** The programs of util-linux and coreutils that start and enter a container. */
 const toolNames = ['setpriv', 'unshare', 'nsenter', 'env', 'sh'] as const
@@ -20,6 +21,8 @@ export type MachineTools = Readonly<
   readonly capabilities: readonly Capability[]
   /** podfs is root of a user namespace alone: much of /proc/sys and of mounting is not for it. */
   readonly isNested?: true
+  /** Its groups stay as they are (user_namespaces(7), /proc/PID/setgroups). */
+  readonly keepsGroups?: true
 }
 
 /** The setup script's own; whatever PATH podfs was started with. */
@@ -42,7 +45,12 @@ export function findMachineTools(): MachineTools {
   return {
     ...found,
     capabilities: ownCapabilities(),
-    ...(ownIdMaps() !== undefined && { isNested: true }),
+    ...(ownIdMaps() !== undefined && {
+      isNested: true,
+      ...(textOf('/proc/self/setgroups')?.trim() === 'deny' && {
+        keepsGroups: true,
+      }),
+    }),
   } as MachineTools
 }
 

@@ -1,6 +1,6 @@
 import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
 import type { CronRules, Pod } from '../api/types.ts'
-import { refuseUserNamespace } from '../session/own-namespace.ts'
+import { refuseUserNamespace } from '../session/user-namespace.ts'
 import { refuseChroot } from '../session/refuse-chroot.ts'
 import type { ControlledPod, Held, PodControl } from '../server/pod-control.ts'
 import type { StoreEvent } from '../store/store.ts'

@@ -6,7 +6,12 @@ import { textOf } from '../util/text-of.ts'
 import { Failure } from '../util/failure.ts'
 import { placesOf } from './places.ts'
 import { ensurePrivateDirectory } from './private-directory.ts'
-import { isInUserNamespace, outside } from './user-namespace.ts'
+import {
+  noteOwnNamespace,
+  ownNamespace,
+  type Lack,
+  type OwnNamespace,
+} from './user-namespace.ts'
 
 /*
  * An ordinary user's containers run in a user and a mount namespace of the session's own, in
@@ -28,19 +33,6 @@ import { isInUserNamespace, outside } from './user-namespace.ts'
  * words, and one of what a program has said that failed.
  */
 const variable = 'PODFS_NAMESPACE'
-
-export interface OwnNamespace {
-  /** Of the user outside. */
-  readonly uid: number
-  readonly gid: number
-  /** Why root's are the only ids; undefined: there are others. */
-  readonly lack?: Lack
-}
-
-export interface Lack {
-  readonly why: string
-  readonly fix: string
-}
 
 /** What has to be known for the decision. */
 export interface Account {
@@ -150,31 +142,11 @@ function refusedWith(said: string): Lack {
 /** Only what starts containers needs it. */
 const commands = ['run', 'serve']
 
-let own: OwnNamespace | undefined
 let failure: Failure | undefined
-
-/** The namespaces that this process has entered; undefined for root, and where it has not. */
-export function ownNamespace(): OwnNamespace | undefined {
-  return own
-}
-
-/**
- * In somebody else's user namespace the kernel mounts a /proc only beside one that is there already, which a container's
- * root has not ("VFS: Mount too revealing", fs/namespace.c), and an overlay without trusted
- * attributes. Each container would fail, again and again.
- */
-export function refuseUserNamespace(): void {
-  if (isInUserNamespace() && own === undefined)
-    throw new Failure(
-      'platform',
-      'podfs run does not work in a user namespace: its containers would have no /proc',
-      { fix: outside },
-    )
-}
 
 /** Throws a platform Failure for an ordinary user who is not in there. */
 export function requireOwnNamespace(): void {
-  if (own !== undefined || process.getuid?.() === 0) return
+  if (ownNamespace() !== undefined || process.getuid?.() === 0) return
   if (failure !== undefined) throw failure
   throw failureOf({
     why: 'podfs has not been started as a program',
@@ -201,7 +173,7 @@ export async function enterOwnNamespace(
   const said = env[variable]
   delete env[variable]
   try {
-    if (said !== undefined) own = namespaceOf(said)
+    if (said !== undefined) noteOwnNamespace(namespaceOf(said))
     else if (process.getuid?.() !== 0 && commands.includes(argv[2] ?? ''))
       await becomeRootOfOwn(argv, env)
   } catch (error) {

@@ -1,10 +1,49 @@
 import { ownIdMaps } from '../linux/user-namespace.ts'
+import { Failure } from '../util/failure.ts'
 
-/** Who is root here is not root of the machine (user_namespaces(7)). */
+/** The namespaces that podfs has made for itself and entered: own-namespace.ts. */
+export interface OwnNamespace {
+  /** Of the user outside. */
+  readonly uid: number
+  readonly gid: number
+  /** Why root's are the only ids; undefined: there are others. */
+  readonly lack?: Lack
+}
+
+export interface Lack {
+  readonly why: string
+  readonly fix: string
+}
+
+let own: OwnNamespace | undefined
+
+/** Undefined for root, and where podfs has not entered any. */
+export function ownNamespace(): OwnNamespace | undefined {
+  return own
+}
+
+export function noteOwnNamespace(namespace: OwnNamespace): void {
+  own = namespace
+}
+
+/** Who is root here is not root of the machine, and podfs has not seen to it (user_namespaces(7)). */
 export function isInUserNamespace(): boolean {
-  return ownIdMaps() !== undefined
+  return ownIdMaps() !== undefined && own === undefined
 }
 
 /** What to do about something that only root of the machine may. */
 export const outside =
   'start podfs as root of the machine, outside of this user namespace'
+
+/**
+ * Each container would fail, again and again, for many reasons: files of other ids, mounts that
+ * cover a part of /proc.
+ */
+export function refuseUserNamespace(): void {
+  if (isInUserNamespace())
+    throw new Failure(
+      'platform',
+      'podfs run does not work in a user namespace: its containers would have no /proc',
+      { fix: outside },
+    )
+}

@@ -1,11 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
 import t from 'tap'
-import {
-  lacksOrdinaryUser,
-  ordinaryUser,
-  type OrdinaryUser,
-} from '../helpers/ordinary-user.ts'
+import { lacksOrdinaryUser, ordinaryUser } from '../helpers/ordinary-user.ts'
 import { eventually, isRunning, type RunningPodfs } from '../helpers/podfs.ts'
 
 t.setTimeout(240_000)

@@ -16,6 +16,8 @@ import {
   type EnvironmentSources,
 } from './environment.ts'
 import { configError, createError } from './errors.ts'
+import { mappedUser } from './unmapped-ids.ts'
+import type { IdMaps } from '../../linux/user-namespace.ts'
 import type { PodHostname } from './hostname.ts'
 import {
   containerArgv,
@@ -61,6 +63,8 @@ export interface LaunchContext extends Omit<EnvironmentSources, 'fileKey'> {
   /** This machine's, for Pods with hostNetwork. */
   readonly machineHostname: string
   readonly accounts: Accounts
+  /** Of podfs's user namespace; absent: it has all there are. */
+  readonly idMaps?: IdMaps
   readonly path: string
   readonly hostsFile: string
   /** The Pod's resolv.conf on the host; absent: the machine's. */
@@ -90,7 +94,9 @@ export async function containerLaunch(
   const fileKey = await readEnvFiles(container, context.volumes)
   const declared = declaredEnvironment(container, { ...context, fileKey })
   const argv = containerArgv(container, image, declared)
-  const user = containerUser(pod, container, image?.user, context.accounts)
+  const named = containerUser(pod, container, image?.user, context.accounts)
+  const user =
+    named && context.idMaps ? mappedUser(named, pod, context.idMaps) : named
   const env = containerEnvironment(declared, {
     path: image?.path ?? context.path,
     hostname: hostname.kernelHostname ?? context.machineHostname,

@@ -152,19 +152,16 @@ async function converse(
     // At the end of its output it has ended, or is about to: `failed` knows why.
     if (value !== word) await failed
   }
-  const foreignIn = (mounts: readonly Mount[]): string[] =>
-    foreignMounts(mounts, options.plan.mountPaths, options.plan.covered)
   failed.catch(() => undefined)
   // Without a pid there is an 'error' event.
   const { pid = 0 } = child
   await Promise.race([expect(rootReady), failed])
   makeAbsent(pid, options.plan.absent)
-  const foreign = foreignIn(readMountinfo(pid))
+  const { mountPaths, covered } = options.plan
+  const foreign = foreignMounts(readMountinfo(pid), mountPaths, covered)
   child.stdin.write(foreign.map(point => `${escaped(point)}\n`).join('') + '\n')
   await Promise.race([expect(setupDone), failed])
-  const left = (foreign.length === 0 ? [] : foreignIn(readMountinfo(pid)))
-    // Of root of the machine, in directories of root's.
-    .filter(point => !options.plan.nested || isReachable(pid, point))
+  const left = foreign.length === 0 ? [] : leftIn(pid, options.plan)
   if (left.length > 0)
     throw new Error(`cannot detach the mounts ${left.join(', ')}`)
   // Last: everybody waits for the volumes, and nothing is left to do when they are there.
@@ -173,6 +170,24 @@ async function converse(
   verifyReadOnly(readMountinfo(pid), options.plan)
   await verifyIdentity(pid, options.plan.mountPaths)
   return pid
+}
+
+/** Those that the script was told of and that are to be seen still. */
+function leftIn(
+  pid: number,
+  { mountPaths, covered, nested }: RootPlan,
+): readonly string[] {
+  const mounts = readMountinfo(pid)
+  const left = foreignAmong(mounts, mountPaths, covered)
+  // One that is locked has been covered; or it is root's of the machine, in a directory of root's.
+  const isSeen = ({ id, mountpoint }: Mount): boolean =>
+    isReachable(pid, mountpoint) &&
+    !mounts.some(
+      other => other.parentId === id && other.mountpoint === mountpoint,
+    )
+  return (nested ? left.filter(isSeen) : left).map(
+    ({ mountpoint }) => mountpoint,
+  )
 }
 
 /** Not the mount itself is looked at: nobody may serve it. */
@@ -256,21 +271,28 @@ export function foreignMounts(
   mountPaths: readonly PlannedMountPath[],
   covered: readonly string[],
 ): string[] {
-  const own = new Set(mountPaths.map(({ path }) => path))
-  return mounts
-    .filter(mount => {
-      const { mountpoint } = mount
-      const inside = covered.some(directory =>
-        mountpoint.startsWith(`${directory}/`),
-      )
-      return (
-        (isPodfsMount(mount) || inside) &&
-        !own.has(mountpoint) &&
-        !isCovered(mount, mounts)
-      )
-    })
+  return foreignAmong(mounts, mountPaths, covered)
     .map(({ mountpoint }) => mountpoint)
     .toReversed()
+}
+
+function foreignAmong(
+  mounts: readonly Mount[],
+  mountPaths: readonly PlannedMountPath[],
+  covered: readonly string[],
+): Mount[] {
+  const own = new Set(mountPaths.map(({ path }) => path))
+  return mounts.filter(mount => {
+    const { mountpoint } = mount
+    const inside = covered.some(directory =>
+      mountpoint.startsWith(`${directory}/`),
+    )
+    return (
+      (isPodfsMount(mount) || inside) &&
+      !own.has(mountpoint) &&
+      !isCovered(mount, mounts)
+    )
+  })
 }
 
 /** As container engines do: a mount point within a volume is made in the volume. */

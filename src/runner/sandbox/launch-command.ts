@@ -360,10 +360,10 @@ function becomeUser(
   user: ContainerUser,
   more: readonly string[] = [],
 ): string[] {
-  const groups =
-    user.supplementalGroups.length === 0
-      ? '--clear-groups'
-      : `--groups=${user.supplementalGroups.join(',')}`
+  let groups = '--clear-groups'
+  if (tools.keepsGroups) groups = '--keep-groups'
+  else if (user.supplementalGroups.length > 0)
+    groups = `--groups=${user.supplementalGroups.join(',')}`
   return [
     tools.setpriv,
     `--reuid=${user.uid}`,

@@ -51,8 +51,8 @@ export class RootTree {
   readonly #layerMounts = new Map<string, FstabEntry[]>()
   readonly #volumeMounts: FstabEntry[] = []
   readonly #directories: PlannedDirectory[] = []
-  readonly #files: string[] = []
-  readonly #links: PlannedLink[] = []
+  #files: string[] = []
+  #links: PlannedLink[] = []
   readonly #volumePoints: VolumePoint[] = []
   readonly #mountPaths: PlannedMountPath[] = []
   readonly #liveDirectory: string | undefined
@@ -267,10 +267,21 @@ export class RootTree {
     // Where the host itself or a volume is, nothing private can hold the link.
     if (this.#placeOf(parent).upper === undefined) return
     this.#makeParents(parent)
-    this.#links.push({
-      path: this.#inUpper(join(parent, basename(path))),
-      target,
-    })
+    const place = join(parent, basename(path))
+    this.#forget(parent, place)
+    this.#links.push({ path: this.#inUpper(place), target })
+  }
+
+  /** What a layer that is no overlay was to have there. */
+  #forget(parent: string, path: string): void {
+    const upper = this.#inUpper(path)
+    this.#links = this.#links.filter(link => link.path !== upper)
+    this.#files = this.#files.filter(file => file !== upper)
+    const target = join(this.#world, path)
+    const mounts = this.#layerMounts
+      .get(parent)
+      ?.filter(mount => mount.target !== target)
+    if (mounts !== undefined) this.#layerMounts.set(parent, mounts)
   }
 
   mountVolume(mount: ContainerMount): void {

@@ -23,8 +23,12 @@ import { machineLacks } from '../../runner/sandbox/sandbox-runtime.ts'
 import { findPasta, missingForNetworks } from '../pod-network-provider.ts'
 import type { Places } from '../places.ts'
 import { listSessions } from '../runtime-directory.ts'
-import { ownMapping, ownNamespace, type Lack } from '../own-namespace.ts'
-import { isInUserNamespace } from '../user-namespace.ts'
+import { ownMapping } from '../own-namespace.ts'
+import {
+  isInUserNamespace,
+  ownNamespace,
+  type Lack,
+} from '../user-namespace.ts'
 import { errorCode } from '../../util/error-code.ts'
 
 /** What podfs uses of a machine, as it is found there; nothing is judged yet. */

@@ -1,0 +1,215 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import t from 'tap'
+import {
+  lacksOrdinaryUser,
+  ordinaryUser,
+  type OrdinaryUser,
+} from '../helpers/ordinary-user.ts'
+import { eventually } from '../helpers/podfs.ts'
+
+/*
+ * `podfs run` of somebody who is not root, in a user and a mount namespace of its own.
+ */
+
+t.setTimeout(300_000)
+const skip = lacksOrdinaryUser()
+const quickstart = path.resolve('examples/quickstart')
+
+async function leavesNothing(user: OrdinaryUser): Promise<void> {
+  await eventually(() => user.processes().length === 0)
+  const left = readdirSync(`${user.root}${user.runtime}/podfs`)
+  if (left.some(name => /^(run|enter)-/.test(name)))
+    throw new Error(`left in the run-time directory: ${left.join(' ')}`)
+}
+
+t.test('the quickstart, looked into, to its end', { skip }, async t => {
+  const user = await ordinaryUser(t)
+  const running = user.startPodfs(['run', '-f', quickstart])
+  await running.saw(/^web +\| greeting: hello, password: 9 bytes$/m)
+  await running.saw(/^worker \| labels: .*greeting: hello$/m)
+  t.match(await user.podfs(['get', 'pods']), {
+    code: 0,
+    stdout: /quickstart +2\/2 +Running/,
+  })
+  t.match(
+    (await user.podfs(['logs', 'quickstart', '-c', 'web'])).stdout,
+    /I am/,
+  )
+  // It stays the process that was started.
+  const looks =
+    'id -u; id -G; hostname; tr "\\0" " " </proc/1/cmdline; grep -c . /proc/self/mountinfo'
+  const inside = await user.podfs(
+    ['exec', 'quickstart', '-c', 'web', '--', 'sh', '-c', looks],
+    {},
+  )
+  t.match(inside, { code: 0, stdout: /^0\n0\nquickstart\n/ })
+  // A second one is a session and a machine of its own.
+  const other = user.startPodfs(['run', '-f', quickstart])
+  await other.saw(/password: 9 bytes/)
+  other.child.kill('SIGKILL')
+  await other.ended
+  running.child.kill('SIGINT')
+  const ended = await running.ended
+  t.equal(ended.code, 130)
+  t.match(ended.stdout, /web: bye/)
+  // What the killed one has left goes with its namespaces; the next one removes its directory.
+  await eventually(() => user.processes().length === 0)
+  t.equal(
+    (await user.podfs(['run', '-f', '-'], { input: job('true') })).code,
+    0,
+  )
+  await leavesNothing(user)
+})
+
+const job = (script: string, context = '{}'): string => `
+apiVersion: v1
+kind: Pod
+metadata: { name: job }
+spec:
+  restartPolicy: Never
+  securityContext: ${context}
+  volumes:
+    - { name: memory, emptyDir: { medium: Memory } }
+    - { name: disk, emptyDir: {} }
+    - { name: secret, secret: { secretName: db, defaultMode: 0o440 } }
+  containers:
+    - name: job
+      image: busybox
+      command: [sh, -euc, ${JSON.stringify(script)}]
+      volumeMounts:
+        - { name: memory, mountPath: /memory }
+        - { name: disk, mountPath: /disk }
+        - { name: secret, mountPath: /secret }
+---
+apiVersion: v1
+kind: Secret
+metadata: { name: db }
+stringData: { password: hunter2 }
+`
+
+t.test('users and groups of a range', { skip }, async t => {
+  const user = await ordinaryUser(t)
+  const run = (script: string, context?: string) =>
+    user.podfs(['run', '-f', '-'], { input: job(script, context) })
+  const whole =
+    '{ runAsUser: 1001, runAsGroup: 1002, fsGroup: 2000, supplementalGroups: [3000] }'
+  const looks = [
+    'id -u; id -g; echo $(id -G | tr " " "\\n" | sort -n)',
+    'cat /secret/password; echo; stat -Lc "%u %g %a" /secret/password',
+    'for d in memory disk; do echo a >/$d/a; stat -c "%u %g" /$d/a; done',
+    '! echo a >/etc/a 2>/dev/null; ! echo a >/secret/a 2>/dev/null',
+  ].join('\n')
+  const { code, stdout } = await run(looks, whole)
+  t.equal(code, 0)
+  t.strictSame(
+    stdout.split('\n').map(line => line.replace(/^job \| /, '')),
+    [
+      ...['1001', '1002', '1002 2000 3000', 'hunter2', '0 2000 440'],
+      ...['1001 2000', '1001 2000', ''],
+    ],
+  )
+  const beyond = '{ runAsUser: 70000, fsGroup: 70001 }'
+  t.match(await run('true', beyond), {
+    code: 1,
+    stdout: '',
+    stderr:
+      /^error: stdin:7:\d+: Pod default\/job: spec\.securityContext\.runAsUser: there is no user 70000, but 0 to 65536\nerror: .*fsGroup: there is no group 70001, but 0 to 65536\n/,
+  })
+  await leavesNothing(user)
+})
+
+t.test('what a container may write', { skip }, async t => {
+  const user = await ordinaryUser(t)
+  const marker = `podfs-marker-${user.uid}`
+  const script = [
+    // Root's files of /etc are copies; elsewhere they can be replaced.
+    'echo x >>/etc/passwd; echo x >/etc/hosts',
+    ...[
+      'etc',
+      'usr',
+      'usr/bin',
+      'usr/local/bin',
+      'var/log',
+      'var/lib',
+      'opt',
+    ].map(directory => `echo x >/${directory}/${marker}`),
+    'cp /usr/bin/env /tmp/env; mv -f /tmp/env /usr/bin/env; env true',
+    'rm /usr/bin/env; ! [ -e /usr/bin/env ]',
+    'stat -c "%u %g %a" /etc /usr/bin /var/tmp',
+    // The user's own.
+    `echo x >${user.home}/made`,
+    'ls /sys/class/net >/dev/null; ! mount -t tmpfs tmpfs /mnt 2>/dev/null',
+    '[ $$$$ = 1 ]; [ ! -s /proc/interrupts ]; ! { echo 1 >/proc/sys/vm/swappiness; } 2>/dev/null',
+  ].join('\n')
+  const ended = await user.podfs(['run', '-f', '-'], { input: job(script) })
+  t.match(ended, {
+    code: 0,
+    stdout: 'job | 0 0 755\njob | 0 0 755\njob | 0 0 1777\n',
+  })
+  t.equal((await user.sh(`cat made; rm made`)).stdout, 'x\n')
+  t.equal(
+    (await user.sh(`ls -d /usr/bin/env /usr/${marker}`)).stdout,
+    '/usr/bin/env\n',
+  )
+  await leavesNothing(user)
+})
+
+t.test('one id', { skip }, async t => {
+  const reasons = [
+    {
+      options: { range: false },
+      why: /has no range in \/etc\/subuid and \/etc\/subgid\n  .*usermod --add-subuids 100000-165535/,
+    },
+    {
+      options: { hidden: ['newuidmap'] },
+      why: /newuidmap and newgidmap are not installed\n  .*apt-get install uidmap\n/,
+    },
+  ]
+  for (const { options, why } of reasons) {
+    const user = await ordinaryUser(t, options)
+    const run = (script: string, context?: string) =>
+      user.podfs(['run', '-f', '-'], { input: job(script, context) })
+    t.match(
+      await run('id -u; cat /secret/password', '{ runAsUser: 0, fsGroup: 0 }'),
+      { code: 0, stdout: /^job \| 0\njob \| hunter2\n/ },
+    )
+    const refused = await run('true', '{ runAsUser: 1001 }')
+    t.match(refused, {
+      code: 1,
+      stdout: '',
+      stderr:
+        /^error: stdin:7:\d+: Pod default\/job: spec\.securityContext\.runAsUser: there is no user 1001, but 0 alone: /,
+    })
+    t.match(refused.stderr, why)
+    await leavesNothing(user)
+  }
+})
+
+t.test('its command line stays as it was typed', { skip }, async t => {
+  const user = await ordinaryUser(t)
+  const file = path.join(user.home, 'a pod.yaml')
+  writeFileSync(file, job('echo done'))
+  t.match(await user.podfs(['run', '-f', 'a pod.yaml']), { code: 0 })
+  const node = `${process.execPath} ${path.resolve('dist/podfs.cjs')}`
+  // A descriptor that the shell has opened, and one that is among those that Node closes.
+  for (const fd of [11, 63]) {
+    const shell = `exec ${fd}<'a pod.yaml'; ${node} run -f /dev/fd/${fd}`
+    t.match(await user.sh(`bash -c ${JSON.stringify(shell)}`), {
+      code: 0,
+      stdout: 'job | done\n',
+    })
+  }
+  t.match(await user.podfs(['run', '--help']), {
+    code: 0,
+    stdout: /podfs run -f/,
+  })
+  t.match(await user.podfs(['run', '--nonsense']), { code: 2 })
+  t.match(
+    await user.podfs(['run', '-f', file], { env: { PODFS_LOG_LEVEL: 'loud' } }),
+    { code: 2, stderr: /PODFS_LOG_LEVEL/ },
+  )
+  // Nobody else waits at a pipe that has become non-blocking.
+  const piped = `(${node} run -f 'a pod.yaml'; head -c 300000 /dev/zero) | (sleep 0.2; wc -c)`
+  t.match(await user.sh(piped), { code: 0, stdout: '300011\n' })
+})
