@@ -10,7 +10,6 @@ import type {
 } from '../api/types.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
-import { ownIdMaps } from '../linux/user-namespace.ts'
 import { readAccounts } from './launch/accounts.ts'
 import type { ChangeSignal } from './lifecycle/change-signal.ts'
 import {
@@ -238,7 +237,6 @@ export class ContainerStarter {
   ): LaunchContext {
     const options = this.#options
     const { pod, podIPs } = this.#state
-    const idMaps = ownIdMaps()
     return {
       pod,
       node: options.node,
@@ -251,7 +249,6 @@ export class ContainerStarter {
       hostname,
       machineHostname: machineHostname(),
       accounts: readAccounts(),
-      ...(idMaps && { idMaps }),
       path: options.path ?? defaultPath,
       hostsFile: options.hostsFile,
       ...(options.resolvConf && { resolvConf: options.resolvConf }),

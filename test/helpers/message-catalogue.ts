@@ -436,6 +436,19 @@ export const ofTheMachine: readonly CatalogueEntry[] = [
     files: ['pods/published-ports.ts'],
   },
   {
+    title: 'Ordinary users',
+    cause:
+      'An ordinary user’s Pods run in a user namespace, which this machine forbids, or which has no user or group of that number: the way to more is the second line.',
+    remedy:
+      'Type the second line, or let the Pod run as a user and with groups that there are.',
+    files: [
+      'linux/replace-process.ts',
+      'pods/unmapped-ids.ts',
+      'runner/launch/unmapped-ids.ts',
+      'session/own-namespace.ts',
+    ],
+  },
+  {
     title: 'Rights and places',
     cause:
       'podfs needs root for now, and directories that nobody else can enter.',

@@ -1,15 +1,20 @@
+import { ownIdMaps, type IdMaps } from '../../linux/user-namespace.ts'
 import { textOf } from '../../util/text-of.ts'
 
 /** A machine's users and groups, as the text of passwd(5) and group(5). */
 export interface Accounts {
   readonly passwd: string
   readonly group: string
+  /** Those that podfs's user namespace has; absent: all. */
+  readonly idMaps?: IdMaps
 }
 
 /** A container sees this machine's /etc, so these are its accounts too. */
 export function readAccounts(): Accounts {
   // A machine may do without: every id is then a number, and HOME is `/`.
+  const idMaps = ownIdMaps()
   return {
+    ...(idMaps && { idMaps }),
     passwd: textOf('/etc/passwd') ?? '',
     group: textOf('/etc/group') ?? '',
   }

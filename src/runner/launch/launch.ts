@@ -17,7 +17,6 @@ import {
 } from './environment.ts'
 import { configError, createError } from './errors.ts'
 import { mappedUser } from './unmapped-ids.ts'
-import type { IdMaps } from '../../linux/user-namespace.ts'
 import type { PodHostname } from './hostname.ts'
 import {
   containerArgv,
@@ -63,8 +62,6 @@ export interface LaunchContext extends Omit<EnvironmentSources, 'fileKey'> {
   /** This machine's, for Pods with hostNetwork. */
   readonly machineHostname: string
   readonly accounts: Accounts
-  /** Of podfs's user namespace; absent: it has all there are. */
-  readonly idMaps?: IdMaps
   readonly path: string
   readonly hostsFile: string
   /** The Pod's resolv.conf on the host; absent: the machine's. */
@@ -90,13 +87,13 @@ export async function containerLaunch(
   context: LaunchContext,
 ): Promise<PlannedLaunch> {
   const { pod, hostname } = context
+  const { idMaps } = context.accounts
   const image = findImage(context.images, container.image)
   const fileKey = await readEnvFiles(container, context.volumes)
   const declared = declaredEnvironment(container, { ...context, fileKey })
   const argv = containerArgv(container, image, declared)
   const named = containerUser(pod, container, image?.user, context.accounts)
-  const user =
-    named && context.idMaps ? mappedUser(named, pod, context.idMaps) : named
+  const user = named && idMaps ? mappedUser(named, pod, idMaps) : named
   const env = containerEnvironment(declared, {
     path: image?.path ?? context.path,
     hostname: hostname.kernelHostname ?? context.machineHostname,

@@ -571,7 +571,10 @@ t.test('a read-only root', async t => {
   ])
   const mounts = [volume('/etc'), volume('/home/me/new'), volume('/data')]
   const { readOnly, fstab } = plan({ readOnly: true, mounts }, host)
-  t.same(readOnly, ['/usr', '/var', '/run', '/home/me', '/'])
+  t.same(
+    readOnly.map(({ path }) => path),
+    ['/usr', '/var', '/run', '/home/me', '/'],
+  )
   const writable = fstab
     .filter(({ type, options }) => type === 'none' && !options.includes('ro'))
     .map(({ target }) => target.slice(2))
@@ -598,6 +601,64 @@ t.test('a read-only root', async t => {
     },
   )
   t.same(plan({ mounts }, host).readOnly, [])
+})
+
+t.test('in a user namespace', async t => {
+  const directory = { kind: 'directory' } as const
+  const host = fakeHost(
+    {
+      '/etc': { ...directory, uid: 65_534, gid: 65_534 },
+      '/skeleton/etc': directory,
+      '/skeleton/usr': directory,
+      '/skeleton/var/log': directory,
+      '/var/lib': directory,
+      '/var/log': directory,
+      '/var/lib/docker': directory,
+      '/sys': directory,
+    },
+    [
+      { mountpoint: '/' },
+      { mountpoint: '/sys', type: 'sysfs', options: ['rw', 'noexec'] },
+      { mountpoint: '/etc/hosts', device: '8:2' },
+      {
+        mountpoint: '/var/lib/docker',
+        device: '8:3',
+        options: ['rw', 'nodev'],
+      },
+      { mountpoint: '/home/me', device: '8:4', options: ['rw', 'nodev'] },
+    ],
+  )
+  const nested = { skeleton: '/skeleton', hasTerminalGroup: false }
+  const made = plan({ nested, sharedMemory: '/shm' }, host)
+  const mountOf = (target: string) =>
+    made.fstab.find(mount => mount.target === `/w${target}`)
+  const lowers = (target: string) =>
+    mountOf(target)?.options.find(option => option.startsWith('lowerdir='))
+  // Nothing that is locked is left out, and what cannot be an overlay has them below it.
+  t.equal(lowers('/etc'), 'lowerdir=/skeleton/etc', 'mounts in it do no harm')
+  t.equal(lowers('/usr'), 'lowerdir=/skeleton/usr:/usr')
+  t.same(mountOf('/var')?.options, ['bind'])
+  t.equal(lowers('/var/log'), 'lowerdir=/skeleton/var/log:/var/log')
+  t.same(mountOf('/var/lib')?.options, ['bind'])
+  t.ok(mountOf('/var/lib/docker')?.options.includes('rbind'))
+  t.ok(mountOf('/etc')?.options.includes('userxattr'))
+  t.same(mountOf('/proc')?.options, ['rbind', 'rprivate'])
+  t.match(mountOf('/sys')?.options, ['rbind', 'rprivate'])
+  t.ok(['ro', 'noexec'].every(flag => mountOf('/sys')?.options.includes(flag)))
+  t.notOk(mountOf('/dev/pts')?.options.some(option => option.startsWith('gid')))
+  t.notOk(
+    made.fstab.some(
+      ({ options }) => options.includes('nodev') && options.includes('bind'),
+    ),
+  )
+  t.notOk(made.directories.some(({ uid }) => uid === 65_534))
+  t.equal(made.hostView, undefined)
+  t.ok(made.nested)
+  // A mount that has come along is made read-only by itself, with the flags it has.
+  t.same(plan({ nested, readOnly: true }, host).readOnly.at(-1), {
+    path: '/home/me',
+    options: ['nodev'],
+  })
 })
 
 t.test('the kernel’s file systems', async t => {
