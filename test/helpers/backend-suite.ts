@@ -41,12 +41,14 @@ import { checkVolumeContents, makePayload } from './volume-contents.ts'
 
 /** A user who is neither root nor podfs. */
 const stranger = 65534
+/** Who may become a stranger nevertheless: test/helpers/examine-as-user.ts. */
+const isOrdinaryUser = process.getuid?.() !== 0
 
 export interface Place {
   readonly backend: Backend
   /** RUNTIME/ID. */
   readonly runtime: string
-  /** A read-only bind of everything. */
+  /** A read-only bind of everything; an ordinary user's mount itself. */
   readonly publicPath: string
   readonly root: string
   close(): Promise<void>
@@ -68,6 +70,7 @@ export async function openPlace(
     answerOpens: false,
     lifetime: 'run',
     logger: silentLogger,
+    shown: { subdirectory: '', target: publicPath },
     ...options,
   })
   await backend.bind('', publicPath)
@@ -115,7 +118,7 @@ export interface Claim {
 
 export interface Found {
   readonly claims: ReadonlyMap<string, string>
-  /** Errno by call, `root` and another user. */
+  /** Errno by call, `root` (or who runs podfs) and another user. */
   readonly onBind: CallResults
   readonly withoutBind: CallResults
 }
@@ -138,6 +141,7 @@ export async function examineBackend(name: BackendName): Promise<Found> {
       )
     }
     const onBind = await callsAt(place, place.publicPath)
+    if (isOrdinaryUser) return { claims: found, onBind, withoutBind: onBind }
     const bare = await openPlace(name, { answerOpens: true })
     try {
       // The mount itself is in question here, not the directory that hides it.
@@ -250,7 +254,8 @@ export const claims: readonly Claim[] = [
         a: '1',
         'd/e/x': { data: '2', mode: 0o400 },
         script: { data: '#!/bin/sh', mode: 0o755 },
-        none: { data: '', mode: 0 },
+        // Nobody but root reads it.
+        none: { data: '', mode: isOrdinaryUser ? 0o400 : 0 },
         'ünï 日本': 'u',
         ['n'.repeat(255)]: 'l',
         big: 'x'.repeat(1 << 20),
@@ -480,9 +485,14 @@ export const claims: readonly Claim[] = [
         await mkdir(volume)
         await prepareVolumeRoot(volume, {}, place.backend.volumeRootMode)
         await writeModes(volume)
-        const shown = path.join(place.root, 'volume')
-        await mkdir(shown)
-        await place.backend.bind('volume', shown)
+        const shown = path.join(
+          isOrdinaryUser ? place.publicPath : place.root,
+          'volume',
+        )
+        if (!isOrdinaryUser) {
+          await mkdir(shown)
+          await place.backend.bind('volume', shown)
+        }
         const files = [path.join(shown, 'public')]
         return `${await readAs(stranger, files)}; ${await readAs(0, files)}`
       } finally {

@@ -1,4 +1,3 @@
-import type { BackendName } from '../../src/volumes/backend.ts'
 import { claims, type CallResults, type Found } from './backend-suite.ts'
 
 const header = `# Backends
@@ -9,11 +8,11 @@ Volumes are published by one writer in one of three places: \`podfs mount --back
 
 | backend | what it is | needs |
 |---|---|---|
-| \`fuse\` (default) | podfs's own file server, which speaks the kernel's protocol | /dev/fuse |
+| \`fuse\` (default) | podfs's own file server, which speaks the kernel's protocol | /dev/fuse; without root also \`apt-get install fuse3\` |
 | \`fuse-native\` | the npm package of that name over libfuse 2, the same tree by path, in a process of its own | /dev/fuse, \`apt-get install libfuse2\`, \`npm install\` on linux-x64 |
 | \`dir\` | a tmpfs in podfs's run-time directory; without mount rights a plain directory, at the mount point itself | nothing |
 
-\`auto\` takes the first of them that works here, and logs why it did not take a better one. A backend that is named and does not work is an error (exit code 3). In every place only podfs writes, through a private directory; everybody else sees binds that the kernel keeps read-only.
+\`auto\` takes the first of them that works here, and logs why it did not take a better one. A backend that is named and does not work is an error (exit code 3). In every place only podfs writes, through a private directory; everybody else sees binds that the kernel keeps read-only. An ordinary user can bind nothing: there \`fuse\` mounts by fusermount3 (package fuse3), right at the mount point, and podfs's own file server refuses whoever would change something; \`dir\` is a plain directory, and \`fuse-native\` is for root only.
 
 ## What a backend cannot give
 `
@@ -28,10 +27,11 @@ const plain = `
 \`dir\` on a tmpfs: with fsGroup, the members of that group may enter without \`--allow-other\`; before Linux 6.3 the tmpfs can be swapped out. \`fuse-native\` and \`dir\` have no journal: nothing takes a mount over from a killed podfs, it ends (\`run\` at once, \`mount\` after 30 seconds) or waits for \`podfs unmount\` (\`--detach\`).
 `
 
+/** The column of the backend fuse without root's rights. */
+export const usersFuse = "fuse, an ordinary user's"
+
 /** The file docs/backends.md. */
-export function backendsDocument(
-  findings: ReadonlyMap<BackendName, Found>,
-): string {
+export function backendsDocument(findings: ReadonlyMap<string, Found>): string {
   const names = [...findings.keys()]
   const lines = [header]
   for (const [name, found] of findings) {
@@ -71,10 +71,13 @@ export function backendsDocument(
     '## A consumer can do no harm: every mutating call\n',
     'What another process than podfs gets, as root / as another user whom no mode stands in the way of.\n',
     '### On the read-only bind, which is what everybody sees\n',
-    ...calls(names, name => findings.get(name)?.onBind),
+    ...calls(
+      names.filter(name => name !== usersFuse),
+      name => findings.get(name)?.onBind,
+    ),
     '',
     '### On a mount that has no bind\n',
-    'The private mount itself; `fuse` answers every open there (`fuse.answerOpens`).\n',
+    "The private mount itself; `fuse` answers every open there (`fuse.answerOpens`). An ordinary user's mount has no other place: what that user's programs get / another user's with `--allow-other`. Where the kernel decides before it asks the file server, its answer is another one: EPERM for mknod without CAP_MKNOD, and for whoever does not own the file.\n",
     ...calls(names, name => findings.get(name)?.withoutBind),
     '',
   )
@@ -82,10 +85,10 @@ export function backendsDocument(
 }
 
 function calls(
-  names: readonly BackendName[],
-  resultsOf: (name: BackendName) => CallResults | undefined,
+  names: readonly string[],
+  resultsOf: (name: string) => CallResults | undefined,
 ): string[] {
-  const all = Object.keys(resultsOf(names[0] ?? 'fuse') ?? {})
+  const all = Object.keys(resultsOf(names[0] as string) ?? {})
   return [
     row(['call', ...names]),
     row(['---', ...names.map(() => '---')]),

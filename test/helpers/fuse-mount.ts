@@ -140,7 +140,15 @@ export async function inOtherProcess(
 export function spawnInForeignNamespace(script: string): ChildProcess {
   return spawn(
     'unshare',
-    ['-m', '--propagation', 'private', 'sh', '-c', script],
+    [
+      // Who may not make one may in a user namespace.
+      process.getuid?.() === 0 ? '-m' : '-Urm',
+      '--propagation',
+      'private',
+      'sh',
+      '-c',
+      script,
+    ],
     {
       stdio: ['pipe', 'pipe', 'inherit'],
     },

@@ -27,18 +27,25 @@ const [
   ...words
 ] = process.argv.slice(2)
 
+/** The directory beneath a dead mount is seen for no longer than it takes. */
+const mountScript = `
+stale=$3
+while [ "$stale" -gt 0 ]; do
+  "$0" -u -z -q -- "$2"
+  stale=$((stale - 1))
+done
+exec "$0" -o "$1" -- "$2"`
+
 start().catch(error => fail(`podfs: ${(error as Error).message}`, 1))
 
 async function start(): Promise<void> {
   const calls = await loadDescriptorCalls().catch((error: unknown) =>
     fail(`koffi: ${(error as Error).message.split('\n')[0]}`, EXIT_NO_KOFFI),
   )
-  for (let left = Number(stale); left > 0; left--)
-    spawnSync(fusermount, ['-u', '-z', '--', mountpoint], { stdio: 'ignore' })
   const [own, theirs] = calls.socketPair()
   const { status, error } = spawnSync(
-    fusermount,
-    ['-o', options, '--', mountpoint],
+    '/bin/sh',
+    ['-c', mountScript, fusermount, options, mountpoint, stale],
     {
       stdio: ['ignore', 'ignore', 'inherit', theirs],
       env: { ...process.env, _FUSE_COMMFD: '3' },

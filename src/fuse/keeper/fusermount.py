@@ -6,31 +6,25 @@ import sys
 fusermount, options, mountpoint, stale, keeper, *words = sys.argv[1:]
 
 
-def run(arguments, environment, inherited):
-    actions = [
-        (os.POSIX_SPAWN_CLOSE, number)
-        for number in (3, 4, 5, 6)
-        if number not in inherited
-    ]
-    pid = os.posix_spawn(
-        fusermount,
-        [fusermount, *arguments],
-        environment,
-        file_actions=actions,
-    )
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+SCRIPT = """
+stale=$3
+while [ "$stale" -gt 0 ]; do
+  "$0" -u -z -q -- "$2"
+  stale=$((stale - 1))
+done
+exec "$0" -o "$1" -- "$2""""
 
-
-for _ in range(int(stale)):
-    run(["-u", "-z", "-q", "--", mountpoint], os.environ, ())
 own, theirs = socket.socketpair()
 theirs.set_inheritable(True)
-status = run(
-    ["-o", options, "--", mountpoint],
+# The journals and the daemon's pipe are none of its business.
+pid = os.posix_spawn(
+    "/bin/sh",
+    ["sh", "-c", SCRIPT, fusermount, options, mountpoint, stale],
     {**os.environ, "_FUSE_COMMFD": str(theirs.fileno())},
-    (theirs.fileno(),),
+    file_actions=[(os.POSIX_SPAWN_CLOSE, number) for number in (3, 4, 5, 6)],
 )
 theirs.close()
+status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 files = socket.recv_fds(own, 1, 1)[1] if status == 0 else []
 if not files:
     sys.exit("fusermount3 has not mounted")
