@@ -52,8 +52,12 @@ async function start(): Promise<void> {
     },
   )
   if (error !== undefined) throw error
-  const connection = status === 0 ? calls.receive(own) : undefined
-  if (connection === undefined) fail('fusermount3 has not mounted', 1)
+  // It has said why.
+  // oxlint-disable-next-line unicorn/no-process-exit
+  if (status !== 0) process.exit(1)
+  const connection = calls.receive(own)
+  if (connection === undefined)
+    throw new Error('nothing has come from fusermount3')
   calls.become(
     keeper,
     [keeper, ...words],

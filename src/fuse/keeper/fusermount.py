@@ -12,7 +12,8 @@ while [ "$stale" -gt 0 ]; do
   "$0" -u -z -q -- "$2"
   stale=$((stale - 1))
 done
-exec "$0" -o "$1" -- "$2""""
+exec "$0" -o "$1" -- "$2"
+"""
 
 own, theirs = socket.socketpair()
 theirs.set_inheritable(True)
@@ -24,9 +25,11 @@ pid = os.posix_spawn(
     file_actions=[(os.POSIX_SPAWN_CLOSE, number) for number in (3, 4, 5, 6)],
 )
 theirs.close()
-status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-files = socket.recv_fds(own, 1, 1)[1] if status == 0 else []
+# It has said why.
+if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
+    sys.exit(1)
+files = socket.recv_fds(own, 1, 1)[1]
 if not files:
-    sys.exit("fusermount3 has not mounted")
+    sys.exit("podfs: nothing has come from fusermount3")
 os.dup2(files[0], 3)
 os.execv(keeper, [keeper, *words])

@@ -146,6 +146,11 @@ export function refusalOf(
       said,
       'unmount some, or set mount_max in /etc/fuse.conf to more',
     )
+  if (said.includes('could not determine username'))
+    return refusal(
+      `fusermount3 finds no name of uid ${process.getuid?.()}`,
+      'add the uid to /etc/passwd; or --backend dir',
+    )
   if (said.includes('mounting over filesystem type'))
     return refusal(said, 'take a directory in your home')
   return new MountError(
