@@ -50,6 +50,23 @@ export const rooms = {
     'src/volumes/{volume-history,history-budget,payload-changes}.ts',
     'test/volumes/volume-history.test.ts',
   ],
+  // Without what listens or connects.
+  services: [
+    'src/services/{choose-endpoint,service-entry,service-variables,service,dns/zone}.ts',
+    ...['choose-endpoint', 'service-entry', 'zone'].map(
+      name => `test/services/${name}.test.ts`,
+    ),
+  ],
+  jobs: [
+    'src/pods/{job-progress,job-tries,cron-schedule}.ts',
+    ...['job-progress', 'job-tries', 'cron-schedule'].map(
+      name => `test/pods/${name}.test.ts`,
+    ),
+  ],
+  streams: [
+    'src/streams/{channels,copies,forwarded-ports,framed-socket,stream-status}.ts',
+    'test/streams',
+  ],
   api: ['src/api/{*,encode/*}.ts', ...apiTests],
   decode: ['src/api/decode/*.ts', ...apiTests, vectors],
   validation: ['src/api/validation/*.ts', ...apiTests, vectors],
