@@ -17,6 +17,10 @@ function chooserFor(affinitySeconds?: number) {
   return { clock, chooser, order }
 }
 
+t.test('nobody is there at first', async t => {
+  t.strictSame(new EndpointChooser(new FakeClock()).order('x'), [])
+})
+
 t.test('one after the other', async t => {
   const { chooser, order } = chooserFor()
   t.strictSame(
@@ -29,6 +33,7 @@ t.test('one after the other', async t => {
   t.equal(order(), '')
   t.ok(!chooser.has(a))
   chooser.set([a, b], undefined)
+  t.match(order(), /^(ab|ba)$/, 'as soon as there is one')
   t.ok(chooser.has(at('b')))
   t.notOk(chooser.has(at('b', 81)), 'another port is another place')
   t.notOk(chooser.has(c))
@@ -48,9 +53,12 @@ t.test('a client comes to the same place, for so long', async t => {
   await clock.advance(10_000)
   t.match(order(), /^b/)
   await clock.advance(1)
-  t.equal(order(), 'bca', 'whose turn it is')
+  t.strictSame([order(), order()], ['bca', 'cab'], 'whose turn it is')
   chooser.note('x', c)
   t.match(order(), /^c/, 'its last one')
+  chooser.set([a, c], 10)
+  t.match(order(), /^c/, 'others go')
+  t.match(order(), /^c/)
   chooser.set([a, b], 10)
   t.notMatch(order(), 'c', 'a place that has gone is forgotten')
 })

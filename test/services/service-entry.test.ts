@@ -97,6 +97,121 @@ t.test('targetPort by number and by name', async t => {
   t.equal(affinitySeconds, 10_800)
 })
 
+t.test('what is told of a Service', async t => {
+  const of = (spec: string, ip?: string) => serviceEntry(service(spec), ip, [])
+  const web = {
+    namespace: 'default',
+    name: 'web',
+    ports: [{ protocol: 'TCP', port: 80 }],
+    endpoints: [],
+  }
+  t.strictSame(of('ports: [{port: 80}]', '127.0.1.9'), {
+    ...web,
+    ip: '127.0.1.9',
+  })
+  t.strictSame(of('ports: [{port: 80}]'), web, 'it has no address yet')
+  t.strictSame(
+    of('clusterIP: None, ports: [{port: 80}]', '127.0.1.9'),
+    web,
+    'headless',
+  )
+  t.strictSame(of('type: ExternalName, externalName: a.b', '127.0.1.9'), {
+    ...web,
+    externalName: 'a.b',
+    ports: [],
+  })
+  t.strictSame(
+    of('externalName: a.b, ports: [{port: 80}]'),
+    web,
+    'of another type it means nothing',
+  )
+  const affinity = (more: string) =>
+    of(`sessionAffinity: ClientIP, ports: [{port: 80}]${more}`).affinitySeconds
+  t.equal(
+    affinity(', sessionAffinityConfig: {clientIP: {timeoutSeconds: 60}}'),
+    60,
+  )
+  t.equal(affinity(', sessionAffinityConfig: {}'), 10_800)
+})
+
+t.test('which Pods are none of it', async t => {
+  const pod = makePod({ labels: { app: 'web' } })
+  const ports = 'ports: [{port: 80}]'
+  t.strictSame(
+    serviceEntry(service(`selector: {app: web}, ${ports}`), undefined, [
+      { pod, isTerminating: false },
+    ]).endpoints,
+    [],
+    'one of which nothing is known',
+  )
+  const ready = candidate('1')
+  t.strictSame(ips(`selector: {}, ${ports}`, [ready]), [])
+  t.strictSame(ips(`selector: {app: web, tier: a}, ${ports}`, [ready]), [])
+  t.strictSame(
+    ips(`selector: {app: web}, publishNotReadyAddresses: true, ${ports}`, [
+      candidate('1', { phase: 'Succeeded' }),
+    ]),
+    [],
+  )
+  const withConditions = (...conditions: readonly string[]) => ({
+    ...ready,
+    status: {
+      ...ready.status,
+      conditions: conditions.map(text => {
+        const [type, status] = text.split(' ')
+        return { type, status }
+      }),
+    } as unknown as PodStatus,
+  })
+  const seen = (...conditions: readonly string[]) =>
+    ips(`selector: {app: web}, ${ports}`, [withConditions(...conditions)])
+  t.strictSame(seen('PodScheduled True', 'Ready False'), [])
+  t.strictSame(seen('ContainersReady False', 'Ready True'), ['1'])
+})
+
+t.test('a Pod with a name of its own', async t => {
+  const named = (spec: Partial<Pod['spec']>) =>
+    serviceEntry(service('selector: {app: web}, ports: [{port: 80}]'), '', [
+      candidate('1', { pod: makePod({ labels: { app: 'web' }, spec }) }),
+    ]).endpoints
+  const endpoint = { ip: '1', targets: [80] }
+  t.strictSame(named({ hostname: 'a', subdomain: 'web' }), [
+    { ...endpoint, hostname: 'a' },
+  ])
+  t.strictSame(named({ hostname: 'a', subdomain: 'other' }), [endpoint])
+  t.strictSame(named({ subdomain: 'web' }), [endpoint])
+})
+
+t.test(
+  'targetPort: a name of a sidecar, of no other init container',
+  async t => {
+    const base = makePod().spec.containers[0]!
+    const init = (name: string, more: object) => ({
+      ...base,
+      name,
+      ports: [{ name, containerPort: 9000, protocol: 'TCP' }],
+      ...more,
+    })
+    const pod = makePod({
+      labels: { app: 'web' },
+      spec: {
+        initContainers: [
+          init('once', {}),
+          init('side', { restartPolicy: 'Always' }),
+        ],
+      },
+    })
+    const { endpoints } = serviceEntry(
+      service(
+        'selector: {app: web}, ports: [{name: a, port: 80, targetPort: side}, {name: b, port: 81, targetPort: once}]',
+      ),
+      undefined,
+      [candidate('1', { pod })],
+    )
+    t.strictSame(endpoints[0]?.targets, [9000, undefined])
+  },
+)
+
 t.test('C127: variables of Services', async t => {
   const entry = serviceEntry(
     service(
@@ -135,6 +250,21 @@ t.test('C127: variables of Services', async t => {
   t.match(namesIn(linkless, [entry, api]), { KUBERNETES_SERVICE_PORT: '80' })
   const { ip: _, ...headless } = entry
   t.strictSame(namesIn(makePod(), [headless]), {})
+  t.strictSame(
+    namesIn(makePod(), [{ ...api, namespace: 'other' }]),
+    {},
+    'of another namespace',
+  )
+  t.strictSame(namesIn(makePod(), [{ ...entry, ports: [] }]), {})
+  t.strictSame(
+    Object.keys(
+      namesIn(makePod(), [
+        { ...entry, ports: [{ protocol: 'TCP', port: 80 }] },
+      ]),
+    ).filter(name => name.startsWith('MY_SVC_SERVICE')),
+    ['MY_SVC_SERVICE_HOST', 'MY_SVC_SERVICE_PORT'],
+    'a port without a name',
+  )
 })
 
 t.test('names for a hosts file', async t => {
