@@ -34,9 +34,12 @@ class End {
   }
 
   #take(channel: number, bytes: Buffer): void {
-    this.#handled = this.#handled.then(async () => {
+    const before = this.#handled
+    const handOn = async (): Promise<void> => {
+      await before
       const listener = await this.#listener.promise
       await Promise.race([listener(channel, bytes), this.#closed.promise])
-    })
+    }
+    this.#handled = handOn()
   }
 }

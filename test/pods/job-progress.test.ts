@@ -163,3 +163,78 @@ t.test('OnFailure: restarts in place count', async t => {
   const never = makePod({ spec: { restartPolicy: 'Never' } })
   t.equal(pastBackoffLimitOnFailure(rules(), never, status(9)), undefined)
 })
+
+t.test('what is said of it, to the word', async t => {
+  t.strictSame(nextStep(newProgress(0), rules(), 0), {
+    step: 'try',
+    delayMs: 0,
+  })
+  t.match(after([0]), { message: 'Reached expected number of succeeded pods' })
+  const each = rules({
+    completions: 3,
+    isIndexed: true,
+    backoffLimitPerIndex: 0,
+    maxFailedIndexes: 1,
+  })
+  t.match(after([1], each), { delayMs: 0 }, 'as many may fail')
+  t.match(after([1, 1], each), {
+    message: 'Job has exceeded the specified maximal number of failed indexes',
+  })
+  t.match(
+    after([1, 1], rules({ completions: 2, isIndexed: true })),
+    { progress: { index: 0 } },
+    'without a limit for each index none fails',
+  )
+})
+
+t.test('podFailurePolicy: conditions and containers', async t => {
+  const failsJob = (
+    rule: Partial<PodFailureRule>,
+    status: PodStatus,
+  ): boolean => {
+    const failureRules = [{ action: 'FailJob', ...rule }]
+    const how = rules({ failureRules })
+    return countEnd(newProgress(0), how, makePod(), status).end !== undefined
+  }
+  const pattern = (type: string, status: string) => ({ type, status })
+  const condition = pattern('DisruptionTarget', 'True')
+  const of = (...onPodConditions: PodFailureRule['onPodConditions'] & object) =>
+    failsJob({ onPodConditions }, ended(1, [condition]))
+  t.ok(of(condition))
+  t.ok(of(pattern('Other', 'True'), condition), 'one of them is enough')
+  t.notOk(of(pattern('DisruptionTarget', 'False')))
+  t.notOk(of(pattern('Other', 'True')))
+  t.notOk(of(pattern('Other', 'False')))
+  t.notOk(failsJob({}, ended(1, [condition])), 'a rule about nothing')
+
+  const exits = (more: object, codes: Record<string, number | undefined>) =>
+    failsJob({ onExitCodes: { operator: 'NotIn', values: [7], ...more } }, {
+      phase: 'Failed',
+      conditions: [],
+      containerStatuses: Object.entries(codes).map(([name, exitCode]) => ({
+        name,
+        state: exitCode === undefined ? {} : { terminated: { exitCode } },
+      })),
+    } as unknown as PodStatus)
+  t.ok(exits({ containerName: 'a' }, { a: 1, b: 7 }))
+  t.notOk(exits({ containerName: 'b' }, { a: 1, b: 7 }))
+  t.notOk(exits({}, { a: 0 }), 'a success is no failure')
+  t.notOk(exits({}, { a: undefined }), 'nor is what has not ended')
+})
+
+t.test('OnFailure: before it runs, and of nothing', async t => {
+  const pod = makePod({ spec: { restartPolicy: 'OnFailure' } })
+  const restarted = [{ restartCount: 1 }]
+  const past = (status: object | undefined) =>
+    pastBackoffLimitOnFailure(
+      rules({ backoffLimit: 1 }),
+      pod,
+      status as PodStatus | undefined,
+    )?.reason
+  t.equal(
+    past({ phase: 'Pending', initContainerStatuses: restarted }),
+    'BackoffLimitExceeded',
+  )
+  t.equal(past({ phase: 'Running' }), undefined)
+  t.equal(past(undefined), undefined)
+})

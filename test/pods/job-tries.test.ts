@@ -49,7 +49,12 @@ spec:
 
 function world(
   spec = '',
-  options: { waits?: boolean; pod?: string; cron?: boolean } = {},
+  options: {
+    waits?: boolean
+    pod?: string
+    cron?: boolean
+    backoffScale?: number
+  } = {},
 ) {
   const clock = new FakeClock()
   const record = new SessionRecord(clock)
@@ -77,7 +82,7 @@ function world(
     clock,
     record,
     store,
-    backoffScale: () => 1,
+    backoffScale: () => options.backoffScale ?? 1,
     ...(options.waits !== false && { schedule: cronSchedule }),
     notice: text => log.push(text),
   })
@@ -126,6 +131,11 @@ function world(
       record.events
         .filter(({ involvedObject }) => involvedObject.kind === 'Job')
         .map(({ reason, count }) => `${reason} ${count}`),
+    /** All that is told of it, as text. */
+    told: () =>
+      record.events
+        .filter(({ involvedObject }) => involvedObject.kind !== 'Pod')
+        .map(({ type, reason, message }) => `${type} ${reason}: ${message}`),
     end: async (exitCode: number) => {
       finish({
         phase: exitCode === 0 ? 'Succeeded' : 'Failed',
@@ -396,4 +406,163 @@ t.test('a CronJob that is suspended, or goes on after podfs', async t => {
   t.equal(starts(told), 1, 'podfs run waits for nothing')
   await told.end(0)
   t.ok(told.supervised.idle)
+})
+
+t.test('what is told of it, to the word', async t => {
+  const done = world()
+  await done.begin()
+  t.notMatch(done.job(), { endTime: Number })
+  const { name } = done.running.metadata
+  await done.end(0)
+  t.strictSame(done.told(), [
+    `Normal SuccessfulCreate: Created pod: ${name}`,
+    'Normal Completed: Job completed',
+  ])
+  t.strictSame(done.log, ['start', 'idle'], 'nothing is due again')
+  const now = done.clock.now()
+  t.match(done.job(), { endTime: now, lastSuccessTime: now })
+
+  const failed = world('backoffLimit: 0')
+  await failed.begin()
+  await failed.end(1)
+  t.equal(
+    failed.told().at(-1),
+    'Warning BackoffLimitExceeded: Job has reached the specified backoff limit',
+  )
+  t.match(failed.job(), { endTime: now, lastSuccessTime: undefined })
+
+  const late = world('activeDeadlineSeconds: 5')
+  await late.begin()
+  await late.pass(5000)
+  await late.end(1)
+  t.strictSame(late.told().slice(1), [
+    'Warning DeadlineExceeded: Job was active longer than specified deadline',
+    `Normal SuccessfulDelete: Deleted pod: ${name}`,
+  ])
+  t.strictSame(
+    late.events(),
+    ['SuccessfulCreate 1', 'DeadlineExceeded 1', 'SuccessfulDelete 1'],
+    'each once',
+  )
+
+  const suspended = world('suspend: true')
+  await suspended.begin()
+  await suspended.want('suspend: false')
+  t.strictSame(suspended.told().slice(0, 2), [
+    'Normal Suspended: Job suspended',
+    'Normal Resumed: Job resumed',
+  ])
+
+  const scheduled = cron('schedule: "@every 1m"\n  suspend: true')
+  await scheduled.begin()
+  t.strictSame(scheduled.told(), [], 'a CronJob is told of by its Jobs')
+
+  const two = world('completions: 2')
+  await two.begin()
+  await two.end(0)
+  t.ok(two.log.includes('Job default/pi: 1 of 2 completions'))
+})
+
+t.test('podFailurePolicy ends it', async t => {
+  const w = world(
+    'podFailurePolicy: {rules: [{action: FailJob, onExitCodes: {operator: In, values: [42]}}]}',
+  )
+  await w.begin()
+  await w.end(42)
+  t.ok(w.supervised.idle)
+  t.match(w.job(), { end: { reason: 'PodFailurePolicy' } })
+})
+
+t.test('backoffScale', async t => {
+  const w = world('', { backoffScale: 0.1 })
+  await w.begin()
+  await w.end(1)
+  await w.pass(999)
+  t.match(w.log.at(-1), / another one in 1s$/)
+  await w.pass(1)
+  t.equal(w.log.at(-1), 'start')
+})
+
+t.test('its deadline counts what it has been active', async t => {
+  const waiting = world('activeDeadlineSeconds: 5')
+  await waiting.begin()
+  await waiting.pass(2000)
+  await waiting.end(1)
+  await waiting.pass(2999)
+  t.ok(waiting.supervised.isWaiting)
+  await waiting.pass(1)
+  t.ok(waiting.supervised.idle)
+
+  const changed = world('activeDeadlineSeconds: 5')
+  await changed.begin()
+  await changed.pass(3000)
+  await changed.want('activeDeadlineSeconds: 5', 'b')
+  await changed.end(1)
+  t.equal(changed.log.at(-1), 'start')
+  await changed.pass(4999)
+  t.equal(changed.log.at(-1), 'start', 'that of the Job before is over')
+  await changed.pass(1)
+  t.equal(changed.log.at(-1), 'terminate')
+
+  const resumed = world('activeDeadlineSeconds: 5')
+  await resumed.begin()
+  await resumed.pass(3000)
+  await resumed.want('activeDeadlineSeconds: 5\n  suspend: true')
+  await resumed.end(1)
+  await resumed.pass(minute)
+  await resumed.want('activeDeadlineSeconds: 5')
+  t.equal(resumed.log.at(-1), 'start')
+  t.match(resumed.job(), { progress: { startTime: resumed.clock.now() } })
+  await resumed.pass(4999)
+  t.equal(resumed.log.at(-1), 'start', 'from when it was resumed')
+  await resumed.pass(1)
+  t.equal(resumed.log.at(-1), 'terminate')
+
+  const before = world('activeDeadlineSeconds: 60')
+  await before.begin()
+  const left = before.running
+  const adopted = world('activeDeadlineSeconds: 60')
+  adopted.clock.advance(20_000)
+  adopted.supervised.adopt(left, Promise.resolve(adopted.session(left)))
+  await adopted.begin()
+  await adopted.pass(39_999)
+  t.notOk(adopted.log.includes('terminate'))
+  await adopted.pass(1)
+  t.ok(adopted.log.includes('terminate'))
+})
+
+t.test('what is due while it runs', async t => {
+  const ends = ({ log }: { readonly log: readonly string[] }): number =>
+    log.filter(line => line === 'terminate').length
+  const goesOn = cron('schedule: "*/5 * * * *"')
+  await goesOn.begin()
+  await goesOn.pass(5 * minute)
+  await goesOn.pass(11 * minute)
+  t.equal(ends(goesOn), 0)
+
+  const replaced = cron('schedule: "*/5 * * * *"\n  concurrencyPolicy: Replace')
+  await replaced.begin()
+  await replaced.pass(5 * minute)
+  await replaced.pass(5 * minute - 1)
+  t.equal(ends(replaced), 0)
+  await replaced.pass(1)
+  t.strictSame(replaced.log.slice(-2), [
+    'CronJob default/pi is due again: replacing its Pod',
+    'terminate',
+  ])
+
+  const told = world('schedule: "*/5 * * * *"\n  concurrencyPolicy: Replace', {
+    cron: true,
+    waits: false,
+  })
+  await told.begin()
+  await told.pass(11 * minute)
+  t.equal(ends(told), 0, 'podfs run knows no times')
+
+  const inTime = cron('schedule: "*/5 * * * *"\n  startingDeadlineSeconds: 30')
+  await inTime.begin()
+  await inTime.pass(5 * minute)
+  await inTime.pass(5 * minute + 20_000)
+  await inTime.end(0)
+  t.equal(starts(inTime), 2, 'late, but not too late')
 })
