@@ -7,6 +7,8 @@ export const shortNames: Readonly<Record<ObjectKind, readonly string[]>> = {
   CronJob: ['cj'],
   DaemonSet: ['ds'],
   Deployment: ['deploy'],
+  EndpointSlice: [],
+  Endpoints: ['ep'],
   Job: [],
   Pod: ['po'],
   ReplicaSet: ['rs'],

@@ -185,11 +185,12 @@ export interface ClusterTrustBundle extends ObjectBase {
  */
 export interface ShownObject extends ObjectBase {
   readonly kind: ShownKind
-  /** As decoded with the table of its kind. */
+  /** As decoded with the table of its kind; of one without a spec all that it has beside metadata. */
   readonly spec: Readonly<Record<string, unknown>>
 }
 
-export type ShownKind = WorkloadKind | 'Service'
+export type ServiceKind = 'Service' | 'EndpointSlice' | 'Endpoints'
+export type ShownKind = WorkloadKind | ServiceKind
 
 /** What podfs does something with. */
 export type ServedObject =

@@ -20,8 +20,8 @@ export const getCommand: Command = {
   ],
   description: `TYPE is pods, secrets, configmaps, events, nodes, volumes (what is published where), or a workload or
 Service of the input (deployments, statefulsets, daemonsets, replicasets, replicationcontrollers, jobs,
-cronjobs, services), or a short name: po, cm, ev, no, deploy, sts, ds, rs, rc, cj, svc. Finds the podfs
-that run by itself; with several, a column says which one.`,
+cronjobs, services, endpoints, endpointslices), or a short name: po, cm, ev, no, deploy, sts, ds, rs, rc,
+cj, svc, ep. Finds the podfs that run by itself; with several, a column says which one.`,
   examples: [
     { comment: 'the Pods that run', line: 'podfs get pods' },
     {

@@ -1,7 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Pod, ShownKind, ShownObject } from '../api/types.ts'
+import type { Pod, ServiceKind, ShownObject } from '../api/types.ts'
 import { isClusterFirst } from '../runner/launch/resolv-conf.ts'
 import type { SessionRecord } from '../server/session-record.ts'
+import { isServiceKind } from '../api/schema/service-kinds.ts'
+import { givenEndpoints } from '../services/given-endpoints.ts'
+import {
+  serviceBackends,
+  type ServiceBackends,
+} from '../services/service-backends.ts'
 import { serviceEntry, type CandidatePod } from '../services/service-entry.ts'
 import { serviceHosts } from '../services/service-hosts.ts'
 import type { AppliedTable, ProxyMessage } from '../services/service-proxy.ts'
@@ -75,7 +81,7 @@ export class PodServices {
     const { store } = options
     this.#unfollow.push(
       store.watch(events => {
-        if (events.some(({ object }) => object.kind === 'Service'))
+        if (events.some(({ object }) => isServiceKind(object.kind)))
           this.#schedule()
       }),
     )
@@ -116,15 +122,15 @@ export class PodServices {
 
   #isNeeded(): boolean {
     return (
-      this.#services().length > 0 ||
+      this.#objects('Service').length > 0 ||
       this.#proxy !== undefined ||
       this.#options.isLeft === true ||
       this.#options.network.needsNames()
     )
   }
 
-  #services(): readonly ShownObject[] {
-    return this.#options.store.list<ShownKind>('Service')
+  #objects(kind: ServiceKind): readonly ShownObject[] {
+    return this.#options.store.list(kind)
   }
 
   /** What changes in one go is one change. */
@@ -153,7 +159,8 @@ export class PodServices {
     const { record } = this.#options
     if (this.#isClosed || !this.#isNeeded()) return
     this.#proxy ??= this.#startProxy()
-    const table = await this.#tableNow()
+    const { table, backends } = await this.#now()
+    record.backends(backends)
     if (isDeepStrictEqual(table, this.#table)) return
     record.services(table.services)
     const { hasNames } = await (await this.#proxy).apply(table)
@@ -193,10 +200,13 @@ export class PodServices {
     this.#options.clock.after(againMs, () => this.#schedule())
   }
 
-  async #tableNow(): Promise<ServiceTable> {
+  async #now(): Promise<{
+    readonly table: ServiceTable
+    readonly backends: readonly ServiceBackends[]
+  }> {
     const { network, clusterDomain, record } = this.#options
     const services = await Promise.all(
-      this.#services().map(async object => {
+      this.#objects('Service').map(async object => {
         const service = serviceOf(object)
         const { namespace, name } = service.metadata
         const ip = hasAddress(service)
@@ -215,13 +225,24 @@ export class PodServices {
           !pod.spec.hostNetwork && { ownNetwork: true }),
       }),
     )
+    const given = [
+      ...this.#objects('EndpointSlice'),
+      ...this.#objects('Endpoints'),
+    ]
+    const found = services.map(({ service, ip }) => {
+      const backends = serviceBackends(service, pods, given)
+      const endpoints = givenEndpoints(service, given)
+      const entry = serviceEntry(service, ip, backends.members, endpoints)
+      return { entry, backends }
+    })
     return {
-      clusterDomain,
-      nameserver,
-      ...(network.label && { label: network.label() }),
-      services: services.map(({ service, ip }) =>
-        serviceEntry(service, ip, pods),
-      ),
+      table: {
+        clusterDomain,
+        nameserver,
+        ...(network.label && { label: network.label() }),
+        services: found.map(({ entry }) => entry),
+      },
+      backends: found.map(({ backends }) => backends),
     }
   }
 

@@ -17,6 +17,7 @@ import { qosClass } from '../api/qos-class.ts'
 import type { Store } from '../store/store.ts'
 import { encodeEvent } from './encode-event.ts'
 import type { RecordedEvent } from './event-log.ts'
+import { endpointObjects } from './endpoint-objects.ts'
 import { encodeNode, type NodeFacts } from './encode-node.ts'
 import { encodeVolume, volumeName } from './encode-volume.ts'
 import type { PodControl } from './pod-control.ts'
@@ -86,6 +87,7 @@ export class Collections {
     this.#shownObjects.setServices(record.serviceEntries)
     for (const [key, replicas] of record.replicas)
       this.#shownObjects.setReplicas(key, replicas)
+    this.#setBackends()
     for (const event of record.events) this.events.set(eventState(event))
     for (const volume of record.volumes) this.#setVolume(volume)
     this.nodes.set({
@@ -145,6 +147,8 @@ export class Collections {
           change.key,
           this.#options.record.replicas.get(change.key),
         )
+      case 'backends':
+        return this.#setBackends()
       case 'event': {
         const { event, type } = change
         if (type === 'set') this.events.set(eventState(event))
@@ -157,6 +161,15 @@ export class Collections {
         this.#volumeErrors.delete(volumeKey(change.volume))
         this.volumes.delete(change.volume.namespace, volumeName(change.volume))
     }
+  }
+
+  #setBackends(): void {
+    const { record, node } = this.#options
+    this.#shownObjects.setMade(
+      record.serviceBackends.flatMap(backends =>
+        endpointObjects(backends, node.node.name),
+      ),
+    )
   }
 
   #setVolume(volume: VolumeRecord): void {

@@ -7,6 +7,7 @@ import {
 import {
   certificatesGroup,
   certificatesVersion,
+  discoveryGroup,
   metricsGroup,
   metricsVersion,
   podfsGroup,
@@ -16,6 +17,7 @@ import {
 const groups = [
   groupOf('apps', 'v1'),
   groupOf('batch', 'v1'),
+  groupOf(discoveryGroup, 'v1'),
   groupOf(podfsGroup, 'v1'),
   groupOf(metricsGroup, metricsVersion),
   groupOf(certificatesGroup, certificatesVersion),
@@ -44,6 +46,8 @@ export function discovery(path: string): JsonObject | undefined {
       return resourceList('apps', 'apps/v1')
     case '/apis/batch/v1':
       return resourceList('batch', 'batch/v1')
+    case `/apis/${discoveryGroup}/v1`:
+      return resourceList(discoveryGroup, `${discoveryGroup}/v1`)
     case `/apis/${certificatesGroup}/${certificatesVersion}`:
       return resourceList(
         certificatesGroup,

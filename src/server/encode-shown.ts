@@ -10,6 +10,8 @@ export function encodeShown(
   generation: number,
   { pods, replicas, job, service }: ShownState,
 ): JsonObject {
+  if (object.kind === 'EndpointSlice' || object.kind === 'Endpoints')
+    return encodeObject({ ...object, ...object.spec })
   const encoded = encodeObject(object)
   const metadata = { ...part(encoded, 'metadata'), generation }
   const spec = {
@@ -86,6 +88,9 @@ function withDefaults(kind: ShownKind, object: JsonObject): JsonObject {
         failedJobsHistoryLimit: 1,
         ...spec,
       }
+    case 'EndpointSlice':
+    case 'Endpoints':
+      return spec
     case 'Service':
   }
   return {

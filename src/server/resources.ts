@@ -14,6 +14,7 @@ import {
   serviceAccountTable,
   volumeTable,
 } from './tables/objects.ts'
+import { endpointSliceTable, endpointsTable } from './tables/endpoints.ts'
 import {
   cronJobTable,
   daemonSetTable,
@@ -33,8 +34,17 @@ export const certificatesVersion = 'v1beta1'
 /** The group from which `kubectl top` has its figures; see pod-metrics.ts. */
 export const metricsGroup = 'metrics.k8s.io'
 export const metricsVersion = 'v1beta1'
+/** The group of EndpointSlices. */
+export const discoveryGroup = 'discovery.k8s.io'
 
-const groups = [certificatesGroup, '', 'apps', 'batch', podfsGroup] as const
+const groups = [
+  certificatesGroup,
+  '',
+  'apps',
+  'batch',
+  discoveryGroup,
+  podfsGroup,
+] as const
 
 /** One resource of the API: what discovery says of it, and how to get at it. */
 export interface Resource {
@@ -71,18 +81,29 @@ const core = {
   fields: [],
 } as const
 
-/** What `kubectl get all` has, and podfs only shows. */
+const inAll = { categories: ['all'] } as const
+
+/** What podfs only shows. */
 const shown: Readonly<
-  Record<ShownKind, { group: '' | 'apps' | 'batch'; table: TableFormat }>
+  Record<
+    ShownKind,
+    Pick<Resource, 'group' | 'table'> & Partial<Pick<Resource, 'categories'>>
+  >
 > = {
-  ReplicationController: { group: '', table: replicationControllerTable },
-  Service: { group: '', table: serviceTable },
-  DaemonSet: { group: 'apps', table: daemonSetTable },
-  Deployment: { group: 'apps', table: deploymentTable },
-  ReplicaSet: { group: 'apps', table: replicaSetTable },
-  StatefulSet: { group: 'apps', table: statefulSetTable },
-  CronJob: { group: 'batch', table: cronJobTable },
-  Job: { group: 'batch', table: jobTable },
+  Endpoints: { group: '', table: endpointsTable },
+  ReplicationController: {
+    group: '',
+    table: replicationControllerTable,
+    ...inAll,
+  },
+  Service: { group: '', table: serviceTable, ...inAll },
+  DaemonSet: { group: 'apps', table: daemonSetTable, ...inAll },
+  Deployment: { group: 'apps', table: deploymentTable, ...inAll },
+  ReplicaSet: { group: 'apps', table: replicaSetTable, ...inAll },
+  StatefulSet: { group: 'apps', table: statefulSetTable, ...inAll },
+  CronJob: { group: 'batch', table: cronJobTable, ...inAll },
+  Job: { group: 'batch', table: jobTable, ...inAll },
+  EndpointSlice: { group: discoveryGroup, table: endpointSliceTable },
 }
 
 /** See scale.ts. */
@@ -106,10 +127,9 @@ const shownResources = (Object.keys(shown) as ShownKind[]).map(
       ...core,
       ...shown[kind],
       kind,
-      plural: `${singular}s`,
+      plural: kind === 'Endpoints' ? singular : `${singular}s`,
       singular,
       shortNames: shortNames[kind],
-      categories: ['all'],
       subresources: scalable.has(kind) ? [scale] : [],
       namespaced: true,
       cache: collections => collections.shown(kind),

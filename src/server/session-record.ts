@@ -8,6 +8,7 @@ import type {
 } from '../api/types.ts'
 import type { PodEvent } from '../runner/status/pod-events.ts'
 import type { PodStatus } from '../runner/status/pod-status.ts'
+import type { ServiceBackends } from '../services/service-backends.ts'
 import type { ServiceEntry } from '../services/service-table.ts'
 import type { OpenStreams } from '../streams/container-streams.ts'
 import type { Clock } from '../util/clock.ts'
@@ -104,6 +105,7 @@ export type RecordChange =
   | { readonly kind: 'job'; readonly key: ObjectKey }
   | { readonly kind: 'services' }
   | { readonly kind: 'replicas'; readonly key: ObjectKey }
+  | { readonly kind: 'backends' }
   | {
       readonly kind: 'event'
       readonly type: 'set' | 'delete'
@@ -131,6 +133,7 @@ export class SessionRecord {
   readonly #jobs = new Map<ObjectKey, JobRecord>()
   readonly #replicas = new Map<ObjectKey, number>()
   #services: readonly ServiceEntry[] = []
+  #backends: readonly ServiceBackends[] = []
   readonly #volumes = new Map<string, VolumeRecord>()
   /** By volume; kept when a volume is told of later. */
   readonly #containersErrors = new Map<string, string>()
@@ -162,6 +165,11 @@ export class SessionRecord {
   /** Those that are forwarded, and where to. */
   get serviceEntries(): readonly ServiceEntry[] {
     return this.#services
+  }
+
+  /** Of each Service. */
+  get serviceBackends(): readonly ServiceBackends[] {
+    return this.#backends
   }
 
   get volumes(): readonly VolumeRecord[] {
@@ -290,6 +298,11 @@ export class SessionRecord {
   services(entries: readonly ServiceEntry[]): void {
     this.#services = entries
     this.#tell({ kind: 'services' })
+  }
+
+  backends(backends: readonly ServiceBackends[]): void {
+    this.#backends = backends
+    this.#tell({ kind: 'backends' })
   }
 
   /** Of a Pod that nobody wants any more. */

@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { part, type JsonObject } from '../api/json.ts'
 import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
+import { serviceKinds } from '../api/schema/service-kinds.ts'
 import { workloadKinds } from '../api/schema/workloads.ts'
-import type { Pod, ShownKind, ShownObject } from '../api/types.ts'
+import type { Pod, ServiceKind, ShownKind, ShownObject } from '../api/types.ts'
 import { encodeShown } from './encode-shown.ts'
+import type { MadeObject } from './endpoint-objects.ts'
 import { ObjectCache, type Revisions } from './object-cache.ts'
 import type { JobRecord } from './session-record.ts'
 import type { ServiceEntry } from '../services/service-table.ts'
@@ -16,7 +18,10 @@ interface Shown {
   readonly status: JsonObject
 }
 
-const kinds: readonly ShownKind[] = [...workloadKinds, 'Service']
+const kinds: readonly ShownKind[] = [
+  ...workloadKinds,
+  ...(Object.keys(serviceKinds) as ServiceKind[]),
+]
 
 /** The workloads and Services of the files, with the status that the Pods that run give them. */
 export class ShownObjects {
@@ -27,6 +32,10 @@ export class ShownObjects {
   readonly #replicas = new Map<ObjectKey, number>()
   readonly #jobs = new Map<ObjectKey, JobRecord>()
   readonly #services = new Map<ObjectKey, ServiceEntry>()
+  readonly #made = new Map<
+    ObjectKey,
+    { readonly object: MadeObject; readonly generation: number }
+  >()
 
   constructor(revisions: Revisions) {
     this.caches = new Map(kinds.map(kind => [kind, new ObjectCache(revisions)]))
@@ -43,8 +52,9 @@ export class ShownObjects {
 
   delete({ kind, metadata }: ShownObject): void {
     const { namespace, name } = metadata
-    this.#shown.delete(objectKey(kind, namespace, name))
-    this.caches.get(kind)?.delete(namespace, name)
+    const key = objectKey(kind, namespace, name)
+    this.#shown.delete(key)
+    if (!this.#made.has(key)) this.caches.get(kind)?.delete(namespace, name)
   }
 
   /**
@@ -95,6 +105,46 @@ export class ShownObjects {
     }
   }
 
+  /** All objects that are in no file; one in a file that is called alike is not shown. */
+  setMade(objects: readonly MadeObject[]): void {
+    const now = new Map(
+      objects.map(object => {
+        const { kind, namespace, name } = object
+        return [objectKey(kind, namespace, name), object]
+      }),
+    )
+    for (const [key, { object }] of this.#made)
+      if (!now.has(key)) {
+        this.#made.delete(key)
+        this.caches.get(object.kind)?.delete(object.namespace, object.name)
+        const shown = this.#shown.get(key)
+        if (shown !== undefined) this.#show(key, shown.object, shown.generation)
+      }
+    for (const [key, object] of now) {
+      const before = this.#made.get(key)
+      if (isDeepStrictEqual(before?.object, object)) continue
+      const generation = (before?.generation ?? 0) + 1
+      this.#made.set(key, { object, generation })
+      this.#showMade(object, generation)
+    }
+  }
+
+  #showMade(object: MadeObject, generation: number): void {
+    const { kind, namespace, name, labels, content } = object
+    const metadata = part(content, 'metadata')
+    this.caches.get(kind)?.set({
+      namespace,
+      name,
+      labels,
+      fields: fieldsOf(namespace, name),
+      json: () => ({
+        ...content,
+        // Endpoints have none.
+        metadata: kind === 'Endpoints' ? metadata : { ...metadata, generation },
+      }),
+    })
+  }
+
   #encode(key: ObjectKey, object: ShownObject, generation: number): JsonObject {
     return encodeShown(object, generation, {
       pods: [...(this.#pods.get(key)?.values() ?? [])],
@@ -116,14 +166,12 @@ export class ShownObjects {
     const { namespace, name, labels } = object.metadata
     const status = this.#status(key, object, generation)
     this.#shown.set(key, { object, generation, status })
+    if (this.#made.has(key)) return
     this.caches.get(object.kind)?.set({
       namespace,
       name,
       labels,
-      fields: new Map([
-        ['metadata.name', name],
-        ['metadata.namespace', namespace],
-      ]),
+      fields: fieldsOf(namespace, name),
       json: () => this.#encode(key, object, generation),
     })
   }
@@ -131,4 +179,14 @@ export class ShownObjects {
   #status(key: ObjectKey, object: ShownObject, generation: number): JsonObject {
     return part(this.#encode(key, object, generation), 'status')
   }
+}
+
+function fieldsOf(
+  namespace: string,
+  name: string,
+): ReadonlyMap<string, string> {
+  return new Map([
+    ['metadata.name', name],
+    ['metadata.namespace', namespace],
+  ])
 }

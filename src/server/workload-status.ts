@@ -76,6 +76,9 @@ export function workloadStatus(
         : jobStatus(object, job, pod)
     case 'CronJob':
       return cronJobStatus(pod, job)
+    case 'EndpointSlice':
+    case 'Endpoints':
+      return {}
     case 'Service':
   }
   return {

@@ -1,7 +1,12 @@
 import type { Container, Pod } from '../api/types.ts'
 import type { PodStatus } from '../runner/status/pod-status.ts'
 import type { Endpoint, ServiceEntry } from './service-table.ts'
-import { hasAddress, type Service, type ServiceSpec } from './service.ts'
+import {
+  hasAddress,
+  hasSelector,
+  type Service,
+  type ServiceSpec,
+} from './service.ts'
 
 /** A Pod that is run here, as far as a Service looks at it. */
 export interface CandidatePod {
@@ -14,14 +19,61 @@ export interface CandidatePod {
 
 const defaultAffinitySeconds = 10_800
 
+/** A Pod of a Service, ready or not. */
+export interface ServiceMember {
+  readonly pod: Pod
+  readonly ip: string
+  readonly ready: boolean
+  readonly serving: boolean
+  readonly terminating: boolean
+  /** See Endpoint. */
+  readonly hostname?: string
+  readonly ownNetwork?: true
+  /** Of each port of the Service the Pod's; undefined: it has none of that name. */
+  readonly targets: readonly (number | undefined)[]
+}
+
 /**
- * Who gets what is sent to a Service (staging/src/k8s.io/endpointslice/reconciler.go). Pure.
- * `ip`: its own address, where it has one.
+ * The Pods that a Service has (podToEndpoint, staging/src/k8s.io/endpointslice/utils.go). Undefined:
+ * it is none of which Kubernetes looks for any. Pure.
+ */
+export function serviceMembers(
+  service: Service,
+  pods: readonly CandidatePod[],
+): readonly ServiceMember[] | undefined {
+  const { metadata, spec } = service
+  if (!hasSelector(service)) return undefined
+  return pods.flatMap(({ pod, status, isTerminating, ownNetwork }) => {
+    if (pod.metadata.namespace !== metadata.namespace) return []
+    if (!isSelected(spec, pod) || status?.podIP === undefined) return []
+    if (status.phase === 'Succeeded' || status.phase === 'Failed') return []
+    const serving = isReady(status)
+    const { hostname = '', subdomain } = pod.spec
+    return {
+      pod,
+      ip: status.podIP,
+      ready:
+        spec.publishNotReadyAddresses === true || (serving && !isTerminating),
+      serving,
+      terminating: isTerminating,
+      ...(hostname !== '' && subdomain === metadata.name && { hostname }),
+      ...(ownNetwork && { ownNetwork }),
+      targets: (spec.ports ?? []).map(({ targetPort, port, protocol }) =>
+        targetOf(pod, targetPort ?? port ?? 0, protocol),
+      ),
+    }
+  })
+}
+
+/**
+ * Who gets what is sent to a Service: its ready Pods, and what EndpointSlices and Endpoints of the
+ * input say (givenEndpoints). Pure. `ip`: its own address, where it has one.
  */
 export function serviceEntry(
   service: Service,
   ip: string | undefined,
-  pods: readonly CandidatePod[],
+  members: readonly ServiceMember[] = [],
+  given: readonly Endpoint[] = [],
 ): ServiceEntry {
   const { metadata, spec } = service
   const { name, namespace } = metadata
@@ -40,28 +92,22 @@ export function serviceEntry(
       protocol,
       port,
     })),
-    endpoints: pods.flatMap(candidate =>
-      isEndpoint(service, candidate) ? endpointOf(service, candidate) : [],
-    ),
+    endpoints: [
+      ...members
+        .filter(({ ready }) => ready)
+        .map(({ ip, hostname, ownNetwork, targets }) => ({
+          ip,
+          ...(hostname !== undefined && { hostname }),
+          ...(ownNetwork && { ownNetwork }),
+          targets,
+        })),
+      ...given,
+    ],
   }
 }
 
-function isEndpoint(
-  { metadata, spec }: Service,
-  { pod, status, isTerminating }: CandidatePod,
-): boolean {
-  if (spec.type === 'ExternalName') return false
-  if (pod.metadata.namespace !== metadata.namespace) return false
-  if (!isSelected(spec, pod) || status?.podIP === undefined) return false
-  if (status.phase === 'Succeeded' || status.phase === 'Failed') return false
-  if (spec.publishNotReadyAddresses === true) return true
-  return !isTerminating && isReady(status)
-}
-
-/** A Service without a selector has no Pods. */
 function isSelected({ selector }: ServiceSpec, { metadata }: Pod): boolean {
-  if (selector === undefined || selector.size === 0) return false
-  return [...selector].every(
+  return [...(selector ?? [])].every(
     ([key, value]) => metadata.labels.get(key) === value,
   )
 }
@@ -70,24 +116,6 @@ function isReady({ conditions }: PodStatus): boolean {
   return conditions.some(
     ({ type, status }) => type === 'Ready' && status === 'True',
   )
-}
-
-function endpointOf(
-  { metadata, spec }: Service,
-  { pod, status, ownNetwork }: CandidatePod,
-): readonly Endpoint[] {
-  const { hostname = '', subdomain } = pod.spec
-  if (status?.podIP === undefined) return []
-  return [
-    {
-      ip: status.podIP,
-      ...(hostname !== '' && subdomain === metadata.name && { hostname }),
-      ...(ownNetwork && { ownNetwork }),
-      targets: (spec.ports ?? []).map(({ targetPort, port, protocol }) =>
-        targetOf(pod, targetPort ?? port ?? 0, protocol),
-      ),
-    },
-  ]
 }
 
 /** FindPort, pkg/api/v1/pod/util.go. */

@@ -12,6 +12,7 @@ export interface ServiceSpec {
   readonly ports?: readonly {
     readonly name?: string
     readonly protocol: string
+    readonly appProtocol?: string
     readonly port?: number
     /** A number, or the name of a container's port; absent: as `port`. */
     readonly targetPort?: number | string
@@ -34,4 +35,9 @@ export function serviceOf({ metadata, spec }: ShownObject): Service {
 /** Whether it has an address of its own. */
 export function hasAddress({ spec }: Service): boolean {
   return spec.type !== 'ExternalName' && spec.clusterIP !== 'None'
+}
+
+/** Whether Kubernetes looks for Pods of it. */
+export function hasSelector({ spec }: Service): boolean {
+  return spec.type !== 'ExternalName' && (spec.selector?.size ?? 0) > 0
 }

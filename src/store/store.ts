@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
 import { rejectionOf, type Finding } from '../api/report.ts'
 import { kinds } from '../api/schema/kinds.ts'
+import { isServiceKind } from '../api/schema/service-kinds.ts'
 import { serviceAccountUid } from '../api/service-account-uid.ts'
 import type {
   KubeObject,
@@ -473,7 +474,7 @@ function conflictId({ key, origin }: Pick<Conflict, 'key' | 'origin'>): string {
 
 /** Of a workload the conflict of its Pod is told. */
 function isShownOnly({ kind }: KubeObject): boolean {
-  return !(kind in kinds) && kind !== 'Service'
+  return !(kind in kinds) && !isServiceKind(kind)
 }
 
 /** The object stays what it was. */

@@ -232,7 +232,7 @@ t.test('a Service, and nothing that is ignored', async t => {
     ).objects.map(each => each.kind)
   t.strictSame(kindsOf('v1', 'Service'), [], 'without ports')
   t.strictSame(kindsOf('v2', 'Service'), [])
-  t.strictSame(kindsOf('v1', 'Endpoints'), [])
+  t.strictSame(kindsOf('v1', 'LimitRange'), [])
   t.strictSame(kindsOf('v2', 'ConfigMap'), [])
   const service = (text: string) =>
     read(`{apiVersion: v1, kind: Service, ${text}}`).objects

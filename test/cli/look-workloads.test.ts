@@ -136,8 +136,7 @@ t.test('workloads', { skip: await cannotMount() }, async t => {
           code: ended.code,
           stdout: anyOrder
             ? ended.stdout.split('\n').sort()
-            : // It looks for EndpointSlices, of which there are none.
-              withoutAges(ended.stdout).replace(/Endpoints: .*/g, ''),
+            : withoutAges(ended.stdout),
           stderr: ended.stderr,
         })
         t.strictSame(

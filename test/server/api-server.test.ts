@@ -148,7 +148,7 @@ t.test('what is refused is a Status', async t => {
       'volumes.podfs.io "x" not found',
     ],
     [
-      '/api/v1/endpoints',
+      '/api/v1/limitranges',
       404,
       'NotFound',
       'the server could not find the requested resource',
@@ -200,7 +200,7 @@ t.test('what is refused is a Status', async t => {
     )
   }
   for (const [url, method] of [
-    ['/api/v1/endpoints', 'GET'],
+    ['/api/v1/limitranges', 'GET'],
     ['/api/v1/namespaces/default/pods', 'POST'],
   ] as const)
     t.strictSame((await get(url, {}, method)).body['details'], {})
@@ -694,6 +694,7 @@ t.test('what Pods use, as from a metrics server', async t => {
       groups: [
         { name: 'apps' },
         { name: 'batch' },
+        { name: 'discovery.k8s.io' },
         { name: 'podfs.io' },
         { name: 'metrics.k8s.io' },
       ],
@@ -826,13 +827,19 @@ t.test('discovery names every resource', async t => {
   const { get } = await startServer(t)
   t.match((await get('/api')).body, { kind: 'APIVersions', versions: ['v1'] })
   t.match((await get('/apis')).body, {
-    groups: [{ name: 'apps' }, { name: 'batch' }, { name: 'podfs.io' }],
+    groups: [
+      { name: 'apps' },
+      { name: 'batch' },
+      { name: 'discovery.k8s.io' },
+      { name: 'podfs.io' },
+    ],
   })
   const core = (await get('/api/v1')).body['resources'] as JsonObject[]
   t.same(
     core.map(({ name }) => name),
     [
       'configmaps',
+      'endpoints',
       'events',
       'namespaces',
       'nodes',

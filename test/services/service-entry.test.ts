@@ -1,7 +1,12 @@
 import t from 'tap'
 import type { Pod } from '../../src/api/types.ts'
 import type { PodStatus } from '../../src/runner/status/pod-status.ts'
-import { serviceEntry } from '../../src/services/service-entry.ts'
+import {
+  serviceEntry,
+  serviceMembers,
+  type CandidatePod,
+} from '../../src/services/service-entry.ts'
+import type { Service } from '../../src/services/service.ts'
 import { serviceHosts } from '../../src/services/service-hosts.ts'
 import { serviceVariables } from '../../src/services/service-variables.ts'
 import { serviceOf } from '../../src/services/service.ts'
@@ -43,8 +48,11 @@ const candidate = (
   isTerminating: more.isTerminating ?? false,
 })
 
+const entryOf = (service: Service, ip: string, pods: readonly CandidatePod[]) =>
+  serviceEntry(service, ip, serviceMembers(service, pods))
+
 const ips = (spec: string, pods: readonly ReturnType<typeof candidate>[]) =>
-  serviceEntry(service(spec), '127.0.1.9', pods).endpoints.map(({ ip }) => ip)
+  entryOf(service(spec), '127.0.1.9', pods).endpoints.map(({ ip }) => ip)
 
 t.test('ready Pods that it selects', async t => {
   const pods = [
@@ -86,7 +94,7 @@ t.test('targetPort by number and by name', async t => {
       ],
     },
   })
-  const { endpoints, affinitySeconds } = serviceEntry(
+  const { endpoints, affinitySeconds } = entryOf(
     service(
       'selector: {app: web}, sessionAffinity: ClientIP, ports: [{name: a, port: 80, targetPort: http}, {name: b, port: 81, targetPort: 9}, {name: c, port: 82}, {name: d, port: 83, targetPort: dns}]',
     ),
@@ -213,7 +221,7 @@ t.test(
 )
 
 t.test('C127: variables of Services', async t => {
-  const entry = serviceEntry(
+  const entry = entryOf(
     service(
       'ports: [{name: http, port: 80}, {name: dns-u, port: 53, protocol: UDP}]',
       'my-svc',

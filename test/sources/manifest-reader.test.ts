@@ -92,9 +92,9 @@ const cases: Readonly<
     ],
   },
   'a kind that podfs does not know': {
-    yaml: 'apiVersion: v1\nkind: Endpoints\nmetadata: {name: s}\n',
+    yaml: 'apiVersion: v1\nkind: LimitRange\nmetadata: {name: s}\n',
     findings: [
-      'ignored: f.yaml:1:1: Endpoints s: ignored: podfs does nothing with an Endpoints',
+      'ignored: f.yaml:1:1: LimitRange s: ignored: podfs does nothing with a LimitRange',
     ],
   },
   'a wrong apiVersion': {

@@ -1,5 +1,6 @@
 import type { Finding, ObjectFields } from '../report.ts'
 import { apiVersions, isNamespaced, kinds } from '../schema/kinds.ts'
+import { isServiceKind, serviceKinds } from '../schema/service-kinds.ts'
 import { workloads } from '../schema/workloads.ts'
 import type {
   ClusterTrustBundle,
@@ -22,7 +23,7 @@ import { validateMetadata } from '../validation/metadata.ts'
 import { validatePod } from '../validation/pod.ts'
 import { describeType, isMapping, type Value } from '../value.ts'
 import { buildMetadata, buildPodSpec } from './build-pod.ts'
-import { decodeService } from './decode-service.ts'
+import { decodeServiceKind } from './decode-service-kind.ts'
 import { decodeWorkload } from './decode-workload.ts'
 import { FindingList } from './finding-list.ts'
 import { decodeStruct, type Decoded } from './struct-decoder.ts'
@@ -111,8 +112,8 @@ export function decodeObject(
   const decode = (): readonly KubeObject[] =>
     isWorkloadKind(kind)
       ? decodeWorkload(kind, value, source, options, findings)
-      : kind === 'Service'
-        ? [decodeService(value, source, options, findings)]
+      : isServiceKind(kind)
+        ? [decodeServiceKind(kind, value, source, options, findings)]
         : [decodeKind(kind as ServedKind, value, source, options, findings)]
   const result = findings.bounded(decode)
   options.onFields?.({
@@ -148,8 +149,8 @@ function expectedVersions(kind: string, apiVersion: string): readonly string[] {
     ? apiVersions[kind]
     : isWorkloadKind(kind)
       ? [workloads[kind].apiVersion]
-      : kind === 'Service'
-        ? ['v1']
+      : isServiceKind(kind)
+        ? [serviceKinds[kind].apiVersion]
         : []
   const group = groupOf(apiVersion)
   const isOwn = versions.some(version => groupOf(version) === group)
@@ -217,7 +218,7 @@ function identify(
     // Of a kind that podfs does not know, it does not know either whether it has a namespace.
     ...((isServedKind(kind)
       ? isNamespaced(kind)
-      : isWorkloadKind(kind) || kind === 'Service') && {
+      : isWorkloadKind(kind) || isServiceKind(kind)) && {
       namespace: text('namespace') || namespace,
     }),
     name: text('name') || text('generateName') || '(no name)',

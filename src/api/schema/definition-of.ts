@@ -1,6 +1,6 @@
 import type { ObjectKind, ServedKind, WorkloadKind } from '../types.ts'
 import { apiVersions, kinds } from './kinds.ts'
-import { service } from './service.ts'
+import { isServiceKind, serviceKinds } from './service-kinds.ts'
 import type { StructSpec } from './struct.ts'
 import { workloads } from './workloads.ts'
 
@@ -9,7 +9,7 @@ export function definitionOf(kind: ObjectKind): {
   readonly apiVersion: string
   readonly struct: StructSpec
 } {
-  if (kind === 'Service') return { apiVersion: 'v1', struct: service }
+  if (isServiceKind(kind)) return serviceKinds[kind]
   return isWorkload(kind)
     ? workloads[kind]
     : { apiVersion: apiVersions[kind][0], struct: kinds[kind] }

@@ -1,6 +1,10 @@
 import type { Surroundings } from './describe-parts.ts'
 import { text, type JsonObject } from '../../api/json.ts'
 import { describeConfigMap, describeSecret } from './describe-data.ts'
+import {
+  describeEndpoints,
+  describeEndpointSlice,
+} from './describe-endpoints.ts'
 import { describeNode } from './describe-node.ts'
 import {
   describeAnything,
@@ -29,6 +33,8 @@ const describers: Readonly<Record<string, Describer>> = {
   CronJob: describeCronJob,
   DaemonSet: describeDaemonSet,
   Deployment: describeDeployment,
+  EndpointSlice: describeEndpointSlice,
+  Endpoints: describeEndpoints,
   Job: describeJob,
   Namespace: describeNamespace,
   Node: describeNode,
