@@ -8,6 +8,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs'
 import { once } from 'node:events'
@@ -269,6 +270,54 @@ t.test('SIGKILL: probes go on in the shim', { skip }, async t => {
   await eventually(async () => / 1\/1 +Running/.test(await ask('get', 'pods')))
   await end(t, next)
 })
+
+t.test(
+  'SIGKILL: hooks, and restarts for a probe, go on in the shim',
+  { skip },
+  async t => {
+    const { dir, root, write, start } = world(t)
+    t.teardown(async () => {
+      if (existsSync(root)) await podfs(t, ['unmount', '--lazy', root])
+    })
+    const hooks = (): string => textOf(path.join(dir, 'hooks')) ?? ''
+    const hook = (word: string): string =>
+      `{exec: {command: [sh, -c, "touch /ctl/well; echo ${word} >>/ctl/hooks"]}}`
+    write(
+      'web.yaml',
+      pod('web', `{name: ctl, hostPath: {path: ${dir}}}`, {
+        run: 'true',
+        mounts: '{name: ctl, mountPath: /ctl}',
+        command:
+          'trap "echo told; exit 3" TERM; echo born; while :; do sleep 0.1; done',
+        more: 'restartPolicy: Always',
+        probes: `livenessProbe: {exec: {command: [test, -e, /ctl/well]}, periodSeconds: 1, failureThreshold: 1, terminationGracePeriodSeconds: 20}
+    lifecycle: {postStart: ${hook('postStart')}, preStop: ${hook('preStop')}}`,
+      }),
+    )
+    const ask = async (...args: readonly string[]): Promise<string> =>
+      (await podfs(t, [...args, '--session', root])).stdout
+    const serving = await start()
+    await eventually(() => hooks() === 'postStart\n')
+    await eventually(async () => (await ask('logs', 'web')) === 'born\n')
+    serving.child.kill('SIGKILL')
+    await serving.ended
+    rmSync(path.join(dir, 'well'))
+    await eventually(() => hooks() === 'postStart\npreStop\npostStart\n')
+    const next = await start()
+    await eventually(async () =>
+      / 1\/1 +Running +1 /.test(await ask('get', 'pods')),
+    )
+    t.equal(await ask('logs', 'web'), 'born\n')
+    t.equal(await ask('logs', 'web', '-p'), 'born\ntold\n')
+    const events = await ask('get', 'events')
+    t.match(events, /Unhealthy +pod\/web +Liveness probe failed:/)
+    t.match(
+      events,
+      /Killing +pod\/web +Container c failed liveness probe, will be restarted/,
+    )
+    await end(t, next)
+  },
+)
 
 t.test('a Pod that starts beside one that was left', { skip }, async t => {
   const { root, write, start } = world(t)
