@@ -48,8 +48,11 @@ const candidate = (
   isTerminating: more.isTerminating ?? false,
 })
 
-const entryOf = (service: Service, ip: string, pods: readonly CandidatePod[]) =>
-  serviceEntry(service, ip, serviceMembers(service, pods))
+const entryOf = (
+  service: Service,
+  ip: string | undefined,
+  pods: readonly CandidatePod[],
+) => serviceEntry(service, ip, serviceMembers(service, pods))
 
 const ips = (spec: string, pods: readonly ReturnType<typeof candidate>[]) =>
   entryOf(service(spec), '127.0.1.9', pods).endpoints.map(({ ip }) => ip)
@@ -146,7 +149,7 @@ t.test('which Pods are none of it', async t => {
   const pod = makePod({ labels: { app: 'web' } })
   const ports = 'ports: [{port: 80}]'
   t.strictSame(
-    serviceEntry(service(`selector: {app: web}, ${ports}`), undefined, [
+    entryOf(service(`selector: {app: web}, ${ports}`), undefined, [
       { pod, isTerminating: false },
     ]).endpoints,
     [],
@@ -179,7 +182,7 @@ t.test('which Pods are none of it', async t => {
 
 t.test('a Pod with a name of its own', async t => {
   const named = (spec: Partial<Pod['spec']>) =>
-    serviceEntry(service('selector: {app: web}, ports: [{port: 80}]'), '', [
+    entryOf(service('selector: {app: web}, ports: [{port: 80}]'), '', [
       candidate('1', { pod: makePod({ labels: { app: 'web' }, spec }) }),
     ]).endpoints
   const endpoint = { ip: '1', targets: [80] }
@@ -209,7 +212,7 @@ t.test(
         ],
       },
     })
-    const { endpoints } = serviceEntry(
+    const { endpoints } = entryOf(
       service(
         'selector: {app: web}, ports: [{name: a, port: 80, targetPort: side}, {name: b, port: 81, targetPort: once}]',
       ),
