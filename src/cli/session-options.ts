@@ -141,11 +141,3 @@ function reasonOf(error: NodeJS.ErrnoException): string {
   const where = error.path === undefined ? '' : `${error.path}: `
   return `${where}${fileError(error)}`
 }
-
-/** What this version needs root for, it says before anything has been touched. */
-export function requireRoot(context: Context, command: string): void {
-  if (context.uid !== 0)
-    throw new Failure('platform', `podfs ${command} needs root for now`, {
-      fix: `sudo podfs ${command} ...`,
-    })
-}

@@ -250,9 +250,13 @@ async function joinServe(
     await replaceProcess([
       nsenter,
       `--target=${keeper}`,
-      ...['--user', '--mount', '--preserve-credentials', '--'],
+      '--user',
+      '--mount',
+      '--preserve-credentials',
+      '--',
       // nsenter's own working directory would be that outside.
-      ...['/usr/bin/env', `--chdir=${process.cwd()}`],
+      '/usr/bin/env',
+      `--chdir=${process.cwd()}`,
       `${variable}=entered\n${JSON.stringify(state)}`,
       ...again,
     ])
