@@ -140,6 +140,9 @@ t.test('examples/guestbook', { skip }, async t => {
   t.match(run.stdout(), /^leader\/store +\| written: hello$/m)
   t.match(run.stdout(), /^follower\/store +\| copied: 1 lines$/m)
   run.child.kill('SIGTERM')
+  // Node as the first process of a container takes no SIGTERM, for 30 s.
+  await run.saw(/terminating/, 'stderr')
+  run.child.kill('SIGTERM')
   await run.ended
 })
 
