@@ -154,5 +154,9 @@ t.test('workloads', { skip: await cannotMount() }, async t => {
       })
     },
   )
-  await end(t, serving)
+  // Shells as the first processes of containers take no SIGTERM, for 30 s.
+  const ended = end(t, serving)
+  await serving.saw(/ending the Pods/, 'stderr')
+  serving.child.kill('SIGTERM')
+  await ended
 })
