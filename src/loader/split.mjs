@@ -17,8 +17,9 @@ const starters = [
   'src/commands/run-session.ts',
   'src/commands/mount-session.ts',
 ]
-/** What is loaded while it starts. */
+/** What is loaded while it starts; where there is a podfs.yaml, before. */
 const sessions = [
+  'src/config/parse.ts',
   'src/commands/run-pods.ts',
   'src/commands/mounted-volumes.ts',
   'src/commands/serve-session.ts',
