@@ -37,6 +37,7 @@ cni:
     - /opt/cni/bin
     - /usr/lib/cni
     - /usr/libexec/cni
+serviceSubnet: ""                                                  # default
 logStorage: memory                                                 # default
 containerLogMaxSize: 10Mi                                          # default
 containerLogMaxFiles: 5                                            # default
@@ -79,6 +80,7 @@ sources:
         setting: 'cni.binDirs',
         value: ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni'],
       },
+      { setting: 'serviceSubnet', value: '' },
       { setting: 'logStorage', value: 'memory' },
       { setting: 'containerLogMaxSize', value: '10Mi' },
       { setting: 'containerLogMaxFiles', value: 5 },
