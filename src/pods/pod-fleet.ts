@@ -238,12 +238,14 @@ export class PodFleet implements PodControl {
     }
   }
 
-  /** Its workload is there, and has fewer Pods now. */
+  /** Its workload was scaled, and has fewer Pods now. */
   #isFewer(pod: Pod): boolean {
     const workload = workloadKey(pod)
+    const { record, store } = this.#options.context()
     return (
       workload !== undefined &&
-      this.#options.context().store.get(workload) !== undefined
+      record.replicas.has(workload) &&
+      store.get(workload) !== undefined
     )
   }
 

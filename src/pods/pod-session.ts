@@ -228,6 +228,8 @@ async function podSession(
   let newest = pod
   let written = shim?.running.written ?? { conditions: [] }
   let terminating = shim?.running.isTerminating === true
+  /** Nobody is told of its end: with no grace period an API server has no such Pod any more. */
+  let isForced = false
   let isResting = false
   cleanup.add('directory', async () => {
     if (!isResting) await clearPod(plan.directory)
@@ -327,7 +329,7 @@ async function podSession(
       }
     },
     status: status => {
-      record.status(status)
+      if (!isForced) record.status(status)
       tellRestart(status)
       events.status(status)
     },
@@ -399,6 +401,7 @@ async function podSession(
     wake: () => running.wake(),
     terminate: gracePeriodSeconds => {
       terminating = true
+      isForced ||= gracePeriodSeconds === 0
       record.terminating(
         gracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds,
       )

@@ -172,7 +172,11 @@ export class PodRunner {
    */
   updatePod(pod: Pod): void {
     const { metadata } = pod
+    const before = this.#state.pod.spec.ephemeralContainers ?? []
     this.#state.pod = { ...updatedPod(this.#state.pod, pod), metadata }
+    const { ephemeralContainers = [] } = this.#state.pod.spec
+    const added = ephemeralContainers.slice(before.length)
+    if (added.length > 0) inBackground(this.#tellRights(added))
     this.#publishNow()
     this.wake()
   }
@@ -287,10 +291,14 @@ export class PodRunner {
     return false
   }
 
-  /** What a manifest asks for and somebody may not expect, or does not get. */
-  async #tellRights(): Promise<void> {
+  /**
+   * What a manifest asks for and somebody may not expect, or does not get; or what these containers
+   * do, which have come later.
+   */
+  async #tellRights(added?: readonly Container[]): Promise<void> {
     const { runtime, logger, network } = this.#options
-    const { pod } = this.#state
+    const pod =
+      added === undefined ? this.#state.pod : withOnly(this.#state.pod, added)
     const { namespace, name } = pod.metadata
     const filters =
       filteredContainers(pod).length === 0 ||
@@ -627,4 +635,11 @@ export class PodRunner {
       return `Init container ${name} failed ${because} probe`
     return `Container ${name} failed ${because} probe${restart ? ', will be restarted' : ''}`
   }
+}
+
+/** The Pod's own rights have been told of. */
+function withOnly(pod: Pod, containers: readonly Container[]): Pod {
+  const { sysctls: _, ...securityContext } = pod.spec.securityContext
+  const spec = { ...pod.spec, securityContext, initContainers: [], containers }
+  return { ...pod, spec }
 }

@@ -266,13 +266,23 @@ t.test('the subresource ephemeralcontainers (C349)', async t => {
       {
         ...now,
         metadata: { ...part(now, 'metadata'), labels: { other: 'ignored' } },
-        spec: { ephemeralContainers: [{ ...sh(sleeps), name: 'two' }, one] },
+        spec: {
+          ephemeralContainers: [
+            {
+              ...sh(sleeps),
+              name: 'two',
+              securityContext: { privileged: true },
+            },
+            one,
+          ],
+        },
       },
       'application/json',
     ),
     { code: 200, body: { metadata: { generation: 3 } } },
   )
   await stateOf('two', 'running')
+  await run.saw(/privileged: two can do on this machine/, 'stderr')
   const last = await shown()
   t.strictSame(
     items(part(last, 'spec'), 'ephemeralContainers').map(({ name }) => name),

@@ -1,14 +1,19 @@
 import { readFileSync } from 'node:fs'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { needsRoot } from '../process/sandbox.ts'
 import { list, object, writer, type Json } from '../helpers/conformance-pod.ts'
-import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
+import {
+  eventually,
+  podfs,
+  startPodfs,
+  type RunningPodfs,
+} from '../helpers/podfs.ts'
 import { runPods, type SeenContainer } from '../helpers/seen-pods.ts'
 
 /*
  * Pods that were recorded as a kubelet (v1.34.1) ran them: the same words in the same order in the
  * columns of `get pods -w`, up to their deletion and beyond, and the same status and events at the
- * end. Back-offs are twentieths.
+ * end. Back-offs are twentieths, where the recording does not hang on them.
  */
 
 const image = 'registry.k8s.io/e2e-test-images/busybox:1.37.0-1'
@@ -29,6 +34,8 @@ interface Life {
   readonly life: string
   /** From there on. */
   readonly end?: string
+  /** With no grace period, and by force. */
+  readonly isForced?: true
 }
 
 const lives: readonly Life[] = [
@@ -102,6 +109,17 @@ const lives: readonly Life[] = [
     end: `1/1 Terminating 0, 0/1 Completed 0`,
   },
   {
+    name: 'force',
+    spec: {
+      ...always,
+      terminationGracePeriodSeconds: 30,
+      containers: [sh('c', 'trap "" TERM; while :; do sleep .2; done')],
+    },
+    life: `0/1 Pending 0, 0/1 ContainerCreating 0, 1/1 Running 0`,
+    end: `1/1 Terminating 0`,
+    isForced: true,
+  },
+  {
     name: 'two-containers',
     spec: { ...always, containers: [sh('a', goesOn), sh('b', goesOn)] },
     life: `0/2 Pending 0, 0/2 ContainerCreating 0, 2/2 Running 0`,
@@ -166,6 +184,28 @@ const lives: readonly Life[] = [
     },
     life: `0/1 Pending 0`,
     end: `0/1 Terminating 0`,
+  },
+]
+
+const slowLives: readonly Life[] = [
+  {
+    name: 'liveness',
+    spec: {
+      ...always,
+      containers: [
+        sh('c', goesOn, {
+          // Recorded with periods of 2.
+          livenessProbe: {
+            exec: { command: ['cat', '/tmp/nope'] },
+            periodSeconds: 1,
+            failureThreshold: 2,
+          },
+        }),
+      ],
+    },
+    life: `0/1 Pending 0, 0/1 ContainerCreating 0, 1/1 Running 0, 1/1 Running 1, 1/1 Running 2,
+     0/1 CrashLoopBackOff 2, 1/1 Running 3, 0/1 CrashLoopBackOff 3, 1/1 Running 4`,
+    end: `1/1 Terminating 4, 0/1 Completed 4`,
   },
 ]
 
@@ -279,12 +319,18 @@ const inOrder = (name: string, words: readonly string[]): RegExp =>
 const different = (words: readonly string[]): readonly string[] =>
   words.filter((word, i) => word !== words[i - 1])
 
-t.test('lives', { skip: needsRoot }, async t => {
-  const directory = t.testdir()
-  const pod = (name: string, spec: Json): Json =>
-    object.pod({ name, namespace: 'vec' }, { ...always, ...spec })
+const pod = (name: string, spec: Json): Json =>
+  object.pod({ name, namespace: 'vec' }, { ...always, ...spec })
+
+/** Begins with these lives, each a Pod, in a podfs of their own; `over` when all of them are. */
+async function beginLives(
+  t: Test,
+  directory: string,
+  lives: readonly Life[],
+  backoffScale: string,
+) {
   const { run, until } = await runPods(t, directory, {
-    PODFS_BACKOFF_SCALE: '0.05',
+    PODFS_BACKOFF_SCALE: backoffScale,
   })
   const session = ['--session', `run-${run.pid}`]
   const watch = startPodfs(t, ['get', 'pods', '-w', '-A', ...session])
@@ -302,6 +348,17 @@ t.test('lives', { skip: needsRoot }, async t => {
       ),
     ),
   )
+  const over = Promise.all(lives.map(life => liveOut(t, life, watch, session)))
+  return { session, until, write, over }
+}
+
+/** From its first word to its last. */
+async function liveOut(
+  t: Test,
+  { name: recordedName, life, end, isForced }: Life,
+  watch: RunningPodfs,
+  session: readonly string[],
+): Promise<void> {
   const seenOf = (name: string): readonly string[] =>
     different(
       [...watch.stdout().matchAll(/^vec +(\S+) +(\S+) +(\S+) +(\d+)/gm)]
@@ -314,32 +371,64 @@ t.test('lives', { skip: needsRoot }, async t => {
         .map(([, , ...words]) => words.join(' ')),
     )
   const words = (text: string): readonly string[] => text.split(/,\s+/)
-  await Promise.all(
-    lives.map(async ({ name: recordedName, life, end }) => {
-      const name = `life-${recordedName}`
-      const expected = words(life)
-      await watch.saw(inOrder(name, expected))
-      t.same(seenOf(name).slice(0, expected.length), expected, name)
-      const args = ['delete', 'pod', name, '-n', 'vec', ...session]
-      const { code, stderr } = await podfs(t, args)
-      t.equal(code, 0, stderr)
-      if (end === undefined) {
-        t.same(seenOf(name), expected, `${name} stays as it is`)
-        return
-      }
-      // What restarts may have done so again meanwhile: then only STATUS counts.
-      const restarts = !end.endsWith(' 0')
-      const shown = (all: readonly string[]): readonly string[] =>
-        restarts ? different(all.map(word => word.split(' ')[1] ?? '')) : all
-      const after = shown(words(end))
-      await watch.saw(
-        inOrder(name, restarts ? after.map(word => `\\S+ ${word}`) : after),
-      )
-      const all = seenOf(name)
-      const first = all.findIndex(word => word.includes(' Terminating '))
-      t.same(shown(all.slice(first)), after, `${name}: its end`)
-    }),
+  const name = `life-${recordedName}`
+  const about = ['-n', 'vec', ...session]
+  const expected = words(life)
+  await watch.saw(inOrder(name, expected))
+  t.same(seenOf(name).slice(0, expected.length), expected, name)
+  // Its containers have ended before it has: then its deletion is one more word.
+  const phase = life.endsWith('Completed 0') ? 'Succeeded' : 'Failed'
+  const ended = [
+    'wait',
+    `pod/${name}`,
+    `--for=jsonpath={.status.phase}=${phase}`,
+  ]
+  if (end === undefined) await podfs(t, [...ended, '--timeout=-1s', ...about])
+  const force = isForced ? ['--grace-period=0', '--force'] : []
+  const { code, stderr } = await podfs(t, [
+    'delete',
+    'pod',
+    name,
+    ...force,
+    ...about,
+  ])
+  t.equal(code, 0, stderr)
+  if (end === undefined) {
+    t.same(seenOf(name), expected, `${name} stays as it is`)
+    return
+  }
+  // What restarts may have done so again meanwhile: then only STATUS counts.
+  const restarts = !end.endsWith(' 0')
+  const shown = (all: readonly string[]): readonly string[] =>
+    restarts ? different(all.map(word => word.split(' ')[1] ?? '')) : all
+  const after = shown(words(end))
+  if (isForced) {
+    const gone = ['wait', `pod/${name}`, '--for=delete', '--timeout=-1s']
+    await podfs(t, [...gone, ...about])
+    // Whatever was said of its end, and that it is gone.
+    await watch.saw(
+      new RegExp(`^vec +${name} .*Terminating[^]*^vec +${name} `, 'm'),
+    )
+  }
+  await watch.saw(
+    inOrder(name, restarts ? after.map(word => `\\S+ ${word}`) : after),
   )
+  const all = seenOf(name)
+  const first = all.findIndex(word => word.includes(' Terminating '))
+  t.same(shown(all.slice(first)), after, `${name}: its end`)
+}
+
+t.test('lives', { skip: needsRoot }, async t => {
+  const directories = t.testdir({ quick: {}, slow: {} })
+  // Their back-offs have to be longer than a probe takes to fail.
+  const slow = await beginLives(t, `${directories}/slow`, slowLives, '0.4')
+  const { session, until, write, over } = await beginLives(
+    t,
+    `${directories}/quick`,
+    lives,
+    '0.05',
+  )
+  await over
   // Not before: what begins at once has to be quicker than the shortest of the lives.
   const metadata = { name: 'cm', namespace: 'vec' }
   await write(
@@ -390,4 +479,5 @@ t.test('lives', { skip: needsRoot }, async t => {
       events,
       `events of ${name}`,
     )
+  await slow.over
 })

@@ -58,8 +58,9 @@ const filterDescriptor = ({ masked }: Pick<Launch, 'masked'>): number =>
  *
  * With `setsid` its standard input becomes its controlling terminal.
  *
- * A program that shares the PID namespace of its Pod, of another container or of the machine is no PID 1: what it leaves is
- * for running-process.ts to kill, and ends with the Pod's PID 1 (pause.ts) where there is one.
+ * A program that shares the PID namespace of its Pod, of another container or of the machine is no
+ * PID 1: what it leaves is for running-process.ts to kill, and ends with that namespace's PID 1, of
+ * the Pod's pause.ts, where there is one.
  */
 export function startCommand(
   tools: MachineTools,
