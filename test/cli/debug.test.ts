@@ -1,7 +1,6 @@
 /*
  * Ephemeral containers: `podfs debug`, kubectl's, and the API's subresource.
  */
-import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { text as readAll } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
@@ -310,20 +309,31 @@ t.test('a terminal', async t => {
   await run.ended
 })
 
-t.test('a shared PID namespace', async t => {
-  const { run, said } = await running(t, 'shareProcessNamespace: true')
-  const word = randomUUID()
-  t.match(
-    await said(
-      ['debug', '-iq', 'web', '--image=busybox', '--target=c'],
-      `(: ${word}; sleep 1000) & ps | grep -c "trap exit" ; exit\n`,
-    ),
-    { code: 0, stdout: /^[1-9]/ },
-  )
-  await eventually(() => processesWith(word).length === 0)
-  run.child.kill('SIGINT')
-  await run.ended
-})
+for (const [title, more] of [
+  ["another container's PID namespace", ''],
+  ['a shared PID namespace', 'shareProcessNamespace: true'],
+  [
+    "another container's PID namespace, and a cgroup",
+    'resources: {limits: {memory: 256Mi}}',
+  ],
+] as const)
+  t.test(`what is left in ${title}`, async t => {
+    const { run, said } = await running(t, more)
+    const left = `sleep ${process.pid}.25`
+    t.match(
+      await said(
+        ['debug', '-iq', 'web', '--image=busybox', '--target=c'],
+        `${left} & ps | grep -e "[t]rap exit" -e "[s]leep .*[.]25"; exit\n`,
+      ),
+      { code: 0, stdout: /trap exit[^]*sleep \d+\.25/ },
+    )
+    await eventually(() => processesWith(left).length === 0)
+    t.match(await said(['exec', 'web', '--', 'echo', 'alive']), {
+      stdout: 'alive\n',
+    })
+    run.child.kill('SIGINT')
+    await run.ended
+  })
 
 t.test('kubectl debug', { skip: capability('kubectl') }, async t => {
   const { run, socket } = await running(t)
