@@ -216,7 +216,7 @@ const all: readonly Resource[] = [
       { name: 'ephemeralcontainers', verbs: ['get', 'patch', 'update'] },
       { name: 'exec', verbs: ['get'] },
       { name: 'log', verbs: ['get'] },
-      { name: 'portforward', verbs: ['get'] },
+      { name: 'portforward', verbs: ['create', 'get'] },
       { name: 'restart', verbs: ['create'] },
       { name: 'start', verbs: ['create'] },
       { name: 'status', verbs: ['get', 'patch', 'update'] },
