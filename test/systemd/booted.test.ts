@@ -364,14 +364,29 @@ t.test('the daemon as a unit of one user', { skip: cannotBoot() }, async t => {
     t.equal(await out('ls /run/podfs'), '')
   })
 
-  await t.test('who is not root is told so, once', async t => {
-    await ok(manager('dev', 1000))
-    const asUser = `setpriv --reuid 1000 --regid 1000 --clear-groups env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user`
-    t.equal((await sh(`${asUser} start podfs`)).code, 1)
-    t.equal(
-      await out(`${asUser} show -P ExecMainStatus -P NRestarts podfs`),
-      '0\n3',
+  await t.test('of an ordinary user’s, too', async t => {
+    await ok(`mkdir -p /home/dev/.config/podfs /home/dev/k8s
+      cat > /home/dev/k8s/web.yaml <<'END'\n${manifests}END
+      echo 'sources: {manifests: [/home/dev/k8s]}' > /home/dev/.config/podfs/podfs.yaml
+      ${manager('dev', 1000)}`)
+    const asUser =
+      'setpriv --reuid 1000 --regid 1000 --clear-groups env XDG_RUNTIME_DIR=/run/user/1000 HOME=/home/dev'
+    const unit = `${asUser} systemctl --user`
+    const pid = () => out(`${unit} show -P MainPID podfs`)
+    const web = `${asUser} podfs logs web`
+    const containers = `pgrep -u 1000 -f '^sh -c trap'`
+    await ok(`${unit} start podfs`)
+    await until(`[ "$(${web})" = 'it is blue' ]`)
+    t.match(
+      await out(`${unit} status podfs`),
+      /Status: "2 volumes at \/run\/user\/1000\/podfs-root, [01] Pods? running"/,
     )
-    t.match(await out('journalctl'), /error: podfs serve needs root for now/)
+    const [before, container] = [await pid(), await out(containers)]
+    await ok(`${unit} restart podfs && ${unit} -q is-active podfs`)
+    t.not(await pid(), before, 'another podfs')
+    t.equal(await out(containers), container, 'the same Pod')
+    await ok(`${unit} stop podfs`)
+    t.equal(await out('ls /run/user/1000/podfs'), '')
+    t.equal(await out(`${containers} || true`), '')
   })
 })
