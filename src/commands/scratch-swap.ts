@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { MountError } from '../linux/mount-error.ts'
 import type { Clock } from '../util/clock.ts'
+import { Failure } from '../util/failure.ts'
 import { silentLogger } from '../util/logger.ts'
 import { type BackendName } from '../volumes/backend.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
@@ -42,7 +43,10 @@ export async function tryScratchSwap(
     return { ok: true, ...(await swap(options)) }
   } catch (error) {
     const { message } = error as Error
-    const fix = error instanceof MountError ? error.fix : undefined
+    const fix =
+      error instanceof MountError || error instanceof Failure
+        ? error.fix
+        : undefined
     return { ok: false, reason: message, ...(fix !== undefined && { fix }) }
   }
 }

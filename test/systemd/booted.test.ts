@@ -313,7 +313,7 @@ END
   systemctl daemon-reload && systemctl start manager-${uid}`
 
 t.test('the daemon as a unit of one user', { skip: cannotBoot() }, async t => {
-  const { sh, out, ok, until } = await machine(t)
+  const { out, ok, until } = await machine(t)
   const file = '/srv/podfs/default/configmaps/settings/colour'
   const systemctl = 'XDG_RUNTIME_DIR=/run/user/0 systemctl --user'
   const mainPid = () => out(`${systemctl} show -P MainPID podfs`)
@@ -374,7 +374,7 @@ t.test('the daemon as a unit of one user', { skip: cannotBoot() }, async t => {
     const unit = `${asUser} systemctl --user`
     const pid = () => out(`${unit} show -P MainPID podfs`)
     const web = `${asUser} podfs logs web`
-    const containers = `pgrep -u 1000 -f '^sh -c trap'`
+    const containers = "busybox pgrep -f '^sh -c trap'"
     await ok(`${unit} start podfs`)
     await until(`[ "$(${web})" = 'it is blue' ]`)
     t.match(

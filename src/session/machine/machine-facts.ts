@@ -22,7 +22,7 @@ import { isFilteredArch } from '../../runner/sandbox/seccomp/syscall-numbers.ts'
 import { machineLacks } from '../../runner/sandbox/sandbox-runtime.ts'
 import { findPasta, missingForNetworks } from '../pod-network-provider.ts'
 import type { Places } from '../places.ts'
-import { listSessions } from '../runtime-directory.ts'
+import { listSessions, type FoundSession } from '../runtime-directory.ts'
 import { ownMapping } from '../own-namespace.ts'
 import {
   isInUserNamespace,
@@ -287,7 +287,7 @@ async function tryUserNamespace(): Promise<string | undefined> {
 /** Mount points whose podfs is gone and whose keeper does not serve on. */
 async function findStaleMounts(places: Places): Promise<string[]> {
   const stale: string[] = []
-  for (const session of listSessions(places.runtime)) {
+  for (const session of sessionsIn(places.runtime)) {
     if (session.running) continue
     const kept = await keeperOf(session.mountDirectory ?? session.directory)
     if (kept !== undefined) continue
@@ -298,6 +298,15 @@ async function findStaleMounts(places: Places): Promise<string[]> {
     else if ((await mountsBelow(directory)).length > 0) stale.push(directory)
   }
   return stale
+}
+
+/** Of a directory that is somebody else's there is more to say, where it is to be used. */
+function sessionsIn(runtime: string): readonly FoundSession[] {
+  try {
+    return listSessions(runtime)
+  } catch {
+    return []
+  }
 }
 
 /** A Pod's address is one of these. */
