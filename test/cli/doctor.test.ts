@@ -104,6 +104,41 @@ t.test(
   },
 )
 
+t.test('in somebody else’s user namespace', { skip: needsUser }, async t => {
+  const user = await ordinaryUser(t)
+  const inside = (own: string) => ({
+    wrapper: ['unshare', '-Urm', 'sh', '-ec', `${own}\nexec "$@"`, 'sh'],
+  })
+  const bare = await user.podfs(['doctor'], inside('[ ! -w /run ]'))
+  t.match(bare, { code: 3, stderr: '' })
+  t.match(
+    bare.stdout,
+    /^user +warning +root of a user namespace that podfs has not made/m,
+  )
+  t.match(
+    bare.stdout,
+    /^a Pod +missing .*user namespace.*\n +fix: start podfs .*outside/m,
+  )
+  const own = 'mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib'
+  const withRun = await user.podfs(['doctor'], inside(own))
+  for (const backend of ['fuse', 'dir'])
+    t.match(withRun.stdout, new RegExp(`^swap on ${backend} +ok .*EROFS$`, 'm'))
+  t.match(withRun.stdout, /\npodfs lacks a Pod here\.\n$/)
+})
+
+t.test('without CAP_SYS_ADMIN, as in most containers', { skip }, async t => {
+  const { code, stdout } = await podfs(t, ['doctor'], {
+    wrapper: ['setpriv', '--bounding-set=-sys_admin', '--inh-caps=-sys_admin'],
+  })
+  t.equal(code, 3)
+  t.match(
+    stdout,
+    /^rights +missing .*\n +fix: in a container: --cap-add SYS_ADMIN --device \/dev\/fuse; else --backend dir/m,
+  )
+  t.match(stdout, /^swap on dir +ok .* a plain directory/m)
+  t.match(stdout, /^a Pod +missing .*CAP_SYS_ADMIN/m)
+})
+
 t.test('takes no argument', async t => {
   const { code, stderr } = await podfs(t, ['doctor', 'now'])
   t.equal(code, 2)
