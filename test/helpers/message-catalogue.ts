@@ -450,8 +450,7 @@ export const ofTheMachine: readonly CatalogueEntry[] = [
   },
   {
     title: 'Rights and places',
-    cause:
-      'podfs needs root for now, and directories that nobody else can enter.',
+    cause: 'podfs needs directories of its own that nobody else can enter.',
     remedy: 'Type the second line.',
     files: [
       'session/private-directory.ts',
@@ -459,7 +458,6 @@ export const ofTheMachine: readonly CatalogueEntry[] = [
       'session/refuse-chroot.ts',
       'session/user-namespace.ts',
     ],
-    texts: ['podfs COMMAND needs root for now'],
   },
   {
     title: 'Mounting',
