@@ -5,7 +5,7 @@ import {
   type FillDirectory,
   type NewEntry,
 } from '../util/new-entry.ts'
-import { applyFsGroup, changeGroup } from './fs-group.ts'
+import { applyFsGroup, changeOwner } from './fs-group.ts'
 import {
   directoryEntry,
   entriesOf,
@@ -396,7 +396,8 @@ export class AtomicWriter {
     await this.#fs.writeFile(path, entry.data, { mode })
     // The umask has taken bits away. A kubelet does not ask; in a large volume each call counts.
     if ((mode & ~UNMASKED) !== 0) await this.#fs.chmod(path, mode)
-    if (entry.uid !== undefined) await this.#fs.lchown(path, entry.uid, -1)
+    if (entry.uid !== undefined)
+      await changeOwner(this.#fs, path, entry.uid, -1)
   }
 
   /**
@@ -487,7 +488,7 @@ export async function prepareVolumeRoot(
 ): Promise<void> {
   const { fsGroup } = options
   if (fsGroup !== undefined)
-    await changeGroup(volumeFileSystem, directory, fsGroup)
+    await changeOwner(volumeFileSystem, directory, -1, fsGroup)
   // After the chown, which may take the setgid bit away.
   await volumeFileSystem.chmod(
     directory,

@@ -62,7 +62,7 @@ async function giveToGroup(
   known?: { mode: number; isDirectory(): boolean; isSymbolicLink(): boolean },
 ): Promise<void> {
   const stats = known ?? (await fs.lstat(path))
-  await changeGroup(fs, path, fsGroup)
+  await changeOwner(fs, path, -1, fsGroup)
   // A link has no mode of its own, and chmod would follow it.
   if (stats.isSymbolicLink()) return
   const bits = stats.isDirectory() ? DIRECTORY_BITS : FILE_BITS
@@ -70,16 +70,18 @@ async function giveToGroup(
 }
 
 /**
- * An ordinary user may not give a file to a group that is not his own. The kubelet only logs
- * such a failure and goes on; the owner, as whom the containers then run, can read anyway.
+ * An ordinary user may not give a file to another user, or to a group that is not his own. The
+ * kubelet only logs such a failure of a group and goes on; the owner, who is the one that reads
+ * it then, can read anyway.
  */
-export async function changeGroup(
+export async function changeOwner(
   fs: Pick<VolumeFileSystem, 'lchown'>,
   path: string,
-  fsGroup: number,
+  uid: number,
+  gid: number,
 ): Promise<void> {
   try {
-    await fs.lchown(path, -1, fsGroup)
+    await fs.lchown(path, uid, gid)
   } catch (error) {
     if (!hasCode(error, 'EPERM')) throw error
   }

@@ -276,6 +276,11 @@ export const claims: readonly Claim[] = [
       })
       await prepareVolumeRoot(directory, { fsGroup: 2000 })
       await new AtomicWriter(directory).write(payload, { fsGroup: 2000 })
+      if (isOrdinaryUser) {
+        const { uid, gid } = await stat(path.join(shown, 'token'))
+        const isOwn = uid === process.getuid?.() && gid === process.getgid?.()
+        return isOwn ? "the user's own" : `${uid}, ${gid}`
+      }
       await checkVolumeContents(shown, payload, { fsGroup: 2000 })
       return 'as a kubelet writes it'
     },

@@ -68,7 +68,9 @@ export async function enterPublic(mountpoint: string): Promise<EnteredMount> {
       const filler = new Filler(mountpoint)
       try {
         const path = join(mountpoint, relative(root, each))
-        return await filler.fill(path, entries)
+        // Else this user could not read what is another's.
+        const own = entries.map(({ uid: _, ...entry }) => entry)
+        return await filler.fill(path, own)
       } finally {
         await filler.close()
       }
