@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs'
 import { basename } from 'node:path'
 import { findHierarchies, type Hierarchy } from './cgroups.ts'
 import { findOnHost } from './machine-tools.ts'
+import { ownIdMaps } from './user-namespace.ts'
 
 /** The cgroups in which podfs can put containers on this machine. */
 export interface CgroupSupport {
@@ -14,7 +15,7 @@ export interface CgroupSupport {
 export function findCgroupSupport(): CgroupSupport {
   return cgroupSupport({
     hierarchies: findHierarchies(),
-    isRoot: process.getuid?.() === 0,
+    isRoot: process.getuid?.() === 0 && ownIdMaps() === undefined,
     isEnvBusybox: isBusybox(findOnHost('env')),
   })
 }
@@ -33,6 +34,7 @@ export function cgroupSupport({
     hierarchies: [],
     lack: { why, fix },
   })
+  // What systemd delegates to a user's manager is none of what a terminal's programs may enter.
   if (!isRoot)
     return none('an ordinary user has no cgroups', 'run podfs as root')
   if (isEnvBusybox)

@@ -26,6 +26,7 @@ import {
   type PodSandbox,
 } from './container-starter.ts'
 import { defaultClusterDomain, podHostname } from './launch/hostname.ts'
+import { readAccounts } from './launch/accounts.ts'
 import { filteredContainers, rightsToTell } from './launch/rights-to-tell.ts'
 import { forbiddenSysctl } from './launch/sysctls.ts'
 import { mountedVolumeNames, type ContainerVolume } from './launch/launch.ts'
@@ -304,7 +305,8 @@ export class PodRunner {
       filteredContainers(pod).length === 0 ||
       (await runtime.filtersSyscalls?.().catch(() => false)) === true
     const ownNetwork = network !== undefined && !pod.spec.hostNetwork
-    for (const told of rightsToTell(pod, { filters, ownNetwork }))
+    const nested = readAccounts().idMaps !== undefined
+    for (const told of rightsToTell(pod, { filters, ownNetwork, nested }))
       logger.warn({ namespace, pod: name }, told)
   }
 

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import type { SettingsFor } from '../config/settings.ts'
 import { findOnHost } from '../linux/machine-tools.ts'
+import { ownIdMaps } from '../linux/user-namespace.ts'
 import type { NetworkProvider } from '../runner/sandbox/network/network-provider.ts'
 import { readNetworkList } from '../runner/sandbox/network/network-list.ts'
 import { findPlugin } from '../runner/sandbox/network/run-plugin.ts'
@@ -41,6 +42,13 @@ export function networkProvider(
   { runtime }: Places,
 ): NetworkProvider | undefined {
   if (network === 'host') return undefined
+  // Bridges, routes and addresses are those of the machine.
+  if (ownIdMaps() !== undefined)
+    throw new Failure(
+      'platform',
+      'network pod: only root can give Pods networks of their own for now; podfs works with network host',
+      { fix: 'sudo podfs run --network pod ...' },
+    )
   // A shim has another working directory.
   const binDirs = cni.binDirs.map(directory => path.resolve(directory))
   const confDir = cni.confDir === '' ? '' : path.resolve(cni.confDir)

@@ -10,11 +10,14 @@ export function rightsToTell(
   {
     filters,
     ownNetwork,
+    nested,
   }: {
     /** The machine can hold back system calls. */
     readonly filters: boolean
     /** The Pod's network is not the machine's. */
     readonly ownNetwork: boolean
+    /** podfs is root of a user namespace alone. */
+    readonly nested?: boolean
   },
 ): readonly string[] {
   const all = containersOf(pod)
@@ -27,10 +30,10 @@ export function rightsToTell(
   const unfiltered = filters ? [] : filteredContainers(pod)
   const sysctls = ownNetwork ? [] : sysctlsOf(pod, 'Net')
   return [
-    ...about(
-      privileged,
-      names =>
-        `privileged: ${names} can do on this machine what root can, with all of its devices`,
+    ...about(privileged, names =>
+      nested
+        ? `privileged: ${names} can do on this machine what you can, and no more`
+        : `privileged: ${names} can do on this machine what root can, with all of its devices`,
     ),
     ...about(
       unfiltered,

@@ -1,6 +1,13 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
-import { lstatSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -193,7 +200,7 @@ function leftIn(
 /** Not the mount itself is looked at: nobody may serve it. */
 function isReachable(pid: number, point: string): boolean {
   try {
-    lstatSync(join(`/proc/${pid}/root`, dirname(point)))
+    accessSync(join(`/proc/${pid}/root`, dirname(point)), constants.X_OK)
     return true
   } catch (error) {
     return !hasCode(error, 'EACCES')
@@ -237,7 +244,7 @@ function verifyReadOnly(
   // A volume may lie over it.
   const taken = new Set(mountPaths.map(({ path }) => path))
   for (const { path } of ownPlaces)
-    if (!taken.has(path) && readOnly.get(path) !== true)
+    if (!taken.has(path) && readOnly.get(path) === false)
       throw new Error(`${path}: this machine's mount left it writable`)
 }
 

@@ -75,8 +75,13 @@ export class HostBinds {
   }
 
   #noteReadOnly(source: string, path: string, below: readonly Mount[]): void {
+    const isSeen = (mount: Mount): boolean =>
+      !isPodfsMount(mount) &&
+      !this.isHidden(mount.mountpoint) &&
+      !isCovered(mount, this.#host.mounts) &&
+      this.#host.lstat(mount.mountpoint) !== undefined
     for (const mount of below)
-      if (!mount.options.includes('ro') && !isCovered(mount, this.#host.mounts))
+      if (!mount.options.includes('ro') && isSeen(mount))
         this.readOnlyLater.push({
           path: join(path, relative(source, mount.mountpoint)),
           options: flagsOf(mount.options),

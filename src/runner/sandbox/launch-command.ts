@@ -83,8 +83,7 @@ export function startCommand(
     tools.nsenter,
     `--target=${setupPid}`,
     '--mount',
-    '--uts',
-    '--ipc',
+    ...sharedOf(tools, config),
     ...networkOf(config),
     // It is unshare that forks: nsenter stops when its child does, and would not see its end.
     ...(joined === undefined
@@ -223,8 +222,7 @@ export function execCommand(
     tools.nsenter,
     `--target=${containerPid}`,
     '--mount',
-    '--uts',
-    '--ipc',
+    ...sharedOf(tools, config),
     ...networkOf(config),
     '--pid',
     '--root=/',
@@ -255,6 +253,17 @@ export function execCommand(
     ...launch.argv,
   ]
   return { file, args, env }
+}
+
+/** Those of the machine are only for its root to enter, and entered already. */
+function sharedOf(
+  { isNested }: MachineTools,
+  { hostname, ipc }: SandboxConfig,
+): string[] {
+  return [
+    ...(isNested && hostname === undefined ? [] : ['--uts']),
+    ...(isNested && ipc !== 'pod' ? [] : ['--ipc']),
+  ]
 }
 
 /** Only into one of the Pod's own: it takes rights over the machine's that podfs may not have. */

@@ -89,7 +89,11 @@ export function setupScript(options: SetupScriptOptions): string {
       ? `for point; do umount -n -c -l -- "$point" 2>/dev/null || ${coverPoint} || :; done`
       : '[ $# = 0 ] || umount -n -c -l -- "$@" 2>/dev/null || :',
     ...plan.covered.map(cover),
-    ...plan.readOnly.map(makeReadOnly),
+    // One that came along may have gone; whether it is so is looked at from outside.
+    ...plan.readOnly.map(
+      place =>
+        `${makeReadOnly(place)}${plan.nested ? ' 2>/dev/null || :' : ''}`,
+    ),
     ...(plan.nested ? [] : ['umount -n -l /proc']),
     ...(locked ? [`exec ${lock} sh -c ${shellQuote(hold)}`] : [hold]),
     '',
