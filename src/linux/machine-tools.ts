@@ -60,12 +60,20 @@ function ownCapabilities(): readonly Capability[] {
   return allCapabilities.filter((_, i) => ((bits >> BigInt(i)) & 1n) === 1n)
 }
 
-/** Whether this setpriv loads filters of system calls: that of util-linux 2.40 does. */
-export async function canLoadFilters({
-  setpriv,
-}: Pick<MachineTools, 'setpriv'>): Promise<boolean> {
+/** Who loads a filter of system calls. */
+export type FilterLoader = 'setpriv' | { readonly perl: string }
+
+/**
+ * That of util-linux 2.40 does; else perl(1) can, which Debian and Ubuntu always have. Undefined:
+ * neither is there.
+ */
+export async function findFilterLoader(
+  setpriv: string,
+): Promise<FilterLoader | undefined> {
   const { stdout } = await promisify(execFile)(setpriv, ['--help'])
-  return stdout.includes('--seccomp-filter')
+  if (stdout.includes('--seccomp-filter')) return 'setpriv'
+  const perl = findOnHost('perl')
+  return perl === undefined ? undefined : { perl }
 }
 
 /**

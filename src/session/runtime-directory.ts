@@ -25,6 +25,7 @@ import {
   notUsable,
   refuseForeignDirectory,
 } from './private-directory.ts'
+import { freeServiceAddresses } from './service-label.ts'
 import { type Session, sessionFile } from './session-file.ts'
 import { findShims } from './find-shims.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
@@ -186,8 +187,10 @@ async function sweep(runtime: string): Promise<void> {
       .filter(({ running }) => !running)
       .map(async ({ command, directory, mountDirectory }) => {
         // Its Pods have ended with it, and need not wait for the keeper's end.
-        if (command === 'run')
+        if (command === 'run') {
           await freeNetworks(path.join(directory, 'pods')).catch(() => {})
+          await freeServiceAddresses(directory).catch(() => {})
+        }
         // Its mount may be in another mount namespace, where this would take it away.
         if ((await keeperOf(mountDirectory ?? directory)) !== undefined) return
         // An ordinary user's, which is dead, goes with what is mounted there next.

@@ -1,6 +1,7 @@
 import { chmod, copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
+import { isFilteredArch } from '../../src/runner/sandbox/seccomp/syscall-numbers.ts'
 import { container, list, object, writer } from '../helpers/conformance-pod.ts'
 import { podfs, startPodfs } from '../helpers/podfs.ts'
 import { needsRoot } from '../process/sandbox.ts'
@@ -70,6 +71,15 @@ const pods = (suid: string) => [
       },
     },
   ),
+  pod(
+    'filtered',
+    `echo mode $(sed -n 's/^Seccomp:.//p' /proc/self/status)
+    unshare --mount true 2>&1 | grep -o 'not permitted'`,
+    { seccompProfile: { type: 'RuntimeDefault' } },
+  ),
+  pod('unfiltered', `echo mode $(sed -n 's/^Seccomp:.//p' /proc/self/status)`, {
+    seccompProfile: { type: 'Unconfined' },
+  }),
   pod('pod-user', identity, {}, { securityContext: { runAsUser: 1001 } }),
   pod(
     'pod-group',
@@ -275,6 +285,16 @@ t.test('security contexts', { skip: needsRoot }, async t => {
   )
   await t.test('C332: the container’s runAsUser and runAsGroup', () =>
     isAs('own-group', '1002 3003 3003'),
+  )
+  await t.test(
+    'C333: seccompProfile RuntimeDefault',
+    { skip: !isFilteredArch(process.arch) && 'no filter for this processor' },
+    async t => {
+      await says('filtered', 'mode (2)')
+      await says('filtered', '(not permitted)')
+      await says('unfiltered', 'mode (0)')
+      t.notMatch(run.stderr(), 'seccompProfile is not enforced')
+    },
   )
   await t.test('C321: readOnlyRootFilesystem', async () => {
     await says('root-fs/closed', 'can (Read-only( Read-only){7})')

@@ -32,7 +32,7 @@ const notDone = {
   seLinuxOptions: ignored(one(seLinuxOptions), noLabel),
   seccompProfile: emulated(
     one(profile('SeccompProfile')),
-    'needs setpriv of util-linux 2.40, and brings no_new_privs with it; on an older machine it is told at the start that it is not enforced',
+    'brings no_new_privs with it; needs setpriv of util-linux 2.40 or perl, and where neither is it is told at the start that it is not enforced',
   ),
   appArmorProfile: ignored(
     one(profile('AppArmorProfile')),

@@ -38,7 +38,7 @@ export function rightsToTell(
     ...about(
       unfiltered,
       names =>
-        `seccompProfile is not enforced for ${names}: this machine's setpriv has no --seccomp-filter (util-linux 2.40)`,
+        `seccompProfile is not enforced for ${names}: this machine's setpriv has no --seccomp-filter (util-linux 2.40), and there is no perl`,
     ),
     ...about(
       sharing,

@@ -51,7 +51,7 @@ export async function execInContainer(options: {
     const command = execCommand(tools, pid, config, launch)
     child = spawnCommand(command, launch, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      files: [launch.filterFile],
+      files: [launch.filter?.file],
     }) as ChildProcessByStdio<null, Readable, Readable>
   } catch (error) {
     return {

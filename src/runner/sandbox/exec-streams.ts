@@ -144,7 +144,7 @@ function start(
     dies: true,
     ...(setsid === undefined ? {} : { setsid }),
   })
-  return spawnCommand(command, launch, { stdio, files: [launch.filterFile] })
+  return spawnCommand(command, launch, { stdio, files: [launch.filter?.file] })
 }
 
 function endOf(

@@ -1,6 +1,10 @@
 import { allCapabilities, type Capability } from '../../linux/capabilities.ts'
 import type { ContainerUser, SandboxConfig } from './container-runtime.ts'
-import { systemPath, type MachineTools } from '../../linux/machine-tools.ts'
+import {
+  systemPath,
+  type FilterLoader,
+  type MachineTools,
+} from '../../linux/machine-tools.ts'
 import type { Pause } from './pause.ts'
 
 /*
@@ -21,8 +25,8 @@ export interface Launch {
   readonly noNewPrivileges?: true
   /** See kernel-masks.ts. */
   readonly masked: boolean
-  /** A file on the host: see seccomp/filter.ts. */
-  readonly filterFile?: string
+  /** `file`, on the host: see seccomp/filter.ts. */
+  readonly filter?: { readonly file: string; readonly loader: FilterLoader }
   readonly user?: ContainerUser
   /** The container's (Cgroup.entries). */
   readonly cgroup?: readonly string[]
@@ -116,14 +120,17 @@ export function startCommand(
 /**
  * The filter comes when nothing else is to be done but to start the program: it may forbid it. The
  * kernel takes one of somebody who is not root only with no_new_privs, and setpriv sets that for
- * everybody.
+ * everybody; so does perl here.
  */
 function filtered(
   tools: MachineTools,
-  { filterFile }: Launch,
+  { filter }: Launch,
   descriptor: number,
 ): string[] {
-  if (filterFile === undefined) return []
+  if (filter === undefined) return []
+  const { loader } = filter
+  if (loader !== 'setpriv')
+    return [loader.perl, '-e', loadFilter, starterName, String(descriptor)]
   return [
     tools.setpriv,
     '--seccomp-filter',
@@ -135,6 +142,24 @@ function filtered(
     starterName,
   ]
 }
+
+/** prctl(2) in asm/unistd.h; PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP and SECCOMP_MODE_FILTER. */
+const prctl = process.arch === 'arm64' ? 167 : 157
+
+/**
+ * struct sock_fprog of linux/filter.h is a count of instructions, each of eight bytes, and their
+ * address. What perl opens is closed when it becomes the program.
+ */
+const loadFilter = `
+my ($name, $descriptor, @command) = @ARGV;
+sub failed { print STDERR "$name: cannot load the filter of system calls: $_[0]: $!\\n"; exit 126 }
+open(my $file, '<&=', $descriptor) or failed('open');
+binmode $file;
+my $filter = do { local $/; <$file> };
+my $program = pack('S x![P] P', length($filter) / 8, $filter);
+syscall(${prctl}, 38, 1, 0, 0, 0) == 0 or failed('no_new_privs');
+syscall(${prctl}, 22, 2, $program, 0, 0) == 0 or failed('seccomp');
+exec { $command[0] } @command or failed($command[0])`
 
 /** What the shell of the chain calls itself when something is wrong. */
 const starterName = 'podfs-start'
@@ -214,7 +239,7 @@ export function execCommand(
   launch: Launch,
   ties?: ExecTies,
 ): HostCommand {
-  const { user, filterFile } = launch
+  const { user, filter } = launch
   const carried = carriedTo(tools, launch)
   const chain = [
     ...dieWithParent(tools, carried),
@@ -243,7 +268,7 @@ export function execCommand(
         : []),
   ]
   // Without a shell in it the variables can go as they are.
-  if (filterFile === undefined && launch.cgroup === undefined)
+  if (filter === undefined && launch.cgroup === undefined)
     return hostCommand(launch, [...chain, ...programCommand(tools, launch)])
   const { words, env } = withOwnNames(tools, launch)
   const [file = '', ...args] = [

@@ -88,7 +88,10 @@ export async function startProcess(
     monitor = spawnCommand(command, launch, {
       stdio: io.stdio,
       // As the command expects them.
-      files: [launch.masked ? options.masksFile : undefined, launch.filterFile],
+      files: [
+        launch.masked ? options.masksFile : undefined,
+        launch.filter?.file,
+      ],
     })
   } catch (error) {
     for (const stream of [io.stdout, io.stderr, io.stdin]) stream?.destroy()

@@ -26,7 +26,8 @@ import type { Launch } from './launch-command.ts'
 import { makeSkeleton } from './host-skeleton.ts'
 import { LiveMounts, type ContainerLiveMounts } from './live-mounts.ts'
 import {
-  canLoadFilters,
+  findFilterLoader,
+  type FilterLoader,
   findBesideBusybox,
   findBusybox,
   findMachineTools,
@@ -141,7 +142,7 @@ class Sandbox implements SandboxRuntime {
   /** What is being made for the Pod; settled, there is nothing more to wait for. */
   #making: Promise<unknown> = Promise.resolve()
   #tools: MachineTools | undefined
-  #filters: Promise<boolean> | undefined
+  #filterLoader: Promise<FilterLoader | undefined> | undefined
   #closed: Promise<void> | undefined
 
   constructor(options: SandboxOptions) {
@@ -316,10 +317,14 @@ class Sandbox implements SandboxRuntime {
   }
 
   async filtersSyscalls(): Promise<boolean> {
-    this.#filters ??= isFilteredArch(process.arch)
-      ? canLoadFilters(this.#findTools())
-      : Promise.resolve(false)
-    return await this.#filters
+    return (await this.#loader()) !== undefined
+  }
+
+  #loader(): Promise<FilterLoader | undefined> {
+    this.#filterLoader ??= isFilteredArch(process.arch)
+      ? findFilterLoader(this.#findTools().setpriv)
+      : Promise.resolve(undefined)
+    return this.#filterLoader
   }
 
   async #toLaunch(
@@ -327,14 +332,13 @@ class Sandbox implements SandboxRuntime {
     cgroup: Cgroup | undefined,
   ): Promise<Launch> {
     const { name, rights } = container
-    const filter =
-      rights.seccomp !== undefined && (await this.filtersSyscalls())
-        ? containerFilter(rights)
-        : undefined
+    const loader =
+      rights.seccomp === undefined ? undefined : await this.#loader()
+    const program = loader && containerFilter(rights)
     return toLaunch(
       container,
       cgroup,
-      filter && this.#podFiles.filter(name, filter),
+      program && { loader, file: this.#podFiles.filter(name, program) },
     )
   }
 
@@ -576,7 +580,7 @@ function rootKey(root: ContainerRoot): string {
 function toLaunch(
   container: ContainerLaunch,
   cgroup: Cgroup | undefined,
-  filterFile: string | undefined,
+  filter: Launch['filter'],
 ): Launch {
   const { argv, user, busybox, isImagePath, rights } = container
   const { workingDir = '/' } = container
@@ -595,7 +599,7 @@ function toLaunch(
     ...(oomScoreAdjust !== undefined && { oomScoreAdjust }),
     ...(pidNamespaceOf !== undefined && { pidNamespaceOf }),
     masked: !rights.privileged && !rights.unmasked,
-    ...(filterFile !== undefined && { filterFile }),
+    ...(filter && { filter }),
     ...(noNewPrivileges && { noNewPrivileges }),
     ...(user ? { user } : {}),
   }

@@ -122,10 +122,13 @@ function checkPrograms({ missingPrograms }: MachineFacts): Check {
 function checkFilters({ filtersSyscalls }: MachineFacts): Check {
   const name = 'seccomp'
   if (filtersSyscalls)
-    return ok(name, 'setpriv loads filters: seccompProfile is enforced')
+    return ok(
+      name,
+      'filters of system calls can be loaded: seccompProfile is enforced',
+    )
   return warning(
     name,
-    'setpriv has no --seccomp-filter, which that of util-linux 2.40 has: seccompProfile is not enforced',
+    'setpriv has no --seccomp-filter, which that of util-linux 2.40 has, and there is no perl: seccompProfile is not enforced',
   )
 }
 

@@ -14,7 +14,7 @@ import {
 import { keeperOf } from '../../fuse/mount/keeper-of.ts'
 import { mountsBelow, podfsMounts } from '../../linux/mountinfo.ts'
 import {
-  canLoadFilters,
+  findFilterLoader,
   findBusybox,
   findOnHost,
 } from '../../linux/machine-tools.ts'
@@ -44,7 +44,7 @@ export interface MachineFacts {
   readonly fuseDevice: FuseDevice
   /** Programs of util-linux and coreutils that are not there. */
   readonly missingPrograms: readonly string[]
-  /** setpriv can hold back system calls, in the way that podfs asks for. */
+  /** The machine can hold back system calls, in the way that podfs asks for. */
   readonly filtersSyscalls: boolean
   readonly fusermount3: string | undefined
   /** /etc/fuse.conf has the line. */
@@ -134,7 +134,8 @@ async function succeeds(
 async function canFilter(): Promise<boolean> {
   const setpriv = findOnHost('setpriv')
   if (setpriv === undefined || !isFilteredArch(process.arch)) return false
-  return await canLoadFilters({ setpriv }).catch(() => false)
+  const loader = await findFilterLoader(setpriv).catch(() => undefined)
+  return loader !== undefined
 }
 
 /** Looks at this machine. Changes nothing. */

@@ -152,22 +152,29 @@ export async function freeLeftCni(
   )
 }
 
-/** Of one that was killed before it could write it down: the addresses that host-local has noted. */
+/**
+ * Of one that was killed before it could write it down: the addresses that host-local has noted, or
+ * the one that was asked for where the notes have gone with the network.
+ */
 async function resultOf({
   result,
   list,
   containerID,
+  args,
 }: WrittenCni): Promise<{ readonly result?: CniResult }> {
   if (result !== undefined) return { result }
   const found = hostLocalRange(list)
   if (found === undefined) return {}
   const { store, range } = found
+  const [, bits = '32'] = range.subnet.split('/')
   const ips: { address: string }[] = []
   for (const name of await readdir(store).catch(() => [])) {
     const text = await readFile(path.join(store, name), 'utf8').catch(() => '')
-    const [, bits = '32'] = range.subnet.split('/')
     if (text.startsWith(containerID)) ips.push({ address: `${name}/${bits}` })
   }
+  const wish = args['IP']
+  if (ips.length === 0 && wish !== undefined)
+    ips.push({ address: `${wish}/${bits}` })
   const { cniVersion } = list
   return ips.length === 0 ? {} : { result: { cniVersion, ips } }
 }
