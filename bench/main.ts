@@ -12,6 +12,7 @@ import { coldRead } from './rows/cold-read.ts'
 import { growth } from './rows/growth.ts'
 import { idle } from './rows/idle.ts'
 import { memory } from './rows/memory.ts'
+import { networks } from './rows/networks.ts'
 import { publish } from './rows/publish.ts'
 import { runPod } from './rows/run-pod.ts'
 import { saveToRead } from './rows/save-to-read.ts'
@@ -35,6 +36,7 @@ const rows: readonly Row[] = [
   growth,
   start,
   runPod,
+  networks,
   memory,
   idle,
 ]
