@@ -67,10 +67,14 @@ export async function enterPublic(mountpoint: string): Promise<EnteredMount> {
     fill: async (each, entries) => {
       const filler = new Filler(mountpoint)
       try {
-        const path = join(mountpoint, relative(root, each))
+        const directory = join(mountpoint, relative(root, each))
         // Else this user could not read what is another's.
-        const own = entries.map(({ uid: _, ...entry }) => entry)
-        return await filler.fill(path, own)
+        const own = entries.map(({ path, mode, data }) => ({
+          path,
+          mode,
+          data,
+        }))
+        return await filler.fill(directory, own)
       } finally {
         await filler.close()
       }
