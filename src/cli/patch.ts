@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { part, type Json, type JsonObject } from '../api/json.ts'
+import { part, type JsonObject } from '../api/json.ts'
 import { Failure } from '../util/failure.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
@@ -51,6 +51,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     await import('./look/get-request.ts')
   const { findObject } = await import('./look/find-object.ts')
   const { serverError } = await import('./look/look-options.ts')
+  const { parsePatch } = await import('./parse-patch.ts')
   const wanted = whatToGet(options.positionals)
   const type = types.find(
     each => each === (options.value('type') ?? 'strategic'),
@@ -64,7 +65,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   if (subresource !== undefined && subresource !== 'status')
     throw new Failure('usage', `--subresource: status, not ${subresource}`)
   refuseNothingNamed(wanted, 'podfs patch pod NAME -p PATCH')
-  const patch = await parsePatch(options.value('patch'))
+  const patch = parsePatch(options.value('patch'))
   const clients = await sessionsFor(context, options)
   const namespace = namespaceOf(options)
   let hasFailed = false
@@ -96,17 +97,6 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
       }
     }
   return hasFailed ? exitCodes.failed : exitCodes.done
-}
-
-async function parsePatch(given: string | undefined): Promise<Json> {
-  if (given === undefined)
-    throw new Failure('usage', 'must specify --patch or -p')
-  const { parse } = await import('yaml')
-  try {
-    return parse(given) as Json
-  } catch (cause) {
-    throw new Failure('usage', `unable to parse the patch: ${given}`, { cause })
-  }
 }
 
 function isSame(before: JsonObject, after: JsonObject): boolean {

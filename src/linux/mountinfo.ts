@@ -45,6 +45,11 @@ export function escapeMountPath(path: string): string {
   )
 }
 
+/** What is mounted is written like a path, but that a `#` is escaped, too (fs/proc_namespace.c). */
+export function escapeMountSource(source: string): string {
+  return escapeMountPath(source).replaceAll('#', String.raw`\043`)
+}
+
 /** In the order in which the kernel lists them: a later one may cover an earlier one. */
 export function parseMountinfo(text: string): Mount[] {
   return text

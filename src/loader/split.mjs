@@ -105,7 +105,10 @@ function bundlesOf(modules) {
   // It has the API, which a session loads as soon as nobody waits for it. From then on its
   // directory may go, as with an update, or be another version's.
   put('podfs-later', ofSessions)
-  put('podfs-yaml', neededBy([yaml]))
+  put(
+    'podfs-yaml',
+    Object.keys(modules).filter(file => yaml in modules[file].inputs),
+  )
   put('podfs-commands', Object.keys(modules))
   return bundleOf
 }

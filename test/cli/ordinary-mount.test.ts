@@ -36,8 +36,8 @@ interface World extends OrdinaryUser {
   says(script: string): Promise<string>
   /** What podfs has here: mounts, processes and what is in its run-time directory. */
   left(): Promise<string>
-  /** Keeper and servers of the user's mount. */
-  killServers(which?: RegExp): Promise<void>
+  /** Keeper and servers of the user's mount. Gives how many there were. */
+  killServers(which?: RegExp): number
 }
 
 async function makeWorld(
@@ -68,9 +68,12 @@ async function makeWorld(
       const files = `find "$XDG_RUNTIME_DIR/podfs" -mindepth 1 ! -name 'claim-*'`
       return await says(`${mounts}; ${files}`)
     },
-    killServers: async (which = ofMount) => {
-      for (const line of user.processes().filter(line => which.test(line)))
-        if (ofMount.test(line)) kill(Number.parseInt(line, 10))
+    killServers: (which = ofMount) => {
+      const found = user
+        .processes()
+        .filter(line => which.test(line) && ofMount.test(line))
+      for (const line of found) kill(Number.parseInt(line, 10))
+      return found.length
     },
   }
 }
@@ -178,10 +181,10 @@ t.test('it outlives its processes', { skip }, async t => {
       () => user.processes().some(line => line.includes(' standby /')),
       'a standby',
     )
-    await user.killServers(killed)
+    user.killServers(killed)
     await edit(`after${String(killed).replaceAll(/\W/g, '')}`)
   }
-  await user.killServers()
+  user.killServers()
   await edit('after-all')
 
   kill(podfs.pid)
@@ -196,7 +199,8 @@ t.test('it outlives its processes', { skip }, async t => {
 
   kill(next.pid)
   await next.ended
-  await user.killServers()
+  // One that is killed later may have begun another.
+  await until(() => user.killServers() === 0, 'the end of all servers')
   t.match(await user.says('stat -f mnt'), /not connected|connection abort/)
   // Nobody is left of it: the next one clears it away.
   podfs = await user.mounted('conf', 'mnt')
@@ -204,6 +208,23 @@ t.test('it outlives its processes', { skip }, async t => {
   podfs.child.kill('SIGTERM')
   t.match(await podfs.ended, { code: 0 })
   t.equal(await user.left(), '0')
+})
+
+t.test('a run-time directory of any name', { skip }, async t => {
+  const user = await makeWorld(t)
+  const runtime = `${user.runtime}/a #,b`
+  await user.says(`mkdir -m 700 '${runtime}'`)
+  const podfs = user.startPodfs(['mount', 'conf', 'mnt'], {
+    wrapper: ['env', `XDG_RUNTIME_DIR=${runtime}`],
+  })
+  await podfs.saw(/ready/)
+  podfs.child.kill('SIGTERM')
+  t.match(await podfs.ended, { code: 0 })
+  const mounts = `grep -c user_id=${user.uid} /proc/self/mountinfo`
+  t.equal(
+    await user.says(`${mounts}; ls '${runtime}/podfs' | grep -v claim-`),
+    '0',
+  )
 })
 
 t.test('without koffi, and without that', { skip }, async t => {

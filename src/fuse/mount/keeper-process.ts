@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../../util/logger.ts'
 import { closeJournals, createJournals } from './create-journals.ts'
 import { entryPoints } from './entry-points.ts'
-import { escapeMountPath } from '../../linux/mountinfo.ts'
+import { escapeMountPath, escapeMountSource } from '../../linux/mountinfo.ts'
 import { mountPath } from '../../linux/run-mount-command.ts'
 import { inBackground } from '../../util/in-background.ts'
 import { deferred } from '../../util/deferred.ts'
@@ -56,7 +56,9 @@ export async function startKeeper(
     '/bin/sh',
     keeper,
     directory,
-    escapeMountPath(join(directory, 'rw')),
+    (publicAt === undefined ? escapeMountPath : escapeMountSource)(
+      join(directory, 'rw'),
+    ),
     publicAt === undefined
       ? mountOptions(options.allowOther)
       : `fusermount,user_id=${process.getuid?.()}`,
