@@ -249,6 +249,7 @@ export const atWork: readonly CatalogueEntry[] = [
       '`podfs COMMAND --help` has the flags; `podfs get pods -A` lists the Pods.',
     files: [
       'cli/delete.ts',
+      'cli/parse-patch.ts',
       'cli/patch.ts',
       'cli/pod-by-hand.ts',
       'cli/wait.ts',
