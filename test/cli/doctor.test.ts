@@ -78,7 +78,7 @@ t.test(
   async t => {
     const user = await ordinaryUser(t, {
       range: false,
-      hidden: ['fusermount3', 'pasta', 'newuidmap'],
+      hidden: ['fusermount3', 'newuidmap'],
       fuseMode: '0600',
     })
     const { code, stdout, stderr } = await user.podfs(['doctor'])
@@ -86,7 +86,6 @@ t.test(
     const fixes: readonly (readonly [RegExp, string])[] = [
       [/^\/dev\/fuse +missing .*EACCES$/, 'chmod 0666 /dev/fuse'],
       [/^fusermount3 +missing /, 'apt-get install fuse3'],
-      [/^pod networks +warning /, 'apt-get install passt'],
       [/^user ids +warning /, 'apt-get install uidmap'],
       [/^a Pod +missing .*\/dev\/fuse/, 'chmod 0666 /dev/fuse'],
     ]

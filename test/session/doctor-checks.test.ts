@@ -35,7 +35,6 @@ const goodMachine: MachineFacts = {
   renderers: ['kubectl', 'helm'],
   missingForNetworks: [],
   pasta: undefined,
-  tunError: undefined,
   staleMounts: [],
   loopbackError: undefined,
   unprivilegedPortStart: 1024,
@@ -295,20 +294,12 @@ const cases: readonly {
     fix: /^sudo apt-get install fuse3$/,
   },
   {
-    title: 'no pasta, without which an ordinary user has no networks of Pods',
-    facts: { ...ordinary, pasta: undefined },
+    title: 'an ordinary user, who has no networks of Pods',
+    facts: ordinary,
     check: 'pod networks',
     status: 'warning',
-    detail: /pasta is not found/,
-    fix: /^sudo apt-get install passt$/,
-  },
-  {
-    title: 'a /dev/net/tun that only root may open',
-    facts: { ...ordinary, tunError: 'EACCES' },
-    check: 'pod networks',
-    status: 'warning',
-    detail: /EACCES; only --network pod/,
-    fix: /^sudo chmod 0666 \/dev\/net\/tun$/,
+    detail: /^only root can give Pods networks/,
+    fix: /^sudo podfs run --network pod/,
   },
 ]
 

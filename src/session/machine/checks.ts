@@ -184,22 +184,13 @@ function checkLoopback(facts: MachineFacts): Check {
 
 function checkPodNetworks(facts: MachineFacts): Check {
   const name = 'pod networks'
-  const { uid, missingForNetworks, pasta, tunError } = facts
-  if (uid !== 0) {
-    if (pasta === undefined)
-      return warning(
-        name,
-        'pasta is not found; only --network pod needs it, network host does not',
-        'sudo apt-get install passt',
-      )
-    if (tunError !== undefined)
-      return warning(
-        name,
-        `/dev/net/tun cannot be opened: ${tunError}; only --network pod needs it`,
-        'sudo chmod 0666 /dev/net/tun',
-      )
-    return ok(name, `${pasta}: --network pod works`)
-  }
+  const { uid, missingForNetworks, pasta } = facts
+  if (uid !== 0)
+    return warning(
+      name,
+      'only root can give Pods networks of their own for now; podfs works with network host',
+      'sudo podfs run --network pod ...',
+    )
   if (missingForNetworks.length === 0)
     return ok(name, 'CNI plugins, ip and iptables: --network pod works')
   if (pasta !== undefined)

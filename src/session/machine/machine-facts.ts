@@ -68,8 +68,6 @@ export interface MachineFacts {
   readonly missingForNetworks: readonly string[]
   /** pasta, which can do so, too. */
   readonly pasta: string | undefined
-  /** Why /dev/net/tun, which pasta uses, cannot be opened; undefined: it can. */
-  readonly tunError: string | undefined
   /** Mount points that nobody serves, deepest first. */
   readonly staleMounts: readonly string[]
   /** Why an address of 127.0.0.0/8 cannot be listened on; undefined: it can. */
@@ -148,7 +146,6 @@ export async function readMachineFacts(
     numberIn(`/proc/sys/${name}`)
   const [
     fuseDevice,
-    tunError,
     refusal,
     fuseConf,
     fileSystems,
@@ -159,7 +156,6 @@ export async function readMachineFacts(
     filtersSyscalls,
   ] = await Promise.all([
     readFuseDevice(),
-    openError('/dev/net/tun'),
     tryUserNamespace(),
     textOf('/etc/fuse.conf'),
     textOf('/proc/filesystems'),
@@ -209,7 +205,6 @@ export async function readMachineFacts(
     ),
     missingForNetworks: missingForNetworks(cniBinDirs),
     pasta: findPasta(),
-    tunError,
     staleMounts,
     loopbackError,
     unprivilegedPortStart: sysctl('net/ipv4/ip_unprivileged_port_start'),
