@@ -3,6 +3,7 @@
  * a program that inherits it. Node has no call for either, and its own IPC channel aborts on a
  * descriptor of a character device; koffi calls them in this process, without a compiler.
  */
+import { loadLibc } from './libc.ts'
 
 export interface DescriptorCalls {
   /** The two ends of a socket (socketpair(2)); a child gets one only if it is given it. */
@@ -37,9 +38,7 @@ const CMSG_SPACE_OF_ONE = 24
 
 /** Rejects when koffi is not installed, or not for this machine. */
 export async function loadDescriptorCalls(): Promise<DescriptorCalls> {
-  const { default: koffi } = await import('koffi')
-  // What this process has loaded: glibc or musl.
-  const own = koffi.load(null)
+  const { koffi, libc } = await loadLibc()
   const iovec = koffi.struct({ base: 'void *', length: 'size_t' })
   // Where musl has an int and padding, little-endian machines read the same.
   const msghdr = koffi.struct({
@@ -51,20 +50,20 @@ export async function loadDescriptorCalls(): Promise<DescriptorCalls> {
     controlLength: 'size_t',
     flags: 'int',
   })
-  const socketpair = own.func('socketpair', 'int', [
+  const socketpair = libc.func('socketpair', 'int', [
     'int',
     'int',
     'int',
     'void *',
   ])
-  const recvmsg = own.func('recvmsg', 'long', [
+  const recvmsg = libc.func('recvmsg', 'long', [
     'int',
     koffi.pointer(msghdr),
     'int',
   ])
-  const dup2 = own.func('dup2', 'int', ['int', 'int'])
-  const fcntl = own.func('fcntl', 'int', ['int', 'int', 'long'])
-  const execv = own.func('execv', 'int', ['str', 'char **'])
+  const dup2 = libc.func('dup2', 'int', ['int', 'int'])
+  const fcntl = libc.func('fcntl', 'int', ['int', 'int', 'long'])
+  const execv = libc.func('execv', 'int', ['str', 'char **'])
   const failed = (call: string): Error =>
     new Error(`${call}: errno ${koffi.errno()}`)
   return {

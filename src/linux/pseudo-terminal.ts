@@ -7,6 +7,7 @@ import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
 import { ReadStream } from 'node:tty'
 import { Failure } from '../util/failure.ts'
+import { loadLibc } from './libc.ts'
 
 export interface PseudoTerminal {
   /** A child's standard streams; to be closed here as soon as it has them. */
@@ -46,14 +47,14 @@ interface Libc {
   errno(): string
 }
 
-let libc: Promise<Libc> | undefined
+let loaded: Promise<Libc> | undefined
 
 /** `root`: /proc/PID/root of a process in the container. Rejects when there can be none. */
 export async function openPseudoTerminal(
   root: string,
 ): Promise<PseudoTerminal> {
-  libc ??= loadLibc()
-  const calls = await libc
+  loaded ??= loadCalls()
+  const calls = await loaded
   const master = openPtmx(calls, root)
   let slave: number | undefined
   try {
@@ -108,21 +109,19 @@ function check(calls: Libc, result: number): void {
     throw new Error(`no pseudo-terminal in the container: ${calls.errno()}`)
 }
 
-async function loadLibc(): Promise<Libc> {
-  const { default: koffi } = await import('koffi').catch((cause: unknown) => {
+async function loadCalls(): Promise<Libc> {
+  const { koffi, libc } = await loadLibc().catch((cause: unknown) => {
     throw new Failure(
       'platform',
       'a terminal needs the npm package koffi, which is not installed or not for this machine',
       { fix: 'npm install koffi', cause },
     )
   })
-  // What this process has loaded: glibc or musl.
-  const own = koffi.load(null)
   const names = Object.entries(koffi.os.errno)
   return {
-    ioctlNumber: own.func('ioctl', 'int', ['int', 'ulong', 'long']),
-    ioctlBytes: own.func('ioctl', 'int', ['int', 'ulong', 'void *']),
-    openat2: own.func('syscall', 'long', [
+    ioctlNumber: libc.func('ioctl', 'int', ['int', 'ulong', 'long']),
+    ioctlBytes: libc.func('ioctl', 'int', ['int', 'ulong', 'void *']),
+    openat2: libc.func('syscall', 'long', [
       'long',
       'int',
       'str',

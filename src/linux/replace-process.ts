@@ -1,4 +1,5 @@
 import { Failure } from '../util/failure.ts'
+import { loadLibc } from './libc.ts'
 
 /** execve(2), which Node has from 22.15 on. It does not come back: what fails there aborts. */
 type Execve = (file: string, args: readonly string[]) => never
@@ -30,15 +31,13 @@ async function execByLibc(
   args: readonly string[],
   descriptors: readonly number[],
 ): Promise<never> {
-  const { default: koffi } = await import('koffi').catch((cause: unknown) => {
+  const { libc } = await loadLibc().catch((cause: unknown) => {
     throw new Failure(
       'platform',
       'podfs has to become another program here, for which Node before 22.15 needs the npm package koffi; it is not installed or not for this machine',
       { fix: 'npm install koffi; or Node 22.15', cause },
     )
   })
-  // What this process has loaded: glibc or musl.
-  const libc = koffi.load(null)
   const fcntl = libc.func('fcntl', 'int', ['int', 'int', 'int'])
   for (const fd of [0, 1, 2, ...descriptors]) fcntl(fd, F_SETFD, 0)
   libc.func('execv', 'int', ['str', 'str *'])(file, [...args, null])
