@@ -33,37 +33,19 @@ import {
 import { cpus, loadavg, release, tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
+import { killOptions } from './random-kills.ts'
 
-const { values } = parseArgs({
-  options: {
-    kills: { type: 'string', default: '200' },
-    seed: { type: 'string', default: '1' },
-    inside: { type: 'boolean', default: false },
-  },
-})
-const kills = Number(values.kills)
-const seed = Number(values.seed)
-for (const [name, value] of Object.entries({ kills, seed }))
-  if (!Number.isInteger(value) || value < 1)
-    throw new Error(`--${name}: not a whole number of at least 1`)
+/** In the namespaces, in which it starts itself once more. */
+const isInside = process.argv[2] === '--inside'
+const { kills, seed, random } = killOptions(
+  200,
+  process.argv.slice(isInside ? 3 : 2),
+)
 
 const runtime = '/run/podfs'
 const longestMs = 1800
 const goneMs = 2000
 
-/** Mulberry32: the same kills for the same seed, as far as the machine is as fast. */
-function randomNumbers(from: number): () => number {
-  let state = from
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
-const random = randomNumbers(seed)
 const pick = <T>(list: readonly T[]): T | undefined =>
   list[Math.floor(random() * list.length)]
 
@@ -218,26 +200,14 @@ async function inside(): Promise<void> {
         failures.push(`${what}: ${text}`)
         console.log(`FAILED ${what}, after ${last}: ${text.slice(0, 1000)}`)
       }
-      const child = podfs(
-        isServe
-          ? [
-              'serve',
-              '-f',
-              path.join(directory, 'manifests'),
-              '--root',
-              path.join(directory, 'root'),
-              '--config',
-              config(network),
-            ]
-          : [
-              'run',
-              '-f',
-              path.join(directory, 'manifests'),
-              '--all',
-              '--config',
-              config(network),
-            ],
-      )
+      const input = [
+        '-f',
+        path.join(directory, 'manifests'),
+        '--config',
+        config(network),
+      ]
+      const serve = ['serve', '--root', path.join(directory, 'root'), ...input]
+      const child = podfs(isServe ? serve : ['run', '--all', ...input])
       let said = ''
       child.stdout?.resume()
       child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()))
@@ -268,15 +238,7 @@ async function inside(): Promise<void> {
       const cgroups = marks()
       if (isServe) {
         // Its Pods live on, until the next one ends them.
-        const next = podfs([
-          'serve',
-          '-f',
-          path.join(directory, 'manifests'),
-          '--root',
-          path.join(directory, 'root'),
-          '--config',
-          config(network),
-        ])
+        const next = podfs(serve)
         const nextEnded = once(next, 'exit')
         await Promise.race([printed(next, ' ready ('), nextEnded])
         cgroups.push(...marks())
@@ -385,7 +347,7 @@ function writeDown(text: string): void {
     )
 }
 
-if (values.inside) await inside()
+if (isInside) await inside()
 else {
   const script = `mkdir -p ${runtime}; mount -t tmpfs -o mode=0700 podfs-kills ${runtime}
     ip link set lo up
@@ -395,6 +357,7 @@ else {
     ip link set up0 up; ip link set out0 up
     ip route add default via 198.51.100.2
     exec "$@"`
+  const [program = '', ...args] = process.argv.slice(1)
   const child = spawn(
     'unshare',
     [
@@ -410,7 +373,7 @@ else {
       ['sh', '-ec', script, 'sh'],
       // The first process of a PID namespace has to reap: it is a shell.
       ['sh', '-c', '"$@" & wait $!', 'sh'],
-      [process.execPath, ...process.argv.slice(1), '--inside'],
+      [process.execPath, program, '--inside', ...args],
     ].flat(),
     { stdio: 'inherit' },
   )

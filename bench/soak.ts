@@ -34,19 +34,9 @@ import { readFile } from 'node:fs/promises'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
+import { killOptions } from './random-kills.ts'
 
-const { values } = parseArgs({
-  options: {
-    kills: { type: 'string', default: '150' },
-    seed: { type: 'string', default: '1' },
-  },
-})
-const kills = Number(values.kills)
-const seed = Number(values.seed)
-for (const [name, value] of Object.entries({ kills, seed }))
-  if (!Number.isInteger(value) || value < 1)
-    throw new Error(`--${name}: not a whole number of at least 1`)
+const { kills, seed, random } = killOptions(150)
 
 const runtime = '/run/podfs'
 const pods = Array.from({ length: 12 }, (_, i) => i)
@@ -57,18 +47,6 @@ const restartMs = 100
 const settledMs = 20_000
 const targets = ['daemon', 'keeper', 'standby', 'server', 'shim'] as const
 
-/** Mulberry32: the same kills for the same seed, as far as the machine is as fast. */
-function randomNumbers(from: number): () => number {
-  let state = from
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
-const random = randomNumbers(seed)
 const directory = mkdtempSync(path.join(tmpdir(), 'podfs-soak-'))
 const root = path.join(directory, 'root')
 const manifests = path.join(directory, 'manifests')
