@@ -39,9 +39,8 @@ export const describeCommand: Command = {
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { refuseNamesBeside, whatToGet } = await import('./look/get-request.ts')
-  const { ApiFailure } = await import('../client/api-client.ts')
+  const { attempt } = await import('./look/attempt.ts')
   const { findObject } = await import('./look/find-object.ts')
-  const { serverError } = await import('./look/look-options.ts')
   const { describeObject } = await import('./look/describe-object.ts')
   const wanted = whatToGet(options.positionals)
   const selector = options.value('selector')
@@ -51,15 +50,12 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const texts: string[] = []
   let hasFailed = false
   const describe = async (find: () => Promise<FoundObject>): Promise<void> => {
-    try {
+    const isDone = await attempt(context, async () => {
       const found = await find()
       const now = context.clock.now()
       texts.push(describeObject(found.object, await surroundingsOf(found, now)))
-    } catch (error) {
-      if (!(error instanceof ApiFailure)) throw error
-      context.stderr.line(serverError(error))
-      hasFailed = true
-    }
+    })
+    hasFailed ||= !isDone
   }
   for (const { resource, names } of wanted) {
     for (const name of new Set(names))

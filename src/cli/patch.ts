@@ -46,11 +46,11 @@ changes or the Pod ends.`,
 }
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
-  const { ApiFailure, urlOf } = await import('../client/api-client.ts')
+  const { urlOf } = await import('../client/api-client.ts')
   const { kindWord, refuseNothingNamed, whatToGet } =
     await import('./look/get-request.ts')
   const { findObject } = await import('./look/find-object.ts')
-  const { serverError } = await import('./look/look-options.ts')
+  const { attempt } = await import('./look/attempt.ts')
   const { parsePatch } = await import('./parse-patch.ts')
   const wanted = whatToGet(options.positionals)
   const type = types.find(
@@ -71,7 +71,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   let hasFailed = false
   for (const { resource, names } of wanted)
     for (const name of names) {
-      try {
+      const isDone = await attempt(context, async () => {
         const { client, object } = await findObject(
           clients,
           resource,
@@ -90,11 +90,8 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
         )
         const note = isSame(object, result) ? ' (no change)' : ''
         context.stdout.line(`${kindWord(resource)}/${name} patched${note}`)
-      } catch (error) {
-        if (!(error instanceof ApiFailure)) throw error
-        context.stderr.line(serverError(error))
-        hasFailed = true
-      }
+      })
+      hasFailed ||= !isDone
     }
   return hasFailed ? exitCodes.failed : exitCodes.done
 }

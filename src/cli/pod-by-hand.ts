@@ -133,15 +133,14 @@ async function actOn(
   action: Action,
   targets: readonly Target[],
 ): Promise<number> {
-  const { ApiFailure } = await import('../client/api-client.ts')
+  const { attempt } = await import('./look/attempt.ts')
   const { kindWord } = await import('./look/get-request.ts')
-  const { serverError } = await import('./look/look-options.ts')
   const grace = graceIn(options)
   const clients = await sessionsFor(context, options)
   const namespace = namespaceOf(options)
   let hasFailed = false
   for (const target of targets) {
-    try {
+    const isDone = await attempt(context, async () => {
       for (const { client, name } of await podsOf(clients, namespace, target)) {
         const url = await actionUrl(namespace, name, action, grace)
         await client.post(url, {})
@@ -149,11 +148,8 @@ async function actOn(
       context.stdout.line(
         `${kindWord(target.resource)}/${target.name} ${done[action]}`,
       )
-    } catch (error) {
-      if (!(error instanceof ApiFailure)) throw error
-      context.stderr.line(serverError(error))
-      hasFailed = true
-    }
+    })
+    hasFailed ||= !isDone
   }
   return hasFailed ? exitCodes.failed : exitCodes.done
 }

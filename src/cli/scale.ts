@@ -46,13 +46,12 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
       'the --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0',
       { fix: 'podfs scale deploy/NAME --replicas 2' },
     )
-  const [{ ApiFailure, urlOf }, { findObject }, { serverError }, words] =
-    await Promise.all([
-      import('../client/api-client.ts'),
-      import('./look/find-object.ts'),
-      import('./look/look-options.ts'),
-      import('./look/get-request.ts'),
-    ])
+  const [{ urlOf }, { attempt }, { findObject }, words] = await Promise.all([
+    import('../client/api-client.ts'),
+    import('./look/attempt.ts'),
+    import('./look/find-object.ts'),
+    import('./look/get-request.ts'),
+  ])
   const wanted = words.whatToGet(options.positionals)
   words.refuseNothingNamed(wanted, 'podfs scale deploy/NAME --replicas 2')
   for (const { resource } of wanted)
@@ -67,7 +66,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     for (const name of names) {
       const subresource = 'scale'
       const url = urlOf(resource, { namespace, name, subresource })
-      try {
+      const isDone = await attempt(context, async () => {
         const { client } = await findObject(clients, resource, namespace, name)
         const now = part(await client.get(url), 'spec')['replicas']
         if (expected !== undefined && now !== expected)
@@ -77,11 +76,8 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
           )
         await client.patch(url, { spec: { replicas } }, 'merge')
         context.stdout.line(`${words.kindWord(resource)}/${name} scaled`)
-      } catch (error) {
-        if (!(error instanceof ApiFailure)) throw error
-        context.stderr.line(serverError(error))
-        hasFailed = true
-      }
+      })
+      hasFailed ||= !isDone
     }
   return hasFailed ? exitCodes.failed : exitCodes.done
 }
