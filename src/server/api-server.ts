@@ -16,13 +16,10 @@ import {
   createServer,
   type IncomingMessage,
   type Server,
-  ServerResponse,
+  type ServerResponse,
 } from 'node:http'
-import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
-import type { WebSocket } from 'ws'
 import type { JsonObject } from '../api/json.ts'
-import { keyOf, objectKey } from '../api/object-key.ts'
+import { objectKey } from '../api/object-key.ts'
 import type { ObjectKind, Pod } from '../api/types.ts'
 import type { Store } from '../store/store.ts'
 import type { TokenIssuer } from '../tokens/token-issuer.ts'
@@ -57,28 +54,11 @@ import { volumeName, volumeOfName } from './encode-volume.ts'
 import { KnownObjects } from './known-objects.ts'
 import { changePods } from './pod-changes.ts'
 import type { PodControl } from './pod-control.ts'
-import {
-  chooseContainer,
-  chooseRun,
-  logOptions,
-  type LogOptions,
-  type LogReader,
-  readLog,
-  runsNow,
-  serveLog,
-} from './pod-log.ts'
-import { logLink, openLogFiles } from './log-files.ts'
+import { openPodLog } from './open-pod-log.ts'
+import { serveLog } from './pod-log.ts'
 import { nodeMetrics, podMetrics } from './pod-metrics.ts'
-import { dialerOf, forwardedPorts } from './port-forward.ts'
-import {
-  connectStreams,
-  isStreamed,
-  openerOf,
-  streamProtocols,
-  streamsRequest,
-} from './pod-streams.ts'
 import { Query } from './query.ts'
-import { requestInfo, type RequestInfo } from './request-info.ts'
+import { requestInfo, requestUrl, type RequestInfo } from './request-info.ts'
 import { resourceOf, wanted } from './requested.ts'
 import {
   metricsGroup,
@@ -88,31 +68,12 @@ import {
 } from './resources.ts'
 import { changeScale, scaleOf, type ScaledWorkload } from './scale.ts'
 import type { ScaleControl } from './scale.ts'
-import type { LivePod, SessionRecord, VolumeRecord } from './session-record.ts'
+import type { SessionRecord, VolumeRecord } from './session-record.ts'
 import { tableOf } from './tables/table.ts'
 import { generationTable } from './tables/objects.ts'
+import { Upgrades } from './upgrades.ts'
 import { changeVolume, generationsOf } from './volume-subresources.ts'
 import { serveWatch } from './watch-stream.ts'
-import {
-  asksForWebSocket,
-  chooseProtocol,
-  WebSockets,
-  webSocketStream,
-} from './web-sockets.ts'
-import {
-  acceptSpdy,
-  asksForSpdy,
-  checkForwardProtocol,
-} from './spdy-upgrade.ts'
-import {
-  portForwardProtocol,
-  serveForwarding,
-} from '../streams/forwarded-ports.ts'
-import {
-  serveForwardStreams,
-  tunnelledForwardProtocol,
-} from '../streams/forwarded-streams.ts'
-import { webSocketWire } from '../streams/web-socket-wire.ts'
 import { inBackground } from '../util/in-background.ts'
 
 export interface ApiServerOptions {
@@ -138,22 +99,12 @@ export interface ApiServerOptions {
   readonly reload?: (() => Promise<JsonObject>) | undefined
 }
 
-/** What a path has for a WebSocket. */
-interface FoundStreams {
-  /** The first of the client's that is among them is spoken. */
-  readonly protocols: readonly string[]
-  /** Throws an ApiError for what such a one has to be told and is not. */
-  serve(protocol: string): (webSocket: WebSocket) => Promise<void>
-}
-
 export class ApiServer {
   readonly #options: ApiServerOptions
   readonly #collections: Collections
   readonly #known: KnownObjects
   readonly #server: Server
-  readonly #webSockets = new WebSockets()
-  /** Connections on which SPDY is spoken. */
-  readonly #upgraded = new Set<Duplex>()
+  readonly #upgrades: Upgrades
   /** Of the hashes that stand for confidential values; it never leaves this process. */
   readonly #key = randomBytes(32)
 
@@ -169,8 +120,14 @@ export class ApiServer {
     })
     // A watch may be silent for longer than any of these.
     this.#server.requestTimeout = 0
+    this.#upgrades = new Upgrades({
+      ...options,
+      known: this.#known,
+      answer: (request, response) => this.#answer(request, response),
+      failureOf: error => this.#failureOf(error),
+    })
     this.#server.on('upgrade', (request, socket, head) => {
-      inBackground(this.#upgrade(request, socket, head))
+      inBackground(this.#upgrades.serve(request, socket, head))
     })
     this.#server.timeout = 0
   }
@@ -195,8 +152,7 @@ export class ApiServer {
     )
     this.#server.closeAllConnections()
     // Node does not count these among them any more.
-    await this.#webSockets.close()
-    for (const socket of this.#upgraded) socket.destroy()
+    await this.#upgrades.close()
     await closed
   }
 
@@ -211,141 +167,6 @@ export class ApiServer {
       if (response.headersSent) response.destroy()
       else sendJson(response, code, status)
     }
-  }
-
-  /** What comes with `Upgrade`; one that is no WebSocket's (h2c) is a request as any other. */
-  async #upgrade(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-  ): Promise<void> {
-    // Whoever goes while he is answered is not missed.
-    socket.on('error', () => undefined)
-    const refuse = (answer: (response: ServerResponse) => unknown): void => {
-      const response = new ServerResponse(request)
-      response.shouldKeepAlive = false
-      response.assignSocket(socket as Socket)
-      response.once('finish', () => socket.end())
-      answer(response)
-    }
-    let serve: (() => Promise<void>) | undefined
-    try {
-      serve = asksForWebSocket(request)
-        ? await this.#webSocketOf(request, socket, head)
-        : this.#spdyOf(request, socket, head)
-    } catch (error) {
-      const { code, status } = this.#failureOf(error)
-      return refuse(response => sendJson(response, code, status))
-    }
-    if (serve === undefined)
-      return refuse(response => inBackground(this.#answer(request, response)))
-    await serve()
-  }
-
-  /** Throws an ApiError. */
-  async #webSocketOf(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-  ): Promise<() => Promise<void>> {
-    const { pathname, searchParams } = requestUrl(request)
-    const info = requestInfo(pathname)
-    const query = new Query(searchParams)
-    const streams = info && (await this.#webSocketAt(info, query))
-    if (streams === undefined)
-      throw badRequest('there is no WebSocket at this path')
-    const protocol = chooseProtocol(request, streams.protocols)
-    const serve = streams.serve(protocol)
-    return async () =>
-      await serve(
-        await this.#webSockets.accept(request, socket, { head, protocol }),
-      )
-  }
-
-  /** A forwarding of ports as kubectl asks for it before 1.31. Throws an ApiError. */
-  #spdyOf(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-  ): (() => Promise<void>) | undefined {
-    const info = requestInfo(requestUrl(request).pathname)
-    const isForward =
-      info?.subresource === 'portforward' && resourceOf(info).kind === 'Pod'
-    if (!isForward || !asksForSpdy(request)) return undefined
-    const { namespace = '', name = '' } = info
-    const dial = dialerOf(() => this.#livePod(namespace, name))
-    const { clock } = this.#options
-    checkForwardProtocol(request)
-    return async () => {
-      this.#upgraded.add(socket)
-      acceptSpdy(socket, head)
-      await serveForwardStreams(socket, { dial, clock })
-      this.#upgraded.delete(socket)
-    }
-  }
-
-  /** What is served as a WebSocket at this path, and maybe in another way, too. */
-  async #webSocketAt(
-    info: RequestInfo,
-    query: Query,
-  ): Promise<FoundStreams | undefined> {
-    const { namespace = '', name = '', subresource } = info
-    if (subresource !== 'log' || resourceOf(info).kind !== 'Pod')
-      return this.#streamsAt(info, query)
-    const live = this.#livePod(namespace, name)
-    const { log, options } = await this.#openLog(live, query)
-    return {
-      protocols: ['binary.k8s.io'],
-      serve: () => async webSocket => {
-        const stream = await webSocketStream(webSocket)
-        // Nobody has anything to say there, but whoever goes is noticed.
-        stream.on('error', () => undefined).resume()
-        await serveLog(stream, log, options)
-      },
-    }
-  }
-
-  /** What is served as a WebSocket at this path. Throws an ApiError. */
-  #streamsAt(info: RequestInfo, query: Query): FoundStreams | undefined {
-    const { namespace = '', name = '', subresource } = info
-    if (!isStreamed(subresource)) return undefined
-    if (resourceOf(info).kind !== 'Pod') return undefined
-    const { clock } = this.#options
-    if (subresource === 'portforward') {
-      const dial = dialerOf(() => this.#livePod(namespace, name))
-      return {
-        protocols: [tunnelledForwardProtocol, portForwardProtocol],
-        serve: protocol => {
-          if (protocol === tunnelledForwardProtocol)
-            return async webSocket =>
-              await serveForwardStreams(await webSocketStream(webSocket), {
-                dial,
-                clock,
-              })
-          const ports = forwardedPorts(query)
-          return webSocket =>
-            serveForwarding(webSocketWire(webSocket), ports, dial)
-        },
-      }
-    }
-    const live = this.#livePod(namespace, name)
-    const request = streamsRequest(live.pod, subresource, query)
-    const open = openerOf(live)
-    return {
-      protocols: streamProtocols,
-      serve: protocol => webSocket =>
-        connectStreams(webSocketWire(webSocket), open, {
-          request,
-          protocol,
-          clock,
-        }),
-    }
-  }
-
-  #livePod(namespace: string, name: string): LivePod {
-    const live = this.#known.pod(namespace, name)
-    if (live === undefined) throw notFound({ plural: 'pods', group: '' }, name)
-    return live
   }
 
   #failureOf(error: unknown): { code: number; status: JsonObject } {
@@ -376,7 +197,10 @@ export class ApiServer {
     const { reload } = this.#options
     if (path === '/-/reload' && request.method === 'POST' && reload)
       return sendJson(response, 200, await reload())
-    if (info !== undefined && this.#streamsAt(info, new Query(searchParams)))
+    if (
+      info !== undefined &&
+      this.#upgrades.streamsAt(info, new Query(searchParams))
+    )
       throw badRequest(
         'this is served as a WebSocket, and as nothing else: kubectl of 1.31 or newer asks for one',
       )
@@ -445,8 +269,8 @@ export class ApiServer {
       const object = cache.get(info.namespace ?? '', info.name)
       if (object === undefined) throw notFound(resource, info.name)
       if (info.subresource === 'log' && resource.kind === 'Pod') {
-        const live = this.#livePod(info.namespace ?? '', info.name)
-        const { log, options } = await this.#openLog(live, query)
+        const live = this.#known.livePod(info.namespace ?? '', info.name)
+        const { log, options } = await openPodLog(live, query, this.#options)
         response.writeHead(200, { 'content-type': 'text/plain' })
         response.flushHeaders()
         return await serveLog(response, log, options)
@@ -694,40 +518,6 @@ export class ApiServer {
       includeObject,
     })
   }
-
-  async #openLog(
-    { pod, status, logRoot }: LivePod,
-    query: Query,
-  ): Promise<{
-    readonly log: LogReader | undefined
-    readonly options: LogOptions
-  }> {
-    const { record, clock } = this.#options
-    const options = logOptions(query, clock.now())
-    const container = chooseContainer(pod, query.text('container'))
-    const key = keyOf(pod)
-    const containerID = chooseRun(
-      pod,
-      status,
-      record.logsOf(key),
-      container,
-      options.previous,
-    )
-    if (logRoot === undefined) {
-      const log = record.log(key, container, containerID)
-      return { log: log && readLog(log), options }
-    }
-    const link = logLink(logRoot, pod, container, containerID)
-    const log = await openLogFiles(link, {
-      hasEnded: () =>
-        !runsNow(record.pods.get(key)?.status, container, containerID),
-      watch: listener =>
-        record.watch(change => {
-          if (change.kind === 'pod' && change.key === key) listener()
-        }),
-    })
-    return { log, options }
-  }
 }
 
 /** Ready is what has published every volume once. */
@@ -739,18 +529,6 @@ function notReady(record: SessionRecord): string {
         `[-]volume ${volume.namespace}/${volumeName(volume)} failed: ${volume.error ?? 'not published yet'}\n`,
     )
     .join('')
-}
-
-/**
- * What is asked for: a path, or, as a proxy is asked, a URL (RFC 9112, 3.2). Throws an ApiError
- * for what is neither, such as `//` or `http://[`.
- */
-function requestUrl({ url = '/' }: IncomingMessage): URL {
-  try {
-    return new URL(url, 'http://podfs')
-  } catch {
-    throw badRequest(`not a path or a URL: ${quote(url)}`)
-  }
 }
 
 function asApiError(error: unknown): ApiError {

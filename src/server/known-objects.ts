@@ -2,6 +2,7 @@ import { objectKey } from '../api/object-key.ts'
 import { serviceAccountUid } from '../api/service-account-uid.ts'
 import type { Pod } from '../api/types.ts'
 import type { Store } from '../store/store.ts'
+import { notFound } from './api-error.ts'
 import type { LivePod, SessionRecord } from './session-record.ts'
 
 /** What the API says exists: what runs, then what the files have. */
@@ -18,6 +19,13 @@ export class KnownObjects {
     const key = objectKey('Pod', namespace, name)
     const pod = this.#store.get(key) as Pod | undefined
     return this.#record.pods.get(key) ?? (pod && { pod })
+  }
+
+  /** Throws an ApiError where there is no such Pod. */
+  livePod(namespace: string, name: string): LivePod {
+    const live = this.pod(namespace, name)
+    if (live === undefined) throw notFound({ plural: 'pods', group: '' }, name)
+    return live
   }
 
   /**

@@ -1,3 +1,6 @@
+import type { IncomingMessage } from 'node:http'
+import { badRequest, quote } from './api-error.ts'
+
 /**
  * What a path of the Kubernetes API asks for. The grammar is the API server's own
  * (k8s.io/apiserver, pkg/endpoints/request/requestinfo.go), so every resource, also one that
@@ -49,5 +52,17 @@ function decode(part: string): string {
     return decodeURIComponent(part)
   } catch {
     return part
+  }
+}
+
+/**
+ * What is asked for: a path, or, as a proxy is asked, a URL (RFC 9112, 3.2). Throws an ApiError
+ * for what is neither, such as `//` or `http://[`.
+ */
+export function requestUrl({ url = '/' }: IncomingMessage): URL {
+  try {
+    return new URL(url, 'http://podfs')
+  } catch {
+    throw badRequest(`not a path or a URL: ${quote(url)}`)
   }
 }
