@@ -11,6 +11,7 @@ import {
 import path from 'node:path'
 import { podfsHere } from '../helpers/create-runs.ts'
 import { podfs, podfsMounts, startPodfs } from '../helpers/podfs.ts'
+import { closedClone } from '../helpers/capability.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 
 const skip = await cannotMount()
@@ -317,7 +318,7 @@ t.test('a slow reader gets all of it', async t => {
   )
 })
 
-t.test('any user may create', { skip }, async t => {
+t.test('any user may create', { skip: skip || closedClone() }, async t => {
   const home = t.testdir({})
   await chown(home, 65534, 65534)
   const { code, stderr, stdout } = await podfs(

@@ -323,7 +323,8 @@ for (const [title, more] of [
     t.match(
       await said(
         ['debug', '-iq', 'web', '--image=busybox', '--target=c'],
-        `${left} & ps | grep -e "[t]rap exit" -e "[s]leep .*[.]25"; exit\n`,
+        // Who has just been started is a shell for a moment.
+        `${left} & until ps | grep -q "[s]leep .*[.]25"; do :; done; ps | grep -e "[t]rap exit" -e "[s]leep .*[.]25"; exit\n`,
       ),
       { code: 0, stdout: /trap exit[^]*sleep \d+\.25/ },
     )

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { statSync } from 'node:fs'
 import path from 'node:path'
 
 // After what the machine has: see test/fetch-programs.sh. podfs inherits it.
@@ -14,6 +15,17 @@ process.env['PATH'] = [
 export function capability(program: string): string | false {
   if (process.env['PODFS_TEST_NO_SKIP'] === '1') return false
   return isInstalled(program) ? false : `needs ${program}`
+}
+
+/**
+ * For the `skip` of a test that runs podfs as another user: false when everybody may enter this
+ * clone, else the reason. CI opens its own.
+ */
+export function closedClone(): string | false {
+  for (let place = process.cwd(); place !== '/'; place = path.dirname(place))
+    if ((statSync(place).mode & 0o001) === 0)
+      return `other users cannot enter this clone: chmod o+x ${place}`
+  return false
 }
 
 /** The same for a program that no Debian package brings, so that CI may lack it, too. */

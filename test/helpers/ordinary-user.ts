@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Test } from 'tap'
-import { capability } from './capability.ts'
+import { capability, closedClone } from './capability.ts'
 import {
   podfs,
   startPodfs,
@@ -50,7 +50,10 @@ export function lacksOrdinaryUser(
   ...programs: readonly string[]
 ): string | false {
   if (process.getuid?.() !== 0) return 'needs root, to become somebody else'
-  return programs.map(capability).find(lack => lack !== false) ?? false
+  return (
+    closedClone() ||
+    (programs.map(capability).find(lack => lack !== false) ?? false)
+  )
 }
 
 /** Its processes, files and mounts end with the test. */
