@@ -342,7 +342,7 @@ t.test('any user may create', { skip: skip || closedClone() }, async t => {
   t.strictSame({ uid, mode: mode & 0o7777 }, { uid: 65534, mode: 0o600 })
 })
 
-/** Each a file; without U+2028 and U+2029 (docs/differences.md). */
+/** Each a file; without U+2028 and U+2029, which YAML 1.1 and 1.2 read differently. */
 const nasty: Readonly<Record<string, string | Buffer>> = {
   empty: '',
   blank: ' ',
