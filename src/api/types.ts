@@ -297,13 +297,26 @@ export interface PodSecurityContext {
   readonly supplementalGroupsPolicy?: string
   readonly sysctls?: readonly Sysctl[]
   readonly seccompProfile?: SecurityProfile
+  readonly appArmorProfile?: SecurityProfile
+  readonly seLinuxOptions?: SELinuxOptions
 }
 
 export interface SecurityProfile {
   /** Unconfined, RuntimeDefault, or Localhost. */
   readonly type?: string
-  /** Of type Localhost: the path of a file in the directory of profiles. */
+  /**
+   * Of type Localhost: the path of a file in the directory of profiles; of AppArmor, the name of a
+   * profile that the kernel has.
+   */
   readonly localhostProfile?: string
+}
+
+/** The parts of a label; what is not given is as the container run-time has it. */
+export interface SELinuxOptions {
+  readonly user?: string
+  readonly role?: string
+  readonly type?: string
+  readonly level?: string
 }
 
 export interface Sysctl {
@@ -371,6 +384,8 @@ export interface SecurityContext {
   /** Default, or Unmasked. */
   readonly procMount?: string
   readonly seccompProfile?: SecurityProfile
+  readonly appArmorProfile?: SecurityProfile
+  readonly seLinuxOptions?: SELinuxOptions
   readonly capabilities?: {
     readonly add?: readonly string[]
     readonly drop?: readonly string[]

@@ -28,6 +28,7 @@ import {
 import { defaultClusterDomain, podHostname } from './launch/hostname.ts'
 import { readAccounts } from './launch/accounts.ts'
 import { filteredContainers, rightsToTell } from './launch/rights-to-tell.ts'
+import { forbiddenAppArmor } from './launch/security-labels.ts'
 import { forbiddenSysctl } from './launch/sysctls.ts'
 import { mountedVolumeNames, type ContainerVolume } from './launch/launch.ts'
 import {
@@ -284,12 +285,18 @@ export class PodRunner {
   #admit(): boolean {
     const state = this.#state
     const { policy } = this.#options
-    const message = forbiddenSysctl(state.pod, policy.allowedUnsafeSysctls)
-    if (message === undefined) return true
-    const reason = 'SysctlForbidden'
-    state.rejection = { reason, message }
-    state.warn(reason, message)
-    return false
+    const { allowedUnsafeSysctls } = policy
+    const why = {
+      SysctlForbidden: forbiddenSysctl(state.pod, allowedUnsafeSysctls),
+      AppArmor: forbiddenAppArmor(state.pod),
+    }
+    for (const [reason, message] of Object.entries(why)) {
+      if (message === undefined) continue
+      state.rejection = { reason, message }
+      state.warn(reason, message)
+      return false
+    }
+    return true
   }
 
   /**

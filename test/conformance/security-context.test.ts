@@ -1,6 +1,7 @@
 import { chmod, copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
+import { readSecurityModules } from '../../src/linux/security-modules.ts'
 import { isFilteredArch } from '../../src/runner/sandbox/seccomp/syscall-numbers.ts'
 import { container, list, object, writer } from '../helpers/conformance-pod.ts'
 import { podfs, startPodfs } from '../helpers/podfs.ts'
@@ -209,6 +210,17 @@ const pods = (suid: string) => [
       securityContext: { sysctls: [{ name: 'kernel.msgmax', value: '65536' }] },
     },
   ),
+  pod('no-such-profile', 'true', {
+    appArmorProfile: { type: 'Localhost', localhostProfile: 'podfs-none' },
+  }),
+  pod(
+    'default-profile',
+    'echo is $(cat /proc/self/attr/current 2>/dev/null || echo unconfined)',
+    {
+      appArmorProfile: { type: 'RuntimeDefault' },
+      seLinuxOptions: { level: 's0:c123,c456' },
+    },
+  ),
 ]
 
 t.test('security contexts', { skip: needsRoot }, async t => {
@@ -342,6 +354,21 @@ t.test('security contexts', { skip: needsRoot }, async t => {
       /Pod default\/unsafe-sysctl has failed: Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted/,
       'stderr',
     )
+  })
+  await t.test('AppArmor', async () => {
+    const { appArmor, seLinux } = readSecurityModules()
+    if (appArmor === undefined)
+      await run.saw(
+        /Pod default\/no-such-profile has failed: Pod was rejected: Cannot enforce AppArmor: AppArmor is not enabled on the host/,
+        'stderr',
+      )
+    else await refused('no-such-profile', '.* profile not found podfs-none')
+    if (appArmor === undefined)
+      await run.saw(
+        /RuntimeDefault has no effect on c: .* no AppArmor/,
+        'stderr',
+      )
+    if (seLinux === undefined) await says('default-profile', 'is (.+)')
   })
   run.child.kill('SIGTERM')
   await run.ended

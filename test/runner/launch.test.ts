@@ -46,6 +46,7 @@ function makeContext(
       passwd: 'root:x:0:0::/root:/bin/sh\nweb:x:33:33::/var/www:/bin/sh\n',
       group: '',
     },
+    securityModules: () => ({}),
     path: '/bin',
     hostsFile: '/run/hosts',
     emptyDirectories: '/nowhere',
@@ -106,6 +107,20 @@ t.test('whose PATH it is', async t => {
   t.strictSame(await pathOf('env'), ['/e', true], 'of its environment')
   const own = [{ name: 'PATH', value: '/own' }]
   t.strictSame(await pathOf('app', own), ['/own', false], 'of the manifest')
+})
+
+t.test('labels', async t => {
+  const appArmorProfile = { type: 'Localhost', localhostProfile: 'p' }
+  const container = makeContainer({ securityContext: { appArmorProfile } })
+  const context = makeContext()
+  await t.rejects(containerLaunch(container, context), {
+    code: 'CONTAINER_CREATE',
+  })
+  const appArmor = { ownProfile: 'unconfined', aaExec: '/aa-exec' }
+  const securityModules = () => ({ appArmor })
+  t.match(await containerLaunch(container, { ...context, securityModules }), {
+    labels: { appArmor: { aaExec: '/aa-exec', profile: 'p' } },
+  })
 })
 
 t.test('home and user', async t => {

@@ -26,7 +26,7 @@ t.test('what a kubelet refuses', async t => {
   )
 })
 
-const usual = { filters: true, ownNetwork: false }
+const usual = { filters: true, ownNetwork: false, securityModules: () => ({}) }
 
 t.test('what is told of rights', async t => {
   t.same(rightsToTell(pod('kernel.shm_rmid_forced'), usual), [])
@@ -62,4 +62,9 @@ t.test('what is told of rights', async t => {
     rightsToTell(much, { ...usual, filters: false })[1],
     /seccompProfile .* for main: .*2\.40/,
   )
+  const appArmorProfile = { type: 'RuntimeDefault' }
+  const hardened = makePod({ spec: { securityContext: { appArmorProfile } } })
+  t.match(rightsToTell(hardened, usual), [
+    /^appArmorProfile: RuntimeDefault has no effect on main: .* no AppArmor$/,
+  ])
 })

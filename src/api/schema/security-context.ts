@@ -8,7 +8,8 @@ import {
   supported,
 } from './struct.ts'
 
-const noLabel = 'not applied: the container has the label of podfs itself'
+const volumesKeepLabels =
+  'as by a container run-time, nothing where the machine has no SELinux; where it has, the processes get the label, and volumes keep theirs'
 const notLinux = 'there is no Windows here'
 const runAsUser = supported('int64')
 const runAsGroup = supported('int64')
@@ -27,16 +28,16 @@ const profile = (name: string) =>
     localhostProfile: supported('string', { pointer: true }),
   })
 
-/** What Pod and container have in common and podfs does not do. */
-const notDone = {
-  seLinuxOptions: ignored(one(seLinuxOptions), noLabel),
+/** What Pod and container have in common, and what it is here is not all that it is elsewhere. */
+const common = {
+  seLinuxOptions: emulated(one(seLinuxOptions), volumesKeepLabels),
   seccompProfile: emulated(
     one(profile('SeccompProfile')),
     'brings no_new_privs with it; needs setpriv of util-linux 2.40 or perl, and where neither is it is told at the start that it is not enforced',
   ),
-  appArmorProfile: ignored(
+  appArmorProfile: emulated(
     one(profile('AppArmorProfile')),
-    'not applied: the container has the profile of podfs itself',
+    'a machine without AppArmor does not run Localhost, and RuntimeDefault has no effect there, which is told at the start; else it is the loaded default profile of containerd, CRI-O or Docker; needs aa-exec, of the package apparmor',
   ),
   windowsOptions: ignored(
     one(
@@ -59,7 +60,11 @@ export const podSecurityContext = struct('PodSecurityContext', {
   supplementalGroups: supported({ list: 'int64' }),
   supplementalGroupsPolicy: supported('string', { pointer: true }),
   fsGroupChangePolicy: supported('string', { pointer: true }),
-  seLinuxChangePolicy: ignored('string', noLabel, { pointer: true }),
+  seLinuxChangePolicy: emulated(
+    'string',
+    'volumes keep the labels that they have',
+    { pointer: true },
+  ),
   sysctls: supported(
     listOf(
       struct('Sysctl', {
@@ -68,7 +73,7 @@ export const podSecurityContext = struct('PodSecurityContext', {
       }),
     ),
   ),
-  ...notDone,
+  ...common,
 })
 
 export const containerSecurityContext = struct('SecurityContext', {
@@ -87,5 +92,5 @@ export const containerSecurityContext = struct('SecurityContext', {
   readOnlyRootFilesystem: supported('boolean'),
   allowPrivilegeEscalation: supported('boolean'),
   procMount: supported('string', { pointer: true }),
-  ...notDone,
+  ...common,
 })

@@ -271,10 +271,10 @@ function internalValue(context: SecurityFields): unknown {
     },
     Privileged: context.privileged,
     SELinuxOptions: seLinuxOptions && {
-      User: seLinuxOptions['user'] ?? '',
-      Role: seLinuxOptions['role'] ?? '',
-      Type: seLinuxOptions['type'] ?? '',
-      Level: seLinuxOptions['level'] ?? '',
+      User: seLinuxOptions.user ?? '',
+      Role: seLinuxOptions.role ?? '',
+      Type: seLinuxOptions.type ?? '',
+      Level: seLinuxOptions.level ?? '',
     },
     WindowsOptions: windowsOptions && {
       GMSACredentialSpecName: windowsOptions.gmsaCredentialSpecName ?? null,

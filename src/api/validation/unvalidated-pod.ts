@@ -136,7 +136,6 @@ export interface WindowsOptions {
 
 interface SharedSecurityFields {
   readonly runAsNonRoot?: boolean
-  readonly seLinuxOptions?: Readonly<Record<string, string>>
   readonly seccompProfile?: Profile
   readonly appArmorProfile?: Profile
   readonly windowsOptions?: WindowsOptions

@@ -30,6 +30,7 @@ import type {
   ContainerRoot,
 } from '../sandbox/container-runtime.ts'
 import type { NodePolicy } from './node-policy.ts'
+import { processLabels, type ReadModules } from './security-labels.ts'
 import { containerFilter } from '../sandbox/seccomp/container-filter.ts'
 import { missingSubPath } from './missing-sub-path.ts'
 import { readEnvFiles } from './read-env-files.ts'
@@ -62,6 +63,8 @@ export interface LaunchContext extends Omit<EnvironmentSources, 'fileKey'> {
   /** This machine's, for Pods with hostNetwork. */
   readonly machineHostname: string
   readonly accounts: Accounts
+  /** Absent: as they are on this machine. */
+  readonly securityModules?: ReadModules
   readonly path: string
   readonly hostsFile: string
   /** The Pod's resolv.conf on the host; absent: the machine's. */
@@ -111,6 +114,7 @@ export async function containerLaunch(
   } catch (error) {
     throw createError((error as Error).message)
   }
+  const labels = processLabels(pod, container, context.securityModules)
   return {
     ...root,
     argv,
@@ -120,6 +124,7 @@ export async function containerLaunch(
       (image?.path !== undefined || image?.env?.has('PATH') === true),
     warnings,
     ...(user === undefined ? {} : { user }),
+    ...(labels && { labels }),
     ...(container.stdin && {
       stdin: container.stdinOnce ? ('once' as const) : ('open' as const),
     }),

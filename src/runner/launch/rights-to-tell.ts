@@ -1,4 +1,5 @@
 import type { Container, Pod } from '../../api/types.ts'
+import { withoutProfile, type ReadModules } from './security-labels.ts'
 import { sysctlsOf } from './sysctls.ts'
 
 /**
@@ -11,6 +12,7 @@ export function rightsToTell(
     filters,
     ownNetwork,
     nested,
+    securityModules,
   }: {
     /** The machine can hold back system calls. */
     readonly filters: boolean
@@ -18,6 +20,8 @@ export function rightsToTell(
     readonly ownNetwork: boolean
     /** podfs is root of a user namespace alone. */
     readonly nested?: boolean
+    /** Absent: as they are on this machine. */
+    readonly securityModules?: ReadModules
   },
 ): readonly string[] {
   const all = containersOf(pod)
@@ -28,6 +32,7 @@ export function rightsToTell(
     ),
   )
   const unfiltered = filters ? [] : filteredContainers(pod)
+  const unconfined = withoutProfile(pod, securityModules)
   const sysctls = ownNetwork ? [] : sysctlsOf(pod, 'Net')
   return [
     ...about(privileged, names =>
@@ -39,6 +44,11 @@ export function rightsToTell(
       unfiltered,
       names =>
         `seccompProfile is not enforced for ${names}: this machine's setpriv has no --seccomp-filter (util-linux 2.40), and there is no perl`,
+    ),
+    ...about(
+      unconfined.containers,
+      names =>
+        `appArmorProfile: RuntimeDefault has no effect on ${names}: ${unconfined.why}`,
     ),
     ...about(
       sharing,

@@ -95,10 +95,20 @@ export interface ContainerLaunch extends ContainerRoot {
   readonly tty?: boolean
   /** The process in whose PID namespace it is to be, where each container has one of its own. */
   readonly pidNamespaceOf?: number
+  /** Absent: those of podfs. */
+  readonly labels?: ProcessLabels
   /** Where the sandbox has resources. */
   readonly resources?: CgroupResources
   /** How soon its processes are killed for want of memory: proc_pid_oom_score_adj(5). */
   readonly oomScoreAdjust?: number
+}
+
+/** What the kernel's security modules know its processes by, from the exec of the program on. */
+export interface ProcessLabels {
+  /** A profile, and aa-exec(1) to begin under it. */
+  readonly appArmor?: { readonly aaExec: string; readonly profile: string }
+  /** USER:ROLE:TYPE[:LEVEL]. */
+  readonly seLinux?: string
 }
 
 /** What a container's file system is made of. */

@@ -1,5 +1,9 @@
 import { allCapabilities, type Capability } from '../../linux/capabilities.ts'
-import type { ContainerUser, SandboxConfig } from './container-runtime.ts'
+import type {
+  ContainerUser,
+  ProcessLabels,
+  SandboxConfig,
+} from './container-runtime.ts'
 import {
   systemPath,
   type FilterLoader,
@@ -28,6 +32,7 @@ export interface Launch {
   /** `file`, on the host: see seccomp/filter.ts. */
   readonly filter?: { readonly file: string; readonly loader: FilterLoader }
   readonly user?: ContainerUser
+  readonly labels?: ProcessLabels
   /** The container's (Cgroup.entries). */
   readonly cgroup?: readonly string[]
   /** See ContainerLaunch. */
@@ -51,7 +56,7 @@ const filterDescriptor = ({ masked }: Pick<Launch, 'masked'>): number =>
   masked ? masksDescriptor + 1 : masksDescriptor
 
 /**
- * setpriv -> (sh ->) nsenter -> unshare -> sh -> (setpriv ->) env -> program. Each replaces the one
+ * setpriv -> (sh ->) nsenter -> unshare -> sh -> (setpriv ->) env -> (aa-exec ->) program. Each replaces the one
  * before; only unshare forks, and stays as the monitor of the PID namespace; and sh waits for a
  * mount(8), because only a process of the new PID namespace can do something between the mount of
  * its /proc and the program:
@@ -185,8 +190,9 @@ const shellsOwn = ['PATH', 'LC_ALL', 'PWD', 'OLDPWD', 'SHLVL', '_']
  */
 function withOwnNames(
   tools: MachineTools,
-  { argv, env }: Launch,
+  launch: Launch,
 ): { readonly words: string[]; readonly env: NodeJS.ProcessEnv } {
+  const { argv, env } = launch
   const other: NodeJS.ProcessEnv = { PATH: systemPath, LC_ALL: 'C' }
   // Two that set them one after the other must not meet.
   const prefix =
@@ -211,9 +217,30 @@ function withOwnNames(
     if (unset.length + set.length > splitLength) end()
   }
   if (unset !== '') end()
+  const labels = labelling(tools, launch)
+  words.push(...labels)
   // env would take it for a variable.
-  if (argv[0]?.includes('=')) words.push(tools.setpriv, '--')
+  if (labels.length === 0 && argv[0]?.includes('='))
+    words.push(tools.setpriv, '--')
   return { words, env: other }
+}
+
+/**
+ * Labels come with the exec of the program alone, as with container run-times: a profile need not
+ * allow what stands before it. The kernel takes them of nobody but who does that exec, and forgets
+ * them with it; so these are the last, see the container's variables, and can be no shell. setpriv
+ * has an option for AppArmor, too, and looks for securityfs, which no container has.
+ */
+function labelling(tools: MachineTools, { labels }: Launch): string[] {
+  const { appArmor, seLinux } = labels ?? {}
+  return [
+    ...(seLinux === undefined
+      ? []
+      : [tools.setpriv, `--selinux-label=${seLinux}`, '--']),
+    ...(appArmor === undefined
+      ? []
+      : [appArmor.aaExec, '-p', appArmor.profile, '--']),
+  ]
 }
 
 /** How a command that somebody has streams to is tied to podfs. */
@@ -342,7 +369,11 @@ function dieWithParent(
 }
 
 function programCommand(tools: MachineTools, launch: Launch): string[] {
-  return [...linkerVariables(tools, launch.env), ...launch.argv]
+  return [
+    ...linkerVariables(tools, launch.env),
+    ...labelling(tools, launch),
+    ...launch.argv,
+  ]
 }
 
 /** What the shell that enters the cgroup is called in its messages. */

@@ -589,7 +589,7 @@ function toLaunch(
   if (busybox && hasBusybox())
     env.set('PATH', pathWithApplets(env.get('PATH'), isImagePath))
   const { capabilities, noNewPrivileges } = rights
-  const { oomScoreAdjust, pidNamespaceOf } = container
+  const { oomScoreAdjust, pidNamespaceOf, labels } = container
   return {
     argv,
     env,
@@ -600,6 +600,7 @@ function toLaunch(
     ...(pidNamespaceOf !== undefined && { pidNamespaceOf }),
     masked: !rights.privileged && !rights.unmasked,
     ...(filter && { filter }),
+    ...(labels && { labels }),
     ...(noNewPrivileges && { noNewPrivileges }),
     ...(user ? { user } : {}),
   }

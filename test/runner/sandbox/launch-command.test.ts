@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { allCapabilities } from '../../../src/linux/capabilities.ts'
+import type { ProcessLabels } from '../../../src/runner/sandbox/container-runtime.ts'
 import { CappedOutput } from '../../../src/runner/sandbox/capped-output.ts'
 import { toExitStatus } from '../../../src/runner/sandbox/exit-status.ts'
 import {
@@ -110,6 +111,31 @@ t.test('no new privileges', async t => {
     '/b/setpriv --no-new-privs -- /b/unshare --root=.',
   )
 })
+
+t.test(
+  'labels come with the exec of the program, and of nothing else',
+  async t => {
+    const seLinux = 'u:r:container_t:s0'
+    const appArmor = { aaExec: '/b/aa-exec', profile: 'deny write' }
+    const ends = (labels: ProcessLabels, ...words: string[]): void => {
+      const labelled = { ...launch, labels }
+      const start = startCommand(tools, 7, pause, labelled)
+      const exec = execCommand(tools, 9, own, labelled)
+      const inCgroup = execCommand(tools, 9, own, {
+        ...labelled,
+        cgroup: ['/c'],
+      })
+      const last = [...words, ...launch.argv]
+      for (const { args } of [start, exec, inCgroup])
+        t.same(args.slice(-last.length), last)
+      t.match(start.args.at(-last.length - 1), /"LD_PRELOAD=\$\{a3\}"$/)
+      t.equal(exec.args.at(-last.length - 1), 'LD_PRELOAD=/l.so')
+      t.ok(preludesOf(start, launch.argv).has(last.map(w => `${w}\0`).join('')))
+    }
+    ends({ appArmor }, '/b/aa-exec', '-p', 'deny write', '--')
+    ends({ seLinux }, '/b/setpriv', `--selinux-label=${seLinux}`, '--')
+  },
+)
 
 t.test('a program that shares its PID namespace', async t => {
   const within = (pid: 'pod' | 'node'): string =>
