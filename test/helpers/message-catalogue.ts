@@ -398,6 +398,14 @@ export const atWork: readonly CatalogueEntry[] = [
     ],
   },
   {
+    title: 'AppArmor and SELinux',
+    cause:
+      'securityContext names a profile that AppArmor does not know here, or no label of SELinux. The container waits with CreateContainerError and is tried again.',
+    remedy:
+      'Load the profile (`apparmor_parser -r FILE`), install the package that is named, or correct the level.',
+    files: ['runner/launch/security-labels.ts'],
+  },
+  {
     title: 'The signing key of tokens',
     cause:
       'The key file in /var/lib/podfs cannot be made or read, or holds no key.',

@@ -263,6 +263,9 @@ export const descriptions: Readonly<Record<string, string>> = {
   'PodSecurityContext.sysctls': 'Settings of the kernel, for the Pod alone.',
   'PodSecurityContext.seccompProfile':
     'Which system calls the containers may make.',
+  'PodSecurityContext.appArmorProfile': 'What AppArmor lets the containers do.',
+  'PodSecurityContext.seLinuxOptions': "SELinux's label of the processes.",
+  'PodSecurityContext.seLinuxChangePolicy': 'How volumes are relabelled.',
   'SecurityContext.runAsUser': "The user id, instead of the Pod's.",
   'SecurityContext.runAsGroup': "The group id, instead of the Pod's.",
   'SecurityContext.capabilities':
@@ -275,6 +278,8 @@ export const descriptions: Readonly<Record<string, string>> = {
     'false: no setuid program gets more rights.',
   'SecurityContext.procMount': 'Default, or Unmasked: all of /proc.',
   'SecurityContext.seccompProfile': 'Which system calls it may make.',
+  'SecurityContext.appArmorProfile': 'What AppArmor lets it do.',
+  'SecurityContext.seLinuxOptions': "SELinux's label of its processes.",
   'Capabilities.add': 'Names, with or without CAP_; ALL.',
   'Capabilities.drop': 'Names, with or without CAP_; ALL.',
 }

@@ -92,15 +92,18 @@ function appArmorLabel(
   }
   if (type !== 'Localhost') return undefined
   const { appArmor } = readModules()
-  const refused = 'failed to generate apparmor spec opts:'
   if (appArmor === undefined)
-    throw createError(`${refused} apparmor is not supported`)
+    throw createError(
+      'failed to generate apparmor spec opts: apparmor is not supported',
+    )
   const { profiles, aaExec } = appArmor
   if (profiles?.has(profile) === false)
-    throw createError(`${refused} apparmor profile not found ${profile}`)
+    throw createError(
+      `failed to generate apparmor spec opts: apparmor profile not found ${profile}`,
+    )
   if (aaExec === undefined)
     throw createError(
-      `${refused} ${profile}: this machine has no aa-exec (package apparmor)`,
+      `cannot run under the AppArmor profile ${profile}: this machine has no aa-exec (package apparmor)`,
     )
   return { aaExec, profile }
 }
