@@ -14,6 +14,7 @@ import path from 'node:path'
 import type { Container, Probe } from '../src/api/types.ts'
 import { defaultCapabilities } from '../src/linux/capabilities.ts'
 import { InstanceProbes } from '../src/runner/lifecycle/probes/instance-probes.ts'
+import { stepFrom } from '../src/runner/lifecycle/probes/probe-state.ts'
 import { createSandboxRuntime } from '../src/runner/sandbox/sandbox-runtime.ts'
 import { systemClock } from '../src/util/clock.ts'
 import { describeMachine } from './machine.ts'
@@ -97,6 +98,7 @@ function probes(handler: Partial<Probe>, onEvent: () => void): InstanceProbes {
     clock: systemClock,
     runs: new Map(),
     startedAt: systemClock.elapsed(),
+    step: stepFrom(systemClock.elapsed()),
     onEvent,
     onVerdict: () => undefined,
   })

@@ -8,7 +8,7 @@ import {
   InstanceProbes,
   type ResultRuns,
 } from './lifecycle/probes/instance-probes.ts'
-import { probeKinds } from './lifecycle/probes/probe-state.ts'
+import { probeKinds, stepFrom } from './lifecycle/probes/probe-state.ts'
 import type { PodState } from './pod-state.ts'
 
 /** Probes the containers of a Pod while they run, and writes down what comes of it. */
@@ -18,6 +18,7 @@ export class PodProber {
   readonly #changes: ChangeSignal
   readonly #active = new Set<InstanceProbes>()
   readonly #runs = new Map<string, ResultRuns>()
+  #step: number | undefined
 
   constructor(state: PodState, clock: Clock, changes: ChangeSignal) {
     this.#state = state
@@ -37,11 +38,13 @@ export class PodProber {
     const { name } = container
     const runs: ResultRuns = this.#runs.get(name) ?? new Map()
     this.#runs.set(name, runs)
+    this.#step ??= stepFrom(this.#clock.elapsed())
     const probes = new InstanceProbes({
       target: this.#state.target(name, instance.container),
       clock: this.#clock,
       runs,
       startedAt,
+      step: this.#step,
       onEvent: ({ reason, message }) => this.#state.warn(reason, message, name),
       onVerdict: (kind, verdict) => {
         this.#state.update(name, record =>

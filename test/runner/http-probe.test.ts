@@ -200,6 +200,70 @@ t.test('6.9: no answer', async t => {
   )
 })
 
+t.test('whatever way a server has to answer', async t => {
+  const success = { outcome: 'success' }
+  const kept = await listen(
+    t,
+    createTcpServer(socket => {
+      socket.on('error', () => undefined)
+      socket.once('data', () => {
+        const text = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwell'
+        const next = (at: number): void => {
+          if (at < text.length)
+            socket.write(text.charAt(at), () => next(at + 1))
+        }
+        next(0)
+      })
+    }),
+  )
+  t.same(await look(kept), success, 'byte by byte, and it does not hang up')
+  const interim = await listen(
+    t,
+    createServer((_, response) => {
+      response.writeProcessing()
+      response.writeEarlyHints({ link: '</x>; rel=preload' }, () => {
+        response.write('in ')
+        response.end('chunks')
+      })
+    }),
+  )
+  t.same(await look(interim), success, 'with other answers before')
+  const chunks = await https(t, (_, response) => {
+    response.statusCode = 302
+    response.write('in ')
+    setImmediate(() => response.end('chunks'))
+  })
+  t.same(
+    await look(chunks, { scheme: 'HTTPS' }),
+    {
+      outcome: 'warning',
+      output: 'Probe terminated redirects, Response body: in chunks',
+    },
+    'in chunks, by TLS',
+  )
+  const old = await says(t, 'HTTP/1.0 302 Found\n\nto the end')
+  t.same(await look(old), {
+    outcome: 'warning',
+    output: 'Probe terminated redirects, Response body: to the end',
+  })
+  const cut = await says(t, 'HTTP/1.1 200 OK\r\nA: b\r\n')
+  t.same(await look(cut), {
+    outcome: 'failure',
+    output: `Get "http://${host}:${cut}/": net/http: HTTP/1.x transport connection broken: unexpected EOF`,
+  })
+  const reset = await listen(
+    t,
+    createTcpServer(socket => {
+      socket.on('error', () => undefined)
+      socket.once('data', () => socket.resetAndDestroy())
+    }),
+  )
+  t.same(await look(reset), {
+    outcome: 'failure',
+    output: `Get "http://${host}:${reset}/": read tcp ${host}:${reset}: read: connection reset by peer`,
+  })
+})
+
 t.test('a server that does not end', async t => {
   /** Fires as soon as the server was asked. */
   const asked = async (text: string) => {

@@ -2,9 +2,10 @@ import t from 'tap'
 
 import {
   countResult,
+  firstLook,
   nextLook,
   noResults,
-  scheduleOf,
+  stepFrom,
   type ProbeKind,
   type Verdict,
 } from '../../src/runner/lifecycle/probes/probe-state.ts'
@@ -48,17 +49,45 @@ t.test('4.2: what counts', async t => {
 
 t.test('4.2: when it looks', async t => {
   const delayed = makeProbe({ initialDelaySeconds: 15, periodSeconds: 10 })
-  t.equal(scheduleOf(delayed, 1000, 1005).first, 16_000, 'after the delay')
-  t.equal(scheduleOf(delayed, 1000, 20_000).first, 20_000, 'or at once')
-  const schedule = scheduleOf(makeProbe({ periodSeconds: 10 }), 0, 5)
-  for (const [due, now, next, what] of [
-    [5, 6, 10_100, 'a period later, with others'],
-    [10_100, 10_101, 20_100, 'and another one'],
-    [5, 10_100, 10_100, 'just in time'],
-    [5, 47_000, 47_000, 'it took longer: at once'],
-    [47_000, 47_001, 50_100, 'and then in step again'],
-  ] as const)
-    t.equal(nextLook(schedule, due, now), next, what)
+  t.equal(firstLook(delayed, 1000, 1005), 16_000, 'after the delay')
+  t.equal(firstLook(delayed, 1000, 20_000), 20_000, 'or at once')
+  const probe = makeProbe({ periodSeconds: 10 })
+  for (const isWell of [true, false])
+    for (const [moment, now, next, what] of [
+      [5, 6, 10_100, 'a period later, with others'],
+      [10_100, 10_101, 20_100, 'and another one'],
+      [5, 10_100, 10_100, 'just in time'],
+      [5, 20_099, 10_100, 'it took longer: at once'],
+      [5, 47_000, 40_100, 'what else it missed is left out'],
+      [40_100, 47_001, 50_100, 'and then it is in step again'],
+    ] as const)
+      t.equal(nextLook(probe, 100, moment, now, isWell), next, what)
+})
+
+t.test('probes of a Pod come into step', async t => {
+  const step = stepFrom(12_345.6)
+  t.equal(step, 12_400)
+  for (const periodSeconds of [1, 2, 10, 60])
+    for (const later of [0, 0.3, 99, 100.5, 3456, 9950, 54_321]) {
+      const probe = makeProbe({ periodSeconds })
+      const periodMs = periodSeconds * 1000
+      let moment = firstLook(probe, step + later, step + later)
+      const between: number[] = []
+      for (let look = 1; look <= 11; look++) {
+        const next = nextLook(probe, step, moment, moment + 3, true)
+        between.push(next - moment)
+        moment = next
+      }
+      const what = `${periodSeconds} s, begun ${later} ms later`
+      t.equal((moment - step) % periodMs, 0, what)
+      t.ok(
+        between.every(ms => ms >= periodMs && ms <= periodMs * 1.1 + 100),
+        what,
+      )
+      t.equal(between.at(-1), periodMs, `${what}: and stays in it`)
+      const ill = nextLook(probe, step, step + 4000, step + 4003, false)
+      t.equal(ill, step + 4000 + periodMs, 'one that fails is not kept waiting')
+    }
 })
 
 t.test('4.2: the port', async t => {

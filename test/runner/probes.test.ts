@@ -576,6 +576,42 @@ t.test('4.2: a count outlives the instance', async t => {
   t.match(h.told('Killing'), [/failed liveness probe/])
 })
 
+t.test('4.2: the probes of a Pod come into step', async t => {
+  const container = (name: string): Container =>
+    makeContainer({
+      name,
+      command: ['program'],
+      readinessProbe: exec('ready'),
+      livenessProbe: exec('live', { periodSeconds: 5 }),
+    })
+  const h = new PodRunnerHarness(t, {
+    pod: makePod({
+      name: 'p',
+      spec: { containers: [container('a'), container('b')] },
+    }),
+    behaviours: { a: commands({}), b: commands({}) },
+  })
+  await h.start()
+  await h.advance(3456)
+  await h.exit('b', 1)
+  await h.advance(120_000)
+  h.journal()
+  /** What looks within so many milliseconds. */
+  const looks = async (ms: number): Promise<readonly string[]> => {
+    await h.advance(ms)
+    return h.journal().sort()
+  }
+  while ((await looks(100)).length === 0);
+  t.same(await looks(4800), [], 'nobody looks between')
+  const live = ['exec a live', 'exec b live']
+  const all = [...live, 'exec a ready', 'exec b ready'].sort()
+  const [one, two] = [await looks(200), await looks(5000)]
+  t.same(
+    [one, two].sort((a, b) => a.length - b.length),
+    [live, all],
+  )
+})
+
 t.test('4.3: no probe looks before postStart is over', async t => {
   const answers: Answers = { hook: 'hang' }
   const h = new PodRunnerHarness(t, {

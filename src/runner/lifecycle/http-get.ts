@@ -1,9 +1,13 @@
-import http, { type ClientRequest } from 'node:http'
-import type { RequestOptions } from 'node:https'
-import { isIP } from 'node:net'
+import { connect, isIP, type Socket } from 'node:net'
 import type { HTTPGetAction } from '../../api/types.ts'
 import { goQuote } from '../../api/go-quote.ts'
 import { dialError, joinHostPort } from './dial-error.ts'
+import {
+  AnswerReader,
+  brokenBody,
+  type Answer,
+  type NoAnswer,
+} from './http-answer.ts'
 import { requestTarget } from './request-target.ts'
 import { userAgent } from './user-agent.ts'
 
@@ -18,12 +22,6 @@ export interface HttpGet extends HTTPGetAction {
   readonly port: number
 }
 
-/** What the kubelet keeps of a body. */
-const maxBodyBytes = 10 * 1024
-
-/** A server that sends headers for ever: Node's own limit is 16 KiB, Go's 10 MiB. */
-const maxHeaderSize = 256 * 1024
-
 /** More of them in a row are followed nowhere. */
 export const maxRedirects = 10
 
@@ -34,18 +32,6 @@ export interface Request {
   readonly host: string
   readonly port: number
   readonly target: string
-}
-
-export interface Answer {
-  readonly status: number
-  readonly location: string | undefined
-  readonly body: string
-}
-
-export interface NoAnswer {
-  readonly error: string
-  /** There was one, whose body broke off. */
-  readonly isBody: boolean
 }
 
 /** What the action itself asks for. */
@@ -84,108 +70,100 @@ export function redirected(
   }
 }
 
-/** Sends one GET. `abort` is the time-out, over all of it. Never rejects. */
+/**
+ * Sends one GET, on a connection of its own. `abort` is the time-out, over all of it. Never
+ * rejects.
+ */
 export async function httpGet(
-  { url, isTls, host, port, target }: Request,
+  request: Request,
   headers: ReadonlyMap<string, string>,
   abort: AbortSignal,
 ): Promise<Answer | NoAnswer> {
-  const { request: send, agent } = await protocolOf(isTls)
-  const failed = (why: string): NoAnswer => ({
-    error: `Get ${goQuote(url)}: ${why}`,
-    isBody: false,
+  const { url, isTls, host, port } = request
+  const told = (result: Answer | NoAnswer): Answer | NoAnswer =>
+    'error' in result && !result.isBody
+      ? { ...result, error: `Get ${goQuote(url)}: ${result.error}` }
+      : result
+  const refusal = whyRefused(headers)
+  if (refusal !== undefined) return told({ error: refusal, isBody: false })
+  const open = isTls ? await tlsConnect() : connect
+  const reader = new AnswerReader()
+  const late = (): NoAnswer => ({
+    error: `context deadline exceeded (${
+      reader.hasBegun
+        ? 'Client.Timeout or context cancellation while reading body'
+        : 'Client.Timeout exceeded while awaiting headers'
+    })`,
+    isBody: reader.hasBegun,
   })
+  if (abort.aborted) return told(late())
   return await new Promise(resolve => {
-    let hasAnswered = false
-    let request: ClientRequest | undefined
+    const socket = open({ host, port })
     const end = (result: Answer | NoAnswer): void => {
       abort.removeEventListener('abort', tooLate)
-      request?.destroy()
-      resolve(result)
+      socket.destroy()
+      resolve(told(result))
     }
-    const tooLate = (): void =>
-      end(
-        hasAnswered
-          ? brokenBody(
-              'context deadline exceeded (Client.Timeout or context cancellation while reading body)',
-            )
-          : failed(
-              'context deadline exceeded (Client.Timeout exceeded while awaiting headers)',
-            ),
-      )
-    const broken = (error: Error): void =>
-      end(
-        hasAnswered
-          ? brokenBody('unexpected EOF')
-          : failed(whyFailed(error, host, port)),
-      )
-    if (abort.aborted) return tooLate()
+    const tooLate = (): void => end(late())
     abort.addEventListener('abort', tooLate, { once: true })
-    try {
-      request = send({
-        agent,
-        host,
-        port,
-        path: target,
-        headers: Object.fromEntries(headers),
-        servername: isIP(host) === 0 ? host : '',
-        maxHeaderSize,
-      })
-    } catch (error) {
-      // A header that cannot be sent.
-      return broken(error as Error)
-    }
-    request.on('error', broken)
-    request.on('response', response => {
-      hasAnswered = true
-      const chunks: Buffer[] = []
-      let length = 0
-      const answered = (): void =>
-        end({
-          status: response.statusCode ?? 0,
-          location: response.headers.location,
-          body: Buffer.concat(chunks).subarray(0, maxBodyBytes).toString(),
-        })
-      response.on('data', (chunk: Buffer) => {
-        chunks.push(chunk)
-        length += chunk.length
-        if (length >= maxBodyBytes) answered()
-      })
-      response.once('end', answered)
-      response.on('error', broken)
+    socket.on('data', (chunk: Buffer) => {
+      const result = reader.add(chunk)
+      if (result !== undefined) end(result)
     })
-    request.end()
+    socket.once('end', () => end(reader.end()))
+    socket.on('error', error =>
+      end(
+        reader.hasBegun
+          ? brokenBody
+          : { error: whyFailed(error, host, port), isBody: false },
+      ),
+    )
+    socket.write(requestText(request, headers))
   })
 }
 
-interface Protocol {
-  readonly request: (options: RequestOptions) => ClientRequest
-  readonly agent: http.Agent
-}
+type Connect = (to: { readonly host: string; readonly port: number }) => Socket
 
-const plain: Protocol = {
-  request: options => http.request(options),
-  agent: new http.Agent({ keepAlive: false }),
-}
+let tls: Promise<Connect> | undefined
 
-let tls: Promise<Protocol> | undefined
-
-/** No connection is kept, and no certificate is looked at. */
-async function protocolOf(isTls: boolean): Promise<Protocol> {
-  if (!isTls) return plain
-  tls ??= import('node:https').then(({ default: https }) => ({
-    request: options => https.request(options),
-    agent: new https.Agent({
-      keepAlive: false,
-      rejectUnauthorized: false,
-      maxCachedSessions: 0,
-    }),
-  }))
+/** No certificate is looked at. */
+async function tlsConnect(): Promise<Connect> {
+  tls ??= import('node:tls').then(
+    tls =>
+      ({ host, port }) =>
+        tls.connect({
+          host,
+          port,
+          servername: isIP(host) === 0 ? host : '',
+          ALPNProtocols: ['http/1.1'],
+          rejectUnauthorized: false,
+        }),
+  )
   return await tls
 }
 
-function brokenBody(error: string): NoAnswer {
-  return { error, isBody: true }
+/** Why these headers cannot be sent (httpguts.ValidHeaderFieldName, ValidHeaderFieldValue). */
+function whyRefused(headers: ReadonlyMap<string, string>): string | undefined {
+  for (const [name, value] of headers) {
+    if (!/^[!#$%&'*+\-.^_`|~\w]+$/.test(name))
+      return `Header name must be a valid HTTP token [${JSON.stringify(name)}]`
+    // oxlint-disable-next-line no-control-regex -- they end a header, or mean nothing
+    if (/[\0-\x08\n-\x1f\x7f]/.test(value))
+      return `Invalid character in header content [${JSON.stringify(name)}]`
+  }
+  return undefined
+}
+
+function requestText(
+  { url, target }: Request,
+  headers: ReadonlyMap<string, string>,
+): string {
+  const authority = url.slice(url.indexOf('//') + 2, -target.length)
+  const all = [...headers]
+  if (!headers.has('Host')) all.push(['Host', authority])
+  if (!headers.has('Connection')) all.push(['Connection', 'close'])
+  const lines = all.map(([name, value]) => `${name}: ${value}\r\n`)
+  return `GET ${target} HTTP/1.1\r\n${lines.join('')}\r\n`
 }
 
 const notTls = 'http: server gave HTTP response to HTTPS client'
@@ -206,24 +184,14 @@ function whyFailed(
     message,
     reason,
   } = error as typeof error & {
-    /** The parser's, or OpenSSL's. */
+    /** OpenSSL's. */
     readonly reason?: string
   }
   const address = joinHostPort(host, port)
   // What it is called hangs on the version of OpenSSL.
   if (/wrong version number|packet length too long/i.test(message))
     return notTls
-  if (code === 'HPE_HEADER_OVERFLOW')
-    return `net/http: server response headers exceeded ${maxHeaderSize} bytes; aborted`
-  if (code.startsWith('HPE_')) {
-    const { rawPacket } = error as { rawPacket?: Buffer }
-    const [line = ''] = (rawPacket?.subarray(0, 100).toString() ?? '').split(
-      '\n',
-    )
-    return `net/http: HTTP/1.x transport connection broken: malformed HTTP response ${goQuote(line.trimEnd())}`
-  }
   if (reason !== undefined) return `tls: ${reason}`
-  if (message === 'socket hang up') return 'EOF'
   if (code === 'ECONNRESET' && error.syscall === 'read')
     return `read tcp ${address}: read: connection reset by peer`
   return dialError(host, port, error) ?? message

@@ -2,6 +2,7 @@ import type { HTTPGetAction } from '../../api/types.ts'
 import { handlerPort } from './handler-port.ts'
 import type { HandlerTarget } from './handler-target.ts'
 import { joinHostPort } from './dial-error.ts'
+import type { Answer, NoAnswer } from './http-answer.ts'
 import {
   firstRequest,
   headersOf,
@@ -9,8 +10,6 @@ import {
   isNotTls,
   maxRedirects,
   redirected,
-  type Answer,
-  type NoAnswer,
   type Request,
 } from './http-get.ts'
 

@@ -6,9 +6,9 @@ import { oneAtATime } from './exec-probe.ts'
 import { probeEvent, type ProbeEvent } from './probe-outcome.ts'
 import {
   countResult,
+  firstLook,
   nextLook,
   noResults,
-  scheduleOf,
   type ProbeKind,
   type ResultRun,
   type Verdict,
@@ -25,6 +25,8 @@ export interface InstanceProbesOptions {
   readonly runs: ResultRuns
   /** When the instance was started, by `Clock.elapsed`. */
   readonly startedAt: number
+  /** Of the Pod, see `stepFrom`. */
+  readonly step: number
   readonly onEvent: (event: ProbeEvent) => void
   /** Something has changed; a verdict that repeats itself is not told again. */
   readonly onVerdict: (kind: ProbeKind, verdict: Verdict) => void
@@ -91,11 +93,10 @@ export class InstanceProbes {
   }
 
   async #run(kind: ProbeKind, probe: Probe, stop: AbortSignal): Promise<void> {
-    const { clock, runs, startedAt, onEvent, onVerdict } = this.#options
+    const { clock, runs, startedAt, step, onEvent, onVerdict } = this.#options
     const all = this.#options.target
     const target = { ...all, exec: oneAtATime(all.exec) }
-    const schedule = scheduleOf(probe, startedAt, clock.elapsed())
-    let due = schedule.first
+    let due = firstLook(probe, startedAt, clock.elapsed())
     let told: Verdict | undefined = initialVerdicts[kind]
     for (;;) {
       await clock.sleep(due - clock.elapsed(), stop).catch(() => undefined)
@@ -118,7 +119,8 @@ export class InstanceProbes {
         if (kind === 'startup' && verdict === 'success') this.#started()
         if (onHold) return
       }
-      due = nextLook(schedule, due, clock.elapsed())
+      const isWell = outcome.outcome === 'success'
+      due = nextLook(probe, step, due, clock.elapsed(), isWell)
     }
   }
 }
