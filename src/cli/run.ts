@@ -15,6 +15,7 @@ import {
   type ParsedOptions,
   refuseEmpty,
 } from './options.ts'
+import { enterNetwork } from './enter-network.ts'
 import { inputOf, isEmptyInput, type Input } from './input.ts'
 import { selectedBy, selectorOption } from './selector-option.ts'
 import { sessionOptions } from './session-options.ts'
@@ -112,6 +113,9 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
       "--publish: the Pod's ports are those of this machine with network host",
       { fix: 'podfs run --network pod --publish ...' },
     )
+  await enterNetwork('run', shared, text =>
+    context.stderr.line(`podfs: ${text}`),
+  )
 
   let signalled: NodeJS.Signals | undefined
   const signals = new EventEmitter<{ signal: [] }>()

@@ -5,11 +5,13 @@ import { layOver, type EffectiveSettings } from '../config/layers.ts'
 import { aborted } from '../util/aborted.ts'
 import { count } from '../util/count.ts'
 import { requireOwnNamespace } from '../session/own-namespace.ts'
+import { ownNamespace } from '../session/user-namespace.ts'
 import { Failure } from '../util/failure.ts'
 import { shellWord } from '../util/shell-word.ts'
 import { realPath } from '../linux/real-path.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
+import { enterNetwork } from './enter-network.ts'
 import { exitCodes } from './exit-codes.ts'
 import { verboseOption, type ParsedOptions } from './options.ts'
 import {
@@ -60,7 +62,8 @@ foreground; SIGTERM or Ctrl-C ends everything, a second one kills what still run
 
 async function run(context: Context, options: ParsedOptions): Promise<number> {
   const { positionals } = options
-  warnOfStrayVariables(context)
+  // Told before it was started again.
+  if (ownNamespace()?.gateway === undefined) warnOfStrayVariables(context)
   const load = async () =>
     withRealRoot(context, await serveSettings(context, options, positionals))
   const effective = await load()
@@ -82,6 +85,8 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   })
   const shared = sharedOptions(context, options, effective.settings)
   const { places, clock, logger, report, onMended, identities } = shared
+  const { settings } = effective
+  await enterNetwork('serve', { settings, places }, notice)
   const systemd = systemdOf({ env: context.env, clock, logger })
   try {
     session = await serve({

@@ -48,6 +48,7 @@ const programs = {
   'fuse-server': 'src/fuse/server/server-main.ts',
   'pod-shim': 'src/pods/shim/shim-main.ts',
   'service-proxy': 'src/pods/proxy/proxy-main.ts',
+  gateway: 'src/pods/gateway/gateway-main.ts',
 }
 
 // Not the modules of another build; and V8 knows a source by its length alone: never beside the

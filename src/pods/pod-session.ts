@@ -29,6 +29,7 @@ import { clearPod } from '../session/clear-pods.ts'
 import { ContainerViews } from './container-views.ts'
 import { outputSource } from './output-labels.ts'
 import { type LogFileSettings, removeLogs } from './log-writer.ts'
+import { machinePlaces } from './machine-places.ts'
 import type { PodAddresses } from './pod-addresses.ts'
 import type { PodServices } from './pod-services.ts'
 import { eventFilter } from './event-filter.ts'
@@ -190,6 +191,11 @@ async function planOf(
             network: {
               provider: network.provider,
               publish: network.publish(pod),
+              ...(await machinePlaces(
+                pod,
+                network.provider,
+                context.addresses,
+              )),
             },
           }),
     images: context.images,

@@ -13,13 +13,14 @@ import { podName } from './pod-notices.ts'
 export function reachableLines(
   pod: Pod,
   [podIP = '']: readonly string[],
-  network: Pick<PodNetworkPlan, 'publish'> = { publish: [] },
+  network: Pick<PodNetworkPlan, 'publish' | 'places'> = { publish: [] },
 ): readonly string[] {
   const { initContainers, containers } = pod.spec
   const declared = [...initContainers, ...containers].flatMap(
     ({ ports = [] }) => ports,
   )
-  const mappings = portMappings(pod, network)
+  const { places } = network
+  const mappings = [...(places ?? []), ...portMappings(pod, network)]
   const lines = new Map<string, string>()
   for (const { containerPort, protocol, name } of [
     ...declared,
@@ -28,21 +29,23 @@ export function reachableLines(
     const key = `${containerPort}/${protocol}`
     if (containerPort === undefined || lines.has(key)) continue
     const port = `${containerPort}${protocol === 'TCP' ? '' : `/${protocol.toLowerCase()}`}`
-    const places = [
-      joinHostPort(podIP, containerPort),
-      ...mappings
-        .filter(
-          mapping =>
-            mapping.containerPort === containerPort &&
-            mapping.protocol === protocol,
-        )
-        .map(({ hostIP, hostPort }) =>
-          joinHostPort(isAny(hostIP) ? 'localhost' : hostIP, hostPort),
-        ),
-    ]
+    const address = joinHostPort(podIP, containerPort)
+    const here = mappings
+      .filter(
+        mapping =>
+          mapping.containerPort === containerPort &&
+          mapping.protocol === protocol,
+      )
+      .map(({ hostIP, hostPort }) =>
+        joinHostPort(isAny(hostIP) ? 'localhost' : hostIP, hostPort),
+      )
+    const where =
+      places === undefined
+        ? `at ${[address, ...here].join(' and ')}`
+        : [...(here.length > 0 ? [`at ${here.join(' and ')}`] : []), `for Pods at ${address}`].join(', ')
     lines.set(
       key,
-      `Pod ${podName(pod)}: port ${port}${name ? ` (${name})` : ''} is at ${places.join(' and ')}`,
+      `Pod ${podName(pod)}: port ${port}${name ? ` (${name})` : ''} is ${where}`,
     )
   }
   return [...lines.values()]

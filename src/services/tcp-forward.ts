@@ -6,6 +6,7 @@ import {
   type Socket,
 } from 'node:net'
 import { inBackground } from '../util/in-background.ts'
+import { joinSockets } from '../util/join-sockets.ts'
 import type { EndpointChooser, Target } from './choose-endpoint.ts'
 
 /** One that does not answer is as good as gone. */
@@ -56,7 +57,7 @@ export class TcpForward {
       }
       if (server === undefined) continue
       this.#chooser.note(from, target)
-      join(client, server)
+      joinSockets(client, server)
       return
     }
     // As a port at which nobody listens.
@@ -86,19 +87,5 @@ export class TcpForward {
     socket.once('close', () => this.#sockets.delete(socket))
     // 'close' follows.
     socket.on('error', () => undefined)
-  }
-}
-
-/** What one side ends the other one hears of; what breaks is broken for both. */
-function join(one: Socket, other: Socket): void {
-  for (const [from, to] of [
-    [one, other],
-    [other, one],
-  ] as const) {
-    from.on('error', () => to.resetAndDestroy())
-    from.once('close', () => {
-      if (!from.readableEnded) to.destroy()
-    })
-    from.pipe(to)
   }
 }

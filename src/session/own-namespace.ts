@@ -2,6 +2,7 @@ import { userInfo } from 'node:os'
 import path from 'node:path'
 import { findOnHost } from '../linux/machine-tools.ts'
 import { replaceProcess } from '../linux/replace-process.ts'
+import type { Gateway } from '../runner/sandbox/network/network-provider.ts'
 import { textOf } from '../util/text-of.ts'
 import { Failure } from '../util/failure.ts'
 import { placesOf } from './places.ts'
@@ -261,6 +262,22 @@ async function joinServe(
       ...again,
     ])
   }
+}
+
+/**
+ * This program again, as `command` starts it, which knows of a gateway then. It does not come back.
+ */
+export async function restartInside(
+  command: readonly string[],
+  gateway: Gateway,
+): Promise<never> {
+  const state = { ...ownNamespace(), gateway }
+  return await replaceProcess([
+    ...command,
+    '/usr/bin/env',
+    `${variable}=entered\n${JSON.stringify(state)}`,
+    ...[process.execPath, ...process.execArgv, ...process.argv.slice(1)],
+  ])
 }
 
 /** Of this user, on this machine. */

@@ -8,6 +8,7 @@ import { findPlugin } from '../runner/sandbox/network/run-plugin.ts'
 import { Failure } from '../util/failure.ts'
 import type { Places } from './places.ts'
 import { networksIn } from './runtime-directory.ts'
+import { outside, ownNamespace } from './user-namespace.ts'
 
 type NetworkSettings = SettingsFor<'network' | 'cni.binDirs' | 'cni.confDir'>
 
@@ -42,17 +43,19 @@ export function networkProvider(
   { runtime }: Places,
 ): NetworkProvider | undefined {
   if (network === 'host') return undefined
+  const own = ownNamespace()
   // Bridges, routes and addresses are those of the machine.
-  if (ownIdMaps() !== undefined)
+  if (own === undefined && ownIdMaps() !== undefined)
     throw new Failure(
       'platform',
-      'network pod: only root can give Pods networks of their own for now; podfs works with network host',
-      { fix: 'sudo podfs run --network pod ...' },
+      'network pod: podfs cannot give Pods networks of their own in a user namespace that it has not made; podfs works with network host',
+      { fix: outside },
     )
+  const gateway = own?.gateway && { gateway: own.gateway }
   // A shim has another working directory.
   const binDirs = cni.binDirs.map(directory => path.resolve(directory))
   const confDir = cni.confDir === '' ? '' : path.resolve(cni.confDir)
-  const directory = networksIn(runtime)
+  const directory = networksIn(own?.gateway?.directory ?? runtime)
   if (confDir !== '') {
     try {
       const { plugins } = readNetworkList(confDir)
@@ -66,12 +69,14 @@ export function networkProvider(
         cause,
       })
     }
-    return { kind: 'cni', binDirs, confDir, directory }
+    return { kind: 'cni', binDirs, confDir, directory, ...gateway }
   }
   const missing = missingForNetworks(binDirs)
-  if (missing.length === 0) return { kind: 'cni', binDirs, directory }
+  if (missing.length === 0)
+    return { kind: 'cni', binDirs, directory, ...gateway }
   const program = findPasta()
-  if (program !== undefined) return { kind: 'pasta', program, directory }
+  if (program !== undefined)
+    return { kind: 'pasta', program, directory, ...gateway }
   throw new Failure(
     'platform',
     `network pod: this machine lacks ${missing.join(', ')}, and pasta; podfs works with network host`,

@@ -25,6 +25,7 @@ import {
   notUsable,
   refuseForeignDirectory,
 } from './private-directory.ts'
+import { sweepGateways } from './gateway-directory.ts'
 import { freeServiceAddresses } from './service-label.ts'
 import { type Session, sessionFile } from './session-file.ts'
 import { findShims } from './find-shims.ts'
@@ -212,6 +213,7 @@ async function sweep(runtime: string): Promise<void> {
       }),
   )
   inBackground(retireOwnNetwork(networksIn(runtime)).catch(() => undefined))
+  sweepGateways(runtime)
   const served = sessions.flatMap(({ running, mountpoint }) =>
     running && mountpoint !== undefined ? [mountpoint] : [],
   )

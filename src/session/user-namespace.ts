@@ -1,4 +1,5 @@
 import { ownIdMaps } from '../linux/user-namespace.ts'
+import type { Gateway } from '../runner/sandbox/network/network-provider.ts'
 import { Failure } from '../util/failure.ts'
 
 /** The namespaces that podfs has made for itself and entered: own-namespace.ts. */
@@ -8,6 +9,8 @@ export interface OwnNamespace {
   readonly gid: number
   /** Why root's are the only ids; undefined: there are others. */
   readonly lack?: Lack
+  /** There is a network namespace as well, from which this leads. */
+  readonly gateway?: Gateway
 }
 
 export interface Lack {

@@ -14,6 +14,8 @@ export interface PodNetworkPlan {
   readonly provider: NetworkProvider
   /** Ports of this machine that somebody wants beside those of the manifest. */
   readonly publish: readonly PortMapping[]
+  /** Where a person finds what the manifest names, if not at the Pod's address. */
+  readonly places?: readonly PortMapping[]
 }
 
 /**
@@ -47,6 +49,7 @@ export function sandboxConfig(
             uid: pod.metadata.uid,
             ports: namedPorts(pod),
             portMappings: portMappings(pod, ownNetwork),
+            ...(ownNetwork.places && { places: ownNetwork.places }),
           },
         }),
     ...(sysctls.length > 0 && { sysctls }),

@@ -1,5 +1,15 @@
 /** How Pods get networks of their own on this machine; plain data, which a shim can be told. */
-export type NetworkProvider = CniProvider | PastaProvider
+export type NetworkProvider = (CniProvider | PastaProvider) & {
+  /** What podfs takes for the machine is a network namespace of its own. */
+  readonly gateway?: Gateway
+}
+
+/** Who leads from that namespace to the machine and back. */
+export interface Gateway {
+  readonly directory: string
+  /** The lowest port of the machine that this user may listen on. */
+  readonly firstPort: number
+}
 
 /** Plugins of the Container Network Interface, of which podfs is the runtime. */
 export interface CniProvider {
@@ -43,4 +53,6 @@ export interface SandboxNetwork {
   /** As far as the manifest names them. */
   readonly ports: readonly Port[]
   readonly portMappings: readonly PortMapping[]
+  /** Further ones, where there is a gateway. */
+  readonly places?: readonly PortMapping[]
 }

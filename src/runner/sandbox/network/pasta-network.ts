@@ -57,25 +57,18 @@ export async function connectByPasta(
     name,
     attachment,
   )
-  const pidFile = path.join(path.dirname(file), 'pasta.pid')
-  rmSync(pidFile, { force: true })
   const options = [
-    // Else as nobody, who may not enter the namespace; it gives up its rights by itself.
-    ['--foreground', '--stderr', '--quiet', '--runas', '0', '--pid', pidFile],
-    ['--netns-only', '--netns', '/proc/self/fd/3', '--ns-ifname', ifName],
-    ['--config-net', '--ipv4-only', '--no-map-gw'],
+    ['--ns-ifname', ifName],
     ['--address', address, '--netmask', String(bits), '--gateway', gateway],
     forwarded('--tcp-ports', 'TCP', address, ports, portMappings),
     forwarded('--udp-ports', 'UDP', address, ports, portMappings),
-    // Nothing of the machine is at the Pod's localhost.
-    ['--tcp-ns', 'none', '--udp-ns', 'none'],
   ].flat()
-  return await start(tools, [provider.program, ...options], {
-    address,
+  const pasta = await startPasta(tools, [provider.program, ...options], {
     namespace,
-    pidFile,
+    pidFile: path.join(path.dirname(file), 'pasta.pid'),
     abort,
   })
+  return { address, ...pasta }
 }
 
 /** Pure: the ports at which pasta listens for a Pod. */
@@ -137,27 +130,45 @@ export async function freeAddressOf({ label }: WrittenPasta): Promise<void> {
   await removeAddressesOf(label)
 }
 
-async function start(
-  tools: MachineTools,
-  command: readonly string[],
+/**
+ * pasta for the network namespace that is open as `namespace`; it ends with this process. Resolves
+ * when it serves, and rejects with what it says.
+ */
+export async function startPasta(
+  tools: Pick<MachineTools, 'setpriv' | 'unshare' | 'sh'>,
+  [program = '', ...more]: readonly string[],
   {
-    address,
     namespace,
     pidFile,
+    resolvConf = '',
     abort,
   }: {
-    readonly address: string
     readonly namespace: number
     readonly pidFile: string
+    /** What it takes for /etc/resolv.conf, if that is another file. */
+    readonly resolvConf?: string
     readonly abort: AbortSignal
   },
-): Promise<Pasta> {
+): Promise<Omit<Pasta, 'address'>> {
+  rmSync(pidFile, { force: true })
+  const command = [
+    program,
+    // Else as nobody, who may not enter the namespace; it gives up its rights by itself.
+    ['--foreground', '--stderr', '--quiet', '--runas', '0', '--pid', pidFile],
+    ['--netns-only', '--netns', '/proc/self/fd/3'],
+    ['--config-net', '--ipv4-only', '--no-map-gw'],
+    // Nothing of the machine is at the namespace's localhost.
+    ['--tcp-ns', 'none', '--udp-ns', 'none'],
+    more,
+  ].flat()
   const child = spawn(
     tools.setpriv,
     [
       ['--pdeathsig', 'KILL', '--', tools.unshare],
-      ['--pid', '--fork', '--kill-child', '--'],
-      [tools.sh, '-c', script, 'podfs-pasta', pidFile, ...command],
+      ['--pid', '--fork', '--kill-child'],
+      resolvConf === '' ? [] : ['--mount'],
+      ['--', tools.sh, '-c', script, 'podfs-pasta'],
+      [pidFile, resolvConf, ...command],
     ].flat(),
     {
       cwd: '/',
@@ -189,7 +200,7 @@ async function start(
       ),
       ended.then(() => false),
     ])
-    if (isReady) return { address, ended, end }
+    if (isReady) return { ended, end }
     throw new Error(`pasta: ${messageIn(said) || 'it ended at once'}`)
   } catch (error) {
     await end()
@@ -212,8 +223,9 @@ function messageIn(said: string): string {
  * clears a parent-death signal). It writes its pid when it serves.
  */
 const script = [
-  'file=$1',
-  'shift',
+  'file=$1 resolv=$2',
+  'shift 2',
+  '[ -z "$resolv" ] || mount -n --bind "$resolv" /etc/resolv.conf || exit 1',
   '{ "$@"; echo failed > "$file"; } &',
   'until [ -s "$file" ]; do sleep 0.02; done',
   'read -r word < "$file"',

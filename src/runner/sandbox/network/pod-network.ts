@@ -1,4 +1,10 @@
-import { closeSync, openSync, readdirSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  statSync,
+} from 'node:fs'
 import type { MachineTools } from '../../../linux/machine-tools.ts'
 import {
   forgetAttachment,
@@ -12,6 +18,7 @@ import {
   freeCni,
   freeLeftCni,
 } from './cni-network.ts'
+import { openPorts, type OpenPorts } from './gateway-client.ts'
 import type { SandboxNetwork } from './network-provider.ts'
 import { connectByPasta, freeAddressOf, type Pasta } from './pasta-network.ts'
 
@@ -34,6 +41,7 @@ export class PodNetwork {
   readonly #file: string
   #namespace: number | undefined
   #pasta: Pasta | undefined
+  #ports: OpenPorts | undefined
 
   /** `file`: see attachment-file.ts. */
   constructor(tools: MachineTools, file: string) {
@@ -55,7 +63,9 @@ export class PodNetwork {
     const namespace = openSync(`/proc/${pid}/ns/net`, 'r')
     this.#namespace = namespace
     try {
-      return await this.#connect(namespace, network, abort)
+      const attached = await this.#connect(namespace, network, abort)
+      await this.#open(attached, network)
+      return attached
     } catch (error) {
       await this.detach().catch(() => undefined)
       const { message } = error as Error
@@ -87,6 +97,17 @@ export class PodNetwork {
     return { podIPs: [pasta.address], isProxied: true, lost: pasta.ended }
   }
 
+  /** At ports of the machine, where podfs is not in its network. */
+  async #open(
+    { podIPs: [podIP = ''] }: AttachedNetwork,
+    { provider, portMappings, places = [] }: SandboxNetwork,
+  ): Promise<void> {
+    const mappings = [...portMappings, ...places]
+    if (provider.gateway === undefined || mappings.length === 0) return
+    const { directory } = provider.gateway
+    this.#ports = await openPorts(directory, podIP, mappings)
+  }
+
   /** Rejects when it is not as `attach` has made it. */
   async check(): Promise<void> {
     const attachment = readAttachment(this.#file)
@@ -97,6 +118,8 @@ export class PodNetwork {
   /** Frees all that was made for it, if there is something. */
   async detach(): Promise<void> {
     const attachment = readAttachment(this.#file)
+    this.#ports?.close()
+    this.#ports = undefined
     try {
       await this.#pasta?.end()
       this.#pasta = undefined
@@ -129,7 +152,10 @@ export async function freeLeftNetwork(
 ): Promise<void> {
   const attachment = readAttachment(file)
   if (attachment === undefined) return
-  // Of a namespace that has gone nothing is left.
+  // Of a namespace that has gone nothing is left, and another one may have its number.
+  const { directory } = { directory: undefined, ...attachment }
+  const isGone = directory !== undefined && !existsSync(directory)
+  if (isGone) return forgetAttachment(file)
   if (attachment.machine === ownNamespace())
     await ('list' in attachment
       ? freeLeftCni(tools, attachment)
