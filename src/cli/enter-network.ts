@@ -1,4 +1,5 @@
 import type { SettingsFor } from '../config/settings.ts'
+import type { LeaveNetwork } from '../pods/gateway/enter-own-network.ts'
 import { networkProvider } from '../session/pod-network-provider.ts'
 import type { Places } from '../session/places.ts'
 import { ownNamespace } from '../session/user-namespace.ts'
@@ -17,10 +18,10 @@ export async function enterNetwork(
     readonly places: Places
   },
   tell: (text: string) => void,
-): Promise<void> {
-  if (ownNamespace() === undefined) return
-  if (networkProvider(settings, places) === undefined) return
+): Promise<LeaveNetwork> {
+  const isOwn = ownNamespace() !== undefined
+  if (!isOwn || networkProvider(settings, places) === undefined) return () => {}
   const { enterOwnNetwork } =
     await import('../pods/gateway/enter-own-network.ts')
-  await enterOwnNetwork(command, places, tell)
+  return await enterOwnNetwork(command, places, tell)
 }

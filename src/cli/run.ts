@@ -113,7 +113,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
       "--publish: the Pod's ports are those of this machine with network host",
       { fix: 'podfs run --network pod --publish ...' },
     )
-  await enterNetwork('run', shared, text =>
+  const leaveNetwork = await enterNetwork('run', shared, text =>
     context.stderr.line(`podfs: ${text}`),
   )
 
@@ -161,6 +161,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   } finally {
     countdown.stop()
     await session.close()
+    leaveNetwork()
     stopListening()
   }
   if (signalled !== undefined) return exitCodeOfSignal(signalled)

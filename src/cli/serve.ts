@@ -86,7 +86,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   const shared = sharedOptions(context, options, effective.settings)
   const { places, clock, logger, report, onMended, identities } = shared
   const { settings } = effective
-  await enterNetwork('serve', { settings, places }, notice)
+  const leaveNetwork = await enterNetwork('serve', { settings, places }, notice)
   const systemd = systemdOf({ env: context.env, clock, logger })
   try {
     session = await serve({
@@ -142,6 +142,7 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     notice(`ending the Pods, up to ${seconds} s; a second signal kills at once`)
   await session.terminate()
   await session.close()
+  leaveNetwork()
   stopListening()
   if (reason === undefined) return exitCodes.done
   throw new Failure('failed', `the mount at ${root} is lost: ${reason}`)

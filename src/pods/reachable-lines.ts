@@ -42,7 +42,10 @@ export function reachableLines(
     const where =
       places === undefined
         ? `at ${[address, ...here].join(' and ')}`
-        : [...(here.length > 0 ? [`at ${here.join(' and ')}`] : []), `for Pods at ${address}`].join(', ')
+        : [
+            ...(here.length > 0 ? [`at ${here.join(' and ')}`] : []),
+            `for Pods at ${address}`,
+          ].join(', ')
     lines.set(
       key,
       `Pod ${podName(pod)}: port ${port}${name ? ` (${name})` : ''} is ${where}`,

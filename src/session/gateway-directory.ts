@@ -69,10 +69,7 @@ function isLeft(
 /** Removes what those have left that were killed. */
 export function sweepGateways(runtime: string): void {
   for (const { directory, starter } of directoriesIn(runtime))
-    if (
-      gatewayOf(directory) === undefined &&
-      identityOf(starter) === undefined
-    )
+    if (gatewayOf(directory) === undefined && identityOf(starter) === undefined)
       rmSync(directory, { recursive: true, force: true })
 }
 
@@ -82,8 +79,7 @@ function directoriesIn(runtime: string): readonly {
   readonly starter: number
 }[] {
   return readdirSync(runtime).flatMap(name => {
-    const [, command = '', pid] =
-      /^gateway-(run|serve)-(\d+)-/.exec(name) ?? []
+    const [, command = '', pid] = /^gateway-(run|serve)-(\d+)-/.exec(name) ?? []
     const directory = path.join(runtime, name)
     return pid === undefined
       ? []

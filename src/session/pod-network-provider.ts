@@ -19,6 +19,8 @@ const ownPrograms = ['ip', 'iptables'] as const
 /** What brings them. */
 export const networkPackages = 'containernetworking-plugins iptables iproute2'
 
+export const pastaPackage = 'passt'
+
 /** What gives Pods networks where that is not there; of iproute2 it needs ip. */
 export function findPasta(): string | undefined {
   return findOnHost('ip') === undefined ? undefined : findOnHost('pasta')
@@ -80,6 +82,11 @@ export function networkProvider(
   throw new Failure(
     'platform',
     `network pod: this machine lacks ${missing.join(', ')}, and pasta; podfs works with network host`,
-    { fix: `apt-get install ${networkPackages}; or apt-get install passt` },
+    {
+      fix:
+        own === undefined
+          ? `apt-get install ${networkPackages}; or apt-get install ${pastaPackage}`
+          : `sudo apt-get install ${pastaPackage} iproute2`,
+    },
   )
 }

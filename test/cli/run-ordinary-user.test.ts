@@ -1,6 +1,10 @@
+import { once } from 'node:events'
 import { readdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
+import { lacksNetworks } from '../helpers/network-world.ts'
 import {
   lacksOrdinaryUser,
   ordinaryUser,
@@ -19,7 +23,7 @@ const quickstart = path.resolve('examples/quickstart')
 async function leavesNothing(user: OrdinaryUser): Promise<void> {
   await eventually(() => user.processes().length === 0)
   const left = readdirSync(`${user.root}${user.runtime}/podfs`)
-  if (left.some(name => /^(run|enter)-/.test(name)))
+  if (left.some(name => /^(run|enter|gateway)-/.test(name)))
     throw new Error(`left in the run-time directory: ${left.join(' ')}`)
 }
 
@@ -213,4 +217,146 @@ t.test('its command line stays as it was typed', { skip }, async t => {
   // Nobody else waits at a pipe that has become non-blocking.
   const piped = `(${node} run -f 'a pod.yaml'; head -c 300000 /dev/zero) | (sleep 0.2; wc -c)`
   t.match(await user.sh(piped), { code: 0, stdout: '300011\n' })
+})
+
+const served = (name: string, script = ''): string => `
+apiVersion: v1
+kind: Pod
+metadata: { name: ${name}, labels: { app: ${name} } }
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: c
+      image: busybox
+      command:
+        - sh
+        - -c
+        - |
+          mkdir /tmp/pages; echo ${name} >/tmp/pages/index.html
+          echo at $IP
+          ${script}
+          exec httpd -f -p 8080 -h /tmp/pages
+      env: [{ name: IP, valueFrom: { fieldRef: { fieldPath: status.podIP } } }]
+      ports:
+        - { containerPort: 8080 }
+        - { containerPort: 9000, protocol: UDP }
+      readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: ${name} }
+spec: { selector: { app: ${name} }, ports: [{ port: 80, targetPort: 8080 }] }
+---`
+
+t.test('networks of Pods', { skip: skip || lacksNetworks() }, async t => {
+  const user = await ordinaryUser(t)
+  const outside = createServer(socket => socket.end('from outside\n'))
+  outside.listen({ port: 0, host: '0.0.0.0' })
+  await once(outside, 'listening')
+  t.teardown(() => outside.close())
+  const { port } = outside.address() as { port: number }
+  const machine = Object.values(networkInterfaces())
+    .flatMap(list => list ?? [])
+    .find(({ family, internal }) => family === 'IPv4' && !internal)
+  const until = (command: string): string =>
+    `until ${command}; do sleep 0.2; done`
+  const echo =
+    'import socket; s=socket.socket(2,2); s.bind(("",9000)); m=s.recvfrom(9000); s.sendto(*m)'
+  const input = [
+    served('one', `python3 -c '${echo}' &`),
+    served('two', until('wget -q -O - http://one/')),
+    served(
+      'three',
+      [
+        until('wget -q -O - http://two/'),
+        ...(machine === undefined
+          ? []
+          : [until(`nc ${machine.address} ${port} </dev/null | grep from`)]),
+      ].join('; '),
+    ),
+  ].join('\n')
+  const args = ['run', '-f', '-', '--all', '--network=pod']
+  const run = user.startPodfs(args, { input })
+  await run.saw(/^two +\| one$/m)
+  await run.saw(/^three +\| two$/m)
+  if (machine !== undefined) await run.saw(/^three +\| from outside$/m)
+  const places = await Promise.all(
+    ['one', 'two'].map(async name => {
+      const [, ip = ''] = await run.saw(
+        new RegExp(`^${name} +\\| at (10\\..*)$`, 'm'),
+      )
+      const [, place = ''] = await run.saw(
+        new RegExp(
+          `^podfs: Pod default/${name}: port 8080 is at (127\\S+:8080), for Pods at ${ip}:8080$`,
+          'm',
+        ),
+        'stderr',
+      )
+      return { name, ip, place }
+    }),
+  )
+  t.not(places[0]?.ip, places[1]?.ip)
+  t.not(places[0]?.place, places[1]?.place, 'each has the port')
+  for (const { name, ip, place } of places) {
+    const { stdout } = await user.sh(`busybox wget -q -O - http://${place}/`)
+    t.equal(stdout, `${name}\n`, 'from the user’s shell')
+    for (const from of ['one', 'two', 'three']) {
+      const ask = ['exec', from, '--', 'wget', '-q', '-O', '-']
+      const said = await user.podfs([...ask, `http://${ip}:8080/`])
+      t.match(said, { stdout: `${name}\n` }, `from ${from}`)
+    }
+  }
+  const [host] = (places[0]?.place ?? '').split(':')
+  const ask = `import socket; s=socket.socket(2,2); s.settimeout(30); s.connect(("${host}",9000)); s.send(b"x"*5000); print(len(s.recv(9000)))`
+  t.equal((await user.sh(`python3 -c '${ask}'`)).stdout, '5000\n', 'UDP, too')
+  t.match((await user.podfs(['get', 'pods'])).stdout, /one +1\/1 +Running/)
+
+  await t.test('pasta and its gateway are killed', async t => {
+    const pidsOf = (pattern: RegExp): number[] =>
+      user
+        .processes()
+        .filter(line => pattern.test(line))
+        .map(line => Number(line.split(' ')[0]))
+    const pasta = /^\d+ \S*pasta(\.avx2)? --foreground/
+    const before = pidsOf(pasta)
+    for (const pid of before) process.kill(pid, 'SIGKILL')
+    await eventually(() => {
+      const now = pidsOf(pasta)
+      return now.length > 0 && !now.some(pid => before.includes(pid))
+    })
+    for (const pid of pidsOf(/gateway\.cjs/)) process.kill(pid, 'SIGKILL')
+    await run.saw(/^podfs: the gateway to this machine is gone/m, 'stderr')
+    await eventually(() => pidsOf(pasta).length === 0)
+  })
+  run.child.kill('SIGKILL')
+  await run.ended
+  await eventually(() => user.processes().length === 0)
+
+  await t.test('without pasta', async t => {
+    const alone = await ordinaryUser(t, { hidden: ['pasta'] })
+    const pod = { input: job('ip route; grep -c . /etc/resolv.conf') }
+    const ended = await alone.podfs(['run', '-f', '-', '--network=pod'], pod)
+    t.match(ended, {
+      code: 0,
+      stdout: /^job \| default via 10\./m,
+      stderr:
+        /^podfs: network pod: Pods reach one another, but neither this machine nor .*: pasta \(package passt\) is not installed\n/,
+    })
+    writeFileSync(
+      `${alone.root}${alone.home}/podfs.yaml`,
+      'cni: { binDirs: [/nowhere] }\n',
+    )
+    t.match(await alone.podfs(['run', '-f', '-', '--network=pod'], pod), {
+      code: 3,
+      stdout: '',
+      stderr:
+        /^error: network pod: this machine lacks .*, and pasta; podfs works with network host\n  fix: sudo apt-get install passt/,
+    })
+    await leavesNothing(alone)
+  })
+  t.equal(
+    (await user.podfs(['run', '-f', '-'], { input: job('true') })).code,
+    0,
+  )
+  await leavesNothing(user)
 })

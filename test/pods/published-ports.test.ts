@@ -5,6 +5,7 @@ import {
   publishedPorts,
   refuseUnusedPorts,
 } from '../../src/pods/published-ports.ts'
+import { placesFor } from '../../src/pods/machine-places.ts'
 import { reachableLines } from '../../src/pods/reachable-lines.ts'
 import { makeContainer, makePod } from '../helpers/make-objects.ts'
 
@@ -76,4 +77,38 @@ t.test('where a port is', async t => {
     'Pod default/web: port 53/udp is at 10.1.2.3:53',
     'Pod default/web: port 99 is at 10.1.2.3:99 and 127.0.0.2:9',
   ])
+})
+
+t.test('where an ordinary user finds the ports of a Pod', async t => {
+  const ports = [80, 443, 8080, 80, 62_000].map(containerPort => ({
+    containerPort,
+    protocol: 'TCP',
+  })) as ContainerPort[]
+  const udp: ContainerPort = { containerPort: 80, protocol: 'UDP' }
+  const sctp: ContainerPort = { containerPort: 9, protocol: 'SCTP' }
+  const pod = makePod({
+    containers: [makeContainer({ ports: [...ports, udp, sctp] })],
+  })
+  const hostPorts = placesFor(pod, 1024).map(
+    ({ containerPort, hostPort, protocol }) =>
+      `${containerPort}/${protocol} at ${hostPort}`,
+  )
+  t.same(hostPorts, [
+    '8080/TCP at 8080',
+    '62000/TCP at 62000',
+    '80/TCP at 16080',
+    '443/TCP at 8443',
+    '80/UDP at 8080',
+  ])
+  t.match(placesFor(pod, 80), [{ hostPort: 80 }])
+  const places = placesFor(pod, 1024).map(place => ({
+    ...place,
+    hostIP: '127.1.2.3',
+  }))
+  const lines = reachableLines(pod, ['10.1.2.3'], { publish: [], places })
+  t.match(
+    lines[0],
+    /port 80 is at 127\.1\.2\.3:16080, for Pods at 10\.1\.2\.3:80$/,
+  )
+  t.match(lines.at(-1), /port 9\/sctp is for Pods at 10\.1\.2\.3:9$/)
 })

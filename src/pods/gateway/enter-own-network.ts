@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { findOnHost } from '../../linux/machine-tools.ts'
-import { askGateway } from '../../runner/sandbox/network/gateway-client.ts'
+import {
+  askGateway,
+  gatewayFarewell,
+} from '../../runner/sandbox/network/gateway-client.ts'
 import { routedNets } from '../../runner/sandbox/network/subnets.ts'
 import {
   gatewayNamespace,
@@ -18,6 +21,9 @@ import { startProgram } from '../start-program.ts'
 import { gatewayNet, machineFile, ownFile } from './gateway-net.ts'
 import { gatewayResolvConf, machineResolvConf } from './gateway-resolv-conf.ts'
 
+/** Nobody goes on with what this podfs has had there. */
+export type LeaveNetwork = () => void
+
 /** A podfs that is restarted is there again sooner. */
 const servePatienceMs = 10_000
 
@@ -25,13 +31,14 @@ const servePatienceMs = 10_000
  * For an ordinary user whose Pods are to have networks of their own: this program again, in a
  * network namespace of its own, in which it is root and all is as on a machine whose root it is. A
  * `podfs serve` goes on in that of the one before it, if that has left Pods. To be called before
- * anything has been begun; comes back inside, where a gateway leads to the machine.
+ * anything has been begun; comes back inside, where a gateway leads to the machine. Throws a Failure
+ * when that cannot be.
  */
 export async function enterOwnNetwork(
   command: 'run' | 'serve',
   { runtime }: Pick<Places, 'runtime'>,
   tell: (text: string) => void,
-): Promise<void> {
+): Promise<LeaveNetwork> {
   const { gateway } = ownNamespace() ?? {}
   if (gateway !== undefined) return await begin(gateway.directory, tell)
   ensurePrivateDirectory(runtime)
@@ -39,10 +46,12 @@ export async function enterOwnNetwork(
   const directory = left ?? (await startGateway(runtime, command))
   // What Node has made of pipes, which others have, too, it makes undone for a child.
   spawnSync('true', { stdio: 'inherit' })
-  await restartInside(
+  return await restartInside(
     left === undefined
-      ? [tool('unshare'), '--net', '--', '/bin/sh', '-c', prepare]
-          .concat('podfs-enter', ownFile(directory))
+      ? [tool('unshare'), '--net', '--', '/bin/sh', '-c', prepare].concat(
+          'podfs-enter',
+          ownFile(directory),
+        )
       : [tool('nsenter'), `--net=${gatewayNamespace(directory)}`, '--'],
     { directory, firstPort: firstUnprivilegedPort() },
   )
@@ -60,17 +69,26 @@ exec "$@"
 async function begin(
   directory: string,
   tell: (text: string) => void,
-): Promise<void> {
+): Promise<LeaveNetwork> {
   const { failed, noEgress, socket } = await askGateway(directory, {
     ask: 'begin',
     pid: process.pid,
   })
-  socket.unref()
   if (failed !== undefined) throw new Failure('platform', failed)
+  socket.unref()
+  const tellLost = (): void =>
+    tell(
+      'the gateway to this machine is gone: no port of it leads to a Pod any more, and Pods reach nothing but one another; start podfs again',
+    )
+  socket.once('close', tellLost)
   if (noEgress !== undefined)
     tell(
       `network pod: Pods reach one another, but neither this machine nor what is beyond it: ${noEgress}`,
     )
+  return () => {
+    socket.off('close', tellLost)
+    socket.end(`${gatewayFarewell}\n`)
+  }
 }
 
 async function startGateway(

@@ -6,8 +6,8 @@
  *   gateway.cjs DIRECTORY STARTER PATIENCE
  *
  * It says one line on standard output when it listens; all else is said at DIRECTORY/gateway.sock
- * (gateway-client.ts). It ends when nobody has been connected there for PATIENCE ms, or when the
- * process STARTER has ended before anybody was.
+ * (gateway-client.ts). It ends when nobody has been connected there for PATIENCE ms, at once when the
+ * last one has said farewell, or when the process STARTER has ended before anybody was.
  */
 import { once } from 'node:events'
 import { openSync, readFileSync, symlinkSync } from 'node:fs'
@@ -19,6 +19,7 @@ import { findMachineTools } from '../../linux/machine-tools.ts'
 import { identityOf, isRunning } from '../../linux/process-identity.ts'
 import { runCommand } from '../../linux/run-command.ts'
 import {
+  gatewayFarewell,
   gatewaySocket,
   type GatewayAnswer,
   type GatewayRequest,
@@ -26,7 +27,10 @@ import {
 import { startPasta } from '../../runner/sandbox/network/pasta-network.ts'
 import { PortListener } from '../../runner/sandbox/network/port-listener.ts'
 import { routedNets } from '../../runner/sandbox/network/subnets.ts'
-import { gatewayFile, gatewayNamespace } from '../../session/gateway-directory.ts'
+import {
+  gatewayFile,
+  gatewayNamespace,
+} from '../../session/gateway-directory.ts'
 import { guardMemory } from '../../session/guard-memory.ts'
 import { findPasta } from '../../session/pod-network-provider.ts'
 import { systemClock } from '../../util/clock.ts'
@@ -60,11 +64,12 @@ async function main(): Promise<void> {
     socket.once('close', () => {
       connected -= 1
       if (connected > 0) return
-      systemClock.after(Number(patience), () => {
+      systemClock.after(hasLeft ? 0 : Number(patience), () => {
         if (connected === 0) done.resolve()
       })
     })
-    inBackground(gateway.serve(socket))
+    let hasLeft = false
+    inBackground(gateway.serve(socket, () => (hasLeft = true)))
   })
   server.listen(gatewaySocket(directory))
   await once(server, 'listening')
@@ -98,7 +103,7 @@ class Gateway {
     this.#over = over
   }
 
-  async serve(socket: Socket): Promise<void> {
+  async serve(socket: Socket, onFarewell: () => void): Promise<void> {
     // 'close' follows.
     socket.on('error', () => undefined)
     const lines = createInterface({ input: socket })
@@ -109,6 +114,9 @@ class Gateway {
       () => undefined,
     )
     if (line === undefined) return
+    lines.once('line', line => {
+      if (line === gatewayFarewell) onFarewell()
+    })
     const answer = await this.#answer(
       JSON.parse(line) as GatewayRequest,
       socket,

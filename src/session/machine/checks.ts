@@ -1,6 +1,6 @@
 import { isAtLeast, resendSince } from '../../linux/is-at-least.ts'
 import { shellWord } from '../../util/shell-word.ts'
-import { networkPackages } from '../pod-network-provider.ts'
+import { networkPackages, pastaPackage } from '../pod-network-provider.ts'
 import { outside } from '../user-namespace.ts'
 import { missing, ok, warning, type Check } from './check.ts'
 import type { MachineFacts } from './machine-facts.ts'
@@ -185,10 +185,16 @@ function checkLoopback(facts: MachineFacts): Check {
 function checkPodNetworks(facts: MachineFacts): Check {
   const name = 'pod networks'
   const { uid, missingForNetworks, pasta } = facts
-  if (uid !== 0)
-    return ok(name, 'network host; --network pod is for root only for now')
-  if (missingForNetworks.length === 0)
-    return ok(name, 'CNI plugins, ip and iptables: --network pod works')
+  if (missingForNetworks.length === 0) {
+    const detail = 'CNI plugins, ip and iptables: --network pod works'
+    if (uid === 0) return ok(name, detail)
+    if (pasta !== undefined) return ok(name, `${detail}; ${pasta} leads out`)
+    return warning(
+      name,
+      `${detail}, but for Pods among themselves: without pasta they reach nothing outside`,
+      `sudo apt-get install ${pastaPackage}`,
+    )
+  }
   if (pasta !== undefined)
     return ok(
       name,
@@ -197,7 +203,9 @@ function checkPodNetworks(facts: MachineFacts): Check {
   return warning(
     name,
     `not found: pasta, ${missingForNetworks.join(', ')}; only --network pod needs them, network host does not`,
-    `sudo apt-get install ${networkPackages}; or sudo apt-get install passt`,
+    uid === 0
+      ? `sudo apt-get install ${networkPackages}; or sudo apt-get install ${pastaPackage}`
+      : `sudo apt-get install ${pastaPackage}`,
   )
 }
 

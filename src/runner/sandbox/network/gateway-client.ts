@@ -25,6 +25,9 @@ export type GatewayRequest =
       readonly mappings: readonly PortMapping[]
     }
 
+/** A line from a podfs that has ended, of which no other one goes on with anything. */
+export const gatewayFarewell = 'farewell'
+
 export interface GatewayAnswer {
   /** Why it cannot be. */
   readonly failed?: string

@@ -1,10 +1,4 @@
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readdirSync,
-  statSync,
-} from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, statSync } from 'node:fs'
 import type { MachineTools } from '../../../linux/machine-tools.ts'
 import {
   forgetAttachment,
