@@ -125,10 +125,12 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
     ...(mistakes === 0 ? [] : [count(mistakes, 'mistake')]),
   ]
   context.stdout.line(`podfs: ${root} ready (${facts.join(', ')})`)
-  if (context.uid !== 0)
+  if (session.hidden !== undefined) {
+    const { message, fix } = session.hidden
     notice(
-      `${root} is in its namespaces: nsenter --target=${process.pid} --user --mount --preserve-credentials -- ls ${shellWord(root)}`,
+      `${root} is seen in its namespaces only (${[message, fix].filter(Boolean).join('; ')}): nsenter --target=${process.pid} --user --mount --preserve-credentials -- ls ${shellWord(root)}`,
     )
+  }
   const served = session
   systemd.feedWatchdog(() => served.isAlive())
   // The mount and the Pods stay for the next podfs.

@@ -1,3 +1,4 @@
+import { mkdtemp, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import { keyOf } from '../api/object-key.ts'
 import type { EffectiveSettings } from '../config/layers.ts'
@@ -12,7 +13,11 @@ import { abortable } from '../util/abortable.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { count } from '../util/count.ts'
 import { type Backend } from '../volumes/backend.ts'
-import { openBackend } from '../volumes/open-backend.ts'
+import {
+  adoptBackend,
+  openBackend,
+  openOutside,
+} from '../volumes/open-backend.ts'
 import { accessOf } from '../session/access.ts'
 import type { Cleanup } from '../session/cleanup.ts'
 import { clearEndedRuns, clearPods } from '../session/clear-pods.ts'
@@ -47,7 +52,14 @@ import {
   type SessionOptions,
   type SessionSetting,
 } from '../session/session.ts'
-import { clearMounts, clearUnshownMounts } from '../session/session-mounts.ts'
+import {
+  againPrefix,
+  clearMounts,
+  clearUnshownMounts,
+} from '../session/session-mounts.ts'
+import type { Session } from '../session/session-file.ts'
+import { MountError } from '../linux/mount-error.ts'
+import { hasOutside } from '../linux/outside.ts'
 import { startSessionServer } from '../session/session-server.ts'
 import { type LeftShim, meetShims } from '../pods/shim/start-shim.ts'
 import { startOrUndo } from '../session/start-or-undo.ts'
@@ -94,6 +106,8 @@ export interface ServeSession {
   readonly unpublished: number
   /** In the input. */
   readonly mistakes: number
+  /** Why only who enters podfs's namespaces sees the tree; undefined: everybody may. */
+  readonly hidden?: MountError
   /** Resolves with the reason when the mount ends without having been told to. */
   readonly lost: Promise<string>
   /** Resolves when the file server has answered; hangs or rejects when it does not. */
@@ -152,16 +166,20 @@ async function start(
     identities: request.identities,
   })
   cleanup.add('sources', () => sources.close())
-  const [node] = await allSettled([
+  const [node, , shown] = await allSettled([
     thisNode(settings.node),
     abortable(sources.start(settings.sources), request.abort),
+    openTreeMount(request, found, cleanup),
   ])
 
   const record = new SessionRecord(clock)
   const accounts = lazyServiceAccounts({ settings, places, clock, logger })
   const recorder = new TreeRecorder({ record, store, root })
   cleanup.add('recorder', () => recorder.close())
-  const tree = new ServedTree(mount, {
+  const own =
+    shown === undefined || shown instanceof MountError ? undefined : shown
+  const treeMount = own?.mount ?? mount
+  const tree = new ServedTree(treeMount, {
     clock,
     logger,
     report,
@@ -171,7 +189,7 @@ async function start(
     access,
     store,
     node,
-    adopted,
+    adopted: own?.adopted ?? adopted,
     onVolume: (about, state, control) => recorder.volume(about, state, control),
     onVolumeGone: about => recorder.volumeGone(about),
   })
@@ -179,7 +197,7 @@ async function start(
   await abortable(tree.start(), request.abort)
   cleanup.add('public mount', async () => {
     await tree.close()
-    await session.hide(mount.current.backend)
+    await session.hide(treeMount.current.backend)
   })
 
   const emptyDirs = await claimEmptyDirs(places, session.directory)
@@ -322,8 +340,12 @@ async function start(
     volumes: tree.size,
     unpublished: unpublished(),
     mistakes: sources.mistakes,
-    lost: Promise.race([mount.lost(), unmounted]),
-    isAlive: () => mount.isAlive(),
+    lost: Promise.race([mount.lost(), treeMount.lost(), unmounted]),
+    ...(shown instanceof MountError && { hidden: shown }),
+    isAlive: async () => {
+      await mount.isAlive()
+      if (treeMount !== mount) await treeMount.isAlive()
+    },
     reload: async () => {
       // It has told what went wrong.
       await reloads.reload().catch(() => undefined)
@@ -354,19 +376,23 @@ function policyOf(
   ])
 }
 
-/** The mount at `root`: that of a podfs that is gone, or a new one. */
-async function openMount(
-  request: ServeRequest,
-  cleanup: Cleanup,
-): Promise<{
+interface OpenedMount {
   readonly session: SessionAtMountpoint
   readonly mount: RenewedMount
   readonly adopted: boolean
+  /** Where a podfs that is gone has another one for the tree. */
+  readonly treeDirectory?: string
   /** The Pods of a podfs that is gone, which run on. */
   readonly left: readonly LeftShim[]
   /** The highest number of a start of a Pod of which something is there. */
   readonly lastRun: number
-}> {
+}
+
+/** The mount at `root`: that of a podfs that is gone, or a new one. */
+async function openMount(
+  request: ServeRequest,
+  cleanup: Cleanup,
+): Promise<OpenedMount> {
   const { logger, clock, places, effective } = request
   const { root, backend, fuse } = effective.settings
   const renewsDead = true
@@ -421,7 +447,70 @@ async function openMount(
       ? 0
       : await clearEndedRuns(adopted.directory, ids, logger),
   )
-  return { session, mount, adopted: true, left, lastRun }
+  const before = abandoned?.treeDirectory
+  return {
+    session,
+    mount,
+    adopted: true,
+    ...(before !== undefined && { treeDirectory: before }),
+    left,
+    lastRun,
+  }
+}
+
+/**
+ * Of a podfs in namespaces of its own: a mount for the tree alone, which all programs of its user
+ * see. Its containers cannot have it for their volumes: the kernel lets nobody in but that user.
+ * Where there can be none, why; undefined: the session's own is seen.
+ */
+async function openTreeMount(
+  { effective, logger }: ServeRequest,
+  { session, treeDirectory: before }: OpenedMount,
+  cleanup: Cleanup,
+): Promise<
+  | { readonly mount: RenewedMount; readonly adopted: boolean }
+  | MountError
+  | undefined
+> {
+  if (!hasOutside()) return undefined
+  const { root, access, fuse, backend } = effective.settings
+  if (backend !== 'fuse' && backend !== 'auto')
+    return new MountError('MOUNT_NO_BACKEND', '', `backend ${backend}`)
+  const open = (directory: string): Promise<Backend> =>
+    openOutside({
+      directory,
+      allowOther: access !== 'owner',
+      answerOpens: fuse.answerOpens,
+      lifetime: 'detach',
+      logger: logger.child({ mountpoint: root }),
+      publicAt: { subdirectory: treeDirectory, target: root },
+    })
+  const adopted =
+    before === undefined ? undefined : await adoptBackend(before, logger)
+  const directory =
+    (adopted && before) ??
+    (await mkdtemp(path.join(session.directory, againPrefix)))
+  let first: Backend
+  try {
+    first = adopted ?? (await open(directory))
+  } catch (error) {
+    await rmdir(directory).catch(() => undefined)
+    if (!(error instanceof MountError) || error.code !== 'MOUNT_NO_BACKEND')
+      throw error
+    return error
+  }
+  const update = ({ mountDirectory }: Partial<Session>): void =>
+    session.update({ ...(mountDirectory && { treeDirectory: mountDirectory }) })
+  update({ mountDirectory: directory })
+  const mount = new RenewedMount(
+    { backend: first, directory },
+    { session: { ...session, update }, open, logger },
+  )
+  cleanup.add('tree mount', async () => {
+    await mount.endIfHung()
+    await mount.stop()
+  })
+  return { mount, adopted: adopted !== undefined }
 }
 
 function idsOf(left: readonly LeftShim[]): ReadonlySet<string> {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { isWithin } from './is-within.ts'
+import { outerUid } from './user-namespace.ts'
 
 /** A line of /proc/PID/mountinfo, proc_pid_mountinfo(5). */
 export interface Mount {
@@ -90,6 +91,17 @@ export function readMountinfo(pid: number | 'self' = 'self'): Mount[] {
 /** A private one or a bind; the tmpfs of the backend dir counts as one. */
 export function isPodfsMount({ type, source }: Mount): boolean {
   return type === PODFS_TYPE || (type === 'tmpfs' && source === TMPFS_SOURCE)
+}
+
+/**
+ * Whether fusermount3 has made it for this user, here or outside of the user namespace in which
+ * this process is: a mount has the numbers of the namespace in which it was made.
+ */
+export function isUsersMount({ type, superOptions }: Mount): boolean {
+  if (type !== PODFS_TYPE) return false
+  return [process.getuid?.(), outerUid()].some(uid =>
+    superOptions.includes(`user_id=${uid}`),
+  )
 }
 
 /** Every mount of podfs in this mount namespace. */

@@ -1,4 +1,6 @@
 import { MountError } from './mount-error.ts'
+import { isUsersMount, mountAt } from './mountinfo.ts'
+import { hasOutside, runOutside } from './outside.ts'
 import { type MountResult, runMountCommand } from './run-mount-command.ts'
 
 /**
@@ -11,16 +13,22 @@ export async function unmountPath(
   options: { readonly lazy?: boolean } = {},
 ): Promise<void> {
   const isLazy = options.lazy === true
-  const { ok, message } = await (process.getuid?.() === 0
-    ? umount(isLazy ? ['-l', '--', target] : ['--', target])
-    : runMountCommand(
-        'fusermount3',
-        isLazy ? ['-u', '-z', '--', target] : ['-u', '--', target],
-      ))
+  const words = isLazy ? ['-u', '-z', '--', target] : ['-u', '--', target]
+  const { ok, message } = await (process.getuid?.() !== 0
+    ? runMountCommand('fusermount3', words)
+    : hasOutside() && (await isFromOutside(target))
+      ? runOutside(['fusermount3', ...words])
+      : umount(isLazy ? ['-l', '--', target] : ['--', target]))
   // Somebody else was faster.
   if (ok || /not mounted|not found in/.test(message)) return
   const busy = message.includes('busy')
   throw new MountError(busy ? 'MOUNT_BUSY' : 'MOUNT_FAILED', target, message)
+}
+
+/** That of fusermount3 has the name of its run-time directory, one of this namespace a word. */
+async function isFromOutside(target: string): Promise<boolean> {
+  const mount = await mountAt(target)
+  return mount?.source.startsWith('/') === true && isUsersMount(mount)
 }
 
 async function umount(args: readonly string[]): Promise<MountResult> {

@@ -28,6 +28,15 @@ export function ownIdMaps(): IdMaps | undefined {
   return isMachine ? undefined : { uids, gids }
 }
 
+/** The uid of this process as the namespace around its own numbers it. */
+export function outerUid(): number | undefined {
+  const uid = process.getuid?.() ?? 0
+  const range = ownIdMaps()?.uids.find(
+    ({ inside, count }) => uid >= inside && uid < inside + count,
+  )
+  return range && range.outside + uid - range.inside
+}
+
 export function parseIdMap(text: string): IdRange[] {
   return text
     .split('\n')

@@ -61,6 +61,7 @@ const scripts = ['keeper.sh', 'mount-keeper.sh', 'fusermount.py']
 const files = [...scripts, 'THIRD-PARTY.txt']
 await buildAlone('fuse-native-server', 'src/fuse/native/native-server-main.ts')
 await buildAlone('fusermount', 'src/fuse/keeper/fusermount-main.ts')
+await buildAlone('begin-mount', 'src/fuse/mount/begin-mount-main.ts')
 for (const [name, entry] of Object.entries(packages))
   await buildAlone(fileOf(name), `node_modules/${name}/${entry}`)
 for (const [name, entry] of Object.entries(programs)) {

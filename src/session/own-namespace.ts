@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os'
 import path from 'node:path'
+import { noteOutside, type Outside } from '../linux/outside.ts'
 import { findOnHost } from '../linux/machine-tools.ts'
 import { replaceProcess } from '../linux/replace-process.ts'
 import type { Gateway } from '../runner/sandbox/network/network-provider.ts'
@@ -174,7 +175,7 @@ export async function enterOwnNamespace(
   const said = env[variable]
   delete env[variable]
   try {
-    if (said !== undefined) noteOwnNamespace(namespaceOf(said))
+    if (said !== undefined) noteEntered(said)
     else if (process.getuid?.() !== 0 && commands.includes(argv[2] ?? ''))
       await becomeRootOfOwn(argv, env)
   } catch (error) {
@@ -183,13 +184,17 @@ export async function enterOwnNamespace(
   }
 }
 
-function namespaceOf(text: string): OwnNamespace {
+function noteEntered(text: string): void {
   const [word, state = '{}', said] = text.split('\n')
   if (word !== 'entered') throw failureOf(refusedWith(said ?? ''))
-  const namespace = JSON.parse(state) as OwnNamespace
-  if (said === undefined) return namespace
+  const { outside, ...namespace } = JSON.parse(state) as OwnNamespace & {
+    outside?: Outside
+  }
+  if (outside !== undefined) noteOutside(outside)
   const fix = 'sudo apt-get install --reinstall uidmap'
-  return { ...namespace, lack: { why: said, fix } }
+  noteOwnNamespace(
+    said === undefined ? namespace : { ...namespace, lack: { why: said, fix } },
+  )
 }
 
 async function becomeRootOfOwn(
@@ -209,16 +214,24 @@ async function becomeRootOfOwn(
   ensurePrivateDirectory(runtime)
   const { lack, uids = [], gids = [] } = ownMapping()
   const again = [process.execPath, ...process.execArgv, ...argv.slice(1)]
-  if (argv[2] === 'serve') await joinServe(runtime, { uid, gid }, again)
+  const isServe = argv[2] === 'serve'
+  const fifo = path.join(runtime, `enter-${process.pid}`)
+  const outside: Outside = { requests: 5, answers: 4, script: `${fifo}-script` }
+  if (isServe) await joinServe(runtime, { uid, gid, outside }, again)
   await replaceProcess([
     '/bin/sh',
     '-c',
-    lack === undefined ? withRanges : withOneId,
+    `${isServe ? leaveHelper : ''}${lack === undefined ? withRanges : withOneId}`,
     'podfs-enter',
     unshare,
     `${uid} ${gid}`,
-    JSON.stringify({ uid, gid, ...(lack && { lack }) }),
-    path.join(runtime, `enter-${process.pid}`),
+    JSON.stringify({
+      uid,
+      gid,
+      ...(lack && { lack }),
+      ...(isServe && { outside }),
+    }),
+    fifo,
     [findOnHost('newuidmap'), process.pid, ...uids].join(' '),
     [findOnHost('newgidmap'), process.pid, ...gids].join(' '),
     ...again,
@@ -231,7 +244,7 @@ async function becomeRootOfOwn(
  */
 async function joinServe(
   runtime: string,
-  user: { readonly uid: number; readonly gid: number },
+  user: Pick<OwnNamespace, 'uid' | 'gid'> & { readonly outside: Outside },
   again: readonly string[],
 ): Promise<void> {
   const [{ listSessions }, { keeperOf }] = await Promise.all([
@@ -249,6 +262,14 @@ async function joinServe(
     const { lack } = ownMapping()
     const state = { ...user, ...(!hasRange && lack && { lack }) }
     await replaceProcess([
+      '/bin/sh',
+      '-c',
+      `${leaveHelper}\nshift 4; exec "$@"`,
+      'podfs-enter',
+      '',
+      '',
+      '',
+      path.join(runtime, `enter-${process.pid}`),
       nsenter,
       `--target=${keeper}`,
       '--user',
@@ -304,6 +325,29 @@ function nameOf(uid: number): string {
   }
 }
 
+/**
+ * A shell that stays outside, and runs what linux/outside.ts asks it to, until podfs ends: only
+ * podfs has the other ends of its pipes, 5 to write to and 4 to read from.
+ */
+const leaveHelper = `
+mkfifo -m 600 "$4-o" "$4-r" && exec 9<>"$4-o" 8<"$4-o" 7<>"$4-r" 6<"$4-r" || exit 3
+rm -f "$4-o" "$4-r"
+(
+  # Not by a Ctrl-C: podfs may need it until it has ended.
+  trap '' INT HUP
+  exec 9<&- 6<&- </dev/null >/dev/null 2>&1
+  cd /
+  while read -r _ <&8; do
+    said=$(/bin/sh "$4-script" 2>&1 8<&- 7<&-)
+    echo "$?"
+    rm -f "$4-script"
+    echo "$said" | tr '\\n' ' '
+    echo
+  done >&7
+) &
+exec 8<&- 7<&- 5<&9 4<&6 9<&- 6<&-
+`
+
 /** Its parameters: see `becomeRootOfOwn`. */
 const begin = `
 unshare=$1 state=$3 fifo=$4 newuidmap=$5 newgidmap=$6
@@ -338,7 +382,7 @@ mkfifo -m 600 "$fifo-a" "$fifo-b" && exec 9<>"$fifo-a" 8<"$fifo-a" 7<>"$fifo-b" 
 rm -f "$fifo-a" "$fifo-b"
 (
   {
-    exec 9<&- 6<&-
+    exec 9<&- 6<&- 5<&- 4<&-
     read -r begun <&8 || exit
     said=$($newuidmap 2>&1 && $newgidmap 2>&1) || {
       said=\${said:-they failed}

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { nextKeeperOf } from '../fuse/mount/keeper-of.ts'
+import { mountOf } from '../fuse/mount/mount-of.ts'
 import { isDeadMount } from '../fuse/mount/is-dead-mount.ts'
 import {
   deviceOf,
@@ -174,7 +175,12 @@ export async function adoptAbandoned(
   let mount: Backend | undefined
   if (abandoned.serves === serves) {
     mount = await adoptBackend(directory, logger.child({ mountpoint }))
-    if (renewsDead === true && (await isDead(mountpoint)))
+    // That of an ordinary user's Pods goes with their namespaces, what is shown there does not.
+    if (
+      renewsDead === true &&
+      (await isDead(mountpoint)) &&
+      (await mountOf(directory)) !== undefined
+    )
       mount ??= await deadBackend(directory)
   }
   if (mount === undefined) await clearAbandoned(abandoned, clock)

@@ -186,16 +186,19 @@ async function sweep(runtime: string): Promise<void> {
   await Promise.all(
     sessions
       .filter(({ running }) => !running)
-      .map(async ({ command, directory, mountDirectory }) => {
+      .map(async ({ command, directory, mountDirectory, treeDirectory }) => {
         // Its Pods have ended with it, and need not wait for the keeper's end.
         if (command === 'run') {
           await freeNetworks(path.join(directory, 'pods')).catch(() => {})
           await freeServiceAddresses(directory).catch(() => {})
         }
-        // Its mount may be in another mount namespace, where this would take it away.
-        if ((await keeperOf(mountDirectory ?? directory)) !== undefined) return
-        // An ordinary user's, which is dead, goes with what is mounted there next.
-        if ((await mountOf(mountDirectory ?? directory)) !== undefined) return
+        for (const mounted of [mountDirectory ?? directory, treeDirectory]) {
+          if (mounted === undefined) continue
+          // Its mount may be in another mount namespace, where this would take it away.
+          if ((await keeperOf(mounted)) !== undefined) return
+          // An ordinary user's, which is dead, goes with what is mounted there next.
+          if ((await mountOf(mounted)) !== undefined) return
+        }
         // They will notice that it is gone, and take away what is theirs.
         if ((await findShims(directory)).length > 0) return
         // Of a `run` whose keeper was killed, too, nothing is of use to anybody.

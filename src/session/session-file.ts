@@ -15,6 +15,8 @@ export interface Session extends ProcessIdentity {
   readonly serves?: string
   /** Where its mount is, when that is no longer the first one. */
   readonly mountDirectory?: string
+  /** Of an ordinary user's `serve`: where the mount of its public tree is, which is another one. */
+  readonly treeDirectory?: string
   /** Of `run` and `serve`: namespace/name of its Pods and Services, and the address that each has from podfs. */
   readonly pods?: Readonly<Record<string, string>>
   /** Of `serve`: how many Pods workloads were scaled to, by kind/namespace/name. */

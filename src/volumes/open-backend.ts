@@ -2,6 +2,7 @@ import path from 'node:path'
 import { adoptMount } from '../fuse/mount/adopt-mount.ts'
 import { cleanUpMount } from '../fuse/mount/clean-up-mount.ts'
 import { mountFuse } from '../fuse/mount/mount.ts'
+import { mountOutside } from '../fuse/mount/mount-outside.ts'
 import { MountError } from '../linux/mount-error.ts'
 import { mountOf } from '../fuse/mount/mount-of.ts'
 import { mountNative } from '../fuse/native/native-mount.ts'
@@ -82,6 +83,13 @@ const openers: Record<
       return { name: 'dir', ...(await usePlainDirectory(options)) }
     }
   },
+}
+
+/** A fuse backend that all of an ordinary user's programs see, see mountOutside. */
+export async function openOutside(
+  options: BackendOptions & Required<Pick<BackendOptions, 'publicAt'>>,
+): Promise<Backend> {
+  return withName('fuse', await withFix(mountOutside(options)))
 }
 
 /** A fuse backend whose daemon has died, see adoptMount. */

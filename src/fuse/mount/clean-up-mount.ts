@@ -54,8 +54,8 @@ function mountsToEnd(
 ): Mount[] {
   const mounts = readMountinfo().toReversed()
   // An ordinary user's has its name, and no bind.
-  if (process.getuid?.() !== 0)
-    return mounts.filter(mount => isUsersMountOf(mount, directory))
+  const users = mounts.filter(mount => isUsersMountOf(mount, directory))
+  if (users.length > 0 || process.getuid?.() !== 0) return users
   // The kernel gives the number of a device that is gone to the next mount, at once.
   const isOurs =
     wasServed ||

@@ -1,5 +1,9 @@
 import { join } from 'node:path'
-import { type Mount, PODFS_TYPE, readMountinfo } from '../../linux/mountinfo.ts'
+import {
+  isUsersMount,
+  type Mount,
+  readMountinfo,
+} from '../../linux/mountinfo.ts'
 
 /**
  * The mount of a runtime directory, RUNTIME/ID: at its `rw`. That of an ordinary user is where
@@ -15,9 +19,5 @@ export async function mountOf(directory: string): Promise<Mount | undefined> {
 
 /** Whether fusermount3 has made it for a runtime directory of this user. */
 export function isUsersMountOf(mount: Mount, directory: string): boolean {
-  return (
-    mount.type === PODFS_TYPE &&
-    mount.source === directory &&
-    mount.superOptions.includes(`user_id=${process.getuid?.()}`)
-  )
+  return mount.source === directory && isUsersMount(mount)
 }

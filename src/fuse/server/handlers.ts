@@ -26,6 +26,7 @@ import {
   isUnlisted,
   isUnpublished,
   refuseUnpublished,
+  isPublicTree,
 } from './public-tree.ts'
 import type { Tree } from './tree.ts'
 
@@ -283,6 +284,9 @@ function setattr(call: Call): Buffer {
   const change = wire.decodeSetattrIn(body)
   const has = (bit: number): boolean => (change.valid & bit) !== 0
   const node = tree.get(call.nodeId)
+  // What its user sees is to be that user's, also where podfs has the right to give it away.
+  if (has(wire.FATTR_UID) && change.uid !== node.uid && isPublicTree(tree))
+    throw new ErrnoError(EPERM)
   if (has(wire.FATTR_SIZE)) tree.truncate(node.id, change.size, time)
   if (has(wire.FATTR_MODE))
     node.mode = (node.mode & wire.S_IFMT) | (change.mode & 0o7777)

@@ -50,6 +50,10 @@ export function publicTree(
   return tree
 }
 
+export function isPublicTree(tree: Tree): boolean {
+  return tree.lookup(FUSE_ROOT_ID, PRIVATE_NAME) !== undefined
+}
+
 export function isUnpublished(tree: Tree): boolean {
   return tree.lookup(FUSE_ROOT_ID, UNPUBLISHED_NAME) !== undefined
 }
