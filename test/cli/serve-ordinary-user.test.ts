@@ -48,9 +48,15 @@ t.test('an ordinary user’s podfs serve', { skip }, async t => {
 
   const first = await start()
   await eventually(async () => (await inContainer()) === 'one')
-  const [, look = ''] = await first.saw(/: (nsenter --target=.*) ls /, 'stderr')
-  const shown = `${look} cat ${root}/default/configmaps/conf/key`
-  t.equal((await user.sh(shown)).stdout, 'one', 'as it says')
+  const looks = `cat ${root}/default/configmaps/conf/key`
+  const seen = async (): Promise<string> => (await user.sh(looks)).stdout
+  t.equal(await seen(), 'one', 'by any program of the user')
+  t.match(
+    await user.sh(
+      `id -u; stat -Lc %u ${root}/default/pods/web/conf/key; >${root}/x`,
+    ),
+    { stdout: `${user.uid}\n${user.uid}\n`, stderr: /Read-only file system/ },
+  )
   const sleeps = user.processes().find(line => /^\d+ sleep 1000$/.test(line))
   const container = Number(sleeps?.split(' ')[0])
   t.match(
@@ -79,13 +85,51 @@ t.test('an ordinary user’s podfs serve', { skip }, async t => {
     first.child.kill('SIGKILL')
     await first.ended
     await write('two')
+    t.equal(await seen(), 'one', 'it is served on')
+    const open = user.sh(`exec 3<${root}/default/configmaps/conf/key
+      until grep -q two ${root}/default/configmaps/conf/key; do sleep 0.1; done
+      cat <&3`)
     const second = await start()
     t.equal(namespaceOf(second.pid), before, 'in the same namespaces')
     await eventually(async () => (await inContainer()) === 'two')
+    t.equal((await open).stdout, 'one', 'the same mount')
     t.ok(isRunning(container), 'it ran on')
+
+    const ofTree = (): readonly string[] =>
+      user
+        .processes()
+        .filter(line => /\/again-.* (?:answer-opens|fusermount)/.test(line))
+    await eventually(() =>
+      ofTree().some(line => /^\d+ \S+node .* standby /.test(line)),
+    )
+    const servers = ofTree()
+    const pids = servers.map(line => Number(line.split(' ')[0]))
+    for (const pid of pids) process.kill(pid, 'SIGSTOP')
+    for (const pid of pids) process.kill(pid, 'SIGKILL')
+    await second.saw(/making another one/, 'stderr')
+    await eventually(async () => (await seen()) === 'two')
     second.child.kill('SIGTERM')
     t.match(await second.ended, { code: 0 })
   })
   await eventually(() => user.processes().length === 0)
+  t.equal((await user.sh('ls -A "$XDG_RUNTIME_DIR"')).stdout, 'podfs\n')
   t.equal((await user.sh('ls "$XDG_RUNTIME_DIR/podfs"')).stdout, '')
+})
+
+t.test('without fusermount3', { skip }, async t => {
+  const user = await ordinaryUser(t, { hidden: ['fusermount3'] })
+  await writeFile(
+    `${user.home}/conf.yaml`,
+    manifest('one').split('---')[0] ?? '',
+    { mode: 0o644 },
+  )
+  const podfs = user.startPodfs(['serve', '-f', 'conf.yaml', '--root', 'tree'])
+  const [, look = ''] = await podfs.saw(
+    /^podfs: .*\/tree is seen in its namespaces only \(.*apt-get install fuse3.*\): (nsenter --target=.*) ls /m,
+    'stderr',
+  )
+  const looks = `${look} cat ${user.home}/tree/default/configmaps/conf/key`
+  t.equal((await user.sh(looks)).stdout, 'one', 'as it says')
+  podfs.child.kill('SIGINT')
+  t.match(await podfs.ended, { code: 0 })
 })
