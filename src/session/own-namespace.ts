@@ -348,8 +348,8 @@ rm -f "$4-o" "$4-r"
 exec 8<&- 7<&- 5<&9 4<&6 9<&- 6<&-
 `
 
-/** Its parameters: see `becomeRootOfOwn`. */
-const begin = `
+/** Its parameters: see `becomeRootOfOwn`; and what it tries the namespaces with. */
+const begin = (trial: string): string => `
 unshare=$1 state=$3 fifo=$4 newuidmap=$5 newgidmap=$6
 uid=\${2% *} gid=\${2#* }
 shift 6
@@ -358,7 +358,7 @@ say() {
   export PODFS_NAMESPACE
 }
 # From its failure there is no way back to here; this one costs little.
-said=$("$unshare" --user --map-root-user --mount --propagation slave -- true 2>&1) || {
+said=$("$unshare" --user --map-root-user --mount --propagation slave -- ${trial} 2>&1) || {
   say "refused
 $state
 $said"
@@ -368,7 +368,7 @@ say "entered
 $state"
 `
 
-const withOneId = `${begin}
+const withOneId = `${begin('true')}
 exec "$unshare" --user --map-root-user --mount --propagation slave -- "$@"
 `
 
@@ -377,12 +377,12 @@ exec "$unshare" --user --map-root-user --mount --propagation slave -- "$@"
  * has no other end of what it reads from, so that neither waits for one that has died. What the
  * programs refuse leaves one id, with which most Pods run.
  */
-const withRanges = `${begin}
-mkfifo -m 600 "$fifo-a" "$fifo-b" && exec 9<>"$fifo-a" 8<"$fifo-a" 7<>"$fifo-b" 6<"$fifo-b" || exit 3
-rm -f "$fifo-a" "$fifo-b"
+const withRanges = `${begin('mkfifo -m 600 "$fifo-a" "$fifo-b"')}
+exec 9<>"$fifo-a" 8<"$fifo-a" 7<>"$fifo-b" 6<"$fifo-b" || exit 3
 (
   {
     exec 9<&- 6<&- 5<&- 4<&-
+    rm -f "$fifo-a" "$fifo-b"
     read -r begun <&8 || exit
     said=$($newuidmap 2>&1 && $newgidmap 2>&1) || {
       said=\${said:-they failed}
@@ -390,7 +390,8 @@ rm -f "$fifo-a" "$fifo-b"
       echo "0 $gid 1" >/proc/$$/gid_map
       echo "0 $uid 1" >/proc/$$/uid_map
     }
-    echo "$said" | sed -n 1p >&7
+    echo "\${said%%
+*}" >&7
   } </dev/null >/dev/null 2>&1 &
 )
 exec 8<&- 7<&-

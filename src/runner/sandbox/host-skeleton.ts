@@ -39,27 +39,27 @@ async function make(skeleton: string): Promise<string> {
   return skeleton
 }
 
-/** To a depth at which there are a few thousand; few programs make files deeper down. */
-const inUsr = 'find . -xdev -mindepth 1 -maxdepth 3 -type d -print0'
-const inOthers = 'find . -xdev -maxdepth 6 -type d -print0'
-
-/** What cannot be read is left out; find(1) and tar(1) say so, and end with a failure. */
+/**
+ * To a depth at which there are a few thousand; few programs make files deeper down. In as few
+ * processes as can be: the first container waits for it. Of those of /usr the modes are those of
+ * all: to look at them takes longer. What cannot be read is left out; the programs say so, and end
+ * with a failure.
+ */
 const script = `
 umask 022
-mount -n -t tmpfs -o mode=0755 podfs "$1" && cd "$1" || exit 1
+mount -n -t tmpfs -o mode=0755 podfs "$1" && cd / || exit 1
 is_directory() {
-  [ -d "/$1" ] && [ ! -L "/$1" ] && mkdir "$1"
-}
-packed() {
-  tar -x -p --no-same-owner -C "$1"
+  [ -d "/$1" ] && [ ! -L "/$1" ]
 }
 {
-  # Their modes are those of all: to look at them all takes longer.
-  ! is_directory usr || (cd /usr && ${inUsr}) | (cd usr && xargs -0 mkdir -p)
+  ! is_directory usr || find usr -xdev -maxdepth 3 -type d -print0 | (cd "$1" && xargs -0 mkdir)
   for top in var opt; do
-    ! is_directory $top || (cd /$top && ${inOthers} | tar -c --no-recursion --null -T -) | packed $top
+    ! is_directory $top || set -- "$@" $top
   done
-  ! is_directory etc || tar -C /etc -c . | packed etc
+  skeleton=$1
+  shift
+  [ $# = 0 ] || find "$@" -xdev -maxdepth 6 -type d -print0 | tar -c --no-recursion --null -T - | tar -x -p --no-same-owner -C "$skeleton"
+  ! is_directory etc || cp -R -P --preserve=mode,timestamps,links etc "$skeleton"
 } 2>/dev/null
 exit 0
 `
