@@ -1,9 +1,11 @@
 import { spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { copyFileSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Bench } from './bench.ts'
 import { pin } from './pin.ts'
+import type { Person } from './trees/user.ts'
 
 const compiler = 'gcc'
 
@@ -43,6 +45,22 @@ export class Client {
   /** The same client on the core that `pin` uses. */
   get pinned(): Client {
     return new Client(this.#bench, this.language, this.#argv, true)
+  }
+
+  /** The same client as somebody else runs it, from a directory that this person can enter. */
+  of({ wrapper, home }: Pick<Person, 'wrapper' | 'home'>): Client {
+    const [command, ...words] = this.#argv.map(word => {
+      if (!path.isAbsolute(word) || word === process.execPath) return word
+      const copy = path.join(home, path.basename(word))
+      copyFileSync(word, copy)
+      return copy
+    })
+    const argv: [string, ...string[]] = [
+      ...wrapper,
+      command as string,
+      ...words,
+    ]
+    return new Client(this.#bench, this.language, argv, this.#pinned)
   }
 
   /** Nanoseconds of each of `count` calls, warm. */

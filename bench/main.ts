@@ -17,6 +17,7 @@ import { publish } from './rows/publish.ts'
 import { runPod } from './rows/run-pod.ts'
 import { saveToRead } from './rows/save-to-read.ts'
 import { start } from './rows/start.ts'
+import { users } from './rows/users.ts'
 import { warmCalls } from './rows/warm-calls.ts'
 import { warmRead } from './rows/warm-read.ts'
 
@@ -36,6 +37,7 @@ const rows: readonly Row[] = [
   growth,
   start,
   runPod,
+  users,
   networks,
   memory,
   idle,

@@ -5,7 +5,8 @@ import { untilPrinted, type Bench } from '../bench.ts'
 import { milliseconds, ratioText, summaryText } from '../format.ts'
 import { skipped, type Line, type Result, type Row } from '../row.ts'
 import { alternate, median, ratioOf, summarize } from '../statistics.ts'
-import { IMAGE, preparePodman, type Podman } from '../trees/podman.ts'
+import { podManifest, saysHello } from '../trees/bench-pod.ts'
+import { preparePodman, type Podman } from '../trees/podman.ts'
 
 const RUNS = 3
 const MANY = 8
@@ -15,7 +16,6 @@ const WHAT =
   '`podfs run` of a two-container Pod with a ConfigMap volume, to the first line of both'
 const AGAINST = '`podman kube play` of the same Pod'
 
-/** Each container prints what its volume says, and waits. */
 export const runPod: Row = { name: 'run-pod', measure }
 
 async function measure(bench: Bench): Promise<Result> {
@@ -117,46 +117,8 @@ async function runPodman(podman: Podman, file: string): Promise<number> {
   }
 }
 
-/** Whether every container has printed its line. */
-function saysHello(containers: number): (text: string) => boolean {
-  return text =>
-    Array.from({ length: containers }, (_, i) => i).every(i =>
-      text.includes(`hello from container-${i}!`),
-    )
-}
-
 function manifest(bench: Bench, containers: number): string {
   const file = path.join(bench.directory('pod'), 'pod.yaml')
-  const parts = Array.from(
-    { length: containers },
-    (_, i) => `  - name: container-${i}
-    image: ${IMAGE}
-    imagePullPolicy: Never
-    command:
-    - /bin/sh
-    - -c
-    - 'trap "exit 0" TERM; echo "$(cat /etc/app/greeting) from container-${i}!"; sleep 1000 & wait'
-    volumeMounts: [{name: app, mountPath: /etc/app}]
-`,
-  )
-  writeFileSync(
-    file,
-    `apiVersion: v1
-kind: ConfigMap
-metadata: {name: bench-config}
-data: {greeting: hello}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: bench-pod}
-spec:
-  hostNetwork: true
-  restartPolicy: Never
-  containers:
-${parts.join('')}  volumes:
-  - name: app
-    configMap: {name: bench-config}
-`,
-  )
+  writeFileSync(file, podManifest(containers))
   return file
 }

@@ -10,10 +10,12 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import type { Bench } from '../bench.ts'
+import type { People } from './user.ts'
 
 export const IMAGE = 'localhost/podfs-bench-busybox:latest'
 
 const program = 'podman'
+const libraryLister = 'ldd'
 
 const containersConf = `[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
@@ -31,39 +33,50 @@ export interface Podman {
   removePods(): void
 }
 
-/** Throws with the reason where podman does not work. */
-export function preparePodman(bench: Bench): Podman {
+/** Root's, or rootless, of a user's own. Throws with the reason where podman does not work. */
+export function preparePodman(bench: Bench, user?: People['user']): Podman {
   const busybox = pathOf('busybox')
-  for (const needed of [program, 'runc', 'catatonit'])
+  const programs = [program, 'runc', 'catatonit']
+  for (const needed of user ? [...programs, 'newuidmap'] : programs)
     if (pathOf(needed) === undefined) throw new Error(`no ${needed} here`)
   if (busybox === undefined) throw new Error('no busybox here')
-  const directory = bench.directory('podman')
+  const directory = user
+    ? path.join(user.home, 'podman')
+    : bench.directory('podman')
+  mkdirSync(directory, { recursive: true })
   const conf = path.join(directory, 'containers.conf')
   writeFileSync(conf, containersConf)
   const env = { ...process.env, CONTAINERS_CONF: conf }
-  const global = [
+  const [command, ...global] = [
+    ...(user?.wrapper ?? []),
+    program,
+    // What it finds for itself may be vfs, which copies the image for each container.
+    ...(user ? ['--storage-driver', 'overlay'] : []),
     '--root',
     path.join(directory, 'store'),
     '--runroot',
     path.join(directory, 'run'),
-  ]
+  ] as [string, ...string[]]
   const podman = (...args: readonly string[]): void => {
-    execFileSync(program, [...global, ...args], { env, stdio: 'pipe' })
+    execFileSync(command, [...global, ...args], { env, stdio: 'pipe' })
   }
   const hadGroups = cgroupsOf('libpod_parent').length > 0
   const archive = path.join(directory, 'image.tar')
   execFileSync('tar', ['-C', makeRoot(directory, busybox), '-cf', archive, '.'])
+  if (user) execFileSync('chown', ['-R', `${user.uid}:${user.uid}`, directory])
   podman('import', archive, IMAGE)
   const removePods = (): void => podman('pod', 'rm', '-f', '-t', '0', '-a')
   bench.defer(() => {
     removePods()
+    // The rest ends with the user.
+    if (user) return
     spawnSync('umount', ['-l', path.join(directory, 'store', 'overlay')])
     if (!hadGroups) cgroupsOf('libpod_parent').forEach(removeGroup)
   })
   return {
     play: manifest =>
       bench.spawn(
-        program,
+        command,
         [...global, 'kube', 'play', '--log-driver', 'passthrough', manifest],
         // A pipe that the containers inherit: nothing stands between them and the reader.
         { env, stdio: ['ignore', 'pipe', 'ignore'] },
@@ -79,12 +92,17 @@ function pathOf(name: string): string | undefined {
     .find(candidate => existsSync(candidate))
 }
 
-/** A static busybox and the few names of it that the Pod calls. */
+/** A busybox, with its libraries unless it is static, and the few names of it that the Pod calls. */
 function makeRoot(directory: string, busybox: string): string {
   const root = path.join(directory, 'root')
   for (const name of ['bin', 'etc', 'proc', 'sys', 'dev', 'tmp'])
     mkdirSync(path.join(root, name), { recursive: true })
   copyFileSync(busybox, path.join(root, 'bin/busybox'))
+  const { stdout } = spawnSync(libraryLister, [busybox], { encoding: 'utf8' })
+  for (const library of stdout.match(/\/\S+(?= \()/g) ?? []) {
+    mkdirSync(path.join(root, path.dirname(library)), { recursive: true })
+    copyFileSync(library, path.join(root, library))
+  }
   for (const applet of ['sh', 'cat', 'sleep', 'echo'])
     symlinkSync('busybox', path.join(root, 'bin', applet))
   return root
