@@ -166,6 +166,7 @@ export function startPodProcesses(
     }),
     emptyDirUsage: name => diskUsage(path.join(plan.emptyDirs, name)),
     hostsFile: path.join(directory, 'etc-hosts'),
+    passwdFile: path.join(directory, 'etc-passwd'),
     emptyDirectories: path.join(directory, 'empty'),
     terminationLogs: path.join(directory, 'termination-logs'),
     hostHosts: () => readFileSync('/etc/hosts', 'utf8'),

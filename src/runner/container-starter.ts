@@ -68,6 +68,8 @@ export interface ContainerStarterOptions {
   readonly policy: NodePolicy
   /** The Pod's hosts file on the host, written anew at each container's start. */
   readonly hostsFile: string
+  /** On the host, of this Pod alone: where those of users without an account begin. */
+  readonly passwdFile: string
   /** The Pod's resolv.conf on the host; absent: the machine's. */
   readonly resolvConf?: string
   /** What Services give its containers. */
@@ -251,6 +253,7 @@ export class ContainerStarter {
       accounts: readAccounts(),
       path: options.path ?? defaultPath,
       hostsFile: options.hostsFile,
+      passwdFile: options.passwdFile,
       ...(options.resolvConf && { resolvConf: options.resolvConf }),
       ...(options.serviceVariables && {
         serviceVariables: options.serviceVariables,

@@ -210,6 +210,7 @@ const pods = (suid: string) => [
       securityContext: { sysctls: [{ name: 'kernel.msgmax', value: '65536' }] },
     },
   ),
+  pod('no-account', 'getent passwd $(id -u); id -un', { runAsUser: 54321 }),
   pod('no-such-profile', 'true', {
     appArmorProfile: { type: 'Localhost', localhostProfile: 'podfs-none' },
   }),
@@ -354,6 +355,10 @@ t.test('security contexts', { skip: needsRoot }, async t => {
       /Pod default\/unsafe-sysctl has failed: Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted/,
       'stderr',
     )
+  })
+  await t.test('a user without an account', async () => {
+    await says('no-account', '54321:x:54321:0:container user:/:/sbin/nologin()')
+    await says('no-account', '(54321)')
   })
   await t.test('AppArmor', async () => {
     const { appArmor, seLinux } = readSecurityModules()

@@ -51,6 +51,7 @@ export class PodRunnerHarness {
         recursive: false,
       }),
       hostsFile: this.hostsFile,
+      passwdFile: `${this.hostsFile}-passwd`,
       emptyDirectories: `${t.testdirName}/empty`,
       terminationLogs: `${t.testdirName}/termination-logs`,
       hostHosts: () => '',

@@ -1,9 +1,11 @@
-import { mkdir, realpath, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, realpath, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import t, { type Test } from 'tap'
 
-import type { Container, PodSpec } from '../../src/api/types.ts'
+import type { Container, PodSpec, VolumeMount } from '../../src/api/types.ts'
+import { passwdWith } from '../../src/runner/launch/accounts.ts'
+import type { ContainerRoot } from '../../src/runner/sandbox/container-runtime.ts'
 import { createImageMap } from '../../src/runner/launch/images.ts'
 import {
   containerLaunch,
@@ -27,6 +29,8 @@ const images = createImageMap([
   { pattern: 'web', entrypoint: ['/web'], user: 'web' },
 ])
 
+const directory = t.testdir()
+
 function makeContext(
   volumes: Readonly<Record<string, ContainerVolume>> = {},
   spec: Partial<PodSpec> = {},
@@ -49,6 +53,7 @@ function makeContext(
     securityModules: () => ({}),
     path: '/bin',
     hostsFile: '/run/hosts',
+    passwdFile: join(directory, 'passwd'),
     emptyDirectories: '/nowhere',
     terminationLog: '/run/termination-log',
   }
@@ -108,6 +113,33 @@ t.test('whose PATH it is', async t => {
   const own = [{ name: 'PATH', value: '/own' }]
   t.strictSame(await pathOf('app', own), ['/own', false], 'of the manifest')
 })
+
+t.test(
+  'a user without an account is in the passwd of its container',
+  async t => {
+    const as = async (runAsUser: number, ...mounts: VolumeMount[]) => {
+      const securityContext = { runAsUser, runAsGroup: 7 }
+      const context = makeContext({ v: plain }, { securityContext })
+      const container = makeContainer({ volumeMounts: mounts })
+      const launch = await containerLaunch(container, context)
+      const paths = (root?: ContainerRoot) =>
+        root?.mounts.map(({ mountPath }) => mountPath)
+      t.same(paths(expectedRoot(container, context)), paths(launch))
+      return launch.mounts.find(({ mountPath }) => mountPath === '/etc/passwd')
+    }
+    const { source = '', readOnly } = (await as(999)) ?? {}
+    t.equal(readOnly, true)
+    t.equal(
+      await readFile(source, 'utf8'),
+      `${makeContext().accounts.passwd}999:x:999:7:container user:/:/sbin/nologin\n`,
+    )
+    t.equal(await as(33), undefined, 'who has one')
+    t.equal(await as(999, mount('v', '/etc/')), undefined)
+    t.match(await as(999, mount('v', '/etc/passwd')), { source: '/a' })
+    const torn = { passwd: 'root:x:0:0::/root:/bin/sh', group: '' }
+    t.match(passwdWith(torn, { uid: 9, gid: 9 }), /sh\n9:x:9:9:.*\n$/)
+  },
+)
 
 t.test('labels', async t => {
   const appArmorProfile = { type: 'Localhost', localhostProfile: 'p' }

@@ -54,6 +54,20 @@ export function groupsOf(accounts: Accounts, uid: number): number[] {
     .map(([, , id]) => Number(id))
 }
 
+/**
+ * The machine's passwd(5) with an entry for a user who has none there, as CRI-O and podman make it:
+ * the image that its number is from has one, and many programs do not start without (initdb, ssh).
+ * Undefined: it has one.
+ */
+export function passwdWith(
+  { passwd }: Accounts,
+  { uid, gid }: { readonly uid: number; readonly gid: number },
+): string | undefined {
+  if (lines(passwd).some(([, , id]) => id === String(uid))) return undefined
+  const entry = `${uid}:x:${uid}:${gid}:container user:/:/sbin/nologin\n`
+  return passwd.replace(/[^\n]$/, '$&\n') + entry
+}
+
 function lines(text: string): readonly (readonly string[])[] {
   return text.split('\n').map(line => line.split(':'))
 }

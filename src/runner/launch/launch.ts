@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import { amountIn } from '../../api/pod-resources.ts'
 import { quantityValue } from '../../api/quantity.ts'
 import type { Container, Pod, VolumeMount } from '../../api/types.ts'
-import { homeOf, type Accounts } from './accounts.ts'
+import { homeOf, passwdWith, type Accounts } from './accounts.ts'
 import { containerRights } from './container-rights.ts'
 import {
   containerCgroupResources,
@@ -18,6 +18,7 @@ import {
 import { configError, createError } from './errors.ts'
 import { mappedUser } from './unmapped-ids.ts'
 import type { PodHostname } from './hostname.ts'
+import { writeOwnFile } from './hosts-file.ts'
 import {
   containerArgv,
   findImage,
@@ -28,6 +29,7 @@ import type {
   ContainerLaunch,
   ContainerMount,
   ContainerRoot,
+  ContainerUser,
 } from '../sandbox/container-runtime.ts'
 import type { NodePolicy } from './node-policy.ts'
 import { processLabels, type ReadModules } from './security-labels.ts'
@@ -42,6 +44,7 @@ import {
 } from './sub-path.ts'
 
 const etcHosts = '/etc/hosts'
+const etcPasswd = '/etc/passwd'
 
 /** A volume that is ready. */
 export interface ContainerVolume {
@@ -67,6 +70,8 @@ export interface LaunchContext extends Omit<EnvironmentSources, 'fileKey'> {
   readonly securityModules?: ReadModules
   readonly path: string
   readonly hostsFile: string
+  /** On the host, of this Pod alone: with a user's number behind it, the file for that user. */
+  readonly passwdFile: string
   /** The Pod's resolv.conf on the host; absent: the machine's. */
   readonly resolvConf?: string
   /** On the host, made if need be: for subPaths at which a managed volume has nothing. */
@@ -90,13 +95,11 @@ export async function containerLaunch(
   context: LaunchContext,
 ): Promise<PlannedLaunch> {
   const { pod, hostname } = context
-  const { idMaps } = context.accounts
   const image = findImage(context.images, container.image)
+  const user = userOf(container, context)
   const fileKey = await readEnvFiles(container, context.volumes)
   const declared = declaredEnvironment(container, { ...context, fileKey })
   const argv = containerArgv(container, image, declared)
-  const named = containerUser(pod, container, image?.user, context.accounts)
-  const user = named && idMaps ? mappedUser(named, pod, idMaps) : named
   const env = containerEnvironment(declared, {
     path: image?.path ?? context.path,
     hostname: hostname.kernelHostname ?? context.machineHostname,
@@ -108,7 +111,7 @@ export async function containerLaunch(
     declared,
     context,
   )
-  const root = containerRoot(container, mounts, context)
+  const root = containerRoot(container, mounts, user, context)
   try {
     containerFilter(root.rights)
   } catch (error) {
@@ -157,14 +160,26 @@ export function expectedRoot(
       ...(volume.current && { locate: volume.current }),
     })
   }
-  return containerRoot(container, mounts, context)
+  return containerRoot(container, mounts, userOf(container, context), context)
+}
+
+function userOf(
+  container: Container,
+  { pod, images, accounts }: LaunchContext,
+): ContainerUser | undefined {
+  const image = findImage(images, container.image)
+  const user = containerUser(pod, container, image?.user, accounts)
+  const { idMaps } = accounts
+  return user && idMaps ? mappedUser(user, pod, idMaps) : user
 }
 
 function containerRoot(
   container: Container,
   mounts: readonly ContainerMount[],
-  { pod, images, policy, hostsFile, resolvConf, terminationLog }: LaunchContext,
+  user: ContainerUser | undefined,
+  context: LaunchContext,
 ): ContainerRoot {
+  const { pod, images, policy, hostsFile, resolvConf, terminationLog } = context
   // After a volume at the same place, and so over it, as a kubelet has it.
   const messages: ContainerMount = {
     source: terminationLog,
@@ -177,7 +192,11 @@ function containerRoot(
   return {
     name: container.name,
     ...(workingDir === undefined ? {} : { workingDir }),
-    mounts: byDepth([...mounts, messages]),
+    mounts: byDepth([
+      ...mounts,
+      ...ownPasswd(container, user, context),
+      messages,
+    ]),
     ...(hasManagedHosts(container) ? { hostsFile } : {}),
     ...(resolvConf === undefined ? {} : { resolvConf }),
     busybox: image?.busybox ?? false,
@@ -203,6 +222,23 @@ function programsOf(
     ...(workingDir === undefined ? [] : [workingDir]),
   ].filter(word => word.startsWith('/'))
   return named.length === 0 ? {} : { visible: named }
+}
+
+/** For a user without an account; where a volume is mounted that is the volume's to say. */
+function ownPasswd(
+  { volumeMounts }: Container,
+  user: ContainerUser | undefined,
+  { accounts, passwdFile }: LaunchContext,
+): ContainerMount[] {
+  const isTaken = volumeMounts.some(({ mountPath }) =>
+    ['/etc', etcPasswd].includes(posix.resolve('/', mountPath)),
+  )
+  if (user === undefined || isTaken) return []
+  const content = passwdWith(accounts, user)
+  if (content === undefined) return []
+  const source = `${passwdFile}-${user.uid}`
+  writeOwnFile(source, content)
+  return [{ source, mountPath: etcPasswd, readOnly: true, recursive: false }]
 }
 
 /** A container that mounts something at exactly /etc/hosts keeps that (C176). */
