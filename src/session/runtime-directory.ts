@@ -30,6 +30,7 @@ import { freeServiceAddresses } from './service-label.ts'
 import { type Session, sessionFile } from './session-file.ts'
 import { findShims } from './find-shims.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
+import { sendSignal } from '../linux/send-signal.ts'
 import { identityOf, isRunning } from '../linux/process-identity.ts'
 import { retireOwnNetwork } from '../runner/sandbox/network/own-network.ts'
 import { inBackground } from '../util/in-background.ts'
@@ -195,7 +196,12 @@ async function sweep(runtime: string): Promise<void> {
         for (const mounted of [mountDirectory ?? directory, treeDirectory]) {
           if (mounted === undefined) continue
           // Its mount may be in another mount namespace, where this would take it away.
-          if ((await keeperOf(mounted)) !== undefined) return
+          const keeper = await keeperOf(mounted)
+          if (keeper !== undefined) {
+            // Who was to tell it may be held up (stopped). It undoes all by itself.
+            if (command === 'run') sendSignal(keeper, 'SIGTERM')
+            return
+          }
           // An ordinary user's, which is dead, goes with what is mounted there next.
           if ((await mountOf(mounted)) !== undefined) return
         }

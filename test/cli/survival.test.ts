@@ -76,6 +76,10 @@ function processesOf(
 }
 
 function serversOf(keeper: number): number[] {
+  return childrenOf(keeper, process.execPath)
+}
+
+function childrenOf(keeper: number, program: string): number[] {
   const children = readFileSync(
     `/proc/${keeper}/task/${keeper}/children`,
     'latin1',
@@ -87,7 +91,7 @@ function serversOf(keeper: number): number[] {
     .filter(child => {
       try {
         const words = readFileSync(`/proc/${child}/cmdline`, 'latin1')
-        return words.startsWith(process.execPath)
+        return words.startsWith(program)
       } catch {
         // It has ended meanwhile.
         return false
@@ -823,5 +827,35 @@ spec:
     }
     t.pass('nothing is left')
     t.comment(`killed after: ${seen.join(', ')}`)
+
+    // Nor when the keeper's child that is to hear of its death was killed, or is stopped.
+    const start = async () => {
+      const running = startPodfs(t, ['run', '-f', file], { wrapper: enter })
+      await running.saw(/up/)
+      const [keeper = 0] = await allOf(running.pid, 'run')
+      const watcher = () => childrenOf(keeper, '/bin/sh')[0]
+      return { running, watcher, directory: `/run/podfs/run-${running.pid}` }
+    }
+    const one = await start()
+    const first = one.watcher() ?? 0
+    process.kill(first, 'SIGKILL')
+    await eventually(() => ![first, undefined].includes(one.watcher()))
+    one.running.child.kill('SIGKILL')
+    await one.running.ended
+    await eventually(() => processesWith(one.directory).length === 0)
+    t.same(mountsBelow(one.directory), [])
+
+    const two = await start()
+    const stopped = two.watcher() ?? 0
+    process.kill(stopped, 'SIGSTOP')
+    two.running.child.kill('SIGKILL')
+    await two.running.ended
+    const three = await start()
+    await eventually(() => mountsBelow(two.directory).length === 0)
+    process.kill(stopped, 'SIGKILL')
+    await eventually(() => processesWith(two.directory).length === 0)
+    three.running.child.kill('SIGKILL')
+    await three.running.ended
+    await eventually(() => processesWith(three.directory).length === 0)
   },
 )

@@ -174,7 +174,19 @@ uncritical() {
 # A server that was stopped (SIGSTOP) is told of after two seconds, and makes way for the next one
 # after ten. Only its parent hears that it was: by SIGCHLD, which ends a `wait`, too, and comes
 # once more when a stopwatch is over. No program is started to look: its end would be another one.
-trap look_at_active CHLD
+trap 'look_at_watcher; look_at_active' CHLD
+# One that was killed has a successor: without it nobody would hear that the daemon is gone. What
+# is read here is nobody else's, who may just be reading as well.
+look_at_watcher() {
+  [ -n "$watcher" ] || return 0
+  { read -r looked <"/proc/$watcher/stat"; } 2>/dev/null || looked=
+  case ${looked##*) } in
+  Z*) ;;
+  ?" $$ "*) return 0 ;;
+  esac
+  watch &
+  watcher=$!
+}
 look_at_active() {
   if [ -z "$active" ] || ! read_stat "$active" || [ "$state" != T ]; then
     [ -z "$stopped_for" ] || stop_stopwatch
@@ -309,9 +321,10 @@ use_standby() {
 }
 
 # Tells this shell when the daemon is gone. Holds neither the connection nor the journals, nor
-# the daemon's pipes, whose end of file means that all of this is gone.
+# the daemon's pipes, whose end of file means that all of this is gone; nor what a server is just
+# being started with.
 watch() {
-  exec 3<&- 4<&- 5<&- >/dev/null 2>&1
+  exec 3<&- 4<&- 5<&- 7<&- 8<&- 9<&- >/dev/null 2>&1
   sleeper='' adopter=''
   trap 'kill -9 $sleeper $adopter 2>/dev/null; exit' TERM
   while read -r _; do :; done <&6
