@@ -1,6 +1,6 @@
 import { isatty } from 'node:tty'
 import { systemClock } from '../util/clock.ts'
-import { ownNamespace } from '../session/user-namespace.ts'
+import { uidOfPlaces } from '../session/user-namespace.ts'
 import { errorOf, defectMessage, onDefect } from '../util/on-defect.ts'
 import type { Context } from './context.ts'
 import { detachedContext } from './detached-context.ts'
@@ -17,7 +17,7 @@ let stderr = outputTo(process.stderr)
 
 const person = {
   env: process.env,
-  uid: ownNamespace()?.uid ?? process.getuid?.() ?? 0,
+  uid: uidOfPlaces(),
 }
 
 async function main(): Promise<number> {

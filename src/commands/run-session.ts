@@ -1,4 +1,3 @@
-import { refuseUserNamespace } from '../session/user-namespace.ts'
 import type { RunRequest, RunSession } from './run-pods.ts'
 import { createImageMap, parseImageFlag } from '../runner/launch/images.ts'
 import { type Backend } from '../volumes/backend.ts'
@@ -26,7 +25,6 @@ async function start(
 ): Promise<RunSession> {
   const { logger, settings, places } = request
   refuseChroot()
-  refuseUserNamespace()
   const provider = networkProvider(settings, places)
   const images = createImageMap([
     ...settings.images,

@@ -1,6 +1,6 @@
 import { textOf } from '../util/text-of.ts'
 import { join } from 'node:path'
-import { valueIn, type Hierarchy } from './cgroups.ts'
+import { cgroupOf, valueIn, type Hierarchy } from './cgroups.ts'
 
 /** What a cgroup has used up to now, and uses now. */
 export interface CgroupUsage {
@@ -23,11 +23,12 @@ export function cgroupUsage(
 ): CgroupUsage | undefined {
   let cpuMs: number | undefined
   let memoryBytes: number | undefined
-  const lines = (textOf(`/proc/${pid}/cgroup`) ?? '').split('\n')
-  for (const { version, mountpoint, controllers } of hierarchies) {
-    const place = placeOf(lines, version, controllers)
-    if (!place?.startsWith('/podfs/')) continue
-    const file = (name: string): string => join(mountpoint, place, name)
+  const text = textOf(`/proc/${pid}/cgroup`) ?? ''
+  for (const hierarchy of hierarchies) {
+    const { version, controllers } = hierarchy
+    const directory = cgroupOf(text, hierarchy)
+    if (directory === undefined) continue
+    const file = (name: string): string => join(directory, name)
     if (version === 2) {
       cpuMs ??= scaled(valueIn(file('cpu.stat'), 'usage_usec'), 1e-3)
       memoryBytes ??= workingSet(
@@ -46,21 +47,6 @@ export function cgroupUsage(
   return cpuMs === undefined || memoryBytes === undefined
     ? undefined
     : { cpuMs, memoryBytes }
-}
-
-/** In /proc/PID/cgroup, cgroups(7): `NUMBER:CONTROLLERS:PLACE`, of v2 without controllers. */
-function placeOf(
-  lines: readonly string[],
-  version: 1 | 2,
-  controllers: readonly string[],
-): string | undefined {
-  return lines
-    .map(line => /^(\d+):([^:]*):(.*)$/.exec(line) ?? [])
-    .find(([, number, names = '']) =>
-      version === 2
-        ? number === '0' && names === ''
-        : controllers.some(name => names.split(',').includes(name)),
-    )?.[3]
 }
 
 function workingSet(

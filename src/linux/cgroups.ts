@@ -1,5 +1,4 @@
 import {
-  accessSync,
   closeSync,
   constants,
   existsSync,
@@ -9,7 +8,7 @@ import {
   rmdirSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import type { Clock } from '../util/clock.ts'
 import { hasCode } from '../util/error-code.ts'
 import {
@@ -18,8 +17,11 @@ import {
   type CgroupResources,
 } from './cgroup-files.ts'
 import { hugePagePools } from './huge-pages.ts'
+import { isWithin } from './is-within.ts'
+import { isWritable } from './is-writable.ts'
 import { readMountinfo, type Mount } from './mountinfo.ts'
 import { sendSignal } from './send-signal.ts'
+import { isRootOfMachine } from './user-namespace.ts'
 import { textOf } from '../util/text-of.ts'
 
 /*
@@ -30,19 +32,28 @@ import { textOf } from '../util/text-of.ts'
  * own cgroup: with v2 a cgroup that has processes has no children with controllers, and Pods
  * outlive the session and the unit from which they were started.
  *
+ * An ordinary user has nothing there, but may have been given a cgroup of v2 to divide, with
+ * podfs in it (cgroup-v2.rst, "Delegation"). Then `podfs` is in that one, and who is in there
+ * already, podfs and the shell that started it, moves to one beside it, `podfs-others`.
+ *
  * No process is moved while it works: each moves itself before it is the program (`entries`).
  */
 
 /** A mounted hierarchy in which podfs may make cgroups. */
 export interface Hierarchy {
   readonly version: 1 | 2
-  readonly mountpoint: string
+  /** Where podfs makes its own: the mount point, or the cgroup that is delegated to the user. */
+  readonly base: string
+  /** What /proc/PID/cgroup calls that, cgroups(7). */
+  readonly place: string
   /** Those of its controllers that podfs can use. */
   readonly controllers: readonly string[]
 }
 
 /** Of all that podfs makes in a hierarchy. */
 const top = 'podfs'
+/** For what is in a delegated cgroup besides; systemd/user/podfs.service has the name, too. */
+const others = 'podfs-others'
 
 /** Until the kernel has ended what was killed. */
 const stepMs = 2
@@ -51,21 +62,26 @@ const removeSteps = 500
 
 /**
  * The hierarchies in which podfs can make cgroups: of v1 those with a controller that it uses, of
- * v2 the one there is; without v2 the freezer, too, for the end of what runs. None where the
- * machine has none, or they are read-only, or this is not their owner.
+ * v2 the one there is; without v2 the freezer, too, for the end of what runs. Of an ordinary user
+ * only v2, and what of it is delegated. None where the machine has none, or they are read-only, or
+ * this is not their owner.
+ *
+ * `own`: an ordinary user's /proc/self/cgroup.
  */
 export function findHierarchies(
   mounts: readonly Mount[] = readMountinfo(),
+  own = isRootOfMachine() ? undefined : (textOf('/proc/self/cgroup') ?? ''),
 ): readonly Hierarchy[] {
   const devices = new Map(
     mounts
-      .filter(
-        ({ type, mountpoint }) =>
-          /^cgroup2?$/.test(type) && isWritable(mountpoint),
-      )
-      .map(mount => [mount.device, mount]),
+      .filter(({ type }) => /^cgroup2?$/.test(type))
+      .flatMap(mount => {
+        const found =
+          own === undefined ? hierarchyOf(mount) : delegatedIn(mount, own)
+        return found === undefined ? [] : [[mount.device, found] as const]
+      }),
   )
-  const found = [...devices.values()].map(hierarchyOf)
+  const found = [...devices.values()]
   const hasV2 = found.some(({ version }) => version === 2)
   return found.filter(
     ({ version, controllers }) =>
@@ -73,23 +89,72 @@ export function findHierarchies(
   )
 }
 
-function hierarchyOf({ type, mountpoint, superOptions }: Mount): Hierarchy {
+function hierarchyOf({
+  type,
+  mountpoint,
+  superOptions,
+}: Mount): Hierarchy | undefined {
+  if (!isWritable(mountpoint)) return undefined
+  const where = { base: mountpoint, place: '/' }
   if (type === 'cgroup2')
-    return { version: 2, mountpoint, controllers: usable(mountpoint) }
+    return { version: 2, ...where, controllers: usable(mountpoint) }
   const controllers = [...usedControllers, 'freezer'].filter(name =>
     superOptions.includes(name),
   )
-  return { version: 1, mountpoint, controllers }
+  return { version: 1, ...where, controllers }
 }
 
-/** access(2) asks the mount, too. */
-function isWritable(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK)
-    return true
-  } catch {
-    return false
-  }
+/** What the kernel asks for of who divides a cgroup: cgroup-v2.rst, "Delegation Containment". */
+function delegatedIn(mount: Mount, own: string): Hierarchy | undefined {
+  if (mount.type !== 'cgroup2') return undefined
+  const place = delegatedPlace(own)
+  if (place === undefined || !isWithin(place, mount.root)) return undefined
+  const base = join(mount.mountpoint, relative(mount.root, place))
+  const files = ['', procs, subtreeControl].map(name => join(base, name))
+  if (!files.every(isWritable)) return undefined
+  const controllers = controllersIn(join(base, 'cgroup.controllers'))
+  return { version: 2, base, place, controllers }
+}
+
+/**
+ * The cgroup of v2 that a process may divide, if the kernel lets it, by its /proc/PID/cgroup. Not
+ * that of a service itself: systemd could start no successor in one that is divided.
+ * DelegateSubgroup= (systemd 254) starts a service in one of its own within.
+ */
+export function delegatedPlace(own: string): string | undefined {
+  const place = placeIn(own, { version: 2, controllers: [] })
+  if (place === undefined || place.endsWith('.service')) return undefined
+  return basename(place) === others ? dirname(place) : place
+}
+
+/**
+ * The cgroup that podfs has made for a process, by its /proc/PID/cgroup; undefined where it has
+ * made none.
+ */
+export function cgroupOf(
+  text: string,
+  hierarchy: Hierarchy,
+): string | undefined {
+  const place = placeIn(text, hierarchy)
+  const made = join(hierarchy.place, top)
+  return place === undefined || place === made || !isWithin(place, made)
+    ? undefined
+    : join(hierarchy.base, relative(hierarchy.place, place))
+}
+
+/** Lines `NUMBER:CONTROLLERS:PLACE`, of v2 without controllers. */
+function placeIn(
+  text: string,
+  { version, controllers }: Pick<Hierarchy, 'version' | 'controllers'>,
+): string | undefined {
+  return text
+    .split('\n')
+    .map(line => /^(\d+):([^:]*):(.*)$/.exec(line) ?? [])
+    .find(([, number, names = '']) =>
+      version === 2
+        ? number === '0' && names === ''
+        : controllers.some(name => names.split(',').includes(name)),
+    )?.[3]
 }
 
 /**
@@ -99,9 +164,13 @@ function isWritable(path: string): boolean {
 function usable(root: string): readonly string[] {
   const isRealRoot = !existsSync(join(root, 'cgroup.type'))
   const mayEnable = isRealRoot || wordsOf(join(root, procs)).length === 0
-  const all = wordsOf(
+  return controllersIn(
     join(root, mayEnable ? 'cgroup.controllers' : subtreeControl),
   )
+}
+
+function controllersIn(file: string): readonly string[] {
+  const all = wordsOf(file)
   return usedControllers.filter(name => all.includes(name))
 }
 
@@ -123,7 +192,7 @@ export class Cgroup {
     this.#name = name
     this.#places = hierarchies.map(hierarchy => ({
       hierarchy,
-      directory: join(hierarchy.mountpoint, top, name),
+      directory: join(hierarchy.base, top, name),
     }))
   }
 
@@ -146,8 +215,8 @@ export class Cgroup {
     name: string,
     hierarchies: readonly Hierarchy[],
   ): Cgroup | undefined {
-    const there = hierarchies.filter(({ mountpoint }) =>
-      existsSync(join(mountpoint, top, name)),
+    const there = hierarchies.filter(({ base }) =>
+      existsSync(join(base, top, name)),
     )
     return there.length === 0 ? undefined : new Cgroup(name, there)
   }
@@ -219,10 +288,11 @@ export class Cgroup {
     }
   }
 
-  #makeDirectory({ version, mountpoint, controllers }: Hierarchy): void {
+  #makeDirectory({ version, base, controllers }: Hierarchy): void {
     const levels = [top, ...this.#name.split('/')]
-    let directory = mountpoint
+    let directory = base
     const enabling = controllers.map(name => `+${name}`).join(' ')
+    let isEvacuated = false
     for (let i = 0; i < levels.length;) {
       const child = join(directory, levels[i] ?? '')
       try {
@@ -233,7 +303,12 @@ export class Cgroup {
         // Another podfs has just ended, and has removed what was empty.
         if (hasCode(error, 'ENOENT') && i === 1) {
           i = 0
-          directory = mountpoint
+          directory = base
+          continue
+        }
+        if (hasCode(error, 'EBUSY') && i === 0 && !isEvacuated) {
+          evacuate(base)
+          isEvacuated = true
           continue
         }
         if (!hasCode(error, 'EEXIST')) throw error
@@ -241,6 +316,23 @@ export class Cgroup {
       directory = child
       i += 1
     }
+  }
+}
+
+/** Until no child has been made meanwhile: who forks does so into its own. */
+const evacuations = 100
+
+/**
+ * Of v2 a cgroup with processes has no children with controllers. Whoever is in a delegated one
+ * stays in it, and has the same limits.
+ */
+function evacuate(base: string): void {
+  const directory = join(base, others)
+  mkdirSync(directory, { recursive: true, mode: 0o755 })
+  for (let round = 0; round < evacuations; round += 1) {
+    const pids = wordsOf(join(base, procs))
+    if (pids.length === 0) return
+    for (const pid of pids) tryToWrite(join(directory, procs), pid)
   }
 }
 
@@ -285,9 +377,9 @@ function removeTree(directory: string): boolean {
 }
 
 /** As long as another podfs has something there it stays. */
-function removeTop({ mountpoint }: Hierarchy): void {
+function removeTop({ base }: Hierarchy): void {
   try {
-    rmdirSync(join(mountpoint, top))
+    rmdirSync(join(base, top))
   } catch {
     // Somebody else's turn.
   }

@@ -55,3 +55,8 @@ function isWhole({ inside, outside, count }: IdRange): boolean {
 export function hasId(ranges: readonly IdRange[], id: number): boolean {
   return ranges.some(({ inside, count }) => id >= inside && id < inside + count)
 }
+
+/** Not of a user namespace. */
+export function isRootOfMachine(): boolean {
+  return process.getuid?.() === 0 && ownIdMaps() === undefined
+}

@@ -1,6 +1,5 @@
 import { keyOf, objectKey, type ObjectKey } from '../api/object-key.ts'
 import type { CronRules, Pod } from '../api/types.ts'
-import { refuseUserNamespace } from '../session/user-namespace.ts'
 import { refuseChroot } from '../session/refuse-chroot.ts'
 import type { ControlledPod, Held, PodControl } from '../server/pod-control.ts'
 import type { StoreEvent } from '../store/store.ts'
@@ -317,7 +316,6 @@ export class PodFleet implements PodControl {
     const { context, policy } = this.#options
     const key = keyOf(version)
     refuseChroot()
-    refuseUserNamespace()
     await this.#forgetSession(key)
     this.#starts += 1
     const id = `run/${this.#starts}`

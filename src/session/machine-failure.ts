@@ -2,6 +2,7 @@ import { MountError } from '../linux/mount-error.ts'
 import { Failure } from '../util/failure.ts'
 import { asFailure } from './failures.ts'
 import type { Places } from './places.ts'
+import { isInUserNamespace } from './user-namespace.ts'
 
 /** The checks of `podfs doctor` that say why nothing can be mounted. */
 const neededToMount = ['rights', '/dev/fuse', 'util-linux', 'fusermount3']
@@ -29,10 +30,20 @@ export async function explainedFailure(
   const found = checkMachine(await readMachineFacts(places)).find(
     ({ name, status }) => status === 'missing' && neededToMount.includes(name),
   )
-  if (found === undefined) return failure
+  if (found === undefined)
+    return isInUserNamespace() ? othersMounts(thrown) : failure
   const { name, detail, fix } = found
   return new Failure('platform', `cannot mount: ${name}: ${detail}`, {
     cause: thrown,
     ...(fix === undefined ? {} : { fix }),
   })
+}
+
+/** Its root may mount only in a mount namespace that has been made in it. */
+function othersMounts(cause: MountError): Failure {
+  return new Failure(
+    'platform',
+    'cannot mount: this user namespace has no mount namespace of its own',
+    { fix: 'unshare -Urm, not unshare -Ur; or --backend dir for mount', cause },
+  )
 }

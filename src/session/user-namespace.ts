@@ -1,6 +1,6 @@
 import { ownIdMaps } from '../linux/user-namespace.ts'
 import type { Gateway } from '../runner/sandbox/network/network-provider.ts'
-import { Failure } from '../util/failure.ts'
+import { isWritable } from '../linux/is-writable.ts'
 
 /** The namespaces that podfs has made for itself and entered: own-namespace.ts. */
 export interface OwnNamespace {
@@ -39,14 +39,15 @@ export const outside =
   'start podfs as root of the machine, outside of this user namespace'
 
 /**
- * Each container would fail, again and again, for many reasons: files of other ids, mounts that
- * cover a part of /proc.
+ * The user whose places podfs has (`placesOf`). Root of a user namespace has root's where it may
+ * write there, as in a container with a system of its own; else those of the user that it is
+ * outside.
  */
-export function refuseUserNamespace(): void {
-  if (isInUserNamespace())
-    throw new Failure(
-      'platform',
-      'podfs run does not work in a user namespace: its containers would have no /proc',
-      { fix: outside },
-    )
+export function uidOfPlaces(): number {
+  const uid = own?.uid ?? process.getuid?.() ?? 0
+  const maps = isInUserNamespace() ? ownIdMaps() : undefined
+  if (uid !== 0 || maps === undefined) return uid
+  return ['/run', '/var/lib'].every(isWritable)
+    ? 0
+    : (maps.uids.find(({ inside }) => inside === 0)?.outside ?? 0)
 }

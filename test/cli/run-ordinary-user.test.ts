@@ -1,16 +1,24 @@
 import { once } from 'node:events'
-import { readdirSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
+import { hierarchies } from '../helpers/cgroups.ts'
 import { lacksNetworks } from '../helpers/network-world.ts'
 import {
   lacksOrdinaryUser,
   ordinaryUser,
   type OrdinaryUser,
 } from '../helpers/ordinary-user.ts'
-import { eventually } from '../helpers/podfs.ts'
+import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
 
 /*
  * `podfs run` of somebody who is not root, in a user and a mount namespace of its own.
@@ -360,3 +368,67 @@ t.test('networks of Pods', { skip: skip || lacksNetworks() }, async t => {
   )
   await leavesNothing(user)
 })
+const v2 = hierarchies.find(({ version }) => version === 2)
+
+t.test(
+  'limits, in a cgroup that is delegated',
+  { skip: skip || (v2 === undefined && 'needs cgroup v2') },
+  async t => {
+    const user = await ordinaryUser(t)
+    const given = path.join(v2?.base ?? '', `podfs-test-${user.name}`)
+    const controllers = v2?.controllers ?? []
+    for (const name of controllers)
+      writeFileSync(`${v2?.base}/cgroup.subtree_control`, `+${name}`)
+    mkdirSync(given)
+    t.teardown(() => {
+      for (const place of [`${given}/podfs-others`, `${given}/podfs`, given])
+        if (existsSync(place)) rmdirSync(place)
+    })
+    for (const file of ['', 'cgroup.procs', 'cgroup.subtree_control'])
+      chownSync(path.join(given, file), user.uid, user.uid)
+    // Who is in there already goes on.
+    const startIn = (place: string): string[] => [
+      'sh',
+      '-c',
+      'echo 0 >"$0" && exec "$@"',
+      `${place}/cgroup.procs`,
+      ...user.wrapper,
+    ]
+    const script = [
+      'own=$(sed -n "s/^0:://p" /proc/self/cgroup)',
+      `place=${v2?.base}$own`,
+      `[ -d "$place" ] && ! { echo 0 >${given}/podfs-others/cgroup.procs; } 2>/dev/null`,
+      '[ ! -e "$place/hugetlb.2MB.max" ] || [ "$(cat "$place/hugetlb.2MB.max")" = 0 ]',
+      'echo "in $own"; sleep 1000 &',
+    ]
+    const limited = (...more: string[]): string =>
+      job([...script, ...more].join('\n')).replace(
+        'image: busybox',
+        'image: busybox\n      resources: { limits: { memory: 64Mi, cpu: 500m } }',
+      )
+    const running = startPodfs(t, ['run', '-f', '-'], {
+      wrapper: startIn(given),
+      input: limited('wait'),
+    })
+    const [, own = ''] = await running.saw(/^job \| in (.*)$/m)
+    t.match(own, new RegExp(`^/podfs-test-${user.name}/podfs/pod.*/job-1$`))
+    running.child.kill('SIGKILL')
+    await running.ended
+    await eventually(() => user.processes().length === 0)
+    // As from the same shell.
+    const next = await podfs(t, ['run', '-f', '-'], {
+      wrapper: startIn(`${given}/podfs-others`),
+      input: limited(),
+    })
+    t.match(next, { code: 0, stdout: /^job \| in .*\/job-1\n$/ })
+    t.notMatch(next.stderr, /delegated/)
+    t.same(
+      readdirSync(given, { withFileTypes: true })
+        .filter(entry => entry.isDirectory())
+        .map(({ name }) => name),
+      ['podfs-others'],
+      'what the killed one has left is gone, too',
+    )
+    await leavesNothing(user)
+  },
+)

@@ -1,78 +1,97 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
 import t from 'tap'
-import { capability } from '../helpers/capability.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
-import { podfs } from '../helpers/podfs.ts'
+import { lacksOrdinaryUser, ordinaryUser } from '../helpers/ordinary-user.ts'
+import { eventually } from '../helpers/podfs.ts'
+
+/*
+ * podfs as root of a user namespace that somebody else has made: after `unshare -Urm`, in a
+ * container without root.
+ */
 
 t.setTimeout(240_000)
 
-/** An ordinary user who is root of a user namespace, as after `unshare -Urm`. */
-const wrapper = (own: string): string[] => [
-  'unshare',
-  '--mount',
-  'sh',
-  '-c',
-  'mount -t tmpfs -o mode=755 tmpfs /run && exec "$@"',
-  'sh',
-  'setpriv',
-  '--reuid=65534',
-  '--regid=65534',
-  '--clear-groups',
-  'env',
-  '-u',
-  'NODE_OPTIONS',
-  'unshare',
-  '-Urm',
-  'sh',
-  '-c',
-  `${own} && exec "$@"`,
-  'sh',
-]
-const outside =
-  '  start podfs as root of the machine, outside of this user namespace\n'
-
-t.test(
-  'in a user namespace each command is one clear line',
-  { skip: (await cannotMount()) || capability('setpriv') },
-  async t => {
-    const dir = t.testdir({
-      'pod.yaml': `apiVersion: v1
+const pod = `apiVersion: v1
 kind: Pod
 metadata: {name: web}
-spec: {containers: [{name: web, image: busybox}]}
-`,
-      conf: { key: 'value' },
+spec:
+  restartPolicy: Never
+  containers:
+    - name: web
+      image: busybox
+      command: [sh, -c, 'id -u; [ $$$$ = 1 ] && cat /conf/key']
+      volumeMounts: [{name: conf, mountPath: /conf}]
+  volumes: [{name: conf, configMap: {name: conf}}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: conf}
+data: {key: value}
+`
+
+t.test('in a user namespace', { skip: lacksOrdinaryUser() }, async t => {
+  const user = await ordinaryUser(t)
+  writeFileSync(`${user.home}/pod.yaml`, pod)
+  mkdirSync(`${user.home}/conf`)
+  writeFileSync(`${user.home}/conf/key`, 'value\n')
+  const unshare = (flags: string, own = 'true'): { wrapper: string[] } => ({
+    wrapper: ['unshare', flags, 'sh', '-ec', `${own}; exec "$@"`, 'sh'],
+  })
+  const run = ['run', '-f', 'pod.yaml']
+
+  await t.test('a Pod runs, with the places of its user', async t => {
+    t.match(await user.podfs(run, unshare('-Urm')), {
+      code: 0,
+      stdout: 'web | 0\nweb | value\n',
+      stderr: '',
     })
-    const run = ['run', '-f', `${dir}/pod.yaml`]
-    const mount = ['mount', `${dir}/conf`, '/tmp/podfs-test-nowhere']
-    const cases: readonly (readonly [string, readonly string[], RegExp])[] = [
-      [
-        'true',
-        run,
-        /^error: podfs run does not work in a user namespace: .*\n/,
-      ],
-      ['true', mount, /^error: cannot make \/run\/podfs: EACCES: .*\n/],
-      [
-        'true',
-        [...mount, '--detach'],
-        /^error: cannot make \/run\/podfs: EACCES: .*\n/,
-      ],
-      // A /run of its own, but the machine's /var/lib.
-      [
-        'mount -t tmpfs tmpfs /run',
-        [
-          'serve',
-          '--backend=dir',
-          '-f',
-          `${dir}/pod.yaml`,
-          '--root=/run/served',
-        ],
-        /^error: cannot make \/var\/lib\/podfs\/empty-dir: EACCES: .*\n/,
-      ],
+    t.equal((await user.sh('ls "$XDG_RUNTIME_DIR/podfs"')).stdout, '')
+  })
+
+  await t.test('and with root’s, where it may have them', async t => {
+    const own = 'mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib'
+    const here = await user.podfs(['mount', 'conf', '/run/podfs'], {
+      ...unshare('-Urm', own),
+    })
+    t.match(here, { code: 2, stderr: /\/run\/podfs/ })
+  })
+
+  await t.test('ids that it does not have are refused', async t => {
+    const other = pod.replace('spec:', 'spec:\n  securityContext: {fsGroup: 7}')
+    const refused = await user.podfs(['run', '-f', '-'], {
+      ...unshare('-Urm'),
+      input: other,
+    })
+    t.match(refused, {
+      code: 1,
+      stdout: '',
+      stderr: /fsGroup: there is no group 7, but 0 alone\n/,
+    })
+  })
+
+  await t.test('without its mounts each command is one clear line', async t => {
+    const commands = [
+      run,
+      ['mount', 'conf', 'mnt'],
+      ['mount', 'conf', 'mnt', '--detach'],
     ]
-    for (const [own, args, said] of cases) {
-      const ended = await podfs(t, args, { wrapper: wrapper(own), cwd: '/' })
-      t.match(ended, { code: 3, stdout: '', stderr: said }, args.join(' '))
-      t.equal(ended.stderr.replace(said, ''), outside, args.join(' '))
+    for (const command of commands) {
+      const ended = await user.podfs(command, unshare('-Ur'))
+      t.match(ended, { code: 3, stdout: '' }, command.join(' '))
+      t.equal(
+        ended.stderr,
+        'error: cannot mount: this user namespace has no mount namespace of its own\n' +
+          '  unshare -Urm, not unshare -Ur; or --backend dir for mount\n',
+      )
     }
-  },
-)
+    t.match(
+      await user.podfs(
+        ['mount', 'conf', 'mnt', '--detach', '--backend=dir'],
+        unshare('-Ur'),
+      ),
+      { code: 0, stdout: /^\d+\n$/ },
+    )
+    t.equal((await user.sh('cat mnt/key')).stdout, 'value\n')
+    t.match(await user.podfs(['unmount', 'mnt'], unshare('-Ur')), { code: 0 })
+  })
+  await eventually(() => user.processes().length === 0)
+})

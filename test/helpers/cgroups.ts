@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
-import path from 'node:path'
-import { findHierarchies } from '../../src/linux/cgroups.ts'
+import { cgroupOf, findHierarchies } from '../../src/linux/cgroups.ts'
 
 /** In which podfs makes cgroups on this machine. */
 export const hierarchies = findHierarchies()
@@ -13,15 +12,6 @@ export const needsLimits =
 
 /** The paths of a process's cgroups that are podfs's, on this machine. */
 export function cgroupsOf(pid: number): readonly string[] {
-  const lines = readFileSync(`/proc/${pid}/cgroup`, 'utf8').split('\n')
-  return hierarchies.flatMap(({ version, mountpoint, controllers }) => {
-    const line = lines.find(line => {
-      const [, names = ''] = line.split(':')
-      return version === 2
-        ? names === '' && line !== ''
-        : names.split(',').includes(controllers[0] ?? '')
-    })
-    const [, , place = ''] = line?.split(':') ?? []
-    return place.startsWith('/podfs/') ? [path.join(mountpoint, place)] : []
-  })
+  const text = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
+  return hierarchies.flatMap(hierarchy => cgroupOf(text, hierarchy) ?? [])
 }

@@ -95,8 +95,8 @@ t.test('which hierarchies are of use', async t => {
     superOptions: ['rw', ...more.split(',')],
   })
   const found = (...mounts: Mount[]) =>
-    findHierarchies(mounts).map(({ version, mountpoint, controllers }) =>
-      [version, path.basename(mountpoint), ...controllers].join(' '),
+    findHierarchies(mounts, undefined).map(({ version, base, controllers }) =>
+      [version, path.basename(base), ...controllers].join(' '),
     )
   const v1 = [
     mount('memory', 'cgroup', 'memory,cpuacct,cpu'),
@@ -181,10 +181,8 @@ for (const version of [1, 2] as const) {
       await found?.kill(systemClock)
       await gone
       await found?.remove(systemClock)
-      for (const { mountpoint } of hierarchies)
-        t.notOk(
-          existsSync(path.join(mountpoint, 'podfs', nameOf(`v${version}`))),
-        )
+      for (const { base } of hierarchies)
+        t.notOk(existsSync(path.join(base, 'podfs', nameOf(`v${version}`))))
     })
   })
 }
@@ -231,11 +229,11 @@ t.test(
     const pod = Cgroup.make(nameOf('huge'), hierarchies, {
       hugePages: new Map([[2n << 20n, 6n << 20n]]),
     })
-    const [{ mountpoint, version }] = hierarchies as [Hierarchy]
+    const [{ base, version }] = hierarchies as [Hierarchy]
     const value = (size: string): string =>
       readFileSync(
         path.join(
-          mountpoint,
+          base,
           'podfs',
           nameOf('huge'),
           `hugetlb.${size}.${version === 1 ? 'limit_in_bytes' : 'max'}`,
@@ -253,7 +251,8 @@ t.test('what cannot be removed is an error', async t => {
   const directory = t.testdir()
   const hierarchy: Hierarchy = {
     version: 1,
-    mountpoint: directory,
+    base: directory,
+    place: '/',
     controllers: [],
   }
   await mkdir(path.join(directory, 'podfs/a'), { recursive: true })

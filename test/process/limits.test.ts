@@ -57,7 +57,7 @@ t.test('the limits are there before the program', { skip }, async t => {
   const see =
     v1 === undefined
       ? 'cd /sys/fs/cgroup/$(cut -d: -f3 /proc/self/cgroup); cat cpu.max cpu.weight memory.max'
-      : `of() { echo ${path.dirname(v1.mountpoint)}/$1$(sed -n "s/^[0-9]*:$1://p" /proc/self/cgroup); }
+      : `of() { echo ${path.dirname(v1.base)}/$1$(sed -n "s/^[0-9]*:$1://p" /proc/self/cgroup); }
          cat $(of cpu)/cpu.cfs_quota_us $(of cpu)/cpu.shares $(of memory)/memory.limit_in_bytes`
   const { output } = await sh(see, {
     resources: {
@@ -77,7 +77,7 @@ t.test('the limits are there before the program', { skip }, async t => {
 
 t.test('nobody leaves his cgroup', { skip }, async t => {
   const { start } = await limited(t)
-  const places = hierarchies.map(({ mountpoint }) => mountpoint).join(' ')
+  const places = hierarchies.map(({ base }) => base).join(' ')
   const container = await start(
     [
       'sh',

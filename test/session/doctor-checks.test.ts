@@ -26,7 +26,12 @@ const goodMachine: MachineFacts = {
   overlay: true,
   cgroups: {
     hierarchies: [
-      { version: 2, mountpoint: '/sys/fs/cgroup', controllers: ['memory'] },
+      {
+        version: 2,
+        base: '/sys/fs/cgroup',
+        place: '/',
+        controllers: ['memory'],
+      },
     ],
   },
   inotify: { maxUserWatches: 500_000, maxUserInstances: 1024 },
@@ -72,8 +77,8 @@ const cases: readonly {
     facts: {
       cgroups: {
         hierarchies: [
-          { version: 2, mountpoint: '/c', controllers: ['hugetlb'] },
-          { version: 1, mountpoint: '/f', controllers: [] },
+          { version: 2, base: '/c', place: '/', controllers: ['hugetlb'] },
+          { version: 1, base: '/f', place: '/', controllers: [] },
         ],
         lack: { why: 'for a reason', fix: 'do something' },
       },
@@ -83,14 +88,6 @@ const cases: readonly {
     detail:
       /^limits of Pods are only emulated: for a reason; v2, hugetlb at \/c$/,
     fix: /^do something$/,
-  },
-  {
-    title: 'root of a user namespace',
-    facts: { inUserNamespace: true },
-    check: 'user',
-    status: 'warning',
-    detail: /podfs run does not work/,
-    fix: /^start podfs as root of the machine/,
   },
   {
     title: 'root without the right to mount',

@@ -30,6 +30,7 @@ export class HostBinds {
   /** Options of all mounts that come of the host. */
   readonly #onHost: readonly string[]
   readonly #nested: boolean
+  readonly #isFenced: boolean
   /** What has come along with a bind and is to be read-only, too. */
   readonly readOnlyLater: ReadOnlyPlace[] = []
   /** An option of all mounts of the container. */
@@ -44,6 +45,7 @@ export class HostBinds {
     this.#hidden = hidden
     this.#onHost = readOnly ? ['ro'] : []
     this.#nested = nested
+    this.#isFenced = !devices
     // Nobody makes a device node there, and those of the host are what they are for the user.
     this.nodev = devices || nested ? [] : ['nodev']
   }
@@ -156,7 +158,14 @@ export class HostBinds {
       ...this.nodev,
     ]
     if (this.#nested) {
-      if (onEach.length > 0) this.#noteReadOnly(source, path, below)
+      this.#noteReadOnly(
+        source,
+        path,
+        // Those of v1 are never the user's.
+        onEach.length > 0
+          ? below
+          : below.filter(({ type }) => this.#isFenced && type === 'cgroup2'),
+      )
       return [this.nestedBind(source, target, ['rprivate', ...more, ...onEach])]
     }
     const options = needsFlags(mount) ? [...new Set([...more, ...flags])] : more

@@ -1,7 +1,6 @@
 import { isAtLeast, resendSince } from '../../linux/is-at-least.ts'
 import { shellWord } from '../../util/shell-word.ts'
 import { networkPackages, pastaPackage } from '../pod-network-provider.ts'
-import { outside } from '../user-namespace.ts'
 import { missing, ok, warning, type Check } from './check.ts'
 import type { MachineFacts } from './machine-facts.ts'
 
@@ -36,11 +35,11 @@ function checkUser({ uid, inUserNamespace }: MachineFacts): Check {
   const name = 'user'
   if (uid !== 0)
     return ok(name, `uid ${uid}: Pods run in a user namespace of their own`)
-  if (!inUserNamespace) return ok(name, 'root')
-  return warning(
+  return ok(
     name,
-    'root of a user namespace that podfs has not made: podfs run does not work here',
-    outside,
+    inUserNamespace
+      ? 'root of a user namespace, in which Pods run, too'
+      : 'root',
   )
 }
 
@@ -341,8 +340,8 @@ function checkCgroups({ cgroups }: MachineFacts): Check {
   const found = hierarchies
     .filter(({ controllers }) => controllers.length > 0)
     .map(
-      ({ version, mountpoint, controllers }) =>
-        `v${version}, ${controllers.join(' ')} at ${mountpoint}`,
+      ({ version, base, controllers }) =>
+        `v${version}, ${controllers.join(' ')} at ${base}`,
     )
   if (lack === undefined)
     return ok(name, `limits are enforced: ${found.join('; ')}`)

@@ -615,10 +615,16 @@ t.test('in a user namespace', async t => {
       '/var/log': directory,
       '/var/lib/docker': directory,
       '/sys': directory,
+      '/sys/fs/cgroup': directory,
     },
     [
       { mountpoint: '/' },
       { mountpoint: '/sys', type: 'sysfs', options: ['rw', 'noexec'] },
+      {
+        mountpoint: '/sys/fs/cgroup',
+        type: 'cgroup2',
+        options: ['rw', 'nosuid'],
+      },
       { mountpoint: '/etc/hosts', device: '8:2' },
       {
         mountpoint: '/var/lib/docker',
@@ -654,11 +660,14 @@ t.test('in a user namespace', async t => {
   t.notOk(made.directories.some(({ uid }) => uid === 65_534))
   t.equal(made.hostView, undefined)
   t.ok(made.nested)
+  const cgroups = { path: '/sys/fs/cgroup', options: ['nosuid'] }
+  t.same(made.readOnly.at(-1), cgroups, 'one may be delegated to the user')
+  t.notMatch(plan({ nested, privileged: true }, host).readOnly, [cgroups])
   // A mount that has come along is made read-only by itself, with the flags it has.
-  t.same(plan({ nested, readOnly: true }, host).readOnly.at(-1), {
-    path: '/home/me',
-    options: ['nodev'],
-  })
+  t.same(plan({ nested, readOnly: true }, host).readOnly.slice(-2), [
+    { path: '/home/me', options: ['nodev'] },
+    cgroups,
+  ])
 })
 
 t.test('the kernel’s file systems', async t => {
