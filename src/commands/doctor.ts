@@ -51,5 +51,5 @@ function checkSwap(backend: BackendName, swap: ScratchSwap): Check {
       `seen by a watcher after ${swap.ms.toFixed(1)} ms; ${swap.isReadOnly ? 'a write by others: EROFS' : 'a plain directory, of this user alone'}`,
     )
   const judge = backend === 'fuse' ? missing : warning
-  return judge(name, swap.reason, swap.fix)
+  return judge(name, swap.reason, swap.fix?.replace(/^podfs doctor; /, ''))
 }

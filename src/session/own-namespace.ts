@@ -138,7 +138,10 @@ function refusedWith(said: string): Lack {
         why: `AppArmor forbids user namespaces (${said})`,
         fix: `sudo sysctl -w ${name}=0`,
       }
-    : { why: said, fix: 'sudo podfs run ...' }
+    : {
+        why: said,
+        fix: 'sudo podfs run ...; in a container: --security-opt seccomp=unconfined',
+      }
 }
 
 /** Only what starts containers needs it. */

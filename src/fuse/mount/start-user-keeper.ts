@@ -80,7 +80,7 @@ function refuseWithoutFuse(
       'MOUNT_NO_BACKEND',
       '',
       'an ordinary user mounts with fusermount3, which is not on this machine',
-      { fix: 'apt-get install fuse3; or --backend dir' },
+      { fix: 'sudo apt-get install fuse3; or --backend dir' },
     )
   try {
     accessSync('/dev/fuse', constants.R_OK | constants.W_OK)
