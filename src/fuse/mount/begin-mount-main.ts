@@ -3,8 +3,9 @@
  * user namespace, where fusermount3(1) has no rights. Argument: the mount's options, as JSON. Says
  * what went wrong as JSON, too.
  */
+import { writeSync } from 'node:fs'
 import type { Logger } from '../../util/logger.ts'
-import { MountError } from '../../linux/mount-error.ts'
+import type { MountError } from '../../linux/mount-error.ts'
 import { type FuseMountOptions, mountFuse } from './mount.ts'
 
 const nothing = (): void => {}
@@ -22,7 +23,7 @@ mountFuse({ ...options, logger }).then(
   () => process.exit(0),
   (error: unknown) => {
     const { code, message, fix } = error as MountError
-    console.log(JSON.stringify({ code, message, fix }))
+    writeSync(1, JSON.stringify({ code, message, fix }))
     // oxlint-disable-next-line unicorn/no-process-exit
     process.exit(1)
   },
