@@ -7,7 +7,7 @@ import { inBackground } from '../util/in-background.ts'
 import type { Schedule } from './cron-schedule.ts'
 import { imageFindings } from './image-findings.ts'
 import { JobTries } from './job-tries.ts'
-import { limitsTeller } from './limit-notices.ts'
+import { limitsTeller, rootFilesTeller } from './limit-notices.ts'
 import { podName, sourceName } from './pod-notices.ts'
 import { startingReplica } from './replicas.ts'
 import { failureOf, type PodOutcome } from './pod-outcome.ts'
@@ -78,6 +78,9 @@ export class PodFleet implements PodControl {
   readonly #tellMissingLimits = limitsTeller(text =>
     this.#options.context().notice(text),
   )
+  readonly #tellRootFiles = rootFilesTeller(text =>
+    this.#options.context().notice(text),
+  )
   #unfollow: () => void = () => {}
   #starts: number
   #isTerminating = false
@@ -117,13 +120,14 @@ export class PodFleet implements PodControl {
 
   /** Runs a Pod, whatever the policy says of it. */
   add(pod: Pod): void {
-    const { notice } = this.#options.context()
+    const { notice, hostRoot } = this.#options.context()
     const workload = workloadKey(pod)
     if (workload !== undefined) {
       this.#workloads.add(workload)
       notice(startingReplica(pod) ?? `${sourceName(pod)} ${howItRuns(pod)}`)
     }
     this.#tellMissingLimits(pod)
+    this.#tellRootFiles(hostRoot)
     this.#supervised(pod).want(pod)
   }
 

@@ -147,6 +147,8 @@ t.test('what a container may write', { skip }, async t => {
       'var/lib',
       'opt',
     ].map(directory => `echo x >/${directory}/${marker}`),
+    '! { echo x >>/usr/bin/env; } 2>/dev/null',
+    'sed -i s/root/superuser/ /etc/passwd; grep -q ^superuser /etc/passwd',
     'cp /usr/bin/env /tmp/env; mv -f /tmp/env /usr/bin/env; env true',
     'rm /usr/bin/env; ! [ -e /usr/bin/env ]',
     'stat -c "%u %g %a" /etc /usr/bin /var/tmp',
@@ -160,6 +162,7 @@ t.test('what a container may write', { skip }, async t => {
     code: 0,
     stdout: 'job | 0 0 755\njob | 0 0 755\njob | 0 0 1777\n',
   })
+  t.equal(ended.stderr.match(/in place \(EACCES\)/g)?.length, 1, 'told once')
   t.equal((await user.sh(`cat made; rm made`)).stdout, 'x\n')
   t.equal(
     (await user.sh(`ls -d /usr/bin/env /usr/${marker}`)).stdout,
