@@ -14,7 +14,7 @@ t.test(
   { skip: capability('kubectl') },
   async t => {
     const [, script = ''] =
-      /^sudo node -e '([^']*)' "\$\(sudo sh -c 'ls \/run\/podfs\/\*\/api\.sock'\)" &$/m.exec(
+      /^node -e '([^']*)' "\$\(ls "\$XDG_RUNTIME_DIR"\/podfs\/\*\/api\.sock\)" &$/m.exec(
         readFileSync('README.md', 'utf8'),
       ) ?? []
     const run = startPodfs(t, ['run', '-f', 'examples/quickstart'])
