@@ -1,5 +1,14 @@
-import { execFileSync } from 'node:child_process'
-import { closeSync, readSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import koffi from 'koffi'
 
 /*
@@ -143,13 +152,59 @@ export function formatEvents(
 
 /**
  * Real watchers and readers are other processes. The test's own is often podfs's daemon, whose
- * looks do not count for the file server (src/fuse/wire/fill.ts).
+ * looks do not count for the file server (src/fuse/wire/fill.ts). Throws what stat(1) says.
  */
 export function lookFromOutside(
   path: string,
   options: { followLink?: boolean } = {},
 ): void {
-  const follow = options.followLink === false ? [] : ['-L']
+  const follow = options.followLink !== false
   const seen = path.replace('/proc/self/', `/proc/${process.pid}/`)
-  execFileSync('stat', [...follow, seen], { stdio: 'pipe' })
+  onlooker ??= startOnlooker()
+  if (!seen.includes('\n') && onlooker(`${follow ? '-e' : '-L'}\n${seen}\n`))
+    return
+  execFileSync('stat', [...(follow ? ['-L'] : []), seen], { stdio: 'pipe' })
+}
+
+let onlooker: ReturnType<typeof startOnlooker> | undefined
+
+/**
+ * One process for all looks: to start another one for each is most of what a test of some hundred
+ * watches costs. Told how to look (-e, or -L: not through a link) and where, it says whether
+ * something is there.
+ */
+function startOnlooker(): (how: string) => boolean {
+  const directory = mkdtempSync(join(tmpdir(), 'podfs-onlooker-'))
+  const [asked, answered] = ['asked', 'answered'].map(name => {
+    const fifo = join(directory, name)
+    execFileSync('mkfifo', [fifo])
+    // Neither of the other two has to wait for its other end.
+    const both = openSync(fifo, 'r+')
+    const ends = { read: openSync(fifo, 'r'), write: openSync(fifo, 'w') }
+    closeSync(both)
+    return ends
+  }) as [Ends, Ends]
+  rmSync(directory, { recursive: true })
+  const script = `while IFS= read -r how && IFS= read -r path; do
+  if [ "$how" "$path" ] || [ -e "$path" ]; then echo y; else echo n; fi
+done`
+  const child = spawn('sh', ['-c', script], {
+    stdio: [asked.read, answered.write, 'inherit'],
+  })
+  // It ends with this process, of which it reads.
+  child.unref()
+  closeSync(asked.read)
+  closeSync(answered.write)
+  const answer = Buffer.alloc(2)
+  return how => {
+    writeSync(asked.write, how)
+    if (readSync(answered.read, answer) === 0)
+      throw new Error('who looks from outside has ended')
+    return answer.toString() === 'y\n'
+  }
+}
+
+interface Ends {
+  readonly read: number
+  readonly write: number
 }
