@@ -168,9 +168,9 @@ export function podfsMounts(): string[] {
 }
 
 /**
- * Looks until `condition` gives something, at most a quarter of the time: a look may be a program
- * that is started, and what it waits for needs the processors, too. The test's own time-out is the
- * limit.
+ * Looks until `condition` gives something, a tenth of the time, or a quarter where a look takes long:
+ * it may be a program that is started, or all of /proc, and what it waits for needs the processors,
+ * too. The test's own time-out is the limit.
  */
 export async function eventually<T>(
   condition: () => T | undefined | false | Promise<T | undefined | false>,
@@ -179,7 +179,8 @@ export async function eventually<T>(
     const start = performance.now()
     const result = await condition()
     if (result !== undefined && result !== false) return result
-    const pause = Math.max(5, 3 * (performance.now() - start))
+    const took = performance.now() - start
+    const pause = Math.max(5, 3 * took, Math.min(9 * took, 1000))
     await new Promise(resolve => setTimeout(resolve, pause))
   }
 }
