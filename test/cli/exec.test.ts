@@ -17,7 +17,7 @@ import { interruptSleep, startOnTerminal } from '../helpers/typed.ts'
 t.setTimeout(300_000)
 
 const program = path.resolve('dist/podfs.cjs')
-const waits = 'trap exit TERM; echo started; while :; do sleep 0.1; done'
+const waits = 'trap exit TERM; echo started; sleep 1000 & wait'
 
 /** A Pod that `podfs run` runs; `asked` are the flags that name it. */
 async function running(t: Test, more = '', name = 'exec') {

@@ -11,7 +11,7 @@ import { configMap, end, world } from '../helpers/served-world.ts'
 
 t.setTimeout(300_000)
 
-const waits = 'trap exit TERM; cat /cfg/colour; while :; do sleep 0.1; done'
+const waits = 'trap exit TERM; cat /cfg/colour; sleep 1000 & wait'
 
 const workload = (kind: string, name: string, spec = ''): string => `---
 apiVersion: apps/v1
