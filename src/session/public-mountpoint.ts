@@ -1,7 +1,7 @@
 import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { nextKeeperOf } from '../fuse/mount/keeper-of.ts'
-import { mountOf } from '../fuse/mount/mount-of.ts'
+import { isUsersMountOf, mountOf } from '../fuse/mount/mount-of.ts'
 import { isDeadMount } from '../fuse/mount/is-dead-mount.ts'
 import {
   deviceOf,
@@ -227,7 +227,10 @@ export async function sessionAt(
   return {
     ...session,
     hide: async backend => {
-      shownAt = await whereShown(backend, mountpoint, runtime)
+      shownAt = await whereShown(backend, mountpoint, {
+        runtime,
+        session: session.directory,
+      })
       await backend.unbind(shownAt, { lazy: true })
     },
   }
@@ -240,14 +243,14 @@ export async function sessionAt(
 async function whereShown(
   { directory }: Backend,
   mountpoint: string,
-  runtime: string,
+  { runtime, session }: { readonly runtime: string; readonly session: string },
 ): Promise<string> {
   if ((await mountAt(mountpoint)) !== undefined) return mountpoint
   const device = await deviceOf(directory)
   const name = path.basename(mountpoint)
   const elsewhere = (await podfsMounts()).filter(
     mount =>
-      mount.device === device &&
+      (mount.device === device || isUsersMountOf(mount, session)) &&
       path.basename(mount.mountpoint) === name &&
       !isWithin(mount.mountpoint, runtime),
   )
