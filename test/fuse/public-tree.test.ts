@@ -5,6 +5,7 @@ import {
   publicTree,
   UNPUBLISHED_NAME,
 } from '../../src/fuse/server/public-tree.ts'
+import { FILL_NAME, FILL_NODE_ID } from '../../src/fuse/wire/fill.ts'
 import type { Dispatcher } from '../../src/fuse/server/dispatch.ts'
 import { replayJournal } from '../../src/fuse/server/replay-journal.ts'
 import type { OperationName } from '../../src/fuse/wire/operations.ts'
@@ -23,6 +24,7 @@ import {
 const root = wire.FUSE_ROOT_ID
 const somebody = { tid: 99 }
 const daemon = {}
+const fill = makeBody([], FILL_NAME)
 const named = (name: string): Buffer => makeBody([], name)
 
 interface World {
@@ -71,21 +73,28 @@ function makeWorld(subdirectory: string, again = false): World {
 const validSeconds = ({ body }: Reply): number =>
   Number(body.readBigUInt64LE(16))
 
+/** The node of an entry_out; 0: there is none. */
+const foundAs = ({ body }: Reply): number => Number(body.readBigUInt64LE(0))
+
 for (const subdirectory of ['', 'volume'])
   t.test(`the root is ${subdirectory || 'everything'}`, async t => {
     const { ask, names } = makeWorld(subdirectory)
     const way = ask(daemon, 'LOOKUP', root, named(PRIVATE_NAME))
     t.equal(way.errno, 0)
     t.equal(validSeconds(way), 0, 'asked for each time')
-    const id = Number(way.body.readBigUInt64LE(0))
+    const id = foundAs(way)
     if (subdirectory === '')
       t.equal(String(ask(daemon, 'READLINK', id).body), '.')
     else {
       t.strictSame(names(daemon, id), ['.', '..', subdirectory])
       const link = ask(daemon, 'LOOKUP', id, named(subdirectory))
-      const target = Number(link.body.readBigUInt64LE(0))
+      const target = foundAs(link)
       t.equal(String(ask(daemon, 'READLINK', target).body), '..')
+      // Whoever watches the root must not hear of it.
+      t.equal(foundAs(ask(daemon, 'LOOKUP', id, fill)), FILL_NODE_ID)
+      t.equal(foundAs(ask(somebody, 'LOOKUP', id, fill)), 0)
     }
+    t.equal(foundAs(ask(daemon, 'LOOKUP', root, fill)), FILL_NODE_ID)
     ask(daemon, 'MKDIR', root, makeBody([0o755, 0], 'seen'))
     ask(daemon, 'RMDIR', root, named(UNPUBLISHED_NAME))
     for (const who of [daemon, somebody])

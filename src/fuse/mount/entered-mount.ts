@@ -65,16 +65,16 @@ export async function enterPublic(mountpoint: string): Promise<EnteredMount> {
   return {
     directory,
     fill: async (each, entries) => {
-      const filler = new Filler(mountpoint)
+      const filler = new Filler(mountpoint, directory)
       try {
-        const directory = join(mountpoint, relative(root, each))
+        const place = join(mountpoint, relative(root, each))
         // Else this user could not read what is another's.
         const own = entries.map(({ path, mode, data }) => ({
           path,
           mode,
           data,
         }))
-        return await filler.fill(directory, own)
+        return await filler.fill(place, own)
       } finally {
         await filler.close()
       }

@@ -23,6 +23,7 @@ import type { MutationName, QueryName } from '../wire/operations.ts'
 import * as wire from '../wire/protocol.ts'
 import {
   isDaemonsName,
+  hasFillFile,
   isUnlisted,
   isUnpublished,
   refuseUnpublished,
@@ -163,7 +164,7 @@ function lookup(call: Call): Buffer {
     return entry(call, node.id, name)
   }
   const reply = call.reply(wire.FUSE_ENTRY_OUT_SIZE)
-  if (name === FILL_NAME && call.nodeId === wire.FUSE_ROOT_ID) {
+  if (name === FILL_NAME && hasFillFile(tree, call.nodeId)) {
     const attr = call.isDaemonThread(call.tid) ? fillFile(tree) : undefined
     wire.encodeEntryOut(attr, 0, VALID_SECONDS, call.out, 16)
   } else {

@@ -80,6 +80,17 @@ export function isUnlisted(parentId: number, name: string): boolean {
   return parentId === FUSE_ROOT_ID && isPrivateName(name)
 }
 
+/**
+ * Whether the daemon finds `..fill` there: in the root, and, where programs may watch that and hear
+ * of each write, in the directory that only the daemon sees.
+ */
+export function hasFillFile(tree: Tree, directoryId: number): boolean {
+  return (
+    directoryId === FUSE_ROOT_ID ||
+    directoryId === tree.lookup(FUSE_ROOT_ID, PRIVATE_NAME)?.id
+  )
+}
+
 function isPrivateName(name: string): boolean {
   return name === PRIVATE_NAME || name === UNPUBLISHED_NAME
 }

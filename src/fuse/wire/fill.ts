@@ -5,7 +5,8 @@
  * rename. While nobody but the daemon has looked at such a directory, nobody can have a watch
  * in it, so nobody can tell whether its entries came one by one through the kernel, at half a
  * dozen requests each, or all at once. So the daemon writes them to the file `..fill` in the
- * mount's root, which no listing has and which is no part of the tree:
+ * mount's root (or in the directory of it that only the daemon finds: public-tree.ts), which no
+ * listing has and which is no part of the tree:
  *
  *     length of the directory's path, the path from the mount's root; then for each entry
  *     length of its path, length of its data, mode with type, uid (all ones: the daemon's),
@@ -111,11 +112,13 @@ export function decodeFill(data: NodeBuffer): FillRequest {
 /** The daemon's end of `..fill`, for one mount. */
 export class Filler {
   readonly #root: string
+  readonly #path: string
   #file: Promise<FileHandle | undefined> | undefined
 
-  /** `root`: how the daemon gets at the mount's root. */
-  constructor(root: string) {
+  /** How the daemon gets at the mount's root, and at the directory in which `..fill` is found. */
+  constructor(root: string, directory = root) {
     this.#root = root
+    this.#path = join(directory, FILL_NAME)
   }
 
   readonly fill: FillDirectory = async (directory, entries) => {
@@ -149,7 +152,7 @@ export class Filler {
     // Direct: what was written must not stay in the kernel's cache of this file.
     const flags = constants.O_WRONLY | constants.O_DIRECT
     try {
-      return await open(join(this.#root, FILL_NAME), flags)
+      return await open(this.#path, flags)
     } catch (error) {
       if (hasCode(error, 'ENOENT')) return undefined
       throw error
