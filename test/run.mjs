@@ -85,24 +85,31 @@ t.on('spawn', subtest => {
 })
 // What these do in their own process an ordinary user may do as root of a namespace only.
 const mounts = [
-  'commands',
-  'linux',
-  'mount',
-  'process',
-  'runner',
-  'volumes',
-  'writer',
+  'commands/',
+  'linux/',
+  'mount/',
+  'pods/container-views',
+  'process/',
+  'runner/',
+  'server/container-usage',
+  'session/session-mounts',
+  'sources/mounts',
+  'volumes/',
+  'writer/',
 ]
+// It starts the program, which enters namespaces of its own.
+const startsProgram = 'test/process/secrets.test.ts'
 // The nodes that tests start, some thousands, inherit these: a loader of tap's, which t.spawn sets,
 // and where the machine names more certificates all of those; each doubles what a start takes.
 const without = ['-u', 'NODE_OPTIONS', '-u', 'NODE_EXTRA_CA_CERTS']
 const namespace = process.getuid() === 0 ? [] : ownNamespace()
-for (const { name } of programs)
+for (const { name, files } of programs)
   t.spawn(
     'env',
     [
       ...without,
-      ...(mounts.some(room => `${name}/`.startsWith(`test/${room}/`))
+      ...(name !== startsProgram &&
+      files.some(file => mounts.some(place => file.startsWith(`test/${place}`)))
         ? namespace
         : []),
       process.execPath,

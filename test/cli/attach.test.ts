@@ -18,7 +18,7 @@ import { capability } from '../helpers/capability.ts'
 import { kubectl, tcpTo } from '../helpers/kubectl.ts'
 import { freePort } from '../helpers/loopback-server.ts'
 import '../helpers/needs-mounts.ts'
-import { podfs, startPodfs } from '../helpers/podfs.ts'
+import { podfs, startPodfs, runtimeDirectory } from '../helpers/podfs.ts'
 import { interruptSleep, startOnTerminal } from '../helpers/typed.ts'
 
 t.setTimeout(300_000)
@@ -48,7 +48,7 @@ async function running(t: Test, containers: string) {
   ]
   await run.saw(/ready/)
   await podfs(t, of('exec', 'within', '-c', 'c', '--', 'true'))
-  return { dir, run, of, socket: `/run/podfs/${session}/api.sock` }
+  return { dir, run, of, socket: `${runtimeDirectory}/${session}/api.sock` }
 }
 
 t.test('podfs attach', async t => {

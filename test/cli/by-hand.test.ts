@@ -1,5 +1,5 @@
 import t from 'tap'
-import { capability } from '../helpers/capability.ts'
+import { cannotStart, capability } from '../helpers/capability.ts'
 import {
   container,
   list,
@@ -7,11 +7,14 @@ import {
   writer,
   type Json,
 } from '../helpers/conformance-pod.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
 import { kubectl, tcpTo } from '../helpers/kubectl.ts'
-import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
+import {
+  eventually,
+  podfs,
+  startPodfs,
+  runtimeDirectory,
+} from '../helpers/podfs.ts'
 import { end, world } from '../helpers/served-world.ts'
-import { needsRoot } from '../process/sandbox.ts'
 
 /*
  * Pods that run are ended, started, changed and waited for by hand: podfs's own commands and
@@ -42,7 +45,7 @@ const deployment: Json = {
 const stubborn = spec(`trap '' TERM; echo up; while :; do sleep 0.1; done`)
 const gate = 'example.com/ready'
 
-t.test('by hand', { skip: needsRoot }, async t => {
+t.test('by hand', { skip: cannotStart() }, async t => {
   const directory = t.testdir()
   await writer(directory)(
     'all.json',
@@ -245,7 +248,7 @@ t.test('by hand', { skip: needsRoot }, async t => {
   })
 
   await t.test('kubectl', { skip: capability('kubectl') }, async t => {
-    const server = await tcpTo(t, `/run/podfs/${session}/api.sock`)
+    const server = await tcpTo(t, `${runtimeDirectory}/${session}/api.sock`)
     const ask = async (...args: string[]) => {
       const said = await kubectl(server, args)
       return [said.code, said.stdout + said.stderr] as const
@@ -286,7 +289,7 @@ t.test('by hand', { skip: needsRoot }, async t => {
   t.match(await run.ended, { code: 0, stderr: /every Pod has ended/ })
 })
 
-t.test('under podfs serve', { skip: await cannotMount() }, async t => {
+t.test('under podfs serve', { skip: cannotStart() }, async t => {
   const manifest = (colour: string): string =>
     JSON.stringify(
       object.pod(

@@ -5,11 +5,10 @@ import t from 'tap'
 import { keyOf } from '../../src/api/object-key.ts'
 import { formatFinding, type Finding } from '../../src/api/report.ts'
 import { readManifest } from '../../src/sources/manifests/manifest-reader.ts'
-import { capability } from '../helpers/capability.ts'
-import { podfs, startPodfs } from '../helpers/podfs.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotStart, capability } from '../helpers/capability.ts'
+import { podfs, startPodfs, stateDirectory } from '../helpers/podfs.ts'
 
-const skip = await cannotMount()
+const skip = cannotStart()
 
 /*
  * What Helm and kustomize make, as people have it. rendered/ holds what
@@ -18,7 +17,7 @@ const skip = await cannotMount()
  * print; with the programs that are here that is rendered anew and treated alike.
  */
 const charts = 'test/fixtures/charts'
-const claim = '/var/lib/podfs/claims/default/data-demo-db-0'
+const claim = `${stateDirectory}/claims/default/data-demo-db-0`
 
 const inputs: readonly {
   readonly name: string

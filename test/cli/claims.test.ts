@@ -1,20 +1,25 @@
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import t, { type Test } from 'tap'
+import { cannotStart } from '../helpers/capability.ts'
 import {
   container,
   object,
   writer,
   type Json,
 } from '../helpers/conformance-pod.ts'
-import { podfs, podfsMounts, startPodfs } from '../helpers/podfs.ts'
-import { needsRoot } from '../process/sandbox.ts'
+import {
+  podfs,
+  podfsMounts,
+  startPodfs,
+  stateDirectory,
+} from '../helpers/podfs.ts'
 
 /* A claim is a directory that outlives its Pod. */
 
 t.setTimeout(90_000)
 
-const directory = (namespace: string) => `/var/lib/podfs/claims/${namespace}`
+const directory = (namespace: string) => `${stateDirectory}/claims/${namespace}`
 
 /** A namespace of the test's own, whose claims go with it. */
 function namespaceOf(t: Test, name: string): string {
@@ -38,7 +43,7 @@ function pod(script: string, source: Json, more: Json = {}): Json {
   )
 }
 
-t.test('a claim is kept from run to run', { skip: needsRoot }, async t => {
+t.test('a claim is kept from run to run', { skip: cannotStart() }, async t => {
   const namespace = namespaceOf(t, 'kept')
   const dir = t.testdir()
   const run = async (script: string, source: Json, more?: Json) => {
@@ -66,7 +71,7 @@ t.test('a claim is kept from run to run', { skip: needsRoot }, async t => {
   t.strictSame(podfsMounts(), [])
 })
 
-t.test('a StatefulSet has its own', { skip: needsRoot }, async t => {
+t.test('a StatefulSet has its own', { skip: cannotStart() }, async t => {
   const namespace = namespaceOf(t, 'set')
   const dir = t.testdir()
   await writer(dir)('set.json', {
@@ -105,13 +110,13 @@ t.test('a StatefulSet has its own', { skip: needsRoot }, async t => {
   t.ok(existsSync(`${directory(namespace)}/data-db-0/file`), 'and keeps it')
 })
 
-t.test('a claim that cannot exist', { skip: needsRoot }, async t => {
+t.test('a claim that cannot exist', { skip: cannotStart() }, async t => {
   const namespace = namespaceOf(t, 'none')
   const dir = t.testdir()
   await writer(dir)('pod.json', pod('true', { claimName: '../../x' }))
   const run = startPodfs(t, ['run', '-f', dir, '-n', namespace])
   await run.saw(/persistentvolumeclaim "\.\.\/\.\.\/x" not found/, 'stderr')
-  t.notOk(existsSync('/var/lib/podfs/x'))
+  t.notOk(existsSync(`${stateDirectory}/x`))
   await writer(dir)('pod.json', pod('true', { claimName: '' }))
   await run.saw(
     /spec\.volumes\[0\]\.persistentVolumeClaim\.claimName: Required value/,

@@ -4,11 +4,11 @@
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { eventually, podfsMounts, startPodfs } from '../helpers/podfs.ts'
 
 t.setTimeout(120_000)
-const skip = await cannotMount()
+const skip = cannotStart()
 const hours = [24, -48, 9600, 0]
 
 /** The environment of a podfs whose time of day can be set, by hours from the real one. */

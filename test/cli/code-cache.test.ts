@@ -12,11 +12,11 @@ import path from 'node:path'
 import { Script } from 'node:vm'
 import { build } from 'esbuild'
 import t from 'tap'
+import { cannotStart } from '../helpers/capability.ts'
 import { askSocket } from '../helpers/ask-socket.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
-import { eventually, startPodfs } from '../helpers/podfs.ts'
+import { eventually, startPodfs, runtimeDirectory } from '../helpers/podfs.ts'
 
-const skip = await cannotMount()
+const skip = cannotStart()
 
 const files = readFileSync('dist/files.txt', 'utf8').trimEnd().split('\n')
 const bundles = files.filter(name => name.endsWith('.bundle.cjs'))
@@ -116,11 +116,13 @@ spec:
     [mount, 'mount'],
     [run, 'run'],
   ] as const)
-    await eventually(() => existsSync(`/run/podfs/${name}-${pid}/api.sock`))
+    await eventually(() =>
+      existsSync(`${runtimeDirectory}/${name}-${pid}/api.sock`),
+    )
   // As an update does.
   for (const name of readdirSync(build))
     if (name.startsWith('podfs')) rmSync(path.join(build, name))
-  const socket = `/run/podfs/mount-${mount.pid}/api.sock`
+  const socket = `${runtimeDirectory}/mount-${mount.pid}/api.sock`
   t.match(await askSocket(socket, '/metrics'), /^podfs_/m)
   writeFileSync(path.join(dir, 'end'), '')
   const { code, stderr } = await run.ended

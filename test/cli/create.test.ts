@@ -11,10 +11,9 @@ import {
 import path from 'node:path'
 import { podfsHere } from '../helpers/create-runs.ts'
 import { podfs, podfsMounts, startPodfs } from '../helpers/podfs.ts'
-import { closedClone } from '../helpers/capability.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotStart, closedClone, needsRoot } from '../helpers/capability.ts'
 
-const skip = await cannotMount()
+const skip = cannotStart()
 
 const here = { cwd: '/' }
 const generic = ['create', 'secret', 'generic', 'db']
@@ -243,31 +242,35 @@ t.test(
   },
 )
 
-t.test('--save on a full disk leaves nothing', { skip }, async t => {
-  const dir = t.testdir({ full: {} })
-  const full = path.join(dir, 'full')
-  const save = () =>
-    podfsHere([...generic, password, '--save', 'full'], { cwd: dir })
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8k', 'podfs-test', full])
-  // Not in a teardown, which comes after the directory is removed.
-  try {
-    t.equal((await save()).code, 0)
-    const file = path.join(full, 'db-secret.yaml')
-    const before = await readFile(file, 'utf8')
-    await writeFile(path.join(full, 'fill'), Buffer.alloc(4096))
-    const ended = await save()
-    t.equal(ended.code, 1)
-    t.match(
-      ended.stderr,
-      /^error: cannot save full\/db-secret.yaml: no space left on device\n/,
-    )
-    t.equal(ended.stdout, '')
-    t.strictSame((await readdir(full)).toSorted(), ['db-secret.yaml', 'fill'])
-    t.equal(await readFile(file, 'utf8'), before, 'the old one is as it was')
-  } finally {
-    execFileSync('umount', [full])
-  }
-})
+t.test(
+  '--save on a full disk leaves nothing',
+  { skip: skip || needsRoot('mount') },
+  async t => {
+    const dir = t.testdir({ full: {} })
+    const full = path.join(dir, 'full')
+    const save = () =>
+      podfsHere([...generic, password, '--save', 'full'], { cwd: dir })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8k', 'podfs-test', full])
+    // Not in a teardown, which comes after the directory is removed.
+    try {
+      t.equal((await save()).code, 0)
+      const file = path.join(full, 'db-secret.yaml')
+      const before = await readFile(file, 'utf8')
+      await writeFile(path.join(full, 'fill'), Buffer.alloc(4096))
+      const ended = await save()
+      t.equal(ended.code, 1)
+      t.match(
+        ended.stderr,
+        /^error: cannot save full\/db-secret.yaml: no space left on device\n/,
+      )
+      t.equal(ended.stdout, '')
+      t.strictSame((await readdir(full)).toSorted(), ['db-secret.yaml', 'fill'])
+      t.equal(await readFile(file, 'utf8'), before, 'the old one is as it was')
+    } finally {
+      execFileSync('umount', [full])
+    }
+  },
+)
 
 t.test('--save tells why it cannot', async t => {
   const dir = t.testdir({ file: '', sub: { 'db-secret.yaml': {} } })
@@ -318,29 +321,33 @@ t.test('a slow reader gets all of it', async t => {
   )
 })
 
-t.test('any user may create', { skip: skip || closedClone() }, async t => {
-  const home = t.testdir({})
-  await chown(home, 65534, 65534)
-  const { code, stderr, stdout } = await podfs(
-    t,
-    [...generic, password, '--save', home],
-    {
-      // Without tap's own part of it, which would write its notes where it may not.
-      wrapper: [
-        'env',
-        '--unset=NODE_OPTIONS',
-        'setpriv',
-        '--reuid=65534',
-        '--regid=65534',
-        '--clear-groups',
-      ],
-    },
-  )
-  t.equal(stderr, '')
-  t.equal(code, 0)
-  const { uid, mode } = await stat(stdout.trim())
-  t.strictSame({ uid, mode: mode & 0o7777 }, { uid: 65534, mode: 0o600 })
-})
+t.test(
+  'any user may create',
+  { skip: skip || closedClone() || needsRoot('user') },
+  async t => {
+    const home = t.testdir({})
+    await chown(home, 65534, 65534)
+    const { code, stderr, stdout } = await podfs(
+      t,
+      [...generic, password, '--save', home],
+      {
+        // Without tap's own part of it, which would write its notes where it may not.
+        wrapper: [
+          'env',
+          '--unset=NODE_OPTIONS',
+          'setpriv',
+          '--reuid=65534',
+          '--regid=65534',
+          '--clear-groups',
+        ],
+      },
+    )
+    t.equal(stderr, '')
+    t.equal(code, 0)
+    const { uid, mode } = await stat(stdout.trim())
+    t.strictSame({ uid, mode: mode & 0o7777 }, { uid: 65534, mode: 0o600 })
+  },
+)
 
 /** Each a file; without U+2028 and U+2029, which YAML 1.1 and 1.2 read differently. */
 const nasty: Readonly<Record<string, string | Buffer>> = {

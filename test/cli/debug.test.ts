@@ -9,7 +9,12 @@ import { askSocket, openSocket } from '../helpers/ask-socket.ts'
 import { capability } from '../helpers/capability.ts'
 import { kubectl, tcpTo } from '../helpers/kubectl.ts'
 import '../helpers/needs-mounts.ts'
-import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
+import {
+  eventually,
+  podfs,
+  startPodfs,
+  runtimeDirectory,
+} from '../helpers/podfs.ts'
 import { processesWith } from '../helpers/processes.ts'
 import { configMap, end, pod, secret, world } from '../helpers/served-world.ts'
 import { startOnTerminal } from '../helpers/typed.ts'
@@ -88,7 +93,7 @@ async function running(t: Test, more = '') {
   const asks = asking(t, session)
   // The API comes when nothing else is to be done.
   await asks.said(['exec', 'web', '--', 'true'])
-  return { run, socket: `/run/podfs/${session}/api.sock`, ...asks }
+  return { run, socket: `${runtimeDirectory}/${session}/api.sock`, ...asks }
 }
 
 t.test('podfs debug (C348, C349)', async t => {
@@ -388,7 +393,7 @@ t.test('podfs serve, and the next one', async t => {
     const { code } = await asks().said(['exec', 'web', '--', 'true'])
     return code === 0
   })
-  const socket = `/run/podfs/serve-${serving.pid}/api.sock`
+  const socket = `${runtimeDirectory}/serve-${serving.pid}/api.sock`
   const { code } = await sendTo(
     socket,
     'PATCH',

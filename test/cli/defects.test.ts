@@ -12,12 +12,18 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { cannotMount } from '../helpers/fuse-mount.ts'
-import { eventually, isRunning, podfs, startPodfs } from '../helpers/podfs.ts'
+import { cannotStart, needsRoot } from '../helpers/capability.ts'
+import {
+  eventually,
+  isRunning,
+  podfs,
+  startPodfs,
+  runtimeDirectory,
+} from '../helpers/podfs.ts'
 import { configMap, end, pod, textOf, world } from '../helpers/served-world.ts'
 
 t.setTimeout(120_000)
-const skip = await cannotMount()
+const skip = cannotStart()
 
 const rejecting = {
   hasDefect: true,
@@ -80,7 +86,7 @@ t.test(
     const ask = async (...words: string[]): Promise<string> =>
       (await podfs(t, [...words, ...session])).stdout
     await eventually(async () => (await ask('logs', 'web')) === 'up\n')
-    const shimFile = `/run/podfs/serve-${serving.pid}/pods/run/1/shim.json`
+    const shimFile = `${runtimeDirectory}/serve-${serving.pid}/pods/run/1/shim.json`
     const shim = JSON.parse(textOf(shimFile) ?? '') as { pid: number }
     process.kill(shim.pid, 'SIGWINCH')
     await serving.saw(/ERROR internal error .*ENOTEMPTY/, 'stderr')
@@ -104,7 +110,7 @@ t.test('a test that starts such a podfs fails', { skip }, async t => {
 
 t.test(
   'what a run of a Pod has left and cannot be removed is in the way of nobody',
-  { skip },
+  { skip: skip || needsRoot('mount') },
   async t => {
     const web = pod('web', '{name: c, configMap: {name: a}}', {
       run: 'true',
@@ -119,7 +125,7 @@ t.test(
         async () => (await podfs(t, ['logs', 'web'])).stdout === `${wanted}\n`,
       )
     const first = await start()
-    const session = `/run/podfs/serve-${first.pid}`
+    const session = `${runtimeDirectory}/serve-${first.pid}`
     await log('one')
     const shimFile = path.join(session, 'pods/run/1/shim.json')
     const shim = JSON.parse(textOf(shimFile) ?? '') as { pid: number }

@@ -1,10 +1,15 @@
 import { readdirSync } from 'node:fs'
 import t from 'tap'
-import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotStart, needsRoot } from '../helpers/capability.ts'
+import {
+  eventually,
+  podfs,
+  startPodfs,
+  runtimeDirectory,
+} from '../helpers/podfs.ts'
 import { lacksOrdinaryUser, ordinaryUser } from '../helpers/ordinary-user.ts'
 
-const skip = await cannotMount()
+const skip = cannotStart()
 
 interface Check {
   readonly name: string
@@ -25,14 +30,14 @@ t.test('finds that podfs works here, by a real swap', { skip }, async t => {
   })
   t.match(found('a Pod'), { status: 'ok', detail: /read a volume; \d+ ms/ })
   t.notOk(
-    readdirSync('/run/podfs').some(name => name.endsWith(`-${run.pid}`)),
+    readdirSync(runtimeDirectory).some(name => name.endsWith(`-${run.pid}`)),
     'the scratch mount is gone',
   )
 })
 
 t.test(
   'says in a table what is missing, and how to get it',
-  { skip },
+  { skip: skip || needsRoot('machine') },
   async t => {
     // A device that is none, seen only by this podfs.
     const hideFuse = 'mount --bind /etc/hostname /dev/fuse; exec "$@"'
@@ -114,18 +119,26 @@ t.test('in somebody else’s user namespace', { skip: needsUser }, async t => {
   t.match(stdout, /^a Pod +ok /m)
 })
 
-t.test('without CAP_SYS_ADMIN, as in most containers', { skip }, async t => {
-  const { code, stdout } = await podfs(t, ['doctor'], {
-    wrapper: ['setpriv', '--bounding-set=-sys_admin', '--inh-caps=-sys_admin'],
-  })
-  t.equal(code, 3)
-  t.match(
-    stdout,
-    /^rights +missing .*\n +fix: in a container: --cap-add SYS_ADMIN --device \/dev\/fuse; else --backend dir/m,
-  )
-  t.match(stdout, /^swap on dir +ok .* a plain directory/m)
-  t.match(stdout, /^a Pod +missing .*CAP_SYS_ADMIN/m)
-})
+t.test(
+  'without CAP_SYS_ADMIN, as in most containers',
+  { skip: skip || needsRoot('machine') },
+  async t => {
+    const { code, stdout } = await podfs(t, ['doctor'], {
+      wrapper: [
+        'setpriv',
+        '--bounding-set=-sys_admin',
+        '--inh-caps=-sys_admin',
+      ],
+    })
+    t.equal(code, 3)
+    t.match(
+      stdout,
+      /^rights +missing .*\n +fix: in a container: --cap-add SYS_ADMIN --device \/dev\/fuse; else --backend dir/m,
+    )
+    t.match(stdout, /^swap on dir +ok .* a plain directory/m)
+    t.match(stdout, /^a Pod +missing .*CAP_SYS_ADMIN/m)
+  },
+)
 
 t.test('takes no argument', async t => {
   const { code, stderr } = await podfs(t, ['doctor', 'now'])

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { cannotStart } from '../helpers/capability.ts'
 import * as fieldErrors from '../../src/api/field-errors.ts'
 import { errorsDocument, type Said } from '../helpers/errors-document.ts'
 import { entryOf, unusedEntries } from '../helpers/message-catalogue.ts'
@@ -11,9 +12,8 @@ import {
   wrongManifests,
   type WrongInput,
 } from '../helpers/wrong-inputs.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
 
-const skip = await cannotMount()
+const skip = cannotStart()
 
 /*
  * Mistakes as people make them. docs/errors.md is made of what podfs says of each.

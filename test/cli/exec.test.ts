@@ -9,7 +9,12 @@ import { WebSocket } from 'ws'
 import { capability } from '../helpers/capability.ts'
 import { kubectl, tcpTo } from '../helpers/kubectl.ts'
 import '../helpers/needs-mounts.ts'
-import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
+import {
+  eventually,
+  podfs,
+  startPodfs,
+  runtimeDirectory,
+} from '../helpers/podfs.ts'
 import { processesWith } from '../helpers/processes.ts'
 import { end, pod, world } from '../helpers/served-world.ts'
 import { interruptSleep, startOnTerminal } from '../helpers/typed.ts'
@@ -31,7 +36,7 @@ async function running(t: Test, more = '', name = 'exec') {
   await podfs(t, ['exec', name, '--session', session, '--', 'true'])
   return {
     run,
-    socket: `/run/podfs/${session}/api.sock`,
+    socket: `${runtimeDirectory}/${session}/api.sock`,
     exec: (...args: readonly string[]) => [
       'exec',
       name,

@@ -8,8 +8,8 @@ import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { cannotStart, needsRoot } from '../helpers/capability.ts'
 import { escapeMountPath } from '../../src/linux/mountinfo.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
 import {
   eventually,
   isRunning,
@@ -19,7 +19,7 @@ import {
 } from '../helpers/podfs.ts'
 
 t.setTimeout(240_000)
-const skip = await cannotMount()
+const skip = cannotStart() || needsRoot('machine')
 
 const inNamespace = (script: string): string[] => [
   'unshare',

@@ -4,12 +4,17 @@
 import { mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { cannotMount } from '../helpers/fuse-mount.ts'
-import { podfs, startPodfs } from '../helpers/podfs.ts'
+import { cannotStart } from '../helpers/capability.ts'
+import {
+  podfs,
+  runtimeDirectory,
+  startPodfs,
+  stateDirectory,
+} from '../helpers/podfs.ts'
 import { configMap, world } from '../helpers/served-world.ts'
 
 t.setTimeout(120_000)
-const skip = await cannotMount()
+const skip = cannotStart()
 
 t.test('a working directory that has been removed', async t => {
   const cwd = t.testdir({ gone: {} })
@@ -105,12 +110,16 @@ t.test('an empty path is no working directory', async t => {
 t.test('podfs’s own directories are no mount points', { skip }, async t => {
   const { dir } = world(t)
   const conf = path.join(dir, 'manifests')
+  const runTime = `run-time directory is ${runtimeDirectory}`
   for (const [mountpoint, own] of [
-    ['/run/podfs', 'run-time directory is /run/podfs'],
-    ['/run/podfs/x', 'run-time directory is /run/podfs'],
-    ['/run', 'run-time directory is /run/podfs'],
-    ['/var/lib/podfs/claims', 'state directory is /var/lib/podfs'],
-    ['/', 'run-time directory is /run/podfs'],
+    [runtimeDirectory, runTime],
+    [path.join(runtimeDirectory, 'x'), runTime],
+    [path.dirname(runtimeDirectory), runTime],
+    [
+      path.join(stateDirectory, 'claims'),
+      `state directory is ${stateDirectory}`,
+    ],
+    ['/', runTime],
   ] as const) {
     const stderr = `error: ${mountpoint} cannot be a mount point: podfs's ${own}\n`
     t.match(await podfs(t, ['mount', conf, mountpoint]), { code: 2, stderr })

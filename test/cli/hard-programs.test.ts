@@ -9,7 +9,7 @@ import { list, object, type Json } from '../helpers/conformance-pod.ts'
 import { host, listen } from '../helpers/loopback-server.ts'
 import '../helpers/needs-mounts.ts'
 import { askSocket } from '../helpers/ask-socket.ts'
-import { eventually, podfs } from '../helpers/podfs.ts'
+import { eventually, podfs, runtimeDirectory } from '../helpers/podfs.ts'
 import { end, textOf, world } from '../helpers/served-world.ts'
 
 t.setTimeout(240_000)
@@ -136,7 +136,7 @@ t.test('hard programs, and hard probes', async t => {
     ),
   )
   const serving = await start()
-  const session = `/run/podfs/serve-${serving.pid}`
+  const session = `${runtimeDirectory}/serve-${serving.pid}`
   await eventually(() => existsSync(`${session}/api.sock`))
   const ask = (url: string): Promise<string> =>
     askSocket(`${session}/api.sock`, `/api/v1/namespaces/default/${url}`)

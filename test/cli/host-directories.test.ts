@@ -1,14 +1,14 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
+import { cannotStart } from '../helpers/capability.ts'
 import { container, object, writer } from '../helpers/conformance-pod.ts'
 import { podfs, startPodfs } from '../helpers/podfs.ts'
-import { needsRoot } from '../process/sandbox.ts'
 
 const lines = (...said: string[]): string =>
   said.map(line => `c | ${line}\n`).join('')
 
-t.test('what a Pod sees of this machine', { skip: needsRoot }, async t => {
+t.test('what a Pod sees of this machine', { skip: cannotStart() }, async t => {
   const dir = await mkdtemp('/tmp/podfs-directories-')
   t.teardown(() => rm(dir, { recursive: true, force: true }))
   const k8s = path.join(dir, 'k8s')

@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { cannotStart } from '../helpers/capability.ts'
 import { parse } from 'yaml'
 import type { JsonObject } from '../../src/api/json.ts'
 import { CustomColumns } from '../../src/cli/look/custom-columns.ts'
@@ -16,12 +17,11 @@ import {
 import { TablePrinter } from '../../src/cli/look/table-printer.ts'
 import { alignTable } from '../../src/cli/look/tab-writer.ts'
 import { type Output, outputTo } from '../../src/cli/output.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
 import { eventually, podfs, startPodfs, type Ended } from '../helpers/podfs.ts'
 import { configMap, pod } from '../helpers/served-world.ts'
 
 t.setTimeout(120_000)
-const skip = await cannotMount()
+const skip = cannotStart()
 
 const title = '\u001b]0;owned\u0007'
 const forging = '\nerror: forged'

@@ -6,17 +6,18 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import {
   eventually,
   noteDetached,
   podfs,
   podfsMounts,
   startPodfs,
+  runtimeDirectory,
 } from '../helpers/podfs.ts'
 
 t.setTimeout(120_000)
-const skip = await cannotMount()
+const skip = cannotStart()
 
 function world(t: Test) {
   const dir = t.testdir({
@@ -73,7 +74,9 @@ function childrenOf(pid: number): Child[] {
 
 /** Stops the first server of a session's mount, and the keeper's stopwatch. */
 async function stopServer(session: string): Promise<void> {
-  const keeper = Number(readFileSync(`/run/podfs/${session}/keeper.pid`))
+  const keeper = Number(
+    readFileSync(`${runtimeDirectory}/${session}/keeper.pid`),
+  )
   const server = childrenOf(keeper).find(({ words }) =>
     words.includes('active'),
   )
@@ -95,7 +98,7 @@ t.test('podfs mount: told, and unmounted in time', { skip }, async t => {
   const running = startPodfs(t, ['mount', conf, mountpoint])
   await running.saw(/ready/)
   const keeper = Number(
-    readFileSync(`/run/podfs/mount-${running.pid}/keeper.pid`),
+    readFileSync(`${runtimeDirectory}/mount-${running.pid}/keeper.pid`),
   )
   const server = childrenOf(keeper).find(({ words }) =>
     words.includes('active'),
@@ -148,5 +151,5 @@ t.test('podfs run', { skip }, async t => {
   running.child.kill('SIGTERM')
   await running.ended
   t.strictSame(podfsMounts(), [])
-  t.notOk(existsSync(`/run/podfs/run-${running.pid}`))
+  t.notOk(existsSync(`${runtimeDirectory}/run-${running.pid}`))
 })

@@ -9,13 +9,13 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotStart, needsRoot } from '../helpers/capability.ts'
 import { eventually, isRunning, startPodfs } from '../helpers/podfs.ts'
 import { processesBelow } from '../../bench/memory.ts'
 import { wakeupsOf } from '../../bench/wakeups.ts'
 
 t.setTimeout(180_000)
-const skip = await cannotMount()
+const skip = cannotStart() || needsRoot('machine')
 
 const windowMs = 4000
 /** Of all processes together, in that time: a look once a second, of one of them, is more. */

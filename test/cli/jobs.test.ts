@@ -5,12 +5,12 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
 import { end, world } from '../helpers/served-world.ts'
 
 t.setTimeout(380_000)
-const skip = await cannotMount()
+const skip = cannotStart()
 
 const job = (name: string, directory: string, script: string, spec = '') => `---
 apiVersion: batch/v1

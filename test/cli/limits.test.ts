@@ -1,12 +1,12 @@
 /* Limits of Pods in the built program; what they do to processes is in test/process/limits.test.ts. */
 import path from 'node:path'
 import t from 'tap'
+import { cannotStart, needsRoot } from '../helpers/capability.ts'
 import { container, list, object, writer } from '../helpers/conformance-pod.ts'
 import { needsLimits } from '../helpers/cgroups.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
 import { podfs, startPodfs } from '../helpers/podfs.ts'
 
-const skip = (await cannotMount()) || needsLimits
+const skip = cannotStart() || needsRoot('limits') || needsLimits
 
 const limits = (amounts: Readonly<Record<string, string>>) => ({
   resources: { limits: amounts },

@@ -16,12 +16,18 @@ import path from 'node:path'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import '../helpers/needs-mounts.ts'
-import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
+import {
+  eventually,
+  podfs,
+  startPodfs,
+  runtimeDirectory,
+  stateDirectory,
+} from '../helpers/podfs.ts'
 import { end, pod, world } from '../helpers/served-world.ts'
 
 t.setTimeout(300_000)
 
-const state = '/var/lib/podfs'
+const state = stateDirectory
 
 /** A container that goes on when a file appears, and takes that away. */
 const await_ = `trap exit TERM
@@ -220,7 +226,10 @@ t.test('the log over a WebSocket (C344, C347)', async t => {
   const webSocket = new WebSocket(
     `ws://podfs/api/v1/namespaces/default/pods/${name}/log?container=c`,
     'binary.k8s.io',
-    { createConnection: () => connect(`/run/podfs/${session}/api.sock`) },
+    {
+      createConnection: () =>
+        connect(`${runtimeDirectory}/${session}/api.sock`),
+    },
   )
   let said = ''
   webSocket.on('message', (data: Buffer) => (said += data.toString()))

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
 import { end, pod, world } from '../helpers/served-world.ts'
 
@@ -17,7 +17,7 @@ await() { until [ -e /ctl/$1 ]; do sleep 0.02; done; rm /ctl/$1; }`
 const command = `${await_}
 echo one; printf 'two\\nhal'; await more; echo f; echo three; await end; echo last; exit 3`
 
-t.test('podfs logs', { skip: await cannotMount() }, async t => {
+t.test('podfs logs', { skip: cannotStart() }, async t => {
   const { dir, root, start, write } = world(t)
   const control = path.join(dir, 'control')
   mkdirSync(control)

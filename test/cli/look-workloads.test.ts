@@ -1,10 +1,9 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { capability } from '../helpers/capability.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotStart, capability } from '../helpers/capability.ts'
 import { kubectl, tcpTo, withoutAges } from '../helpers/kubectl.ts'
-import { eventually, podfs } from '../helpers/podfs.ts'
+import { eventually, podfs, runtimeDirectory } from '../helpers/podfs.ts'
 import { end, world } from '../helpers/served-world.ts'
 
 /*
@@ -16,7 +15,7 @@ t.setTimeout(300_000)
 
 const manifest = readFileSync('test/fixtures/look/workloads.yaml', 'utf8')
 
-t.test('workloads', { skip: await cannotMount() }, async t => {
+t.test('workloads', { skip: cannotStart() }, async t => {
   const { root, start, configure } = world(t, { 'all.yaml': manifest })
   // A DaemonSet asks for it.
   configure('node: {labels: {disk: ssd}}')
@@ -70,7 +69,7 @@ t.test('workloads', { skip: await cannotMount() }, async t => {
     { skip: capability('kubectl') },
     async t => {
       const id = `serve-${serving.child.pid}`
-      const server = await tcpTo(t, path.join('/run/podfs', id, 'api.sock'))
+      const server = await tcpTo(t, path.join(runtimeDirectory, id, 'api.sock'))
       for (const args of [
         ['get', 'deploy,sts,ds,rs,rc,job,cj,svc', '-o', 'wide'],
         ['get', 'all', '--show-labels'],

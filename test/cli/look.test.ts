@@ -4,7 +4,12 @@ import path from 'node:path'
 import t from 'tap'
 import { capability } from '../helpers/capability.ts'
 import { kubectl, tcpTo, withoutAges } from '../helpers/kubectl.ts'
-import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
+import {
+  eventually,
+  podfs,
+  startPodfs,
+  runtimeDirectory,
+} from '../helpers/podfs.ts'
 import '../helpers/needs-mounts.ts'
 
 /*
@@ -68,7 +73,7 @@ t.test('a Pod that runs', { timeout: 110_000 }, async t => {
     'says what kubectl says of it',
     { skip: capability('kubectl') },
     async t => {
-      const socket = `/run/podfs/run-${run.pid}/api.sock`
+      const socket = `${runtimeDirectory}/run-${run.pid}/api.sock`
       const server = await tcpTo(t, socket)
       for (const args of [
         ['get', 'cm,secrets', '-A', '--show-labels'],
@@ -157,7 +162,7 @@ t.test('a mount, and what changes in it', { timeout: 110_000 }, async t => {
   watch.child.kill('SIGINT')
   t.equal((await watch.ended).code, 130)
 
-  const socket = `/run/podfs/mount-${mount.pid}/api.sock`
+  const socket = `${runtimeDirectory}/mount-${mount.pid}/api.sock`
   t.ok(existsSync(socket))
   mount.child.kill('SIGINT')
   t.equal((await mount.ended).code, 0)

@@ -2,12 +2,12 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
+import { cannotServe, cannotStart } from '../helpers/capability.ts'
 import { askSocket } from '../helpers/ask-socket.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
-import { eventually, startPodfs } from '../helpers/podfs.ts'
+import { eventually, startPodfs, runtimeDirectory } from '../helpers/podfs.ts'
 import { configMap, end, pod, secret, world } from '../helpers/served-world.ts'
 
-t.test('/metrics of a podfs mount', { skip: await cannotMount() }, async t => {
+t.test('/metrics of a podfs mount', { skip: cannotStart() }, async t => {
   const directory = t.testdir({ conf: { colour: 'blue' } })
   const mount = startPodfs(t, [
     'mount',
@@ -15,7 +15,7 @@ t.test('/metrics of a podfs mount', { skip: await cannotMount() }, async t => {
     path.join(directory, 'mnt'),
   ])
   await mount.saw(/ready/)
-  const socket = `/run/podfs/mount-${mount.pid}/api.sock`
+  const socket = `${runtimeDirectory}/mount-${mount.pid}/api.sock`
   await eventually(() => existsSync(socket))
   // The file server may take a while to answer the first scrape.
   const metrics = await eventually(async () => {
@@ -33,7 +33,7 @@ t.test('/metrics of a podfs mount', { skip: await cannotMount() }, async t => {
 
 t.test(
   '/metrics of a podfs serve',
-  { skip: await cannotMount(), timeout: 120_000 },
+  { skip: cannotServe(), timeout: 120_000 },
   async t => {
     const { dir, start, write, text } = world(t, {
       'settings.yaml': configMap('settings', '{colour: blue}'),
@@ -51,7 +51,7 @@ t.test(
       }),
     )
     const serving = await start()
-    const directory = `/run/podfs/serve-${serving.pid}`
+    const directory = `${runtimeDirectory}/serve-${serving.pid}`
     const socket = `${directory}/api.sock`
     await eventually(() => existsSync(socket))
     /** Of the only line of this metric that has these labels. */

@@ -10,16 +10,16 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { cannotStart } from '../helpers/capability.ts'
 import {
   claimMountpoint,
   sweepClaims,
 } from '../../src/session/claim-mountpoint.ts'
 import { processesBelow } from '../../bench/memory.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
 import { buildFixture } from '../helpers/fuse-daemon.ts'
 import { startPodfs } from '../helpers/podfs.ts'
 
-const skip = await cannotMount()
+const skip = cannotStart()
 
 function openFiles(pid: number): string[] {
   return readdirSync(`/proc/${pid}/fd`).map(fd => {

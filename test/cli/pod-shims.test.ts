@@ -16,7 +16,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { askSocket } from '../helpers/ask-socket.ts'
 import {
   eventually,
@@ -24,11 +24,12 @@ import {
   podfs,
   podfsMounts,
   type RunningPodfs,
+  runtimeDirectory,
 } from '../helpers/podfs.ts'
 import { configMap, end, pod, textOf, world } from '../helpers/served-world.ts'
 
 t.setTimeout(380_000)
-const skip = await cannotMount()
+const skip = cannotStart()
 
 /** What the API says of it, as far as it is asked here. */
 interface SeenPod {
@@ -98,7 +99,7 @@ function machine(t: Test) {
   const sessions = new Set<number>()
   const directories = (): string[] =>
     [...sessions]
-      .map(pid => `/run/podfs/serve-${pid}`)
+      .map(pid => `${runtimeDirectory}/serve-${pid}`)
       .filter(directory => existsSync(directory))
   /** Whoever serves now, about the Pod; its API comes up a little later than it is ready. */
   const ask = (url: string): Promise<string> =>
@@ -137,7 +138,7 @@ function machine(t: Test) {
         [...sessions].some(
           pid =>
             words[1]?.endsWith('/pod-shim.cjs') === true &&
-            words[2] === `/run/podfs/serve-${pid}`,
+            words[2] === `${runtimeDirectory}/serve-${pid}`,
         ),
       ),
     left: directories,
@@ -213,7 +214,7 @@ async function running(t: Test) {
     holders: (): number[] =>
       processes(
         words =>
-          words[2] === `/run/podfs/serve-${serving.pid}` &&
+          words[2] === `${runtimeDirectory}/serve-${serving.pid}` &&
           /(keeper\.sh|fuse-server\.cjs)$/.test(words[1] ?? ''),
       ),
     /** Each container was told to end, and nothing is there any more. */
@@ -642,7 +643,12 @@ t.test(
     const found = spawnSync(
       'find',
       [
-        [`/run/podfs/serve-${serving.pid}/pods`, '-xdev', '-type', 'f'],
+        [
+          `${runtimeDirectory}/serve-${serving.pid}/pods`,
+          '-xdev',
+          '-type',
+          'f',
+        ],
         ['-exec', 'grep', '-l', canary, '{}', '+'],
       ].flat(),
       { encoding: 'utf8' },

@@ -10,7 +10,12 @@ import { capability } from '../helpers/capability.ts'
 import { tcpTo } from '../helpers/kubectl.ts'
 import { freePort, host, listen } from '../helpers/loopback-server.ts'
 import '../helpers/needs-mounts.ts'
-import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
+import {
+  eventually,
+  podfs,
+  startPodfs,
+  runtimeDirectory,
+} from '../helpers/podfs.ts'
 
 t.setTimeout(120_000)
 
@@ -103,7 +108,7 @@ t.test('kubectl port-forward', { skip }, async t => {
     '--session',
     session,
   ])
-  const server = await tcpTo(t, `/run/podfs/${session}/api.sock`)
+  const server = await tcpTo(t, `${runtimeDirectory}/${session}/api.sock`)
   const lost = /lost connection to pod/
 
   for (const webSockets of [true, false])

@@ -7,7 +7,12 @@ import { cp, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
 import '../helpers/needs-mounts.ts'
-import { eventually, isRunning, startPodfs } from '../helpers/podfs.ts'
+import {
+  eventually,
+  isRunning,
+  startPodfs,
+  runtimeDirectory,
+} from '../helpers/podfs.ts'
 import { textOf } from '../helpers/served-world.ts'
 
 t.setTimeout(240_000)
@@ -56,7 +61,7 @@ t.test('a mount, and the death of its server', async t => {
 /** The file server of a mount, as soon as its standby is there, too. */
 async function serverOf(pid: number): Promise<number> {
   const keeper = await eventually(() =>
-    textOf(`/run/podfs/mount-${pid}/keeper.pid`)?.trim(),
+    textOf(`${runtimeDirectory}/mount-${pid}/keeper.pid`)?.trim(),
   )
   const servers = await eventually(() => {
     const found = readFileSync(

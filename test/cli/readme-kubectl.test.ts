@@ -5,7 +5,7 @@ import t from 'tap'
 import { capability } from '../helpers/capability.ts'
 import { freePort } from '../helpers/loopback-server.ts'
 import '../helpers/needs-mounts.ts'
-import { eventually, startPodfs } from '../helpers/podfs.ts'
+import { eventually, startPodfs, runtimeDirectory } from '../helpers/podfs.ts'
 
 t.setTimeout(240_000)
 
@@ -27,7 +27,7 @@ t.test(
       [
         '-e',
         script.replace('8001', String(port)),
-        `/run/podfs/run-${run.pid}/api.sock`,
+        `${runtimeDirectory}/run-${run.pid}/api.sock`,
       ],
       { stdio: 'inherit' },
     )

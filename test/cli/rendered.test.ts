@@ -13,13 +13,12 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { capability } from '../helpers/capability.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotServe, cannotStart, capability } from '../helpers/capability.ts'
 import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
 import { world } from '../helpers/served-world.ts'
 
 t.setTimeout(240_000)
-const noMount = await cannotMount()
+const noMount = cannotStart()
 const skip = noMount === false ? capability('kubectl') : noMount
 const skipHelm = noMount === false ? capability('helm') : noMount
 
@@ -111,40 +110,44 @@ t.test('run: a new generated name restarts the Pod', { skip }, async t => {
   t.equal((await running.ended).code, 130)
 })
 
-t.test('serve: podfs.yaml, and a reload', { skip: skipHelm }, async t => {
-  const { dev, paint, at } = kustomization(t)
-  cpSync('test/fixtures/charts/shop', at('chart'), { recursive: true })
-  const { start, at: served, configure, dir } = world(t, {})
-  const relative = (file: string): string => path.relative(dir, file)
-  writeFileSync(path.join(dir, 'dev.yaml'), 'greeting: Hello\n')
-  configure('', `  kustomizations: [${relative(dev)}]\n`)
-  const serving = await start()
-  const colour = (): string =>
-    textOf(served('default/pods/dev-web/conf/colour'))
-  t.equal(colour(), 'grey\n')
-  paint('blue')
-  await eventually(() => colour() === 'blue\n')
+t.test(
+  'serve: podfs.yaml, and a reload',
+  { skip: skipHelm || cannotServe() },
+  async t => {
+    const { dev, paint, at } = kustomization(t)
+    cpSync('test/fixtures/charts/shop', at('chart'), { recursive: true })
+    const { start, at: served, configure, dir } = world(t, {})
+    const relative = (file: string): string => path.relative(dir, file)
+    writeFileSync(path.join(dir, 'dev.yaml'), 'greeting: Hello\n')
+    configure('', `  kustomizations: [${relative(dev)}]\n`)
+    const serving = await start()
+    const colour = (): string =>
+      textOf(served('default/pods/dev-web/conf/colour'))
+    t.equal(colour(), 'grey\n')
+    paint('blue')
+    await eventually(() => colour() === 'blue\n')
 
-  configure(
-    '',
-    `  kustomizations: [${relative(dev)}, nothing]
+    configure(
+      '',
+      `  kustomizations: [${relative(dev)}, nothing]
   charts: [{chart: ${relative(at('chart'))}, values: [dev.yaml]}]
 `,
-  )
-  serving.child.kill('SIGHUP')
-  await serving.saw(
-    /nothing:1:1: no such file or directory; podfs waits for it/,
-    'stderr',
-  )
-  const app = (): string =>
-    textOf(served('default/configmaps/shop-shop/shop.conf'))
-  await eventually(() => app().includes('Hello'))
-  writeFileSync(path.join(dir, 'dev.yaml'), 'greeting: Goodbye\n')
-  await eventually(() => app().includes('Goodbye'))
-  configure('', '')
-  serving.child.kill('SIGHUP')
-  await eventually(() => app() === '' && colour() === '')
-})
+    )
+    serving.child.kill('SIGHUP')
+    await serving.saw(
+      /nothing:1:1: no such file or directory; podfs waits for it/,
+      'stderr',
+    )
+    const app = (): string =>
+      textOf(served('default/configmaps/shop-shop/shop.conf'))
+    await eventually(() => app().includes('Hello'))
+    writeFileSync(path.join(dir, 'dev.yaml'), 'greeting: Goodbye\n')
+    await eventually(() => app().includes('Goodbye'))
+    configure('', '')
+    serving.child.kill('SIGHUP')
+    await eventually(() => app() === '' && colour() === '')
+  },
+)
 
 t.test('validate', { skip: skipHelm }, async t => {
   const { dev, at } = kustomization(t)

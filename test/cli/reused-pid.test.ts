@@ -5,11 +5,13 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import t from 'tap'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotStart, needsRoot } from '../helpers/capability.ts'
 
 const nextPid = '/proc/sys/kernel/ns_last_pid'
 const skip =
-  (await cannotMount()) || (!existsSync(nextPid) && `needs ${nextPid}`)
+  cannotStart() ||
+  needsRoot('machine') ||
+  (!existsSync(nextPid) && `needs ${nextPid}`)
 
 const script = `
 mount -t proc proc /proc && mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /mnt || exit

@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readlinkSync,
   rmdirSync,
   writeFileSync,
 } from 'node:fs'
@@ -170,6 +171,70 @@ t.test('what a container may write', { skip }, async t => {
   )
   await leavesNothing(user)
 })
+
+t.test(
+  'privileged, a read-only root, the machine’s pids',
+  { skip },
+  async t => {
+    const user = await ordinaryUser(t)
+    const own = path.join(user.home, 'own')
+    const container = (name: string, context: object, script: string[]) => ({
+      name,
+      image: 'busybox',
+      command: ['sh', '-euc', script.join('\n')],
+      securityContext: context,
+      volumeMounts: [{ name: 'scratch', mountPath: '/scratch' }],
+    })
+    const denied = (act: string): string => `! { ${act}; } 2>/dev/null`
+    const fixed = container('fixed', { readOnlyRootFilesystem: true }, [
+      ...['/', '/etc', '/usr/bin', '/var/tmp', '/tmp', '/run', user.home].map(
+        directory => denied(`echo x >${directory}/made`),
+      ),
+      denied('echo x >>/etc/passwd'),
+      'echo x >/scratch/file; echo x >/dev/null',
+      // What /proc shows is what the namespaces have.
+      `[ $(tr '\\0' ' ' </proc/${process.pid}/cmdline | wc -c) -gt 1 ]`,
+      'for each in pid ipc uts net; do readlink /proc/self/ns/$each; done',
+    ])
+    const mighty = container('mighty', { privileged: true }, [
+      'mount -t tmpfs tmpfs /mnt; echo x >/mnt/file',
+      'grep CapEff /proc/self/status',
+      `echo x >${own}`,
+      // No more than the user may.
+      denied('mknod /scratch/null c 1 3'),
+      denied('echo 1 >/proc/sys/vm/swappiness'),
+      denied('cat /etc/shadow /proc/1/environ'),
+      denied('kill -0 1'),
+    ])
+    const input = JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'machines' },
+      spec: {
+        restartPolicy: 'Never',
+        hostPID: true,
+        hostIPC: true,
+        containers: [fixed, mighty],
+        volumes: [{ name: 'scratch', emptyDir: {} }],
+      },
+    })
+    const ended = await user.podfs(['run', '-f', '-'], { input })
+    t.equal(ended.code, 0, ended.stderr)
+    const ofMachine = (name: string) => readlinkSync(`/proc/self/ns/${name}`)
+    const lines = ended.stdout.split('\n')
+    const [pid, ipc, uts, net] = lines
+      .filter(line => line.startsWith('fixed'))
+      .map(line => line.replace(/^fixed +\| /, ''))
+    t.equal(pid, ofMachine('pid'))
+    t.equal(ipc, ofMachine('ipc'))
+    t.equal(net, ofMachine('net'))
+    t.not(uts, ofMachine('uts'))
+    t.match(ended.stdout, /^mighty \| CapEff:\t000001ffffffffff$/m)
+    t.match(ended.stderr, 'privileged: mighty can do on this machine')
+    t.equal((await user.sh(`cat ${own}`)).stdout, 'x\n')
+    await leavesNothing(user)
+  },
+)
 
 t.test('one id', { skip }, async t => {
   const reasons = [

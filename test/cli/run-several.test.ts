@@ -2,7 +2,12 @@ import { existsSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
-import { podfs, podfsMounts, startPodfs } from '../helpers/podfs.ts'
+import {
+  podfs,
+  podfsMounts,
+  startPodfs,
+  runtimeDirectory,
+} from '../helpers/podfs.ts'
 import '../helpers/needs-mounts.ts'
 
 const forever = (words: string) =>
@@ -52,7 +57,7 @@ t.test(
     )
     t.not(webIP, otherIP)
     const session = JSON.parse(
-      await readFile(`/run/podfs/run-${run.pid}/session.json`, 'utf8'),
+      await readFile(`${runtimeDirectory}/run-${run.pid}/session.json`, 'utf8'),
     ) as { pods: unknown }
     t.strictSame(session.pods, {
       'default/long-name': otherIP,
@@ -75,7 +80,7 @@ t.test(
     const { code, stderr } = await run.ended
     t.equal(code, 0, stderr)
     t.match(stderr, /^podfs: every Pod has ended$/m)
-    t.notOk(existsSync(`/run/podfs/run-${run.pid}`))
+    t.notOk(existsSync(`${runtimeDirectory}/run-${run.pid}`))
     t.strictSame(podfsMounts(), [])
   },
 )

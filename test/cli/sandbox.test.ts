@@ -3,23 +3,24 @@
  * in whatever order podfs, shim and pause are killed.
  */
 import t from 'tap'
+import { cannotStart } from '../helpers/capability.ts'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { container, list, object, writer } from '../helpers/conformance-pod.ts'
 import { cgroupsOf, hierarchies } from '../helpers/cgroups.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
 import {
   eventually,
   isRunning,
   podfs,
   startPodfs,
   type RunningPodfs,
+  runtimeDirectory,
 } from '../helpers/podfs.ts'
 import { commandOf, descendants, processes } from '../helpers/processes.ts'
 import { pod, world } from '../helpers/served-world.ts'
 
 t.setTimeout(120_000)
-const skip = await cannotMount()
+const skip = cannotStart()
 
 /** In a session of its own, and soon nobody's child any more; no other test has its number. */
 const seconds = String(100_000_000 + process.pid)
@@ -74,7 +75,7 @@ function pauseOf(ancestor: number, name: string): number {
     .filter(pid => {
       const command = commandOf(pid)
       const isPause = command.at(-1) === 'podfs-pause'
-      return isPause && command.some(word => word.includes(`'${name}' >`))
+      return isPause && command.some(word => word.includes(`'${name}'`))
     })
     // Where the PID namespace is shared, unshare is above it.
     .find(pid => !commandOf(pid)[0]?.endsWith('unshare'))
@@ -88,7 +89,7 @@ function shimOf(servePid: number): number {
     const [, program, session] = commandOf(pid)
     return (
       program?.endsWith('/pod-shim.cjs') === true &&
-      session === `/run/podfs/serve-${servePid}`
+      session === `${runtimeDirectory}/serve-${servePid}`
     )
   })
   if (found === undefined) throw new Error('no shim')

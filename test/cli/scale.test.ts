@@ -6,7 +6,12 @@ import { items, part, text, type JsonObject } from '../../src/api/json.ts'
 import { capability } from '../helpers/capability.ts'
 import { kubectl, tcpTo } from '../helpers/kubectl.ts'
 import '../helpers/needs-mounts.ts'
-import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
+import {
+  eventually,
+  podfs,
+  startPodfs,
+  runtimeDirectory,
+} from '../helpers/podfs.ts'
 import { configMap, end, world } from '../helpers/served-world.ts'
 
 t.setTimeout(300_000)
@@ -133,7 +138,7 @@ t.test('kubectl scale', { skip: capability('kubectl') }, async t => {
   const run = startPodfs(t, ['run', '-f', dir, 'deploy/web'])
   await run.saw(/blue/)
   await podfs(t, ['get', 'pods', '--session', `run-${run.pid}`])
-  const server = await tcpTo(t, `/run/podfs/run-${run.pid}/api.sock`)
+  const server = await tcpTo(t, `${runtimeDirectory}/run-${run.pid}/api.sock`)
   const scale = (...args: readonly string[]) =>
     kubectl(server, ['scale', 'deploy/web', ...args])
   t.match(await scale('--replicas=2'), {

@@ -5,12 +5,12 @@
 import path from 'node:path'
 import { writeFile } from 'node:fs/promises'
 import t from 'tap'
+import { cannotStart } from '../helpers/capability.ts'
 import { container, list, object, writer } from '../helpers/conformance-pod.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
 import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
 
 t.setTimeout(120_000)
-const skip = await cannotMount()
+const skip = cannotStart()
 
 const says = [container('c', 'echo up; exec sleep 1000')]
 const grace = { terminationGracePeriodSeconds: 0 }

@@ -6,13 +6,18 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotServe } from '../helpers/capability.ts'
 import { unmountPath } from '../../src/linux/unmount-path.ts'
-import { eventually, podfs, podfsMounts } from '../helpers/podfs.ts'
+import {
+  eventually,
+  podfs,
+  podfsMounts,
+  runtimeDirectory,
+} from '../helpers/podfs.ts'
 import { configMap, end, pod, textOf, world } from '../helpers/served-world.ts'
 
 t.setTimeout(240_000)
-const skip = await cannotMount()
+const skip = cannotServe()
 
 /** Keeper, server and standby of a mount, when all three are there. */
 async function processesOf(directory: string): Promise<number[]> {
@@ -40,7 +45,7 @@ done`
     })
   const { start, write, text, root } = world(t, { 'a.yaml': files('one') })
   let serving = await start()
-  const directory = `/run/podfs/serve-${serving.pid}`
+  const directory = `${runtimeDirectory}/serve-${serving.pid}`
   const lines = (): string[] => (textOf(seen) ?? '').trim().split('\n')
   await eventually(() => lines().at(-1) === 'now one')
   let mount = directory
@@ -73,7 +78,7 @@ done`
 t.test('what a killed podfs has begun is taken away', { skip }, async t => {
   const { start, root } = world(t, { 'a.yaml': configMap('a', '{key: one}') })
   const first = await start()
-  const directory = `/run/podfs/serve-${first.pid}`
+  const directory = `${runtimeDirectory}/serve-${first.pid}`
   await eventually(() => readdirSync(directory).includes('api.sock'))
   first.child.kill('SIGSTOP')
   for (const pid of await processesOf(directory)) process.kill(pid, 'SIGKILL')
@@ -116,7 +121,7 @@ t.test('what containers alone do not see is told', { skip }, async t => {
   configure('backend: dir')
   write('a.yaml', files('one'))
   const serving = await start()
-  const volume = `/run/podfs/serve-${serving.pid}/rw/run/1/v`
+  const volume = `${runtimeDirectory}/serve-${serving.pid}/rw/run/1/v`
   const get = async (what: string): Promise<string> =>
     (await podfs(t, ['get', what, '-o', 'wide', '--session', root])).stdout
   await eventually(async () => / Running /.test(await get('pods')))

@@ -12,12 +12,12 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotServe } from '../helpers/capability.ts'
 import { eventually, type RunningPodfs } from '../helpers/podfs.ts'
 import { configMap, end, pod, world } from '../helpers/served-world.ts'
 
 t.setTimeout(240_000)
-const skip = await cannotMount()
+const skip = cannotServe()
 
 const fixture = (name: string): string =>
   path.resolve('test/fixtures/sops', name)

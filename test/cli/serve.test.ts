@@ -15,8 +15,8 @@ import {
 import { open } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
+import { cannotServe } from '../helpers/capability.ts'
 import { escapeMountPath } from '../../src/linux/mountinfo.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
 import {
   formatEvents,
   Inotify,
@@ -33,10 +33,16 @@ import {
 } from '../helpers/served-world.ts'
 import { makePayload, checkVolumeContents } from '../helpers/volume-contents.ts'
 import { askSocket } from '../helpers/ask-socket.ts'
-import { eventually, isRunning, podfs, podfsMounts } from '../helpers/podfs.ts'
+import {
+  eventually,
+  isRunning,
+  podfs,
+  podfsMounts,
+  runtimeDirectory,
+} from '../helpers/podfs.ts'
 
 t.setTimeout(240_000)
-const skip = await cannotMount()
+const skip = cannotServe()
 
 t.test(
   'everything in one tree, as a kubelet lays it out',
@@ -126,7 +132,7 @@ t.test(
     await end(t, serving)
     t.strictSame(podfsMounts(), [])
     t.notOk(existsSync(root), 'it was made')
-    t.notOk(existsSync(`/run/podfs/serve-${serving.pid}`))
+    t.notOk(existsSync(`${runtimeDirectory}/serve-${serving.pid}`))
   },
 )
 
@@ -229,7 +235,7 @@ t.test('one broken object, and the others go on', { skip }, async t => {
     'stderr',
   )
   t.ok(existsSync(at('default/pods/waits')))
-  const socket = `/run/podfs/serve-${serving.pid}/api.sock`
+  const socket = `${runtimeDirectory}/serve-${serving.pid}/api.sock`
   const mistakes = async (): Promise<string | undefined> =>
     /^podfs_source_mistakes (\d+)$/m.exec(
       await askSocket(socket, '/metrics'),
@@ -573,7 +579,7 @@ t.test('killed: the next one adopts the mount', { skip }, async t => {
   t.strictSame(podfsMounts(), [])
   t.notOk(isRunning(pid))
   t.notOk(existsSync(root))
-  t.notOk(existsSync(`/run/podfs/serve-${first.pid}`))
+  t.notOk(existsSync(`${runtimeDirectory}/serve-${first.pid}`))
 })
 
 t.test(
@@ -645,7 +651,7 @@ t.test('keeper and servers killed: a fresh mount', { skip }, async t => {
       pod('p', '{name: v, configMap: {name: a}}'),
   })
   const serving = await start()
-  const directory = `/run/podfs/serve-${serving.pid}`
+  const directory = `${runtimeDirectory}/serve-${serving.pid}`
   const keeper = Number(readFileSync(`${directory}/keeper.pid`))
   const children = await eventually(() => {
     const pids = readFileSync(`/proc/${keeper}/task/${keeper}/children`, 'utf8')

@@ -6,12 +6,18 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { get } from 'node:http'
 import path from 'node:path'
 import t from 'tap'
-import { cannotMount } from '../helpers/fuse-mount.ts'
-import { eventually, isRunning, podfs, startPodfs } from '../helpers/podfs.ts'
+import { cannotStart, needsRoot } from '../helpers/capability.ts'
+import {
+  eventually,
+  isRunning,
+  podfs,
+  startPodfs,
+  runtimeDirectory,
+} from '../helpers/podfs.ts'
 import { end, pod, world } from '../helpers/served-world.ts'
 
 t.setTimeout(300_000)
-const skip = await cannotMount()
+const skip = cannotStart() || needsRoot('port')
 
 const service = (name: string, spec: string): string => `---
 apiVersion: v1
@@ -173,7 +179,7 @@ function proxiesOf(pid: number): number[] {
         const words = readFileSync(`/proc/${each}/cmdline`, 'utf8').split('\0')
         return (
           words[1]?.endsWith('/service-proxy.cjs') === true &&
-          words[2] === `/run/podfs/serve-${pid}`
+          words[2] === `${runtimeDirectory}/serve-${pid}`
         )
       } catch {
         return false

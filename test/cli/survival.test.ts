@@ -18,7 +18,7 @@ import { open, readdir, readFile, readlink } from 'node:fs/promises'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotStart, needsRoot } from '../helpers/capability.ts'
 import {
   formatEvents,
   Inotify,
@@ -33,10 +33,12 @@ import {
   podfsMounts,
   type RunningPodfs,
   startPodfs,
+  runtimeDirectory,
+  mountsOfOne,
 } from '../helpers/podfs.ts'
 
 t.setTimeout(240_000)
-const skip = await cannotMount()
+const skip = cannotStart()
 
 function configMap(colour: string): string {
   return `apiVersion: v1
@@ -67,7 +69,7 @@ function processesOf(
   servers: number[]
 } {
   const root = `/proc/${pid}/root`
-  const directory = `/run/podfs/${command}-${pid}`
+  const directory = `${runtimeDirectory}/${command}-${pid}`
   const { mountDirectory = directory } = JSON.parse(
     readFileSync(`${root}${directory}/session.json`, 'utf8'),
   ) as { mountDirectory?: string }
@@ -208,7 +210,7 @@ async function goesOn(
   inside: Awaited<ReturnType<typeof consumer>>,
 ): Promise<void> {
   t.strictSame(inside.events(), [], 'nothing has changed')
-  t.equal(podfsMounts().length, 2, 'and no other mount is there')
+  t.equal(podfsMounts().length, mountsOfOne, 'and no other mount is there')
   change('green')
   await eventually(async () => (await colour()) === 'green')
   t.equal(await inside.held(), 'blue', 'an open file stays')
@@ -249,8 +251,10 @@ for (const how of [
     t.equal((await next.ended).code, 0)
     t.strictSame(podfsMounts(), [])
     t.notOk(existsSync(mountpoint), 'it was made for the first mount')
-    t.notOk(existsSync(`/run/podfs/mount-${first}`))
-    await eventually(() => !existsSync(`/run/podfs/mount-${first}.log`))
+    t.notOk(existsSync(`${runtimeDirectory}/mount-${first}`))
+    await eventually(
+      () => !existsSync(`${runtimeDirectory}/mount-${first}.log`),
+    )
   })
 
 for (const point of [/^CREATE,ISDIR /, /^CREATE \.\.data_tmp/, /^MOVED_TO /])
@@ -310,7 +314,7 @@ t.test('a takeover brings its own programs', { skip }, async t => {
   const next = startPodfs(t, [...args, '--takeover'])
   await next.saw(/ready/)
   const keeper = (): number =>
-    Number(readFileSync(`/run/podfs/mount-${first.pid}/keeper.pid`))
+    Number(readFileSync(`${runtimeDirectory}/mount-${first.pid}/keeper.pid`))
   const servers = (): number[] => {
     try {
       return serversOf(keeper())
@@ -337,7 +341,7 @@ t.test('a takeover brings its own programs', { skip }, async t => {
   }
   t.equal(await inside.held(), 'blue', 'an open file stays')
   t.equal(await inside.relative('colour'), 'red', 'a working directory too')
-  t.equal(podfsMounts().length, 2, 'and no other mount is there')
+  t.equal(podfsMounts().length, mountsOfOne, 'and no other mount is there')
   for (const pid of [keeper(), ...servers()]) process.kill(pid, 'SIGKILL')
   change('white')
   await eventually(async () => (await colour().catch(() => '')) === 'white')
@@ -351,7 +355,7 @@ t.test('one that cannot have them goes on without', { skip }, async t => {
   cpSync('dist', build, { recursive: true })
   const first = startPodfs(t, args, { program: path.join(build, 'podfs.cjs') })
   await first.saw(/ready/)
-  const programs = `/run/podfs/mount-${first.pid}/programs`
+  const programs = `${runtimeDirectory}/mount-${first.pid}/programs`
   mkdirSync(programs)
   const next = startPodfs(t, [...args, '--takeover'])
   await next.saw(/ready/)
@@ -387,7 +391,7 @@ t.test('other volumes: the old mount is cleared away', { skip }, async t => {
   await first.ended
   const next = startPodfs(t, [...args, '--allow-other'])
   await next.saw(/ready/)
-  t.equal(podfsMounts().length, 2)
+  t.equal(podfsMounts().length, mountsOfOne)
   t.ok(existsSync(path.join(mountpoint, 'colour')))
   await end(next)
 })
@@ -406,8 +410,8 @@ t.test('keeper and servers killed: a fresh mount', { skip }, async t => {
       async () => (await colour().catch(() => '')) === `round-${round}`,
     )
     t.comment(`${(performance.now() - at).toFixed(0)} ms`)
-    await eventually(() => podfsMounts().length === 2)
-    t.equal(podfsMounts().length, 2, 'the dead one is gone')
+    await eventually(() => podfsMounts().length === mountsOfOne)
+    t.equal(podfsMounts().length, mountsOfOne, 'the dead one is gone')
   }
   const { looks, seen } = await looker.end()
   t.comment(`${looks} looks`)
@@ -421,7 +425,7 @@ t.test('keeper and servers killed: a fresh mount', { skip }, async t => {
   t.equal((await serving.ended).code, 0)
   t.strictSame(podfsMounts(), [])
   t.notOk(existsSync(mountpoint))
-  t.notOk(existsSync(`/run/podfs/mount-${serving.pid}`))
+  t.notOk(existsSync(`${runtimeDirectory}/mount-${serving.pid}`))
 })
 
 /** The keeper finds that no server could go on, and gives up, and with it the connection. */
@@ -450,7 +454,7 @@ t.test(
     change('green')
     await eventually(async () => (await colour().catch(() => '')) === 'green')
     await serving.saw(/the tree could not be recovered/, 'stderr')
-    await eventually(() => podfsMounts().length === 2)
+    await eventually(() => podfsMounts().length === mountsOfOne)
     const { looks, seen } = await looker.end()
     t.comment(`${looks} looks: ${seen.join(' ')}`)
     t.strictSame(
@@ -524,7 +528,7 @@ for (const before of ['nobody', 'a podfs that was killed'])
               `${mountpoint} is already served by podfs with pid ${serving.pid}\\n`,
             ),
           })
-      t.equal(podfsMounts().length, 2)
+      t.equal(podfsMounts().length, mountsOfOne)
       if (before === 'nobody') await end(serving)
       else {
         serving.child.kill('SIGKILL')
@@ -551,7 +555,7 @@ t.test('daemon, keeper and servers killed', { skip }, async t => {
   const next = startPodfs(t, args)
   await next.saw(/ready/)
   t.equal(await colour(), 'blue')
-  t.equal(podfsMounts().length, 2, 'nothing of the dead one is left')
+  t.equal(podfsMounts().length, mountsOfOne, 'nothing of the dead one is left')
   await end(next)
 })
 
@@ -673,7 +677,7 @@ spec:
   ])
   t.match(lines('part').at(-1), /^\/etc\/one\.conf round-[34]$/)
   t.strictSame(podfsMounts(), [])
-  t.notOk(existsSync(`/run/podfs/run-${running.pid}`))
+  t.notOk(existsSync(`${runtimeDirectory}/run-${running.pid}`))
 })
 
 /**
@@ -724,7 +728,7 @@ for (const when of [
 ])
   t.test(
     `a podfs run leaves nothing: killed ${when}`,
-    { skip, timeout: 60_000 },
+    { skip: skip || needsRoot('machine'), timeout: 60_000 },
     async t => {
       const seconds = `1000.${process.pid}`
       const dir = t.testdir({
@@ -747,7 +751,7 @@ spec:
         wrapper: enter,
       })
       await running.saw(/up/)
-      const directory = `/run/podfs/run-${running.pid}`
+      const directory = `${runtimeDirectory}/run-${running.pid}`
       const all = await allOf(running.pid, 'run')
       t.ok(mountsBelow(directory).length >= 4, 'its mounts are there')
       if (when !== 'alone') {
@@ -779,7 +783,7 @@ spec:
 
 t.test(
   'a podfs run leaves nothing: killed at any moment of a publication',
-  { skip, timeout: 120_000 },
+  { skip: skip || needsRoot('machine'), timeout: 120_000 },
   async t => {
     const seconds = `1001.${process.pid}`
     const dir = t.testdir({})
@@ -808,7 +812,7 @@ spec:
       change('blue')
       const running = startPodfs(t, ['run', '-f', file], { wrapper: enter })
       await running.saw(/up/)
-      const directory = `/run/podfs/run-${running.pid}`
+      const directory = `${runtimeDirectory}/run-${running.pid}`
       const inotify = new Inotify()
       inotify.watch(`${root}${directory}/rw/run/1/v`)
       change('red')

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { needsRoot } from '../process/sandbox.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { lookFromPod, object, volume } from '../helpers/conformance-pod.ts'
 import {
   keyVolumeGroupLooks,
@@ -28,7 +28,7 @@ const configMaps: KeyVolume = {
   },
 }
 
-t.test('ConfigMap volumes', { skip: needsRoot }, async t => {
+t.test('ConfigMap volumes', { skip: cannotStart() }, async t => {
   const { objects, looks, change } = keyVolumeLooks(configMaps)
   await lookFromPod(t, {
     objects: [
@@ -60,7 +60,7 @@ t.test('ConfigMap volumes', { skip: needsRoot }, async t => {
   })
 })
 
-t.test('ConfigMap volumes with fsGroup', { skip: needsRoot }, async t => {
+t.test('ConfigMap volumes with fsGroup', { skip: cannotStart() }, async t => {
   await lookFromPod(t, {
     objects: keyVolumeLooks(configMaps).objects,
     spec: { securityContext: { fsGroup: 1001 } },

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { needsRoot } from '../process/sandbox.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { lookFromPod, volume } from '../helpers/conformance-pod.ts'
 import {
   downwardGroupLooks,
@@ -29,7 +29,7 @@ const downward: DownwardVolume = {
   },
 }
 
-t.test('downward API volumes', { skip: needsRoot }, async t => {
+t.test('downward API volumes', { skip: cannotStart() }, async t => {
   await lookFromPod(t, {
     metadata: downwardPod.metadata,
     containers: downwardPod.containers,
@@ -38,15 +38,19 @@ t.test('downward API volumes', { skip: needsRoot }, async t => {
   })
 })
 
-t.test('downward API volumes with fsGroup', { skip: needsRoot }, async t => {
-  await lookFromPod(t, {
-    metadata: downwardPod.metadata,
-    spec: { securityContext: { fsGroup: 1001 } },
-    looks: downwardGroupLooks(downward),
-  })
-})
+t.test(
+  'downward API volumes with fsGroup',
+  { skip: cannotStart() },
+  async t => {
+    await lookFromPod(t, {
+      metadata: downwardPod.metadata,
+      spec: { securityContext: { fsGroup: 1001 } },
+      looks: downwardGroupLooks(downward),
+    })
+  },
+)
 
-t.test('to the byte', { skip: needsRoot }, async t => {
+t.test('to the byte', { skip: cannotStart() }, async t => {
   const annotations = {
     bell: '\u0007\b\f\n\r\t\u000b',
     control: '\u0001\u007f',

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
-import { needsRoot } from '../process/sandbox.ts'
+import { cannotStart, needsRoot } from '../helpers/capability.ts'
 import {
   container,
   list,
@@ -11,7 +11,12 @@ import {
   writer,
   type Look,
 } from '../helpers/conformance-pod.ts'
-import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
+import {
+  eventually,
+  podfs,
+  startPodfs,
+  stateDirectory,
+} from '../helpers/podfs.ts'
 
 /* emptyDir, and many managed volumes beside each other (C152 to C175), on a real Pod. */
 
@@ -41,7 +46,7 @@ function newFile(
   }
 }
 
-t.test('emptyDir', { skip: needsRoot }, async t => {
+t.test('emptyDir', { skip: cannotStart() }, async t => {
   const shared = { name: 'shared', ...volume.emptyDir() }
   await lookFromPod(t, {
     objects: [
@@ -108,7 +113,7 @@ t.test('emptyDir', { skip: needsRoot }, async t => {
   })
 })
 
-t.test('emptyDir with fsGroup', { skip: needsRoot }, async t => {
+t.test('emptyDir with fsGroup', { skip: cannotStart() }, async t => {
   const created = (ids: string, as?: number): Look => ({
     ids,
     what: `a file that ${as === undefined ? 'root' : 'another user'} creates is the group's`,
@@ -152,70 +157,74 @@ t.test('emptyDir with fsGroup', { skip: needsRoot }, async t => {
   })
 })
 
-t.test('an emptyDir lives as long as its Pod', { skip: needsRoot }, async t => {
-  const dir = t.testdir()
-  await writer(dir)(
-    'pod.json',
-    object.pod(
-      {},
-      {
-        restartPolicy: 'Always',
-        containers: [
-          container(
-            'main',
-            `trap 'exit 0' TERM
+t.test(
+  'an emptyDir lives as long as its Pod',
+  { skip: cannotStart() || needsRoot('machine') },
+  async t => {
+    const dir = t.testdir()
+    await writer(dir)(
+      'pod.json',
+      object.pod(
+        {},
+        {
+          restartPolicy: 'Always',
+          containers: [
+            container(
+              'main',
+              `trap 'exit 0' TERM
 [ -e /memory/file ] && { echo "kept $(cat /memory/file /disk/file)"; sleep 1000 & wait; }
 echo one > /memory/file; echo two > /disk/file; exit 1`,
-            {
-              volumeMounts: [
-                { name: 'memory', mountPath: '/memory' },
-                { name: 'disk', mountPath: '/disk' },
-              ],
-            },
-          ),
-        ],
-        volumes: [
-          { name: 'memory', ...medium('tmpfs') },
-          { name: 'disk', ...medium('default') },
-        ],
-      },
-    ),
-  )
-  const ofSession = (pid: number): string => `run-${pid}/`
-  const mounts = async (pid: number): Promise<string[]> =>
-    (await readFile('/proc/self/mounts', 'utf8'))
-      .split('\n')
-      .filter(line => line.includes(ofSession(pid)))
-  const onDisk = (pid: number): boolean =>
-    readdirSync('/var/lib/podfs/empty-dir').some(name =>
-      name.endsWith(`-run-${pid}`),
+              {
+                volumeMounts: [
+                  { name: 'memory', mountPath: '/memory' },
+                  { name: 'disk', mountPath: '/disk' },
+                ],
+              },
+            ),
+          ],
+          volumes: [
+            { name: 'memory', ...medium('tmpfs') },
+            { name: 'disk', ...medium('default') },
+          ],
+        },
+      ),
     )
+    const ofSession = (pid: number): string => `run-${pid}/`
+    const mounts = async (pid: number): Promise<string[]> =>
+      (await readFile('/proc/self/mounts', 'utf8'))
+        .split('\n')
+        .filter(line => line.includes(ofSession(pid)))
+    const onDisk = (pid: number): boolean =>
+      readdirSync(`${stateDirectory}/empty-dir`).some(name =>
+        name.endsWith(`-run-${pid}`),
+      )
 
-  for (const signal of ['SIGTERM', 'SIGKILL'] as const)
-    await t.test(`until ${signal}`, async t => {
-      const run = startPodfs(t, ['run', '-f', dir])
-      await run.saw(/^main \| kept one\nmain \| two$/m)
-      t.ok(onDisk(run.pid))
-      t.ok((await mounts(run.pid)).some(line => line.includes(' tmpfs ')))
-      // One that has the same disk, and does not see this session.
-      const own =
-        'mount -t tmpfs -o mode=700 podfs-test /run/podfs && exec "$@"'
-      await podfs(t, ['run', '-f', '-'], {
-        input: 'kind: none',
-        wrapper: ['unshare', '--mount', 'sh', '-c', own, 'sh'],
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const)
+      await t.test(`until ${signal}`, async t => {
+        const run = startPodfs(t, ['run', '-f', dir])
+        await run.saw(/^main \| kept one\nmain \| two$/m)
+        t.ok(onDisk(run.pid))
+        t.ok((await mounts(run.pid)).some(line => line.includes(' tmpfs ')))
+        // One that has the same disk, and does not see this session.
+        const own =
+          'mount -t tmpfs -o mode=700 podfs-test /run/podfs && exec "$@"'
+        await podfs(t, ['run', '-f', '-'], {
+          input: 'kind: none',
+          wrapper: ['unshare', '--mount', 'sh', '-c', own, 'sh'],
+        })
+        t.ok(onDisk(run.pid), 'stays')
+        run.child.kill(signal)
+        await run.ended
+        await eventually(async () => (await mounts(run.pid)).length === 0)
+        // What is on the disk after a kill -9 goes with the next one's start.
+        if (signal === 'SIGKILL')
+          await podfs(t, ['run', '-f', '-'], { input: 'kind: none' })
+        t.notOk(onDisk(run.pid))
       })
-      t.ok(onDisk(run.pid), 'stays')
-      run.child.kill(signal)
-      await run.ended
-      await eventually(async () => (await mounts(run.pid)).length === 0)
-      // What is on the disk after a kill -9 goes with the next one's start.
-      if (signal === 'SIGKILL')
-        await podfs(t, ['run', '-f', '-'], { input: 'kind: none' })
-      t.notOk(onDisk(run.pid))
-    })
-})
+  },
+)
 
-t.test('a medium that podfs has not', { skip: needsRoot }, async t => {
+t.test('a medium that podfs has not', { skip: cannotStart() }, async t => {
   const input = JSON.stringify(
     object.pod(
       {},
@@ -252,7 +261,7 @@ t.test('a medium that podfs has not', { skip: needsRoot }, async t => {
 
 t.test(
   'C175: 5 Pods with 50 ConfigMap volumes',
-  { skip: needsRoot },
+  { skip: cannotStart() },
   async t => {
     const dir = t.testdir()
     const names = Array.from({ length: 50 }, (_, i) => `config-${i}`)

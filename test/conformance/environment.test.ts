@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os'
 import t from 'tap'
-import { needsRoot } from '../process/sandbox.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import {
   container,
   list,
@@ -193,7 +193,7 @@ const pods: readonly (readonly [
   ],
 ]
 
-t.test('the environment', { skip: needsRoot }, async t => {
+t.test('the environment', { skip: cannotStart() }, async t => {
   const directory = t.testdir()
   const write = writer(directory)
   const save = (name: string, spec: Json): Promise<void> =>

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { needsRoot } from '../process/sandbox.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import {
   container,
   object,
@@ -17,7 +17,7 @@ import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
 const waits = 'while :; do sleep 0.1; done'
 const obeys = `trap 'exit 0' TERM; ${waits}`
 
-t.test('hooks', { skip: needsRoot }, async t => {
+t.test('hooks', { skip: cannotStart() }, async t => {
   const asked: string[] = []
   const answer: Parameters<typeof http>[1] = ({ url }, response) => {
     asked.push(url ?? '')

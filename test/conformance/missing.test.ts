@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
-import { needsRoot } from '../process/sandbox.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import {
   container,
   list,
@@ -70,7 +70,7 @@ const cases: readonly Missing[] = [
   ...missing(['C64', 'C65'], 'secret', false),
 ]
 
-t.test('a Pod waits for what it requires', { skip: needsRoot }, async t => {
+t.test('a Pod waits for what it requires', { skip: cannotStart() }, async t => {
   const dir = t.testdir()
   const write = writer(dir)
   for (const [i, { without }] of cases.entries())
@@ -117,101 +117,108 @@ t.test('a Pod waits for what it requires', { skip: needsRoot }, async t => {
   )
 })
 
-t.test('what disappears from a running Pod', { skip: needsRoot }, async t => {
-  const dir = t.testdir()
-  const write = writer(dir)
-  const config = (name: string, data: Json) => object.configMap(name, data)
-  await write('secret.json', object.secret('secret', { password: 'old' }))
-  await write('config.json', config('config', { colour: 'blue', taste: 'old' }))
-  await write('keys.json', config('keys', { a: '1', b: '2' }))
-  await write(
-    'pod.json',
-    object.pod(
-      { labels: { step: 'one' } },
-      {
-        containers: [
-          container(
-            'main',
-            `trap 'exit 0' TERM
+t.test(
+  'what disappears from a running Pod',
+  { skip: cannotStart() },
+  async t => {
+    const dir = t.testdir()
+    const write = writer(dir)
+    const config = (name: string, data: Json) => object.configMap(name, data)
+    await write('secret.json', object.secret('secret', { password: 'old' }))
+    await write(
+      'config.json',
+      config('config', { colour: 'blue', taste: 'old' }),
+    )
+    await write('keys.json', config('keys', { a: '1', b: '2' }))
+    await write(
+      'pod.json',
+      object.pod(
+        { labels: { step: 'one' } },
+        {
+          containers: [
+            container(
+              'main',
+              `trap 'exit 0' TERM
 show() { echo "$1: $(cat /all/password /all/colour /all/labels) $(cat /keys/a 2>/dev/null || echo none) $(cat /items/b)"; }
 show start
 until [ "$(cat /watch/step)" = two ]; do sleep 0.05; done; show frozen
 until [ "$(cat /all/password)" = new ]; do sleep 0.05; done; show again
 until [ ! -e /keys/a ]; do sleep 0.05; done; show gone
 sleep 1000 & wait`,
+              {
+                volumeMounts: ['all', 'keys', 'items', 'watch'].map(name => ({
+                  name,
+                  mountPath: `/${name}`,
+                })),
+              },
+            ),
+          ],
+          volumes: [
             {
-              volumeMounts: ['all', 'keys', 'items', 'watch'].map(name => ({
-                name,
-                mountPath: `/${name}`,
-              })),
-            },
-          ),
-        ],
-        volumes: [
-          {
-            name: 'all',
-            ...volume.projected([
-              { secret: { name: 'secret' } },
-              { configMap: { name: 'config' } },
-              {
-                downwardAPI: {
-                  items: [
-                    {
-                      path: 'labels',
-                      fieldRef: { fieldPath: 'metadata.labels' },
-                    },
-                  ],
+              name: 'all',
+              ...volume.projected([
+                { secret: { name: 'secret' } },
+                { configMap: { name: 'config' } },
+                {
+                  downwardAPI: {
+                    items: [
+                      {
+                        path: 'labels',
+                        fieldRef: { fieldPath: 'metadata.labels' },
+                      },
+                    ],
+                  },
                 },
-              },
-            ]),
-          },
-          { name: 'keys', ...volume.configMap('keys') },
-          {
-            name: 'items',
-            ...volume.configMap('keys', { items: [{ key: 'b', path: 'b' }] }),
-          },
-          {
-            name: 'watch',
-            ...volume.downwardAPI([
-              {
-                path: 'step',
-                fieldRef: { fieldPath: "metadata.labels['step']" },
-              },
-            ]),
-          },
-        ],
-      },
-    ),
-  )
-  const pod = await readFile(`${dir}/pod.json`, 'utf8')
-  const run = startPodfs(t, ['run', '-f', dir])
-  await run.saw(/start: oldbluestep="one" 1 2$/m)
+              ]),
+            },
+            { name: 'keys', ...volume.configMap('keys') },
+            {
+              name: 'items',
+              ...volume.configMap('keys', { items: [{ key: 'b', path: 'b' }] }),
+            },
+            {
+              name: 'watch',
+              ...volume.downwardAPI([
+                {
+                  path: 'step',
+                  fieldRef: { fieldPath: "metadata.labels['step']" },
+                },
+              ]),
+            },
+          ],
+        },
+      ),
+    )
+    const pod = await readFile(`${dir}/pod.json`, 'utf8')
+    const run = startPodfs(t, ['run', '-f', dir])
+    await run.saw(/start: oldbluestep="one" 1 2$/m)
 
-  // One failing source freezes all others of its volume, the labels too.
-  await write('secret.json', list([]))
-  await run.saw(
-    /^error: .*spec\.volumes\[0\].* failed for volume "all" : secret "secret" not found$/m,
-    'stderr',
-  )
-  await write('config.json', config('config', { colour: 'red' }))
-  await write('pod.json', JSON.parse(pod.replace('one', 'two')) as Json)
-  await run.saw(/frozen: oldbluestep="one" 1 2$/m)
-  await write('secret.json', object.secret('secret', { password: 'new' }))
-  await run.saw(/again: newredstep="two" 1 2$/m)
+    // One failing source freezes all others of its volume, the labels too.
+    await write('secret.json', list([]))
+    await run.saw(
+      /^error: .*spec\.volumes\[0\].* failed for volume "all" : secret "secret" not found$/m,
+      'stderr',
+    )
+    await write('config.json', config('config', { colour: 'red' }))
+    await write('pod.json', JSON.parse(pod.replace('one', 'two')) as Json)
+    await run.saw(/frozen: oldbluestep="one" 1 2$/m)
+    await write('secret.json', object.secret('secret', { password: 'new' }))
+    await run.saw(/again: newredstep="two" 1 2$/m)
 
-  // Without items a removed key's file goes; with items the volume stays as it is.
-  await write('keys.json', config('keys', { c: '3' }))
-  await run.saw(/gone: newredstep="two" none 2$/m)
-  run.child.kill('SIGTERM')
-  const { stderr } = await run.ended
-  t.equal(stderr.match(/secret "secret" not found/g)?.length, 1)
-  t.equal(stderr.match(/non-existent config key: b/g)?.length, 1)
-})
+    // Without items a removed key's file goes; with items the volume stays as it is.
+    await write('keys.json', config('keys', { c: '3' }))
+    await run.saw(/gone: newredstep="two" none 2$/m)
+    run.child.kill('SIGTERM')
+    const { stderr } = await run.ended
+    t.equal(stderr.match(/secret "secret" not found/g)?.length, 1)
+    t.equal(stderr.match(/non-existent config key: b/g)?.length, 1)
+  },
+)
 
 for (const kind of ['ConfigMap', 'Secret'] as const)
   t.test(
     `${kind === 'ConfigMap' ? 'C52' : 'C63'}: an immutable ${kind}`,
-    { skip: needsRoot },
+    { skip: cannotStart() },
     async t => {
       const dir = t.testdir()
       const write = writer(dir)

@@ -3,10 +3,10 @@ import { createConnection } from 'node:net'
 import { once } from 'node:events'
 import path from 'node:path'
 import t from 'tap'
+import { cannotStart } from '../helpers/capability.ts'
 import { container, list, object, writer } from '../helpers/conformance-pod.ts'
 import { freePort } from '../helpers/loopback-server.ts'
 import { startPodfs } from '../helpers/podfs.ts'
-import { needsRoot } from '../process/sandbox.ts'
 
 /*
  * Whose processes, IPC and names a container sees (C338 to C342): four Pods in one run, whose
@@ -77,7 +77,7 @@ const pods = (port: number, machines: number) => [
   ),
 ]
 
-t.test('whose namespaces', { skip: needsRoot }, async t => {
+t.test('whose namespaces', { skip: cannotStart() }, async t => {
   const dir = t.testdir()
   const port = await freePort()
   await writer(dir)('pods.json', list(pods(port, process.pid)))

@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
+import { cannotStart } from '../helpers/capability.ts'
 import { items, part, text, type JsonObject } from '../../src/api/json.ts'
-import { needsRoot } from '../process/sandbox.ts'
 import { object, writer, type Json } from '../helpers/conformance-pod.ts'
 import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
 import { runPods } from '../helpers/seen-pods.ts'
@@ -18,7 +18,7 @@ const kinds = [
   ['Secret', 'secrets', object.secret],
 ] as const
 
-t.test('objects', { skip: needsRoot }, async t => {
+t.test('objects', { skip: cannotStart() }, async t => {
   const directory = t.testdir()
   const write = writer(directory)
   const { run } = await runPods(t, directory)

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import t from 'tap'
+import { cannotStart } from '../helpers/capability.ts'
 import { items, part, text, type JsonObject } from '../../src/api/json.ts'
-import { needsRoot } from '../process/sandbox.ts'
 import {
   container,
   object,
@@ -71,7 +71,7 @@ const conditionsOf = (pod: JsonObject) =>
 const conditionOf = (pod: JsonObject, type: string): JsonObject =>
   conditionsOf(pod).find(condition => condition['type'] === type) ?? {}
 
-t.test('Pods through the API', { skip: needsRoot }, async t => {
+t.test('Pods through the API', { skip: cannotStart() }, async t => {
   const directory = t.testdir()
   const save = podSaver(directory)
   const write = writer(directory)

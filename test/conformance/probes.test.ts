@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { needsRoot } from '../process/sandbox.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import {
   container,
   list,
@@ -144,7 +144,7 @@ const recorded = [
   ),
 ]
 
-t.test('probes', { skip: needsRoot }, async t => {
+t.test('probes', { skip: cannotStart() }, async t => {
   const dir = t.testdir()
   const write = writer(dir)
   const port = await server(t)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { needsRoot } from '../process/sandbox.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { lookFromPod, object, volume } from '../helpers/conformance-pod.ts'
 import {
   downwardGroupLooks,
@@ -72,7 +72,7 @@ const downward: DownwardVolume = {
   },
 }
 
-t.test('projected volumes', { skip: needsRoot }, async t => {
+t.test('projected volumes', { skip: cannotStart() }, async t => {
   const ofConfigMaps = keyVolumeLooks(configMaps)
   const ofSecrets = keyVolumeLooks(secrets)
   await lookFromPod(t, {
@@ -136,7 +136,7 @@ t.test('projected volumes', { skip: needsRoot }, async t => {
   })
 })
 
-t.test('projected volumes with fsGroup', { skip: needsRoot }, async t => {
+t.test('projected volumes with fsGroup', { skip: cannotStart() }, async t => {
   await lookFromPod(t, {
     metadata: downwardPod.metadata,
     objects: [

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { needsRoot } from '../process/sandbox.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { list, object, writer, type Json } from '../helpers/conformance-pod.ts'
 import {
   eventually,
@@ -418,7 +418,7 @@ async function liveOut(
   t.same(shown(all.slice(first)), after, `${name}: its end`)
 }
 
-t.test('lives', { skip: needsRoot }, async t => {
+t.test('lives', { skip: cannotStart() }, async t => {
   const directories = t.testdir({ quick: {}, slow: {} })
   // Their back-offs have to be longer than a probe takes to fail.
   const slow = await beginLives(t, `${directories}/slow`, slowLives, '0.4')

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import t from 'tap'
-import { needsRoot } from '../process/sandbox.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { container, type Json } from '../helpers/conformance-pod.ts'
 import { podSaver, runPods, type SeenPod } from '../helpers/seen-pods.ts'
 
@@ -141,7 +141,7 @@ const pods: Readonly<Record<string, Json>> = {
   c273: { ...always, containers: [container('main', 'exit 1')] },
 }
 
-t.test('restarts', { skip: needsRoot }, async t => {
+t.test('restarts', { skip: cannotStart() }, async t => {
   const directory = t.testdir({ in: {}, ctl: {} })
   const ctl = { name: 'ctl', hostPath: { path: `${directory}/ctl` } }
   const savePod = podSaver(`${directory}/in`)

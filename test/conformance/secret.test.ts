@@ -1,5 +1,5 @@
 import t from 'tap'
-import { needsRoot } from '../process/sandbox.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { lookFromPod, object, volume } from '../helpers/conformance-pod.ts'
 import {
   keyVolumeGroupLooks,
@@ -23,7 +23,7 @@ const secrets: KeyVolume = {
   },
 }
 
-t.test('Secret volumes', { skip: needsRoot }, async t => {
+t.test('Secret volumes', { skip: cannotStart() }, async t => {
   const { objects, looks, change } = keyVolumeLooks(secrets)
   await lookFromPod(t, {
     objects: [
@@ -63,7 +63,7 @@ t.test('Secret volumes', { skip: needsRoot }, async t => {
   })
 })
 
-t.test('Secret volumes with fsGroup', { skip: needsRoot }, async t => {
+t.test('Secret volumes with fsGroup', { skip: cannotStart() }, async t => {
   await lookFromPod(t, {
     objects: keyVolumeLooks(secrets).objects,
     spec: { securityContext: { fsGroup: 1001 } },

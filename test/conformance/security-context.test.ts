@@ -2,10 +2,10 @@ import { chmod, copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
 import { readSecurityModules } from '../../src/linux/security-modules.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { isFilteredArch } from '../../src/runner/sandbox/seccomp/syscall-numbers.ts'
 import { container, list, object, writer } from '../helpers/conformance-pod.ts'
 import { podfs, startPodfs } from '../helpers/podfs.ts'
-import { needsRoot } from '../process/sandbox.ts'
 
 /*
  * What a security context makes of a container (C315 to C337): one run of many Pods, whose
@@ -224,7 +224,7 @@ const pods = (suid: string) => [
   ),
 ]
 
-t.test('security contexts', { skip: needsRoot }, async t => {
+t.test('security contexts', { skip: cannotStart() }, async t => {
   const dir = t.testdir()
   const suid = path.join(dir, 'suid')
   await mkdir(suid)

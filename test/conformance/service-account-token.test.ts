@@ -5,9 +5,9 @@ import { hostname } from 'node:os'
 import path from 'node:path'
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose'
 import t from 'tap'
+import { cannotStart } from '../helpers/capability.ts'
 import { part, text, type JsonObject } from '../../src/api/json.ts'
 import { askSocket } from '../helpers/ask-socket.ts'
-import { needsRoot } from '../process/sandbox.ts'
 import {
   container,
   list,
@@ -17,13 +17,19 @@ import {
   writer,
   type Json,
 } from '../helpers/conformance-pod.ts'
-import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
+import {
+  eventually,
+  podfs,
+  startPodfs,
+  runtimeDirectory,
+  stateDirectory,
+} from '../helpers/podfs.ts'
 
 /* Tokens and service accounts (C79 to C87) as the processes of a real Pod see them. */
 
 const issuer = 'https://kubernetes.default.svc.cluster.local'
 const place = '/var/run/secrets/kubernetes.io/serviceaccount'
-const keySet = '/var/lib/podfs/service-account-keys.json'
+const keySet = `${stateDirectory}/service-account-keys.json`
 const jwt = /^([A-Za-z0-9_-]+\.){2}[A-Za-z0-9_-]+$/
 
 interface KubeClaims {
@@ -50,7 +56,7 @@ const serviceAccount = (name: string, more: Json = {}): Json => ({
   ...more,
 })
 
-t.test('the automatic volume and a token', { skip: needsRoot }, async t => {
+t.test('the automatic volume and a token', { skip: cannotStart() }, async t => {
   let token = ''
   let projected = ''
   await lookFromPod(t, {
@@ -139,7 +145,7 @@ t.test('the automatic volume and a token', { skip: needsRoot }, async t => {
   })
 })
 
-t.test('C80: a ServiceAccount opts out', { skip: needsRoot }, async t => {
+t.test('C80: a ServiceAccount opts out', { skip: cannotStart() }, async t => {
   await lookFromPod(t, {
     objects: [
       serviceAccount('default', { automountServiceAccountToken: false }),
@@ -150,7 +156,7 @@ t.test('C80: a ServiceAccount opts out', { skip: needsRoot }, async t => {
   })
 })
 
-t.test('C80: the Pod opts in again', { skip: needsRoot }, async t => {
+t.test('C80: the Pod opts in again', { skip: cannotStart() }, async t => {
   await lookFromPod(t, {
     objects: [
       serviceAccount('default', { automountServiceAccountToken: false }),
@@ -166,7 +172,7 @@ t.test('C80: the Pod opts in again', { skip: needsRoot }, async t => {
   })
 })
 
-t.test('C85: kube-root-ca.crt in env', { skip: needsRoot }, async t => {
+t.test('C85: kube-root-ca.crt in env', { skip: cannotStart() }, async t => {
   const dir = t.testdir()
   const name = 'kube-root-ca.crt'
   await writer(dir)(
@@ -193,7 +199,7 @@ t.test('C85: kube-root-ca.crt in env', { skip: needsRoot }, async t => {
   })
 })
 
-t.test('C85: kube-root-ca.crt comes back', { skip: needsRoot }, async t => {
+t.test('C85: kube-root-ca.crt comes back', { skip: cannotStart() }, async t => {
   await lookFromPod(t, {
     objects: [object.configMap('kube-root-ca.crt', { 'ca.crt': 'mine' })],
     looks: [
@@ -209,7 +215,7 @@ t.test('C85: kube-root-ca.crt comes back', { skip: needsRoot }, async t => {
   })
 })
 
-t.test('whose a token is', { skip: needsRoot }, async t => {
+t.test('whose a token is', { skip: cannotStart() }, async t => {
   const dir = t.testdir()
   const pod = (name: string): Json =>
     object.pod(
@@ -232,7 +238,7 @@ t.test('whose a token is', { skip: needsRoot }, async t => {
   }
   const token = await tokenOf('a')
   await tokenOf('b')
-  const socket = `/run/podfs/run-${run.pid}/api.sock`
+  const socket = `${runtimeDirectory}/run-${run.pid}/api.sock`
   await eventually(() => existsSync(socket))
   const ask = async (url: string, sent?: Json): Promise<JsonObject> => {
     const text = await askSocket(socket, url, sent && JSON.stringify(sent))
@@ -301,73 +307,83 @@ t.test('whose a token is', { skip: needsRoot }, async t => {
   })
 })
 
-t.test('C83: a token is renewed in its file', { skip: needsRoot }, async t => {
-  const dir = t.testdir()
-  await writer(dir)(
-    'pod.json',
-    object.pod(
-      {},
-      {
-        automountServiceAccountToken: false,
-        containers: [
-          container(
-            'main',
-            `for n in 1 2 3; do now=$(cat /v/token); echo "$n $now"
+t.test(
+  'C83: a token is renewed in its file',
+  { skip: cannotStart() },
+  async t => {
+    const dir = t.testdir()
+    await writer(dir)(
+      'pod.json',
+      object.pod(
+        {},
+        {
+          automountServiceAccountToken: false,
+          containers: [
+            container(
+              'main',
+              `for n in 1 2 3; do now=$(cat /v/token); echo "$n $now"
 until [ "$(cat /v/token)" != "$now" ]; do sleep 0.02; done; done`,
-            { volumeMounts: [{ name: 'v', mountPath: '/v' }] },
-          ),
-        ],
-        volumes: [
-          {
-            name: 'v',
-            ...volume.projected([
-              {
-                serviceAccountToken: {
-                  path: 'token',
-                  audience: 'vault',
-                  // The shortest there is.
-                  expirationSeconds: 600,
+              { volumeMounts: [{ name: 'v', mountPath: '/v' }] },
+            ),
+          ],
+          volumes: [
+            {
+              name: 'v',
+              ...volume.projected([
+                {
+                  serviceAccountToken: {
+                    path: 'token',
+                    audience: 'vault',
+                    // The shortest there is.
+                    expirationSeconds: 600,
+                  },
                 },
-              },
-            ]),
-          },
-        ],
-      },
-    ),
-  )
-  const clock = path.resolve('test/fixtures/asleep-clock.cjs')
-  const run = startPodfs(t, ['run', '-f', dir], {
-    env: { NODE_OPTIONS: `--require "${clock}"` },
-  })
-  const { stdout, code } = await run.ended
-  t.equal(code, 0)
-  const tokens = [...stdout.matchAll(/\| \d (\S+)$/gm)].map(([, x = '']) => x)
-  t.equal(tokens.length, 3)
-  const issued = tokens.map(token => {
-    const [, claims = ''] = token.split('.')
-    return JSON.parse(Buffer.from(claims, 'base64url').toString()) as {
-      iat: number
+              ]),
+            },
+          ],
+        },
+      ),
+    )
+    const clock = path.resolve('test/fixtures/asleep-clock.cjs')
+    const run = startPodfs(t, ['run', '-f', dir], {
+      env: { NODE_OPTIONS: `--require "${clock}"` },
+    })
+    const { stdout, code } = await run.ended
+    t.equal(code, 0)
+    const tokens = [...stdout.matchAll(/\| \d (\S+)$/gm)].map(([, x = '']) => x)
+    t.equal(tokens.length, 3)
+    const issued = tokens.map(token => {
+      const [, claims = ''] = token.split('.')
+      return JSON.parse(Buffer.from(claims, 'base64url').toString()) as {
+        iat: number
+      }
+    })
+    const ages = issued
+      .slice(1)
+      .map(({ iat }, i) => iat - (issued[i]?.iat ?? 0))
+    for (const age of ages) {
+      // A slow reader may have missed one.
+      const each = age / Math.max(Math.round(age / 480), 1)
+      t.ok(each >= 470 && each <= 490, `after 80 % of 600 s: ${age} s`)
     }
-  })
-  const ages = issued.slice(1).map(({ iat }, i) => iat - (issued[i]?.iat ?? 0))
-  for (const age of ages) {
-    // A slow reader may have missed one.
-    const each = age / Math.max(Math.round(age / 480), 1)
-    t.ok(each >= 470 && each <= 490, `after 80 % of 600 s: ${age} s`)
-  }
-})
+  },
+)
 
-t.test('C87: a ServiceAccount has no Secret', { skip: needsRoot }, async t => {
-  const dir = t.testdir()
-  await writer(dir)('account.json', list([serviceAccount('robot')]))
-  const { code, stderr } = await podfs(t, [
-    'mount',
-    '-f',
-    dir,
-    '--secret',
-    'robot-token',
-    path.join(dir, 'mnt'),
-  ])
-  t.equal(code, 2)
-  t.equal(stderr, 'error: no Secret default/robot-token\n', 'nor any other')
-})
+t.test(
+  'C87: a ServiceAccount has no Secret',
+  { skip: cannotStart() },
+  async t => {
+    const dir = t.testdir()
+    await writer(dir)('account.json', list([serviceAccount('robot')]))
+    const { code, stderr } = await podfs(t, [
+      'mount',
+      '-f',
+      dir,
+      '--secret',
+      'robot-token',
+      path.join(dir, 'mnt'),
+    ])
+    t.equal(code, 2)
+    t.equal(stderr, 'error: no Secret default/robot-token\n', 'nor any other')
+  },
+)

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import t from 'tap'
-import { needsRoot } from '../process/sandbox.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import {
   container,
   list,
@@ -22,7 +22,7 @@ const podNameItem = (path: string): Json => ({
   fieldRef: { fieldPath: 'metadata.name' },
 })
 
-t.test('of managed volumes', { skip: needsRoot }, async t => {
+t.test('of managed volumes', { skip: cannotStart() }, async t => {
   await lookFromPod(t, {
     metadata: { name: 'sub-path' },
     objects: [
@@ -96,54 +96,58 @@ t.test('of managed volumes', { skip: needsRoot }, async t => {
   })
 })
 
-t.test('nothing is at it: an empty directory', { skip: needsRoot }, async t => {
-  const see =
-    'stat -c %F-%a $V; ls -A $V; touch $V/x 2>/dev/null || echo refused'
-  const expect = (mode: string) => `directory-${mode}\nrefused\n`
-  const item = [{ key: 'mistyped', path: 'a/b' }]
-  const run = await lookFromPod(t, {
-    metadata: { name: 'sub-path' },
-    objects: [config],
-    looks: [
-      {
-        what: 'a mistyped key',
-        volumes: [volume.configMap('config')],
-        mount: { subPath: 'my.file' },
-        see,
-        expect: expect('777'),
-      },
-      {
-        what: 'an optional ConfigMap that is absent',
-        volumes: [volume.configMap('absent', { optional: true })],
-        mount: { subPath: 'my.file' },
-        see,
-        expect: expect('777'),
-      },
-      {
-        what: 'an optional item',
-        volumes: [
-          volume.projected([
-            { configMap: { name: 'config', items: item, optional: true } },
-          ]),
-        ],
-        mount: { subPath: 'a/b' },
-        see,
-        expect: expect('1777'),
-      },
-    ],
-  })
-  const { stderr } = await run.ended
-  // A log line has the event's message as JSON.
-  const told = stderr.replaceAll(String.raw`\"`, '"')
-  for (const why of [
-    'ConfigMap default/config has no key "my.file"',
-    'ConfigMap default/absent has no key "my.file"',
-    'ConfigMap default/config has no key "mistyped"',
-  ])
-    t.equal(told.split(`is an empty directory: ${why}`).length, 2, why)
-})
+t.test(
+  'nothing is at it: an empty directory',
+  { skip: cannotStart() },
+  async t => {
+    const see =
+      'stat -c %F-%a $V; ls -A $V; touch $V/x 2>/dev/null || echo refused'
+    const expect = (mode: string) => `directory-${mode}\nrefused\n`
+    const item = [{ key: 'mistyped', path: 'a/b' }]
+    const run = await lookFromPod(t, {
+      metadata: { name: 'sub-path' },
+      objects: [config],
+      looks: [
+        {
+          what: 'a mistyped key',
+          volumes: [volume.configMap('config')],
+          mount: { subPath: 'my.file' },
+          see,
+          expect: expect('777'),
+        },
+        {
+          what: 'an optional ConfigMap that is absent',
+          volumes: [volume.configMap('absent', { optional: true })],
+          mount: { subPath: 'my.file' },
+          see,
+          expect: expect('777'),
+        },
+        {
+          what: 'an optional item',
+          volumes: [
+            volume.projected([
+              { configMap: { name: 'config', items: item, optional: true } },
+            ]),
+          ],
+          mount: { subPath: 'a/b' },
+          see,
+          expect: expect('1777'),
+        },
+      ],
+    })
+    const { stderr } = await run.ended
+    // A log line has the event's message as JSON.
+    const told = stderr.replaceAll(String.raw`\"`, '"')
+    for (const why of [
+      'ConfigMap default/config has no key "my.file"',
+      'ConfigMap default/absent has no key "my.file"',
+      'ConfigMap default/config has no key "mistyped"',
+    ])
+      t.equal(told.split(`is an empty directory: ${why}`).length, 2, why)
+  },
+)
 
-t.test('of an emptyDir', { skip: needsRoot }, async t => {
+t.test('of an emptyDir', { skip: cannotStart() }, async t => {
   const mounts = (...more: Json[]): Json => ({
     volumeMounts: [{ name: 'shared', mountPath: '/all' }, ...more],
   })
@@ -273,7 +277,7 @@ t.test('of an emptyDir', { skip: needsRoot }, async t => {
     })
 })
 
-t.test('what must not start', { skip: needsRoot }, async t => {
+t.test('what must not start', { skip: cannotStart() }, async t => {
   const cases = [
     {
       id: 'C135',
@@ -385,7 +389,7 @@ t.test('what must not start', { skip: needsRoot }, async t => {
   t.notMatch(run.stderr(), /restarting it/)
 })
 
-t.test('a container that starts again', { skip: needsRoot }, async t => {
+t.test('a container that starts again', { skip: cannotStart() }, async t => {
   const dir = t.testdir()
   const write = writer(dir)
   await write('config.json', list([config]))

@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import t from 'tap'
-import { needsRoot } from '../process/sandbox.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { container, type Json } from '../helpers/conformance-pod.ts'
 import { eventually, podfs } from '../helpers/podfs.ts'
 import { podSaver, runPods, type SeenPod } from '../helpers/seen-pods.ts'
@@ -97,7 +97,7 @@ const failing = {
   failureThreshold: 1000,
 }
 
-t.test('termination', { skip: needsRoot }, async t => {
+t.test('termination', { skip: cannotStart() }, async t => {
   const directory = t.testdir({ in: {}, ctl: {} })
   const ctl = { name: 'ctl', hostPath: { path: `${directory}/ctl` } }
   const told = { volumeMounts: [{ name: 'ctl', mountPath: '/ctl' }] }

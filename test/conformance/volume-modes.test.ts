@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
+import { cannotStart } from '../helpers/capability.ts'
 import type { PodSecurityContext } from '../../src/api/types.ts'
-import { needsRoot } from '../process/sandbox.ts'
 import {
   lookFromPod,
   object,
@@ -56,7 +56,7 @@ const identities = new Map([
 ])
 
 for (const [context, { ids, id }] of identities)
-  t.test(`security context ${context}`, { skip: needsRoot }, async t => {
+  t.test(`security context ${context}`, { skip: cannotStart() }, async t => {
     const looks = recordings
       .filter(
         ({ securityContext }) => JSON.stringify(securityContext) === context,

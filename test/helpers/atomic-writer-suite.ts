@@ -15,6 +15,7 @@ import {
   type AtomicWriterOptions,
   prepareVolumeRoot,
 } from '../../src/writer/atomic-writer.ts'
+import { needsRoot } from './capability.ts'
 import { failAfter, type FailureMode } from './failing-file-system.ts'
 import { formatEvents, Inotify, lookFromOutside } from './inotify.ts'
 import {
@@ -49,7 +50,7 @@ type Place = Required<Pick<WriterPlace, 'makeDirectory'>> & {
 
 type Files = Parameters<typeof makePayload>[0]
 
-const needsRoot = process.getuid?.() !== 0 && 'needs root, to change the group'
+const changesGroup = needsRoot('user')
 
 export function describeAtomicWriter(
   t: Test,
@@ -209,7 +210,7 @@ function describeRootEvents(
   { makeDirectory, makeWriter }: Place,
 ): void {
   for (const { name, first, next, fsGroup, events } of rootEvents) {
-    const skip = fsGroup !== undefined && needsRoot
+    const skip = fsGroup !== undefined && changesGroup
     t.test(`events on the root: ${name}`, { skip }, async t => {
       const directory = await makeDirectory(t)
       const options = fsGroup === undefined ? {} : { fsGroup }
@@ -456,7 +457,7 @@ function describeWrites(
     const isUnreadable = Object.values(next).some(
       file => typeof file === 'object' && 'mode' in file && file.mode === 0,
     )
-    const skip = isUnreadable && needsRoot && 'only root reads mode 0'
+    const skip = isUnreadable && needsRoot('file')
     for (const anew of [false, true])
       t.test(
         `writes: ${name}${anew ? ', by a new writer' : ''}`,
@@ -542,7 +543,7 @@ function describeWrites(
     await checkVolumeContents(directory, payload)
   })
 
-  t.test('owner and fsGroup', { skip: needsRoot }, async t => {
+  t.test('owner and fsGroup', { skip: changesGroup }, async t => {
     const directory = await makeDirectory(t)
     const fsGroup = 2000
     const token = (data: string) =>
@@ -590,7 +591,7 @@ function describeFailures(
     for (const failure of failureModes)
       t.test(
         `${name}: the writer ${failure}`,
-        { skip: fsGroup !== undefined && needsRoot },
+        { skip: fsGroup !== undefined && changesGroup },
         async t => {
           for (let calls = 0; ; calls++) {
             const directory = await makeDirectory(t)

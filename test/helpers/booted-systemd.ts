@@ -9,7 +9,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import type { Test } from 'tap'
-import { foreignCapability } from './capability.ts'
+import { foreignCapability, needsRoot } from './capability.ts'
 import { eventually } from './podfs.ts'
 
 /*
@@ -29,7 +29,8 @@ export interface BootedSystemd {
 
 /** Why no systemd can be booted here, or false. Containers often lack what it takes. */
 export function cannotBoot(): string | false {
-  if (process.getuid?.() !== 0) return 'booting systemd needs root'
+  const lack = needsRoot('machine')
+  if (lack !== false) return lack
   if (!existsSync('/lib/systemd/systemd'))
     return foreignCapability('/lib/systemd/systemd')
   return cgroupRoot() === undefined ? 'needs cgroup v2' : false

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { statSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 import path from 'node:path'
+import { ownMapping } from '../../src/session/own-namespace.ts'
 
 // After what the machine has: see test/fetch-programs.sh. podfs inherits it.
 process.env['PATH'] = [
@@ -26,6 +27,53 @@ export function closedClone(): string | false {
     if ((statSync(place).mode & 0o001) === 0)
       return `other users cannot enter this clone: chmod o+x ${place}`
   return false
+}
+
+/**
+ * For the `skip` of a test that starts podfs as whoever has started the test: why that podfs can
+ * neither mount nor have containers of several users here, or false.
+ */
+export function cannotStart(): string | false {
+  try {
+    accessSync('/dev/fuse', constants.R_OK | constants.W_OK)
+  } catch {
+    return 'needs /dev/fuse'
+  }
+  if (isRoot) return false
+  const { lack } = ownMapping()
+  if (lack !== undefined) return `needs a range of user ids: ${lack.why}`
+  return capability('fusermount3')
+}
+
+export const isRoot = process.getuid?.() === 0
+
+/** For `skip`: why this process can make no mounts and namespaces, or false. See test/run.mjs. */
+export function needsNamespace(): string | false {
+  return isRoot ? false : 'needs root, of a user namespace at least'
+}
+
+/** What the kernel lets only root of the machine do. */
+const onlyRoot = {
+  limits: 'makes cgroups',
+  mount: 'mounts and unmounts what other programs see',
+  file: 'reads and writes files of mode 0',
+  user: 'becomes another user, or gives a file away',
+  port: 'listens at a port below 1024',
+  tree: 'looks at the tree of podfs serve, which a user’s own programs do not see',
+  machine: 'changes the machine, or the rights of its podfs',
+} as const
+
+/**
+ * For `skip`: why an ordinary user cannot do it, or false. `.ci/run` knows the words: as a user it
+ * does not count these, which it has run as root.
+ */
+export function needsRoot(what: keyof typeof onlyRoot): string | false {
+  return isRoot ? false : `for root only: ${onlyRoot[what]}`
+}
+
+/** For the `skip` of a test of `podfs serve` that looks at its tree. */
+export function cannotServe(): string | false {
+  return cannotStart() || needsRoot('tree')
 }
 
 /** The same for a program that no Debian package brings, so that CI may lack it, too. */

@@ -22,14 +22,15 @@ import {
   mountFuse,
 } from '../../src/fuse/mount/mount.ts'
 import { mountsBelow } from '../../src/linux/mountinfo.ts'
+import { needsNamespace } from './capability.ts'
 import { silentLogger } from '../../src/util/logger.ts'
 
 const execFileAsync = promisify(execFile)
 
 /** Why a test of real mounts cannot run here, or false. */
 export async function cannotMount(): Promise<string | false> {
-  if (process.getuid?.() !== 0)
-    return 'mounting needs root, of a user namespace at least'
+  const lack = needsNamespace()
+  if (lack !== false) return lack
   return access('/dev/fuse', constants.R_OK | constants.W_OK).then(
     () => false,
     () => 'needs /dev/fuse',

@@ -3,9 +3,9 @@
  * is skipped, with the reason.
  */
 import t from 'tap'
-import { cannotMount } from './fuse-mount.ts'
+import { cannotStart } from './capability.ts'
 
-const reason = await cannotMount()
+const reason = cannotStart()
 if (reason !== false) {
   t.plan(0, reason)
   // What follows the import would run its tests all the same.

@@ -5,11 +5,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
-import { capability } from './capability.ts'
+import { capability, needsRoot } from './capability.ts'
 
 /** For `skip`: what Pods with networks of their own take of a machine. */
 export function lacksNetworks(): string | false {
-  if (process.getuid?.() !== 0) return 'needs root'
   const needed = [
     ...['bridge', 'host-local', 'portmap', 'loopback'].map(
       name => `/usr/lib/cni/${name}`,
@@ -18,7 +17,10 @@ export function lacksNetworks(): string | false {
     'iptables',
     'busybox',
   ]
-  return needed.map(capability).find(lack => lack !== false) ?? false
+  return (
+    needsRoot('machine') ||
+    (needed.map(capability).find(lack => lack !== false) ?? false)
+  )
 }
 
 /**

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Test } from 'tap'
-import { capability, closedClone } from './capability.ts'
+import { capability, closedClone, needsRoot } from './capability.ts'
 import {
   podfs,
   startPodfs,
@@ -49,8 +49,8 @@ export interface OrdinaryUser {
 export function lacksOrdinaryUser(
   ...programs: readonly string[]
 ): string | false {
-  if (process.getuid?.() !== 0) return 'needs root, to become somebody else'
   return (
+    needsRoot('user') ||
     closedClone() ||
     (programs.map(capability).find(lack => lack !== false) ?? false)
   )

@@ -1,14 +1,22 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { escapeMountPath } from '../../src/linux/mountinfo.ts'
+import { placesOf } from '../../src/session/places.ts'
 import type { Test } from 'tap'
+import { isRoot } from './capability.ts'
 
 /*
  * The built program, as a person starts it: by argv, judged by its output and exit code.
  */
 
 const podfsBinary = path.resolve('dist/podfs.cjs')
+
+/** Where a podfs that a test starts keeps its things. */
+export const { runtime: runtimeDirectory, state: stateDirectory } = placesOf(
+  process.env,
+  process.getuid?.() ?? 0,
+)
 
 export interface Ended {
   readonly code: number | null
@@ -156,9 +164,9 @@ export function noteDetached(stdout: string): number {
  */
 export function podfsMounts(): string[] {
   const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
-  const own = lines.filter(line =>
-    started.has(Number(/ \/run\/podfs\/[a-z]+-(\d+)\//.exec(line)?.[1])),
-  )
+  // Its source names the session where there is no private mount: an ordinary user's.
+  const session = new RegExp(` ${runtimeDirectory}/[a-z]+-(\\d+)[/ ]`)
+  const own = lines.filter(line => started.has(Number(session.exec(line)?.[1])))
   const devices = new Set(own.map(line => line.split(' ')[2]))
   return lines.filter(
     line =>
@@ -166,6 +174,9 @@ export function podfsMounts(): string[] {
       (line.includes('fuse.podfs') && line.includes(escapeMountPath(fixtures))),
   )
 }
+
+/** How many those are of one `podfs mount`: the private and the public one; an ordinary user's is one. */
+export const mountsOfOne = isRoot ? 2 : 1
 
 /**
  * Looks until `condition` gives something, a tenth of the time, or a quarter where a look takes long:
@@ -183,6 +194,16 @@ export async function eventually<T>(
     const pause = Math.max(5, 3 * took, Math.min(9 * took, 1000))
     await new Promise(resolve => setTimeout(resolve, pause))
   }
+}
+
+/**
+ * A program in the container of a process, to its end: what it says. Who is not in an ordinary user's
+ * namespaces gets EACCES for each file of a volume there.
+ */
+export function inContainer(pid: number, argv: readonly string[]): string {
+  const own = isRoot ? [] : ['--user', '--preserve-credentials']
+  const enter = [`--target=${pid}`, ...own, '--mount', '--root', '--wd=/', '--']
+  return execFileSync('nsenter', [...enter, ...argv], { encoding: 'utf8' })
 }
 
 /** False for a zombie: it has ended, only its parent (on some machines a lazy init) has not looked. */

@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import type { JsonObject } from '../../src/api/json.ts'
 import { openSocket } from './ask-socket.ts'
-import { eventually } from './podfs.ts'
+import { eventually, runtimeDirectory } from './podfs.ts'
 
 /** The API of a podfs that runs, by its session's id, such as `run-4711`, once it is up. */
 export async function sessionApi(session: string) {
-  const socket = `/run/podfs/${session}/api.sock`
+  const socket = `${runtimeDirectory}/${session}/api.sock`
   await eventually(() => existsSync(socket))
   return async (
     method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE',

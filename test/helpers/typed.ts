@@ -2,13 +2,14 @@ import { spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { once } from 'node:events'
 import type { Test } from 'tap'
+import { isRoot } from './capability.ts'
 import { eventually } from './podfs.ts'
 import { processesWith } from './processes.ts'
 import { openPseudoTerminal } from '../../src/linux/pseudo-terminal.ts'
 
 /** A program on a terminal of its own, at which the test types. */
 export async function startOnTerminal(t: Test, argv: readonly string[]) {
-  const terminal = await openPseudoTerminal('/')
+  const terminal = await openPseudoTerminal(await placeOfTerminals(t))
   const { master, slave, resize } = terminal
   master.on('error', () => undefined)
   resize({ columns: 120, rows: 40 })
@@ -52,6 +53,21 @@ export async function startOnTerminal(t: Test, argv: readonly string[]) {
         )
       }),
   }
+}
+
+/**
+ * A root whose /dev/pts has a ptmx for everybody. The machine's is closed to others than root, who
+ * open /dev/ptmx; they may have a mount namespace with terminals of their own.
+ */
+async function placeOfTerminals(t: Test): Promise<string> {
+  if (isRoot) return '/'
+  const own = 'mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts'
+  const holder = spawn('unshare', ['-Urm', 'sh', '-ec', `${own}; echo; cat`], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  t.teardown(() => holder.kill('SIGKILL'))
+  await once(holder.stdout, 'data')
+  return `/proc/${holder.pid}/root`
 }
 
 /** At the prompt of a shell: a Ctrl-C ends what it runs. `seconds`: nobody else sleeps for so long. */

@@ -2,11 +2,12 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { needsNamespace } from '../helpers/capability.ts'
 import { watchMountTable } from '../../src/linux/watch-mount-table.ts'
 import { mountAt } from '../../src/linux/mountinfo.ts'
 import { makeTemporaryDirectory, until } from '../helpers/fuse-mount.ts'
 
-const skip = process.getuid?.() !== 0 && 'mounting needs root'
+const skip = needsNamespace()
 
 /** What of util-linux waits for this process. */
 function watchers(): number[] {

@@ -12,15 +12,19 @@ import type {
   RunningSandbox,
   SandboxConfig,
 } from '../../src/runner/sandbox/container-runtime.ts'
+import { needsNamespace } from '../helpers/capability.ts'
 import { defaultCapabilities } from '../../src/linux/capabilities.ts'
+import { mountsBelow } from '../../src/linux/mountinfo.ts'
+import { unmountPath } from '../../src/linux/unmount-path.ts'
+import { ownIdMaps } from '../../src/linux/user-namespace.ts'
 import {
   createSandboxRuntime,
   type SandboxOptions,
   type SandboxRuntime,
 } from '../../src/runner/sandbox/sandbox-runtime.ts'
 
-/** For `skip`: namespaces are root's, until ordinary users have their own way. */
-export const needsRoot = process.getuid?.() !== 0 && 'needs root'
+/** For `skip`. */
+export const needsRoot = needsNamespace()
 
 export const hostPath = '/usr/sbin:/usr/bin:/sbin:/bin'
 
@@ -105,6 +109,10 @@ export async function makeSandbox(
   })
   t.teardown(async () => {
     await runtime.close()
+    // What is an ordinary user's goes with the namespaces of its podfs.
+    if (ownIdMaps() !== undefined)
+      for (const { mountpoint } of await mountsBelow(parent))
+        await unmountPath(mountpoint, { lazy: true })
     await rm(parent, { recursive: true, force: true })
   })
   const sandbox = await runtime.createSandbox(config)

@@ -10,14 +10,16 @@ import {
 import { request } from 'node:http'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { cannotStart } from '../helpers/capability.ts'
 import {
   eventually,
   isRunning,
   podfs,
   startPodfs,
   type RunningPodfs,
+  runtimeDirectory,
+  stateDirectory,
 } from '../helpers/podfs.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
 import '../helpers/needs-mounts.ts'
 import { end, secret, world } from '../helpers/served-world.ts'
 
@@ -368,7 +370,7 @@ t.test('podfs run', { timeout: 120_000 }, async t => {
   }
   await checkProcesses(t, run.pid, secrets)
 
-  const socket = `/run/podfs/run-${run.pid}/api.sock`
+  const socket = `${runtimeDirectory}/run-${run.pid}/api.sock`
   await checkAnswers(t, socket, secrets)
   t.ok(
     found(await get(socket, '/api/v1/secrets'), secrets).length > 3,
@@ -405,7 +407,7 @@ t.test('podfs run', { timeout: 120_000 }, async t => {
     '/run',
     '/tmp',
     '/dev/shm',
-    '/var/lib/podfs',
+    stateDirectory,
     '/var/tmp',
     process.cwd(),
   ])
@@ -447,7 +449,7 @@ t.test('podfs mount', { timeout: 120_000 }, async t => {
     '/run',
     '/tmp',
     '/dev/shm',
-    '/var/lib/podfs',
+    stateDirectory,
     process.cwd(),
   ])
     t.strictSame(
@@ -494,154 +496,146 @@ spec:
 `
 }
 
-t.test(
-  'podfs serve',
-  { timeout: 180_000, skip: await cannotMount() },
-  async t => {
-    const since = Date.now()
-    const { dir, root, configure, write, text, start } = world(t, {
-      'plain.yaml': plainSecret(canaries[0] ?? ''),
-      'web.yaml': served,
-      'absent.yaml': failing('absent', 'secretName: nowhere'),
-      'no-key.yaml': failing(
-        'no-key',
-        'secretName: plain, items: [{key: no-such-key, path: a}]',
-      ),
-    })
-    configure('logLevel: trace')
-    const manifests = path.join(dir, 'manifests')
-    await cp(`${fixtures}/canary.yaml`, path.join(manifests, 'canary.yaml'))
-    await mkdir(path.join(manifests, 'mistakes'))
-    const options = {
-      env: { SOPS_AGE_KEY: ageKey },
-      wrapper: ['prlimit', '--core=unlimited:unlimited'],
-    }
-    const session = ['--session', root]
-    const serving = await start(options)
-    t.teardown(() => podfs(t, ['unmount', '--lazy', root]))
-    const container = await eventually(() =>
-      processesOf(serving.pid).find(
-        pid => read(pid, 'cmdline').toString() === 'sleep\0infinity\0',
-      ),
+t.test('podfs serve', { timeout: 180_000, skip: cannotStart() }, async t => {
+  const since = Date.now()
+  const { dir, root, configure, write, text, start } = world(t, {
+    'plain.yaml': plainSecret(canaries[0] ?? ''),
+    'web.yaml': served,
+    'absent.yaml': failing('absent', 'secretName: nowhere'),
+    'no-key.yaml': failing(
+      'no-key',
+      'secretName: plain, items: [{key: no-such-key, path: a}]',
+    ),
+  })
+  configure('logLevel: trace')
+  const manifests = path.join(dir, 'manifests')
+  await cp(`${fixtures}/canary.yaml`, path.join(manifests, 'canary.yaml'))
+  await mkdir(path.join(manifests, 'mistakes'))
+  const options = {
+    env: { SOPS_AGE_KEY: ageKey },
+    wrapper: ['prlimit', '--core=unlimited:unlimited'],
+  }
+  const session = ['--session', root]
+  const serving = await start(options)
+  t.teardown(() => podfs(t, ['unmount', '--lazy', root]))
+  const container = await eventually(() =>
+    processesOf(serving.pid).find(
+      pid => read(pid, 'cmdline').toString() === 'sleep\0infinity\0',
+    ),
+  )
+  t.ok(
+    read(container, 'environ').includes(canaries[0] as string),
+    'its environment has it',
+  )
+  t.notOk(read(container, 'environ').includes(ageKey), 'but not the age key')
+  const inContainer = (file: string): string =>
+    read(container, `root/${file}`).toString()
+  const token = inContainer('secrets/token').split('.')[2] ?? ''
+  t.ok(token.length > 40)
+  const secrets = [...canaries, token]
+  t.equal(inContainer('secrets/password'), canaries[2])
+
+  for (const value of [canaries[6] ?? '', canaries[7] ?? '']) {
+    write('plain.yaml', plainSecret(value))
+    await eventually(
+      () =>
+        inContainer('plain/password') === value &&
+        text('default/pods/web/plain/password') === value &&
+        text('default/secrets/plain/password') === value,
     )
+  }
+  for (const [name, body] of Object.entries(mistakes)) {
+    const file = `mistakes/${name.replaceAll(/\W+/g, '-')}.yaml`
+    write(file, brokenSecret(body))
+    t.comment(name)
+    await serving.saw(new RegExp(`(error|warning): .*${file}:\\d`), 'stderr')
+  }
+
+  const looks = async (pid: number) => {
+    await checkProcesses(t, pid, secrets)
+    const socket = `${runtimeDirectory}/serve-${pid}/api.sock`
+    await checkAnswers(t, socket, secrets)
     t.ok(
-      read(container, 'environ').includes(canaries[0] as string),
-      'its environment has it',
+      found(await get(socket, '/api/v1/secrets'), secrets).length > 2,
+      'whoever asks for Secrets gets them',
     )
-    t.notOk(read(container, 'environ').includes(ageKey), 'but not the age key')
-    const inContainer = (file: string): string =>
-      read(container, `root/${file}`).toString()
-    const token = inContainer('secrets/token').split('.')[2] ?? ''
-    t.ok(token.length > 40)
-    const secrets = [...canaries, token]
-    t.equal(inContainer('secrets/password'), canaries[2])
-
-    for (const value of [canaries[6] ?? '', canaries[7] ?? '']) {
-      write('plain.yaml', plainSecret(value))
-      await eventually(
-        () =>
-          inContainer('plain/password') === value &&
-          text('default/pods/web/plain/password') === value &&
-          text('default/secrets/plain/password') === value,
+    for (const args of [
+      ['describe', 'pod', 'web', 'absent', 'no-key'],
+      ['describe', 'secret', 'plain', 'encrypted'],
+      ['get', 'pods,secrets,volumes,events', '-o', 'wide'],
+      ['get', 'pods,events,volumes', '-o', 'yaml'],
+      ['logs', 'web', '-c', 'main'],
+      ['history', 'web/plain'],
+      ['history', 'default/secret:plain', '-o', 'json'],
+      ['diff', 'web/plain'],
+      ['diff', 'web/plain', '1'],
+      ['diff', 'default/secret:plain'],
+      ['top', 'pods'],
+    ]) {
+      const { code, stdout, stderr } = await podfs(t, [...args, ...session])
+      t.equal(code, 0, `${args.join(' ')}: ${code} ${stdout.length}`)
+      t.strictSame(
+        found(stdout + stderr, secrets),
+        [],
+        `output of ${args.join(' ')}`,
       )
     }
-    for (const [name, body] of Object.entries(mistakes)) {
-      const file = `mistakes/${name.replaceAll(/\W+/g, '-')}.yaml`
-      write(file, brokenSecret(body))
-      t.comment(name)
-      await serving.saw(new RegExp(`(error|warning): .*${file}:\\d`), 'stderr')
-    }
-
-    const looks = async (pid: number) => {
-      await checkProcesses(t, pid, secrets)
-      const socket = `/run/podfs/serve-${pid}/api.sock`
-      await checkAnswers(t, socket, secrets)
-      t.ok(
-        found(await get(socket, '/api/v1/secrets'), secrets).length > 2,
-        'whoever asks for Secrets gets them',
-      )
-      for (const args of [
-        ['describe', 'pod', 'web', 'absent', 'no-key'],
-        ['describe', 'secret', 'plain', 'encrypted'],
-        ['get', 'pods,secrets,volumes,events', '-o', 'wide'],
-        ['get', 'pods,events,volumes', '-o', 'yaml'],
-        ['logs', 'web', '-c', 'main'],
-        ['history', 'web/plain'],
-        ['history', 'default/secret:plain', '-o', 'json'],
-        ['diff', 'web/plain'],
-        ['diff', 'web/plain', '1'],
-        ['diff', 'default/secret:plain'],
-        ['top', 'pods'],
-      ]) {
-        const { code, stdout, stderr } = await podfs(t, [...args, ...session])
-        t.equal(code, 0, `${args.join(' ')}: ${code} ${stdout.length}`)
-        t.strictSame(
-          found(stdout + stderr, secrets),
-          [],
-          `output of ${args.join(' ')}`,
-        )
-      }
-    }
-    const disk = async (when: string) => {
-      for (const place of [
-        '/run',
-        '/tmp',
-        '/dev/shm',
-        '/var/lib/podfs',
-        '/var/tmp',
-        process.cwd(),
-      ])
-        t.strictSame(
-          await filesWith(place, since, secrets, [
-            manifests,
-            path.resolve('test'),
-          ]),
-          [],
-          `files below ${place} ${when}`,
-        )
-    }
-    t.match(await podfs(t, ['diff', 'web/plain', ...session]), {
-      stdout: /^-hmac-sha256:\w+\n\+hmac-sha256:\w+$/m,
-    })
-    await eventually(async () => {
-      const { stdout } = await podfs(t, ['get', 'events', ...session])
-      return (
-        /pod\/absent .*nowhere/.test(stdout) &&
-        /pod\/no-key .*no-such-key/.test(stdout)
-      )
-    })
-    await looks(serving.pid)
-    const lines = ownProcesses(serving.pid).map(each =>
-      read(each, 'cmdline').toString(),
-    )
-    for (const program of [
-      'keeper.sh\0',
-      'fuse-server.cjs\0',
-      'pod-shim.cjs\0',
+  }
+  const disk = async (when: string) => {
+    for (const place of [
+      '/run',
+      '/tmp',
+      '/dev/shm',
+      stateDirectory,
+      '/var/tmp',
+      process.cwd(),
     ])
-      t.ok(
-        lines.some(line => line.includes(program)),
-        `${program.slice(0, -1)} is among them`,
+      t.strictSame(
+        await filesWith(place, since, secrets, [
+          manifests,
+          path.resolve('test'),
+        ]),
+        [],
+        `files below ${place} ${when}`,
       )
-    await checkInspector(t, serving, () => inContainer('plain/password'))
-    await disk('while it runs')
+  }
+  t.match(await podfs(t, ['diff', 'web/plain', ...session]), {
+    stdout: /^-hmac-sha256:\w+\n\+hmac-sha256:\w+$/m,
+  })
+  await eventually(async () => {
+    const { stdout } = await podfs(t, ['get', 'events', ...session])
+    return (
+      /pod\/absent .*nowhere/.test(stdout) &&
+      /pod\/no-key .*no-such-key/.test(stdout)
+    )
+  })
+  await looks(serving.pid)
+  const lines = ownProcesses(serving.pid).map(each =>
+    read(each, 'cmdline').toString(),
+  )
+  for (const program of ['keeper.sh\0', 'fuse-server.cjs\0', 'pod-shim.cjs\0'])
+    t.ok(
+      lines.some(line => line.includes(program)),
+      `${program.slice(0, -1)} is among them`,
+    )
+  await checkInspector(t, serving, () => inContainer('plain/password'))
+  await disk('while it runs')
 
-    t.comment('without a podfs, and with the next one')
-    serving.child.kill('SIGKILL')
-    const first = await serving.ended
-    await disk('of what was killed')
-    await checkProcesses(t, serving.pid, secrets)
-    const next = await start(options)
-    t.equal(inContainer('plain/password'), canaries[7], 'the Pod runs on')
-    await disk('of the next podfs')
-    await end(t, next)
-    await disk('when all is over')
-    const second = await next.ended
-    t.match(first.stderr, / INFO published /, 'there is a log')
-    for (const { stdout, stderr } of [first, second])
-      t.strictSame(found(stdout + stderr, secrets), [], 'output and log')
-  },
-)
+  t.comment('without a podfs, and with the next one')
+  serving.child.kill('SIGKILL')
+  const first = await serving.ended
+  await disk('of what was killed')
+  await checkProcesses(t, serving.pid, secrets)
+  const next = await start(options)
+  t.equal(inContainer('plain/password'), canaries[7], 'the Pod runs on')
+  await disk('of the next podfs')
+  await end(t, next)
+  await disk('when all is over')
+  const second = await next.ended
+  t.match(first.stderr, / INFO published /, 'there is a log')
+  for (const { stdout, stderr } of [first, second])
+    t.strictSame(found(stdout + stderr, secrets), [], 'output and log')
+})
 
 /** With a second value that stays. */
 function plainSecret(password: string): string {

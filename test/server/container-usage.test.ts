@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
+import { needsNamespace } from '../helpers/capability.ts'
 import { containerUsage } from '../../src/server/container-usage.ts'
 import { systemClock } from '../../src/util/clock.ts'
 import { eventually } from '../helpers/podfs.ts'
@@ -27,7 +28,7 @@ async function startContainer(t: Test, script: string): Promise<number> {
 
 t.test(
   'what a container uses, its processes that come and go included',
-  { skip: process.getuid?.() !== 0 && 'needs root' },
+  { skip: needsNamespace() },
   async t => {
     const few = 'i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done'
     const scripts = {

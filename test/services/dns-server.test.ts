@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import packet, { type Packet } from 'dns-packet'
 import t, { type Test } from 'tap'
+import { needsRoot } from '../helpers/capability.ts'
 import { DnsServer } from '../../src/services/dns/dns-server.ts'
 import type { ServiceEntry } from '../../src/services/service-table.ts'
 import { systemClock } from '../../src/util/clock.ts'
@@ -12,7 +13,7 @@ import { systemClock } from '../../src/util/clock.ts'
  * machine beside it that the test plays.
  */
 
-const skip = process.getuid?.() === 0 ? false : 'port 53 is for root'
+const skip = needsRoot('port')
 
 const address = (last: number): string =>
   `127.${150 + (process.pid % 50)}.${Math.floor(process.pid / 50) % 250}.${last}`

@@ -4,11 +4,10 @@ import t, { type Test } from 'tap'
 import { sendSignal } from '../../src/linux/send-signal.ts'
 import { systemdOf } from '../../src/session/systemd.ts'
 import { silentLogger } from '../../src/util/logger.ts'
-import { capability } from '../helpers/capability.ts'
+import { cannotStart, capability, needsRoot } from '../helpers/capability.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
 import { openNotifySocket } from '../helpers/notify-socket.ts'
-import { startPodfs } from '../helpers/podfs.ts'
+import { startPodfs, runtimeDirectory } from '../helpers/podfs.ts'
 import { makeTmpfsDirectory } from '../helpers/temporary-directory.ts'
 
 const skip = capability('systemd-notify') || capability('python3')
@@ -43,7 +42,7 @@ for (const { name, address } of addresses)
   t.test(
     `speaks to ${name}, in order and in its own name`,
     // systemd-notify(1): in another process's name only root may speak.
-    { skip: skip || (process.getuid?.() === 0 ? false : 'needs root') },
+    { skip: skip || needsRoot('user') },
     async t => {
       const socketAddress = await address(t)
       const socket = await openNotifySocket(t, socketAddress)
@@ -177,7 +176,7 @@ t.test('without systemd no process and no timer is started', async t => {
 
 t.test(
   'podfs mount tells how it is, and whether its file server answers',
-  { skip: skip || (await cannotMount()) },
+  { skip: skip || cannotStart() },
   async t => {
     const dir = t.testdir({ conf: { colour: 'blue' } })
     const address = abstractName()
@@ -194,7 +193,7 @@ t.test(
     t.match(await socket.next(), { pid: run.pid, assignments: ['WATCHDOG=1'] })
 
     const keeper = Number(
-      readFileSync(`/run/podfs/mount-${run.pid}/keeper.pid`),
+      readFileSync(`${runtimeDirectory}/mount-${run.pid}/keeper.pid`),
     )
     t.notMatch(
       readFileSync(`/proc/${keeper}/environ`, 'latin1'),

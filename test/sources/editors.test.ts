@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { capability } from '../helpers/capability.ts'
+import { capability, needsRoot } from '../helpers/capability.ts'
 import {
   configMapYaml,
   follow,
@@ -250,7 +250,7 @@ const saves: Readonly<Record<string, Save>> = {
   },
   'unreadable for a moment while it is written': {
     times: 10,
-    skip: process.getuid?.() === 0 ? false : 'only root writes to mode 0',
+    skip: needsRoot('file'),
     save: async (path, value) => {
       await chmod(path, 0)
       await write(path, text(value))

@@ -5,7 +5,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
 import '../helpers/needs-mounts.ts'
-import { eventually, startPodfs, type RunningPodfs } from '../helpers/podfs.ts'
+import {
+  eventually,
+  startPodfs,
+  type RunningPodfs,
+  runtimeDirectory,
+} from '../helpers/podfs.ts'
 import { configMapYaml } from './live.ts'
 
 /*
@@ -97,7 +102,7 @@ t.test(
     const podfs = startPodfs(t, ['mount', source, mountPoint])
     await podfs.saw(/ready/)
     // It comes up a moment later, and wants a descriptor, too.
-    const socket = `/run/podfs/mount-${podfs.pid}/api.sock`
+    const socket = `${runtimeDirectory}/mount-${podfs.pid}/api.sock`
     await eventually(() => existsSync(socket))
     const setLimit = (soft: number) =>
       run('prlimit', ['--pid', String(podfs.pid), `--nofile=${soft}:`])

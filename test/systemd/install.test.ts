@@ -15,10 +15,9 @@ import path from 'node:path'
 import { Script } from 'node:vm'
 import { shellWord } from '../../src/util/shell-word.ts'
 import t, { type Test } from 'tap'
-import { closedClone } from '../helpers/capability.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotStart, closedClone } from '../helpers/capability.ts'
 
-const skip = await cannotMount()
+const skip = cannotStart()
 
 /** An empty place to install to, and what is done there. */
 function place(t: Test) {

@@ -6,8 +6,8 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
+import { cannotStart } from '../helpers/capability.ts'
 import { escapeMountPath } from '../../src/linux/mountinfo.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
 
 function mountHelper(...args: readonly string[]) {
   return spawnSync(path.resolve('systemd', 'mount.podfs'), args, {
@@ -96,7 +96,7 @@ t.test('it needs a source and a mount point', async t => {
   t.equal(stderr, 'mount.podfs: SOURCE and MOUNTPOINT are needed\n')
 })
 
-t.test('mount -a reads /etc/fstab', { skip: await cannotMount() }, async t => {
+t.test('mount -a reads /etc/fstab', { skip: cannotStart() }, async t => {
   const dir = t.testdir({
     conf: { colour: 'blue' },
     mnt: {},

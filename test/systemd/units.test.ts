@@ -11,8 +11,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { capability } from '../helpers/capability.ts'
-import { cannotMount } from '../helpers/fuse-mount.ts'
+import { cannotStart, capability } from '../helpers/capability.ts'
 import { podfs, startPodfs } from '../helpers/podfs.ts'
 
 const skip = capability('systemd-analyze')
@@ -82,7 +81,7 @@ t.test('the two system units have the same hardening', async t => {
 
 t.test(
   'a mount in a mount namespace that is a slave is seen by nobody',
-  { skip: await cannotMount() },
+  { skip: cannotStart() },
   async t => {
     for (const propagation of ['slave', 'unchanged']) {
       const dir = t.testdir({ conf: { colour: 'blue' }, mnt: {} })
@@ -122,7 +121,7 @@ t.test(
 
 t.test(
   'what the units leave of capabilities is enough',
-  { skip: (await cannotMount()) || capability('setpriv') },
+  { skip: cannotStart() || capability('setpriv') },
   async t => {
     const unit = readFileSync('systemd/podfs.service', 'utf8')
     const [, names = ''] = /^CapabilityBoundingSet=(.*)$/m.exec(unit) ?? []

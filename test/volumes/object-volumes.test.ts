@@ -16,6 +16,7 @@ import {
   ObjectVolumes,
   type ObjectVolumesOptions,
 } from '../../src/volumes/object-volumes.ts'
+import { needsRoot } from '../helpers/capability.ts'
 import { cannotMount } from '../helpers/fuse-mount.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
 import { Inotify } from '../helpers/inotify.ts'
@@ -382,7 +383,7 @@ t.test('a stranger that turns out to be wanted is adopted', async t => {
 
 t.test(
   'an adopted volume of another definition is made anew',
-  { skip: process.getuid?.() === 0 ? false : 'an fsGroup needs root' },
+  { skip: needsRoot('user') },
   async t => {
     const tree = await makeTree(t)
     const podWith = (defaultMode: number, fsGroup?: number) =>

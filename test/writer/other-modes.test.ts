@@ -1,11 +1,12 @@
 import { chmod, lchown, unlink } from 'node:fs/promises'
 import t from 'tap'
+import { needsRoot } from '../helpers/capability.ts'
 import { AtomicWriter } from '../../src/writer/atomic-writer.ts'
 import { hasOtherModes } from '../../src/writer/other-modes.ts'
 import { makeTmpfsDirectory } from '../helpers/temporary-directory.ts'
 import { makePayload } from '../helpers/volume-contents.ts'
 
-const skip = process.getuid?.() !== 0 && 'needs root, to change the group'
+const skip = needsRoot('user')
 const files = makePayload({ a: '1', 'd/b': { data: '2', mode: 0o400 } })
 
 t.test('modes and groups of what somebody else has published', async t => {
