@@ -353,13 +353,13 @@ t.test('networks of Pods', { skip: skip || lacksNetworks() }, async t => {
   ].join('\n')
   const args = ['run', '-f', '-', '--all', '--network=pod']
   const run = user.startPodfs(args, { input })
-  await run.saw(/^two +\| one$/m)
-  await run.saw(/^three +\| two$/m)
-  if (machine !== undefined) await run.saw(/^three +\| from outside$/m)
+  await run.saw(/^two\/c +\| one$/m)
+  await run.saw(/^three\/c +\| two$/m)
+  if (machine !== undefined) await run.saw(/^three\/c +\| from outside$/m)
   const places = await Promise.all(
     ['one', 'two'].map(async name => {
       const [, ip = ''] = await run.saw(
-        new RegExp(`^${name} +\\| at (10\\..*)$`, 'm'),
+        new RegExp(`^${name}/c +\\| at (10\\..*)$`, 'm'),
       )
       const [, place = ''] = await run.saw(
         new RegExp(
@@ -387,7 +387,7 @@ t.test('networks of Pods', { skip: skip || lacksNetworks() }, async t => {
   t.equal((await user.sh(`python3 -c '${ask}'`)).stdout, '5000\n', 'UDP, too')
   t.match((await user.podfs(['get', 'pods'])).stdout, /one +1\/1 +Running/)
 
-  await t.test('pasta and its gateway are killed', async t => {
+  await t.test('pasta and its gateway are killed', async () => {
     const pidsOf = (pattern: RegExp): number[] =>
       user
         .processes()

@@ -87,7 +87,7 @@ t.test('where an ordinary user finds the ports of a Pod', async t => {
   const udp: ContainerPort = { containerPort: 80, protocol: 'UDP' }
   const sctp: ContainerPort = { containerPort: 9, protocol: 'SCTP' }
   const pod = makePod({
-    containers: [makeContainer({ ports: [...ports, udp, sctp] })],
+    spec: { containers: [makeContainer({ ports: [...ports, udp, sctp] })] },
   })
   const hostPorts = placesFor(pod, 1024).map(
     ({ containerPort, hostPort, protocol }) =>
