@@ -184,6 +184,8 @@ function namesIn(directory: string): readonly string[] {
  */
 async function sweep(runtime: string): Promise<void> {
   const sessions = listSessions(runtime)
+  // First: what else they have left is known by it to be in a network that is gone.
+  sweepGateways(runtime)
   await Promise.all(
     sessions
       .filter(({ running }) => !running)
@@ -222,7 +224,6 @@ async function sweep(runtime: string): Promise<void> {
       }),
   )
   inBackground(retireOwnNetwork(networksIn(runtime)).catch(() => undefined))
-  sweepGateways(runtime)
   const served = sessions.flatMap(({ running, mountpoint }) =>
     running && mountpoint !== undefined ? [mountpoint] : [],
   )

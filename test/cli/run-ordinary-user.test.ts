@@ -426,7 +426,7 @@ t.test('networks of Pods', { skip: skip || lacksNetworks() }, async t => {
       code: 3,
       stdout: '',
       stderr:
-        /^error: network pod: this machine lacks .*, and pasta; podfs works with network host\n  fix: sudo apt-get install passt/,
+        /^error: network pod: this machine lacks .*, and pasta; podfs works with network host\n +as root: apt-get install passt iproute2\n$/,
     })
     await leavesNothing(alone)
   })
