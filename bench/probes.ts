@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Container, Probe } from '../src/api/types.ts'
 import { defaultCapabilities } from '../src/linux/capabilities.ts'
+import { Alarm } from '../src/runner/lifecycle/probes/alarm.ts'
 import { InstanceProbes } from '../src/runner/lifecycle/probes/instance-probes.ts'
 import { stepFrom } from '../src/runner/lifecycle/probes/probe-state.ts'
 import { createSandboxRuntime } from '../src/runner/sandbox/sandbox-runtime.ts'
@@ -98,6 +99,7 @@ function probes(handler: Partial<Probe>, onEvent: () => void): InstanceProbes {
     clock: systemClock,
     runs: new Map(),
     startedAt: systemClock.elapsed(),
+    alarm: new Alarm(systemClock),
     step: stepFrom(systemClock.elapsed()),
     onEvent,
     onVerdict: () => undefined,

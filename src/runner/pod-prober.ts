@@ -4,6 +4,7 @@ import { inBackground } from '../util/in-background.ts'
 import type { ChangeSignal } from './lifecycle/change-signal.ts'
 import { recordVerdict } from './lifecycle/container-record.ts'
 import type { Instance } from './lifecycle/instance.ts'
+import { Alarm } from './lifecycle/probes/alarm.ts'
 import {
   InstanceProbes,
   type ResultRuns,
@@ -18,11 +19,13 @@ export class PodProber {
   readonly #changes: ChangeSignal
   readonly #active = new Set<InstanceProbes>()
   readonly #runs = new Map<string, ResultRuns>()
+  readonly #alarm: Alarm
   #step: number | undefined
 
   constructor(state: PodState, clock: Clock, changes: ChangeSignal) {
     this.#state = state
     this.#clock = clock
+    this.#alarm = new Alarm(clock)
     this.#changes = changes
   }
 
@@ -44,6 +47,7 @@ export class PodProber {
       clock: this.#clock,
       runs,
       startedAt,
+      alarm: this.#alarm,
       step: this.#step,
       onEvent: ({ reason, message }) => this.#state.warn(reason, message, name),
       onVerdict: (kind, verdict) => {

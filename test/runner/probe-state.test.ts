@@ -9,8 +9,10 @@ import {
   type ProbeKind,
   type Verdict,
 } from '../../src/runner/lifecycle/probes/probe-state.ts'
+import { Alarm } from '../../src/runner/lifecycle/probes/alarm.ts'
 import { handlerPort } from '../../src/runner/lifecycle/handler-port.ts'
 import { probeEvent } from '../../src/runner/lifecycle/probes/probe-outcome.ts'
+import { FakeClock } from '../helpers/fake-clock.ts'
 import { makeContainer, makeProbe } from '../helpers/make-objects.ts'
 
 t.test('4.2: what counts', async t => {
@@ -88,6 +90,44 @@ t.test('probes of a Pod come into step', async t => {
       const ill = nextLook(probe, step, step + 4000, step + 4003, false)
       t.equal(ill, step + 4000 + periodMs, 'one that fails is not kept waiting')
     }
+})
+
+t.test('one timer for all that wait for a moment', async t => {
+  const clock = new FakeClock(0)
+  const alarm = new Alarm(clock)
+  const woken: string[] = []
+  const wait = async (
+    name: string,
+    moment: number,
+    stop = new AbortController(),
+  ): Promise<void> => {
+    await alarm.wait(moment, stop.signal)
+    woken.push(name)
+  }
+  const [first, stop] = [new AbortController(), new AbortController()]
+  const all = [
+    wait('a', 100, first),
+    wait('b', 100),
+    wait('c', 200, stop),
+    wait('past', -5),
+  ]
+  t.equal(clock.pending, 3)
+  await clock.advance(99)
+  t.same(woken, ['past'])
+  first.abort()
+  await clock.advance(0)
+  t.same(woken, ['past', 'a'], 'one that is stopped keeps nobody from waking')
+  t.equal(clock.pending, 2)
+  await clock.advance(1)
+  t.same(woken, ['past', 'a', 'b'])
+  const again = wait('again', 100)
+  await clock.advance(0)
+  t.same(woken, ['past', 'a', 'b', 'again'])
+  stop.abort()
+  await Promise.all([...all, again])
+  t.equal(clock.pending, 0, 'the last one takes the timer with it')
+  await alarm.wait(1e6, stop.signal)
+  t.equal(clock.pending, 0)
 })
 
 t.test('4.2: the port', async t => {

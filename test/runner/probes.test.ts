@@ -599,7 +599,7 @@ t.test('4.2: the probes of a Pod come into step', async t => {
   /** What looks within so many milliseconds. */
   const looks = async (ms: number): Promise<readonly string[]> => {
     await h.advance(ms)
-    return h.journal().sort()
+    return [...h.journal()].sort()
   }
   while ((await looks(100)).length === 0);
   t.same(await looks(4800), [], 'nobody looks between')

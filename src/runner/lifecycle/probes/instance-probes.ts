@@ -2,6 +2,7 @@ import type { Container, Probe } from '../../../api/types.ts'
 import type { Clock } from '../../../util/clock.ts'
 import { inBackground } from '../../../util/in-background.ts'
 import type { InitialState } from '../container-record.ts'
+import type { Alarm } from './alarm.ts'
 import { oneAtATime } from './exec-probe.ts'
 import { probeEvent, type ProbeEvent } from './probe-outcome.ts'
 import {
@@ -25,6 +26,8 @@ export interface InstanceProbesOptions {
   readonly runs: ResultRuns
   /** When the instance was started, by `Clock.elapsed`. */
   readonly startedAt: number
+  /** Of the Pod. */
+  readonly alarm: Alarm
   /** Of the Pod, see `stepFrom`. */
   readonly step: number
   readonly onEvent: (event: ProbeEvent) => void
@@ -93,13 +96,14 @@ export class InstanceProbes {
   }
 
   async #run(kind: ProbeKind, probe: Probe, stop: AbortSignal): Promise<void> {
-    const { clock, runs, startedAt, step, onEvent, onVerdict } = this.#options
+    const { clock, alarm, runs, startedAt, step } = this.#options
+    const { onEvent, onVerdict } = this.#options
     const all = this.#options.target
     const target = { ...all, exec: oneAtATime(all.exec) }
     let due = firstLook(probe, startedAt, clock.elapsed())
     let told: Verdict | undefined = initialVerdicts[kind]
     for (;;) {
-      await clock.sleep(due - clock.elapsed(), stop).catch(() => undefined)
+      await alarm.wait(due, stop)
       if (stop.aborted) return
       const outcome = await runProbe(probe, target, clock, stop)
       if (stop.aborted) return
@@ -119,6 +123,9 @@ export class InstanceProbes {
         if (kind === 'startup' && verdict === 'success') this.#started()
         if (onHold) return
       }
+      // The timer of the time-out, though cancelled, would wake the process (Node looks anew for the
+      // one that is next only when one has fired), by then with cold caches.
+      await clock.sleep(0, stop).catch(() => undefined)
       const isWell = outcome.outcome === 'success'
       due = nextLook(probe, step, due, clock.elapsed(), isWell)
     }
