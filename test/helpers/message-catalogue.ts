@@ -474,6 +474,7 @@ export const ofTheMachine: readonly CatalogueEntry[] = [
     remedy:
       '`podfs doctor` looks for the reason; `--backend dir` works without FUSE.',
     files: ['fuse/', 'linux/bind-read-only.ts', 'volumes/open-backend.ts'],
+    texts: ['backend BACKEND'],
   },
 ]
 
