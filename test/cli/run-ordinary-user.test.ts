@@ -108,7 +108,7 @@ t.test('users and groups of a range', { skip }, async t => {
   const whole =
     '{ runAsUser: 1001, runAsGroup: 1002, fsGroup: 2000, supplementalGroups: [3000] }'
   const looks = [
-    'id -u; id -g; echo $(id -G | tr " " "\\n" | sort -n)',
+    'id -u; id -un; id -g; echo $(id -G | tr " " "\\n" | sort -n)',
     'cat /secret/password; echo; stat -Lc "%u %g %a" /secret/password',
     'for d in memory disk; do echo a >/$d/a; stat -c "%u %g" /$d/a; done',
     '! echo a >/etc/a 2>/dev/null; ! echo a >/secret/a 2>/dev/null',
@@ -121,7 +121,7 @@ t.test('users and groups of a range', { skip }, async t => {
     .split('\n')
   t.equal(
     seen.join(', '),
-    '1001, 1002, 1002 2000 3000, hunter2, 0 2000 440, 1001 2000, 1001 2000',
+    '1001, 1001, 1002, 1002 2000 3000, hunter2, 0 2000 440, 1001 2000, 1001 2000',
   )
   const beyond = '{ runAsUser: 70000, fsGroup: 70001 }'
   t.match(await run('true', beyond), {

@@ -224,7 +224,7 @@ function programsOf(
   return named.length === 0 ? {} : { visible: named }
 }
 
-/** For a user without an account; where a volume is mounted that is the volume's to say. */
+/** For a user without an account, who cannot write root's file; where a volume is mounted that is the volume's to say. */
 function ownPasswd(
   { volumeMounts }: Container,
   user: ContainerUser | undefined,
@@ -238,7 +238,7 @@ function ownPasswd(
   if (content === undefined) return []
   const source = `${passwdFile}-${user.uid}`
   writeOwnFile(source, content)
-  return [{ source, mountPath: etcPasswd, readOnly: true, recursive: false }]
+  return [{ source, mountPath: etcPasswd, readOnly: false, recursive: false }]
 }
 
 /** A container that mounts something at exactly /etc/hosts keeps that (C176). */
