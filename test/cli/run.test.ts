@@ -126,7 +126,7 @@ t.test('classic (a): two Secrets in one projected volume', async t => {
     }
     return undefined
   })
-  const inside = (...argv: string[]) => inContainer(Number(pid), argv)
+  const inside = (...argv: string[]) => inContainer(pid, argv)
   t.equal(inside('cat', '/projected-volume/username.txt'), 'admin')
   t.equal(inside('cat', '/projected-volume/password.txt'), 'c1oudc0w!')
   t.equal(inside('ls', '/projected-volume'), 'password.txt\nusername.txt\n')

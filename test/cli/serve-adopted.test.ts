@@ -3,12 +3,12 @@
  * the one before, its pid is its own.
  */
 import t from 'tap'
-import { cannotServe } from '../helpers/capability.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { podfs } from '../helpers/podfs.ts'
 import { configMap, end, world } from '../helpers/served-world.ts'
 
 t.setTimeout(120_000)
-const skip = cannotServe()
+const skip = cannotStart()
 
 t.test('it is found by the pid that runs', { skip }, async t => {
   const { start, root } = world(t, { 'a.yaml': configMap('a', '{k: v}') })

@@ -5,12 +5,12 @@
 import { copyFileSync, mkdirSync, renameSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { cannotServe } from '../helpers/capability.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { eventually, podfs } from '../helpers/podfs.ts'
 import { configMap, end, pod, secret, world } from '../helpers/served-world.ts'
 
 t.setTimeout(240_000)
-const skip = cannotServe()
+const skip = cannotStart()
 
 /** What `get volumes` says of each, by its name and that of its Pod. */
 async function errorsOf(t: Test, root: string): Promise<Map<string, string>> {

@@ -52,14 +52,14 @@ export function needsNamespace(): string | false {
   return isRoot ? false : 'needs root, of a user namespace at least'
 }
 
-/** What the kernel lets only root of the machine do. */
+/** What the kernel lets only root of the machine do; or `tree`: what has been tried as root alone. */
 const onlyRoot = {
   limits: 'makes cgroups',
   mount: 'mounts and unmounts what other programs see',
   file: 'reads and writes files of mode 0',
   user: 'becomes another user, or gives a file away',
   port: 'listens at a port below 1024',
-  tree: 'looks at the tree of podfs serve, which a user’s own programs do not see',
+  tree: 'tries the tree of root’s podfs serve',
   machine: 'changes the machine, or the rights of its podfs',
 } as const
 
