@@ -300,7 +300,9 @@ export async function restartInside(
     ...command,
     '/usr/bin/env',
     `${variable}=entered\n${JSON.stringify(state)}`,
-    ...[process.execPath, ...process.execArgv, ...process.argv.slice(1)],
+    process.execPath,
+    ...process.execArgv,
+    ...process.argv.slice(1),
   ])
 }
 

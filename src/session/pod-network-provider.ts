@@ -19,8 +19,6 @@ const ownPrograms = ['ip', 'iptables'] as const
 /** What brings them. */
 export const networkPackages = 'containernetworking-plugins iptables iproute2'
 
-export const pastaPackage = 'passt'
-
 /** What gives Pods networks where that is not there; of iproute2 it needs ip. */
 export function findPasta(): string | undefined {
   return findOnHost('ip') === undefined ? undefined : findOnHost('pasta')
@@ -85,8 +83,8 @@ export function networkProvider(
     {
       fix:
         own === undefined
-          ? `apt-get install ${networkPackages}; or apt-get install ${pastaPackage}`
-          : `sudo apt-get install ${pastaPackage} iproute2`,
+          ? `apt-get install ${networkPackages}; or apt-get install passt`
+          : 'sudo apt-get install passt iproute2',
     },
   )
 }

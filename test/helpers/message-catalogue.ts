@@ -435,7 +435,7 @@ export const ofTheMachine: readonly CatalogueEntry[] = [
       'With `network: pod` each Pod gets a network of its own, by programs of the machine.',
     remedy:
       'Type the second line, or use network host. A configuration of `cni.confDir` is as the CNI specification has it, of version 0.3.0 or later; `cni.binDirs` says where its plugins are.',
-    files: ['session/pod-network-provider.ts'],
+    files: ['session/pod-network-provider.ts', 'pods/gateway/'],
   },
   {
     title: 'Published ports',

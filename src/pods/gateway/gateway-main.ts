@@ -24,6 +24,7 @@ import {
   type GatewayAnswer,
   type GatewayRequest,
 } from '../../runner/sandbox/network/gateway-client.ts'
+import type { PortMapping } from '../../runner/sandbox/network/network-provider.ts'
 import { startPasta } from '../../runner/sandbox/network/pasta-network.ts'
 import { PortListener } from '../../runner/sandbox/network/port-listener.ts'
 import { routedNets } from '../../runner/sandbox/network/subnets.ts'
@@ -76,14 +77,12 @@ async function main(): Promise<void> {
   process.umask(0o077)
   await tellListening(gatewayFile(directory), () => done.resolve())
   const identity = identityOf(Number(starter))
-  inBackground(
-    (async () => {
-      while (!isWanted) {
-        if (identity === undefined || !isRunning(identity)) done.resolve()
-        await systemClock.sleep(lookMs, over.signal).catch(() => undefined)
-      }
-    })(),
-  )
+  const look = (): void => {
+    if (isWanted) return
+    if (identity === undefined || !isRunning(identity)) done.resolve()
+    else systemClock.after(lookMs, look)
+  }
+  look()
   await done.promise
   over.abort()
   await gateway.close()
@@ -128,33 +127,35 @@ class Gateway {
     request: GatewayRequest,
     socket: Socket,
   ): Promise<GatewayAnswer> {
-    switch (request.ask) {
-      case 'begin':
-        this.#begun ??= this.#begin(request.pid)
-        return await this.#begun
-      case 'stay':
-        return {}
-      case 'ports': {
-        const listeners = request.mappings.map(mapping => ({
-          mapping,
-          listener: new PortListener(mapping, request.relay),
-        }))
-        socket.once('close', () => {
-          for (const { listener } of listeners) listener.close()
-        })
-        for (const { mapping, listener } of listeners)
-          await listener.listen().catch((cause: unknown) => {
-            for (const { listener } of listeners) listener.close()
-            const { hostIP, hostPort, protocol } = mapping
-            const place = hostIP === undefined ? '' : ` at ${hostIP}`
-            throw new Error(
-              `port ${hostPort}/${protocol} of this machine${place} ${whyNot(cause)}`,
-              { cause },
-            )
-          })
-        return {}
+    if (request.ask === 'stay') return {}
+    if (request.ask === 'ports') return await this.#listen(request, socket)
+    this.#begun ??= this.#begin(request.pid)
+    return await this.#begun
+  }
+
+  /** At all of them, or at none. */
+  async #listen(
+    { relay, mappings }: Extract<GatewayRequest, { ask: 'ports' }>,
+    socket: Socket,
+  ): Promise<GatewayAnswer> {
+    const listeners: PortListener[] = []
+    const close = (): void => {
+      for (const listener of listeners) listener.close()
+    }
+    socket.once('close', close)
+    for (const mapping of mappings) {
+      const listener = new PortListener(mapping, relay)
+      listeners.push(listener)
+      try {
+        await listener.listen()
+      } catch (error) {
+        close()
+        return { failed: whyNot(mapping, error) }
       }
     }
+    // Its owner has gone meanwhile.
+    if (socket.destroyed) close()
+    return {}
   }
 
   /** Holds the network namespace of a process, and leads from it to the machine. */
@@ -223,17 +224,21 @@ class Gateway {
   }
 }
 
-function whyNot(cause: unknown): string {
-  switch (errorCode(cause)) {
-    case 'EADDRINUSE':
-      return 'is in use'
-    case 'EACCES':
-      return 'is only for root (net.ipv4.ip_unprivileged_port_start)'
-    case 'EADDRNOTAVAIL':
-      return 'is none: it has no such address'
-    default:
-      return `cannot be had: ${(cause as Error).message}`
-  }
+const reasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'is in use',
+  EACCES: 'is only for root (net.ipv4.ip_unprivileged_port_start)',
+  EADDRNOTAVAIL: 'cannot be had: it has no such address',
+}
+
+function whyNot(
+  { hostIP, hostPort, protocol }: PortMapping,
+  error: unknown,
+): string {
+  const place = hostIP === undefined ? '' : ` at ${hostIP}`
+  const reason =
+    reasons[errorCode(error) ?? ''] ??
+    `cannot be had: ${(error as Error).message}`
+  return `port ${hostPort}/${protocol} of this machine${place} ${reason}`
 }
 
 exitAfter(main())

@@ -1,6 +1,6 @@
 import { isAtLeast, resendSince } from '../../linux/is-at-least.ts'
 import { shellWord } from '../../util/shell-word.ts'
-import { networkPackages, pastaPackage } from '../pod-network-provider.ts'
+import { networkPackages } from '../pod-network-provider.ts'
 import { missing, ok, warning, type Check } from './check.ts'
 import type { MachineFacts } from './machine-facts.ts'
 
@@ -192,7 +192,7 @@ function checkPodNetworks(facts: MachineFacts): Check {
     return warning(
       name,
       `${detail}, but for Pods among themselves: without pasta they reach nothing outside`,
-      `sudo apt-get install ${pastaPackage}`,
+      'sudo apt-get install passt',
     )
   }
   if (pasta !== undefined)
@@ -204,8 +204,8 @@ function checkPodNetworks(facts: MachineFacts): Check {
     name,
     `not found: pasta, ${missingForNetworks.join(', ')}; only --network pod needs them, network host does not`,
     uid === 0
-      ? `sudo apt-get install ${networkPackages}; or sudo apt-get install ${pastaPackage}`
-      : `sudo apt-get install ${pastaPackage}`,
+      ? `sudo apt-get install ${networkPackages}; or sudo apt-get install passt`
+      : 'sudo apt-get install passt',
   )
 }
 

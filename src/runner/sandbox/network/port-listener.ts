@@ -59,6 +59,8 @@ export class PortListener {
 
   close(): void {
     this.#server?.close()
+    // Of UDP it cannot be closed twice.
+    this.#server = undefined
     for (const socket of this.#sockets) socket.destroy()
   }
 
