@@ -6,6 +6,7 @@ import { holdersOf } from '../session/mount-holders.ts'
 import { isRunning } from '../linux/process-identity.ts'
 import { shellWord } from '../util/shell-word.ts'
 import { clearAbandoned, unmountPodfs } from '../session/abandoned-mount.ts'
+import { asFailure } from '../session/failures.ts'
 import { listSessions } from '../session/runtime-directory.ts'
 
 /** How long a podfs that was told to stop may take before its mount is taken from it. */
@@ -61,6 +62,11 @@ export async function unmount(options: {
       `podfs with pid ${session.pid} was told to stop and has not within ${longestMs / 1000} s`,
     )
   }
-  if (session === undefined) await unmountPodfs(mountpoint)
-  else await clearAbandoned(session, clock)
+  await (
+    session === undefined
+      ? unmountPodfs(mountpoint)
+      : clearAbandoned(session, clock)
+  ).catch((error: unknown) => {
+    throw asFailure(error)
+  })
 }

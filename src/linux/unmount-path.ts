@@ -1,6 +1,7 @@
 import { MountError } from './mount-error.ts'
 import { isUsersMount, mountAt } from './mountinfo.ts'
 import { hasOutside, runOutside } from './outside.ts'
+import { shellWord } from '../util/shell-word.ts'
 import { type MountResult, runMountCommand } from './run-mount-command.ts'
 
 /**
@@ -21,6 +22,16 @@ export async function unmountPath(
       : umount(isLazy ? ['-l', '--', target] : ['--', target]))
   // Somebody else was faster.
   if (ok || /not mounted|not found in/.test(message)) return
+  // The package was removed meanwhile.
+  if (message.startsWith('spawn fusermount3'))
+    throw new MountError(
+      'MOUNT_FAILED',
+      target,
+      'only fusermount3 unmounts what it has mounted, and it is gone',
+      {
+        fix: `sudo apt-get install fuse3; or sudo umount ${shellWord(target)}`,
+      },
+    )
   const busy = message.includes('busy')
   throw new MountError(busy ? 'MOUNT_BUSY' : 'MOUNT_FAILED', target, message)
 }

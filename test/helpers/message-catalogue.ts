@@ -366,6 +366,7 @@ export const atWork: readonly CatalogueEntry[] = [
       'commands/served-tree.ts',
       'session/find-shims.ts',
       'commands/unmount.ts',
+      'linux/unmount-path.ts',
     ],
     texts: [
       'the mount at MOUNTPOINT is lost: REASON',
@@ -465,7 +466,6 @@ export const ofTheMachine: readonly CatalogueEntry[] = [
       'session/private-directory.ts',
       'session/runtime-directory.ts',
       'session/refuse-chroot.ts',
-      'session/user-namespace.ts',
     ],
   },
   {

@@ -152,6 +152,14 @@ const cases: readonly {
     fix: /chmod 0666/,
   },
   {
+    title: 'a FUSE device on a mount that has no devices',
+    facts: { fuseDevice: { mode: 0o666, openError: 'EACCES' } },
+    check: '/dev/fuse',
+    status: 'missing',
+    detail: /mode 0666, cannot be opened: EACCES/,
+    fix: /--device \/dev\/fuse/,
+  },
+  {
     title: 'programs that are not there',
     facts: { missingPrograms: ['nsenter'] },
     check: 'util-linux',
