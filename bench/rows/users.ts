@@ -11,7 +11,13 @@ import {
 } from '../format.ts'
 import { pin } from '../pin.ts'
 import { skipped, type Line, type Result, type Row } from '../row.ts'
-import { alternate, ratioOf, summarize, type Rounds } from '../statistics.ts'
+import {
+  alternate,
+  median,
+  ratioOf,
+  summarize,
+  type Rounds,
+} from '../statistics.ts'
 import { podManifest, saysHello } from '../trees/bench-pod.ts'
 import { keyName } from '../trees/payload.ts'
 import { preparePodman, type Podman } from '../trees/podman.ts'
@@ -123,48 +129,81 @@ async function mounts(bench: Bench, people: People): Promise<Line> {
 }
 
 /** `file`: what is called on, below the volume. */
-const warm: readonly {
-  readonly call: Call
-  readonly name: string
-  readonly file: string
-}[] = [
-  { call: 'read', name: 'open + read + close', file: keyName(0) },
-  { call: 'pread', name: 'pread', file: keyName(0) },
-  { call: 'stat', name: 'stat', file: keyName(0) },
-  { call: 'readlink', name: 'readlink', file: keyName(0) },
-  { call: 'readdir', name: 'readdir', file: '..data/' },
+const warm: readonly { readonly call: Call; readonly file: string }[] = [
+  { call: 'pread', file: keyName(0) },
+  { call: 'stat', file: keyName(0) },
+  { call: 'readlink', file: keyName(0) },
+  { call: 'readdir', file: '..data/' },
 ]
+
+interface Mounted {
+  readonly client: Client
+  readonly target: string
+}
 
 async function reads(bench: Bench, people: People): Promise<readonly Line[]> {
   const mounted = async (
     person: Person,
-  ): Promise<{ readonly client: Client; readonly target: string }> => {
+    ...options: readonly string[]
+  ): Promise<Mounted> => {
     const { source, target } = directoriesOf(person, people)
     for (let key = 0; key < 10; key++)
       writeFileSync(path.join(source, keyName(key)), 'x'.repeat(1024))
-    const podfs = spawnPodfs(bench, person, 'mount', source, target)
+    const words = ['mount', ...options, source, target]
+    const podfs = spawnPodfs(bench, person, ...words)
     bench.defer(() => bench.end(podfs))
     await untilPrinted(podfs, text => text.includes('ready'))
     // Its server and its readers share one core.
     pin(podfs.pid)
     return { client: bench.client.of(person).pinned, target }
   }
+  const config = path.join(people.root.home, 'answering.yaml')
+  writeFileSync(config, 'fuse: {answerOpens: true}\n')
   const root = await mounted(people.root)
+  const answering = await mounted(people.root, '--config', config)
   const user = await mounted(people.user)
-  const lines: Line[] = []
-  for (const { call, name, file } of warm) {
-    const by =
-      ({ client, target }: typeof root) =>
-      () =>
-        client.measure(call, CALLS, path.join(target, file))
+  const calls =
+    (call: Call, file: string) =>
+    ({ client, target }: Mounted) =>
+    () =>
+      client.measure(call, CALLS, path.join(target, file))
+  const lines: Line[] = [
+    await opens(bench, { root, answering, user }, calls('read', keyName(0))),
+  ]
+  for (const { call, file } of warm) {
+    const by = calls(call, file)
     const times = await alternate(bench.rounds, {
       root: by(root),
       user: by(user),
     })
-    const what = `${name}, warm, through an ordinary user's mount`
+    const what = `${call}, warm, through an ordinary user's mount`
     lines.push(besideRoot(what, times, READ_TARGET, microseconds))
   }
   return lines
+}
+
+/** Beside root's that answers opens, too; what root's other one leaves out is told. */
+async function opens(
+  bench: Bench,
+  mounts: Readonly<Record<'root' | 'answering' | 'user', Mounted>>,
+  by: (mount: Mounted) => () => Promise<readonly number[]>,
+): Promise<Line> {
+  const times = await alternate(bench.rounds, {
+    root: by(mounts.root),
+    answering: by(mounts.answering),
+    user: by(mounts.user),
+  })
+  const unanswered = `${microseconds(median(times.root.flat()))} with opens unanswered`
+  const line = besideRoot(
+    "open + read + close, warm, through an ordinary user's mount, which answers every open",
+    { root: times.answering, user: times.user },
+    READ_TARGET,
+    microseconds,
+  )
+  return {
+    ...line,
+    against: `${line.against} with \`fuse.answerOpens\`; ${unanswered}`,
+  }
 }
 
 function besideRoot(
