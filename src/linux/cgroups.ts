@@ -121,7 +121,7 @@ function delegatedIn(mount: Mount, own: string): Hierarchy | undefined {
  * that of a service itself: systemd could start no successor in one that is divided.
  * DelegateSubgroup= (systemd 254) starts a service in one of its own within.
  */
-export function delegatedPlace(own: string): string | undefined {
+function delegatedPlace(own: string): string | undefined {
   const place = placeIn(own, { version: 2, controllers: [] })
   if (place === undefined || place.endsWith('.service')) return undefined
   return basename(place) === others ? dirname(place) : place
