@@ -183,7 +183,7 @@ t.test('a variable that is no setting is a warning', async t => {
   const serve = await podfs(t, ['serve', '--run', 'some'], { cwd, env })
   t.equal(serve.code, 2)
   // An ordinary user's podfs has been started again by a shell, in whose order they are.
-  for (const line of warnings.split('\n')) t.match(serve.stderr, line)
+  for (const line of warnings.trimEnd().split('\n')) t.match(serve.stderr, line)
 })
 
 t.test('another word than view', async t => {

@@ -25,6 +25,9 @@ function unitFile(t: Test, name: string): string {
   return file
 }
 
+/** By systemd 254; to one before it they are a line in the log. */
+const knownLater = ['DelegateSubgroup']
+
 for (const name of [...systemUnits, 'user/podfs.service'])
   t.test(`${name} is clean`, { skip }, async t => {
     // Not below the clone: the paths of a user's sockets are in it, and a socket's path ends at
@@ -44,7 +47,13 @@ for (const name of [...systemUnits, 'user/podfs.service'])
         env: { ...process.env, XDG_RUNTIME_DIR: runtimeDirectory },
       },
     )
-    t.equal(stderr, '')
+    const unknown = stderr.split('\n').filter(line => line !== '')
+    const isLater = (line: string): boolean =>
+      knownLater.some(key => line.includes(`Unknown key name '${key}'`))
+    t.same(
+      unknown.filter(line => !isLater(line)),
+      [],
+    )
     t.equal(status, 0)
   })
 
