@@ -169,7 +169,7 @@ export async function until(
     if (performance.now() - start > timeoutMs)
       throw new Error(`not within ${timeoutMs} ms: ${what}`)
     // What it waits for needs the processors, too.
-    const pause = Math.max(2, 9 * (performance.now() - before))
+    const pause = Math.min(Math.max(2, 9 * (performance.now() - before)), 250)
     await new Promise(resolve => setTimeout(resolve, pause))
   }
 }
