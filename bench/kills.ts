@@ -212,24 +212,13 @@ async function inside(): Promise<void> {
       child.stdout?.resume()
       child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()))
       const ended = once(child, 'exit')
-      await delay(random() * longestMs)
-      // What serves the mount has a program of its own for this: soak.ts.
-      const others = processes().filter(
-        pid =>
-          pid !== child.pid && !/keeper\.sh|fuse-server/.test(commandOf(pid)),
-      )
       // Each second time one of its processes comes first.
-      const first = random() < 0.5 ? pick(others) : undefined
-      if (first !== undefined) {
-        const command = commandOf(first)
-        const kind =
-          /cni\/(\w+)|(pasta)|(pause)|(shim|service-proxy|keeper|ip|iptables)/.exec(
-            command,
-          )
-        const name = kind?.slice(1).find(Boolean) ?? 'another'
-        last = `${command.slice(0, 100)}, podfs`
-        killed.set(name, (killed.get(name) ?? 0) + 1)
-        kill(first)
+      const victim =
+        random() < 0.5 ? pick(victimsOf({ network, isServe })) : undefined
+      if (victim === undefined) await delay(random() * longestMs)
+      else if (await killFirst(victim)) {
+        last = `${victim.name}, podfs`
+        killed.set(victim.name, (killed.get(victim.name) ?? 0) + 1)
         await delay(random() * 300)
       }
       kill(child.pid)
@@ -298,6 +287,58 @@ async function inside(): Promise<void> {
   }
   report(failures, gone, killed)
   process.exitCode = failures.length > 0 ? 1 : 0
+}
+
+/**
+ * Of what is there for a moment any moment is half-way. What serves the mount has a program of its
+ * own for this: soak.ts.
+ */
+interface Victim {
+  readonly name: string
+  readonly command: RegExp
+  readonly isBrief: boolean
+}
+
+function victimsOf(podfs: {
+  readonly network: 'cni' | 'pasta'
+  readonly isServe: boolean
+}): readonly Victim[] {
+  const brief = (name: string): Victim => ({
+    name,
+    command: new RegExp(`^\\S*/${name}( |$)`),
+    isBrief: true,
+  })
+  const lasting = (name: string, command: RegExp): Victim => ({
+    name,
+    command,
+    isBrief: false,
+  })
+  return [
+    lasting('pause', /pause/),
+    lasting('service-proxy', /service-proxy/),
+    ...(podfs.isServe ? [lasting('shim', /pod-shim/)] : []),
+    ...(podfs.network === 'pasta'
+      ? [lasting('pasta', /^\S*pasta/)]
+      : ['bridge', 'portmap', 'host-local', 'iptables'].map(brief)),
+  ]
+}
+
+/** Whether one has come, and was killed. */
+async function killFirst({ command, isBrief }: Victim): Promise<boolean> {
+  const look = (): number | undefined =>
+    processes().find(pid => command.test(commandOf(pid)))
+  let found: number | undefined
+  const began = performance.now()
+  while ((found = look()) === undefined) {
+    if (performance.now() - began > longestMs) return false
+    await delay(isBrief ? 1 : 20)
+  }
+  if (!isBrief) {
+    await delay(random() * 500)
+    found = look()
+  }
+  kill(found)
+  return found !== undefined
 }
 
 function kill(pid: number | undefined): void {
