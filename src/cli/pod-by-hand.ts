@@ -43,7 +43,7 @@ or another podfs. podfs get shows it as NotRun.`,
 export const restartCommand = podCommand('restart', {
   summary: 'end Pods and start them anew',
   description:
-    'Each ends as its deletion does; then another one of its name takes its place, with a uid of its own.',
+    'Each ends as its deletion does, which is waited for; then another one of its name takes its place, with a uid of its own.',
   examples: [
     { comment: 'a new Pod of the same manifest', line: 'podfs restart web' },
   ],
@@ -81,6 +81,7 @@ export const rolloutCommand: CommandGroup = {
               `${resource.plural} cannot be restarted with podfs rollout`,
               { fix: `podfs restart ${resource.singular}/NAME` },
             )
+        // As kubectl it waits for nothing.
         return await actOn(context, options, 'restart', targets)
       },
     },
@@ -117,7 +118,8 @@ function podCommand(
           return { resource: resourceOf(type), name }
         throw new Failure('usage', `POD or TYPE/NAME was expected: ${word}`)
       })
-      return await actOn(context, options, action, targets)
+      const waits = action === 'restart'
+      return await actOn(context, options, action, targets, waits)
     },
   }
 }
@@ -132,6 +134,7 @@ async function actOn(
   options: ParsedOptions,
   action: Action,
   targets: readonly Target[],
+  waits = false,
 ): Promise<number> {
   const { attempt } = await import('./look/attempt.ts')
   const { kindWord } = await import('./look/get-request.ts')
@@ -141,10 +144,13 @@ async function actOn(
   let hasFailed = false
   for (const target of targets) {
     const isDone = await attempt(context, async () => {
+      const ends: (() => Promise<void>)[] = []
       for (const { client, name } of await podsOf(clients, namespace, target)) {
         const url = await actionUrl(namespace, name, action, grace)
+        if (waits) ends.push(await endOfRun(client, namespace, name))
         await client.post(url, {})
       }
+      await Promise.all(ends.map(end => end()))
       context.stdout.line(
         `${kindWord(target.resource)}/${target.name} ${done[action]}`,
       )
@@ -152,6 +158,34 @@ async function actOn(
     hasFailed ||= !isDone
   }
   return hasFailed ? exitCodes.failed : exitCodes.done
+}
+
+/**
+ * What resolves when the Pod that runs now has ended: whoever waits for a Pod of this name to be
+ * ready would else be shown the old one.
+ */
+async function endOfRun(
+  client: ApiClient,
+  namespace: string,
+  name: string,
+): Promise<() => Promise<void>> {
+  const { urlOf } = await import('../client/api-client.ts')
+  const { resourceOf } = await import('./look/get-request.ts')
+  const { untilObject } = await import('./look/until-object.ts')
+  const resource = resourceOf('pods')
+  const query = { fieldSelector: `metadata.name=${name}` }
+  const list = await client.get(urlOf(resource, { namespace, query }))
+  const runOf = (pod: JsonObject | undefined) =>
+    pod !== undefined && part(pod, 'status')['phase'] === 'Running'
+      ? part(pod, 'metadata')['uid']
+      : undefined
+  const run = runOf(items(list, 'items')[0])
+  if (run === undefined) return async () => {}
+  const place = { client, resource, namespace, name }
+  const { signal } = new AbortController()
+  return async () => {
+    await untilObject(place, pod => runOf(pod) !== run, signal)
+  }
 }
 
 function graceIn(options: ParsedOptions): string | undefined {

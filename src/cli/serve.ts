@@ -143,9 +143,12 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   if (seconds > 0)
     notice(`ending the Pods, up to ${seconds} s; a second signal kills at once`)
   await session.terminate()
-  await session.close()
-  leaveNetwork()
-  stopListening()
+  try {
+    await session.close()
+  } finally {
+    leaveNetwork()
+    stopListening()
+  }
   if (reason === undefined) return exitCodes.done
   throw new Failure('failed', `the mount at ${root} is lost: ${reason}`)
 }

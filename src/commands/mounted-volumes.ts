@@ -155,7 +155,7 @@ export async function serveVolumes(
   await renewed.orNext(() => show(renewed.current))
   cleanup.add('public mount', async () => {
     await closeVolumes()
-    await session.hide(renewed.current.backend)
+    await session.hide(renewed.current)
   })
   session.update({ serves: mountLayout(request, only) })
   startApi()
@@ -168,7 +168,7 @@ export async function serveVolumes(
     isAlive: () => renewed.isAlive(),
     close: async () => {
       await renewed.endIfHung()
-      await cleanup.run()
+      await cleanup.end()
     },
   }
 }

@@ -140,6 +140,7 @@ export async function runPods(
     clusterDomain: settings.clusterDomain,
     clock,
     logger,
+    notice,
     startProxy: async tell => {
       // Only where the input has a Service.
       const { ServiceProxy } = await import('../services/service-proxy.ts')

@@ -63,6 +63,7 @@ import { hasOutside } from '../linux/outside.ts'
 import { startSessionServer } from '../session/session-server.ts'
 import { type LeftShim, meetShims } from '../pods/shim/start-shim.ts'
 import { startOrUndo } from '../session/start-or-undo.ts'
+import { ownNamespace } from '../session/user-namespace.ts'
 import { TreeRecorder } from '../session/tree-recorder.ts'
 import { watchMountpoint } from '../session/unmounted.ts'
 import { inBackground } from '../util/in-background.ts'
@@ -118,7 +119,7 @@ export interface ServeSession {
   terminationSeconds(): number
   /** Ends the Pods as their deletion does; a second call kills what is left at once. */
   terminate(): Promise<void>
-  /** Undoes everything; the Pods have ended. */
+  /** Undoes everything; the Pods have ended. Throws a Failure when a mount must stay. */
   close(): Promise<void>
 }
 
@@ -197,7 +198,7 @@ async function start(
   await abortable(tree.start(), request.abort)
   cleanup.add('public mount', async () => {
     await tree.close()
-    await session.hide(treeMount.current.backend)
+    await session.hide(treeMount.current)
   })
 
   const emptyDirs = await claimEmptyDirs(places, session.directory)
@@ -218,6 +219,7 @@ async function start(
     clusterDomain: settings.clusterDomain,
     clock,
     logger,
+    notice,
     isLeft: await hasLeftProxy(session.directory),
     startProxy: tell => startProxy({ session: session.directory, clock, tell }),
   })
@@ -359,7 +361,7 @@ async function start(
     },
     close: async () => {
       await mount.endIfHung()
-      await cleanup.run()
+      await cleanup.end()
     },
   }
 }
@@ -472,10 +474,19 @@ async function openTreeMount(
   | MountError
   | undefined
 > {
-  if (!hasOutside()) return undefined
+  if (ownNamespace() === undefined) return undefined
+  if (!hasOutside())
+    return new MountError(
+      'MOUNT_NO_BACKEND',
+      '',
+      'with network pod the tree is mounted outside by means of the npm package koffi, which is not installed',
+      { fix: 'npm install koffi' },
+    )
   const { root, access, fuse, backend } = effective.settings
   if (backend !== 'fuse' && backend !== 'auto')
-    return new MountError('MOUNT_NO_BACKEND', '', `backend ${backend}`)
+    return new MountError('MOUNT_NO_BACKEND', '', `backend ${backend}`, {
+      fix: 'backend: fuse',
+    })
   const open = (directory: string): Promise<Backend> =>
     openOutside({
       directory,

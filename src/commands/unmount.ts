@@ -1,4 +1,5 @@
-import { podfsMounts } from '../linux/mountinfo.ts'
+import { isWithin } from '../linux/is-within.ts'
+import { isUsersMount, podfsMounts } from '../linux/mountinfo.ts'
 import type { Clock } from '../util/clock.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
 import { Failure } from '../util/failure.ts'
@@ -7,7 +8,10 @@ import { isRunning } from '../linux/process-identity.ts'
 import { shellWord } from '../util/shell-word.ts'
 import { clearAbandoned, unmountPodfs } from '../session/abandoned-mount.ts'
 import { asFailure } from '../session/failures.ts'
-import { listSessions } from '../session/runtime-directory.ts'
+import {
+  type FoundSession,
+  listSessions,
+} from '../session/runtime-directory.ts'
 
 /** How long a podfs that was told to stop may take before its mount is taken from it. */
 const stopMs = 10_000
@@ -54,7 +58,7 @@ export async function unmount(options: {
     // Looking for holders takes its time: it may have ended meanwhile.
     if (isRunning(session)) process.kill(session.pid, 'SIGTERM')
     for (let waited = 0; waited < longestMs; waited += stopStepMs) {
-      if (!isRunning(session)) return
+      if (!isRunning(session)) return await unmountLeft(session)
       await clock.sleep(stopStepMs)
     }
     throw new Failure(
@@ -62,11 +66,29 @@ export async function unmount(options: {
       `podfs with pid ${session.pid} was told to stop and has not within ${longestMs / 1000} s`,
     )
   }
-  await (
+  await asTold(
     session === undefined
       ? unmountPodfs(mountpoint)
-      : clearAbandoned(session, clock)
-  ).catch((error: unknown) => {
+      : clearAbandoned(session, clock),
+  )
+}
+
+/** What a podfs that has ended could not unmount, an ordinary user's: the reason is told here, too. */
+async function unmountLeft({
+  mountpoint = '',
+  directory,
+}: FoundSession): Promise<void> {
+  const isLeft = (await podfsMounts()).some(
+    mount =>
+      mount.mountpoint === mountpoint &&
+      isUsersMount(mount) &&
+      isWithin(mount.source, directory),
+  )
+  if (isLeft) await asTold(unmountPodfs(mountpoint))
+}
+
+async function asTold(work: Promise<void>): Promise<void> {
+  await work.catch((error: unknown) => {
     throw asFailure(error)
   })
 }

@@ -136,7 +136,7 @@ export const settingsShape = {
       oneOf: networkChoices,
       default: 'host',
       description:
-        "Whose network a Pod has: this machine's, or one of its own with an address that this machine and the other Pods reach. A Pod with hostNetwork has this machine's in any case.",
+        "Whose network a Pod has: this machine's, or one of its own with an address that this machine and the other Pods reach. A Pod with hostNetwork has this machine's in any case. Of an ordinary user this machine reaches the Pod's ports at loopback addresses that podfs prints.",
     },
     cni: {
       kind: 'struct',

@@ -30,6 +30,11 @@ export function hasOutside(): boolean {
   return outside !== undefined
 }
 
+/** The one to ask, for another program that this process becomes. */
+export function notedOutside(): Outside | undefined {
+  return outside
+}
+
 /** Runs a program outside; `message` is all that it has printed, in one line. */
 export async function runOutside(
   args: readonly string[],

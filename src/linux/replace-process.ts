@@ -11,19 +11,32 @@ const F_SETFD = 2
 
 /**
  * Becomes another program, with the same pid, parent, terminal and standard streams; descriptors
- * that `args` name (/dev/fd/N) stay open. To be called before anything has touched the standard
- * streams: Node makes them non-blocking, for whoever else has them, too.
+ * that `args` name (/dev/fd/N) stay open, and so do those that are `kept`. To be called before
+ * anything has touched the standard streams: Node makes them non-blocking, for whoever else has
+ * them, too.
  *
  * Throws a platform Failure where this Node cannot do it.
  */
-export async function replaceProcess(args: readonly string[]): Promise<never> {
+export async function replaceProcess(
+  args: readonly string[],
+  kept: readonly number[] = [],
+): Promise<never> {
   const [file = ''] = args
   const { execve } = process as { execve?: Execve }
-  const descriptors = args.flatMap(word => descriptorPath.exec(word)?.[1] ?? [])
+  const named = args.flatMap(word => descriptorPath.exec(word)?.[1] ?? [])
+  const descriptors = [...named.map(Number), ...kept]
   // Node has closed them to its successors, and has no call to open them.
   if (execve === undefined || descriptors.length > 0)
-    await execByLibc(file, args, descriptors.map(Number))
+    await execByLibc(file, args, descriptors)
   return execve?.(file, args) as never
+}
+
+/** Whether other descriptors than the standard streams can stay open. */
+export async function canKeepDescriptors(): Promise<boolean> {
+  return await loadLibc().then(
+    () => true,
+    () => false,
+  )
 }
 
 async function execByLibc(

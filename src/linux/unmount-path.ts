@@ -1,4 +1,5 @@
 import { MountError } from './mount-error.ts'
+import { findOnHost } from './machine-tools.ts'
 import { isUsersMount, mountAt } from './mountinfo.ts'
 import { hasOutside, runOutside } from './outside.ts'
 import { shellWord } from '../util/shell-word.ts'
@@ -15,15 +16,17 @@ export async function unmountPath(
 ): Promise<void> {
   const isLazy = options.lazy === true
   const words = isLazy ? ['-u', '-z', '--', target] : ['-u', '--', target]
-  const { ok, message } = await (process.getuid?.() !== 0
+  const isUsers = process.getuid?.() !== 0
+  const isOutside = !isUsers && hasOutside() && (await isFromOutside(target))
+  const { ok, message } = await (isUsers
     ? runMountCommand('fusermount3', words)
-    : hasOutside() && (await isFromOutside(target))
+    : isOutside
       ? runOutside(['fusermount3', ...words])
       : umount(isLazy ? ['-l', '--', target] : ['--', target]))
   // Somebody else was faster.
   if (ok || /not mounted|not found in/.test(message)) return
   // The package was removed meanwhile.
-  if (message.startsWith('spawn fusermount3'))
+  if ((isUsers || isOutside) && findOnHost('fusermount3') === undefined)
     throw new MountError(
       'MOUNT_FAILED',
       target,

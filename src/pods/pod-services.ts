@@ -1,5 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Pod, ServiceKind, ShownObject } from '../api/types.ts'
+import {
+  firstUnprivilegedPort,
+  firstUnprivilegedPortSysctl,
+} from '../linux/unprivileged-ports.ts'
 import { isClusterFirst } from '../runner/launch/resolv-conf.ts'
 import type { SessionRecord } from '../server/session-record.ts'
 import { isServiceKind } from '../api/schema/service-kinds.ts'
@@ -37,6 +41,7 @@ export interface PodServicesOptions {
   readonly clusterDomain: string
   readonly clock: Clock
   readonly logger: Logger
+  readonly notice: (text: string) => void
   /** A podfs before this one has left a proxy, whose table may be old. */
   readonly isLeft?: boolean
   /** When the input has the first Service, and when the one before is gone. */
@@ -75,6 +80,10 @@ export class PodServices {
   #isStarted = false
   #isFollowing = false
   readonly #unfollow: (() => void)[] = []
+  /** podfs may listen at the ports from this one on. */
+  #firstPort = 0
+  /** Those of which has been told that podfs may not listen there. */
+  readonly #toldForbidden = new Set<string>()
 
   constructor(options: PodServicesOptions) {
     this.#options = options
@@ -166,6 +175,8 @@ export class PodServices {
     const { hasNames } = await (await this.#proxy).apply(table)
     this.#hasNames = hasNames
     this.#table = table
+    for (const port of portsBelow(this.#firstPort, table))
+      this.#tellForbidden(port)
   }
 
   async #startProxy(): Promise<RunningProxy> {
@@ -249,10 +260,17 @@ export class PodServices {
   #tell(message: ProxyMessage): void {
     const { logger } = this.#options
     if (message.say === 'no names') {
-      const { nameserver, why } = message
+      const { nameserver, why, isForbidden } = message
+      if (isForbidden) {
+        this.#firstPort = firstUnprivilegedPort()
+        this.#options.notice(
+          `the names of Services stand in the hosts files of containers alone, because nobody may listen at port ${dnsPort} without root: programs that ask a name server (nslookup) do not find them; ${wayOut(dnsPort)}`,
+        )
+        return
+      }
       logger.warn(
         { nameserver, why },
-        'podfs cannot listen at port 53: the names of Services stand in the hosts files of containers instead',
+        'podfs cannot listen at port 53: the names of Services stand in the hosts files of containers instead, and programs that ask a name server (nslookup) do not find them',
       )
       return
     }
@@ -264,10 +282,54 @@ export class PodServices {
       )
       return
     }
+    if (message.say === 'port forbidden') return this.#tellForbidden(message)
     const { namespace, service, port, protocol } = message
     logger.warn(
       { namespace, service, port, protocol },
       'nothing is forwarded at this port of the Service: another program listens there on all addresses of this machine',
     )
   }
+
+  #tellForbidden({ namespace, service, port, protocol }: ForbiddenPort): void {
+    const key = `${namespace}/${service} ${protocol} ${port}`
+    if (this.#toldForbidden.has(key)) return
+    this.#toldForbidden.add(key)
+    this.#options.notice(
+      `Service ${namespace}/${service}: nothing is forwarded at port ${port}, at which nobody may listen without root; ${wayOut(port)}`,
+    )
+  }
+}
+
+const dnsPort = 53
+
+interface ForbiddenPort {
+  readonly namespace: string
+  readonly service: string
+  readonly port: number
+  readonly protocol: string
+}
+
+/** Pure: the ports of a table that would be forwarded, and are below this one. */
+function portsBelow(
+  firstPort: number,
+  { services }: ServiceTable,
+): readonly ForbiddenPort[] {
+  return services.flatMap(({ namespace, name, ip, ports }) =>
+    ports
+      .filter(
+        ({ port, protocol }) =>
+          ip !== undefined && port < firstPort && protocol !== 'SCTP',
+      )
+      .map(({ port, protocol }) => ({
+        namespace,
+        service: name,
+        port,
+        protocol,
+      })),
+  )
+}
+
+/** What to type so that podfs may listen at a port. */
+function wayOut(port: number): string {
+  return `--network pod, or sudo sysctl -w ${firstUnprivilegedPortSysctl}=${port}`
 }

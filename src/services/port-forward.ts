@@ -1,4 +1,5 @@
 import type { Clock } from '../util/clock.ts'
+import { hasCode } from '../util/error-code.ts'
 import { inBackground } from '../util/in-background.ts'
 import { listeningSockets, type Listening } from '../linux/listening-sockets.ts'
 import { EndpointChooser, type Target } from './choose-endpoint.ts'
@@ -48,10 +49,16 @@ export function decideListen(
     : 'wait'
 }
 
+/**
+ * Why nothing can be forwarded: a program has the port on all addresses, or podfs may not listen
+ * there.
+ */
+export type Obstacle = 'taken' | 'forbidden'
+
 interface PortForwardOptions {
   readonly clock: Clock
-  /** Told once for each reason why nothing can be forwarded; undefined: it is again. */
-  readonly onTaken: (isTaken: boolean) => void
+  /** Told of each once; undefined: it is forwarded again. */
+  readonly onObstacle: (obstacle: Obstacle | undefined) => void
 }
 
 /** Forwards one port for as long as it is wanted. */
@@ -61,7 +68,7 @@ export class PortForward {
   readonly #forward: TcpForward | UdpForward
   #wanted: ForwardedPort
   #isListening = false
-  #isTaken = false
+  #obstacle: Obstacle | undefined
   #isClosed = false
   #work: Promise<void> = Promise.resolve()
   #timer: { cancel(): void } | undefined
@@ -116,13 +123,15 @@ export class PortForward {
         ? 'refuse'
         : decideListen(wanted, listeningSockets(protocol))
     if (decision === 'listen') {
-      this.#isListening = await this.#forward.listen(wanted.at).then(
-        () => true,
-        () => false,
+      const obstacle = await this.#forward.listen(wanted.at).then(
+        () => undefined,
+        (error: unknown) =>
+          hasCode(error, 'EACCES') ? 'forbidden' : ('taken' as const),
       )
-      this.#tellTaken(!this.#isListening)
+      this.#isListening = obstacle === undefined
+      this.#tell(obstacle)
       if (this.#isListening) return
-    } else this.#tellTaken(decision === 'taken')
+    } else this.#tell(decision === 'taken' ? 'taken' : undefined)
     // Whether its server is another one later, a change of the Pods tells.
     if (decision === 'refuse' || decision === 'direct') return
     this.#timer?.cancel()
@@ -130,9 +139,9 @@ export class PortForward {
     this.#lookMs = Math.min(this.#lookMs * 2, longestLookMs)
   }
 
-  #tellTaken(isTaken: boolean): void {
-    if (isTaken === this.#isTaken) return
-    this.#isTaken = isTaken
-    this.#options.onTaken(isTaken)
+  #tell(obstacle: Obstacle | undefined): void {
+    if (obstacle === this.#obstacle) return
+    this.#obstacle = obstacle
+    this.#options.onObstacle(obstacle)
   }
 }

@@ -2,7 +2,11 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../util/clock.ts'
 import { hasCode } from '../util/error-code.ts'
 import { DnsServer } from './dns/dns-server.ts'
-import { PortForward, type ForwardedPort } from './port-forward.ts'
+import {
+  PortForward,
+  type ForwardedPort,
+  type Obstacle,
+} from './port-forward.ts'
 import { ServiceAddresses } from './service-addresses.ts'
 import type { ServiceEntry, ServiceTable } from './service-table.ts'
 
@@ -11,9 +15,9 @@ const patienceMs = 3000
 
 /** What is told of it to whoever knows the table. */
 export type ProxyMessage =
-  /** Nothing can listen at a Service's port: a program has it on all addresses. */
+  /** Nothing can listen at a Service's port: see Obstacle. */
   | {
-      readonly say: 'port taken'
+      readonly say: `port ${Obstacle}`
       readonly namespace: string
       readonly service: string
       readonly port: number
@@ -24,6 +28,8 @@ export type ProxyMessage =
       readonly say: 'no names'
       readonly nameserver: string
       readonly why: string
+      /** podfs may not, whoever else listens there. */
+      readonly isForbidden: boolean
     }
   /** This machine cannot be given their addresses; `why`: what ip(8) says. */
   | { readonly say: 'no addresses'; readonly why: string }
@@ -96,10 +102,10 @@ export class ServiceProxy {
     const { clock, tell } = this.#options
     const forward = new PortForward(port, {
       clock,
-      onTaken: isTaken => {
-        if (isTaken)
+      onObstacle: obstacle => {
+        if (obstacle !== undefined)
           tell({
-            say: 'port taken',
+            say: `port ${obstacle}`,
             namespace: entry.namespace,
             service: entry.name,
             port: port.at.port,
@@ -130,8 +136,12 @@ export class ServiceProxy {
           await clock.sleep(stepMs)
           continue
         }
-        const why = (error as Error).message
-        return tell({ say: 'no names', nameserver: table.nameserver, why })
+        return tell({
+          say: 'no names',
+          nameserver: table.nameserver,
+          why: (error as Error).message,
+          isForbidden: hasCode(error, 'EACCES'),
+        })
       }
     }
   }

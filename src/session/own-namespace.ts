@@ -1,8 +1,8 @@
 import { userInfo } from 'node:os'
 import path from 'node:path'
-import { noteOutside, type Outside } from '../linux/outside.ts'
+import { notedOutside, noteOutside, type Outside } from '../linux/outside.ts'
 import { findOnHost } from '../linux/machine-tools.ts'
-import { replaceProcess } from '../linux/replace-process.ts'
+import { canKeepDescriptors, replaceProcess } from '../linux/replace-process.ts'
 import type { Gateway } from '../runner/sandbox/network/network-provider.ts'
 import { textOf } from '../util/text-of.ts'
 import { Failure } from '../util/failure.ts'
@@ -290,20 +290,25 @@ async function joinServe(
 
 /**
  * This program again, as `command` starts it, which knows of a gateway then. It does not come back.
+ * Who is outside stays in reach, but without koffi.
  */
 export async function restartInside(
   command: readonly string[],
   gateway: Gateway,
 ): Promise<never> {
-  const state = { ...ownNamespace(), gateway }
-  return await replaceProcess([
-    ...command,
-    '/usr/bin/env',
-    `${variable}=entered\n${JSON.stringify(state)}`,
-    process.execPath,
-    ...process.execArgv,
-    ...process.argv.slice(1),
-  ])
+  const outside = (await canKeepDescriptors()) ? notedOutside() : undefined
+  const state = { ...ownNamespace(), gateway, ...(outside && { outside }) }
+  return await replaceProcess(
+    [
+      ...command,
+      '/usr/bin/env',
+      `${variable}=entered\n${JSON.stringify(state)}`,
+      process.execPath,
+      ...process.execArgv,
+      ...process.argv.slice(1),
+    ],
+    outside && [outside.requests, outside.answers],
+  )
 }
 
 /** Of this user, on this machine. */

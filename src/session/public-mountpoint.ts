@@ -19,6 +19,7 @@ import { clearAbandoned, clearDeadMount } from './abandoned-mount.ts'
 import { type Claim, claimMountpoint } from './claim-mountpoint.ts'
 import type { Cleanup } from './cleanup.ts'
 import type { Places } from './places.ts'
+import type { CurrentMount } from './renewed-mount.ts'
 import {
   adoptSessionDirectory,
   createSessionDirectory,
@@ -193,7 +194,7 @@ export async function adoptAbandoned(
 
 export interface SessionAtMountpoint extends SessionDirectory {
   /** Takes away what is shown at the mount point, whose parents may have new names. */
-  readonly hide: (backend: Backend) => Promise<void>
+  readonly hide: (mount: CurrentMount) => Promise<void>
 }
 
 /**
@@ -217,7 +218,10 @@ export async function sessionAt(
       ? await prepareMountpoint(mountpoint)
       : abandoned.madeMountpoint === true
   let shownAt = mountpoint
-  if (madeMountpoint) cleanup.add('mount point', () => rmdir(shownAt))
+  if (madeMountpoint)
+    cleanup.add('mount point', async () => {
+      if ((await mountAt(shownAt)) === undefined) await rmdir(shownAt)
+    })
   const session =
     abandoned === undefined
       ? await createSessionDirectory(runtime, command)
@@ -226,12 +230,9 @@ export async function sessionAt(
   session.update({ mountpoint, madeMountpoint })
   return {
     ...session,
-    hide: async backend => {
-      shownAt = await whereShown(backend, mountpoint, {
-        runtime,
-        session: session.directory,
-      })
-      await backend.unbind(shownAt, { lazy: true })
+    hide: async mount => {
+      shownAt = await whereShown(mount, mountpoint, runtime)
+      await mount.backend.unbind(shownAt, { lazy: true })
     },
   }
 }
@@ -241,16 +242,16 @@ export async function sessionAt(
  * since. As it was, when nobody can say.
  */
 async function whereShown(
-  { directory }: Backend,
+  { backend, directory }: CurrentMount,
   mountpoint: string,
-  { runtime, session }: { readonly runtime: string; readonly session: string },
+  runtime: string,
 ): Promise<string> {
   if ((await mountAt(mountpoint)) !== undefined) return mountpoint
-  const device = await deviceOf(directory)
+  const device = await deviceOf(backend.directory)
   const name = path.basename(mountpoint)
   const elsewhere = (await podfsMounts()).filter(
     mount =>
-      (mount.device === device || isUsersMountOf(mount, session)) &&
+      (mount.device === device || isUsersMountOf(mount, directory)) &&
       path.basename(mount.mountpoint) === name &&
       !isWithin(mount.mountpoint, runtime),
   )

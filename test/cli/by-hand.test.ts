@@ -187,6 +187,17 @@ t.test('by hand', { skip: cannotStart() }, async t => {
       t.equal((await says('delete', ...args))[0], 2, args.join(' '))
   })
 
+  await t.test('restart: the old Pod is waited for', async t => {
+    const before = await uidOf('stubborn')
+    const grace = '--grace-period=1'
+    t.strictSame(await says('restart', 'stubborn', grace), [
+      0,
+      'pod/stubborn restarted\n',
+    ])
+    t.equal((await says('wait', 'pod/stubborn', '--for=condition=Ready'))[0], 0)
+    t.not(await uidOf('stubborn'), before)
+  })
+
   await t.test('delete: grace, force, and no more waiting', async t => {
     const name = 'stubborn'
     t.strictSame(await says('delete', 'pod', name, '--timeout=10ms'), [

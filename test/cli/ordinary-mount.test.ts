@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { cp, mkdir, rename, writeFile } from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import { until } from '../helpers/fuse-mount.ts'
@@ -148,6 +149,44 @@ t.test('it is unmounted', { skip }, async t => {
     t.equal(await user.says('cat mnt/key'), 'one')
     t.match(await user.podfs(['unmount', 'mnt']), { code: 0 })
     t.equal((await user.left()).split('\n')[0], '0')
+  })
+  await t.test('by nobody, without fusermount3', async t => {
+    const [, , holder = ''] = user.root.split('/')
+    const machine = (script: string): void => {
+      execFileSync('nsenter', [
+        `--target=${holder}`,
+        '--mount',
+        'sh',
+        '-euc',
+        script,
+      ])
+    }
+    const program = (
+      await user.says('realpath "$(command -v fusermount3)"')
+    ).trim()
+    const told = {
+      code: 3,
+      stderr:
+        /^(?:\S+ WARN .*\n)*error: only fusermount3 unmounts what it has mounted, and it is gone: \S+\/mnt\n {2}.*apt-get install fuse3; .* umount \S+\/mnt\n$/,
+    }
+    for (const end of [
+      'a signal',
+      'podfs unmount',
+      'podfs unmount, detached',
+    ]) {
+      const isDetached = end.endsWith('detached')
+      const podfs = isDetached
+        ? await user.podfs(['mount', '-d', 'conf', 'mnt'])
+        : await user.mounted('conf', 'mnt')
+      machine(`mount --bind /dev/null ${program}`)
+      if (end === 'a signal') (podfs as RunningPodfs).child.kill('SIGTERM')
+      else t.match(await user.podfs(['unmount', 'mnt']), told, end)
+      if (!isDetached) t.match(await (podfs as RunningPodfs).ended, told, end)
+      t.match(await user.podfs(['unmount', 'mnt']), told, 'it is still there')
+      machine(`umount ${program}`)
+      t.match(await user.podfs(['unmount', 'mnt']), { code: 0 })
+      t.equal((await user.left()).split('\n')[0], '0')
+    }
   })
 })
 

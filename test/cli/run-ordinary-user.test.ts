@@ -430,10 +430,27 @@ t.test('networks of Pods', { skip: skip || lacksNetworks() }, async t => {
     })
     await leavesNothing(alone)
   })
-  t.equal(
-    (await user.podfs(['run', '-f', '-'], { input: job('true') })).code,
-    0,
-  )
+  await t.test('on the machine’s network a Service’s port 80', async t => {
+    const spec =
+      '{ selector: { app: web }, ports: [{ name: a, port: 80 }, { name: b, port: 8080 }] }'
+    const input = `${job('sleep 1').replace('name: job', '$&, labels: { app: web }')}
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web }
+spec: ${spec}
+`
+    const { code, stderr } = await user.podfs(['run', '-f', '-'], { input })
+    t.equal(code, 0)
+    const sysctl = 'sudo sysctl -w net.ipv4.ip_unprivileged_port_start'
+    const told = stderr
+      .split('\n')
+      .filter(line => /port_start|listens/.test(line))
+    t.strictSame(told, [
+      `podfs: the names of Services stand in the hosts files of containers alone, because nobody may listen at port 53 without root: programs that ask a name server (nslookup) do not find them; --network pod, or ${sysctl}=53`,
+      `podfs: Service default/web: nothing is forwarded at port 80, at which nobody may listen without root; --network pod, or ${sysctl}=80`,
+    ])
+  })
   await leavesNothing(user)
 })
 const v2 = hierarchies.find(({ version }) => version === 2)

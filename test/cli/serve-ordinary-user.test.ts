@@ -1,6 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
 import t from 'tap'
+import { lacksNetworks } from '../helpers/network-world.ts'
 import { lacksOrdinaryUser, ordinaryUser } from '../helpers/ordinary-user.ts'
 import { eventually, isRunning, type RunningPodfs } from '../helpers/podfs.ts'
 
@@ -116,6 +117,69 @@ t.test('an ordinary user’s podfs serve', { skip }, async t => {
   t.equal((await user.sh('ls "$XDG_RUNTIME_DIR/podfs"')).stdout, '')
 })
 
+const lacksNetwork = skip || lacksNetworks()
+
+t.test('with networks of Pods', { skip: lacksNetwork }, async t => {
+  const user = await ordinaryUser(t)
+  const file = `${user.home}/pod.yaml`
+  const write = async (value: string): Promise<void> => {
+    const text = manifest(value)
+      .replace(
+        'exec sleep 1000',
+        'mkdir /tmp/pages; ln -s /conf/key /tmp/pages; exec httpd -f -p 8080 -h /tmp/pages',
+      )
+      .replace(
+        'securityContext',
+        'ports: [{containerPort: 8080}]\n      securityContext',
+      )
+    await writeFile(`${file}.new`, text, { mode: 0o644 })
+    await rename(`${file}.new`, file)
+  }
+  await user.sh('mkdir before')
+  const root = `${user.home}/before/tree`
+  const start = async (): Promise<RunningPodfs> => {
+    const args = ['serve', '-f', file, '--root', root, '--network=pod']
+    const podfs = user.startPodfs(args)
+    await podfs.saw(new RegExp(`^podfs: ${root} ready `, 'm'))
+    return podfs
+  }
+  const key = `${root}/default/configmaps/conf/key`
+  const seen = async (): Promise<string> => (await user.sh(`cat ${key}`)).stdout
+
+  await write('one')
+  const first = await start()
+  t.equal(await seen(), 'one', 'by any program of the user')
+  const [, place = ''] = await first.saw(
+    /^podfs: Pod default\/web: port 8080 is at (127\S+:8080), /m,
+    'stderr',
+  )
+  const served = async (): Promise<string> =>
+    (await user.sh(`busybox wget -q -O - http://${place}/key`)).stdout
+  await eventually(async () => (await served()) === 'one')
+  await write('two')
+  await eventually(async () => (await seen()) === 'two')
+  await eventually(async () => (await served()) === 'two')
+
+  first.child.kill('SIGKILL')
+  t.notMatch((await first.ended).stderr, /in its namespaces only/)
+  t.equal(await seen(), 'two', 'it is served on')
+  await write('three')
+  const second = await start()
+  await eventually(async () => (await seen()) === 'three')
+  await eventually(async () => (await served()) === 'three')
+  t.match((await user.podfs(['get', 'pods'])).stdout, /web +1\/1 +Running +0 /)
+
+  await t.test('a directory above its root is renamed', async t => {
+    await rename(`${user.home}/before`, `${user.home}/after`)
+    const { code, stderr } = await second.ended
+    t.equal(code, 1)
+    t.match(stderr, `error: the mount at ${root} is lost: somebody else has `)
+    t.notMatch(stderr, /ERROR|^ +at /m)
+    t.equal((await user.sh('ls -A after')).stdout, '', 'nothing of it is left')
+  })
+  await eventually(() => user.processes().length === 0)
+})
+
 t.test('without fusermount3', { skip }, async t => {
   const user = await ordinaryUser(t, { hidden: ['fusermount3'] })
   await writeFile(
@@ -125,7 +189,7 @@ t.test('without fusermount3', { skip }, async t => {
   )
   const podfs = user.startPodfs(['serve', '-f', 'conf.yaml', '--root', 'tree'])
   const [, look = ''] = await podfs.saw(
-    /^podfs: .*\/tree is seen in its namespaces only \(.*apt-get install fuse3.*\): (nsenter --target=.*) ls /m,
+    /^podfs: .*\/tree is seen in its namespaces only \([^)]*apt-get install fuse3\): (nsenter --target=.*) ls /m,
     'stderr',
   )
   const looks = `${look} cat ${user.home}/tree/default/configmaps/conf/key`

@@ -474,7 +474,10 @@ export const ofTheMachine: readonly CatalogueEntry[] = [
     remedy:
       '`podfs doctor` looks for the reason; `--backend dir` works without FUSE.',
     files: ['fuse/', 'linux/bind-read-only.ts', 'volumes/open-backend.ts'],
-    texts: ['backend BACKEND'],
+    texts: [
+      'backend BACKEND',
+      'with network pod the tree is mounted outside by means of the npm package koffi, which is not installed',
+    ],
   },
 ]
 

@@ -27,9 +27,13 @@ export async function mountOutside(
   throw new MountError(
     'MOUNT_NO_BACKEND',
     '',
-    "this machine's mounts do not come into other namespaces (mount --make-rshared /)",
+    "this machine's mounts do not come into other namespaces",
+    { fix: 'sudo mount --make-rshared /' },
   )
 }
+
+/** Of another backend nothing would be seen outside. */
+const otherBackend = /; or --backend dir$/
 
 function errorOf(said: string, target: string): MountError {
   try {
@@ -39,7 +43,7 @@ function errorOf(said: string, target: string): MountError {
       fix?: string
     }
     return new MountError(code ?? 'MOUNT_FAILED', '', message, {
-      ...(fix !== undefined && { fix }),
+      ...(fix !== undefined && { fix: fix.replace(otherBackend, '') }),
     })
   } catch {
     return new MountError('MOUNT_FAILED', target, said)

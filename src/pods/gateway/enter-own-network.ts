@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { findOnHost } from '../../linux/machine-tools.ts'
+import { firstUnprivilegedPort } from '../../linux/unprivileged-ports.ts'
 import {
   askGateway,
   gatewayFarewell,
@@ -115,9 +116,4 @@ function tool(name: string): string {
   throw new Failure('platform', `network pod: there is no ${name}(1)`, {
     fix: 'sudo apt-get install util-linux',
   })
-}
-
-/** Of the machine: each network namespace has its own (ip-sysctl). */
-function firstUnprivilegedPort(): number {
-  return Number(textOf('/proc/sys/net/ipv4/ip_unprivileged_port_start') ?? 1024)
 }

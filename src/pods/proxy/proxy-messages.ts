@@ -5,7 +5,7 @@ import type {
 import type { ServiceTable } from '../../services/service-table.ts'
 
 /** Changes with each change of what is said here. Others are not talked to. */
-export const proxyProtocol = 2
+export const proxyProtocol = 3
 
 /** What `podfs serve` says to its Service proxy. */
 export type ToProxy =
