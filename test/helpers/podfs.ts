@@ -96,6 +96,11 @@ export function startPodfs(
     () => (over = true),
   )
   t.teardown(async () => {
+    // What a log of CI has of a failure that does not come again.
+    if (!t.passing())
+      process.stderr.write(
+        `podfs ${args.join(' ')}\nstdout: ${seen.stdout.slice(-3000)}\nstderr: ${seen.stderr.slice(-3000)}\n`,
+      )
     if (!over) child.kill('SIGTERM')
     await ended
   })
