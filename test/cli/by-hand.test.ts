@@ -23,7 +23,7 @@ import { end, world } from '../helpers/served-world.ts'
 
 t.setTimeout(240_000)
 
-const goesOn = `trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done`
+const goesOn = `trap 'exit 0' TERM; echo up; sleep 1000 & wait`
 const spec = (script = goesOn, more: Json = {}): Json => ({
   restartPolicy: 'Always',
   automountServiceAccountToken: false,

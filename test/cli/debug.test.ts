@@ -22,7 +22,7 @@ import { startOnTerminal } from '../helpers/typed.ts'
 t.setTimeout(300_000)
 
 const program = path.resolve('dist/podfs.cjs')
-const waits = 'trap exit TERM; echo started; while :; do sleep 0.1; done'
+const waits = 'trap exit TERM; echo started; sleep 1000 & wait'
 const sleeps = `sleep ${process.pid}.125`
 
 /** What is asked of the podfs with this session. */

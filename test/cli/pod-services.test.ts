@@ -23,7 +23,7 @@ import { eventually, startPodfs, type RunningPodfs } from '../helpers/podfs.ts'
 t.setTimeout(100_000)
 const skip = lacksNetworks()
 
-const waits = `trap 'exit 0' TERM; while :; do sleep 0.1; done`
+const waits = `trap 'exit 0' TERM; sleep 1000 & wait`
 
 /** Says its name by HTTP at its own address. */
 const server = (name: string, port: number, spec: Json = {}): Json =>

@@ -10,7 +10,7 @@ import '../helpers/needs-mounts.ts'
  */
 
 const script = (words: string) =>
-  `trap "echo bye from ${words}; exit 0" TERM; echo hello from ${words}; while :; do sleep 0.05; done`
+  `trap "echo bye from ${words}; exit 0" TERM; echo hello from ${words}; sleep 1000 & wait`
 
 const pod = (words: string, more = '') => `apiVersion: v1
 kind: Pod

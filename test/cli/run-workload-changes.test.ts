@@ -8,7 +8,7 @@ import '../helpers/needs-mounts.ts'
 
 // Its end outlasts the time after which a file's missing objects are believed to be gone.
 const script =
-  'trap "echo bye; sleep 0.6; exit 0" TERM; echo hello; while :; do sleep 0.05; done'
+  'trap "echo bye; sleep 0.6; exit 0" TERM; echo hello; sleep 1000 & wait'
 
 async function save(file: string, text: string): Promise<void> {
   await writeFile(`${file}.new`, text)

@@ -23,7 +23,7 @@ import {
  * through its socket, as a client of Kubernetes asks.
  */
 
-const goesOn = `trap 'exit 0' TERM; while :; do sleep 0.1; done`
+const goesOn = `trap 'exit 0' TERM; sleep 1000 & wait`
 const gates = ['k8s.io/test-condition1', 'k8s.io/test-condition2']
 const labels = [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }]
 const late = (name: string): Json => ({

@@ -10,7 +10,7 @@ import { podSaver, runPods, type SeenPod } from '../helpers/seen-pods.ts'
  * test/runner/pod-runner.test.ts.
  */
 
-const runs = `trap 'exit 0' TERM; while :; do sleep 0.1; done`
+const runs = `trap 'exit 0' TERM; sleep 1000 & wait`
 const counts = (then: string): string =>
   `echo run >>/data/$NAME; n=$(wc -l </data/$NAME); echo "run $n"; ${then}`
 const data = (name: string): Json => ({
