@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process'
 import {
   accessSync,
   constants,
@@ -70,6 +69,8 @@ export type FilterLoader = 'setpriv' | { readonly perl: string }
 export async function findFilterLoader(
   setpriv: string,
 ): Promise<FilterLoader | undefined> {
+  // Here: who only looks for a program, to become it, has no time for what starts others.
+  const { execFile } = await import('node:child_process')
   const { stdout } = await promisify(execFile)(setpriv, ['--help'])
   if (stdout.includes('--seccomp-filter')) return 'setpriv'
   const perl = findOnHost('perl')

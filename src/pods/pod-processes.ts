@@ -16,6 +16,7 @@ import { diskUsage } from '../linux/disk-usage.ts'
 import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 import { Cleanup } from '../session/cleanup.ts'
+import { ownNamespace } from '../session/user-namespace.ts'
 import { type LogFileSettings, LogWriter } from './log-writer.ts'
 import { type ManagedVolume, volumeProvider } from './container-volumes.ts'
 import { reachableLines } from './reachable-lines.ts'
@@ -121,10 +122,12 @@ export function startPodProcesses(
     new LogWriter(pod, plan.logFiles, err =>
       logger.error({ err }, 'what containers print cannot be written'),
     )
+  const skeleton = ownNamespace()?.skeleton
   const runtime = createSandboxRuntime({
     ownDirectories: plan.ownDirectories,
     scratchDirectory: path.join(directory, 'sandbox'),
     sharedDirectory: path.dirname(directory),
+    ...(skeleton && { skeleton }),
     appletsDirectory: plan.applets,
     hostRoot: plan.hostRoot,
     ...plan.policy,

@@ -1,11 +1,16 @@
 import { userInfo } from 'node:os'
 import path from 'node:path'
 import { notedOutside, noteOutside, type Outside } from '../linux/outside.ts'
-import { findOnHost } from '../linux/machine-tools.ts'
+import { findOnHost, systemPath } from '../linux/machine-tools.ts'
 import { canKeepDescriptors, replaceProcess } from '../linux/replace-process.ts'
 import type { Gateway } from '../runner/sandbox/network/network-provider.ts'
+import {
+  skeletonMade,
+  skeletonScript,
+} from '../runner/sandbox/skeleton-script.ts'
 import { textOf } from '../util/text-of.ts'
 import { Failure } from '../util/failure.ts'
+import { shellWord } from '../util/shell-word.ts'
 import { placesOf } from './places.ts'
 import { ensurePrivateDirectory } from './private-directory.ts'
 import {
@@ -28,6 +33,10 @@ import {
  * and /etc/subgid, in their order, from 1 on. Only newuidmap(1) and newgidmap(1), which are
  * set-user-ID programs, may give them to a namespace, from outside of it: an orphan does so, when
  * it hears that the namespace is there.
+ *
+ * The directories that the first container of a `podfs run` waits for (host-skeleton.ts) are made
+ * while Node starts again, which leaves all processors but one to others: by another orphan. They
+ * are on a tmpfs of the mount namespace, so they go with it.
  */
 
 /**
@@ -221,10 +230,19 @@ async function becomeRootOfOwn(
   const fifo = path.join(runtime, `enter-${process.pid}`)
   const outside: Outside = { requests: 5, answers: 4, script: `${fifo}-script` }
   if (isServe) await joinServe(runtime, { uid, gid, outside }, again)
+  // Those of `serve` are for the process of each Pod to make.
+  const skeleton =
+    isServe || argv.includes('--host-root')
+      ? undefined
+      : { place: path.join(runtime, 'skeleton'), pipe: 8 }
+  const script = enterScript(
+    lack === undefined,
+    skeleton && beginSkeleton(skeleton.place, fifo),
+  )
   await replaceProcess([
     '/bin/sh',
     '-c',
-    `${isServe ? leaveHelper : ''}${lack === undefined ? withRanges : withOneId}`,
+    isServe ? leaveHelper + script : script,
     'podfs-enter',
     unshare,
     `${uid} ${gid}`,
@@ -233,6 +251,7 @@ async function becomeRootOfOwn(
       gid,
       ...(lack && { lack }),
       ...(isServe && { outside }),
+      ...(skeleton && { skeleton }),
     }),
     fifo,
     [findOnHost('newuidmap'), process.pid, ...uids].join(' '),
@@ -297,7 +316,16 @@ export async function restartInside(
   gateway: Gateway,
 ): Promise<never> {
   const outside = (await canKeepDescriptors()) ? notedOutside() : undefined
-  const state = { ...ownNamespace(), gateway, ...(outside && { outside }) }
+  const { skeleton, ...namespace } = ownNamespace() ?? {}
+  // Its pipe ends here.
+  const { isSkeletonMade } = await import('../runner/sandbox/host-skeleton.ts')
+  const isMade = skeleton !== undefined && (await isSkeletonMade(skeleton))
+  const state = {
+    ...namespace,
+    gateway,
+    ...(outside && { outside }),
+    ...(isMade && { skeleton: { place: skeleton.place } }),
+  }
   return await replaceProcess(
     [
       ...command,
@@ -358,8 +386,43 @@ rm -f "$4-o" "$4-r"
 exec 8<&- 7<&- 5<&9 4<&6 9<&- 6<&-
 `
 
-/** Its parameters: see `becomeRootOfOwn`; and what it tries the namespaces with. */
-const begin = (trial: string): string => `
+/** podfs reads from it at 8, and a shell writes to it at 7, where others have been. */
+const openSkeletonPipe = `
+exec 7<>"$fifo-c" 8<"$fifo-c" || exit 3
+`
+
+/** Of a shell in the namespaces. */
+const beginSkeleton = (place: string, fifo: string): string => `
+(
+  {
+    rm -f ${shellWord(`${fifo}-c`)}
+    set -- ${shellWord(place)}
+    [ -d "$1" ] || mkdir -m 700 "$1"
+    PATH=${systemPath} LC_ALL=C
+    export PATH LC_ALL
+    ${skeletonScript}
+    echo ${skeletonMade} >&7
+  } </dev/null >/dev/null 2>&1 8<&- &
+)
+exec 7<&-
+`
+
+/**
+ * Becomes the namespaces' podfs. Its parameters: see `becomeRootOfOwn`; `skeleton` is
+ * `beginSkeleton`'s.
+ */
+function enterScript(hasRanges: boolean, skeleton: string | undefined): string {
+  const pipes = [
+    ...(hasRanges ? ['"$fifo-a" "$fifo-b"'] : []),
+    ...(skeleton === undefined ? [] : ['"$fifo-c"']),
+  ]
+  const trial = pipes.length > 0 ? `mkfifo -m 600 ${pipes.join(' ')}` : 'true'
+  const inside = `
+${hasRanges ? awaitRanges : ''}
+${skeleton ?? ''}
+exec "$@"
+`
+  return `
 unshare=$1 state=$3 fifo=$4 newuidmap=$5 newgidmap=$6
 uid=\${2% *} gid=\${2#* }
 shift 6
@@ -376,18 +439,19 @@ $said"
 }
 say "entered
 $state"
+${hasRanges ? giveRanges : ''}
+${skeleton === undefined ? '' : openSkeletonPipe}
+exec "$unshare" --user ${hasRanges ? '' : '--map-root-user'} --mount --propagation slave -- \\
+  /bin/sh -c ${shellWord(inside)} podfs-enter "$@"
 `
-
-const withOneId = `${begin('true')}
-exec "$unshare" --user --map-root-user --mount --propagation slave -- "$@"
-`
+}
 
 /**
  * Two pipes with names for a moment: 9 is written to and 8 read from, 7 and 6 likewise. Each side
  * has no other end of what it reads from, so that neither waits for one that has died. What the
  * programs refuse leaves one id, with which most Pods run.
  */
-const withRanges = `${begin('mkfifo -m 600 "$fifo-a" "$fifo-b"')}
+const giveRanges = `
 exec 9<>"$fifo-a" 8<"$fifo-a" 7<>"$fifo-b" 6<"$fifo-b" || exit 3
 (
   {
@@ -405,11 +469,12 @@ exec 9<>"$fifo-a" 8<"$fifo-a" 7<>"$fifo-b" 6<"$fifo-b" || exit 3
   } </dev/null >/dev/null 2>&1 &
 )
 exec 8<&- 7<&-
-exec "$unshare" --user --mount --propagation slave -- /bin/sh -c '
+`
+
+const awaitRanges = `
 echo begun >&9
 read -r said <&6 || exit 3
 exec 9<&- 6<&-
 [ -z "$said" ] || PODFS_NAMESPACE="$PODFS_NAMESPACE
 $said"
-exec "$@"' podfs-enter "$@"
 `

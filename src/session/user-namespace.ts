@@ -1,4 +1,5 @@
 import { ownIdMaps } from '../linux/user-namespace.ts'
+import type { BegunSkeleton } from '../runner/sandbox/host-skeleton.ts'
 import type { Gateway } from '../runner/sandbox/network/network-provider.ts'
 import { isWritable } from '../linux/is-writable.ts'
 
@@ -9,6 +10,8 @@ export interface OwnNamespace {
   readonly gid: number
   /** Why root's are the only ids; undefined: there are others. */
   readonly lack?: Lack
+  /** Begun with them. */
+  readonly skeleton?: BegunSkeleton
   /** There is a network namespace as well, from which this leads. */
   readonly gateway?: Gateway
 }

@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   rmdirSync,
   writeFileSync,
@@ -36,6 +37,12 @@ async function leavesNothing(user: OrdinaryUser): Promise<void> {
     throw new Error(`left in the run-time directory: ${left.join(' ')}`)
 }
 
+/** What containers may write to is begun before podfs, and there once. */
+function skeletonsOf(pid: number): readonly string[] {
+  const mounts = readFileSync(`/proc/${pid}/mountinfo`, 'utf8')
+  return mounts.match(/\S*\/skeleton\S*/g) ?? []
+}
+
 t.test('the quickstart, looked into, to its end', { skip }, async t => {
   const user = await ordinaryUser(t)
   const running = user.startPodfs(['run', '-f', quickstart])
@@ -49,6 +56,7 @@ t.test('the quickstart, looked into, to its end', { skip }, async t => {
     (await user.podfs(['logs', 'quickstart', '-c', 'web'])).stdout,
     /I am/,
   )
+  t.strictSame(skeletonsOf(running.pid), [`${user.runtime}/podfs/skeleton`])
   // It stays the process that was started.
   const looks =
     'id -u; id -G; hostname; tr "\\0" " " </proc/1/cmdline; grep -c . /proc/self/mountinfo'
@@ -371,6 +379,7 @@ t.test('networks of Pods', { skip: skip || lacksNetworks() }, async t => {
       return { name, ip, place }
     }),
   )
+  t.strictSame(skeletonsOf(run.pid), [`${user.runtime}/podfs/skeleton`])
   t.not(places[0]?.ip, places[1]?.ip)
   t.not(places[0]?.place, places[1]?.place, 'each has the port')
   for (const { name, ip, place } of places) {

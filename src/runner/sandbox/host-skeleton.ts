@@ -1,8 +1,11 @@
 import { execFile } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { systemPath } from '../../linux/machine-tools.ts'
+import { skeletonMade, skeletonScript } from './skeleton-script.ts'
 
 /*
  * In a user namespace nothing of what root of the machine owns can be written, in an overlay
@@ -18,48 +21,54 @@ import { systemPath } from '../../linux/machine-tools.ts'
 
 const made = new Map<string, Promise<string>>()
 
+/** One that somebody has begun to make before this process was there (session/own-namespace.ts). */
+export interface BegunSkeleton {
+  readonly place: string
+  /**
+   * The descriptor of a pipe that says `skeletonMade` before its end, or that nothing has come of
+   * it; absent: it is there.
+   */
+  readonly pipe?: number
+}
+
 /**
- * Makes it in this directory, once for all of this process who ask. Who ends the session unmounts
- * it. Rejects when there is no room.
+ * Makes it in this directory, once for all of this process who ask, unless one is begun and comes
+ * to its end. Who ends the session unmounts it. Rejects when there is no room.
  */
-export async function makeSkeleton(directory: string): Promise<string> {
+export async function makeSkeleton(
+  directory: string,
+  begun?: BegunSkeleton,
+): Promise<string> {
   let making = made.get(directory)
-  making ??= make(join(directory, `skeleton-${process.pid}`))
+  making ??= takeOrMake(join(directory, `skeleton-${process.pid}`), begun)
   made.set(directory, making)
   return await making
+}
+
+async function takeOrMake(
+  skeleton: string,
+  begun: BegunSkeleton | undefined,
+): Promise<string> {
+  return begun !== undefined && (await isSkeletonMade(begun))
+    ? begun.place
+    : await make(skeleton)
+}
+
+/** To be asked once: the answer is read from the pipe, as soon as nobody has its other end. */
+export async function isSkeletonMade({
+  pipe,
+}: BegunSkeleton): Promise<boolean> {
+  if (pipe === undefined) return true
+  const said = text(new Socket({ fd: pipe, writable: false }))
+  return (await said.catch(() => '')).trim() === skeletonMade
 }
 
 async function make(skeleton: string): Promise<string> {
   mkdirSync(skeleton, { recursive: true })
   await promisify(execFile)(
     '/bin/sh',
-    ['-c', script, 'podfs-skeleton', skeleton],
+    ['-c', skeletonScript, 'podfs-skeleton', skeleton],
     { cwd: '/', env: { PATH: systemPath, LC_ALL: 'C' } },
   )
   return skeleton
 }
-
-/**
- * To a depth at which there are a few thousand; few programs make files deeper down. In as few
- * processes as can be: the first container waits for it. Of those of /usr the modes are those of
- * all: to look at them takes longer. What cannot be read is left out; the programs say so, and end
- * with a failure.
- */
-const script = `
-umask 022
-mount -n -t tmpfs -o mode=0755 podfs "$1" && cd / || exit 1
-is_directory() {
-  [ -d "/$1" ] && [ ! -L "/$1" ]
-}
-{
-  ! is_directory usr || find usr -xdev -maxdepth 3 -type d -print0 | (cd "$1" && xargs -0 mkdir)
-  for top in var opt; do
-    ! is_directory $top || set -- "$@" $top
-  done
-  skeleton=$1
-  shift
-  [ $# = 0 ] || find "$@" -xdev -maxdepth 6 -type d -print0 | tar -c --no-recursion --null -T - | tar -x -p --no-same-owner -C "$skeleton"
-  ! is_directory etc || cp -R -P --preserve=mode,timestamps,links etc "$skeleton"
-} 2>/dev/null
-exit 0
-`

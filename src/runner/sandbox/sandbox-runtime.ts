@@ -23,7 +23,7 @@ import { Cgroup } from '../../linux/cgroups.ts'
 import { readHostView } from '../../linux/host-view.ts'
 import { hasId, ownIdMaps } from '../../linux/user-namespace.ts'
 import type { Launch } from './launch-command.ts'
-import { makeSkeleton } from './host-skeleton.ts'
+import { type BegunSkeleton, makeSkeleton } from './host-skeleton.ts'
 import { LiveMounts, type ContainerLiveMounts } from './live-mounts.ts'
 import {
   findFilterLoader,
@@ -80,6 +80,8 @@ export interface SandboxOptions {
   readonly scratchDirectory: string
   /** Of all Pods of a session, for what they share; absent: the scratch directory. */
   readonly sharedDirectory?: string
+  /** In a user namespace: what a container may write to, where somebody has begun it. */
+  readonly skeleton?: BegunSkeleton
   /** For all Pods, made if need be, and kept: links to busybox. */
   readonly appletsDirectory: string
   /** podfs's own: in no container's tree, whatever is mounted and unmounted there. */
@@ -153,7 +155,10 @@ class Sandbox implements SandboxRuntime {
     this.#live = new LiveMounts(this.#tmpfs.live)
     this.#podFiles = new PodFiles(scratchDirectory)
     if (this.#idMaps !== undefined && !options.hostRoot)
-      this.#skeleton = makeSkeleton(options.sharedDirectory ?? scratchDirectory)
+      this.#skeleton = makeSkeleton(
+        options.sharedDirectory ?? scratchDirectory,
+        options.skeleton,
+      )
     // A container's start asks again, and tells.
     this.#skeleton?.catch(() => undefined)
     if (expectsLiveVolumes) this.#tmpfs.made().catch(() => undefined)
