@@ -85,9 +85,9 @@ export function setupScript(options: SetupScriptOptions): string {
     '  case $point in *\\\\*) point=$(printf %bx "$point"); point=${point%x};; esac',
     '  set -- "$@" "$point"',
     'done',
-    plan.nested
-      ? `for point; do umount -n -c -l -- "$point" 2>/dev/null || ${coverPoint} || :; done`
-      : '[ $# = 0 ] || umount -n -c -l -- "$@" 2>/dev/null || :',
+    ...(plan.nested
+      ? detachOrCover(plan.covered)
+      : [`[ $# = 0 ] || ${detachAll} || :`]),
     ...plan.covered.map(cover),
     // One that came along may have gone; whether it is so is looked at from outside.
     ...plan.readOnly.map(
@@ -116,7 +116,26 @@ function cover(directory: string): string {
 }
 
 const coverBy = 'mount -n -t tmpfs -o ro,mode=0755,size=4k podfs'
+const detachAll = 'umount -n -c -l -- "$@" 2>/dev/null'
 const coverPoint = `${coverBy} "$point" 2>/dev/null`
+
+/**
+ * What is locked is covered. All by one process where they are podfs's own: there it does no harm
+ * when one that is gone is covered as well, for the whole directory is to be.
+ */
+function detachOrCover(covered: readonly string[]): string[] {
+  const own = covered.map(directory => `${shellQuote(directory)}/*`).join('|')
+  return [
+    ...(own === ''
+      ? []
+      : [
+          'others=',
+          `for point; do case $point in ${own}) ;; *) others=1 ;; esac; done`,
+          `if [ $# != 0 ] && [ -z "$others" ] && ${detachAll}; then set --; fi`,
+        ]),
+    `for point; do umount -n -c -l -- "$point" 2>/dev/null || ${coverPoint} || :; done`,
+  ]
+}
 
 /** With a source: else mount(8) would take the options of a line in /etc/fstab. */
 function makeReadOnly({ path, options: flags }: ReadOnlyPlace): string {
