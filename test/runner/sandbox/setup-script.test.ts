@@ -56,6 +56,15 @@ t.test('covers only after the foreign mounts are gone', async t => {
   t.ok(script.indexOf('while') < script.indexOf("'/home/state'"))
 })
 
+t.test('in a user namespace, podfs’s own mounts go by one process', async t => {
+  const plan = { ...options.plan, nested: true, covered: ["/it's", '/state'] }
+  const script = setupScript({ ...options, plan })
+  const [all, each] = ['umount -n -c -l -- "$@"', 'umount -n -c -l -- "$point"']
+  t.ok(script.includes(String.raw`in '/it'\''s'/*|'/state'/*) ;; *) others=1`))
+  t.ok(script.indexOf(all) > 0)
+  t.ok(script.indexOf(all) < script.indexOf(each), 'but for locked ones')
+})
+
 t.test('fstab fields hold no white space', async t => {
   const text = formatFstab([
     {
