@@ -114,16 +114,22 @@ export class ControlClient {
 
   async #admit(serverPid: number): Promise<void> {
     const self = identityOf(process.pid)
-    const line = await this.#send(`admit ${self?.pid} ${self?.startTime}`)
+    // However late it comes on a loaded machine: on this connection nobody asks again.
+    const line = await this.#send(`admit ${self?.pid} ${self?.startTime}`, null)
     if (line === undefined) return
     this.#serverPid = serverPid
     for (const resolve of this.#connected.splice(0)) resolve()
   }
 
-  #send(line: string): Promise<string | undefined> {
+  /** `ms`: null waits for as long as there is a connection. */
+  #send(
+    line: string,
+    ms: number | null = ANSWER_MS,
+  ): Promise<string | undefined> {
     return new Promise(resolve => {
-      const timer = setTimeout(() => resolve(undefined), ANSWER_MS)
-      timer.unref()
+      const timer =
+        ms === null ? undefined : setTimeout(() => resolve(undefined), ms)
+      timer?.unref()
       this.#waiting.push(answer => {
         clearTimeout(timer)
         resolve(answer)
