@@ -3,6 +3,7 @@ import { renderingsOf } from '../session/renderings-of.ts'
 import type { ServeSession } from '../commands/serve-session.ts'
 import { layOver, type EffectiveSettings } from '../config/layers.ts'
 import { aborted } from '../util/aborted.ts'
+import { systemClock } from '../util/clock.ts'
 import { count } from '../util/count.ts'
 import { requireOwnNamespace } from '../session/own-namespace.ts'
 import { ownNamespace } from '../session/user-namespace.ts'
@@ -13,7 +14,9 @@ import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { enterNetwork } from './enter-network.ts'
 import { exitCodes } from './exit-codes.ts'
-import { verboseOption, type ParsedOptions } from './options.ts'
+import type { Given } from './given.ts'
+import { parseOptions, verboseOption, type ParsedOptions } from './options.ts'
+import { outputTo } from './output.ts'
 import {
   serveOptions,
   serveSettings,
@@ -151,6 +154,37 @@ async function run(context: Context, options: ParsedOptions): Promise<number> {
   }
   if (reason === undefined) return exitCodes.done
   throw new Failure('failed', `the mount at ${root} is lost: ${reason}`)
+}
+
+/**
+ * The `root` of a `podfs serve` that has not begun; undefined where its arguments or podfs.yaml
+ * have a mistake, which is told when it does.
+ */
+export async function rootOfServe(
+  given: Given,
+  env: NodeJS.ProcessEnv,
+): Promise<string | undefined> {
+  const nobody = outputTo({ write: () => undefined })
+  const context: Context = {
+    ...given,
+    stdout: nobody,
+    stderr: nobody,
+    logFd: 2,
+    stderrIsTerminal: false,
+    colour: false,
+    env,
+    uid: process.getuid?.() ?? 0,
+    clock: systemClock,
+    onSignal: () => () => undefined,
+  }
+  try {
+    const options = parseOptions(given.argv.slice(1), serveCommand.options)
+    const { positionals } = options
+    const effective = await serveSettings(context, options, positionals)
+    return withRealRoot(context, effective).settings.root
+  } catch {
+    return undefined
+  }
 }
 
 /** As the kernel names it, whoever types it how. */

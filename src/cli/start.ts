@@ -1,5 +1,5 @@
 import { enterOwnNamespace } from '../session/own-namespace.ts'
-import { whatIsGiven } from './given.ts'
+import { type Given, whatIsGiven } from './given.ts'
 
 // First: what is loaded and opened before is lost in the exec.
 enterIfGiven().then(
@@ -11,10 +11,14 @@ enterIfGiven().then(
 
 /** What Node cannot hand on as it is, is refused by main.ts. */
 async function enterIfGiven(): Promise<void> {
+  let given: Given
   try {
-    whatIsGiven()
+    given = whatIsGiven()
   } catch {
     return
   }
-  await enterOwnNamespace(process.argv, process.env)
+  const { argv, env } = process
+  await enterOwnNamespace(argv, env, async () =>
+    (await import('./serve.ts')).rootOfServe(given, env),
+  )
 }

@@ -180,6 +180,14 @@ async function start(
   const own =
     shown === undefined || shown instanceof MountError ? undefined : shown
   const treeMount = own?.mount ?? mount
+  // Without a Pod nobody else would have another one when it is lost.
+  if (own !== undefined)
+    cleanup.add(
+      'mount of the Pods',
+      mount.follow(async next => {
+        await next
+      }),
+    )
   const tree = new ServedTree(treeMount, {
     clock,
     logger,
@@ -200,6 +208,12 @@ async function start(
     await tree.close()
     await session.hide(treeMount.current)
   })
+  // What is dead when its Pods are adopted would be theirs for good.
+  if (own !== undefined)
+    await abortable(
+      mount.orNext(() => Promise.resolve()),
+      request.abort,
+    )
 
   const emptyDirs = await claimEmptyDirs(places, session.directory)
   const { directory } = emptyDirs
@@ -327,7 +341,7 @@ async function start(
       store,
       record,
       node,
-      mount,
+      mount: { stats: () => statsOf([mount, treeMount]) },
       isToRun: pod => isToRun(pod, effective.settings.run),
       control: pods,
       scaling: replicas,
@@ -522,6 +536,18 @@ async function openTreeMount(
     await mount.stop()
   })
   return { mount, adopted: adopted !== undefined }
+}
+
+/** Of all of a session's mounts; one may be there twice. */
+async function statsOf(
+  mounts: readonly RenewedMount[],
+): Promise<Readonly<Record<string, number>>> {
+  const each = [...new Set(mounts)].map(mount => mount.stats())
+  const sums: Record<string, number> = {}
+  for (const stats of await Promise.all(each))
+    for (const [name, count] of Object.entries(stats))
+      sums[name] = (sums[name] ?? 0) + count
+  return sums
 }
 
 function idsOf(left: readonly LeftShim[]): ReadonlySet<string> {

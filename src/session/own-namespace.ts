@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import path from 'node:path'
 import { notedOutside, noteOutside, type Outside } from '../linux/outside.ts'
@@ -156,6 +157,9 @@ function refusedWith(said: string): Lack {
 /** Only what starts containers needs it. */
 const commands = ['run', 'serve']
 
+/** Where the `podfs serve` of this process's arguments has its tree; undefined: that is a mistake. */
+export type RootOfServe = () => Promise<string | undefined>
+
 let failure: Failure | undefined
 
 /** Throws a platform Failure for an ordinary user who is not in there. */
@@ -183,13 +187,14 @@ function failureOf({ why, fix }: Lack): Failure {
 export async function enterOwnNamespace(
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
+  rootOfServe: RootOfServe,
 ): Promise<void> {
   const said = env[variable]
   delete env[variable]
   try {
     if (said !== undefined) noteEntered(said)
     else if (process.getuid?.() !== 0 && commands.includes(argv[2] ?? ''))
-      await becomeRootOfOwn(argv, env)
+      await becomeRootOfOwn(argv, env, rootOfServe)
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     failure = error
@@ -212,6 +217,7 @@ function noteEntered(text: string): void {
 async function becomeRootOfOwn(
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
+  rootOfServe: RootOfServe,
 ): Promise<void> {
   const refused = refusedBy()
   if (refused !== undefined) throw failureOf(refused)
@@ -229,7 +235,8 @@ async function becomeRootOfOwn(
   const isServe = argv[2] === 'serve'
   const fifo = path.join(runtime, `enter-${process.pid}`)
   const outside: Outside = { requests: 5, answers: 4, script: `${fifo}-script` }
-  if (isServe) await joinServe(runtime, { uid, gid, outside }, again)
+  if (isServe)
+    await joinServe(runtime, { uid, gid, outside }, again, rootOfServe)
   // Those of `serve` are for the process of each Pod to make.
   const skeleton =
     isServe || argv.includes('--host-root')
@@ -262,48 +269,79 @@ async function becomeRootOfOwn(
 
 /**
  * The mounts and Pods that one `podfs serve` leaves to the next are in its namespaces, so all of
- * a user's are in the same. Comes back where there is none.
+ * a user's are in the same, but for those that have begun at the same moment. Comes back where
+ * there is none.
  */
 async function joinServe(
   runtime: string,
   user: Pick<OwnNamespace, 'uid' | 'gid'> & { readonly outside: Outside },
   again: readonly string[],
+  rootOfServe: RootOfServe,
 ): Promise<void> {
-  const [{ listSessions }, { keeperOf }] = await Promise.all([
+  const nsenter = findOnHost('nsenter')
+  const inside = await insideServe(runtime, rootOfServe)
+  if (inside === undefined || nsenter === undefined) return
+  const hasRange = (textOf(`/proc/${inside}/uid_map`) ?? '')
+    .trim()
+    .includes('\n')
+  const { lack } = ownMapping()
+  const state = { ...user, ...(!hasRange && lack && { lack }) }
+  await replaceProcess([
+    '/bin/sh',
+    '-c',
+    `${leaveHelper}\nshift 4; exec "$@"`,
+    'podfs-enter',
+    '',
+    '',
+    '',
+    path.join(runtime, `enter-${process.pid}`),
+    nsenter,
+    `--target=${inside}`,
+    '--user',
+    '--mount',
+    '--preserve-credentials',
+    '--',
+    // nsenter's own working directory would be that outside.
+    '/usr/bin/env',
+    `--chdir=${process.cwd()}`,
+    `${variable}=entered\n${JSON.stringify(state)}`,
+    ...again,
+  ])
+}
+
+/** A process in the namespaces that a `podfs serve` has, or has left. */
+async function insideServe(
+  runtime: string,
+  rootOfServe: RootOfServe,
+): Promise<number | undefined> {
+  const [{ listSessions }, { keeperOf }, { findShims }] = await Promise.all([
     import('./runtime-directory.ts'),
     import('../fuse/mount/keeper-of.ts'),
+    import('./find-shims.ts'),
   ])
-  const nsenter = findOnHost('nsenter')
+  const found: { pid: number; root: string | undefined }[] = []
   for (const session of listSessions(runtime)) {
-    if (session.command !== 'serve' || nsenter === undefined) continue
-    const keeper = await keeperOf(session.mountDirectory ?? session.directory)
-    if (keeper === undefined) continue
-    const hasRange = (textOf(`/proc/${keeper}/uid_map`) ?? '')
-      .trim()
-      .includes('\n')
-    const { lack } = ownMapping()
-    const state = { ...user, ...(!hasRange && lack && { lack }) }
-    await replaceProcess([
-      '/bin/sh',
-      '-c',
-      `${leaveHelper}\nshift 4; exec "$@"`,
-      'podfs-enter',
-      '',
-      '',
-      '',
-      path.join(runtime, `enter-${process.pid}`),
-      nsenter,
-      `--target=${keeper}`,
-      '--user',
-      '--mount',
-      '--preserve-credentials',
-      '--',
-      // nsenter's own working directory would be that outside.
-      '/usr/bin/env',
-      `--chdir=${process.cwd()}`,
-      `${variable}=entered\n${JSON.stringify(state)}`,
-      ...again,
-    ])
+    const { command, directory, mountDirectory = directory } = session
+    if (command !== 'serve') continue
+    // Who was killed with all that held the mount has left its Pods nevertheless.
+    const pid =
+      (await keeperOf(mountDirectory)) ??
+      (await findShims(directory))[0]?.identity.pid
+    if (pid !== undefined) found.push({ pid, root: session.mountpoint })
+  }
+  const [first] = found
+  if (new Set(found.map(({ pid }) => namespaceOf(pid))).size < 2)
+    return first?.pid
+  const root = await rootOfServe()
+  return (found.find(each => each.root === root) ?? first)?.pid
+}
+
+function namespaceOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/mnt`)
+  } catch {
+    // It has just ended.
+    return undefined
   }
 }
 
