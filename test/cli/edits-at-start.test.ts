@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { cannotServe, cannotStart } from '../helpers/capability.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { eventually, startPodfs, type RunningPodfs } from '../helpers/podfs.ts'
 import { configMapYaml } from '../sources/live.ts'
 
@@ -28,7 +28,7 @@ interface Kind {
 }
 
 const manifests: Kind = {
-  skip: cannotServe(),
+  skip: cannotStart(),
   file: i => `${i}.yaml`,
   text: (i, value) => configMapYaml(`cm${i}`, { k: value }),
   args: (source, root) => ['serve', '-f', source, '--root', root],

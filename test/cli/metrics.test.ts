@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { cannotServe, cannotStart } from '../helpers/capability.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { askSocket } from '../helpers/ask-socket.ts'
 import { eventually, startPodfs, runtimeDirectory } from '../helpers/podfs.ts'
 import { configMap, end, pod, secret, world } from '../helpers/served-world.ts'
@@ -33,7 +33,7 @@ t.test('/metrics of a podfs mount', { skip: cannotStart() }, async t => {
 
 t.test(
   '/metrics of a podfs serve',
-  { skip: cannotServe(), timeout: 120_000 },
+  { skip: cannotStart(), timeout: 120_000 },
   async t => {
     const { dir, start, write, text } = world(t, {
       'settings.yaml': configMap('settings', '{colour: blue}'),

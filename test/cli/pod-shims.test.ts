@@ -26,7 +26,14 @@ import {
   type RunningPodfs,
   runtimeDirectory,
 } from '../helpers/podfs.ts'
-import { configMap, end, pod, textOf, world } from '../helpers/served-world.ts'
+import {
+  configMap,
+  end,
+  killAtOnce,
+  pod,
+  textOf,
+  world,
+} from '../helpers/served-world.ts'
 
 t.setTimeout(380_000)
 const skip = cannotStart()
@@ -165,12 +172,6 @@ function family(ancestor: number): number[] {
     )
   })
   return [ancestor, ...children.flatMap(family)]
-}
-
-/** None of them may do something about the end of another one. */
-function killAtOnce(pids: readonly number[]): void {
-  for (const signal of ['SIGSTOP', 'SIGKILL'] as const)
-    for (const pid of pids) process.kill(pid, signal)
 }
 
 const container = ({ status }: SeenPod, name: string) => {

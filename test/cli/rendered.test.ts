@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { cannotServe, cannotStart, capability } from '../helpers/capability.ts'
+import { cannotStart, capability } from '../helpers/capability.ts'
 import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
 import { world } from '../helpers/served-world.ts'
 
@@ -112,7 +112,7 @@ t.test('run: a new generated name restarts the Pod', { skip }, async t => {
 
 t.test(
   'serve: podfs.yaml, and a reload',
-  { skip: skipHelm || cannotServe() },
+  { skip: skipHelm || cannotStart() },
   async t => {
     const { dev, paint, at } = kustomization(t)
     cpSync('test/fixtures/charts/shop', at('chart'), { recursive: true })

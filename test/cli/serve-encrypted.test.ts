@@ -12,12 +12,12 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { cannotServe } from '../helpers/capability.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { eventually, type RunningPodfs } from '../helpers/podfs.ts'
 import { configMap, end, pod, world } from '../helpers/served-world.ts'
 
 t.setTimeout(240_000)
-const skip = cannotServe()
+const skip = cannotStart()
 
 const fixture = (name: string): string =>
   path.resolve('test/fixtures/sops', name)

@@ -4,12 +4,12 @@
  */
 import path from 'node:path'
 import t from 'tap'
-import { cannotServe } from '../helpers/capability.ts'
+import { cannotStart } from '../helpers/capability.ts'
 import { eventually, podfs } from '../helpers/podfs.ts'
 import { configMap, end, pod, secret, world } from '../helpers/served-world.ts'
 
 t.setTimeout(240_000)
-const skip = cannotServe()
+const skip = cannotStart()
 
 const volumes = `{name: cfg, configMap: {name: settings}}, {name: key, secret: {secretName: db}}`
 

@@ -6,7 +6,7 @@ import { statSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { cannotServe, capability } from '../helpers/capability.ts'
+import { cannotStart, capability } from '../helpers/capability.ts'
 import { Inotify } from '../helpers/inotify.ts'
 import {
   openNotifySocket,
@@ -17,7 +17,7 @@ import { configMap, end, pod, world } from '../helpers/served-world.ts'
 
 t.setTimeout(240_000)
 const skip =
-  cannotServe() || capability('systemd-notify') || capability('python3')
+  cannotStart() || capability('systemd-notify') || capability('python3')
 
 let names = 0
 

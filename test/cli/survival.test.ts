@@ -389,7 +389,7 @@ t.test('other volumes: the old mount is cleared away', { skip }, async t => {
   await first.saw(/ready/)
   first.child.kill('SIGKILL')
   await first.ended
-  const next = startPodfs(t, [...args, '--allow-other'])
+  const next = startPodfs(t, [...args, '--backend=auto'])
   await next.saw(/ready/)
   t.equal(podfsMounts().length, mountsOfOne)
   t.ok(existsSync(path.join(mountpoint, 'colour')))

@@ -52,14 +52,13 @@ export function needsNamespace(): string | false {
   return isRoot ? false : 'needs root, of a user namespace at least'
 }
 
-/** What the kernel lets only root of the machine do; or `tree`: what has been tried as root alone. */
+/** What the kernel lets only root of the machine do. */
 const onlyRoot = {
   limits: 'makes cgroups',
   mount: 'mounts and unmounts what other programs see',
   file: 'reads and writes files of mode 0',
   user: 'becomes another user, or gives a file away',
   port: 'listens at a port below 1024',
-  tree: 'tries the tree of root’s podfs serve',
   machine: 'changes the machine, or the rights of its podfs',
 } as const
 
@@ -69,11 +68,6 @@ const onlyRoot = {
  */
 export function needsRoot(what: keyof typeof onlyRoot): string | false {
   return isRoot ? false : `for root only: ${onlyRoot[what]}`
-}
-
-/** For the `skip` of a test of `podfs serve` that looks at its tree. */
-export function cannotServe(): string | false {
-  return cannotStart() || needsRoot('tree')
 }
 
 /** The same for a program that no Debian package brings, so that CI may lack it, too. */

@@ -1,7 +1,12 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Test } from 'tap'
-import { startPodfs, type PodfsOptions, type RunningPodfs } from './podfs.ts'
+import {
+  eventually,
+  startPodfs,
+  type PodfsOptions,
+  type RunningPodfs,
+} from './podfs.ts'
 
 /*
  * Manifests and a podfs.yaml, for tests of `podfs serve`.
@@ -108,6 +113,39 @@ export function textOf(file: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** The mounts of a session, by run-time directory: an ordinary user's tree is another one than the Pods'. */
+export function mountsOf(session: string): {
+  readonly mount: string
+  readonly tree: string
+} {
+  const { mountDirectory = session, treeDirectory = mountDirectory } =
+    JSON.parse(readFileSync(path.join(session, 'session.json'), 'utf8')) as {
+      mountDirectory?: string
+      treeDirectory?: string
+    }
+  return { mount: mountDirectory, tree: treeDirectory }
+}
+
+/** Keeper, server and standby of each mount of a session, when all of them are there. */
+export async function holdersOf(session: string): Promise<number[]> {
+  const { mount, tree } = mountsOf(session)
+  const all = [...new Set([mount, tree])].map(directory =>
+    eventually(() => {
+      const keeper = Number(textOf(path.join(directory, 'keeper.pid')))
+      const text = textOf(`/proc/${keeper}/task/${keeper}/children`) ?? ''
+      const children = text.trim().split(' ').filter(Boolean).map(Number)
+      return children.length === 2 && [keeper, ...children]
+    }),
+  )
+  return (await Promise.all(all)).flat()
+}
+
+/** None of them may do something about the end of another one. */
+export function killAtOnce(pids: readonly number[]): void {
+  for (const signal of ['SIGSTOP', 'SIGKILL'] as const)
+    for (const pid of pids) process.kill(pid, signal)
 }
 
 export async function end(t: Test, serving: RunningPodfs): Promise<void> {
