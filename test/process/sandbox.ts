@@ -26,6 +26,19 @@ import {
 /** For `skip`. */
 export const needsRoot = needsNamespace()
 
+/** In namespaces of an ordinary user's, of whose machine little is that user's: test/run.mjs. */
+const isNested = ownIdMaps() !== undefined
+
+/** Where whoever runs this may make something below /var and /run. */
+export const inVar = isNested ? '/var/tmp' : '/var/lib'
+export const inRun = isNested
+  ? (process.env['XDG_RUNTIME_DIR'] ?? '/run')
+  : '/run'
+
+/** For `skip` of what the kernel lets nobody do in a user namespace. */
+export const needsMachinesRoot =
+  isNested && 'for root only: makes device nodes, and opens disks'
+
 export const hostPath = '/usr/sbin:/usr/bin:/sbin:/bin'
 
 /** Those of a container whose manifest says nothing of them. */
@@ -110,10 +123,12 @@ export async function makeSandbox(
   t.teardown(async () => {
     await runtime.close()
     // What is an ordinary user's goes with the namespaces of its podfs.
-    if (ownIdMaps() !== undefined)
+    if (isNested)
       for (const { mountpoint } of await mountsBelow(parent))
         await unmountPath(mountpoint, { lazy: true })
-    await rm(parent, { recursive: true, force: true })
+    // The copy of the machine's directories may still be under way.
+    const retries = { maxRetries: 5, retryDelay: 100 }
+    await rm(parent, { recursive: true, force: true, ...retries })
   })
   const sandbox = await runtime.createSandbox(config)
   const start: Sandbox['start'] = async (argv, more) =>

@@ -13,6 +13,7 @@ import t, { type Test } from 'tap'
 import { cannotStart } from '../helpers/capability.ts'
 import {
   eventually,
+  inContainer,
   isRunning,
   podfs,
   startPodfs,
@@ -342,19 +343,16 @@ t.test('podfs run', { timeout: 120_000 }, async t => {
       pid => read(pid, 'cmdline').toString() === 'sleep\0infinity\0',
     ),
   )
-  const root = `/proc/${container}/root/secrets`
-  t.equal(
-    await readFile(`${root}/password`, 'utf8'),
-    canaries[2],
-    'the later source wins',
-  )
-  t.equal(await readFile(`${root}/user`, 'utf8'), canaries[3])
+  const secretOf = (name: string): string =>
+    inContainer(container, ['cat', `/secrets/${name}`])
+  t.equal(secretOf('password'), canaries[2], 'the later source wins')
+  t.equal(secretOf('user'), canaries[3])
   t.ok(
     read(container, 'environ').includes(canaries[0] as string),
     'its environment has it',
   )
   t.notOk(read(container, 'environ').includes(ageKey), 'but not the age key')
-  const token = (await readFile(`${root}/token`, 'utf8')).split('.')[2] ?? ''
+  const token = secretOf('token').split('.')[2] ?? ''
   t.ok(token.length > 40)
   const secrets = [...canaries, token]
 
@@ -402,7 +400,7 @@ t.test('podfs run', { timeout: 120_000 }, async t => {
       `output of ${args.join(' ')}`,
     )
   }
-  await checkInspector(t, run, () => readFile(`${root}/password`))
+  await checkInspector(t, run, () => secretOf('password'))
   for (const place of [
     '/run',
     '/tmp',
@@ -528,18 +526,18 @@ t.test('podfs serve', { timeout: 180_000, skip: cannotStart() }, async t => {
     'its environment has it',
   )
   t.notOk(read(container, 'environ').includes(ageKey), 'but not the age key')
-  const inContainer = (file: string): string =>
-    read(container, `root/${file}`).toString()
-  const token = inContainer('secrets/token').split('.')[2] ?? ''
+  const volumeFile = (file: string): string =>
+    inContainer(container, ['cat', `/${file}`])
+  const token = volumeFile('secrets/token').split('.')[2] ?? ''
   t.ok(token.length > 40)
   const secrets = [...canaries, token]
-  t.equal(inContainer('secrets/password'), canaries[2])
+  t.equal(volumeFile('secrets/password'), canaries[2])
 
   for (const value of [canaries[6] ?? '', canaries[7] ?? '']) {
     write('plain.yaml', plainSecret(value))
     await eventually(
       () =>
-        inContainer('plain/password') === value &&
+        volumeFile('plain/password') === value &&
         text('default/pods/web/plain/password') === value &&
         text('default/secrets/plain/password') === value,
     )
@@ -618,7 +616,7 @@ t.test('podfs serve', { timeout: 180_000, skip: cannotStart() }, async t => {
       lines.some(line => line.includes(program)),
       `${program.slice(0, -1)} is among them`,
     )
-  await checkInspector(t, serving, () => inContainer('plain/password'))
+  await checkInspector(t, serving, () => volumeFile('plain/password'))
   await disk('while it runs')
 
   t.comment('without a podfs, and with the next one')
@@ -627,7 +625,7 @@ t.test('podfs serve', { timeout: 180_000, skip: cannotStart() }, async t => {
   await disk('of what was killed')
   await checkProcesses(t, serving.pid, secrets)
   const next = await start(options)
-  t.equal(inContainer('plain/password'), canaries[7], 'the Pod runs on')
+  t.equal(volumeFile('plain/password'), canaries[7], 'the Pod runs on')
   await disk('of the next podfs')
   await end(t, next)
   await disk('when all is over')

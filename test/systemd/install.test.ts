@@ -15,9 +15,9 @@ import path from 'node:path'
 import { Script } from 'node:vm'
 import { shellWord } from '../../src/util/shell-word.ts'
 import t, { type Test } from 'tap'
-import { cannotStart, closedClone } from '../helpers/capability.ts'
+import { cannotStart, closedClone, needsRoot } from '../helpers/capability.ts'
 
-const skip = cannotStart()
+const skip = cannotStart() || needsRoot('mount')
 
 /** An empty place to install to, and what is done there. */
 function place(t: Test) {

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { cannotStart } from '../helpers/capability.ts'
+import { cannotStart, needsRoot } from '../helpers/capability.ts'
 import { escapeMountPath } from '../../src/linux/mountinfo.ts'
 
 function mountHelper(...args: readonly string[]) {
@@ -96,43 +96,46 @@ t.test('it needs a source and a mount point', async t => {
   t.equal(stderr, 'mount.podfs: SOURCE and MOUNTPOINT are needed\n')
 })
 
-t.test('mount -a reads /etc/fstab', { skip: cannotStart() }, async t => {
-  const dir = t.testdir({
-    conf: { colour: 'blue' },
-    mnt: {},
-    fstab: '',
-    sbin: {},
-    bin: {},
-  })
-  const helper = path.join(dir, 'sbin/mount.podfs')
-  copyFileSync('systemd/mount.podfs', helper)
-  const program = path.join(dir, 'bin/podfs')
-  writeFileSync(
-    program,
-    `#!/bin/sh\nexec '${process.execPath}' '${path.resolve('dist/podfs.cjs')}' "$@"\n`,
-  )
-  for (const file of [helper, program]) chmodSync(file, 0o755)
-  writeFileSync(
-    path.join(dir, 'fstab'),
-    `${escapeMountPath(`${dir}/conf`)} ${escapeMountPath(`${dir}/mnt`)} podfs defaults,nofail 0 0\n`,
-  )
-  // In a mount namespace of its own: the machine's fstab and programs stay as they are.
-  const inNamespace = (script: string) =>
-    spawnSync(
-      'unshare',
-      [
-        '--mount',
-        'sh',
-        '-ec',
-        `cd /
+t.test(
+  'mount -a reads /etc/fstab',
+  { skip: cannotStart() || needsRoot('mount') },
+  async t => {
+    const dir = t.testdir({
+      conf: { colour: 'blue' },
+      mnt: {},
+      fstab: '',
+      sbin: {},
+      bin: {},
+    })
+    const helper = path.join(dir, 'sbin/mount.podfs')
+    copyFileSync('systemd/mount.podfs', helper)
+    const program = path.join(dir, 'bin/podfs')
+    writeFileSync(
+      program,
+      `#!/bin/sh\nexec '${process.execPath}' '${path.resolve('dist/podfs.cjs')}' "$@"\n`,
+    )
+    for (const file of [helper, program]) chmodSync(file, 0o755)
+    writeFileSync(
+      path.join(dir, 'fstab'),
+      `${escapeMountPath(`${dir}/conf`)} ${escapeMountPath(`${dir}/mnt`)} podfs defaults,nofail 0 0\n`,
+    )
+    // In a mount namespace of its own: the machine's fstab and programs stay as they are.
+    const inNamespace = (script: string) =>
+      spawnSync(
+        'unshare',
+        [
+          '--mount',
+          'sh',
+          '-ec',
+          `cd /
           mount --bind '${dir}/fstab' /etc/fstab
           mount -t overlay -o "lowerdir=${dir}/sbin:$(realpath /sbin)" overlay $(realpath /sbin)
           mount -t overlay -o 'lowerdir=${dir}/bin:/usr/local/bin' overlay /usr/local/bin
           ${script}`,
-      ],
-      { encoding: 'utf8', timeout: 60_000 },
-    )
-  const { status, stdout, stderr } = inNamespace(`
+        ],
+        { encoding: 'utf8', timeout: 60_000 },
+      )
+    const { status, stdout, stderr } = inNamespace(`
       trap 'umount "${dir}/mnt" 2>/dev/null || true' EXIT TERM
       mount -a -t podfs
       cat '${dir}/mnt/colour'; echo
@@ -140,11 +143,12 @@ t.test('mount -a reads /etc/fstab', { skip: cannotStart() }, async t => {
       umount '${dir}/mnt'
       while grep -qsF '${dir}/mnt' /run/podfs/*/session.json; do sleep 0.05; done
       ls -A '${dir}/mnt'`)
-  t.match(stderr, /^error: .+mnt is already served by podfs with pid \d+\n/)
-  t.match(stdout, /^blue\nagain: \d+\n$/)
-  t.equal(status, 0)
-  t.notMatch(
-    readFileSync('/proc/self/mountinfo', 'utf8'),
-    escapeMountPath(`${dir}/mnt`),
-  )
-})
+    t.match(stderr, /^error: .+mnt is already served by podfs with pid \d+\n/)
+    t.match(stdout, /^blue\nagain: \d+\n$/)
+    t.equal(status, 0)
+    t.notMatch(
+      readFileSync('/proc/self/mountinfo', 'utf8'),
+      escapeMountPath(`${dir}/mnt`),
+    )
+  },
+)

@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { cannotStart, capability } from '../helpers/capability.ts'
+import { cannotStart, capability, needsRoot } from '../helpers/capability.ts'
 import { podfs, startPodfs } from '../helpers/podfs.ts'
 
 const skip = capability('systemd-analyze')
@@ -90,7 +90,7 @@ t.test('the two system units have the same hardening', async t => {
 
 t.test(
   'a mount in a mount namespace that is a slave is seen by nobody',
-  { skip: cannotStart() },
+  { skip: cannotStart() || needsRoot('mount') },
   async t => {
     for (const propagation of ['slave', 'unchanged']) {
       const dir = t.testdir({ conf: { colour: 'blue' }, mnt: {} })
@@ -130,7 +130,7 @@ t.test(
 
 t.test(
   'what the units leave of capabilities is enough',
-  { skip: cannotStart() || capability('setpriv') },
+  { skip: cannotStart() || needsRoot('machine') || capability('setpriv') },
   async t => {
     const unit = readFileSync('systemd/podfs.service', 'utf8')
     const [, names = ''] = /^CapabilityBoundingSet=(.*)$/m.exec(unit) ?? []
