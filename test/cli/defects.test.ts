@@ -100,7 +100,10 @@ t.test('a test that starts such a podfs fails', { skip }, async t => {
   const dir = t.testdir({ conf: { colour: 'blue' } })
   const args = ['mount', path.join(dir, 'conf'), path.join(dir, 'mnt')]
   let undo: (() => Promise<void> | void) | undefined
-  const silent = { teardown: (handler: typeof undo) => (undo = handler) }
+  const silent = {
+    teardown: (handler: typeof undo) => (undo = handler),
+    passing: () => true,
+  }
   const mounted = startPodfs(silent as never, args, { env: rejecting.env })
   await mounted.saw(/ready/)
   mounted.child.kill('SIGWINCH')
