@@ -89,7 +89,8 @@ export async function networkWorld(t: Test): Promise<NetworkWorld> {
   t.teardown(() => server.kill('SIGKILL'))
   const { ino } = statSync(`/proc/${world}/ns/net`)
   return {
-    wrapper: enter(world),
+    // nsenter's own working directory is the one outside, which is not seen in there.
+    wrapper: [...enter(world), 'env', `--chdir=${process.cwd()}`],
     run: (...argv) => runIn(world, argv),
     outside: '198.51.100.2',
     left: async () => {
