@@ -7,6 +7,7 @@ import {
 } from 'node:net'
 import { inBackground } from '../util/in-background.ts'
 import { joinSockets } from '../util/join-sockets.ts'
+import { OpenSockets } from '../util/open-sockets.ts'
 import type { EndpointChooser, Target } from './choose-endpoint.ts'
 
 /** One that does not answer is as good as gone. */
@@ -15,7 +16,7 @@ const connectMs = 3000
 /** Hands connections at one address and port on to the places of a Service. */
 export class TcpForward {
   readonly #chooser: EndpointChooser
-  readonly #sockets = new Set<Socket>()
+  readonly #sockets = new OpenSockets()
   #server: Server | undefined
 
   constructor(chooser: EndpointChooser) {
@@ -43,11 +44,11 @@ export class TcpForward {
 
   close(): void {
     this.stop()
-    for (const socket of this.#sockets) socket.destroy()
+    this.#sockets.destroy()
   }
 
   async #forward(client: Socket): Promise<void> {
-    this.#keep(client)
+    this.#sockets.add(client)
     const from = client.remoteAddress ?? ''
     for (const target of this.#chooser.order(from)) {
       const server = await this.#connect(target)
@@ -72,7 +73,7 @@ export class TcpForward {
       allowHalfOpen: true,
       noDelay: true,
     })
-    this.#keep(socket)
+    this.#sockets.add(socket)
     socket.setTimeout(connectMs, () => socket.destroy())
     const isConnected = await new Promise<boolean>(resolve => {
       socket.once('connect', () => resolve(true))
@@ -80,12 +81,5 @@ export class TcpForward {
     })
     socket.setTimeout(0)
     return isConnected ? socket : undefined
-  }
-
-  #keep(socket: Socket): void {
-    this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
-    // 'close' follows.
-    socket.on('error', () => undefined)
   }
 }

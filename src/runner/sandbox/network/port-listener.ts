@@ -8,9 +8,10 @@ import {
 } from 'node:net'
 import { inBackground } from '../../../util/in-background.ts'
 import { breakOff, joinSockets } from '../../../util/join-sockets.ts'
+import { OpenSockets } from '../../../util/open-sockets.ts'
 import { eachDatagram, framed } from './datagram-frames.ts'
 import type { PortMapping } from './network-provider.ts'
-import { protocolNumbers } from './port-relay.ts'
+import { bytesOf, protocolNumbers } from './port-relay.ts'
 
 /** As conntrack forgets what has been answered (nf_conntrack_udp_timeout_stream). */
 const idleMs = 120_000
@@ -21,7 +22,7 @@ const mostFlows = 1024
 export class PortListener {
   readonly #mapping: PortMapping
   readonly #relay: string
-  readonly #sockets = new Set<Socket>()
+  readonly #sockets = new OpenSockets()
   /** Of UDP, by the client's ADDRESS:PORT. */
   readonly #flows = new Map<string, Socket>()
   #server: Server | UdpSocket | undefined
@@ -61,24 +62,15 @@ export class PortListener {
     this.#server?.close()
     // Of UDP it cannot be closed twice.
     this.#server = undefined
-    for (const socket of this.#sockets) socket.destroy()
+    this.#sockets.destroy()
   }
 
   async #connect(client: Socket): Promise<void> {
-    this.#keep(client)
+    this.#sockets.add(client)
     const relay = this.#toRelay()
     // Without it nobody answers there.
-    const answer = await Promise.race([
-      once(relay, 'readable').then(
-        () => relay.read(1) as Buffer | null,
-        () => null,
-      ),
-      once(relay, 'close').then(
-        () => null,
-        () => null,
-      ),
-    ])
-    if (answer === null || client.destroyed) {
+    const answer = await bytesOf(relay, 1)
+    if (answer === undefined || client.destroyed) {
       relay.destroy()
       breakOff(client)
     } else joinSockets(client, relay)
@@ -108,18 +100,11 @@ export class PortListener {
   #toRelay(): Socket {
     const { protocol, containerPort } = this.#mapping
     const socket = createConnection({ path: this.#relay, allowHalfOpen: true })
-    this.#keep(socket)
+    this.#sockets.add(socket)
     const head = Buffer.alloc(3)
     head.writeUInt8(protocolNumbers[protocol] ?? 0)
     head.writeUInt16BE(containerPort, 1)
     socket.write(head)
     return socket
-  }
-
-  #keep(socket: Socket): void {
-    this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
-    // 'close' follows.
-    socket.on('error', () => undefined)
   }
 }

@@ -8,6 +8,7 @@ import {
 } from 'node:net'
 import { inBackground } from '../../../util/in-background.ts'
 import { joinSockets } from '../../../util/join-sockets.ts'
+import { OpenSockets } from '../../../util/open-sockets.ts'
 import { eachDatagram, framed } from './datagram-frames.ts'
 import type { Port } from './network-provider.ts'
 
@@ -36,7 +37,7 @@ const connectMs = 3000
 export class PortRelay {
   readonly #ip: string
   readonly #ports: ReadonlySet<string>
-  readonly #sockets = new Set<Socket>()
+  readonly #sockets = new OpenSockets()
   #server: Server | undefined
 
   /** To these ports of one Pod, and no others. */
@@ -62,12 +63,12 @@ export class PortRelay {
 
   close(): void {
     this.#server?.close()
-    for (const socket of this.#sockets) socket.destroy()
+    this.#sockets.destroy()
   }
 
   async #relay(socket: Socket): Promise<void> {
-    this.#keep(socket)
-    const head = await headOf(socket)
+    this.#sockets.add(socket)
+    const head = await bytesOf(socket, headBytes)
     if (head === undefined) return
     const [protocol, port] = [head.readUInt8(), head.readUInt16BE(1)]
     if (!this.#ports.has(keyOf(protocol, port))) socket.destroy()
@@ -82,7 +83,7 @@ export class PortRelay {
       allowHalfOpen: true,
       noDelay: true,
     })
-    this.#keep(pod)
+    this.#sockets.add(pod)
     pod.setTimeout(connectMs, () => pod.destroy())
     const giveUp = (): void => {
       socket.destroy()
@@ -108,24 +109,20 @@ export class PortRelay {
     socket.once('end', () => socket.destroy())
     socket.once('close', () => pod.close())
   }
-
-  #keep(socket: Socket): void {
-    this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
-    // 'close' follows.
-    socket.on('error', () => undefined)
-  }
 }
 
 function keyOf(protocol: number, port: number): string {
   return `${protocol}/${port}`
 }
 
-/** Undefined: it has ended before. */
-async function headOf(socket: Socket): Promise<Buffer | undefined> {
+/** The next ones; undefined: it has ended before. */
+export async function bytesOf(
+  socket: Socket,
+  count: number,
+): Promise<Buffer | undefined> {
   for (;;) {
-    const head = socket.read(headBytes) as Buffer | null
-    if (head !== null) return head.length === headBytes ? head : undefined
+    const bytes = socket.read(count) as Buffer | null
+    if (bytes !== null) return bytes.length === count ? bytes : undefined
     if (socket.destroyed || socket.readableEnded) return undefined
     await new Promise<void>(resolve => {
       for (const event of ['readable', 'end', 'close'])
