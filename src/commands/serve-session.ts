@@ -1,4 +1,3 @@
-import { mkdtemp, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import { keyOf } from '../api/object-key.ts'
 import type { EffectiveSettings } from '../config/layers.ts'
@@ -13,11 +12,7 @@ import { abortable } from '../util/abortable.ts'
 import { allSettled } from '../util/all-settled.ts'
 import { count } from '../util/count.ts'
 import { type Backend } from '../volumes/backend.ts'
-import {
-  adoptBackend,
-  openBackend,
-  openOutside,
-} from '../volumes/open-backend.ts'
+import { openBackend } from '../volumes/open-backend.ts'
 import { accessOf } from '../session/access.ts'
 import type { Cleanup } from '../session/cleanup.ts'
 import { clearEndedRuns, clearPods } from '../session/clear-pods.ts'
@@ -47,23 +42,17 @@ import { PodFleet } from '../pods/pod-fleet.ts'
 import { Replicas } from '../pods/replicas.ts'
 import { isToRun, servePolicy } from '../pods/serve-policy.ts'
 import { ServedTree, treeDirectory } from './served-tree.ts'
+import { openTreeMount } from './tree-mount.ts'
 import {
   lazyServiceAccounts,
   type SessionOptions,
   type SessionSetting,
 } from '../session/session.ts'
-import {
-  againPrefix,
-  clearMounts,
-  clearUnshownMounts,
-} from '../session/session-mounts.ts'
-import type { Session } from '../session/session-file.ts'
+import { clearMounts, clearUnshownMounts } from '../session/session-mounts.ts'
 import { MountError } from '../linux/mount-error.ts'
-import { hasOutside } from '../linux/outside.ts'
 import { startSessionServer } from '../session/session-server.ts'
 import { type LeftShim, meetShims } from '../pods/shim/start-shim.ts'
 import { startOrUndo } from '../session/start-or-undo.ts'
-import { ownNamespace } from '../session/user-namespace.ts'
 import { TreeRecorder } from '../session/tree-recorder.ts'
 import { watchMountpoint } from '../session/unmounted.ts'
 import { inBackground } from '../util/in-background.ts'
@@ -170,7 +159,10 @@ async function start(
   const [node, , shown] = await allSettled([
     thisNode(settings.node),
     abortable(sources.start(settings.sources), request.abort),
-    openTreeMount(request, found, cleanup),
+    openTreeMount(
+      { settings, logger, session, before: found.treeDirectory },
+      cleanup,
+    ),
   ])
 
   const record = new SessionRecord(clock)
@@ -472,70 +464,6 @@ async function openMount(
     left,
     lastRun,
   }
-}
-
-/**
- * Of a podfs in namespaces of its own: a mount for the tree alone, which all programs of its user
- * see. Its containers cannot have it for their volumes: the kernel lets nobody in but that user.
- * Where there can be none, why; undefined: the session's own is seen.
- */
-async function openTreeMount(
-  { effective, logger }: ServeRequest,
-  { session, treeDirectory: before }: OpenedMount,
-  cleanup: Cleanup,
-): Promise<
-  | { readonly mount: RenewedMount; readonly adopted: boolean }
-  | MountError
-  | undefined
-> {
-  if (ownNamespace() === undefined) return undefined
-  if (!hasOutside())
-    return new MountError(
-      'MOUNT_NO_BACKEND',
-      '',
-      'with network pod the tree is mounted outside by means of the npm package koffi, which is not installed',
-      { fix: 'npm install koffi' },
-    )
-  const { root, access, fuse, backend } = effective.settings
-  if (backend !== 'fuse' && backend !== 'auto')
-    return new MountError('MOUNT_NO_BACKEND', '', `backend ${backend}`, {
-      fix: 'backend: fuse',
-    })
-  const open = (directory: string): Promise<Backend> =>
-    openOutside({
-      directory,
-      allowOther: access !== 'owner',
-      answerOpens: fuse.answerOpens,
-      lifetime: 'detach',
-      logger: logger.child({ mountpoint: root }),
-      publicAt: { subdirectory: treeDirectory, target: root },
-    })
-  const adopted =
-    before === undefined ? undefined : await adoptBackend(before, logger)
-  const directory =
-    (adopted && before) ??
-    (await mkdtemp(path.join(session.directory, againPrefix)))
-  let first: Backend
-  try {
-    first = adopted ?? (await open(directory))
-  } catch (error) {
-    await rmdir(directory).catch(() => undefined)
-    if (!(error instanceof MountError) || error.code !== 'MOUNT_NO_BACKEND')
-      throw error
-    return error
-  }
-  const update = ({ mountDirectory }: Partial<Session>): void =>
-    session.update({ ...(mountDirectory && { treeDirectory: mountDirectory }) })
-  update({ mountDirectory: directory })
-  const mount = new RenewedMount(
-    { backend: first, directory },
-    { session: { ...session, update }, open, logger },
-  )
-  cleanup.add('tree mount', async () => {
-    await mount.endIfHung()
-    await mount.stop()
-  })
-  return { mount, adopted: adopted !== undefined }
 }
 
 /** Of all of a session's mounts; one may be there twice. */
