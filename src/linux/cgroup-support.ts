@@ -2,7 +2,7 @@ import { realpathSync } from 'node:fs'
 import { basename } from 'node:path'
 import { findHierarchies, type Hierarchy } from './cgroups.ts'
 import { findOnHost } from './machine-tools.ts'
-import { isRootOfMachine, ownIdMaps } from './user-namespace.ts'
+import { isRootOfMachine, outerUid } from './user-namespace.ts'
 import { textOf } from '../util/text-of.ts'
 
 /** The cgroups in which podfs can put containers on this machine. */
@@ -78,7 +78,7 @@ function delegating(managed: readonly string[] | undefined): string {
 
 /** Of `systemd --user`, where cgroups are of v2. */
 function controllersOfManager(): readonly string[] | undefined {
-  const uid = ownIdMaps()?.uids[0]?.outside ?? process.getuid?.()
+  const uid = outerUid() ?? process.getuid?.()
   const unit = `/sys/fs/cgroup/user.slice/user-${uid}.slice/user@${uid}.service`
   return textOf(`${unit}/cgroup.controllers`)?.trim().split(' ')
 }

@@ -25,12 +25,7 @@ export function noteOutside(there: Outside): void {
   outside = there
 }
 
-/** Whether there is one to ask. */
-export function hasOutside(): boolean {
-  return outside !== undefined
-}
-
-/** The one to ask, for another program that this process becomes. */
+/** Undefined: there is none to ask. */
 export function notedOutside(): Outside | undefined {
   return outside
 }

@@ -1,7 +1,7 @@
 import { MountError } from './mount-error.ts'
 import { findOnHost } from './machine-tools.ts'
 import { isUsersMount, mountAt } from './mountinfo.ts'
-import { hasOutside, runOutside } from './outside.ts'
+import { notedOutside, runOutside } from './outside.ts'
 import { shellWord } from '../util/shell-word.ts'
 import { type MountResult, runMountCommand } from './run-mount-command.ts'
 
@@ -17,7 +17,8 @@ export async function unmountPath(
   const isLazy = options.lazy === true
   const words = isLazy ? ['-u', '-z', '--', target] : ['-u', '--', target]
   const isUsers = process.getuid?.() !== 0
-  const isOutside = !isUsers && hasOutside() && (await isFromOutside(target))
+  const isOutside =
+    !isUsers && notedOutside() !== undefined && (await isFromOutside(target))
   const { ok, message } = await (isUsers
     ? runMountCommand('fusermount3', words)
     : isOutside

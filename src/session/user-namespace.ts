@@ -1,4 +1,4 @@
-import { ownIdMaps } from '../linux/user-namespace.ts'
+import { outerUid, ownIdMaps } from '../linux/user-namespace.ts'
 import type { BegunSkeleton } from '../runner/sandbox/host-skeleton.ts'
 import type { Gateway } from '../runner/sandbox/network/network-provider.ts'
 import { isWritable } from '../linux/is-writable.ts'
@@ -48,9 +48,6 @@ export const outside =
  */
 export function uidOfPlaces(): number {
   const uid = own?.uid ?? process.getuid?.() ?? 0
-  const maps = isInUserNamespace() ? ownIdMaps() : undefined
-  if (uid !== 0 || maps === undefined) return uid
-  return ['/run', '/var/lib'].every(isWritable)
-    ? 0
-    : (maps.uids.find(({ inside }) => inside === 0)?.outside ?? 0)
+  if (uid !== 0 || !isInUserNamespace()) return uid
+  return ['/run', '/var/lib'].every(isWritable) ? 0 : (outerUid() ?? 0)
 }
