@@ -1,4 +1,4 @@
-import type { Pod } from '../api/types.ts'
+import type { ContainerPort, Pod } from '../api/types.ts'
 import type {
   NetworkProvider,
   PortMapping,
@@ -36,13 +36,12 @@ export function placesFor(pod: Pod, firstPort: number): PortMapping[] {
   const { initContainers, containers } = pod.spec
   const taken = new Set<string>()
   const places: PortMapping[] = []
+  const isMoved = ({ containerPort = 0 }: ContainerPort): boolean =>
+    containerPort < firstPort
   const declared = [...initContainers, ...containers]
     .flatMap(({ ports = [] }) => ports)
     // The others first: what they are called they are.
-    .sort((one, other) => rank(one) - rank(other))
-  function rank({ containerPort = 0 }: { containerPort?: number }): number {
-    return containerPort < firstPort ? 1 : 0
-  }
+    .sort((one, other) => Number(isMoved(one)) - Number(isMoved(other)))
   const seen = new Set<string>()
   for (const { containerPort, protocol } of declared) {
     const key = `${containerPort}/${protocol}`
