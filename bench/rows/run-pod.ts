@@ -1,11 +1,10 @@
-import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { untilPrinted, type Bench } from '../bench.ts'
+import type { Bench } from '../bench.ts'
 import { milliseconds, ratioText, summaryText } from '../format.ts'
 import { skipped, type Line, type Result, type Row } from '../row.ts'
 import { alternate, median, ratioOf, summarize } from '../statistics.ts'
-import { podManifest, saysHello } from '../trees/bench-pod.ts'
+import { podManifest, timePlay, timeRun } from '../trees/bench-pod.ts'
 import { preparePodman, type Podman } from '../trees/podman.ts'
 
 const RUNS = 3
@@ -52,14 +51,14 @@ async function againstPodman(bench: Bench, two: string): Promise<Line> {
   try {
     podman = preparePodman(bench)
     // Builds podman's own pause image.
-    await runPodman(podman, two)
+    await timePlay(podman, two)
   } catch (error) {
     const reason = (error as Error).message.split('\n')[0] ?? ''
     return skipped(WHAT, AGAINST, target, reason)
   }
   const times = await alternate(bench.rounds, {
     podfs: repeat(() => runPodfs(bench, two, 2)),
-    podman: repeat(() => runPodman(podman, two)),
+    podman: repeat(() => timePlay(podman, two)),
   })
   const ratio = ratioOf(times.podfs, times.podman)
   return {
@@ -83,38 +82,19 @@ const repeat = (once: () => Promise<number>) => async () => {
  */
 const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env
 
-async function runPodfs(
+function runPodfs(
   bench: Bench,
   file: string,
   containers: number,
 ): Promise<number> {
-  const start = performance.now()
-  const podfs = bench.spawn(
-    bench.node,
-    [bench.podfs, 'run', '-f', file],
-    // Its stderr is a countdown.
-    { env, stdio: ['ignore', 'pipe', 'ignore'] },
-  )
-  await untilPrinted(podfs, saysHello(containers))
-  const took = performance.now() - start
-  // Twice: no grace period.
-  const exited = once(podfs, 'exit')
-  podfs.kill('SIGINT')
-  setTimeout(() => podfs.kill('SIGINT'), 50).unref()
-  await exited
-  return took
-}
-
-async function runPodman(podman: Podman, file: string): Promise<number> {
-  const start = performance.now()
-  const play = podman.play(file)
-  try {
-    await untilPrinted(play, saysHello(2))
-    return performance.now() - start
-  } finally {
-    podman.removePods()
-    play.stdout?.destroy()
-  }
+  const start = () =>
+    bench.spawn(
+      bench.node,
+      [bench.podfs, 'run', '-f', file],
+      // Its stderr is a countdown.
+      { env, stdio: ['ignore', 'pipe', 'ignore'] },
+    )
+  return timeRun(start, containers)
 }
 
 function manifest(bench: Bench, containers: number): string {

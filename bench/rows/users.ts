@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { untilPrinted, type Bench } from '../bench.ts'
@@ -18,7 +17,7 @@ import {
   summarize,
   type Rounds,
 } from '../statistics.ts'
-import { podManifest, saysHello } from '../trees/bench-pod.ts'
+import { podManifest, timePlay, timeRun } from '../trees/bench-pod.ts'
 import { keyName } from '../trees/payload.ts'
 import { preparePodman, type Podman } from '../trees/podman.ts'
 import { meetUser, type People, type Person } from '../trees/user.ts'
@@ -82,14 +81,14 @@ async function besidePodman(
   let podman: Podman
   try {
     podman = preparePodman(bench, user)
-    await runPodman(podman, file)
+    await timePlay(podman, file)
   } catch (error) {
     const reason = (error as Error).message.split('\n')[0] ?? ''
     return skipped(what, against, target, reason)
   }
   const times = await alternate(bench.rounds, {
     podfs: repeat(RUNS, () => runPodfs(bench, user, file)),
-    podman: repeat(RUNS, () => runPodman(podman, file)),
+    podman: repeat(RUNS, () => timePlay(podman, file)),
   })
   const ratio = ratioOf(times.podfs, times.podman)
   return {
@@ -257,31 +256,6 @@ function spawnPodfs(
   })
 }
 
-async function runPodfs(
-  bench: Bench,
-  person: Person,
-  file: string,
-): Promise<number> {
-  const start = performance.now()
-  const podfs = spawnPodfs(bench, person, 'run', '-f', file)
-  await untilPrinted(podfs, saysHello(2))
-  const took = performance.now() - start
-  // Twice: no grace period.
-  const exited = once(podfs, 'exit')
-  podfs.kill('SIGINT')
-  setTimeout(() => podfs.kill('SIGINT'), 50).unref()
-  await exited
-  return took
-}
-
-async function runPodman(podman: Podman, file: string): Promise<number> {
-  const start = performance.now()
-  const play = podman.play(file)
-  try {
-    await untilPrinted(play, saysHello(2))
-    return performance.now() - start
-  } finally {
-    podman.removePods()
-    play.stdout?.destroy()
-  }
+function runPodfs(bench: Bench, person: Person, file: string): Promise<number> {
+  return timeRun(() => spawnPodfs(bench, person, 'run', '-f', file), 2)
 }

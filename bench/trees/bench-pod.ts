@@ -1,4 +1,7 @@
-import { IMAGE } from './podman.ts'
+import { once } from 'node:events'
+import type { ChildProcess } from 'node:child_process'
+import { untilPrinted } from '../bench.ts'
+import { IMAGE, type Podman } from './podman.ts'
 
 /** Each container prints what its volume says, and waits. */
 export function podManifest(containers: number): string {
@@ -32,8 +35,38 @@ ${parts.join('')}  volumes:
 `
 }
 
+/** How long `podfs run` of such a Pod takes to the first line of each container, in ms; ends it. */
+export async function timeRun(
+  start: () => ChildProcess,
+  containers: number,
+): Promise<number> {
+  const began = performance.now()
+  const podfs = start()
+  await untilPrinted(podfs, saysHello(containers))
+  const took = performance.now() - began
+  // Twice: no grace period.
+  const exited = once(podfs, 'exit')
+  podfs.kill('SIGINT')
+  setTimeout(() => podfs.kill('SIGINT'), 50).unref()
+  await exited
+  return took
+}
+
+/** The same of `podman kube play` of one with two containers. */
+export async function timePlay(podman: Podman, file: string): Promise<number> {
+  const began = performance.now()
+  const play = podman.play(file)
+  try {
+    await untilPrinted(play, saysHello(2))
+    return performance.now() - began
+  } finally {
+    podman.removePods()
+    play.stdout?.destroy()
+  }
+}
+
 /** Whether every container has printed its line. */
-export function saysHello(containers: number): (text: string) => boolean {
+function saysHello(containers: number): (text: string) => boolean {
   return text =>
     Array.from({ length: containers }, (_, i) => i).every(i =>
       text.includes(`hello from container-${i}!`),
