@@ -30,6 +30,16 @@ import { end, secret, world } from '../helpers/served-world.ts'
  * is known that they were there to be found.
  */
 
+/** Where a Secret might come to a disk, or to what is one for others. */
+const diskPlaces = [
+  '/run',
+  '/tmp',
+  '/dev/shm',
+  stateDirectory,
+  '/var/tmp',
+  process.cwd(),
+]
+
 const fixtures = path.resolve('test/fixtures/sops')
 const keysText = readFileSync(`${fixtures}/keys.txt`, 'utf8')
 const ageKey = /AGE-SECRET-KEY-1\S+/.exec(keysText)?.[0] ?? ''
@@ -401,14 +411,7 @@ t.test('podfs run', { timeout: 120_000 }, async t => {
     )
   }
   await checkInspector(t, run, () => secretOf('password'))
-  for (const place of [
-    '/run',
-    '/tmp',
-    '/dev/shm',
-    stateDirectory,
-    '/var/tmp',
-    process.cwd(),
-  ])
+  for (const place of diskPlaces)
     t.strictSame(
       await filesWith(place, since, secrets, [directory, path.resolve('test')]),
       [],
@@ -580,14 +583,7 @@ t.test('podfs serve', { timeout: 180_000, skip: cannotStart() }, async t => {
     }
   }
   const disk = async (when: string) => {
-    for (const place of [
-      '/run',
-      '/tmp',
-      '/dev/shm',
-      stateDirectory,
-      '/var/tmp',
-      process.cwd(),
-    ])
+    for (const place of diskPlaces)
       t.strictSame(
         await filesWith(place, since, secrets, [
           manifests,
