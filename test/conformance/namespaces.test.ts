@@ -44,6 +44,7 @@ const pods = (port: number, machines: number) => [
           tr '\\0' ' ' < /proc/1/cmdline | grep -o 'podfs-pause'
           orphan=$(sleep 0.1 > /dev/null & echo $!)
           while [ -e /proc/$orphan ]; do sleep 0.05; done; echo reaped
+          child=$(cut -d ' ' -f 1 /proc/1/task/1/children); sleep 0.3; [ ! -e /proc/$child/fd ] || echo calm
           ls /proc/1/root/ > /dev/null 2>&1 || echo fenced
           ${waits}`,
         ),
@@ -105,13 +106,17 @@ t.test('whose namespaces', { skip: cannotStart() }, async t => {
     const started = await says('shared/one', 'started (.*)')
     t.equal(await says('shared/two', 'sees (.*)'), started)
   })
-  await t.test('its PID 1 reaps, is closed, and cannot be killed', async () => {
-    await says('shared/two', '(podfs-pause)')
-    await says('shared/two', '(reaped)')
-    await says('shared/two', '(fenced)')
-    await says('shared/mighty', 'has (1)')
-    await says('kills/all', '(outlived)')
-  })
+  await t.test(
+    'its PID 1 reaps, sleeps, is closed, and cannot be killed',
+    async () => {
+      await says('shared/two', '(podfs-pause)')
+      await says('shared/two', '(reaped)')
+      await says('shared/two', '(calm)')
+      await says('shared/two', '(fenced)')
+      await says('shared/mighty', 'has (1)')
+      await says('kills/all', '(outlived)')
+    },
+  )
   await t.test('C340: hostPID: a pid is that of the machine', async t => {
     const pid = await says('machines/pid', 'pid (.*)')
     t.match(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), 'echo pid')

@@ -117,9 +117,10 @@ function pauseCommand(
  * Containers that share its PID namespace find it in their /proc, and a privileged one may go to
  * /proc/1/root. So its root is an empty file system there.
  *
- * What waits is a child, because dash and ash reap while they `wait`
- * but not while they `read`: orphans would stay zombies. A container can kill the child, and has
- * then done nothing; PID 1 takes no signal from inside.
+ * What waits is a child, because dash and ash reap while they wait for one but not while they
+ * `read`: orphans would stay zombies. A container can kill the child, and has then done nothing;
+ * PID 1 takes no signal from inside. Not in the background: for that they open /dev/null, which is
+ * not there, and the loop would never rest.
  */
 function pauseScript(
   tools: Pick<MachineTools, 'isNested'>,
@@ -144,8 +145,7 @@ function pauseScript(
           `pivot_root . ${hostRoot}`,
           'cd /',
           'echo "$pid"',
-          'exec 3<&0',
-          'until { read -r end <&3 || exit 0; } & wait $!; do :; done',
+          'until (read -r end || exit 0; exit 1); do :; done',
         ]
       : ['echo "$pid"', 'read -r end || :']),
   ].join('\n')
