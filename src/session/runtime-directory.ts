@@ -204,8 +204,9 @@ async function sweep(runtime: string): Promise<void> {
             if (command === 'run') sendSignal(keeper, 'SIGTERM')
             return
           }
-          // An ordinary user's, which is dead, goes with what is mounted there next.
-          if ((await mountOf(mounted)) !== undefined) return
+          // Dead: what is mounted or published there next takes its place. Nothing does so for a `run`.
+          if (command !== 'run' && (await mountOf(mounted)) !== undefined)
+            return
         }
         // They will notice that it is gone, and take away what is theirs.
         if ((await findShims(directory)).length > 0) return

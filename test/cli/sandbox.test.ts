@@ -12,12 +12,13 @@ import {
   eventually,
   isRunning,
   podfs,
+  podfsMounts,
   startPodfs,
   type RunningPodfs,
   runtimeDirectory,
 } from '../helpers/podfs.ts'
 import { commandOf, descendants, processes } from '../helpers/processes.ts'
-import { pod, world } from '../helpers/served-world.ts'
+import { killAtOnce, pod, world } from '../helpers/served-world.ts'
 
 t.setTimeout(120_000)
 const skip = cannotStart()
@@ -136,10 +137,8 @@ t.test('kill -9 of pause, then of podfs', { skip }, async t => {
     t.equal(count(run, 'plain/init', 'init'), 2)
     for (const name of ['plain', 'shared', 'machines']) {
       t.not(pauseOf(run.pid, name), before.get(name))
-      t.match(
-        run.stderr(),
-        new RegExp(`"pod":"${name}","reason":"SandboxChanged"`),
-      )
+      const changed = `"pod":"${name}","reason":"SandboxChanged"`
+      await run.saw(new RegExp(changed), 'stderr')
     }
     // Only those of the new containers, but for the Pod in which nothing is restarted.
     await eventually(() => daemons().length === 6)
@@ -164,6 +163,29 @@ t.test('kill -9 of pause, then of podfs', { skip }, async t => {
     t.same(daemons(), [])
     t.same(cgroups.filter(existsSync), [])
   })
+})
+
+t.test('kill -9 of all that is podfs', { skip }, async t => {
+  const input = JSON.stringify(
+    object.pod({}, { containers: [container('c', 'echo up; sleep 1000')] }),
+  )
+  const run = startPodfs(t, ['run', '-f', '-'], { input })
+  await run.saw(/up/)
+  const directory = `${runtimeDirectory}/run-${run.pid}`
+  const all = processes().filter(pid =>
+    commandOf(pid).some(word => word.startsWith(directory)),
+  )
+  // Keeper, its watcher, server.
+  t.ok(all.length >= 3)
+  killAtOnce([run.pid, ...all])
+  await eventually(() => !descendants(run.pid).some(isRunning))
+  t.not(podfsMounts().length, 0)
+  const next = startPodfs(t, ['run', '-f', '-'], { input })
+  await next.saw(/up/)
+  t.notOk(existsSync(directory))
+  next.child.kill('SIGTERM')
+  await next.ended
+  t.strictSame(podfsMounts(), [])
 })
 
 t.test('under serve', { skip }, async t => {
@@ -210,7 +232,7 @@ t.test('under serve', { skip }, async t => {
   process.kill(shim, 'SIGKILL')
   // It starts the Pod anew, ten seconds later.
   await daemonsAre(killed)
-  t.same(cgroups.filter(existsSync), [])
+  await eventually(() => !cgroups.some(existsSync))
   second.child.kill('SIGTERM')
   t.equal((await second.ended).code, 0)
 })
