@@ -42,7 +42,7 @@ const deployment: Json = {
     template: { metadata: { labels: { app: 'dep' } }, spec: spec() },
   },
 }
-const stubborn = spec(`trap '' TERM; echo up; while :; do sleep 0.1; done`)
+const stubborn = spec(`trap '' TERM; echo up; exec sleep 1000`)
 const gate = 'example.com/ready'
 
 t.test('by hand', { skip: cannotStart() }, async t => {

@@ -77,7 +77,7 @@ spec:
   containers:
   - name: stays
     image: localhost/busybox
-    command: [/bin/sh, -c, 'trap "echo asked" TERM; echo up; while :; do sleep 0.1; done']
+    command: [/bin/sh, -c, 'trap "echo asked" TERM; echo up; while :; do sleep 1000 & wait; done']
   - name: restarts
     image: localhost/busybox
     command: [/bin/sh, -c, 'echo again; sleep 0.2; exit 1']

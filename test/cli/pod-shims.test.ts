@@ -290,7 +290,7 @@ t.test(
         run: 'true',
         mounts: '{name: ctl, mountPath: /ctl}',
         command:
-          'trap "echo told; exit 3" TERM; echo born; while :; do sleep 0.1; done',
+          'trap "echo told; exit 3" TERM; echo born; while :; do sleep 1000 & wait; done',
         more: 'restartPolicy: Always',
         probes: `livenessProbe: {exec: {command: [test, -e, /ctl/well]}, periodSeconds: 1, failureThreshold: 1, terminationGracePeriodSeconds: 20}
     lifecycle: {postStart: ${hook('postStart')}, preStop: ${hook('preStop')}}`,

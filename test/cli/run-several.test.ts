@@ -11,7 +11,7 @@ import {
 import '../helpers/needs-mounts.ts'
 
 const forever = (words: string) =>
-  `trap "echo bye; exit 0" TERM; ${words}; while :; do sleep 0.05; done`
+  `trap "echo bye; exit 0" TERM; ${words}; while :; do sleep 1000 & wait; done`
 
 const pod = (name: string, script: string, more = '') => `apiVersion: v1
 kind: Pod

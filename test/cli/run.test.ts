@@ -376,7 +376,7 @@ spec:
   containers:
   - name: c
     image: busybox
-    command: [sh, -c, "trap 'echo ending; sleep 0.2; echo ended; exit 0' TERM; echo up; while :; do sleep 0.1; done"]
+    command: [sh, -c, "trap 'echo ending; sleep 0.2; echo ended; exit 0' TERM; echo up; while :; do sleep 1000 & wait; done"]
 `,
     })
     const run = startPodfs(t, ['run', '-f', path.join(dir, 'pod.yaml')], {

@@ -510,7 +510,7 @@ t.test('a second signal kills what does not end', { skip }, async t => {
   const { start, root } = world(t, {
     'a.yaml': pod('stubborn', '', {
       run: 'true',
-      command: 'trap "" TERM; echo trapped; while :; do sleep 0.1; done',
+      command: 'trap "" TERM; echo trapped; exec sleep 1000',
     }).replace('GracePeriodSeconds: 0', 'GracePeriodSeconds: 600'),
   })
   const serving = await start()

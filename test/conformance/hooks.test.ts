@@ -14,7 +14,7 @@ import { eventually, podfs, startPodfs } from '../helpers/podfs.ts'
  * take long are in test/runner/pod-runner.test.ts.
  */
 
-const waits = 'while :; do sleep 0.1; done'
+const waits = 'while :; do sleep 1000 & wait; done'
 const obeys = `trap 'exit 0' TERM; ${waits}`
 
 t.test('hooks', { skip: cannotStart() }, async t => {

@@ -83,7 +83,7 @@ const sidecar = object.pod(
       container(
         'main',
         `touch /etc/well; trap 'rm /etc/well; trap "exit 0" USR1' TERM
-echo main; while :; do sleep 0.1; done`,
+echo main; while :; do sleep 1000 & wait; done`,
         {
           readinessProbe: { ...exec('cat /etc/well'), periodSeconds: 1 },
           ...live(exec('cat /etc/well')),
@@ -130,7 +130,7 @@ const recorded = [
           command: [
             'sh',
             '-c',
-            'trap "exit 0" TERM; while :; do sleep .2; done',
+            'trap "exit 0" TERM; while :; do sleep 1000 & wait; done',
           ],
           readinessProbe: { exec: { command: ['true'] } },
           startupProbe: {
@@ -187,7 +187,7 @@ t.test('probes', { skip: cannotStart() }, async t => {
     c266: [
       'with the grace period of its livenessProbe',
       live(exec('false'), { terminationGracePeriodSeconds: 1 }),
-      'trap "" TERM; while :; do sleep 0.1; done',
+      'trap "" TERM; exec sleep 1000',
     ],
   }
   const kept: Record<

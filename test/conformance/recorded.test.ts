@@ -23,7 +23,7 @@ const sh = (name: string, script: string, more: Json = {}): Json => ({
   command: ['sh', '-c', script],
   ...more,
 })
-const goesOn = 'trap "exit 0" TERM; while :; do sleep .2; done'
+const goesOn = 'trap "exit 0" TERM; while :; do sleep 1000 & wait; done'
 const never = { restartPolicy: 'Never' }
 const always = { restartPolicy: 'Always' }
 
@@ -113,7 +113,7 @@ const lives: readonly Life[] = [
     spec: {
       ...always,
       terminationGracePeriodSeconds: 30,
-      containers: [sh('c', 'trap "" TERM; while :; do sleep .2; done')],
+      containers: [sh('c', 'trap "" TERM; exec sleep 1000')],
     },
     life: `0/1 Pending 0, 0/1 ContainerCreating 0, 1/1 Running 0`,
     end: `1/1 Terminating 0`,

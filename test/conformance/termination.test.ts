@@ -84,8 +84,8 @@ const messages: readonly (readonly [
 ]
 
 /** Says that it was asked to end, and goes on. */
-const ignores = `trap 'echo asked' TERM; echo up; while :; do sleep 0.1; done`
-const obeys = `trap 'echo asked; exit 0' TERM; echo up; while :; do sleep 0.1; done`
+const ignores = `trap 'echo asked' TERM; echo up; while :; do sleep 1000 & wait; done`
+const obeys = `trap 'echo asked; exit 0' TERM; echo up; while :; do sleep 1000 & wait; done`
 const sidecar = (name: string, script: string, more: Json = {}): Json =>
   container(name, script, { restartPolicy: 'Always', ...more })
 const untilTold = (pod: string): string =>

@@ -165,7 +165,7 @@ spec:
   containers:
     - name: web
       image: busybox
-      command: [sh, -c, 'trap exit TERM; echo "it is $(cat /config/colour)"; while :; do sleep 0.1; done']
+      command: [sh, -c, 'trap exit TERM; echo "it is $(cat /config/colour)"; while :; do sleep 1000 & wait; done']
       volumeMounts: [{name: settings, mountPath: /config}]
 `
 
