@@ -43,7 +43,7 @@ spec:
     volumeMounts: [{name: all, mountPath: /all}]
   - name: busy
     image: busybox
-    command: [sh, -c, 'until [ -e ${directory}/spin ]; do sleep 0.1; done; echo spins; while :; do :; done']
+    command: [sh, -c, 'until [ -e ${directory}/spin ]; do sleep 0.1; done; echo spins; while [ -e ${directory}/spin ]; do :; done; exec sleep 1000']
   volumes:
   - name: all
     projected:
@@ -187,6 +187,7 @@ t.test('of a Pod that runs', { timeout: 200_000 }, async t => {
         byContainer.stdout,
       ) ?? []
     t.ok(Number(busy) > Number(main), byContainer.stdout)
+    await rm(path.join(directory, 'spin'))
     const own = await look('top', 'podfs')
     t.match(
       own.stdout,

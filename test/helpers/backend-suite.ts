@@ -633,7 +633,9 @@ async function swapUnderReaders(
     )
   await publish(0)
   const readers = Array.from({ length: 4 }, () =>
-    spawn(process.execPath, [
+    // They read without a pause: as important as the writer, they would hold it up.
+    spawn('nice', [
+      process.execPath,
       'test/fixtures/pinning-reader.mjs',
       shown,
       String(keys),
