@@ -6,6 +6,7 @@ import type { ImageMap } from '../runner/launch/images.ts'
 import type { NodePolicy } from '../runner/launch/node-policy.ts'
 import type { PodNetworkPlan } from '../runner/launch/sandbox-config.ts'
 import type { OutputStream } from '../runner/lifecycle/output-lines.ts'
+import type { Lookout } from '../runner/lifecycle/probes/lookout.ts'
 import type { PodEvent } from '../runner/status/pod-events.ts'
 import { writeOwnFile } from '../runner/launch/hosts-file.ts'
 import { PodRunner } from '../runner/pod-runner.ts'
@@ -82,6 +83,8 @@ export interface PodHost {
   notice(text: string): void
   /** Told once of each new reason why a volume that is not managed cannot be made. */
   failedMount(fieldPath: string, message: string): void
+  /** Looks after probes that are well; absent: nobody but who runs them. */
+  readonly lookout?: Lookout
 }
 
 /** One run of one Pod without its managed volumes: containers, and what was made for them. */
@@ -167,6 +170,7 @@ export function startPodProcesses(
       logger,
       cleanup,
     }),
+    ...(host.lookout && { lookout: host.lookout }),
     emptyDirUsage: name => diskUsage(path.join(plan.emptyDirs, name)),
     hostsFile: path.join(directory, 'etc-hosts'),
     passwdFile: path.join(directory, 'etc-passwd'),

@@ -5,6 +5,7 @@ import type { ChangeSignal } from './lifecycle/change-signal.ts'
 import { recordVerdict } from './lifecycle/container-record.ts'
 import type { Instance } from './lifecycle/instance.ts'
 import { Alarm } from './lifecycle/probes/alarm.ts'
+import type { Lookout } from './lifecycle/probes/lookout.ts'
 import {
   InstanceProbes,
   type ResultRuns,
@@ -17,16 +18,23 @@ export class PodProber {
   readonly #state: PodState
   readonly #clock: Clock
   readonly #changes: ChangeSignal
+  readonly #lookout: Lookout | undefined
   readonly #active = new Set<InstanceProbes>()
   readonly #runs = new Map<string, ResultRuns>()
   readonly #alarm: Alarm
   #step: number | undefined
 
-  constructor(state: PodState, clock: Clock, changes: ChangeSignal) {
+  constructor(
+    state: PodState,
+    clock: Clock,
+    changes: ChangeSignal,
+    lookout?: Lookout,
+  ) {
     this.#state = state
     this.#clock = clock
     this.#alarm = new Alarm(clock)
     this.#changes = changes
+    this.#lookout = lookout
   }
 
   /** Until the instance has gone. `startedAt` is of `Clock.elapsed`. */
@@ -49,6 +57,7 @@ export class PodProber {
       startedAt,
       alarm: this.#alarm,
       step: this.#step,
+      ...(this.#lookout && { lookout: this.#lookout }),
       onEvent: ({ reason, message }) => this.#state.warn(reason, message, name),
       onVerdict: (kind, verdict) => {
         this.#state.update(name, record =>

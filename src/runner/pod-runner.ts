@@ -41,6 +41,7 @@ import {
 import { describePod } from '../api/describe-pod.ts'
 import { formatGoDuration } from '../util/go-duration.ts'
 import { evictionGraceSeconds } from './lifecycle/eviction.ts'
+import type { Lookout } from './lifecycle/probes/lookout.ts'
 import { PodProber } from './pod-prober.ts'
 import { PodState, type PodStateOptions } from './pod-state.ts'
 import type { PodStatus, WrittenStatus } from './status/pod-status.ts'
@@ -74,6 +75,8 @@ export interface PodRunnerOptions
   readonly expectedVolume?: (name: string) => ContainerVolume | undefined
   /** The bytes in an emptyDir that is on the disk; absent: nobody looks. */
   readonly emptyDirUsage?: (name: string) => Promise<bigint>
+  /** Looks after probes that are well; absent: nobody but this process. */
+  readonly lookout?: Lookout
 }
 
 /** Output of a dead container that nobody closes is not waited for any longer. */
@@ -103,12 +106,12 @@ export class PodRunner {
   #begun = false
 
   constructor(options: PodRunnerOptions) {
-    const { clock, logger } = options
+    const { clock, logger, lookout } = options
     this.#options = options
     this.#changes = new ChangeSignal(clock)
     this.#state = new PodState(options)
     this.#terminator = new PodTerminator(this.#state, clock, logger)
-    this.#prober = new PodProber(this.#state, clock, this.#changes)
+    this.#prober = new PodProber(this.#state, clock, this.#changes, lookout)
     this.#starter = new ContainerStarter(
       options,
       this.#state,

@@ -7,7 +7,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 export interface Clock {
   /** Milliseconds since 1970-01-01T00:00:00Z. */
   now(): number
-  /** Milliseconds since some moment; goes on evenly when somebody sets the time of day. */
+  /**
+   * Milliseconds since some moment, the same for all processes of a machine; goes on evenly when
+   * somebody sets the time of day.
+   */
   elapsed(): number
   /**
    * Resolves after `ms`, however long that is, and at once where the moment has passed;
@@ -29,7 +32,11 @@ const maxTimerMs = 0x7fff_ffff
 
 export const systemClock: Clock = {
   now: () => Date.now(),
-  elapsed: () => performance.now(),
+  // Not performance.now(), which begins with the process. CLOCK_MONOTONIC begins with the machine.
+  elapsed() {
+    const [seconds, nanoseconds] = process.hrtime()
+    return seconds * 1000 + nanoseconds / 1e6
+  },
   async sleep(ms, signal) {
     for (let left = ms; ; left -= maxTimerMs) {
       await delay(timerMs(left), undefined, { signal })

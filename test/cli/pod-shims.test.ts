@@ -8,12 +8,13 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { cannotStart } from '../helpers/capability.ts'
@@ -230,18 +231,63 @@ async function running(t: Test) {
   }
 }
 
-t.test('SIGKILL: probes go on in the shim', { skip }, async t => {
-  let status = 200
-  let asked = 0
-  const server = createServer((_, answer) => {
-    asked++
+/** Whether the process holds the other end of a connection over loopback. */
+function holds(
+  pid: number,
+  { remotePort = 0, localPort = 0 }: Socket,
+): boolean {
+  const port = (number: number): string =>
+    `:${number.toString(16).toUpperCase().padStart(4, '0')}`
+  const line = readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map(line => line.trim().split(/\s+/))
+    .find(
+      ([, local, remote]) =>
+        local?.endsWith(port(remotePort)) && remote?.endsWith(port(localPort)),
+    )
+  const descriptors = `/proc/${pid}/fd`
+  try {
+    return readdirSync(descriptors).some(
+      name =>
+        readlinkSync(`${descriptors}/${name}`) === `socket:[${line?.[9]}]`,
+    )
+  } catch {
+    // It is gone, or has just closed one.
+    return false
+  }
+}
+
+t.test('SIGKILL: the shim looks instead of podfs', { skip }, async t => {
+  const statuses = new Map([
+    ['/start', 200],
+    ['/live', 200],
+    ['/ready', 200],
+  ])
+  const asked: string[] = []
+  const count = (what: string): number =>
+    asked.filter(each => each.endsWith(what)).length
+  let serving: RunningPodfs | undefined
+  /** Whether it is answered. */
+  let isAnswered: (what: string) => boolean = () => true
+  const server = createServer(({ url = '', socket }, answer) => {
+    const status = statuses.get(url) ?? 404
+    const who = holds(serving?.pid ?? 0, socket) ? 'podfs' : 'shim'
+    const what = `${who} ${url} ${status}`
+    asked.push(what)
+    if (!isAnswered(what)) return
+    // It is well again when the threshold is reached.
+    if (what.endsWith('/live 503') && count('/live 503') === 3)
+      statuses.set('/live', 200)
     answer.writeHead(status).end()
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.teardown(() => server.close())
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
   const { port } = server.address() as AddressInfo
-  const probe = (path: string): string =>
-    `{httpGet: {host: 127.0.0.1, port: ${port}, path: ${path}}, periodSeconds: 1, failureThreshold: 1}`
+  const probe = (path: string, more = ''): string =>
+    `{httpGet: {host: 127.0.0.1, port: ${port}, path: ${path}}, periodSeconds: 1, timeoutSeconds: 100${more}}`
   const { root, write, start } = world(t)
   t.teardown(async () => {
     if (existsSync(root)) await podfs(t, ['unmount', '--lazy', root])
@@ -250,27 +296,84 @@ t.test('SIGKILL: probes go on in the shim', { skip }, async t => {
     'web.yaml',
     pod('web', '', {
       run: 'true',
-      probes: `readinessProbe: ${probe('/ready')}`,
+      more: 'restartPolicy: Always',
+      probes: `startupProbe: ${probe('/start')}
+    livenessProbe: ${probe('/live', ', failureThreshold: 3')}
+    readinessProbe: ${probe('/ready', ', failureThreshold: 1')}`,
     }),
   )
   const ask = async (...args: readonly string[]): Promise<string> =>
     (await podfs(t, [...args, '--session', root])).stdout
-  const serving = await start()
-  await eventually(async () => / 1\/1 +Running/.test(await ask('get', 'pods')))
-  serving.child.kill('SIGKILL')
-  await serving.ended
-  status = 503
-  const before = asked
-  await eventually(() => asked > before + 1)
-  const next = await start()
-  t.match(await ask('get', 'pods'), / 0\/1 +Running +0 /)
-  t.match(
-    await ask('get', 'events'),
-    /Unhealthy +pod\/web +Readiness probe failed: HTTP probe failed with statuscode: 503\n/,
-  )
-  status = 200
-  await eventually(async () => / 1\/1 +Running/.test(await ask('get', 'pods')))
-  await end(t, next)
+  /** Until podfs looks after both that look again and again. */
+  const isWatched = async (): Promise<void> => {
+    const before = asked.length
+    await eventually(() =>
+      ['/live', '/ready'].every(path =>
+        asked.slice(before).includes(`podfs ${path} 200`),
+      ),
+    )
+  }
+  const kill = (): void => {
+    isAnswered = () => true
+    serving?.child.kill('SIGKILL')
+  }
+
+  await t.test('while podfs looks itself', async t => {
+    const killed = (serving = await start())
+    await eventually(async () =>
+      / 1\/1 +Running/.test(await ask('get', 'pods')),
+    )
+    await isWatched()
+    isAnswered = what => {
+      if (what !== 'podfs /live 200') return true
+      for (const path of ['/live', '/ready']) statuses.set(path, 503)
+      kill()
+      return false
+    }
+    await killed.ended
+    await eventually(() => count('/start 200') === 2)
+    t.equal(count('shim /live 503'), 3, 'a restart at the threshold')
+    t.equal(count('podfs /live 503'), 0)
+  })
+
+  await t.test('in the middle of failures', async t => {
+    const killed = (serving = await start())
+    t.match(await ask('get', 'pods'), / 0\/1 +Running +1 /)
+    const events = await ask('get', 'events')
+    for (const what of ['Liveness', 'Readiness'])
+      t.match(
+        events,
+        new RegExp(
+          `Unhealthy +pod/web +${what} probe failed: HTTP probe failed with statuscode: 503\n`,
+        ),
+      )
+    statuses.set('/ready', 200)
+    await eventually(async () =>
+      / 1\/1 +Running/.test(await ask('get', 'pods')),
+    )
+    await isWatched()
+    asked.length = 0
+    isAnswered = what => {
+      if (what === 'shim /live 503') kill()
+      return true
+    }
+    statuses.set('/live', 503)
+    await killed.ended
+    await eventually(() => count('/start 200') === 1)
+    t.strictSame(
+      asked.filter(each => each.endsWith('/live 503')),
+      ['podfs /live 503', 'shim /live 503', 'shim /live 503'],
+      'what podfs has seen counts',
+    )
+  })
+
+  await t.test('the next podfs does not begin anew', async t => {
+    const last = (serving = await start())
+    await isWatched()
+    t.match(await ask('get', 'pods'), / 1\/1 +Running +2 /)
+    t.equal(count('/start 200'), 1, 'what has started is not asked again')
+    await end(t, last)
+  })
 })
 
 t.test(

@@ -4,18 +4,28 @@ import t, { type Test } from 'tap'
 import { keyOf } from '../../src/api/object-key.ts'
 import { environmentObjects } from '../../src/pods/shim/environment-objects.ts'
 import { MessageStream } from '../../src/pods/shim/message-stream.ts'
+import { HandedProbes } from '../../src/pods/shim/handed-probes.ts'
 import {
   type FromShim,
+  lookingMs,
   protocolVersion,
   type ToShim,
 } from '../../src/pods/shim/messages.ts'
 import { PodShim } from '../../src/pods/shim/pod-shim.ts'
 import { ShimClient } from '../../src/pods/shim/shim-client.ts'
+import { WatchedProbes } from '../../src/pods/shim/watched-probes.ts'
 import { fromWire, toWire } from '../../src/pods/shim/wire.ts'
+import type {
+  Look,
+  WellProbe,
+} from '../../src/runner/lifecycle/probes/lookout.ts'
 import type { PodStatus } from '../../src/runner/status/pod-status.ts'
 import { SessionRecord } from '../../src/server/session-record.ts'
 import { systemClock } from '../../src/util/clock.ts'
 import { silentLogger } from '../../src/util/logger.ts'
+import { FakeClock } from '../helpers/fake-clock.ts'
+import { host, http } from '../helpers/loopback-server.ts'
+import { eventually } from '../helpers/podfs.ts'
 import { makeTmpfsDirectory } from '../helpers/temporary-directory.ts'
 import { makeConfigMap, makePod, makeSecret } from '../helpers/make-objects.ts'
 import type { ContainerLog } from '../../src/server/container-log.ts'
@@ -196,6 +206,101 @@ t.test('another version of the protocol is refused', async t => {
   })
   other.write(`{"say":"hello","protocol":${protocolVersion + 1}}\n`)
   await t.rejects(client.greeted, { message: /version/ })
+})
+
+const well = (port: number): WellProbe => ({
+  dial: { httpGet: { path: '/', scheme: 'HTTP', host, port } },
+  periodSeconds: 10,
+  timeoutSeconds: 1000,
+  due: 10_000,
+  step: 0,
+})
+
+t.test('the shim hands out what is well, and takes it back', async t => {
+  const clock = new FakeClock(0)
+  const said: string[] = []
+  const shim = new HandedProbes(clock, message => {
+    if ('probe' in message) said.push(`${message.say} ${message.probe}`)
+  })
+  const on = new AbortController().signal
+  const stop = new AbortController()
+  const look: Look = {
+    moment: 20_000,
+    outcome: { outcome: 'failure', output: 'no' },
+  }
+  const first = shim.hand(well(1), on)
+  const second = shim.hand(well(1), stop.signal)
+  const third = shim.hand(well(1), on)
+  shim.looked(1, look)
+  t.strictSame(await first, look)
+  stop.abort()
+  t.equal(await second, undefined)
+  shim.looked(2, look)
+  t.strictSame(said.splice(0), ['look 1', 'look 2', 'look 3', 'leave 2'])
+  t.equal(shim.hand(well(1), stop.signal), undefined, 'its end has come')
+
+  await clock.advance(lookingMs)
+  shim.looking()
+  await clock.advance(2 * lookingMs)
+  t.strictSame(said, [], 'podfs looks')
+  await clock.advance(lookingMs)
+  t.equal(await third, undefined, 'podfs hangs')
+  t.strictSame(said.splice(0), ['leave 3'])
+  shim.looked(3, look)
+  t.equal(shim.hand(well(1), on), undefined, 'and gets nothing')
+  shim.looking()
+  const last = shim.hand(well(1), on)
+  t.strictSame(said, ['look 4'], 'until it is there again')
+  shim.end()
+  t.equal(await last, undefined, 'podfs is gone')
+  t.equal(clock.pending, 0)
+})
+
+t.test('podfs looks until a look is not well, or it is told', async t => {
+  let status = 200
+  let asked = 0
+  const port = await http(t, (_, response) => {
+    asked++
+    response.writeHead(status).end()
+  })
+  const clock = new FakeClock(0)
+  const said: ToShim[] = []
+  const podfs = new WatchedProbes(clock, message => said.push(message))
+  const until = (isSo: () => boolean): Promise<unknown> =>
+    eventually(async () => {
+      await clock.advance(1000)
+      return isSo()
+    })
+  podfs.watch(1, well(port))
+  await clock.advance(9999)
+  t.equal(asked, 0)
+  await until(() => asked >= 3)
+  status = 503
+  await until(() => said.some(({ say }) => say === 'looked'))
+  const looked = said.find(message => message.say === 'looked')
+  t.match(looked, {
+    probe: 1,
+    look: {
+      outcome: {
+        outcome: 'failure',
+        output: 'HTTP probe failed with statuscode: 503',
+      },
+    },
+  })
+  t.equal(Number(looked?.look.moment) % 10_000, 0)
+  t.equal(clock.pending, 0, 'and then no more')
+
+  status = 200
+  podfs.watch(2, { ...well(port), due: clock.elapsed() })
+  podfs.watch(3, { ...well(port), due: clock.elapsed() + 1000 })
+  said.length = 0
+  await until(() => said.some(({ say }) => say === 'looking'))
+  podfs.leave(2)
+  podfs.leave(2)
+  podfs.end()
+  await clock.advance(0)
+  t.equal(clock.pending, 0)
+  t.ok(said.every(({ say }) => say === 'looking'))
 })
 
 t.test('the shim gets what variables name, and nothing else', t => {

@@ -3,6 +3,7 @@ import t from 'tap'
 import {
   countResult,
   firstLook,
+  lookAfterOthers,
   nextLook,
   noResults,
   stepFrom,
@@ -89,6 +90,34 @@ t.test('probes of a Pod come into step', async t => {
       t.equal(between.at(-1), periodMs, `${what}: and stays in it`)
       const ill = nextLook(probe, step, step + 4000, step + 4003, false)
       t.equal(ill, step + 4000 + periodMs, 'one that fails is not kept waiting')
+    }
+})
+
+t.test('the look after those that others took', async t => {
+  const probe = makeProbe({ periodSeconds: 10, timeoutSeconds: 2 })
+  for (const [now, next, what] of [
+    [100, 1000, 'they have not looked yet'],
+    [1000, 1000, 'they may be at it'],
+    [2999, 1000, 'or know what it was, and have not said it'],
+    [3000, 11_000, 'that one is over'],
+    [12_999, 11_000, 'as the first'],
+    [13_000, 21_000, 'and the second'],
+    [864_000_500, 864_001_000, 'ten days later'],
+    [864_001_500, 864_001_000, 'or while they looked'],
+  ] as const)
+    t.equal(lookAfterOthers(probe, 1000, 1000, now), next, what)
+
+  const step = stepFrom(12_345.6)
+  for (const periodSeconds of [1, 2, 10, 60])
+    for (const later of [0, 0.3, 99, 100.5, 3456, 9950]) {
+      const probe = makeProbe({ periodSeconds, timeoutSeconds: 1 })
+      const due = step + later
+      let moment = due
+      for (let look = 0; look < 15; look++) {
+        const what = `${periodSeconds} s, begun ${later} ms later, look ${look}`
+        t.equal(lookAfterOthers(probe, step, due, moment), moment, what)
+        moment = nextLook(probe, step, moment, moment + 3, true)
+      }
     }
 })
 

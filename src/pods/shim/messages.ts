@@ -1,4 +1,5 @@
 import type { ConfigMap, Pod, Secret } from '../../api/types.ts'
+import type { Look, WellProbe } from '../../runner/lifecycle/probes/lookout.ts'
 import type { OutputStream } from '../../runner/lifecycle/output-lines.ts'
 import type { PodEvent } from '../../runner/status/pod-events.ts'
 import type {
@@ -10,7 +11,10 @@ import type { PodPlan } from '../pod-processes.ts'
 import type { ManagedVolume } from '../container-volumes.ts'
 
 /** Changes with each change of what is said here. Others are not talked to. */
-export const protocolVersion = 7
+export const protocolVersion = 8
+
+/** So often podfs says that it looks after probes. Each time wakes the shim. */
+export const lookingMs = 60_000
 
 /** What `podfs serve` says to a pod shim. */
 export type ToShim =
@@ -28,6 +32,10 @@ export type ToShim =
       readonly volume: ManagedVolume
     }
   | { readonly say: 'renew volumes'; readonly request: number }
+  /** Of a probe that it looks after: what the first look has found that has not simply succeeded. */
+  | { readonly say: 'looked'; readonly probe: number; readonly look: Look }
+  /** Each `lookingMs` while it looks after probes. */
+  | { readonly say: 'looking' }
   | { readonly say: 'terminate'; readonly gracePeriodSeconds?: number }
   /** The Pod has ended by itself: undo everything, and remember it. */
   | { readonly say: 'rest' }
@@ -64,6 +72,9 @@ export type FromShim =
       readonly request: number
       readonly error?: string
     }
+  /** Looks after a probe that is well, until it has `looked`, or is told to leave it. */
+  | { readonly say: 'look'; readonly probe: number; readonly well: WellProbe }
+  | { readonly say: 'leave'; readonly probe: number }
   | { readonly say: 'resting' }
   | { readonly say: 'notice'; readonly text: string }
   | {

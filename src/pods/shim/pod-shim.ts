@@ -15,6 +15,7 @@ import {
 } from '../pod-processes.ts'
 import { type ManagedVolume } from '../container-volumes.ts'
 import { forwardingLogger } from './forwarding-logger.ts'
+import { HandedProbes } from './handed-probes.ts'
 import { MessageStream } from './message-stream.ts'
 import {
   type FromShim,
@@ -53,6 +54,8 @@ export class PodShim {
   readonly #volumes = new Map<string, ManagedVolume>()
   readonly #askers = new Map<string, Set<(volume: ManagedVolume) => void>>()
   #serve: MessageStream<ToShim, FromShim> | undefined
+  /** What that podfs looks after. */
+  #handed: HandedProbes | undefined
   /** Resolves when the next podfs comes. */
   #nextServe = deferred<void>()
   #running: Running | undefined
@@ -92,6 +95,11 @@ export class PodShim {
       },
     )
     this.#serve = stream
+    const handed = new HandedProbes(this.#clock, message =>
+      stream.send(message),
+    )
+    this.#handed = handed
+    inBackground(stream.closed.then(() => handed.end()))
     this.#isBehind = false
     before?.close()
     stream.onDrain(() => {
@@ -130,6 +138,7 @@ export class PodShim {
     await stream.closed
     if (this.#serve !== stream) return
     this.#serve = undefined
+    this.#handed = undefined
     // Nobody will ever say what it is to run, or that it may go.
     if (this.#running === undefined) this.#done.resolve()
     else this.#closeAlone()
@@ -180,6 +189,10 @@ export class PodShim {
       }
       case 'renew volumes':
         return inBackground(this.#renewVolumes(message.request))
+      case 'looked':
+        return this.#handed?.looked(message.probe, message.look)
+      case 'looking':
+        return this.#handed?.looking()
       case 'terminate':
         return this.#terminate(message.gracePeriodSeconds)
       case 'rest':
@@ -221,6 +234,7 @@ export class PodShim {
       notice: text => this.#tell({ say: 'notice', text }),
       failedMount: (fieldPath, message) =>
         this.#tell({ say: 'failed mount', fieldPath, message }),
+      lookout: (well, stop) => this.#handed?.hand(well, stop),
     }
     const logger = forwardingLogger(message => this.#tell(message))
     const processes = startPodProcesses(plan, host, {

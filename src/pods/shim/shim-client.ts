@@ -26,6 +26,8 @@ import type { OpenStreams } from '../../streams/container-streams.ts'
 import { framedSocket } from '../../streams/framed-socket.ts'
 import { requestStreams } from './requested-streams.ts'
 import { deferred } from '../../util/deferred.ts'
+import { inBackground } from '../../util/in-background.ts'
+import { WatchedProbes } from './watched-probes.ts'
 
 /** What only a shim tells, beside what every Pod's processes tell. */
 export interface ShimHost extends PodHost {
@@ -58,6 +60,7 @@ export class ShimClient implements PodProcesses {
   #processes: ReadonlyMap<string, number> = new Map()
   #objects: ReturnType<typeof environmentObjects> = []
   #requests = 0
+  readonly #probes: WatchedProbes
   readonly #hello = deferred<RunningShim | undefined>()
   readonly #last = deferred<PodStatus>()
   readonly #resting = deferred<true>()
@@ -68,6 +71,10 @@ export class ShimClient implements PodProcesses {
       this.#receive(message),
     )
     this.#stream = stream
+    this.#probes = new WatchedProbes(options.clock, message =>
+      stream.send(message),
+    )
+    inBackground(stream.closed.then(() => this.#probes.end()))
     const gone = stream.closed.then(() => {
       throw new Failure(
         'failed',
@@ -97,6 +104,10 @@ export class ShimClient implements PodProcesses {
   #receive(message: FromShim): void {
     if (message.say === 'hello') return this.#onHello(message)
     if (message.say === 'finished') return this.#last.resolve(message.status)
+    // Of a Pod that nobody follows any more, too.
+    if (message.say === 'look')
+      return this.#probes.watch(message.probe, message.well)
+    if (message.say === 'leave') return this.#probes.leave(message.probe)
     const host = this.#host
     if (host === undefined) {
       this.#early.push(message)

@@ -4,11 +4,22 @@ import { inBackground } from '../../../util/in-background.ts'
 import type { InitialState } from '../container-record.ts'
 import type { Alarm } from './alarm.ts'
 import { oneAtATime } from './exec-probe.ts'
-import { probeEvent, type ProbeEvent } from './probe-outcome.ts'
+import {
+  dialForOthers,
+  dueAgain,
+  lookAt,
+  type Look,
+  type Lookout,
+} from './lookout.ts'
+import {
+  probeEvent,
+  type ProbeEvent,
+  type ProbeOutcome,
+} from './probe-outcome.ts'
 import {
   countResult,
   firstLook,
-  nextLook,
+  lookAfterOthers,
   noResults,
   type ProbeKind,
   type ResultRun,
@@ -30,6 +41,8 @@ export interface InstanceProbesOptions {
   readonly alarm: Alarm
   /** Of the Pod, see `stepFrom`. */
   readonly step: number
+  /** Absent: nobody else looks. */
+  readonly lookout?: Lookout
   readonly onEvent: (event: ProbeEvent) => void
   /** Something has changed; a verdict that repeats itself is not told again. */
   readonly onVerdict: (kind: ProbeKind, verdict: Verdict) => void
@@ -96,19 +109,20 @@ export class InstanceProbes {
   }
 
   async #run(kind: ProbeKind, probe: Probe, stop: AbortSignal): Promise<void> {
-    const { clock, alarm, runs, startedAt, step } = this.#options
+    const { clock, runs, startedAt, step } = this.#options
     const { onEvent, onVerdict } = this.#options
     const all = this.#options.target
     const target = { ...all, exec: oneAtATime(all.exec) }
     let due = firstLook(probe, startedAt, clock.elapsed())
     let told: Verdict | undefined = initialVerdicts[kind]
+    let isWell = false
     for (;;) {
-      await alarm.wait(due, stop)
-      if (stop.aborted) return
-      const outcome = await runProbe(probe, target, clock, stop)
-      if (stop.aborted) return
+      const look = await this.#look(probe, target, due, isWell, stop)
+      if (look === undefined) return
+      const { outcome } = look
       const event = probeEvent(kind, outcome)
       if (event !== undefined) onEvent(event)
+      isWell = false
       if (outcome.outcome !== 'error') {
         const counted = countResult(
           kind,
@@ -122,13 +136,36 @@ export class InstanceProbes {
         told = verdict
         if (kind === 'startup' && verdict === 'success') this.#started()
         if (onHold) return
+        isWell = counted.verdict === 'success'
       }
-      // The timer of the time-out, though cancelled, would wake the process (Node looks anew for the
-      // one that is next only when one has fired), by then with cold caches.
-      await clock.sleep(0, stop).catch(() => undefined)
-      const isWell = outcome.outcome === 'success'
-      due = nextLook(probe, step, due, clock.elapsed(), isWell)
+      due = await dueAgain(probe, step, look, clock, stop)
     }
+  }
+
+  /**
+   * The next look that may count for something: of one that is well, so that another success changes
+   * nothing, others may take those before it. Undefined: `stop` has aborted.
+   */
+  async #look(
+    probe: Probe,
+    target: HandlerTarget,
+    due: number,
+    isWell: boolean,
+    stop: AbortSignal,
+  ): Promise<Look | undefined> {
+    const { clock, alarm, step, lookout } = this.#options
+    const run = (): Promise<ProbeOutcome> =>
+      runProbe(probe, target, clock, stop)
+    const { periodSeconds, timeoutSeconds } = probe
+    const dial = isWell ? dialForOthers(probe, target) : undefined
+    const others =
+      dial &&
+      lookout?.({ dial, periodSeconds, timeoutSeconds, due, step }, stop)
+    if (others === undefined) return await lookAt(due, run, alarm, stop)
+    const look = await others
+    if (look !== undefined) return look
+    const next = lookAfterOthers(probe, step, due, clock.elapsed())
+    return await lookAt(next, run, alarm, stop)
   }
 }
 

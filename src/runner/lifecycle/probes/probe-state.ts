@@ -85,7 +85,7 @@ export function stepFrom(now: number): number {
  * is in step with the others. One that is not is never kept waiting.
  */
 export function nextLook(
-  { periodSeconds }: Probe,
+  { periodSeconds }: Pick<Probe, 'periodSeconds'>,
   step: number,
   moment: number,
   now: number,
@@ -98,6 +98,30 @@ export function nextLook(
   if (!isWell || next <= now) return next
   const behind = (((step - next) % periodMs) + periodMs) % periodMs
   return next + Math.min(behind, periodMs * maxDelay)
+}
+
+/**
+ * The moment of the next look, at `now`, of a probe that somebody else has looked after who is gone.
+ * `due` was the first look of theirs, and all of them were well as far as is known. One whose
+ * time-out has not passed may have been under way, and is taken again: it has counted for nothing.
+ */
+export function lookAfterOthers(
+  probe: Pick<Probe, 'periodSeconds' | 'timeoutSeconds'>,
+  step: number,
+  due: number,
+  now: number,
+): number {
+  const periodMs = probe.periodSeconds * 1000
+  const over = now - probe.timeoutSeconds * 1000
+  let moment = due
+  while (moment <= over) {
+    const next = nextLook(probe, step, moment, moment, true)
+    // One that is in step stays in it.
+    const isInStep = next - moment === periodMs
+    const more = isInStep ? Math.floor((over - moment) / periodMs) : 0
+    moment = next + more * periodMs
+  }
+  return moment
 }
 
 function inStep(moment: number): number {

@@ -2,8 +2,8 @@ import type { Probe } from '../../../api/types.ts'
 import type { Clock } from '../../../util/clock.ts'
 import { expandWith } from '../../launch/expansion.ts'
 import type { HandlerTarget } from '../handler-target.ts'
+import { type Dial, dialOf, lookByDial } from './dial.ts'
 import { probeExec } from './exec-probe.ts'
-import { handlerPort } from '../handler-port.ts'
 import type { ProbeOutcome } from './probe-outcome.ts'
 
 /** How often a look that could not be taken is tried. */
@@ -19,20 +19,51 @@ export async function runProbe(
   clock: Clock,
   stop: AbortSignal,
 ): Promise<ProbeOutcome> {
+  const timeoutMs = probe.timeoutSeconds * 1000
+  return await tryLook(
+    abort => look(probe, target, timeoutMs, abort),
+    timeoutMs,
+    clock,
+    stop,
+  )
+}
+
+/** As `runProbe`, of a probe that dials. */
+export async function runDial(
+  dial: Dial,
+  timeoutSeconds: number,
+  clock: Clock,
+  stop: AbortSignal,
+): Promise<ProbeOutcome> {
+  return await tryLook(
+    abort => lookByDial(dial, abort),
+    timeoutSeconds * 1000,
+    clock,
+    stop,
+  )
+}
+
+type Look = (abort: AbortSignal) => Promise<ProbeOutcome>
+
+async function tryLook(
+  look: Look,
+  timeoutMs: number,
+  clock: Clock,
+  stop: AbortSignal,
+): Promise<ProbeOutcome> {
   for (let attempt = 1; ; attempt++) {
-    const outcome = await tryOnce(probe, target, clock, stop)
+    const outcome = await tryOnce(look, timeoutMs, clock, stop)
     if (outcome.outcome !== 'error') return outcome
     if (attempt === maxTries || stop.aborted) return outcome
   }
 }
 
 async function tryOnce(
-  probe: Probe,
-  target: HandlerTarget,
+  look: Look,
+  timeoutMs: number,
   clock: Clock,
   stop: AbortSignal,
 ): Promise<ProbeOutcome> {
-  const timeoutMs = probe.timeoutSeconds * 1000
   const abort = new AbortController()
   const end = (): void => abort.abort()
   const timer = clock.after(timeoutMs, end)
@@ -40,7 +71,7 @@ async function tryOnce(
   stop.addEventListener('abort', end, { once: true })
   if (stop.aborted) end()
   try {
-    return await look(probe, target, timeoutMs, abort.signal)
+    return await look(abort.signal)
   } catch (error) {
     return unknown(error instanceof Error ? error.message : String(error))
   } finally {
@@ -51,11 +82,12 @@ async function tryOnce(
 
 /** What a protocol needs is loaded when the first probe speaks it. */
 async function look(
-  { exec, httpGet, tcpSocket, grpc }: Probe,
+  probe: Probe,
   { container, podIP, isListenedOn, exec: run }: HandlerTarget,
   timeoutMs: number,
   abort: AbortSignal,
 ): Promise<ProbeOutcome> {
+  const { exec, grpc } = probe
   if (exec !== undefined) {
     // Only what stands in `env` itself: no fields, no ConfigMaps (ExpandContainerCommandOnlyStatic).
     const env = new Map(
@@ -68,20 +100,16 @@ async function look(
     const { probeGrpc } = await import('./grpc-probe.ts')
     return await probeGrpc(podIP, grpc, timeoutMs, abort)
   }
-  const action = httpGet ?? tcpSocket
-  if (action === undefined)
+  const dial = dialOf(probe, container, podIP)
+  if (dial === undefined)
     return unknown(`missing probe handler for ${container.name}`)
-  const port = handlerPort(action.port, container)
-  if (typeof port === 'string') return unknown(port)
-  const host = action.host || podIP
-  if (httpGet !== undefined) {
-    const { probeHttp } = await import('./http-probe.ts')
-    return await probeHttp({ ...httpGet, host, port }, abort)
+  if (typeof dial === 'string') return unknown(dial)
+  if ('tcpSocket' in dial && isListenedOn !== undefined) {
+    const { host, port } = dial.tcpSocket
+    const { refused } = await import('./tcp-probe.ts')
+    if (host === podIP && !isListenedOn(port)) return refused(host, port)
   }
-  const { probeTcp, refused } = await import('./tcp-probe.ts')
-  if (host === podIP && isListenedOn?.(port) === false)
-    return refused(host, port)
-  return await probeTcp(host, port, abort)
+  return await lookByDial(dial, abort)
 }
 
 function unknown(message: string): ProbeOutcome {
