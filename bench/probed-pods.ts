@@ -7,6 +7,9 @@
  * without; what the containers' own programs take is left out. It should be less than 5 % of a
  * core, and less than 3 MiB for each Pod beside its shim.
  *
+ * Each mount of somebody else counts, since podfs looks whether it was one of its own: where there
+ * are such, it needs a mount namespace of its own (unshare --mount).
+ *
  * Prints, asserts nothing.
  */
 import { spawn } from 'node:child_process'
