@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { textOf } from '../util/text-of.ts'
 
 /** Ids of a user namespace, and whose they are outside of it: user_namespaces(7), uid_map. */
@@ -54,6 +55,14 @@ function isWhole({ inside, outside, count }: IdRange): boolean {
 
 export function hasId(ranges: readonly IdRange[], id: number): boolean {
   return ranges.some(({ inside, count }) => id >= inside && id < inside + count)
+}
+
+/** How the kernel shows ids that a user namespace does not have (/proc/sys/kernel/overflowuid). */
+export const overflowId = 65_534
+
+/** Whether what root of the machine owns is nobody's here: an ordinary user's namespace. */
+export function hasForeignRoot(): boolean {
+  return ownIdMaps() !== undefined && statSync('/usr').uid === overflowId
 }
 
 /** Not of a user namespace. */

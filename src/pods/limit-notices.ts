@@ -1,7 +1,8 @@
 import type { Pod } from '../api/types.ts'
 import { findCgroupSupport } from '../linux/cgroup-support.ts'
-import { ownIdMaps } from '../linux/user-namespace.ts'
+import { hasForeignRoot } from '../linux/user-namespace.ts'
 import { hasResources } from '../runner/launch/pod-cgroup-resources.ts'
+import { findFuseOverlayfs } from '../runner/sandbox/fuse-overlay.ts'
 
 /** Tells once of what cannot be limited on this machine, when a Pod asks for it. */
 export function limitsTeller(
@@ -25,10 +26,12 @@ export function rootFilesTeller(
 ): (hostRoot: boolean) => void {
   let isTold = false
   return hostRoot => {
-    if (isTold || hostRoot || ownIdMaps() === undefined) return
+    if (isTold || hostRoot || !hasForeignRoot()) return
     isTold = true
     notice(
-      'without root, containers can replace files in /usr, /var and /opt, not change them in place (EACCES)',
+      findFuseOverlayfs() === undefined
+        ? 'without root and fuse-overlayfs, containers can replace files in /usr, /var and /opt, not change them in place (EACCES); sudo apt-get install fuse-overlayfs'
+        : 'without root, containers can replace programs and libraries in /usr, not change them in place (EACCES)',
     )
   }
 }

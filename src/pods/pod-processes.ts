@@ -135,6 +135,7 @@ export function startPodProcesses(
     hostRoot: plan.hostRoot,
     ...plan.policy,
     expectsLiveVolumes: plan.expectsLiveVolumes,
+    notice: text => host.notice(text),
   })
   cleanup.add('containers', () => runtime.close())
   const { resolvConf: content, ...others } = plan

@@ -249,20 +249,27 @@ t.test('one id', { skip }, async t => {
     {
       options: { range: false },
       why: /has no range in \/etc\/subuid and \/etc\/subgid\n  .*usermod --add-subuids 100000-165535/,
+      inPlace: 'changed, 0',
+      told: /^podfs: without root, containers can replace programs .* in place \(EACCES\)$/m,
     },
     {
-      options: { hidden: ['newuidmap'] },
+      options: { hidden: ['newuidmap', 'fuse-overlayfs'] },
       why: /newuidmap and newgidmap are not installed\n  .*apt-get install uidmap\n/,
+      inPlace: 'refused, 65534',
+      told: /^podfs: without root and fuse-overlayfs, .* in place \(EACCES\); sudo apt-get install fuse-overlayfs$/m,
     },
   ]
-  for (const { options, why } of reasons) {
+  const file = '/usr/share/common-licenses/GPL-3'
+  for (const { options, why, inPlace, told } of reasons) {
     const user = await ordinaryUser(t, options)
     const run = (script: string, context?: string) =>
       user.podfs(['run', '-f', '-'], { input: job(script, context) })
-    t.match(
-      await run('id -u; cat /secret/password', '{ runAsUser: 0, fsGroup: 0 }'),
-      { code: 0, stdout: /^job \| 0\njob \| hunter2\n/ },
-    )
+    const looks = `id -u; cat /secret/password; echo; { echo x >>${file}; } 2>/dev/null && did=changed || did=refused; echo $did, $(stat -c %u ${file})`
+    t.match(await run(looks, '{ runAsUser: 0, fsGroup: 0 }'), {
+      code: 0,
+      stdout: `job | 0\njob | hunter2\njob | ${inPlace}\n`,
+      stderr: told,
+    })
     const refused = await run('true', '{ runAsUser: 1001 }')
     t.match(refused, {
       code: 1,

@@ -1,6 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import t from 'tap'
+import { ownIdMaps } from '../../src/linux/user-namespace.ts'
+import { capability } from '../helpers/capability.ts'
 import { eventually } from '../helpers/podfs.ts'
 import {
   defaultRights,
@@ -312,6 +315,72 @@ t.test('a container’s program', { skip: needsRoot }, async t => {
     await t.rejects(sh('true'), { message: 'the Pod has ended' })
   })
 })
+
+/** Of the machine's root, where anybody may read them. */
+const rootsFiles = ['GPL-2', 'GPL-3', 'Artistic', 'BSD'].map(
+  name => `/usr/share/common-licenses/${name}`,
+)
+
+t.test(
+  'a program changes files of the machine’s, for its container alone',
+  {
+    skip:
+      needsRoot ||
+      (ownIdMaps() !== undefined && capability('fuse-overlayfs')) ||
+      (!rootsFiles.every(file => existsSync(file)) && 'needs Debian'),
+  },
+  async t => {
+    const told: string[] = []
+    const { start, sh } = await makeSandbox(t, {
+      notice: text => told.push(text),
+    })
+    const before = rootsFiles.map(file => readFileSync(file, 'utf8'))
+    const [one, two, three, four] = rootsFiles
+    const changes = [
+      `set -e; [ "$(stat -c %u:%g ${one})" = 0:0 ]`,
+      `echo mine >>${one}; [ "$(tail -n 1 ${one})" = mine ]`,
+      `chmod 4711 ${two}; chown 1:2 ${two}; chmod 640 ${two}`,
+      `[ "$(stat -c %u:%g:%a ${two})" = 1:2:640 ]`,
+      `rm ${three}; ! [ -e ${three} ]; ln ${one} ${three}; cmp ${one} ${three}`,
+      `mv ${four} ${four}-moved; mkdir ${four}; touch ${four}/a`,
+      'mkdir -p /usr/local/a/b/c/d/e; echo x >/usr/local/a/b/c/d/e/f',
+      '[ "$(stat -c %u:%g /usr/local/a/b)" = 0:0 ]',
+      'echo done; sleep 1000',
+    ]
+    const container = await start(['sh', '-c', changes.join('\n')])
+    void container.exited.then(() => (container.output += 'ended'))
+    await container.says('done')
+    const others = await sh(`md5sum ${rootsFiles.join(' ')}; ls /usr/local`)
+    t.equal(others.exitCode, 0)
+    t.notMatch(others.output, /^a$/m)
+    const after = rootsFiles.map(file => readFileSync(file, 'utf8'))
+    t.strictSame(after, before)
+    t.same(
+      others.output.match(/^\w{32}/gm),
+      before.map(text => createHash('md5').update(text).digest('hex')),
+    )
+    if (ownIdMaps() === undefined) return
+    const written = (await container.container.writtenBytes?.()) ?? 0n
+    t.ok(written >= BigInt(before[0]?.length ?? 0), `${written} bytes`)
+
+    await t.test('nothing goes on without fuse-overlayfs', async t => {
+      const servers = (await pidsIn(process.pid)).filter(
+        pid => nameOf(pid) === 'fuse-overlayfs',
+      )
+      // Those of containers that have ended have ended, too.
+      t.equal(servers.length, 1)
+      process.kill(servers[0] ?? 0, 'SIGKILL')
+      t.equal((await container.exited).exitCode, 137)
+      t.match(told, [
+        /^container main is killed: its fuse-overlayfs .*SIGKILL$/,
+      ])
+    })
+  },
+)
+
+function nameOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+}
 
 /** The host's numbers of all processes in the PID namespace of this one. */
 async function pidsIn(pid: number): Promise<number[]> {

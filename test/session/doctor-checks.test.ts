@@ -16,6 +16,7 @@ const goodMachine: MachineFacts = {
   missingPrograms: [],
   filtersSyscalls: true,
   fusermount3: '/usr/bin/fusermount3',
+  fuseOverlayfs: '/usr/bin/fuse-overlayfs',
   userAllowOther: true,
   userNamespaces: {
     max: 10_000,
@@ -309,6 +310,15 @@ const cases: readonly {
     status: 'warning',
     detail: /^one, and one group: .*: dev has no range$/,
     fix: /^sudo usermod$/,
+  },
+  {
+    title: 'no fuse-overlayfs, without which Pods run all the same',
+    facts: { ...ordinary, fuseOverlayfs: undefined },
+    check: 'fuse-overlayfs',
+    status: 'warning',
+    detail:
+      /^not found: containers can replace files .*, not change them in place$/,
+    fix: /apt-get install fuse-overlayfs$/,
   },
   {
     title: 'no fusermount3, which only an ordinary user needs',

@@ -14,6 +14,7 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { fileIdentity } from '../../linux/file-identity.ts'
 import { formatFstab } from './fstab.ts'
+import type { FuseOverlay } from './fuse-overlay.ts'
 import type { ContainerLiveMounts } from './live-mounts.ts'
 import { systemPath, type MachineTools } from '../../linux/machine-tools.ts'
 import { isCovered } from '../../linux/mount-table.ts'
@@ -24,7 +25,12 @@ import {
   type Mount,
 } from '../../linux/mountinfo.ts'
 import type { PlannedMountPath, RootPlan, VolumePoint } from './planned-root.ts'
-import { rootReady, setupDone, setupScript } from './setup-script.ts'
+import {
+  fuseMounted,
+  rootReady,
+  setupDone,
+  setupScript,
+} from './setup-script.ts'
 
 /**
  * A process that holds a container's mount namespace until the container's own processes do,
@@ -57,6 +63,8 @@ export interface ContainerSetupOptions {
   readonly live?: ContainerLiveMounts
   /** Resolves when the volumes are mounted; absent: they are. */
   readonly ready?: Promise<unknown>
+  /** Where the plan has one. */
+  readonly fuseOverlay?: FuseOverlay
   /** The setup's process has been started; this one has nothing to do for it now. */
   readonly onBegun?: () => void
 }
@@ -105,6 +113,7 @@ function pathsIn(directory: string): {
 
 function spawnSetup(options: ContainerSetupOptions): SetupProcess {
   const { tools, plan, world, directory, entrance, locked, rootName } = options
+  const { fuseOverlay } = options
   const { fstabFile, stdoutFifo, stderrFifo } = pathsIn(directory)
   const script = setupScript({
     plan,
@@ -125,11 +134,16 @@ function spawnSetup(options: ContainerSetupOptions): SetupProcess {
     {
       cwd: '/',
       env: { PATH: systemPath, LC_ALL: 'C' },
-      stdio: ['pipe', 'pipe', 'pipe'],
+      stdio: [
+        'pipe',
+        'pipe',
+        'pipe',
+        ...(fuseOverlay ? [fuseOverlay.device] : []),
+      ],
       // Ctrl-C at the terminal is for podfs to handle.
       detached: true,
     },
-  )
+  ) as SetupProcess
 }
 
 /** The script's side: setup-script.ts. Resolves with the pid. */
@@ -162,6 +176,10 @@ async function converse(
   failed.catch(() => undefined)
   // Without a pid there is an 'error' event.
   const { pid = 0 } = child
+  if (options.fuseOverlay !== undefined) {
+    await Promise.race([expect(fuseMounted), failed])
+    options.fuseOverlay.begin()
+  }
   await Promise.race([expect(rootReady), failed])
   makeAbsent(pid, options.plan.absent)
   const { mountPaths, covered } = options.plan

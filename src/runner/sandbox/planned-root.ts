@@ -18,6 +18,8 @@ export interface RootPlan {
   readonly rootOptions: readonly string[]
   /** See `hostView`; when it is needed. */
   readonly hostView?: FstabEntry
+  /** See fuse-overlay.ts; when it is used. */
+  readonly fuseOverlay?: FstabEntry
   /** Mount points within volumes: made in the volume, from the host. */
   readonly volumePoints: readonly VolumePoint[]
   /** Where the container's volumes are, symlinks resolved. */

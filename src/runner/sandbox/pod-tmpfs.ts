@@ -6,20 +6,25 @@ import { runTool } from './run-tool.ts'
 
 /**
  * The file systems in memory that a Pod has on the host, below a directory of its own: where its
- * live volumes are shown (live-mounts.ts), and the /dev/shm of its containers, of the size that a
- * container run-time gives it (64 MiB; containerd, setupSandboxFiles). Both are made with one
- * mount(8), which takes longer to start than to mount.
+ * live volumes are shown (live-mounts.ts), the /dev/shm of its containers, of the size that a
+ * container run-time gives it (64 MiB; containerd, setupSandboxFiles), and what they write through
+ * fuse-overlayfs, where it is used (fuse-overlay.ts). All are made with one mount(8), which takes
+ * longer to start than to mount.
  */
 export class PodTmpfs {
   /** Its mounts are propagated. */
   readonly live: string
   readonly sharedMemory: string
+  readonly written: string
+  readonly #hasWritten: boolean
   readonly #fstab: string
   #made: Promise<void> | undefined
 
-  constructor(directory: string) {
+  constructor(directory: string, hasWritten: boolean) {
     this.live = join(directory, 'live')
     this.sharedMemory = join(directory, 'shm')
+    this.written = join(directory, 'written')
+    this.#hasWritten = hasWritten
     this.#fstab = join(directory, 'tmpfs-fstab')
   }
 
@@ -28,6 +33,7 @@ export class PodTmpfs {
     this.#made ??= this.#mount([
       tmpfs(this.live, ['mode=0755', 'shared']),
       this.#sharedMemory(),
+      ...(this.#hasWritten ? [tmpfs(this.written, ['mode=0700'])] : []),
     ])
     await this.#made
   }
@@ -45,9 +51,11 @@ export class PodTmpfs {
   async close(): Promise<void> {
     if (this.#made === undefined) return
     await this.#made.catch(() => undefined)
-    await unmount(this.live, this.sharedMemory)
+    const places = [this.live, this.sharedMemory]
+    if (this.#hasWritten) places.push(this.written)
+    await unmount(...places)
     // Never recursively as long as something may be mounted there.
-    for (const path of [this.live, this.sharedMemory, this.#fstab])
+    for (const path of [...places, this.#fstab])
       await rm(path, { recursive: true, force: true })
   }
 

@@ -7,6 +7,7 @@ import { sysMasks } from './kernel-masks.ts'
 import type { RootPlan } from './planned-root.ts'
 import { resolvePath } from '../../linux/resolve-path.ts'
 import { RootTree } from './root-tree.ts'
+import { mountedFuseOverlay } from './fuse-overlay.ts'
 
 /*
  * How a container's root is made: a pure function from what the host has and what the
@@ -14,6 +15,7 @@ import { RootTree } from './root-tree.ts'
  *
  *   WORLD                a tmpfs, the container's `/` (unbindable, see root-tree.ts)
  *   WORLD/.podfs/layers  a tmpfs inside it: upper and work directories of the overlays
+ *   WORLD/.podfs/files   an ordinary user's: the host's root by fuse-overlayfs, where it is used
  *   WORLD/.podfs/old     where pivot_root puts the host's root
  *   WORLD/usr, /etc ..   overlays over the host's: what the container writes there is its own
  *   WORLD/run            an overlay of one level: files are its own, sockets and directories
@@ -109,6 +111,8 @@ export interface NestedOptions {
   readonly skeleton?: string
   /** The namespace has the group of terminals. */
   readonly hasTerminalGroup: boolean
+  /** There is to be one: see fuse-overlay.ts. */
+  readonly hasFuseOverlay?: boolean
 }
 
 export interface BusyboxMounts {
@@ -124,6 +128,8 @@ export const appletsDirectory = '/usr/lib/podfs/applets'
 /** Throws an Error whose message names the mountPath. */
 export function planRoot(host: HostView, options: RootPlanOptions): RootPlan {
   const { world, hostRoot, liveDirectory, privileged, nested } = options
+  const fuseOverlay =
+    nested?.hasFuseOverlay === true ? mountedFuseOverlay(world) : undefined
   const tree = new RootTree(host, {
     world,
     overlays: !hostRoot,
@@ -132,6 +138,7 @@ export function planRoot(host: HostView, options: RootPlanOptions): RootPlan {
     readOnly: options.readOnly,
     nested: nested !== undefined,
     ...(nested?.skeleton !== undefined && { skeleton: nested.skeleton }),
+    ...(fuseOverlay && { fuseOverlay: fuseOverlay.target }),
     ...(liveDirectory === undefined ? {} : { liveDirectory }),
   })
   planHostEntries(tree, host, options)
@@ -145,7 +152,7 @@ export function planRoot(host: HostView, options: RootPlanOptions): RootPlan {
     planOwnFile(tree, mountPath, source, mounts, options.hostRoot)
   for (const mount of mounts) tree.mountVolume(mount)
   tree.makeWorkingDirectory(options.workingDir)
-  return tree.finish()
+  return { ...tree.finish(), ...(fuseOverlay && { fuseOverlay }) }
 }
 
 function planHostEntries(

@@ -1,7 +1,9 @@
 import { basename, dirname, join, relative } from 'node:path'
 import type { FileKind, HostEntry, HostView } from '../../linux/host-view.ts'
 import { isWithin } from '../../linux/is-within.ts'
+import { isPodfsMount } from '../../linux/mountinfo.ts'
 import { resolvePath } from '../../linux/resolve-path.ts'
+import { overflowId } from '../../linux/user-namespace.ts'
 import type { ContainerMount } from './container-runtime.ts'
 import type { FstabEntry } from './fstab.ts'
 import { bind, HostBinds, type HostBindsOptions } from './host-binds.ts'
@@ -23,6 +25,8 @@ export interface RootTreeOptions extends HostBindsOptions {
   readonly liveDirectory?: string
   /** See host-skeleton.ts. */
   readonly skeleton?: string
+  /** See fuse-overlay.ts: where its mount is while the root is made. */
+  readonly fuseOverlay?: string
 }
 
 /** What lies at a path of the container and below it, up to the next place. */
@@ -32,6 +36,8 @@ interface Place {
   readonly source?: string
   /** What is made here is made there, before anything is mounted. */
   readonly upper?: string
+  /** What is made here is made among the host's files. */
+  readonly isMerged?: true
   /** A volume: what is made here is made in the volume. */
   readonly volume: boolean
 }
@@ -66,6 +72,7 @@ export class RootTree {
   readonly #isReadOnly: boolean
   readonly #nested: boolean
   readonly #skeleton: string | undefined
+  readonly #fuseOverlay: string | undefined
   /** Places whose mount has an upper layer. */
   readonly #layered = new Set<string>()
   #layers = 0
@@ -80,6 +87,7 @@ export class RootTree {
     this.#isReadOnly = options.readOnly
     this.#nested = options.nested
     this.#skeleton = options.skeleton
+    this.#fuseOverlay = options.fuseOverlay
     this.#binds = new HostBinds(host, options)
     this.#places.set('/', { at: '/', source: '/', upper: world, volume: false })
     // For the mount programs; detached at the end, when the PID namespace brings its own.
@@ -196,6 +204,7 @@ export class RootTree {
 
   /** Copy-on-write all the way down. An overlay does not show submounts: they come back in. */
   addDeepLayer(path: string): void {
+    if (this.#isOfFuse(path)) return this.#addFuseLayer(path)
     if (this.#isCopied(path)) return this.#addLayer(path, [])
     if (this.#overlays && this.#binds.hasLocked(path))
       return this.#addLayers(path)
@@ -203,6 +212,42 @@ export class RootTree {
     this.#addLayer(path, points)
     for (const point of points)
       this.#places.set(point, { at: point, source: point, volume: false })
+    if (this.#fuseOverlay === undefined) return
+    for (const child of this.#childrenOf(path) ?? [])
+      if (
+        this.#isOfFuse(child) &&
+        !points.includes(child) &&
+        this.#host.lstat(child)?.kind === 'directory'
+      )
+        this.#addFuseLayer(child)
+  }
+
+  /** Not where it would show what no container has: unlike an overlay it sees what is mounted. */
+  #isOfFuse(path: string): boolean {
+    return (
+      this.#fuseOverlay !== undefined &&
+      fuseDirectories.test(path) &&
+      !this.#hidden.some(hidden => isWithin(hidden, path)) &&
+      !this.#host.mounts.some(
+        mount => isPodfsMount(mount) && isWithin(mount.mountpoint, path),
+      )
+    )
+  }
+
+  /** Here even what the host has mounted below a directory is seen; but that is the host's own. */
+  #addFuseLayer(path: string): void {
+    const upper = join(this.#fuseOverlay ?? '', path)
+    this.#layered.add(path)
+    if (dirname(path) === '/')
+      this.#directories.push({ path: join(this.#world, path) })
+    const place = { at: path, source: path, upper, volume: false }
+    this.#places.set(path, { ...place, isMerged: true })
+    const mounts = [bind(upper, join(this.#world, path), ['bind'])]
+    for (const point of this.#binds.submounts(path)) {
+      mounts.push(...this.#binds.hostBind(point))
+      this.#places.set(point, { at: point, source: point, volume: false })
+    }
+    this.#layerMounts.set(path, mounts)
   }
 
   /**
@@ -464,12 +509,14 @@ export class RootTree {
   /** A directory that the upper layer also has shows the upper's mode and owner. */
   #makeParents(path: string): void {
     const place = this.#placeOf(path)
-    if (path === place.at || this.#made.has(path)) return
+    if (path === place.at || place.isMerged || this.#made.has(path)) return
     this.#makeParents(dirname(path))
     this.#copyDirectory(this.#inUpper(path), path)
   }
 
   #makePoint(path: string, kind = this.#lstat(path)?.kind): void {
+    const { isMerged } = this.#placeOf(dirname(path))
+    if (isMerged && this.#host.lstat(path) !== undefined) return
     if (kind === 'directory')
       this.#directories.push({ path: this.#inUpper(path) })
     else this.#files.push(this.#inUpper(path))
@@ -606,8 +653,11 @@ export class RootTree {
   }
 }
 
-/** How the kernel shows ids that a user namespace does not have (/proc/sys/kernel/overflowuid). */
-const overflowId = 65_534
+/**
+ * What fuse-overlayfs shows of the host's root. Not programs and their libraries, which the kernel
+ * starts from its own caches.
+ */
+const fuseDirectories = /^\/(var|opt|usr\/(?!s?bin$|lib\w*$)[^/]+)$/
 
 /** In a copy of the host's mount namespace, as a root is made in, all that is shared is a slave. */
 function following(entry: FstabEntry): FstabEntry {

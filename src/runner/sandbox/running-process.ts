@@ -20,6 +20,7 @@ import { execInContainer } from './exec-in-container.ts'
 import { openExec } from './exec-streams.ts'
 import { toExitStatus } from './exit-status.ts'
 import { whyNotExecutable } from './find-program.ts'
+import type { FuseOverlay } from './fuse-overlay.ts'
 import { findFirstProcess } from './first-process.ts'
 import { preludesOf, startCommand, type Launch } from './launch-command.ts'
 import { isListenedOn } from '../../linux/listening-sockets.ts'
@@ -51,6 +52,7 @@ export interface StartOptions {
   readonly newDirectory: () => string
   /** The container's; `launch` enters it. */
   readonly cgroup?: Cgroup
+  readonly fuseOverlay?: FuseOverlay
   /** An fstab on the host: see kernel-masks.ts. */
   readonly masksFile: string
 }
@@ -61,6 +63,8 @@ const drainMs = 1000
 /** A running container, and what only its runtime may do with it. */
 export interface StartedProcess extends RunningContainer {
   kill(): Promise<void>
+  /** It has ended, though not all of it may be read. */
+  isGone(): boolean
 }
 
 /** Starts the program in the namespaces that the setup holds. */
@@ -275,12 +279,20 @@ class RunningProcess implements StartedProcess {
     })
   }
 
-  /** Its layers are one file system, and so is its root. */
+  /** Its layers are one file system, but for what fuse-overlayfs writes. */
   async writtenBytes(): Promise<bigint> {
     if (this.#gone || this.#pid === undefined) return 0n
     const root = `/proc/${this.#pid}/root`
     const layered = ['etc', 'usr', 'var'].map(name => `${root}/${name}`)
-    return (await upperLayerUsage(layered)) ?? 0n
+    const { fuseOverlay } = this.#options
+    return (
+      ((await upperLayerUsage(layered)) ?? 0n) +
+      ((await fuseOverlay?.writtenBytes()) ?? 0n)
+    )
+  }
+
+  isGone(): boolean {
+    return this.#gone
   }
 
   /** Ends all of its processes. Resolves when they are gone. */

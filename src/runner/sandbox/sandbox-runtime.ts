@@ -23,6 +23,11 @@ import { Cgroup } from '../../linux/cgroups.ts'
 import { readHostView } from '../../linux/host-view.ts'
 import { hasId, ownIdMaps } from '../../linux/user-namespace.ts'
 import type { Launch } from './launch-command.ts'
+import {
+  canTakeFuseOverlay,
+  findFuseOverlayfs,
+  FuseOverlay,
+} from './fuse-overlay.ts'
 import { type BegunSkeleton, makeSkeleton } from './host-skeleton.ts'
 import { LiveMounts, type ContainerLiveMounts } from './live-mounts.ts'
 import {
@@ -94,6 +99,8 @@ export interface SandboxOptions {
   readonly visible: readonly string[]
   /** Volumes that may be mounted anew are about to come: their place is made at once. */
   readonly expectsLiveVolumes?: boolean
+  /** What a person is to know of a container. */
+  readonly notice?: (text: string) => void
   readonly clock?: Clock
 }
 
@@ -127,8 +134,12 @@ class Sandbox implements SandboxRuntime {
   /** In a user namespace. */
   readonly #skeleton: Promise<string> | undefined
   readonly #idMaps = ownIdMaps()
+  /** In a user namespace, as long as it can be used. */
+  #fuseOverlayfs: string | undefined
+  #fuseOverlays = 0
   /** Of each setup whose container is not known to have ended. */
   readonly #liveOf = new Map<ContainerSetup, ContainerLiveMounts>()
+  readonly #fuseOverlayOf = new Map<ContainerSetup, FuseOverlay>()
   readonly #prepared = new Map<ContainerLaunch, Promise<ContainerSetup>>()
   /** Of each container's name, what has been begun before its volumes were there. */
   readonly #ahead = new Map<string, RootAhead>()
@@ -151,7 +162,12 @@ class Sandbox implements SandboxRuntime {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     const { scratchDirectory, expectsLiveVolumes } = options
-    this.#tmpfs = new PodTmpfs(scratchDirectory)
+    if (!options.hostRoot && canTakeFuseOverlay(scratchDirectory))
+      this.#fuseOverlayfs = findFuseOverlayfs()
+    this.#tmpfs = new PodTmpfs(
+      scratchDirectory,
+      this.#fuseOverlayfs !== undefined,
+    )
     this.#live = new LiveMounts(this.#tmpfs.live)
     this.#podFiles = new PodFiles(scratchDirectory)
     if (this.#idMaps !== undefined && !options.hostRoot)
@@ -294,6 +310,8 @@ class Sandbox implements SandboxRuntime {
     try {
       const pause = await this.#pauseNow()
       cgroup = this.#makeContainerCgroup(container)
+      const fuseOverlay = this.#fuseOverlayOf.get(setup)
+      if (cgroup !== undefined) fuseOverlay?.enter(cgroup.entries)
       const running = await startProcess({
         tools: this.#findTools(),
         clock: this.#clock,
@@ -306,12 +324,15 @@ class Sandbox implements SandboxRuntime {
         tty: container.tty === true,
         newDirectory: () => this.#podFiles.newStreams(),
         ...(cgroup && { cgroup }),
+        ...(fuseOverlay && { fuseOverlay }),
       })
       this.#running.add(running)
+      if (fuseOverlay !== undefined)
+        inBackground(this.#endWith(fuseOverlay, running, container.name))
       inBackground(this.#noteEnd(running, setup, cgroup))
       return running
     } catch (error) {
-      await this.#releaseLive(setup)
+      await this.#releaseHeld(setup)
       await cgroup?.kill(this.#clock)
       await cgroup?.remove(this.#clock)
       throw error
@@ -364,6 +385,20 @@ class Sandbox implements SandboxRuntime {
     }
   }
 
+  /** Of what it has written nothing is there any more: it may start anew. */
+  async #endWith(
+    { ended }: FuseOverlay,
+    running: StartedProcess,
+    name: string,
+  ): Promise<void> {
+    const said = await ended
+    if (said === undefined || running.isGone()) return
+    this.#options.notice?.(
+      `container ${name} is killed: its fuse-overlayfs has ended: ${said}`,
+    )
+    await running.kill()
+  }
+
   /** What cannot be taken away now is tried again by `close`, which tells of a failure. */
   async #noteEnd(
     running: StartedProcess,
@@ -372,7 +407,7 @@ class Sandbox implements SandboxRuntime {
   ): Promise<void> {
     await running.exited
     this.#running.delete(running)
-    await this.#releaseLive(setup).catch(() => undefined)
+    await this.#releaseHeld(setup).catch(() => undefined)
     await cgroup?.remove(this.#clock).catch(() => undefined)
   }
 
@@ -401,6 +436,7 @@ class Sandbox implements SandboxRuntime {
     ])
     await Promise.all([...this.#running].map(running => running.kill()))
     await Promise.all([...this.#setups].map(setup => setup.release()))
+    await Promise.all([...this.#fuseOverlayOf.values()].map(each => each.end()))
     await this.#making
     await this.#endPause()
     await this.#network?.detach()
@@ -414,7 +450,9 @@ class Sandbox implements SandboxRuntime {
     await this.#live.renew()
   }
 
-  async #releaseLive(setup: ContainerSetup): Promise<void> {
+  async #releaseHeld(setup: ContainerSetup): Promise<void> {
+    await this.#fuseOverlayOf.get(setup)?.end()
+    this.#fuseOverlayOf.delete(setup)
     await this.#liveOf.get(setup)?.release()
     this.#liveOf.delete(setup)
   }
@@ -430,7 +468,7 @@ class Sandbox implements SandboxRuntime {
   }
 
   async #discard(setup: ContainerSetup): Promise<void> {
-    await this.#releaseLive(setup)
+    await this.#releaseHeld(setup)
     await setup.release()
     this.#setups.delete(setup)
   }
@@ -479,6 +517,8 @@ class Sandbox implements SandboxRuntime {
       const host = readHostView()
       const files = this.#podFiles.make()
       const hidden = ownDirectories.map(path => resolvePath(path, host))
+      const fuseOverlayfs =
+        readOnlyRoot === true ? undefined : this.#fuseOverlayfs
       const plan = planRoot(host, {
         world: files.world,
         mounts,
@@ -497,15 +537,20 @@ class Sandbox implements SandboxRuntime {
         ...(files.hostnameFile && { hostnameFile: files.hostnameFile }),
         ...(busybox === undefined ? {} : { busybox }),
         ...(live === undefined ? {} : { liveDirectory: live.directory }),
-        ...(nested && { nested }),
+        ...(nested && {
+          nested: { ...nested, hasFuseOverlay: fuseOverlayfs !== undefined },
+        }),
       })
       const planText = JSON.stringify(plan)
       if (failed?.plan === planText) throw failed.error
       // Not before: these take as long as the plan.
       const { entrance } = await this.#pauseNow()
-      if (live !== undefined || hasSharedMemory) await this.#tmpfs.made()
+      if (live !== undefined || hasSharedMemory || fuseOverlayfs !== undefined)
+        await this.#tmpfs.made()
+      let fuseOverlay: FuseOverlay | undefined
       try {
-        return await setUpContainer({
+        fuseOverlay = this.#openFuseOverlay(fuseOverlayfs)
+        const setup = await setUpContainer({
           tools,
           plan,
           world: files.world,
@@ -515,12 +560,38 @@ class Sandbox implements SandboxRuntime {
           ...(live === undefined ? {} : { live }),
           ...(ready === undefined ? {} : { ready }),
           ...(onBegun === undefined ? {} : { onBegun }),
+          ...(fuseOverlay && { fuseOverlay }),
         })
+        if (fuseOverlay !== undefined)
+          this.#fuseOverlayOf.set(setup, fuseOverlay)
+        return setup
       } catch (error) {
         await live?.empty()
+        await fuseOverlay?.end()
+        this.#noteFuseFailure(await fuseOverlay?.ended)
         failed = { plan: planText, error }
       }
     }
+  }
+
+  #openFuseOverlay(program: string | undefined): FuseOverlay | undefined {
+    if (program === undefined || this.#idMaps === undefined) return undefined
+    this.#fuseOverlays += 1
+    return new FuseOverlay({
+      program,
+      tools: this.#findTools(),
+      ids: this.#idMaps,
+      directory: join(this.#tmpfs.written, String(this.#fuseOverlays)),
+    })
+  }
+
+  /** A program that fails is as one that is not there. */
+  #noteFuseFailure(said: string | undefined): void {
+    if (said === undefined || this.#fuseOverlayfs === undefined) return
+    this.#options.notice?.(
+      `${this.#fuseOverlayfs} fails: ${said}; files of this machine in /usr, /var and /opt can be replaced, not changed in place`,
+    )
+    this.#fuseOverlayfs = undefined
   }
 
   async #nested(): Promise<NestedOptions | undefined> {

@@ -1,5 +1,6 @@
 import { basename, dirname, join } from 'node:path'
 import { formatFstab, type FstabEntry } from './fstab.ts'
+import { fuseOverlayPlace, setupDevice } from './fuse-overlay.ts'
 import { hostView } from './host-binds.ts'
 import type { PlannedLink, ReadOnlyPlace, RootPlan } from './planned-root.ts'
 import { shellQuote } from './shell-quote.ts'
@@ -17,7 +18,9 @@ export interface SetupScriptOptions {
   readonly rootName: string
 }
 
-/** What the script prints when the container's root is `/`. */
+/** What the script prints when fuse-overlayfs is to begin. */
+export const fuseMounted = 'mounted'
+/** What it prints when the container's root is `/`. */
 export const rootReady = 'ready'
 /** What it prints when the foreign mounts it was told of are gone. */
 export const setupDone = 'done'
@@ -28,7 +31,7 @@ export const setupDone = 'done'
  *  1. two tmpfs: the root, unbindable so that the rbind of the directory in which it stands
  *     leaves it out; and the layers inside it, a mount of its own because an overlay refuses
  *     an unbindable upper layer; with them the host's root file system without device nodes
- *     (`hostView`); by one process
+ *     (`hostView`), or that of fuse-overlayfs; by one process
  *  2. directories, files, links
  *  3. all other mounts, by one process
  *  4. pivot_root; the host's root, its view and the layers are detached (the overlays keep
@@ -56,10 +59,12 @@ export function setupScript(options: SetupScriptOptions): string {
     tmpfs(rootName, world, ['mode=0755', 'unbindable', ...plan.rootOptions]),
     tmpfs('podfs', layers, ['mode=0700', 'X-mount.mkdir']),
     ...(plan.hostView === undefined ? [] : [plan.hostView]),
+    ...(plan.fuseOverlay === undefined ? [] : [plan.fuseOverlay]),
   ])
   const scaffold = [
     '/.podfs/layers',
     ...(plan.hostView === undefined ? [] : [`/${hostView}`]),
+    ...(plan.fuseOverlay === undefined ? [] : [`/${fuseOverlayPlace}`]),
     '/.podfs/old',
   ]
   return [
@@ -68,7 +73,15 @@ export function setupScript(options: SetupScriptOptions): string {
     command('mkfifo -m 600 --', fifos),
     // A file: from a pipe, mount(8) reads no fstab.
     `printf %s ${shellQuote(roots)} > ${shellQuote(rootsFile)}`,
-    `mount -n -a -T ${shellQuote(rootsFile)}`,
+    ...(plan.fuseOverlay === undefined
+      ? [`mount -n -a -T ${shellQuote(rootsFile)}`]
+      : [
+          // -i: not by mount.fuse(8), which would start a server.
+          `mount -n -i -a -T ${shellQuote(rootsFile)}`,
+          // As soon as fuse-overlayfs ends, nobody waits for it.
+          `exec ${setupDevice}<&-`,
+          `echo ${fuseMounted}`,
+        ]),
     ...makeDirectories(plan, join(world, '.podfs/old')),
     ...plan.files.map(path => `: > ${shellQuote(path)}`),
     ...makeLinks(plan.links),

@@ -27,6 +27,7 @@ export function checkMachine(facts: MachineFacts): Check[] {
     checkStaleMounts(facts),
     ...checkForOrdinaryUsers(facts),
     ...checkIds(facts),
+    ...checkFuseOverlayfs(facts),
     checkCgroups(facts),
   ]
 }
@@ -331,6 +332,23 @@ function checkIds({ uid, idsLack }: MachineFacts): Check[] {
           name,
           `one, and one group: Pods that ask for others do not start: ${idsLack.why}`,
           idsLack.fix,
+        ),
+  ]
+}
+
+function checkFuseOverlayfs({ uid, fuseOverlayfs }: MachineFacts): Check[] {
+  const name = 'fuse-overlayfs'
+  if (uid === 0) return []
+  return [
+    fuseOverlayfs === undefined
+      ? warning(
+          name,
+          'not found: containers can replace files in /usr, /var and /opt, not change them in place',
+          'sudo apt-get install fuse-overlayfs',
+        )
+      : ok(
+          name,
+          `${fuseOverlayfs}: containers can change files in /var, /opt and /usr, but for programs and libraries`,
         ),
   ]
 }

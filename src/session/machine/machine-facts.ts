@@ -47,6 +47,7 @@ export interface MachineFacts {
   /** The machine can hold back system calls, in the way that podfs asks for. */
   readonly filtersSyscalls: boolean
   readonly fusermount3: string | undefined
+  readonly fuseOverlayfs: string | undefined
   /** /etc/fuse.conf has the line. */
   readonly userAllowOther: boolean
   readonly userNamespaces: UserNamespaces
@@ -179,6 +180,7 @@ export async function readMachineFacts(
     ],
     filtersSyscalls,
     fusermount3: findOnHost('fusermount3'),
+    fuseOverlayfs: findOnHost('fuse-overlayfs'),
     userAllowOther: userAllowOther(fuseConf ?? ''),
     userNamespaces: {
       max: sysctl('user/max_user_namespaces'),

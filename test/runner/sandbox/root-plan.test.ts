@@ -658,6 +658,7 @@ t.test('in a user namespace', async t => {
     ),
   )
   t.notOk(made.directories.some(({ uid }) => uid === 65_534))
+  t.equal(made.fuseOverlay, undefined)
   t.equal(made.hostView, undefined)
   t.ok(made.nested)
   const cgroups = { path: '/sys/fs/cgroup', options: ['nosuid'] }
@@ -854,3 +855,66 @@ for (const { options, message } of failures)
   t.test(message, async t => {
     t.throws(() => plan(options), { message })
   })
+
+t.test('through fuse-overlayfs', async t => {
+  const directory = { kind: 'directory' } as const
+  const host = fakeHost(
+    {
+      '/usr/lib': directory,
+      '/usr/local': directory,
+      '/usr/local/data': directory,
+      '/usr/share/app': directory,
+      '/usr/share/app/page': { kind: 'file' },
+      '/var/lib': directory,
+      '/usr/src': directory,
+      '/usr/src/podfs': directory,
+      '/opt': directory,
+      '/opt/volume': directory,
+    },
+    [
+      { mountpoint: '/' },
+      { mountpoint: '/var/lib', device: '8:3' },
+      { mountpoint: '/opt/volume', type: 'fuse.podfs' },
+    ],
+  )
+  const nested = { hasTerminalGroup: true, hasFuseOverlay: true }
+  const volume = (mountPath: string) => ({
+    source: '/vol',
+    mountPath,
+    readOnly: true,
+    recursive: false,
+  })
+  const made = plan(
+    {
+      nested,
+      hidden: ['/usr/src/podfs'],
+      mounts: [volume('/usr/share/app/new/volume'), volume('/usr/lib/new')],
+    },
+    host,
+  )
+  const sourceOf = (target: string) =>
+    made.fstab.find(mount => mount.target === `/w${target}`)?.source
+  const files = '/w/.podfs/files'
+  t.match(made.fuseOverlay, { target: files, type: /^fuse\./ })
+  t.equal(sourceOf('/usr/share'), `${files}/usr/share`)
+  t.equal(sourceOf('/usr/local'), `${files}/usr/local`)
+  t.equal(sourceOf('/var'), `${files}/var`)
+  t.equal(sourceOf('/var/lib'), '/var/lib', 'what is mounted is the host’s')
+  // Programs start from the kernel's overlay.
+  t.equal(sourceOf('/usr'), 'podfs')
+  t.equal(sourceOf('/usr/bin'), undefined)
+  t.equal(sourceOf('/usr/lib'), undefined)
+  // Among the files that are there; no parent is made once more.
+  t.same(
+    made.paths.filter(path => path.startsWith(files)),
+    [`${files}/usr/share/app/new`, `${files}/usr/share/app/new/volume`],
+  )
+  // It would show what no container has.
+  t.equal(sourceOf('/usr/src'), undefined)
+  t.same(made.absent, ['/usr/src/podfs'])
+  t.not(sourceOf('/opt'), `${files}/opt`)
+  t.equal(
+    plan({ nested: { hasTerminalGroup: true } }, host).fuseOverlay,
+    undefined,
+  )
+})

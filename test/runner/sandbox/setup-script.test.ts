@@ -1,5 +1,9 @@
 import t from 'tap'
 import { formatFstab } from '../../../src/runner/sandbox/fstab.ts'
+import {
+  mountedFuseOverlay,
+  optionsFor,
+} from '../../../src/runner/sandbox/fuse-overlay.ts'
 import { setupScript } from '../../../src/runner/sandbox/setup-script.ts'
 
 const plan = {
@@ -78,4 +82,25 @@ t.test('fstab fields hold no white space', async t => {
     text,
     String.raw`\043a\040b /t\011u\134v\012w none bind,ro 0 0` + '\n',
   )
+})
+
+t.test('fuse-overlayfs is to begin when it is mounted', async t => {
+  const fuseOverlay = mountedFuseOverlay('/w')
+  const plan = { ...options.plan, nested: true, fuseOverlay }
+  const lines = setupScript({ ...options, plan }).split('\n')
+  const at = lines.indexOf("mount -n -i -a -T '/fstab-roots'")
+  t.same(lines.slice(at + 1, at + 3), ['exec 3<&-', 'echo mounted'])
+  t.ok(lines.some(line => /^umount -n -l .* \/\.podfs\/files /.test(line)))
+})
+
+t.test('what fuse-overlayfs is told of ids', async t => {
+  const range = (count: number) => [{ inside: 0, outside: 1000, count }]
+  const of = (uids: number, gids: number): string =>
+    optionsFor({ uids: range(uids), gids: range(gids) }, '/d')
+  t.equal(
+    of(1, 1),
+    'lowerdir=/,upperdir=/d/upper,workdir=/d/work,squash_to_root,noacl',
+  )
+  t.match(of(65_537, 1), 'squash_to_root')
+  t.match(of(65_537, 65_537), /,uidmapping=65534:0:1:.*:0:0:65534,gidmapping=/)
 })
