@@ -5,6 +5,7 @@ import {
   constants,
   lstatSync,
   mkdirSync,
+  rmdirSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -14,7 +15,7 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { fileIdentity } from '../../linux/file-identity.ts'
 import { formatFstab } from './fstab.ts'
-import type { FuseOverlay } from './fuse-overlay.ts'
+import { fuseOverlayPlace, type FuseOverlay } from './fuse-overlay.ts'
 import type { ContainerLiveMounts } from './live-mounts.ts'
 import { systemPath, type MachineTools } from '../../linux/machine-tools.ts'
 import { isCovered } from '../../linux/mount-table.ts'
@@ -24,7 +25,9 @@ import {
   isPodfsMount,
   type Mount,
 } from '../../linux/mountinfo.ts'
+import { hostView } from './host-binds.ts'
 import type { PlannedMountPath, RootPlan, VolumePoint } from './planned-root.ts'
+import { layersPlace, oldRoot, scaffold } from './root-template.ts'
 import {
   fuseMounted,
   rootReady,
@@ -51,6 +54,8 @@ export interface ContainerSetupOptions {
   readonly tools: MachineTools
   readonly plan: RootPlan
   readonly world: string
+  /** See root-template.ts. */
+  readonly template: string
   /** An empty directory on the host, for this setup alone; removed at its release. */
   readonly directory: string
   /** Options of nsenter: see pause.ts. */
@@ -112,12 +117,13 @@ function pathsIn(directory: string): {
 }
 
 function spawnSetup(options: ContainerSetupOptions): SetupProcess {
-  const { tools, plan, world, directory, entrance, locked, rootName } = options
-  const { fuseOverlay } = options
+  const { tools, plan, world, template, directory } = options
+  const { entrance, locked, rootName, fuseOverlay } = options
   const { fstabFile, stdoutFifo, stderrFifo } = pathsIn(directory)
   const script = setupScript({
     plan,
     world,
+    template,
     fstabFile,
     fifos: [stdoutFifo, stderrFifo],
     locked,
@@ -182,8 +188,15 @@ async function converse(
   }
   await Promise.race([expect(rootReady), failed])
   makeAbsent(pid, options.plan.absent)
-  const { mountPaths, covered } = options.plan
+  detachScaffold(pid, options.plan)
+  const { mountPaths, covered, readOnly, nested } = options.plan
   const foreign = foreignMounts(readMountinfo(pid), mountPaths, covered)
+  // Else the script has to start programs that need it.
+  if (
+    !nested &&
+    [foreign, covered, readOnly].every(({ length }) => length === 0)
+  )
+    detachProc(pid)
   child.stdin.write(foreign.map(point => `${escaped(point)}\n`).join('') + '\n')
   await Promise.race([expect(setupDone), failed])
   const left = foreign.length === 0 ? [] : leftIn(pid, options.plan)
@@ -241,6 +254,31 @@ function makeAbsent(pid: number, paths: readonly string[]): void {
     if (lstatSync(inside, { throwIfNoEntry: false }) !== undefined)
       throw new Error(`cannot hide ${path}`)
   }
+}
+
+/**
+ * Nothing is mounted there as this process sees it. So the kernel removes the directory, and lazily
+ * unmounts what lies on it in the setup's namespace (mount_namespaces(7), Linux 3.18), without two
+ * programs that would have to be started there.
+ */
+function detachScaffold(
+  pid: number,
+  { hostView: view, fuseOverlay }: RootPlan,
+): void {
+  const places = [
+    oldRoot,
+    ...(view === undefined ? [] : [hostView]),
+    ...(fuseOverlay === undefined ? [] : [fuseOverlayPlace]),
+  ]
+  for (const place of [...places, layersPlace, scaffold])
+    rmdirSync(`/proc/${pid}/root/${place}`)
+}
+
+/** In the same way; its mount point stays. */
+function detachProc(pid: number): void {
+  const proc = `/proc/${pid}/root/proc`
+  rmdirSync(proc)
+  mkdirSync(proc, { mode: 0o755 })
 }
 
 /** util-linux before 2.27 ignores `ro` next to `bind`: better no container than a wrong one. */

@@ -5,6 +5,7 @@ import { isCovered, mountOf } from '../../linux/mount-table.ts'
 import { isPodfsMount, type Mount } from '../../linux/mountinfo.ts'
 import type { FstabEntry } from './fstab.ts'
 import type { ReadOnlyPlace } from './planned-root.ts'
+import { scaffold } from './root-template.ts'
 
 export interface HostBindsOptions {
   /** Where the root is made. */
@@ -198,7 +199,7 @@ export class HostBinds {
  * Below the root while that is made: the host's root file system without its submounts, with
  * no device node that works, and private. So a bind of what is in it needs no further step.
  */
-export const hostView = '.podfs/host'
+export const hostView = `${scaffold}/host`
 
 function hasNodes(mount: Mount | undefined): boolean {
   return (

@@ -33,6 +33,7 @@ export function cgroupNameOf(mark: string): string {
 export class PodFiles {
   readonly #world: string
   readonly #setups: string
+  readonly templates: string
   readonly #streams: string
   readonly #hostnameFile: string
   readonly #mark: string
@@ -48,6 +49,7 @@ export class PodFiles {
   constructor(scratchDirectory: string) {
     this.#world = join(scratchDirectory, 'root')
     this.#setups = join(scratchDirectory, 'setups')
+    this.templates = join(scratchDirectory, 'templates')
     this.#streams = join(scratchDirectory, 'streams')
     this.#hostnameFile = join(scratchDirectory, 'hostname')
     this.#mark = join(scratchDirectory, processesMark)
@@ -115,6 +117,7 @@ export class PodFiles {
     const own = [
       this.#world,
       this.#setups,
+      this.templates,
       this.#streams,
       this.#hostnameFile,
       this.#mark,

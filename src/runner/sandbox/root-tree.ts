@@ -17,6 +17,7 @@ import type {
   RootPlan,
   VolumePoint,
 } from './planned-root.ts'
+import { layersPlace } from './root-template.ts'
 
 export interface RootTreeOptions extends HostBindsOptions {
   /** System directories can be overlays. */
@@ -585,7 +586,7 @@ export class RootTree {
   /** An upper directory. */
   #newLayer(): string {
     this.#layers += 1
-    return join(this.#world, '.podfs/layers', String(this.#layers), 'upper')
+    return join(this.#world, layersPlace, String(this.#layers), 'upper')
   }
 
   /**

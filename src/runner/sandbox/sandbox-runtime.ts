@@ -51,6 +51,7 @@ import {
   type BusyboxMounts,
   type NestedOptions,
 } from './root-plan.ts'
+import { RootTemplates } from './root-template.ts'
 import { resolvePath } from '../../linux/resolve-path.ts'
 import { startProcess, type StartedProcess } from './running-process.ts'
 import { containerFilter } from './seccomp/container-filter.ts'
@@ -155,6 +156,7 @@ class Sandbox implements SandboxRuntime {
   /** What is being made for the Pod; settled, there is nothing more to wait for. */
   #making: Promise<unknown> = Promise.resolve()
   #tools: MachineTools | undefined
+  #templates: RootTemplates | undefined
   #filterLoader: Promise<FilterLoader | undefined> | undefined
   #closed: Promise<void> | undefined
 
@@ -545,23 +547,35 @@ class Sandbox implements SandboxRuntime {
       if (failed?.plan === planText) throw failed.error
       // Not before: these take as long as the plan.
       const { entrance } = await this.#pauseNow()
-      if (live !== undefined || hasSharedMemory || fuseOverlayfs !== undefined)
+      if (
+        live !== undefined ||
+        hasSharedMemory ||
+        fuseOverlayfs !== undefined
+      ) {
         await this.#tmpfs.made()
+        // There files cost less than where the run-time directory is on a disk.
+        this.#templates ??= new RootTemplates(join(this.#tmpfs.live, 'roots'))
+      }
+      this.#templates ??= new RootTemplates(this.#podFiles.templates)
+      const templates = this.#templates
       let fuseOverlay: FuseOverlay | undefined
       try {
         fuseOverlay = this.#openFuseOverlay(fuseOverlayfs)
-        const setup = await setUpContainer({
-          tools,
-          plan,
-          world: files.world,
-          ...this.#podFiles.makeSetup(),
-          entrance,
-          locked: capabilities.includes('SYS_ADMIN'),
-          ...(live === undefined ? {} : { live }),
-          ...(ready === undefined ? {} : { ready }),
-          ...(onBegun === undefined ? {} : { onBegun }),
-          ...(fuseOverlay && { fuseOverlay }),
-        })
+        const setUp = (template: string): Promise<ContainerSetup> =>
+          setUpContainer({
+            tools,
+            plan,
+            world: files.world,
+            template,
+            ...this.#podFiles.makeSetup(),
+            entrance,
+            locked: capabilities.includes('SYS_ADMIN'),
+            ...(live === undefined ? {} : { live }),
+            ...(ready === undefined ? {} : { ready }),
+            ...(onBegun === undefined ? {} : { onBegun }),
+            ...(fuseOverlay && { fuseOverlay }),
+          })
+        const setup = await templates.use(plan, files.world, setUp)
         if (fuseOverlay !== undefined)
           this.#fuseOverlayOf.set(setup, fuseOverlay)
         return setup

@@ -1,13 +1,15 @@
-import { basename, dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { formatFstab, type FstabEntry } from './fstab.ts'
-import { fuseOverlayPlace, setupDevice } from './fuse-overlay.ts'
-import { hostView } from './host-binds.ts'
-import type { PlannedLink, ReadOnlyPlace, RootPlan } from './planned-root.ts'
+import { setupDevice } from './fuse-overlay.ts'
+import type { ReadOnlyPlace, RootPlan } from './planned-root.ts'
+import { layersPlace, oldRoot } from './root-template.ts'
 import { shellQuote } from './shell-quote.ts'
 
 export interface SetupScriptOptions {
   readonly plan: RootPlan
   readonly world: string
+  /** See root-template.ts. */
+  readonly template: string
   /** The plan's fstab, as a file. */
   readonly fstabFile: string
   /** Made for the container's output. */
@@ -32,18 +34,18 @@ export const setupDone = 'done'
  *     leaves it out; and the layers inside it, a mount of its own because an overlay refuses
  *     an unbindable upper layer; with them the host's root file system without device nodes
  *     (`hostView`), or that of fuse-overlayfs; by one process
- *  2. directories, files, links
+ *  2. directories, files, links, by one process (root-template.ts)
  *  3. all other mounts, by one process
- *  4. pivot_root; the host's root, its view and the layers are detached (the overlays keep
- *     theirs)
- *  5. `ready`; then it reads the mount points to detach, one a line, up to an empty line
- *     (a newline as \n, a backslash as \\)
+ *  4. pivot_root
+ *  5. `ready`: from outside the host's root, its view and the layers are detached (the overlays
+ *     keep theirs), and /proc where nothing that follows needs it; then it reads the mount points
+ *     to detach, one a line, up to an empty line (a newline as \n, a backslash as \\)
  *     (umount -c: without it umount(8) would ask a file system that may be dead; a failure
  *     is looked at from outside: the mount may have gone by itself, with its mount point)
  *  6. the plan's directories are covered: after 5, which could not reach below them
  *  7. where the root is to be read-only, its layers and the tmpfs are made so; what else is in it
  *     was mounted so
- *  8. /proc, which umount(8) needed, goes: the PID namespace mounts its own
+ *  8. /proc, which mount(8) and umount(8) need, goes where it is still there: the PID namespace mounts its own
  *  9. when it is to be locked, a copy of the mount namespace takes its place that a new user
  *     namespace owns. The kernel takes such a one for less trusted and locks what it copies,
  *     and what is propagated to it later: nobody, not even root of the machine, can make a
@@ -52,8 +54,8 @@ export const setupDone = 'done'
  * 10. `done`; it holds the namespace until its standard input is closed
  */
 export function setupScript(options: SetupScriptOptions): string {
-  const { plan, world, fstabFile, fifos, locked, rootName } = options
-  const layers = join(world, '.podfs/layers')
+  const { plan, world, template, fstabFile, fifos, locked, rootName } = options
+  const layers = join(world, layersPlace)
   const rootsFile = `${fstabFile}-roots`
   const roots = formatFstab([
     tmpfs(rootName, world, ['mode=0755', 'unbindable', ...plan.rootOptions]),
@@ -61,12 +63,6 @@ export function setupScript(options: SetupScriptOptions): string {
     ...(plan.hostView === undefined ? [] : [plan.hostView]),
     ...(plan.fuseOverlay === undefined ? [] : [plan.fuseOverlay]),
   ])
-  const scaffold = [
-    '/.podfs/layers',
-    ...(plan.hostView === undefined ? [] : [`/${hostView}`]),
-    ...(plan.fuseOverlay === undefined ? [] : [`/${fuseOverlayPlace}`]),
-    '/.podfs/old',
-  ]
   return [
     'set -e',
     'umask 022',
@@ -82,15 +78,12 @@ export function setupScript(options: SetupScriptOptions): string {
           `exec ${setupDevice}<&-`,
           `echo ${fuseMounted}`,
         ]),
-    ...makeDirectories(plan, join(world, '.podfs/old')),
-    ...plan.files.map(path => `: > ${shellQuote(path)}`),
-    ...makeLinks(plan.links),
+    // -RPp: of all that there may be, busybox's cp included, with the modes and owners.
+    `cp -RPp -- ${shellQuote(`${template}/.`)} ${shellQuote(`${world}/`)}`,
     `mount -n -a -T ${shellQuote(fstabFile)}`,
     `cd ${shellQuote(world)}`,
-    'pivot_root . .podfs/old',
+    `pivot_root . ${oldRoot}`,
     'cd /',
-    `umount -n -l ${scaffold.join(' ')}`,
-    `rmdir ${scaffold.join(' ')} /.podfs`,
     `echo ${rootReady}`,
     'set --',
     'while IFS= read -r point && [ -n "$point" ]; do',
@@ -107,7 +100,7 @@ export function setupScript(options: SetupScriptOptions): string {
       place =>
         `${makeReadOnly(place)}${plan.nested ? ' 2>/dev/null || :' : ''}`,
     ),
-    ...(plan.nested ? [] : ['umount -n -l /proc']),
+    ...(plan.nested ? [] : ['[ ! -e /proc/self ] || umount -n -l /proc']),
     ...(locked ? [`exec ${lock} sh -c ${shellQuote(hold)}`] : [hold]),
     '',
   ].join('\n')
@@ -156,60 +149,6 @@ function makeReadOnly({ path, options: flags }: ReadOnlyPlace): string {
   return `mount -n -o ${options} podfs ${shellQuote(path)}`
 }
 
-/** One process for all of them, and one for each unusual mode or owner. */
-function makeDirectories(plan: RootPlan, oldRoot: string): string[] {
-  const { directories } = plan
-  const modes = groupBy(
-    directories.filter(({ mode }) => mode !== undefined),
-    ({ mode }) => (mode ?? 0).toString(8),
-  )
-  const owners = groupBy(
-    directories.filter(({ uid }) => uid !== undefined),
-    ({ uid, gid }) => `${uid}:${gid}`,
-  )
-  const paths = (group: typeof directories): string[] =>
-    group.map(({ path }) => path)
-  return [
-    command('mkdir -p --', [oldRoot, ...paths(directories)]),
-    // chown first: it would clear the set-id bits.
-    ...owners.map(([owner, group]) =>
-      command(`chown ${owner} --`, paths(group)),
-    ),
-    ...modes.map(([mode, group]) => command(`chmod ${mode} --`, paths(group))),
-  ]
-}
-
-/** `ln -s usr/bin usr/lib DIR/` makes all links that have their target's name. */
-function makeLinks(links: readonly PlannedLink[]): string[] {
-  const named = (link: PlannedLink): boolean =>
-    basename(link.target) === basename(link.path) && !link.target.endsWith('/')
-  return [
-    ...groupBy(links.filter(named), ({ path }) => dirname(path)).map(
-      ([directory, group]) =>
-        command('ln -s --', [
-          ...group.map(({ target }) => target),
-          `${directory}/`,
-        ]),
-    ),
-    ...links
-      .filter(link => !named(link))
-      .map(({ path, target }) => command('ln -s --', [target, path])),
-  ]
-}
-
 function command(start: string, words: readonly string[]): string {
   return [start, ...words.map(shellQuote)].join(' ')
-}
-
-function groupBy<T>(
-  items: readonly T[],
-  key: (item: T) => string,
-): [string, T[]][] {
-  const groups = new Map<string, T[]>()
-  for (const item of items) {
-    const group = groups.get(key(item))
-    if (group) group.push(item)
-    else groups.set(key(item), [item])
-  }
-  return [...groups]
 }
