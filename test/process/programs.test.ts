@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
 import { ownIdMaps } from '../../src/linux/user-namespace.ts'
+import type { ContainerLaunch } from '../../src/runner/sandbox/container-runtime.ts'
+import { textOf } from '../../src/util/text-of.ts'
 import { capability } from '../helpers/capability.ts'
 import { eventually } from '../helpers/podfs.ts'
 import {
@@ -314,6 +317,36 @@ t.test('a container’s program', { skip: needsRoot }, async t => {
     await runtime.close()
     await t.rejects(sh('true'), { message: 'the Pod has ended' })
   })
+
+  t.test('waits for its turn where it is prepared', async t => {
+    const { runtime, directory } = await makeSandbox(t)
+    const said = join(directory, 'said')
+    await writeFile(said, '')
+    const launch = (name: string) => ({
+      name,
+      argv: ['sh', '-c', `echo ${name} >> /said`],
+      env: new Map([['PATH', hostPath]]),
+      mounts: [makeMount(said, '/said')],
+      busybox: false,
+      rights: defaultRights,
+    })
+    const launches = ['never', 'second', 'first'].map(launch)
+    await Promise.all(launches.map(launch => runtime.prepare(launch)))
+    const waiting = await eventually(() => {
+      const found = beforeTheirPrograms()
+      return found.length === launches.length && found
+    })
+    const [, second, first] = launches
+    for (const launch of [first, second]) {
+      const container = await runtime.start(launch as ContainerLaunch)
+      container.stdout.resume()
+      container.stderr.resume()
+      t.same(await container.exited, { exitCode: 0 })
+    }
+    await runtime.close()
+    t.equal(await readFile(said, 'utf8'), 'first\nsecond\n')
+    t.ok(waiting.every(pid => !isAlive(pid)))
+  })
 })
 
 /** Of the machine's root, where anybody may read them. */
@@ -380,6 +413,20 @@ t.test(
 
 function nameOf(pid: number): string {
   return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+}
+
+/** Those of which nothing is left to be done but to execute the program. */
+function beforeTheirPrograms(): number[] {
+  const childrenOf = (pid: number): number[] =>
+    (textOf(`/proc/${pid}/task/${pid}/children`) ?? '')
+      .split(' ')
+      .filter(Boolean)
+      .map(Number)
+  return childrenOf(process.pid)
+    .flatMap(childrenOf)
+    .filter(pid => textOf(`/proc/${pid}/cmdline`)?.includes('podfs-start'))
+    .filter(pid => textOf(`/proc/${pid}/mountinfo`)?.includes(' /proc/sys '))
+    .filter(pid => childrenOf(pid).length === 0)
 }
 
 /** The host's numbers of all processes in the PID namespace of this one. */

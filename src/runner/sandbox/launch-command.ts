@@ -49,11 +49,13 @@ export interface HostCommand {
 
 /**
  * Where a command finds what is open in it when it starts: the fstab of what is mounted over /proc,
- * and the filter of system calls, the first of them that there are.
+ * the gate (startCommand), and the filter of system calls, the first of them that there are.
  */
 const masksDescriptor = 3
+/** Where it is masked. */
+export const gateDescriptor = 4
 const filterDescriptor = ({ masked }: Pick<Launch, 'masked'>): number =>
-  masked ? masksDescriptor + 1 : masksDescriptor
+  masked ? gateDescriptor + 1 : masksDescriptor
 
 /**
  * setpriv -> (sh ->) nsenter -> unshare -> sh -> (setpriv ->) env -> (aa-exec ->) program. Each replaces the one
@@ -64,6 +66,9 @@ const filterDescriptor = ({ masked }: Pick<Launch, 'masked'>): number =>
  * - podfs dies: the first setpriv's pdeathsig, which survives exec, kills unshare
  * - unshare dies: --kill-child kills the program, PID 1, and with it the whole namespace
  * - the program dies: the kernel kills the namespace, unshare hands its status on
+ *
+ * That shell then reads a line from its gate: until it comes the program is not executed, and without
+ * one it never is. So all that stands before it can be begun when it is not yet its turn.
  *
  * With `setsid` its standard input becomes its controlling terminal.
  *
@@ -174,7 +179,8 @@ const maskProc = [
   `  echo "${starterName}: cannot cover what is not to be seen of /proc" >&2`,
   '  exit 126',
   '}',
-  `exec "$@" ${masksDescriptor}<&-`,
+  `read -r go <&${gateDescriptor} || exit 126`,
+  `exec "$@" ${masksDescriptor}<&- ${gateDescriptor}<&-`,
 ].join('\n')
 
 /** Less than the kernel takes for one argument: MAX_ARG_STRLEN, include/uapi/linux/binfmts.h. */

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { Clock } from '../../util/clock.ts'
 import {
@@ -22,7 +22,12 @@ import { toExitStatus } from './exit-status.ts'
 import { whyNotExecutable } from './find-program.ts'
 import type { FuseOverlay } from './fuse-overlay.ts'
 import { findFirstProcess } from './first-process.ts'
-import { preludesOf, startCommand, type Launch } from './launch-command.ts'
+import {
+  gateDescriptor,
+  preludesOf,
+  startCommand,
+  type Launch,
+} from './launch-command.ts'
 import { isListenedOn } from '../../linux/listening-sockets.ts'
 import type { MachineTools } from '../../linux/machine-tools.ts'
 import {
@@ -67,17 +72,30 @@ export interface StartedProcess extends RunningContainer {
   isGone(): boolean
 }
 
-/** Starts the program in the namespaces that the setup holds. */
-export async function startProcess(
+/** A container whose program is not executed yet; all that stands before it is under way. */
+export interface BegunProcess {
+  /** Resolves when the program runs. */
+  start(): Promise<StartedProcess>
+  /** It is not to run, or has not come to. */
+  abandon(): Promise<void>
+}
+
+/**
+ * Begins with the program in the namespaces that the setup holds. It waits for `start` where the
+ * launch is masked (launch-command.ts); else it starts at once.
+ */
+export async function beginProcess(
   options: StartOptions,
-): Promise<StartedProcess> {
+): Promise<BegunProcess> {
   const { tools, name, setup, pause, launch } = options
   const root = `/proc/${setup.pid}/root`
-  const why =
-    whyNotExecutable(root, { ...launch, argv: [tools.unshare] }) ??
-    whyNotExecutable(root, launch)
+  const check = (argv: readonly string[]): void => {
+    const why = whyNotExecutable(root, { ...launch, argv })
+    if (why !== undefined) throw new ContainerStartError(name, why)
+  }
   // A volume over /usr would hide what enters the PID namespace.
-  if (why !== undefined) throw new ContainerStartError(name, why)
+  check([tools.unshare])
+  if (!launch.masked) check(launch.argv)
   const rest = restOf(options)
   const streams = {
     tools,
@@ -93,7 +111,7 @@ export async function startProcess(
       stdio: io.stdio,
       // As the command expects them.
       files: [
-        launch.masked ? options.masksFile : undefined,
+        ...(launch.masked ? [options.masksFile, 'pipe'] : []),
         launch.filter?.file,
       ],
     })
@@ -104,12 +122,28 @@ export async function startProcess(
   } finally {
     io.closeChildEnds()
   }
+  const gate = launch.masked
+    ? (monitor.stdio[gateDescriptor] as Writable)
+    : undefined
+  // Whoever has ended before reads nothing.
+  gate?.on('error', () => undefined)
   const running = new RunningProcess(monitor, io, {
     ...options,
     ...(rest && { rest }),
   })
-  await running.started(preludesOf(command, launch.argv))
-  return running
+  return {
+    start: async () => {
+      if (launch.masked) check(launch.argv)
+      gate?.end('\n', () => gate.destroy())
+      await running.started(preludesOf(command, launch.argv))
+      return running
+    },
+    abandon: async () => {
+      gate?.destroy()
+      await running.kill()
+      for (const stream of [io.stdout, io.stderr]) stream.destroy()
+    },
+  }
 }
 
 /** Ends the processes of a container that end neither with a PID namespace of its own. */

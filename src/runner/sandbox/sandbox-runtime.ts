@@ -53,7 +53,11 @@ import {
 } from './root-plan.ts'
 import { RootTemplates } from './root-template.ts'
 import { resolvePath } from '../../linux/resolve-path.ts'
-import { startProcess, type StartedProcess } from './running-process.ts'
+import {
+  beginProcess,
+  type BegunProcess,
+  type StartedProcess,
+} from './running-process.ts'
 import { containerFilter } from './seccomp/container-filter.ts'
 import { isFilteredArch } from './seccomp/syscall-numbers.ts'
 import { inBackground } from '../../util/in-background.ts'
@@ -141,7 +145,7 @@ class Sandbox implements SandboxRuntime {
   /** Of each setup whose container is not known to have ended. */
   readonly #liveOf = new Map<ContainerSetup, ContainerLiveMounts>()
   readonly #fuseOverlayOf = new Map<ContainerSetup, FuseOverlay>()
-  readonly #prepared = new Map<ContainerLaunch, Promise<ContainerSetup>>()
+  readonly #prepared = new Map<ContainerLaunch, Promise<Prepared>>()
   /** Of each container's name, what has been begun before its volumes were there. */
   readonly #ahead = new Map<string, RootAhead>()
   readonly #closing = new AbortController()
@@ -252,14 +256,16 @@ class Sandbox implements SandboxRuntime {
   }
 
   async #discardPrepared(): Promise<void> {
-    const ahead = [...this.#ahead.values()].map(({ setup }) => setup)
-    const all = [...this.#prepared.values(), ...ahead]
+    const ahead = [...this.#ahead.values()].map(async ({ setup }) => ({
+      setup: await setup,
+    }))
+    const all: Promise<Prepared>[] = [...this.#prepared.values(), ...ahead]
     this.#prepared.clear()
     this.#ahead.clear()
     await Promise.all(
       all.map(async made => {
-        const setup = await made.catch(() => undefined)
-        if (setup !== undefined) await this.#discard(setup)
+        const prepared = await made.catch(() => undefined)
+        if (prepared !== undefined) await this.#discard(prepared)
       }),
     )
   }
@@ -285,12 +291,12 @@ class Sandbox implements SandboxRuntime {
   }
 
   async prepare(container: ContainerLaunch): Promise<void> {
-    let setup = this.#prepared.get(container)
-    if (!setup) {
-      setup = this.#setUpOrGoOn(container)
-      this.#prepared.set(container, setup)
+    let prepared = this.#prepared.get(container)
+    if (!prepared) {
+      prepared = this.#prepare(container)
+      this.#prepared.set(container, prepared)
     }
-    await setup
+    await prepared
   }
 
   async start(container: ContainerLaunch): Promise<RunningContainer> {
@@ -307,14 +313,49 @@ class Sandbox implements SandboxRuntime {
     const prepared = this.#prepared.get(container)
     // Each start has a root of its own: a restarted container finds its files as new.
     this.#prepared.delete(container)
-    const setup = await (prepared ?? this.#setUpOrGoOn(container))
+    const { setup, begun = await this.#beginChain(container, setup) } =
+      await (prepared ?? this.#setUpAlone(container))
+    const { chain, cgroup } = begun
+    try {
+      await this.#pauseNow()
+      const running = await chain.start()
+      this.#running.add(running)
+      const fuseOverlay = this.#fuseOverlayOf.get(setup)
+      if (fuseOverlay !== undefined)
+        inBackground(this.#endWith(fuseOverlay, running, container.name))
+      inBackground(this.#noteEnd(running, setup, cgroup))
+      return running
+    } catch (error) {
+      await this.#abandon(setup, begun)
+      throw error
+    } finally {
+      // Not awaited: the kernel takes its time to dismantle a mount namespace.
+      inBackground(this.#releaseSetup(setup))
+    }
+  }
+
+  /** The world, and where the program can be made to wait for its turn, what stands before it. */
+  async #prepare(container: ContainerLaunch): Promise<Prepared> {
+    const { setup } = await this.#setUpAlone(container)
+    if (!isMasked(container)) return { setup }
+    return { setup, begun: await this.#beginChain(container, setup) }
+  }
+
+  async #setUpAlone(container: ContainerLaunch): Promise<Prepared> {
+    return { setup: await this.#setUpOrGoOn(container) }
+  }
+
+  async #beginChain(
+    container: ContainerLaunch,
+    setup: ContainerSetup,
+  ): Promise<Begun> {
     let cgroup: Cgroup | undefined
     try {
       const pause = await this.#pauseNow()
       cgroup = this.#makeContainerCgroup(container)
       const fuseOverlay = this.#fuseOverlayOf.get(setup)
       if (cgroup !== undefined) fuseOverlay?.enter(cgroup.entries)
-      const running = await startProcess({
+      const chain = await beginProcess({
         tools: this.#findTools(),
         clock: this.#clock,
         name: container.name,
@@ -328,20 +369,23 @@ class Sandbox implements SandboxRuntime {
         ...(cgroup && { cgroup }),
         ...(fuseOverlay && { fuseOverlay }),
       })
-      this.#running.add(running)
-      if (fuseOverlay !== undefined)
-        inBackground(this.#endWith(fuseOverlay, running, container.name))
-      inBackground(this.#noteEnd(running, setup, cgroup))
-      return running
+      return { chain, cgroup }
     } catch (error) {
-      await this.#releaseHeld(setup)
-      await cgroup?.kill(this.#clock)
-      await cgroup?.remove(this.#clock)
-      throw error
-    } finally {
-      // Not awaited: the kernel takes its time to dismantle a mount namespace.
+      await this.#abandon(setup, { cgroup })
       inBackground(this.#releaseSetup(setup))
+      throw error
     }
+  }
+
+  /** What has not come to run, but for its root. */
+  async #abandon(
+    setup: ContainerSetup,
+    { chain, cgroup }: Partial<Begun>,
+  ): Promise<void> {
+    await chain?.abandon()
+    await this.#releaseHeld(setup)
+    await cgroup?.kill(this.#clock)
+    await cgroup?.remove(this.#clock)
   }
 
   async filtersSyscalls(): Promise<boolean> {
@@ -430,12 +474,8 @@ class Sandbox implements SandboxRuntime {
 
   async #close(): Promise<void> {
     this.#closing.abort(new Error('the Pod has ended'))
-    const ahead = [...this.#ahead.values()].map(({ setup }) => setup)
-    await Promise.allSettled([
-      ...this.#starting,
-      ...this.#prepared.values(),
-      ...ahead,
-    ])
+    await Promise.allSettled(this.#starting)
+    await this.#discardPrepared()
     await Promise.all([...this.#running].map(running => running.kill()))
     await Promise.all([...this.#setups].map(setup => setup.release()))
     await Promise.all([...this.#fuseOverlayOf.values()].map(each => each.end()))
@@ -465,12 +505,12 @@ class Sandbox implements SandboxRuntime {
     const setup = await ahead?.setup.catch(() => undefined)
     if (setup === undefined) return await this.#setUp(container)
     if (ahead?.key === rootKey(container)) return setup
-    await this.#discard(setup)
+    await this.#discard({ setup })
     return await this.#setUp(container)
   }
 
-  async #discard(setup: ContainerSetup): Promise<void> {
-    await this.#releaseHeld(setup)
+  async #discard({ setup, begun }: Prepared): Promise<void> {
+    await this.#abandon(setup, begun ?? {})
     await setup.release()
     this.#setups.delete(setup)
   }
@@ -630,6 +670,17 @@ class Sandbox implements SandboxRuntime {
   }
 }
 
+/** What is made of a container before its turn. */
+interface Prepared {
+  readonly setup: ContainerSetup
+  readonly begun?: Begun
+}
+
+interface Begun {
+  readonly chain: BegunProcess
+  readonly cgroup: Cgroup | undefined
+}
+
 /** What is to be known of a root that is built before its volumes are there. */
 interface Ahead {
   readonly ready?: Promise<unknown>
@@ -667,6 +718,10 @@ function rootKey(root: ContainerRoot): string {
   ])
 }
 
+function isMasked({ rights }: ContainerRoot): boolean {
+  return !rights.privileged && !rights.unmasked
+}
+
 function toLaunch(
   container: ContainerLaunch,
   cgroup: Cgroup | undefined,
@@ -688,7 +743,7 @@ function toLaunch(
     ...(cgroup && { cgroup: cgroup.entries }),
     ...(oomScoreAdjust !== undefined && { oomScoreAdjust }),
     ...(pidNamespaceOf !== undefined && { pidNamespaceOf }),
-    masked: !rights.privileged && !rights.unmasked,
+    masked: isMasked(container),
     ...(filter && { filter }),
     ...(labels && { labels }),
     ...(noNewPrivileges && { noNewPrivileges }),

@@ -6,7 +6,7 @@ import type { HostCommand, Launch } from './launch-command.ts'
 
 /**
  * Starts a command of launch-command.ts; `files` are open in it after its standard streams, those
- * that there are. Throws an Error in the words of the container engines.
+ * that there are, 'pipe' is one to this process. Throws an Error in the words of the container engines.
  */
 export function spawnCommand(
   { file, args, env }: HostCommand,
@@ -20,14 +20,18 @@ export function spawnCommand(
   },
 ): ChildProcess {
   const opened: number[] = []
+  const more: ('pipe' | number)[] = []
   try {
-    for (const path of files)
-      if (path !== undefined) opened.push(openSync(path, 'r'))
+    for (const path of files) {
+      if (path === undefined) continue
+      if (path !== 'pipe') opened.push(openSync(path, 'r'))
+      more.push(path === 'pipe' ? path : (opened.at(-1) as number))
+    }
     return withOomScore(launch.oomScoreAdjust, () =>
       spawn(file, args, {
         cwd: '/',
         env,
-        stdio: [...stdio, ...opened],
+        stdio: [...stdio, ...more],
         // A session of its own: the terminal's Ctrl-C is podfs's to hand on, and the whole of its
         // group can be killed. Killing nsenter alone would leave a command in the container.
         detached: true,
