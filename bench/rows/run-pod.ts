@@ -9,7 +9,7 @@ import { preparePodman, type Podman } from '../trees/podman.ts'
 
 const RUNS = 3
 const MANY = 8
-const TARGET = 0.6
+const TARGET = 0.5
 const CONTAINER_TARGET_MS = 40
 const WHAT =
   '`podfs run` of a two-container Pod with a ConfigMap volume, to the first line of both'
