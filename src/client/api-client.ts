@@ -25,10 +25,7 @@ import { isWithin } from '../linux/is-within.ts'
 import { readMountinfo } from '../linux/mountinfo.ts'
 import { isRunning } from '../linux/process-identity.ts'
 import { placesOf } from '../session/places.ts'
-import {
-  type FoundSession,
-  listSessions,
-} from '../session/runtime-directory.ts'
+import { type FoundSession, listSessions } from '../session/session-file.ts'
 import { apiSocketName } from '../session/session-server.ts'
 import { hasCode } from '../util/error-code.ts'
 

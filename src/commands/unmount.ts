@@ -8,10 +8,7 @@ import { isRunning } from '../linux/process-identity.ts'
 import { shellWord } from '../util/shell-word.ts'
 import { clearAbandoned, unmountPodfs } from '../session/abandoned-mount.ts'
 import { asFailure } from '../session/failures.ts'
-import {
-  type FoundSession,
-  listSessions,
-} from '../session/runtime-directory.ts'
+import { type FoundSession, listSessions } from '../session/session-file.ts'
 
 /** How long a podfs that was told to stop may take before its mount is taken from it. */
 const stopMs = 10_000

@@ -111,12 +111,21 @@ export interface PodProcesses {
 
 /**
  * Starts them as children of this process; they end with it. `begun` resolves when what needs
- * no volume is under way, and this process has time for the volumes.
+ * no volume is under way, and this process has time for the volumes. `sharedDirectory`: of all
+ * Pods of this process, where it has several.
  */
 export function startPodProcesses(
   plan: PodPlan,
   host: PodHost,
-  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+  {
+    clock,
+    logger,
+    sharedDirectory,
+  }: {
+    readonly clock: Clock
+    readonly logger: Logger
+    readonly sharedDirectory?: string
+  },
 ): PodProcesses & { readonly begun: Promise<void> } {
   const { pod, node, directory } = plan
   const cleanup = new Cleanup(logger)
@@ -129,7 +138,7 @@ export function startPodProcesses(
   const runtime = createSandboxRuntime({
     ownDirectories: plan.ownDirectories,
     scratchDirectory: path.join(directory, 'sandbox'),
-    sharedDirectory: path.dirname(directory),
+    ...(sharedDirectory !== undefined && { sharedDirectory }),
     ...(skeleton && { skeleton }),
     appletsDirectory: plan.applets,
     hostRoot: plan.hostRoot,

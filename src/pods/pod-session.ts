@@ -372,7 +372,10 @@ async function podSession(
     const logs: ShimHost['logs'] = logs => record.logs(logs)
     processes = client.follow(plan, { ...host, logs })
   } else {
-    const own = startPodProcesses(plan, host, context)
+    const own = startPodProcesses(plan, host, {
+      ...context,
+      sharedDirectory: path.dirname(plan.directory),
+    })
     inBackground(own.begun.then(begun.resolve))
     processes = own
   }

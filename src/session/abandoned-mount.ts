@@ -13,7 +13,7 @@ import type { Clock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 import { shellWord } from '../util/shell-word.ts'
 import { clearPods, removeUnmounted } from './clear-pods.ts'
-import type { FoundSession } from './runtime-directory.ts'
+import type { FoundSession } from './session-file.ts'
 import { clearMounts } from './session-mounts.ts'
 import { endShims } from './find-shims.ts'
 

@@ -9,7 +9,9 @@ import { Cgroup, findHierarchies } from '../linux/cgroups.ts'
 import { networkFile } from '../runner/sandbox/network/attachment-file.ts'
 import { freeLeftNetwork } from '../runner/sandbox/network/pod-network.ts'
 import { cgroupNameOf, processesMark } from '../runner/sandbox/pod-files.ts'
+import { findShims } from './find-shims.ts'
 import { freeServiceAddresses } from './service-label.ts'
+import type { FoundSession } from './session-file.ts'
 import { systemClock } from '../util/clock.ts'
 import type { Logger } from '../util/logger.ts'
 
@@ -20,6 +22,19 @@ import type { Logger } from '../util/logger.ts'
 export async function clearPods(directory: string): Promise<void> {
   await clearPod(path.join(directory, 'pods'))
   await freeServiceAddresses(directory)
+}
+
+/**
+ * Kills what has outlived the Pods of an ordinary user's sessions that are over. Only who is
+ * outside of all user namespaces can: the next podfs's own one has no rights over those of the one
+ * before it, which its owner has from outside (user_namespaces(7)).
+ */
+export async function endLeftProcesses(
+  over: readonly FoundSession[],
+): Promise<void> {
+  for (const { directory } of over)
+    if ((await findShims(directory)).length === 0)
+      await endProcesses(path.join(directory, 'pods'))
 }
 
 /**

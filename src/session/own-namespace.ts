@@ -14,6 +14,7 @@ import { Failure } from '../util/failure.ts'
 import { shellWord } from '../util/shell-word.ts'
 import { placesOf } from './places.ts'
 import { ensurePrivateDirectory } from './private-directory.ts'
+import { listSessions } from './session-file.ts'
 import {
   noteOwnNamespace,
   ownNamespace,
@@ -233,6 +234,9 @@ async function becomeRootOfOwn(
   const { lack, uids = [], gids = [] } = ownMapping()
   const again = [process.execPath, ...process.execArgv, ...argv.slice(1)]
   const isServe = argv[2] === 'serve'
+  const over = listSessions(runtime).filter(({ running }) => !running)
+  if (over.length > 0)
+    await (await import('./clear-pods.ts')).endLeftProcesses(over)
   const fifo = path.join(runtime, `enter-${process.pid}`)
   const outside: Outside = { requests: 5, answers: 4, script: `${fifo}-script` }
   if (isServe)
@@ -314,8 +318,7 @@ async function insideServe(
   runtime: string,
   rootOfServe: RootOfServe,
 ): Promise<number | undefined> {
-  const [{ listSessions }, { keeperOf }, { findShims }] = await Promise.all([
-    import('./runtime-directory.ts'),
+  const [{ keeperOf }, { findShims }] = await Promise.all([
     import('../fuse/mount/keeper-of.ts'),
     import('./find-shims.ts'),
   ])

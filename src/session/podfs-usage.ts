@@ -8,7 +8,7 @@ import {
   type ProcessSample,
   type Usage,
 } from '../linux/process-usage.ts'
-import type { FoundSession } from './runtime-directory.ts'
+import type { FoundSession } from './session-file.ts'
 
 const roles = [
   'daemon',

@@ -23,10 +23,9 @@ import type { CurrentMount } from './renewed-mount.ts'
 import {
   adoptSessionDirectory,
   createSessionDirectory,
-  type FoundSession,
-  listSessions,
   type SessionDirectory,
 } from './runtime-directory.ts'
+import { type FoundSession, listSessions } from './session-file.ts'
 import type { Session } from './session-file.ts'
 import { isWithin } from '../linux/is-within.ts'
 import { realPath } from '../linux/real-path.ts'

@@ -1,7 +1,5 @@
 import {
   mkdirSync,
-  readdirSync,
-  readFileSync,
   renameSync,
   statfsSync,
   writeFileSync,
@@ -20,18 +18,20 @@ import {
   unmountAll,
 } from './clear-pods.ts'
 import { detachedLogPath } from './detach.ts'
-import {
-  ensurePrivateDirectory,
-  notUsable,
-  refuseForeignDirectory,
-} from './private-directory.ts'
+import { ensurePrivateDirectory, notUsable } from './private-directory.ts'
 import { sweepGateways } from './gateway-directory.ts'
 import { freeServiceAddresses } from './service-label.ts'
-import { type Session, sessionFile } from './session-file.ts'
+import {
+  type FoundSession,
+  listSessions,
+  namesIn,
+  type Session,
+  sessionFile,
+} from './session-file.ts'
 import { findShims } from './find-shims.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
 import { sendSignal } from '../linux/send-signal.ts'
-import { identityOf, isRunning } from '../linux/process-identity.ts'
+import { identityOf } from '../linux/process-identity.ts'
 import { retireOwnNetwork } from '../runner/sandbox/network/own-network.ts'
 import { inBackground } from '../util/in-background.ts'
 
@@ -127,30 +127,6 @@ function refuseFewInodes(directory: string): void {
     )
 }
 
-export interface FoundSession extends Session {
-  readonly directory: string
-  readonly running: boolean
-}
-
-/**
- * Every session of this user, also of processes that have ended without cleaning up. Throws a
- * Failure where the directory is somebody else's.
- */
-export function listSessions(runtime: string): FoundSession[] {
-  refuseForeignDirectory(runtime)
-  const found = namesIn(runtime).map(name => {
-    const directory = path.join(runtime, name)
-    try {
-      const text = readFileSync(sessionFile(directory), 'utf8')
-      const session = JSON.parse(text) as Session
-      return { ...session, directory, running: isRunning(session) }
-    } catch {
-      return undefined
-    }
-  })
-  return found.filter(session => session !== undefined)
-}
-
 /** Those that run, and those whose Pods do. */
 export async function sessionsWithPods(
   runtime: string,
@@ -168,14 +144,6 @@ export async function sessionsWithPods(
 /** Where podfs's own network of Pods is written down. */
 export function networksIn(runtime: string): string {
   return path.join(runtime, 'network')
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory)
-  } catch {
-    return []
-  }
 }
 
 /**

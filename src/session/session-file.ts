@@ -1,5 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import type { ProcessIdentity } from '../linux/process-identity.ts'
+import { isRunning, type ProcessIdentity } from '../linux/process-identity.ts'
+import { refuseForeignDirectory } from './private-directory.ts'
 
 /**
  * The directory of one podfs process, RUNTIME/ID: its sockets, its private mount, its Pod's
@@ -25,4 +27,37 @@ export interface Session extends ProcessIdentity {
 
 export function sessionFile(directory: string): string {
   return path.join(directory, 'session.json')
+}
+
+export interface FoundSession extends Session {
+  readonly directory: string
+  readonly running: boolean
+}
+
+/**
+ * Every session of this user, also of processes that have ended without cleaning up. Throws a
+ * Failure where the directory is somebody else's.
+ */
+export function listSessions(runtime: string): FoundSession[] {
+  refuseForeignDirectory(runtime)
+  const found = namesIn(runtime).map(name => {
+    const directory = path.join(runtime, name)
+    try {
+      const text = readFileSync(sessionFile(directory), 'utf8')
+      const session = JSON.parse(text) as Session
+      return { ...session, directory, running: isRunning(session) }
+    } catch {
+      return undefined
+    }
+  })
+  return found.filter(session => session !== undefined)
+}
+
+/** None where there is no such directory. */
+export function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
 }

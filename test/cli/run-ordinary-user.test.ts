@@ -214,19 +214,21 @@ t.test(
       denied('cat /etc/shadow /proc/1/environ'),
       denied('kill -0 1'),
     ])
-    const input = JSON.stringify({
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name: 'machines' },
-      spec: {
-        restartPolicy: 'Never',
-        hostPID: true,
-        hostIPC: true,
-        containers: [fixed, mighty],
-        volumes: [{ name: 'scratch', emptyDir: {} }],
-      },
-    })
-    const ended = await user.podfs(['run', '-f', '-'], { input })
+    const podOf = (...containers: object[]): string =>
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name: 'machines' },
+        spec: {
+          restartPolicy: 'Never',
+          hostPID: true,
+          hostIPC: true,
+          containers,
+          volumes: [{ name: 'scratch', emptyDir: {} }],
+        },
+      })
+    const run = ['run', '-f', '-']
+    const ended = await user.podfs(run, { input: podOf(fixed, mighty) })
     t.equal(ended.code, 0, ended.stderr)
     const ofMachine = (name: string) => readlinkSync(`/proc/self/ns/${name}`)
     const lines = ended.stdout.split('\n')
@@ -241,6 +243,32 @@ t.test(
     t.match(ended.stderr, 'privileged: mighty can do on this machine')
     t.equal((await user.sh(`cat ${own}`)).stdout, 'x\n')
     await leavesNothing(user)
+
+    await t.test('what outlives podfs is ended by the next one', async t => {
+      const leaving = (name: string, context: object) =>
+        container(name, context, [
+          '(setsid sleep 1000 >/dev/null 2>&1 &); echo up; exec sleep 2000',
+        ])
+      const input = podOf(
+        leaving('own', {}),
+        leaving('other', { runAsUser: 1000 }),
+      )
+      const killed = user.startPodfs(run, { input })
+      for (const name of ['own', 'other'])
+        await killed.saw(new RegExp(`^${name} +\\| up$`, 'm'))
+      killed.child.kill('SIGKILL')
+      await killed.ended
+      // In the machine's PID namespace nobody ends them with podfs.
+      await eventually(() => {
+        const left = user.processes()
+        return (
+          left.length === 2 &&
+          left.every(line => line.endsWith(' sleep 1000'))
+        )
+      })
+      t.match(await user.podfs(run, { input: job('true') }), { code: 0 })
+      await leavesNothing(user)
+    })
   },
 )
 

@@ -109,6 +109,13 @@ t.test('an ordinary user’s podfs serve', { skip }, async t => {
     for (const pid of pids) process.kill(pid, 'SIGKILL')
     await second.saw(/making another one/, 'stderr')
     await eventually(async () => (await seen()) === 'two')
+
+    // Whose mounts are taken away by nobody but podfs.
+    const shim = user
+      .processes()
+      .find(line => /^\d+ \S+ \S+\/pod-shim\.cjs /.test(line))
+    process.kill(Number(shim?.split(' ')[0]), 'SIGKILL')
+    await second.saw(/could not go on with Pod default\/web/, 'stderr')
     second.child.kill('SIGTERM')
     t.match(await second.ended, { code: 0 })
   })

@@ -27,7 +27,7 @@ import {
 export const needsRoot = needsNamespace()
 
 /** In namespaces of an ordinary user's, of whose machine little is that user's: test/run.mjs. */
-const isNested = ownIdMaps() !== undefined
+export const isNested = ownIdMaps() !== undefined
 
 /** Where whoever runs this may make something below /var and /run. */
 export const inVar = isNested ? '/var/tmp' : '/var/lib'

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { systemPath } from '../../linux/machine-tools.ts'
+import { runTool } from './run-tool.ts'
 import { skeletonMade, skeletonScript } from './skeleton-script.ts'
 
 /*
@@ -33,7 +34,7 @@ export interface BegunSkeleton {
 
 /**
  * Makes it in this directory, once for all of this process who ask, unless one is begun and comes
- * to its end. Who ends the session unmounts it. Rejects when there is no room.
+ * to its end. Rejects when there is no room.
  */
 export async function makeSkeleton(
   directory: string,
@@ -61,6 +62,12 @@ export async function isSkeletonMade({
   if (pipe === undefined) return true
   const said = text(new Socket({ fd: pipe, writable: false }))
   return (await said.catch(() => '')).trim() === skeletonMade
+}
+
+/** When no container runs any more. */
+export async function removeSkeleton(skeleton: string): Promise<void> {
+  made.delete(dirname(skeleton))
+  await runTool('umount', '-n', '-c', '-l', skeleton).catch(() => undefined)
 }
 
 async function make(skeleton: string): Promise<string> {

@@ -28,7 +28,11 @@ import {
   findFuseOverlayfs,
   FuseOverlay,
 } from './fuse-overlay.ts'
-import { type BegunSkeleton, makeSkeleton } from './host-skeleton.ts'
+import {
+  type BegunSkeleton,
+  makeSkeleton,
+  removeSkeleton,
+} from './host-skeleton.ts'
 import { LiveMounts, type ContainerLiveMounts } from './live-mounts.ts'
 import {
   findFilterLoader,
@@ -88,7 +92,10 @@ import { inBackground } from '../../util/in-background.ts'
 export interface SandboxOptions {
   /** For this Pod alone, made if absent: mount points, hostname. */
   readonly scratchDirectory: string
-  /** Of all Pods of a session, for what they share; absent: the scratch directory. */
+  /**
+   * Of all Pods of a session, for what they share, which whoever ends the session takes away;
+   * absent: nothing is shared.
+   */
   readonly sharedDirectory?: string
   /** In a user namespace: what a container may write to, where somebody has begun it. */
   readonly skeleton?: BegunSkeleton
@@ -485,7 +492,16 @@ class Sandbox implements SandboxRuntime {
     await this.#cgroup?.kill(this.#clock)
     await this.#cgroup?.remove(this.#clock)
     await this.#tmpfs.close()
+    await this.#endSkeleton()
     await this.#podFiles.remove()
+  }
+
+  /** What is under way comes to its end: nothing is mounted by it when the Pod is gone. */
+  async #endSkeleton(): Promise<void> {
+    const skeleton = await this.#skeleton?.catch(() => undefined)
+    if (skeleton === undefined || this.#options.sharedDirectory !== undefined)
+      return
+    await removeSkeleton(skeleton)
   }
 
   async renewVolumes(): Promise<void> {

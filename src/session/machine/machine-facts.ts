@@ -22,7 +22,7 @@ import { isFilteredArch } from '../../runner/sandbox/seccomp/syscall-numbers.ts'
 import { machineLacks } from '../../runner/sandbox/sandbox-runtime.ts'
 import { findPasta, missingForNetworks } from '../pod-network-provider.ts'
 import type { Places } from '../places.ts'
-import { listSessions, type FoundSession } from '../runtime-directory.ts'
+import { listSessions, type FoundSession } from '../session-file.ts'
 import { ownMapping } from '../own-namespace.ts'
 import {
   isInUserNamespace,
