@@ -65,16 +65,15 @@ export class HostBinds {
     )
   }
 
-  /** With all that is mounted below; a flag more is taken only with those that are there. */
-  nestedBind(
-    source: string,
-    target: string,
-    options: readonly string[],
-  ): FstabEntry {
-    const there = options.includes('ro')
-      ? flagsOf(mountOf(source, this.#host.mounts)?.options ?? [])
-      : []
-    return bind(source, target, ['rbind', ...new Set([...options, ...there])])
+  /**
+   * The options of a bind. One that is to be read-only keeps in a user namespace what its source
+   * has been mounted with, such as nosuid of /run/user/UID: the kernel takes a flag more only with
+   * those that are there (mount_namespaces(7)).
+   */
+  keeping(source: string, options: readonly string[]): readonly string[] {
+    if (!this.#nested || !options.includes('ro')) return options
+    const there = mountOf(source, this.#host.mounts)?.options ?? []
+    return [...new Set([...options, ...flagsOf(there)])]
   }
 
   #noteReadOnly(source: string, path: string, below: readonly Mount[]): void {
@@ -167,7 +166,8 @@ export class HostBinds {
           ? below
           : below.filter(({ type }) => this.#isFenced && type === 'cgroup2'),
       )
-      return [this.nestedBind(source, target, ['rprivate', ...more, ...onEach])]
+      const options = ['rbind', 'rprivate', ...more, ...onEach]
+      return [bind(source, target, this.keeping(source, options))]
     }
     const options = needsFlags(mount) ? [...new Set([...more, ...flags])] : more
     if (

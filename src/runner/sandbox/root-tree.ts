@@ -368,11 +368,11 @@ export class RootTree {
     mount: ContainerMount,
   ): void {
     const { recursive, readOnly, readOnlyBelow, followsHost, locate } = mount
-    const options = [
+    const options = this.#binds.keeping(source, [
       recursive ? 'rbind' : 'bind',
       ...(readOnly ? ['ro'] : []),
       ...this.#binds.nodev,
-    ]
+    ])
     const target = join(this.#world, path)
     const around = this.#live.find(live => path.startsWith(`${live.path}/`))
     if (around !== undefined) {

@@ -664,6 +664,14 @@ t.test('in a user namespace', async t => {
   const cgroups = { path: '/sys/fs/cgroup', options: ['nosuid'] }
   t.same(made.readOnly.at(-1), cgroups, 'one may be delegated to the user')
   t.notMatch(plan({ nested, privileged: true }, host).readOnly, [cgroups])
+  // A bind becomes read-only only with the flags that its source has.
+  const source = '/home/me/project'
+  const optionsOf = (more: Partial<ContainerMount>) =>
+    plan({ nested, mounts: [volume('/data', { source, ...more })] }, host)
+      .fstab.find(({ target }) => target === '/w/data')
+      ?.options.join()
+  t.equal(optionsOf({ readOnly: true }), 'bind,ro,nodev,private')
+  t.equal(optionsOf({}), 'bind,private')
   // A mount that has come along is made read-only by itself, with the flags it has.
   t.same(plan({ nested, readOnly: true }, host).readOnly.slice(-2), [
     { path: '/home/me', options: ['nodev'] },
