@@ -1,9 +1,4 @@
-import {
-  mkdirSync,
-  renameSync,
-  statfsSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdirSync, renameSync, statfsSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { keeperOf } from '../fuse/mount/keeper-of.ts'

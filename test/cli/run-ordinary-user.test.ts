@@ -262,8 +262,7 @@ t.test(
       await eventually(() => {
         const left = user.processes()
         return (
-          left.length === 2 &&
-          left.every(line => line.endsWith(' sleep 1000'))
+          left.length === 2 && left.every(line => line.endsWith(' sleep 1000'))
         )
       })
       t.match(await user.podfs(run, { input: job('true') }), { code: 0 })

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { cannotStart } from '../helpers/capability.ts'
+import { needsLimits } from '../helpers/cgroups.ts'
 import { list, object, writer, type Json } from '../helpers/conformance-pod.ts'
 import {
   eventually,
@@ -218,9 +219,13 @@ interface Recorded {
   /** Of what rests: `kubectl describe`, without what podfs's objects do not have. */
   readonly describe?: readonly string[]
 }
-const recorded = JSON.parse(
+const all = JSON.parse(
   readFileSync('test/fixtures/recorded-pods.json', 'utf8'),
 ) as readonly Recorded[]
+/** Where nothing limits it, that one would take all memory of the machine. */
+const recorded = all.filter(
+  ({ name }) => needsLimits === false || name !== 'oom',
+)
 
 /** Without what is another each time: ids, addresses, times, and whose names they are. */
 function comparable(value: unknown, key = ''): unknown {
@@ -417,6 +422,13 @@ async function liveOut(
   const first = all.findIndex(word => word.includes(' Terminating '))
   t.same(shown(all.slice(first)), after, `${name}: its end`)
 }
+
+t.test('out of memory', { skip: needsLimits }, async t => {
+  t.ok(
+    recorded.some(({ name }) => name === 'oom'),
+    'it is among the others',
+  )
+})
 
 t.test('lives', { skip: cannotStart() }, async t => {
   const directories = t.testdir({ quick: {}, slow: {} })
