@@ -137,6 +137,8 @@ const recorded = [
             exec: { command: ['false'] },
             failureThreshold: 2,
             periodSeconds: 1,
+            // Recorded without, on a machine that was not busy.
+            timeoutSeconds: 60,
           },
         },
       ],
