@@ -63,7 +63,7 @@ function server(t: Test): Promise<number> {
 const sidecar = object.pod(
   { name: 'sidecar' },
   {
-    terminationGracePeriodSeconds: 60,
+    terminationGracePeriodSeconds: 600,
     initContainers: [
       container(
         'side',

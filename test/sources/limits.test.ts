@@ -31,9 +31,9 @@ function readIn(podfs: RunningPodfs, path: string): string | undefined {
 
 const limits = {
   max_inotify_instances:
-    /warning: .+: looked at only once a second: the limit of inotify instances .*\n {2}sysctl fs\.inotify\.max_user_instances=1024\n/,
+    /warning: .+: looked at only once a second: the limit of inotify instances .*\n {2}(?:sudo |doas |as root: )?sysctl fs\.inotify\.max_user_instances=1024\n/,
   max_inotify_watches:
-    /warning: .+: looked at only once a second: the limit of inotify watches .*\n {2}sysctl fs\.inotify\.max_user_watches=524288\n/,
+    /warning: .+: looked at only once a second: the limit of inotify watches .*\n {2}(?:sudo |doas |as root: )?sysctl fs\.inotify\.max_user_watches=524288\n/,
 }
 
 for (const [limit, warning] of Object.entries(limits)) {

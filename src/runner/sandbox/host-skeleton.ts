@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
+import { rmdir } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -68,6 +69,8 @@ export async function isSkeletonMade({
 export async function removeSkeleton(skeleton: string): Promise<void> {
   made.delete(dirname(skeleton))
   await runTool('umount', '-n', '-c', '-l', skeleton).catch(() => undefined)
+  // Never recursively: it may be mounted still.
+  await rmdir(skeleton).catch(() => undefined)
 }
 
 async function make(skeleton: string): Promise<string> {
