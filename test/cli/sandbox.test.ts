@@ -3,7 +3,7 @@
  * in whatever order podfs, shim and pause are killed.
  */
 import t from 'tap'
-import { cannotStart } from '../helpers/capability.ts'
+import { cannotStart, isRoot } from '../helpers/capability.ts'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { container, list, object, writer } from '../helpers/conformance-pod.ts'
@@ -179,7 +179,8 @@ t.test('kill -9 of all that is podfs', { skip }, async t => {
   t.ok(all.length >= 3)
   killAtOnce([run.pid, ...all])
   await eventually(() => !descendants(run.pid).some(isRunning))
-  t.not(podfsMounts().length, 0)
+  // An ordinary user's have gone with their namespaces.
+  t.equal(podfsMounts().length > 0, isRoot)
   const next = startPodfs(t, ['run', '-f', '-'], { input })
   await next.saw(/up/)
   t.notOk(existsSync(directory))
