@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { accessSync, constants, statSync } from 'node:fs'
 import path from 'node:path'
+import { isRootOfMachine } from '../../src/linux/user-namespace.ts'
 import { ownMapping } from '../../src/session/own-namespace.ts'
 
 // After what the machine has: see test/fetch-programs.sh. podfs inherits it.
@@ -56,6 +57,7 @@ export function needsNamespace(): string | false {
 const onlyRoot = {
   limits: 'makes cgroups',
   mount: 'mounts and unmounts what other programs see',
+  fusectl: 'mounts fusectl',
   file: 'reads and writes files of mode 0',
   user: 'becomes another user, or gives a file away',
   port: 'listens at a port below 1024',
@@ -68,6 +70,13 @@ const onlyRoot = {
  */
 export function needsRoot(what: keyof typeof onlyRoot): string | false {
   return isRoot ? false : `for root only: ${onlyRoot[what]}`
+}
+
+/** The same where this process may be root of a user namespace alone: test/run.mjs. */
+export function needsRootOfMachine(
+  what: keyof typeof onlyRoot,
+): string | false {
+  return isRootOfMachine() ? false : `for root only: ${onlyRoot[what]}`
 }
 
 /** The same for a program that no Debian package brings, so that CI may lack it, too. */

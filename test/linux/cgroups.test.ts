@@ -11,8 +11,8 @@ import {
   type Hierarchy,
 } from '../../src/linux/cgroups.ts'
 import { readMountinfo, type Mount } from '../../src/linux/mountinfo.ts'
-import { isRootOfMachine } from '../../src/linux/user-namespace.ts'
 import { systemClock } from '../../src/util/clock.ts'
+import { needsRootOfMachine } from '../helpers/capability.ts'
 
 const nothing = { hugePages: new Map<bigint, bigint>() }
 
@@ -65,10 +65,9 @@ t.test('what is written into which file', async t => {
   t.same([2, 1024, 262_144].map(weight), ['1', '39', '10000'])
 })
 
-const isUsers =
-  !isRootOfMachine() && 'for root only: an own cgroup is another one'
+const ofRoot = needsRootOfMachine('limits')
 
-t.test('which hierarchies are of use', { skip: isUsers }, async t => {
+t.test('which hierarchies are of use', { skip: ofRoot }, async t => {
   const root = t.testdir({
     v2: {
       'cgroup.controllers': 'cpuset cpu io memory pids\n',

@@ -16,6 +16,7 @@ import t from 'tap'
 import { mountFuse } from '../../src/fuse/mount/mount.ts'
 import { mountsBelow } from '../../src/linux/mountinfo.ts'
 import { silentLogger } from '../../src/util/logger.ts'
+import { needsRootOfMachine } from '../helpers/capability.ts'
 import { formatEvents, Inotify } from '../helpers/inotify.ts'
 import { eventually, isRunning } from '../helpers/podfs.ts'
 import {
@@ -179,7 +180,9 @@ t.test(
   },
 )
 
-t.test('an aborted connection is final', { skip }, async t => {
+const skipControl = skip || needsRootOfMachine('fusectl')
+
+t.test('an aborted connection is final', { skip: skipControl }, async t => {
   const { mount, root } = await mountForTest(t)
   const control = join(root, 'fusectl')
   await mkdir(control)
