@@ -32,9 +32,19 @@ export async function clearPods(directory: string): Promise<void> {
 export async function endLeftProcesses(
   over: readonly FoundSession[],
 ): Promise<void> {
-  for (const { directory } of over)
-    if ((await findShims(directory)).length === 0)
-      await endProcesses(path.join(directory, 'pods'))
+  for (const { directory } of over) {
+    if ((await findShims(directory)).length > 0) continue
+    const pods = path.join(directory, 'pods')
+    await endProcesses(pods)
+    for (const scratch of await scratchDirectories(pods))
+      await rm(path.join(scratch, processesMark), { force: true })
+  }
+}
+
+/** Whether `endLeftProcesses` has not seen a session yet that is over. */
+export async function mayHaveProcesses(directory: string): Promise<boolean> {
+  const scratches = await scratchDirectories(path.join(directory, 'pods'))
+  return scratches.some(each => existsSync(path.join(each, processesMark)))
 }
 
 /**

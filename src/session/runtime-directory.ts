@@ -9,6 +9,7 @@ import { sweepClaims } from './claim-mountpoint.ts'
 import {
   clearPods,
   freeNetworks,
+  mayHaveProcesses,
   removeUnmounted,
   unmountAll,
 } from './clear-pods.ts'
@@ -24,6 +25,7 @@ import {
   sessionFile,
 } from './session-file.ts'
 import { findShims } from './find-shims.ts'
+import { ownNamespace } from './user-namespace.ts'
 import { hasPlainDirectory } from '../volumes/plain-directory.ts'
 import { sendSignal } from '../linux/send-signal.ts'
 import { identityOf } from '../linux/process-identity.ts'
@@ -173,6 +175,9 @@ async function sweep(runtime: string): Promise<void> {
         }
         // They will notice that it is gone, and take away what is theirs.
         if ((await findShims(directory)).length > 0) return
+        // It has been killed just now: who starts next ends what it has left, from outside.
+        if (ownNamespace() !== undefined && (await mayHaveProcesses(directory)))
+          return
         // Of a `run` whose keeper was killed, too, nothing is of use to anybody.
         // A network that cannot be freed keeps its files, and nobody from starting.
         if (command === 'run' || command === 'serve')

@@ -27,6 +27,12 @@ spec:
   volumes: [{name: conf, configMap: {name: conf}}]
 `
 
+/** What containers may write to is mounted for each Pod. */
+function skeletonsOf(pid: number): number {
+  const mounts = readFileSync(`/proc/${pid}/mountinfo`, 'utf8')
+  return mounts.match(/\/skeleton-/g)?.length ?? 0
+}
+
 t.test('an ordinary user’s podfs serve', { skip }, async t => {
   const user = await ordinaryUser(t)
   const file = `${user.home}/pod.yaml`
@@ -95,6 +101,7 @@ t.test('an ordinary user’s podfs serve', { skip }, async t => {
     await eventually(async () => (await inContainer()) === 'two')
     t.equal((await open).stdout, 'one', 'the same mount')
     t.ok(isRunning(container), 'it ran on')
+    t.equal(skeletonsOf(second.pid), 1)
 
     const ofTree = (): readonly string[] =>
       user
@@ -116,6 +123,7 @@ t.test('an ordinary user’s podfs serve', { skip }, async t => {
       .find(line => /^\d+ \S+ \S+\/pod-shim\.cjs /.test(line))
     process.kill(Number(shim?.split(' ')[0]), 'SIGKILL')
     await second.saw(/could not go on with Pod default\/web/, 'stderr')
+    await eventually(() => skeletonsOf(second.pid) === 0)
     second.child.kill('SIGTERM')
     t.match(await second.ended, { code: 0 })
   })
