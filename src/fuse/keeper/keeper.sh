@@ -334,7 +334,8 @@ watch() {
     sleeper=$!
     {
       exec 7<"$dir/adopt"
-      kill "$sleeper"
+      # A child that has just been forked still has this shell's trap, and loses every other signal.
+      kill -9 "$sleeper"
       while read -r _; do :; done <&7
     } &
     adopter=$!
