@@ -293,25 +293,31 @@ async function joinServe(
   await replaceProcess([
     '/bin/sh',
     '-c',
-    `${leaveHelper}\nshift 4; exec "$@"`,
+    leaveHelper + joinScript,
     'podfs-enter',
-    '',
-    '',
-    '',
-    path.join(runtime, `enter-${process.pid}`),
     nsenter,
-    `--target=${inside}`,
-    '--user',
-    '--mount',
-    '--preserve-credentials',
-    '--',
-    // nsenter's own working directory would be that outside.
-    '/usr/bin/env',
-    `--chdir=${process.cwd()}`,
+    String(inside),
     `${variable}=entered\n${JSON.stringify(state)}`,
+    path.join(runtime, `enter-${process.pid}`),
     ...again,
   ])
 }
+
+/**
+ * Enters by descriptors: the process that is inside may be about to end. When it has, this program
+ * begins anew, and finds another one or none. podfs has none of the two: what is open in it is
+ * open in containers.
+ */
+const joinScript = `
+nsenter=$1 inside=$2 state=$3
+shift 4
+if { command exec 3<"/proc/$inside/ns/user" 6<"/proc/$inside/ns/mnt"; } 2>/dev/null; then
+  # nsenter's own working directory would be that outside.
+  exec "$nsenter" --user=/proc/self/fd/3 --mount=/proc/self/fd/6 --preserve-credentials -- \\
+    /bin/sh -c 'exec "$@" 3<&- 6<&-' podfs-enter /usr/bin/env "--chdir=$PWD" "$state" "$@"
+fi
+exec "$@" 3<&- 4<&- 5<&-
+`
 
 /** A process in the namespaces that a `podfs serve` has, or has left. */
 async function insideServe(
