@@ -167,7 +167,13 @@ t.test('kill -9 of pause, then of podfs', { skip }, async t => {
 
 t.test('kill -9 of all that is podfs', { skip }, async t => {
   const input = JSON.stringify(
-    object.pod({}, { containers: [container('c', 'echo up; sleep 1000')] }),
+    object.pod(
+      {},
+      {
+        terminationGracePeriodSeconds: 0,
+        containers: [container('c', 'echo up; sleep 1000')],
+      },
+    ),
   )
   const run = startPodfs(t, ['run', '-f', '-'], { input })
   await run.saw(/up/)
