@@ -179,11 +179,14 @@ function read(pid: number, file: string): Buffer {
 
 /** Its own: node and sh, but not what stands above a container and carries its environment. */
 function ownProcesses(pid: number): number[] {
+  const nodes = new Set<string>()
   return processesOf(pid).filter(each => {
     const line = read(each, 'cmdline').toString()
-    return (
-      /^[^\0]*node\0/.test(line) || /^[^\0]*sh\0[^\0]*keeper\.sh\0/.test(line)
-    )
+    if (/^[^\0]*sh\0[^\0]*keeper\.sh\0/.test(line)) return true
+    // With the words of one that there is already, it has not come to execute another program yet.
+    if (!/^[^\0]*node\0/.test(line) || nodes.has(line)) return false
+    nodes.add(line)
+    return true
   })
 }
 
