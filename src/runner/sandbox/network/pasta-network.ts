@@ -167,16 +167,17 @@ export async function startPasta(
       ['--pdeathsig', 'KILL', '--', tools.unshare],
       ['--pid', '--fork', '--kill-child'],
       resolvConf === '' ? [] : ['--mount'],
-      ['--', tools.sh, '-c', script, 'podfs-pasta'],
+      ['--', tools.sh, '-c', pastaScript, 'podfs-pasta'],
       [pidFile, resolvConf, ...command],
     ].flat(),
     {
       cwd: '/',
       env: { PATH: systemPath, LC_ALL: 'C' },
-      stdio: ['ignore', 'pipe', 'pipe', namespace],
+      stdio: ['pipe', 'pipe', 'pipe', namespace],
       detached: true,
     },
   )
+  child.stdin?.on('error', () => undefined)
   let said = ''
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text))
   const ended = new Promise<void>(resolve => {
@@ -220,16 +221,19 @@ function messageIn(said: string): string {
 
 /**
  * In a PID namespace that ends with podfs, whatever pasta makes of its rights (a change of those
- * clears a parent-death signal). It writes its pid when it serves.
+ * clears a parent-death signal). It writes its pid when it serves. The end of the standard input is
+ * podfs's, too: that may have died before anybody had asked for a parent-death signal.
  */
-const script = [
+export const pastaScript = [
   'file=$1 resolv=$2',
   'shift 2',
   '[ -z "$resolv" ] || mount -n --bind "$resolv" /etc/resolv.conf || exit 1',
-  '{ "$@"; echo failed > "$file"; } &',
-  'until [ -s "$file" ]; do sleep 0.02; done',
+  "trap 'exit 1' USR1",
+  '{ "$@"; echo failed > "$file"; kill -USR1 $$; } &',
+  // The next podfs may have taken it away.
+  'until [ -s "$file" ]; do [ -d "${file%/*}" ] || exit 1; sleep 0.02; done',
   'read -r word < "$file"',
   '[ "$word" != failed ] || exit 1',
   'echo ready',
-  'wait',
+  'read -r end',
 ].join('\n')
