@@ -18,7 +18,10 @@ function start(t: Test, program: string) {
       ['--pid', '--fork', '--', 'sh', '-c', pastaScript, 'podfs-pasta'],
       [file, '', 'sh', '-c', program],
     ].flat(),
-    { env: { PATH: process.env['PATH'], file }, stdio: ['pipe', 'pipe', 'inherit'] },
+    {
+      env: { PATH: process.env['PATH'], file },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
   )
   t.teardown(() => child.kill('SIGKILL'))
   // Also of all that it has started: they have the pipe.
