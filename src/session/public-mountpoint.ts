@@ -25,8 +25,11 @@ import {
   createSessionDirectory,
   type SessionDirectory,
 } from './runtime-directory.ts'
-import { type FoundSession, listSessions } from './session-file.ts'
-import type { Session } from './session-file.ts'
+import {
+  type FoundSession,
+  listSessions,
+  type Session,
+} from './session-file.ts'
 import { isWithin } from '../linux/is-within.ts'
 import { realPath } from '../linux/real-path.ts'
 import { errorCode, hasCode } from '../util/error-code.ts'
