@@ -15,16 +15,15 @@ export class PodTmpfs {
   /** Its mounts are propagated. */
   readonly live: string
   readonly sharedMemory: string
-  readonly written: string
-  readonly #hasWritten: boolean
+  readonly #written: string | undefined
   readonly #fstab: string
   #made: Promise<void> | undefined
 
-  constructor(directory: string, hasWritten: boolean) {
+  /** `written`: where one more is, if there is one for fuse-overlayfs. */
+  constructor(directory: string, written: string | undefined) {
     this.live = join(directory, 'live')
     this.sharedMemory = join(directory, 'shm')
-    this.written = join(directory, 'written')
-    this.#hasWritten = hasWritten
+    this.#written = written
     this.#fstab = join(directory, 'tmpfs-fstab')
   }
 
@@ -33,7 +32,9 @@ export class PodTmpfs {
     this.#made ??= this.#mount([
       tmpfs(this.live, ['mode=0755', 'shared']),
       this.#sharedMemory(),
-      ...(this.#hasWritten ? [tmpfs(this.written, ['mode=0700'])] : []),
+      ...(this.#written === undefined
+        ? []
+        : [tmpfs(this.#written, ['mode=0700'])]),
     ])
     await this.#made
   }
@@ -52,7 +53,7 @@ export class PodTmpfs {
     if (this.#made === undefined) return
     await this.#made.catch(() => undefined)
     const places = [this.live, this.sharedMemory]
-    if (this.#hasWritten) places.push(this.written)
+    if (this.#written !== undefined) places.push(this.#written)
     await unmount(...places)
     // Never recursively as long as something may be mounted there.
     for (const path of [...places, this.#fstab])

@@ -1,12 +1,7 @@
 import { join } from 'node:path'
 import { abortable } from '../../util/abortable.ts'
 import { systemClock, type Clock } from '../../util/clock.ts'
-import {
-  appletsOf,
-  findLacks,
-  lackingApplets,
-  type AppletUse,
-} from './busybox-applets.ts'
+import { appletsOf, findLacks, type AppletUse } from './busybox-applets.ts'
 import {
   ContainerStartError,
   type ContainerLaunch,
@@ -17,17 +12,13 @@ import {
   type SandboxConfig,
 } from './container-runtime.ts'
 import { setUpContainer, type ContainerSetup } from './container-setup.ts'
-import { terminalType } from './exec-streams.ts'
 import { findCgroupSupport } from '../../linux/cgroup-support.ts'
 import { Cgroup } from '../../linux/cgroups.ts'
 import { readHostView } from '../../linux/host-view.ts'
 import { hasId, ownIdMaps } from '../../linux/user-namespace.ts'
 import type { Launch } from './launch-command.ts'
-import {
-  canTakeFuseOverlay,
-  findFuseOverlayfs,
-  FuseOverlay,
-} from './fuse-overlay.ts'
+import type { FuseOverlay } from './fuse-overlay.ts'
+import { FuseOverlays } from './fuse-overlays.ts'
 import {
   type BegunSkeleton,
   makeSkeleton,
@@ -40,7 +31,6 @@ import {
   findBesideBusybox,
   findBusybox,
   findMachineTools,
-  systemPath,
   type MachineTools,
 } from '../../linux/machine-tools.ts'
 import { networkFile } from './network/attachment-file.ts'
@@ -49,7 +39,6 @@ import { type Pause, startPause } from './pause.ts'
 import { PodFiles } from './pod-files.ts'
 import { PodTmpfs } from './pod-tmpfs.ts'
 import {
-  appletsDirectory,
   planRoot,
   terminalGroup,
   type BusyboxMounts,
@@ -57,6 +46,7 @@ import {
 } from './root-plan.ts'
 import { RootTemplates } from './root-template.ts'
 import { resolvePath } from '../../linux/resolve-path.ts'
+import { isMasked, toLaunch } from './to-launch.ts'
 import {
   beginProcess,
   type BegunProcess,
@@ -146,12 +136,9 @@ class Sandbox implements SandboxRuntime {
   /** In a user namespace. */
   readonly #skeleton: Promise<string> | undefined
   readonly #idMaps = ownIdMaps()
-  /** In a user namespace, as long as it can be used. */
-  #fuseOverlayfs: string | undefined
-  #fuseOverlays = 0
+  readonly #fuseOverlays: FuseOverlays
   /** Of each setup whose container is not known to have ended. */
   readonly #liveOf = new Map<ContainerSetup, ContainerLiveMounts>()
-  readonly #fuseOverlayOf = new Map<ContainerSetup, FuseOverlay>()
   readonly #prepared = new Map<ContainerLaunch, Promise<Prepared>>()
   /** Of each container's name, what has been begun before its volumes were there. */
   readonly #ahead = new Map<string, RootAhead>()
@@ -174,16 +161,16 @@ class Sandbox implements SandboxRuntime {
   constructor(options: SandboxOptions) {
     this.#options = options
     this.#clock = options.clock ?? systemClock
-    const { scratchDirectory, expectsLiveVolumes } = options
-    if (!options.hostRoot && canTakeFuseOverlay(scratchDirectory))
-      this.#fuseOverlayfs = findFuseOverlayfs()
-    this.#tmpfs = new PodTmpfs(
-      scratchDirectory,
-      this.#fuseOverlayfs !== undefined,
-    )
+    const { scratchDirectory, expectsLiveVolumes, hostRoot, notice } = options
+    this.#fuseOverlays = new FuseOverlays({
+      ids: hostRoot ? undefined : this.#idMaps,
+      directory: join(scratchDirectory, 'written'),
+      notice: text => notice?.(text),
+    })
+    this.#tmpfs = new PodTmpfs(scratchDirectory, this.#fuseOverlays.written)
     this.#live = new LiveMounts(this.#tmpfs.live)
     this.#podFiles = new PodFiles(scratchDirectory)
-    if (this.#idMaps !== undefined && !options.hostRoot)
+    if (this.#idMaps !== undefined && !hostRoot)
       this.#skeleton = makeSkeleton(
         options.sharedDirectory ?? scratchDirectory,
         options.skeleton,
@@ -320,16 +307,18 @@ class Sandbox implements SandboxRuntime {
     const prepared = this.#prepared.get(container)
     // Each start has a root of its own: a restarted container finds its files as new.
     this.#prepared.delete(container)
-    const { setup, begun = await this.#beginChain(container, setup) } =
-      await (prepared ?? this.#setUpAlone(container))
+    const {
+      setup,
+      begun = await this.#beginChain(container, setup),
+    }: Prepared = (await prepared) ?? {
+      setup: await this.#setUpOrGoOn(container),
+    }
     const { chain, cgroup } = begun
     try {
       await this.#pauseNow()
       const running = await chain.start()
       this.#running.add(running)
-      const fuseOverlay = this.#fuseOverlayOf.get(setup)
-      if (fuseOverlay !== undefined)
-        inBackground(this.#endWith(fuseOverlay, running, container.name))
+      inBackground(this.#fuseOverlays.endWith(setup, running, container.name))
       inBackground(this.#noteEnd(running, setup, cgroup))
       return running
     } catch (error) {
@@ -343,13 +332,9 @@ class Sandbox implements SandboxRuntime {
 
   /** The world, and where the program can be made to wait for its turn, what stands before it. */
   async #prepare(container: ContainerLaunch): Promise<Prepared> {
-    const { setup } = await this.#setUpAlone(container)
+    const setup = await this.#setUpOrGoOn(container)
     if (!isMasked(container)) return { setup }
     return { setup, begun: await this.#beginChain(container, setup) }
-  }
-
-  async #setUpAlone(container: ContainerLaunch): Promise<Prepared> {
-    return { setup: await this.#setUpOrGoOn(container) }
   }
 
   async #beginChain(
@@ -360,7 +345,7 @@ class Sandbox implements SandboxRuntime {
     try {
       const pause = await this.#pauseNow()
       cgroup = this.#makeContainerCgroup(container)
-      const fuseOverlay = this.#fuseOverlayOf.get(setup)
+      const fuseOverlay = this.#fuseOverlays.of(setup)
       if (cgroup !== undefined) fuseOverlay?.enter(cgroup.entries)
       const chain = await beginProcess({
         tools: this.#findTools(),
@@ -438,20 +423,6 @@ class Sandbox implements SandboxRuntime {
     }
   }
 
-  /** Of what it has written nothing is there any more: it may start anew. */
-  async #endWith(
-    { ended }: FuseOverlay,
-    running: StartedProcess,
-    name: string,
-  ): Promise<void> {
-    const said = await ended
-    if (said === undefined || running.isGone()) return
-    this.#options.notice?.(
-      `container ${name} is killed: its fuse-overlayfs has ended: ${said}`,
-    )
-    await running.kill()
-  }
-
   /** What cannot be taken away now is tried again by `close`, which tells of a failure. */
   async #noteEnd(
     running: StartedProcess,
@@ -485,7 +456,7 @@ class Sandbox implements SandboxRuntime {
     await this.#discardPrepared()
     await Promise.all([...this.#running].map(running => running.kill()))
     await Promise.all([...this.#setups].map(setup => setup.release()))
-    await Promise.all([...this.#fuseOverlayOf.values()].map(each => each.end()))
+    await this.#fuseOverlays.end()
     await this.#making
     await this.#endPause()
     await this.#network?.detach()
@@ -509,8 +480,7 @@ class Sandbox implements SandboxRuntime {
   }
 
   async #releaseHeld(setup: ContainerSetup): Promise<void> {
-    await this.#fuseOverlayOf.get(setup)?.end()
-    this.#fuseOverlayOf.delete(setup)
+    await this.#fuseOverlays.release(setup)
     await this.#liveOf.get(setup)?.release()
     this.#liveOf.delete(setup)
   }
@@ -575,8 +545,7 @@ class Sandbox implements SandboxRuntime {
       const host = readHostView()
       const files = this.#podFiles.make()
       const hidden = ownDirectories.map(path => resolvePath(path, host))
-      const fuseOverlayfs =
-        readOnlyRoot === true ? undefined : this.#fuseOverlayfs
+      const hasFuseOverlay = readOnlyRoot !== true && this.#fuseOverlays.areUsed
       const plan = planRoot(host, {
         world: files.world,
         mounts,
@@ -596,18 +565,14 @@ class Sandbox implements SandboxRuntime {
         ...(busybox === undefined ? {} : { busybox }),
         ...(live === undefined ? {} : { liveDirectory: live.directory }),
         ...(nested && {
-          nested: { ...nested, hasFuseOverlay: fuseOverlayfs !== undefined },
+          nested: { ...nested, hasFuseOverlay },
         }),
       })
       const planText = JSON.stringify(plan)
       if (failed?.plan === planText) throw failed.error
       // Not before: these take as long as the plan.
       const { entrance } = await this.#pauseNow()
-      if (
-        live !== undefined ||
-        hasSharedMemory ||
-        fuseOverlayfs !== undefined
-      ) {
+      if (live !== undefined || hasSharedMemory || hasFuseOverlay) {
         await this.#tmpfs.made()
         // There files cost less than where the run-time directory is on a disk.
         this.#templates ??= new RootTemplates(join(this.#tmpfs.live, 'roots'))
@@ -616,7 +581,7 @@ class Sandbox implements SandboxRuntime {
       const templates = this.#templates
       let fuseOverlay: FuseOverlay | undefined
       try {
-        fuseOverlay = this.#openFuseOverlay(fuseOverlayfs)
+        if (hasFuseOverlay) fuseOverlay = this.#fuseOverlays.open(tools)
         const setUp = (template: string): Promise<ContainerSetup> =>
           setUpContainer({
             tools,
@@ -633,35 +598,15 @@ class Sandbox implements SandboxRuntime {
           })
         const setup = await templates.use(plan, files.world, setUp)
         if (fuseOverlay !== undefined)
-          this.#fuseOverlayOf.set(setup, fuseOverlay)
+          this.#fuseOverlays.keep(setup, fuseOverlay)
         return setup
       } catch (error) {
         await live?.empty()
-        await fuseOverlay?.end()
-        this.#noteFuseFailure(await fuseOverlay?.ended)
+        if (fuseOverlay !== undefined)
+          await this.#fuseOverlays.fail(fuseOverlay)
         failed = { plan: planText, error }
       }
     }
-  }
-
-  #openFuseOverlay(program: string | undefined): FuseOverlay | undefined {
-    if (program === undefined || this.#idMaps === undefined) return undefined
-    this.#fuseOverlays += 1
-    return new FuseOverlay({
-      program,
-      tools: this.#findTools(),
-      ids: this.#idMaps,
-      directory: join(this.#tmpfs.written, String(this.#fuseOverlays)),
-    })
-  }
-
-  /** A program that fails is as one that is not there. */
-  #noteFuseFailure(said: string | undefined): void {
-    if (said === undefined || this.#fuseOverlayfs === undefined) return
-    this.#options.notice?.(
-      `${this.#fuseOverlayfs} fails: ${said}; files of this machine in /usr, /var and /opt can be replaced, not changed in place`,
-    )
-    this.#fuseOverlayfs = undefined
   }
 
   async #nested(): Promise<NestedOptions | undefined> {
@@ -732,57 +677,4 @@ function rootKey(root: ContainerRoot): string {
     rights,
     visible,
   ])
-}
-
-function isMasked({ rights }: ContainerRoot): boolean {
-  return !rights.privileged && !rights.unmasked
-}
-
-function toLaunch(
-  container: ContainerLaunch,
-  cgroup: Cgroup | undefined,
-  filter: Launch['filter'],
-): Launch {
-  const { argv, user, busybox, isImagePath, rights } = container
-  const { workingDir = '/' } = container
-  const env = new Map(container.env)
-  if (container.tty === true && !env.has('TERM')) env.set('TERM', terminalType)
-  if (busybox && hasBusybox())
-    env.set('PATH', pathWithApplets(env.get('PATH'), isImagePath))
-  const { capabilities, noNewPrivileges } = rights
-  const { oomScoreAdjust, pidNamespaceOf, labels } = container
-  return {
-    argv,
-    env,
-    workingDir,
-    capabilities,
-    ...(cgroup && { cgroup: cgroup.entries }),
-    ...(oomScoreAdjust !== undefined && { oomScoreAdjust }),
-    ...(pidNamespaceOf !== undefined && { pidNamespaceOf }),
-    masked: isMasked(container),
-    ...(filter && { filter }),
-    ...(labels && { labels }),
-    ...(noNewPrivileges && { noNewPrivileges }),
-    ...(user ? { user } : {}),
-  }
-}
-
-/**
- * The applets stand for what is in a busybox image's system directories: who puts another
- * directory before those means it to come first.
- */
-function pathWithApplets(
-  path: string | undefined,
-  isImagePath = false,
-): string {
-  const directories = path === undefined ? [] : path.split(':')
-  const system = systemPath.split(':')
-  const found = isImagePath
-    ? -1
-    : directories.findIndex(directory => system.includes(directory))
-  const at = found === -1 ? directories.length : found
-  return [
-    ...directories.toSpliced(at, 0, appletsDirectory),
-    join(appletsDirectory, lackingApplets),
-  ].join(':')
 }
