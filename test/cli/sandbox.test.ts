@@ -17,7 +17,12 @@ import {
   type RunningPodfs,
   runtimeDirectory,
 } from '../helpers/podfs.ts'
-import { commandOf, descendants, processes } from '../helpers/processes.ts'
+import {
+  commandOf,
+  descendants,
+  processes,
+  processesWith,
+} from '../helpers/processes.ts'
 import { killAtOnce, pod, world } from '../helpers/served-world.ts'
 
 t.setTimeout(120_000)
@@ -178,9 +183,7 @@ t.test('kill -9 of all that is podfs', { skip }, async t => {
   const run = startPodfs(t, ['run', '-f', '-'], { input })
   await run.saw(/up/)
   const directory = `${runtimeDirectory}/run-${run.pid}`
-  const all = processes().filter(pid =>
-    commandOf(pid).some(word => word.startsWith(directory)),
-  )
+  const all = processesWith(` ${directory} `)
   // Keeper, its watcher, server.
   t.ok(all.length >= 3)
   killAtOnce([run.pid, ...all])
